@@ -1,0 +1,211 @@
+"""Statistics over the runs of a study: summaries, bootstrap intervals, paired tests and bands around curves.
+
+Nothing here is sampled from a hidden stream: what resamples takes a generator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import permutations
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from archloom.errors import InputError
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 5_000
+CONFIDENCE = 0.95
+_SAME = 1e-9
+"""Differences closer than this share of the largest sample are ties: they differ by rounding only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A sample in six numbers. `std` is the sample's (ddof = 1); None for a single value."""
+
+    n: int
+    mean: float
+    std: float | None
+    median: float
+    min: float
+    max: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """The summary of at least one finite value; InputError otherwise."""
+    sample = _sample(values)
+    std = float(sample.std(ddof=1)) if len(sample) > 1 else None
+    return Summary(
+        len(sample), float(sample.mean()), std, float(np.median(sample)), float(sample.min()), float(sample.max())
+    )
+
+
+def bootstrap_interval(
+    values: Sequence[float],
+    rng: np.random.Generator,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    statistic: Callable[..., Any] = np.mean,
+) -> tuple[float, float]:
+    """The percentile bootstrap interval of a statistic (Efron 1979).
+
+    `statistic` takes an array (resamples, n) and `axis=1`, as `numpy.mean` and `numpy.median` do. A single value gives
+    an interval of no width. InputError for no values, values that are not finite, or a confidence outside (0, 1).
+    """
+    sample = _sample(values)
+    tails = _tails(confidence)
+    picks = rng.integers(len(sample), size=(resamples, len(sample)))  # (B, n)
+    low, high = np.quantile(statistic(sample[picks], axis=1), tails)
+    return float(low), float(high)
+
+
+# -- paired tests -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """Is `better` better than `worse`? `p` is one-sided; `p_corrected` is `p` times the number of tests, at most 1.
+
+    `n` counts the pairs and `ties` those without a difference, which the signed-rank test leaves out.
+    """
+
+    better: str
+    worse: str
+    n: int
+    ties: int
+    p: float
+    p_corrected: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def paired_tests(samples: Mapping[str, Sequence[float]]) -> list[PairedTest]:
+    """One-sided Wilcoxon signed-rank tests of every ordered pair of samples, Bonferroni-corrected.
+
+    Samples are gains (more is better), paired by position. Minus infinity stands for a run that found nothing: it
+    loses to any other. Fewer than two samples give no tests; InputError for NaN or samples of different lengths.
+    """
+    arrays = {name: _gains(name, values) for name, values in samples.items()}
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        listing = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise InputError(f"samples of different lengths ({listing}): paired tests need one value per seed in each")
+    pairs = list(permutations(arrays, 2))
+    tests = []
+    for better, worse in pairs:
+        difference = _difference(arrays[better], arrays[worse])
+        p = signed_rank_p(difference)
+        ties = int((difference == 0.0).sum())
+        tests.append(PairedTest(better, worse, len(difference), ties, p, min(1.0, p * len(pairs))))
+    return tests
+
+
+def signed_rank_p(difference: ArrayLike) -> float:
+    """P(W+ >= the observed one) under random signs: the exact one-sided Wilcoxon signed-rank test.
+
+    Zeros are dropped (Wilcoxon 1945) and ties take their mean rank; the distribution is computed given those ranks, so
+    it is exact with ties too and for every n. With all differences above zero p = 2**-n; with none at all p = 1.
+    """
+    values = np.asarray(difference, dtype=np.float64)
+    values = values[values != 0.0]
+    ranks = _twice_mean_ranks(np.abs(values))  # whole numbers
+    chances = np.ones(1)  # chances[w]: P(twice W+ = w) over the ranks so far
+    for rank in ranks:
+        grown = np.zeros(len(chances) + rank)
+        grown[: len(chances)] += chances / 2
+        grown[rank:] += chances / 2
+        chances = grown
+    observed = int(ranks[values > 0.0].sum())
+    return min(1.0, float(chances[observed:].sum()))
+
+
+def _twice_mean_ranks(sizes: Floats) -> NDArray[np.int64]:
+    """Twice the rank of each entry, ties sharing their mean rank. (n,) -> (n,)"""
+    _, group, counts = np.unique(sizes, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((2 * last - counts + 1)[group], dtype=np.int64)
+
+
+def _difference(a: Floats, b: Floats) -> Floats:
+    """a - b, with what differs by rounding only made equal; minus infinity equals itself."""
+    finite = np.concatenate([a[np.isfinite(a)], b[np.isfinite(b)]])
+    scale = float(np.abs(finite).max(initial=0.0)) or 1.0
+    difference = np.zeros(len(a))
+    np.subtract(a, b, out=difference, where=a != b)
+    return np.round(difference / (scale * _SAME)) * (scale * _SAME)
+
+
+def _gains(name: str, values: Sequence[float]) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or len(array) == 0 or np.isnan(array).any() or np.isposinf(array).any():
+        raise InputError(f"sample {name!r}: expected at least one number, none of them NaN or infinite")
+    return array
+
+
+# -- curves -------------------------------------------------------------------------------------------------------
+
+
+class Band(NamedTuple):
+    """The mean over curves and an interval around it, each (q,); NaN where not every curve has begun."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+def sample_curve(curve: Sequence[tuple[int, float]], queries: ArrayLike) -> Floats:
+    """A step function's values: the last point at or before each query; NaN before the first. (q,)"""
+    if not curve:
+        raise InputError("a curve without points: leave out runs that found nothing")
+    at = np.array([point[0] for point in curve])
+    values = np.array([point[1] for point in curve], dtype=np.float64)
+    index = np.searchsorted(at, np.asarray(queries), side="right") - 1
+    return np.where(index >= 0, values[index], np.nan)
+
+
+def curve_band(
+    curves: Sequence[Sequence[tuple[int, float]]],
+    queries: ArrayLike,
+    rng: np.random.Generator,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+) -> Band:
+    """The mean of step curves on a common grid of query counts, with the bootstrap interval of that mean over runs.
+
+    Every curve holds its last value after its end; before a curve's first point it is undefined, and so is the band,
+    for a mean over a changing set of runs is none. A run is resampled as a whole, not point by point.
+    """
+    if not curves:
+        raise InputError("no curves: expected at least one run that found something")
+    values = np.stack([sample_curve(curve, queries) for curve in curves])  # (n, q)
+    runs = len(values)
+    shares = rng.multinomial(runs, np.full(runs, 1 / runs), size=resamples) / runs  # (B, n)
+    mean = np.full(values.shape[1], np.nan)
+    low, high = mean.copy(), mean.copy()
+    begun = ~np.isnan(values).any(axis=0)
+    if begun.any():
+        mean[begun] = values[:, begun].mean(axis=0)
+        low[begun], high[begun] = np.quantile(shares @ values[:, begun], _tails(confidence), axis=0)
+    return Band(mean, low, high)
+
+
+def _tails(confidence: float) -> tuple[float, float]:
+    if not 0.0 < confidence < 1.0:
+        raise InputError(f"confidence {confidence!r}: expected a number between 0 and 1, e.g. 0.95")
+    return (1 - confidence) / 2, (1 + confidence) / 2
+
+
+def _sample(values: Sequence[float]) -> Floats:
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or len(sample) == 0 or not all(math.isfinite(value) for value in sample):
+        raise InputError(f"values {list(values)!r}: expected at least one number, all finite")
+    return sample

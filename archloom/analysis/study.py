@@ -1,0 +1,179 @@
+"""A study: the runs of some strategies on one and the same problem, and what every output must say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+
+from archloom.analysis.published import Published, Role, is_test_metric, references
+from archloom.constraints import Criteria, Objective
+from archloom.data.tables import Table
+from archloom.errors import InputError
+from archloom.runs import RunReport
+
+Reports = Mapping[str, Sequence[RunReport]]
+"""A strategy's label -> its runs, one a seed."""
+
+_UNITS: Mapping[str, str] = MappingProxyType(
+    {"ms": "ms", "s": "s", "seconds": "s", "mj": "mJ", "m": "millions", "ips": "images/s", "intensity": "MAC/byte"}
+)
+"""The last word of a metric's name -> its unit, as tables name their metrics."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Runs that may stand in one plot: the same problem, table, objectives and constraints. Build with `of`."""
+
+    reports: Reports
+
+    @classmethod
+    def of(cls, reports: Reports) -> Study:
+        """Check that the runs belong together; InputError in one line where they do not."""
+        if not reports or not all(reports.values()):
+            raise InputError("no runs to show: give at least one finished or running run for each strategy")
+        study = cls(reports)
+        for label, report in study.runs:
+            if report.scenario.criteria != study.criteria:
+                raise InputError(
+                    f"runs of {label!r} optimise {_aim(report.scenario.criteria)}, others {_aim(study.criteria)}: "
+                    "compare runs with the same objectives and constraints"
+                )
+            if _identity(report) != _identity(study.first):
+                raise InputError(
+                    f"runs of {label!r} are on {_identity(report)[0]} with another table than those on "
+                    f"{_identity(study.first)[0]}: compare runs on the same table"
+                )
+        return study
+
+    @property
+    def runs(self) -> list[tuple[str, RunReport]]:
+        """Every run with its strategy's label."""
+        return [(label, report) for label, reports in self.reports.items() for report in reports]
+
+    @property
+    def first(self) -> RunReport:
+        return self.runs[0][1]
+
+    @property
+    def criteria(self) -> Criteria:
+        return self.first.scenario.criteria
+
+    @property
+    def objective(self) -> Objective:
+        """The first objective: what `best` means."""
+        return self.criteria.objectives[0]
+
+    @property
+    def metric(self) -> str:
+        return self.objective.metric
+
+    @property
+    def benchmark(self) -> str:
+        return self.first.request.problem.on
+
+    @property
+    def table(self) -> Table | None:
+        return self.first.scenario.problem.table
+
+    @property
+    def queries(self) -> int:
+        """The largest number of queries that a run made."""
+        return max(report.history.queries for _, report in self.runs)
+
+    @property
+    def seeds(self) -> str:
+        """How many runs there are, in words: "10 seeds each", or by strategy where they differ."""
+        counts = {label: len(reports) for label, reports in self.reports.items()}
+        if len(set(counts.values())) == 1:
+            n = next(iter(counts.values()))
+            return f"{n} seed{'s' if n > 1 else ''}{' each' if len(counts) > 1 else ''}"
+        return "seeds: " + ", ".join(f"{label} {n}" for label, n in counts.items())
+
+    def values(self, label: str) -> list[float]:
+        """The best value of each of a strategy's runs; runs that found nothing are left out."""
+        return [report.value for report in self.reports[label] if report.value is not None]
+
+    def curves(self, label: str) -> list[list[tuple[int, float]]]:
+        """The curve of each of a strategy's runs; runs that found nothing are left out."""
+        return [curve for report in self.reports[label] if (curve := report.history.curve())]
+
+    @property
+    def best(self) -> tuple[str, RunReport]:
+        """The run with the best value, the first of equals; InputError where no run found anything."""
+        found = [(label, report) for label, report in self.runs if report.value is not None]
+        if not found:
+            raise InputError("no run found an architecture that meets the constraints: nothing to show")
+        return max(found, key=lambda run: self.objective.gain(run[1].value or 0.0))
+
+    @cached_property
+    def optimum(self) -> float | None:
+        """The best value in the table among the architectures that meet the constraints; None without a table."""
+        if self.table is None:
+            return None
+        values = self.table.metric(self.metric).astype(np.float64)
+        meets = np.isfinite(values)
+        for constraint in self.criteria.constraints:
+            bounded = self.table.metric(constraint.metric)
+            meets &= np.isfinite(bounded)
+            meets[meets] &= (
+                bounded[meets] <= constraint.bound if constraint.at_most else bounded[meets] >= constraint.bound
+            )
+        return float(max(values[meets], key=self.objective.gain)) if meets.any() else None
+
+    @cached_property
+    def references(self) -> list[Published]:
+        """Published searches that query the same benchmark for the same metric, without constraints."""
+        if self.criteria.constraints:
+            return []
+        return [p for p in references(self.benchmark, self.metric) if p.role is Role.QUERIES]
+
+    @property
+    def caveats(self) -> list[str]:
+        """What a reader must know to read the numbers rightly."""
+        notes = [f"Selection used a test metric ({', '.join(tests)})."] if (tests := self._selected_on_test) else []
+        if self._surrogate:
+            notes.append("Values are predictions of a surrogate, not measurements.")
+        return notes
+
+    def unit(self, metric: str) -> str:
+        """The unit of a metric, "" where it has none or it is not known."""
+        last = metric.lower().rsplit("_", 1)[-1]
+        if last in _UNITS:
+            return _UNITS[last]
+        rises = self.first.scenario.problem.goals.get(metric) == "max"
+        return "%" if self.table is not None and rises and "percent" in self.table.units else ""
+
+    def axis_label(self, metric: str) -> str:
+        """The metric with its unit."""
+        unit = self.unit(metric)
+        return f"{metric} ({unit})" if unit else metric
+
+    @property
+    def table_line(self) -> str:
+        """Which data answered the queries."""
+        if self.table is None:
+            return f"own problem {self.benchmark}"
+        return f"table {self.table.name}: {self.table.source}"
+
+    @property
+    def _selected_on_test(self) -> list[str]:
+        return [name for name in self.criteria.metrics if is_test_metric(self.benchmark, name)]
+
+    @property
+    def _surrogate(self) -> bool:
+        named = [*self.criteria.metrics] + ([self.table.name, self.table.source] if self.table else [])
+        return any("surrogate" in text.lower() for text in named)
+
+
+def _identity(report: RunReport) -> tuple[str, str | None]:
+    table = report.scenario.problem.table
+    return report.request.problem.on, table.sha256 if table else None
+
+
+def _aim(criteria: Criteria) -> str:
+    parts = [f"{o.metric} ({o.goal})" for o in criteria.objectives] + [str(c) for c in criteria.constraints]
+    return ", ".join(parts)

@@ -1,0 +1,85 @@
+"""`archloom doctor`: what works on this machine and what does not, with the cure."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+EXTRAS = {
+    "torch": ("train", "building and training networks"),
+    "matplotlib": ("plots", "archloom plot"),
+    "scipy": ("stats", "tests and intervals"),
+    "analognasbench": ("bench", "the default table of --on nb201"),
+    "nas_bench_graph": ("bench", "--on nbgraph:..."),
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report. A check that fails is a fault only where `needed`."""
+
+    ok: bool
+    text: str
+    needed: bool = False
+
+
+@click.command()
+def doctor() -> int:
+    """Check Python, packages, tables and the disk. Exit code 1 if something needed does not work."""
+    from archloom.cli.main import Exit
+
+    faults = 0
+    for check in (*_python(), *_packages(), *_tables(), *_disk()):
+        faults += check.needed and not check.ok
+        click.echo(f"{'ok  ' if check.ok else ('FAULT' if check.needed else 'no  ')} {check.text}")
+    return Exit.FAILURES if faults else Exit.DONE
+
+
+def _python() -> Iterator[Check]:
+    from archloom import store
+
+    versions = store.environment()
+    yield Check(sys.version_info >= (3, 11), f"Python {versions['python']} (3.11 or newer)", needed=True)
+    yield Check(True, ", ".join(f"{name} {version}" for name, version in versions.items() if name != "python"))
+    threads = os.environ.get("OMP_NUM_THREADS", "not set")
+    yield Check(True, f"{os.cpu_count()} cores; {threads} thread(s) a process (OMP_NUM_THREADS)")
+
+
+def _packages() -> Iterator[Check]:
+    from importlib.util import find_spec
+
+    for module, (extra, purpose) in EXTRAS.items():
+        here = find_spec(module) is not None
+        cure = "" if here else f": pip install 'archloom[{extra}]'"
+        yield Check(here, f"{module} for {purpose}{cure}")
+
+
+def _tables() -> Iterator[Check]:
+    from archloom.data import catalog
+
+    for status in catalog.installed(environ=os.environ):
+        where = f"from {status.origin}" if status.origin else "not here: archloom data list says how to get it"
+        yield Check(status.origin is not None, f"{status.benchmark.name} {where}")
+
+
+def _disk() -> Iterator[Check]:
+    """How long a durable write takes where runs go by default."""
+    where = Path("runs") if Path("runs").is_dir() else Path.cwd()
+    try:
+        with tempfile.TemporaryFile(dir=where) as file:
+            started = time.perf_counter()
+            for _ in range(20):
+                file.write(b"x" * 512)
+                file.flush()
+                os.fsync(file.fileno())
+            took = (time.perf_counter() - started) / 20
+        yield Check(True, f"{where.resolve()} can be written; a durable write takes {1000 * took:.2f} ms", needed=True)
+    except OSError as error:
+        yield Check(False, f"{where.resolve()} cannot be written ({error.strerror}): use --out", needed=True)

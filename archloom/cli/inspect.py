@@ -1,0 +1,157 @@
+"""`archloom status`, `best`, `plot` and `export`: looking at runs, finished or not, without touching them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archloom.cli import output
+from archloom.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from archloom.runs import Request, RunReport
+
+RUN = click.argument("run", type=click.Path(path_type=Path))
+
+
+@click.command()
+@RUN
+def status(run: Path) -> int:
+    """Say how far RUN is, and whether something is working on it."""
+    from archloom import runs, store
+
+    for path, request in _members(run).items():
+        held = store.holder(path)
+        if not (path / "run.json").exists():
+            state, asked = "not started", 0
+        else:
+            report = runs.read_report(path)
+            asked = report.history.queries
+            state = f"working ({held})" if held else (report.ending or "stopped: archloom resume goes on")
+            if not held and not report.ending and asked >= request.limits.queries:
+                state = "all queries asked, no summary yet: archloom resume writes it"
+        click.echo(f"{path}  {request.strategy} seed {request.seed}  {asked}/{request.limits.queries} queries  {state}")
+    return 0
+
+
+@click.command()
+@RUN
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def best(run: Path, as_json: bool) -> int:
+    """Show the best architecture of RUN; of several runs, the best of each strategy."""
+    from archloom.analysis.report import format_best
+
+    by_label = read_reports(run)
+    winners = {label: _best_of(reports) for label, reports in by_label.items()}
+    if as_json:
+        from archloom.runs import summarise
+
+        found = {label: summarise(report) for label, report in winners.items()}
+        output.print_json(next(iter(found.values())) if len(found) == 1 else found)
+    else:
+        click.echo("\n\n".join(format_best(report) for report in winners.values()))
+    return max(output.exit_code([report]) for report in winners.values())
+
+
+@click.command()
+@RUN
+@click.option("--kind", default="anytime", show_default=True, help="anytime, box, cell or pareto.")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
+              help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
+def plot(run: Path, kind: str, target: Path | None) -> int:
+    """Draw RUN. Published numbers for the same benchmark stand beside ours."""
+    from archloom.analysis.plots import KINDS, save
+
+    if kind not in KINDS:
+        raise unknown("kind of plot", kind, KINDS)
+    path = target or run / f"{kind}.png"
+    save(KINDS[kind].draw(read_reports(run)), path)
+    click.echo(str(path))
+    return 0
+
+
+@click.command()
+@RUN
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True,
+              help="FILE.py: the network as PyTorch code, where the space can write it. FILE.json: genes and scores.")  # fmt: skip
+def export(run: Path, target: Path) -> int:
+    """Write the best architecture of RUN to a file that needs nothing of archloom."""
+    from archloom import store
+
+    writers = {".py": _source, ".json": _record}
+    if target.suffix not in writers:
+        raise InputError(f"-o {target}: expected a file ending in {' or '.join(writers)}")
+    reports = [report for reports in read_reports(run).values() for report in reports]
+    report = _best_of(reports)
+    if report.history.best() is None:
+        raise InputError(f"{run} has no feasible architecture yet: nothing to export")
+    store.replace_file(target, writers[target.suffix](report).encode())
+    click.echo(str(target))
+    return 0
+
+
+def read_reports(run: Path) -> dict[str, list[RunReport]]:
+    """Every started run below a folder, by strategy."""
+    from archloom import runs
+    from archloom.cli.search import label_of
+
+    by_label: dict[str, list[RunReport]] = {}
+    for path, request in _members(run).items():
+        if (path / "run.json").exists():
+            label = label_of(str(path.relative_to(run)), request)
+            by_label.setdefault(label, []).append(runs.read_report(path))
+    if not by_label:
+        raise InputError(f"{run}: none of its runs has started; archloom resume {run} starts them")
+    return by_label
+
+
+def _members(run: Path) -> Mapping[Path, Request]:
+    from archloom import runs
+
+    if (run / "group.json").exists():
+        group = runs.Group.open(run)
+        return dict(zip(group.paths, group.members.values(), strict=True))
+    return {run: runs.read_request(run)}
+
+
+def _best_of(reports: Sequence[RunReport]) -> RunReport:
+    """The run with the best feasible value; the first one where none has any."""
+    found = [(line, report) for report in reports if (line := report.history.best())]
+    return max(found, key=lambda pair: pair[1].history.gain(pair[0]))[1] if found else reports[0]
+
+
+def _source(report: RunReport) -> str:
+    """The best architecture as Python code."""
+    from archloom.spaces.base import HasSource
+
+    space, line = report.scenario.space, report.history.best()
+    assert line is not None  # noqa: S101 - the caller has looked
+    if not isinstance(space, HasSource):
+        raise InputError(f"space {space.name!r} cannot write its networks as code: export to a .json file instead")
+    return space.source(line.trial.proposal.arch, _provenance(report))
+
+
+def _record(report: RunReport) -> str:
+    line = report.history.best()
+    assert line is not None  # noqa: S101 - the caller has looked
+    content = {
+        "space": report.scenario.space.name,
+        "arch": line.arch,
+        "genes": line.genes,
+        "scores": line.scores,
+        "report": line.report,
+        "found_by": _provenance(report),
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _provenance(report: RunReport) -> str:
+    """One line: who found it, on what, and what it is worth there."""
+    request, table, line = report.request, report.scenario.problem.table, report.history.best()
+    values = ", ".join(f"{name} {value:.4g}" for name, value in {**line.scores, **line.report}.items()) if line else ""
+    where = f" (table {table.name})" if table else ""
+    return f"{request.strategy} on {request.problem.on}{where}, seed {request.seed}: {values}"

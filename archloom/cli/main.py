@@ -1,0 +1,121 @@
+"""The entry point: finds the verb, and turns every error into one line and an exit code.
+
+Exit codes: 0 done; 1 done, but trials failed or nothing feasible was found; 2 bad input, nothing written; 3 a run could
+not go on (disk full, folder held by another process, damaged record); 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NoReturn
+
+import click
+
+from archloom.errors import ArchloomError, InputError, unknown
+
+
+class Exit(IntEnum):
+    DONE = 0
+    FAILURES = 1
+    BAD_INPUT = 2
+    STOPPED = 3
+    INTERRUPTED = 130
+
+
+VERBS: Mapping[str, tuple[str, str]] = {
+    "search": ("archloom.cli.search:search", "Search for an architecture."),
+    "compare": ("archloom.cli.compare:compare", "Run several strategies side by side, with statistics over seeds."),
+    "resume": ("archloom.cli.search:resume", "Go on with a run that was stopped, wherever it stands."),
+    "status": ("archloom.cli.inspect:status", "Say how far a run is."),
+    "best": ("archloom.cli.inspect:best", "Show the best architecture of a run."),
+    "plot": ("archloom.cli.inspect:plot", "Draw a run: its curve, its cell, its Pareto set."),
+    "export": ("archloom.cli.inspect:export", "Write the best architecture as a file to use elsewhere."),
+    "list": ("archloom.cli.catalog:list_all", "List strategies, spaces and benchmarks, or the options of one."),
+    "data": ("archloom.cli.catalog:data", "List, fetch, convert and verify benchmark tables."),
+    "doctor": ("archloom.cli.doctor:doctor", "Check this installation."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a verb's module only when that verb is used, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            raise unknown("command", cmd_name, VERBS)
+        module, _, name = VERBS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, title) for verb, (_, title) in VERBS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="archloom")
+def app() -> None:
+    """Search for neural architectures: on public benchmarks, and on your own data.
+
+    \b
+    archloom search cadam --on nb201
+    archloom compare random evolution cadam --on nb201 --queries 300 --seeds 10 --out runs/cmp
+    archloom plot runs/cmp
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; the exit code."""
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        # One thread a process: results must not depend on how many there are, and workers share the cores. Set the
+        # variable yourself to use more.
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    warnings.showwarning = _show_warning
+    try:
+        code: Any = app.main(args=list(arguments), prog_name="archloom", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return Exit.DONE
+    except click.UsageError as error:
+        return _complain(_usage(error), Exit.BAD_INPUT)
+    except InputError as error:
+        return _complain(str(error), Exit.BAD_INPUT)
+    except ArchloomError as error:
+        return _complain(str(error), Exit.STOPPED)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted; everything finished so far is on disk: archloom resume RUN goes on", 130)
+    except BrokenPipeError:  # the reader of our output went away: nothing more to say to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.STOPPED
+
+
+def _usage(error: click.UsageError) -> str:
+    text = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption) and error.option_name:
+        known = [opt for p in error.ctx.command.params for opt in p.opts] if error.ctx else []
+        return str(unknown("option", error.option_name, known))
+    verb = error.ctx.command_path if error.ctx else "archloom"
+    return f"{text}; see {verb} --help"
+
+
+def _complain(message: str, code: int) -> int:
+    click.echo(f"archloom: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"archloom: warning: {message}", err=True)

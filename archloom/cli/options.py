@@ -1,0 +1,95 @@
+"""Options that several verbs share, and how they become a request."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archloom.errors import InputError
+
+if TYPE_CHECKING:
+    from archloom.problems import ProblemSpec
+
+DEFAULT_ON = "nb201"
+DEFAULT_QUERIES = 500
+
+
+def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--on and everything that says what is searched, for how long and where."""
+    decorators = [
+        click.option("--on", default=None, metavar="NAME", help="What to search: nb201, nbgraph:cora, table, my.py."),
+        click.option("--table", type=click.Path(), default=None, metavar="FILE", help="A table to use instead."),
+        click.option("--objective", "objectives", multiple=True, metavar="METRIC",
+                     help="Metric to optimise; repeat it for a Pareto set. Default: the first validation metric."),
+        click.option("--report", "reports", multiple=True, metavar="METRIC",
+                     help="Metric for people, never used for selection. Default: the objective's test twin."),
+        click.option("--constraint", "constraints", multiple=True, metavar="METRIC<=NUMBER",
+                     help="Hard constraint; repeatable."),
+        click.option("--queries", type=int, default=DEFAULT_QUERIES, show_default=True,
+                     help="Unique architectures to ask for."),
+        click.option("--width", type=int, default=1, show_default=True,
+                     help="Proposals in flight at once, whatever the number of workers."),
+        click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change."),
+        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
+                     help="An option of the strategy, or of the space: space.canonical=true. Repeatable."),
+        click.option("--max-repeats", type=int, default=5000, show_default=True,
+                     help="Proposals in a row for known architectures before a run counts as stalled."),
+        click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
+                     help="Run folder. Default: a new one under runs/."),
+    ]  # fmt: skip
+    return functools.reduce(lambda f, decorate: decorate(f), reversed(decorators), function)
+
+
+def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--json and --quiet."""
+    function = click.option("--quiet", is_flag=True, help="No progress bar.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(function)
+
+
+def spec_of(
+    on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str], constraints: Sequence[str],
+    space: dict[str, str],
+) -> ProblemSpec:  # fmt: skip
+    """The problem that these options name. A table alone says what it is searched as."""
+    from archloom.problems import ProblemSpec
+
+    if on is None:
+        on = DEFAULT_ON if table is None else _space_of(table)
+    return ProblemSpec(on, table, tuple(objectives), tuple(reports), tuple(constraints), space)
+
+
+def split_settings(settings: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """--set options as (the strategy's, the space's)."""
+    from archloom.options import parse_settings
+
+    parsed = parse_settings(settings)
+    prefix = "space."
+    space = {name.removeprefix(prefix): value for name, value in parsed.items() if name.startswith(prefix)}
+    return {name: value for name, value in parsed.items() if not name.startswith(prefix)}, space
+
+
+def check_workers(workers: int) -> int:
+    if workers < 1:
+        raise InputError(f"--workers {workers}: expected at least 1 (this machine has {os.cpu_count()} cores)")
+    return workers
+
+
+def free_folder(stem: str) -> Path:
+    """runs/STEM, or the first of runs/STEM-2, runs/STEM-3 ... that does not exist."""
+    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in stem)
+    path, number = Path("runs") / stem, 1
+    while path.exists():
+        number += 1
+        path = Path("runs") / f"{stem}-{number}"
+    return path
+
+
+def _space_of(table: str) -> str:
+    from archloom.data.tables import load_table
+
+    return load_table(Path(table)).space

@@ -1,0 +1,84 @@
+"""What verbs print: the JSON objects that others rely on, and the text for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from archloom.runs import RunReport
+
+
+def search_object(reports: Sequence[RunReport]) -> dict[str, Any]:
+    """The JSON object of one strategy's runs. `std` is the sample standard deviation over seeds (null for one)."""
+    from archloom.analysis.stats import summarise as spread
+    from archloom.runs import summarise
+
+    first = reports[0]
+    table = first.scenario.problem.table
+    values = [report.value for report in reports if report.value is not None]
+    overall = spread(values) if values else None
+    objectives = first.scenario.objectives
+    return {
+        "strategy": first.request.strategy,
+        "options": dict(first.request.options),
+        "on": first.request.problem.on,
+        "table": table.name if table else None,
+        "table_source": table.source if table else None,
+        "table_sha256": table.sha256 if table else None,
+        "objective": objectives[0] if len(objectives) == 1 else list(objectives),
+        "constraints": [str(c) for c in first.scenario.criteria.constraints],
+        "queries": first.request.limits.queries,
+        "runs": [{**summarise(r), "curve": [[q, value] for q, value in r.history.curve()]} for r in reports],
+        "mean": overall.mean if overall else None,
+        "std": overall.std if overall else None,
+        "report": _reported(reports),
+    }
+
+
+def compare_object(by_strategy: Mapping[str, Sequence[RunReport]], tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The JSON object of a comparison."""
+    return {
+        "results": [{**search_object(reports), "label": label} for label, reports in by_strategy.items()],
+        "tests": list(tests),
+    }
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(content, ensure_ascii=False, allow_nan=False))
+
+
+def next_steps(path: Path, single_run: bool) -> str:
+    """What to type next."""
+    lines = [f"run folder: {path}", f"next: archloom plot {path}"]
+    if single_run:
+        lines.append(f"      archloom plot {path} --kind cell -o cell.png")
+        lines.append(f"      archloom export {path} -o cell.py")
+    else:
+        lines.append(f"      archloom best {path}")
+    return "\n".join(lines)
+
+
+def exit_code(reports: Sequence[RunReport]) -> int:
+    """0, or 1 if trials failed or a run found nothing feasible."""
+    from archloom.cli.main import Exit
+
+    clean = all(report.value is not None and not report.history.failed for report in reports)
+    return Exit.DONE if clean else Exit.FAILURES
+
+
+def _reported(reports: Sequence[RunReport]) -> dict[str, Any]:
+    """Mean and std over seeds of what the best architectures reported."""
+    from archloom.analysis.stats import summarise as spread
+
+    found = [best.report for report in reports if (best := report.history.best())]
+    names = dict.fromkeys(name for values in found for name in values)
+    result = {}
+    for name in names:
+        overall = spread([values[name] for values in found if name in values])
+        result[name] = {"mean": overall.mean, "std": overall.std}
+    return result

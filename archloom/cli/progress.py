@@ -1,0 +1,84 @@
+"""What a person sees while runs go on: a bar on standard error, or a line now and then where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from archloom.constraints import Criteria
+    from archloom.store import Line
+
+LINE_EVERY_S = 10.0
+
+
+class ProgressView:
+    """Counts queries over all runs and shows the best value so far. Use as a context manager."""
+
+    def __init__(self, label: str, total: int, criteria: Criteria, quiet: bool = False) -> None:
+        self._criteria = criteria
+        self._metric = criteria.objectives[0].metric
+        self._label = label
+        self._total = total
+        self._done = 0
+        self._best: Line | None = None
+        self._failed = 0
+        self._bar = None
+        self._said_at = time.monotonic()
+        self._quiet = quiet
+        if not quiet and sys.stderr.isatty():
+            self._bar = _make_bar()
+            self._task = self._bar.add_task(label, total=total, best="")
+
+    def __enter__(self) -> ProgressView:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, run: int, lines: Sequence[Line]) -> None:
+        """Take newly committed trials of one of the runs."""
+        for line in lines:
+            self._done += line.query is not None
+            self._failed += line.error is not None and line.query is not None
+            if self._criteria.feasible(line.trial.result) and self._is_better(line):
+                self._best = line
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, best=self._state())
+        elif not self._quiet and time.monotonic() - self._said_at > LINE_EVERY_S:
+            self._said_at = time.monotonic()
+            click.echo(f"{self._label}: {self._done} of {self._total} queries, {self._state()}", err=True)
+
+    def add(self, lines: Sequence[Line]) -> None:
+        """Take trials that were there before."""
+        self(0, lines)
+
+    def _is_better(self, line: Line) -> bool:
+        sign = self._criteria.objectives[0].sign
+        return self._best is None or sign * line.scores[self._metric] > sign * self._best.scores[self._metric]
+
+    def _state(self) -> str:
+        best = f"best {self._metric} {self._best.scores[self._metric]:.4g}" if self._best else "nothing feasible yet"
+        return f"{best}, {self._failed} failed" if self._failed else best
+
+
+def _make_bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[best]}"), console=Console(stderr=True),
+    )  # fmt: skip

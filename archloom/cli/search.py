@@ -1,0 +1,138 @@
+"""`archloom search` and `archloom resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archloom.cli import options, output
+from archloom.cli.progress import ProgressView
+from archloom.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from archloom.runs import Group, Request, RunReport
+
+
+@click.command()
+@click.argument("strategy")
+@options.problem_options
+@click.option("--seed", type=int, default=None, help="Run this one seed. Default: 0.")
+@click.option("--seeds", type=int, default=None, metavar="K", help="Run seeds 0 to K-1, spread over the workers.")
+@options.output_options
+def search(
+    strategy: str, on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
+    constraints: Sequence[str], queries: int, width: int, workers: int, settings: Sequence[str], max_repeats: int,
+    out: Path | None, seed: int | None, seeds: int | None, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
+    """Search for an architecture with STRATEGY (archloom list shows them).
+
+    \b
+    archloom search cadam --on nb201
+    archloom search evolution --on nbgraph:cora --queries 300 --seeds 5 --workers 2
+    archloom search random --on my_problem.py
+    """
+    from archloom import runs
+    from archloom.search import Limits
+
+    if seed is not None and seeds is not None:
+        raise InputError("--seed and --seeds: give one of them (one seed, or seeds 0 to K-1)")
+    if seeds is not None and seeds < 1:
+        raise InputError(f"--seeds {seeds}: expected at least 1")
+    options.check_workers(workers)
+    for_strategy, for_space = options.split_settings(settings)
+    spec = options.spec_of(on, table, objectives, reports, constraints, for_space)
+    limits = Limits(queries, width, max_repeats)
+    requests = [
+        runs.Request(strategy, spec, number, limits, for_strategy)
+        for number in (range(seeds) if seeds is not None else [seed or 0])
+    ]
+    scenario = runs.check(requests[0])
+    path = out or options.free_folder(f"{strategy}-{Path(spec.on).stem}")
+    if seeds is None:
+        if workers > width:
+            click.echo(f"archloom: note: --width {width} keeps only {width} of {workers} workers busy", err=True)
+        with ProgressView(strategy, queries, scenario.criteria, quiet) as view:
+            report = runs.run_folder(path, requests[0], workers, lambda lines: view(0, lines))
+        return show_runs([report], path, as_json)
+    group = runs.Group.create(path, {f"seed-{request.seed}": request for request in requests})
+    return go_on(group, workers, as_json, quiet)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change.")
+@options.output_options
+def resume(run: Path, workers: int, as_json: bool, quiet: bool) -> int:
+    """Go on with RUN, a folder of one run or of many, wherever it stands. The answer is the same as without the stop."""
+    from archloom import runs, store
+
+    options.check_workers(workers)
+    if (run / "group.json").exists():
+        return go_on(runs.Group.open(run), workers, as_json, quiet)
+    known = runs.read_report(run)
+    criteria, limits = known.scenario.criteria, known.request.limits
+    with ProgressView(known.request.strategy, limits.queries, criteria, quiet) as view:
+        report = runs.run_folder(
+            run, None, workers, lambda lines: view(0, lines), on_open=lambda folder: view.add(folder.lines)
+        )
+    return show_runs([report], run, as_json)
+
+
+def go_on(group: Group, workers: int, as_json: bool, quiet: bool) -> int:
+    """Run a group to its end and show it."""
+    by_strategy, failures = run_members(group, workers, quiet)
+    if len(by_strategy) > 1:
+        from archloom.cli.compare import show_comparison
+
+        code = show_comparison(by_strategy, group.path, as_json)
+    else:
+        code = show_runs([report for reports in by_strategy.values() for report in reports], group.path, as_json)
+    if failures:
+        raise StoreError("; ".join(failures))
+    return code
+
+
+def run_members(group: Group, workers: int, quiet: bool) -> tuple[dict[str, list[RunReport]], list[str]]:
+    """Run every member: the reports by label, and what went wrong with those that have none."""
+    from archloom import runs, store
+
+    first = next(iter(group.members.values()))
+    scenario = runs.check(first)
+    total = sum(request.limits.queries for request in group.members.values())
+    label = " ".join(dict.fromkeys(request.strategy for request in group.members.values()))
+    with ProgressView(label, total, scenario.criteria, quiet) as view:
+        for path in group.paths:
+            if (path / "run.json").exists():
+                view.add(store.read_lines(path))
+        outcome = runs.run_group(group, workers, view)
+    by_label: dict[str, list[RunReport]] = {}
+    failures = []
+    for name, found in zip(group.members, outcome, strict=True):
+        if isinstance(found, str):
+            failures.append(f"{group.path / name}: {found}")
+        else:
+            by_label.setdefault(label_of(name, found.request), []).append(found)
+    if not by_label:
+        raise StoreError("; ".join(failures))
+    return by_label, failures
+
+
+def label_of(member: str, request: Request) -> str:
+    """What a member of a group is listed under: the folder above its seed, else its strategy."""
+    parent = Path(member).parent.name
+    return parent or request.strategy
+
+
+def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
+    """Print what came out of one strategy's runs."""
+    from archloom.analysis.report import format_best, format_runs
+
+    if as_json:
+        output.print_json(output.search_object(reports))
+    else:
+        click.echo(format_best(reports[0]) if len(reports) == 1 else format_runs(reports))
+        click.echo(output.next_steps(path, len(reports) == 1))
+    return output.exit_code(reports)

@@ -1,0 +1,151 @@
+"""What a search is after: named objectives with their directions, and hard constraints on metrics."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.errors import InputError
+from archloom.types import Goal, Result
+
+_CONSTRAINT = re.compile(r"^\s*([A-Za-z_][\w.\-]*)\s*(<=|>=)\s*(\S+)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A metric to be maximised or minimised."""
+
+    metric: str
+    goal: Goal = "max"
+
+    @property
+    def sign(self) -> float:
+        return 1.0 if self.goal == "max" else -1.0
+
+    def gain(self, value: float) -> float:
+        """`value` turned so that more is better."""
+        return self.sign * value
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """`metric <= bound`, or `metric >= bound` where `at_most` is False."""
+
+    metric: str
+    bound: float
+    at_most: bool = True
+
+    @classmethod
+    def parse(cls, text: str) -> Constraint:
+        """Read "metric<=number" or "metric>=number"."""
+        match = _CONSTRAINT.match(text)
+        if match is None:
+            raise InputError(f"constraint {text!r}: expected METRIC<=NUMBER or METRIC>=NUMBER, e.g. \"params_m<=0.5\"")
+        metric, operator, number = match.groups()
+        try:
+            bound = float(number)
+        except ValueError:
+            bound = math.nan
+        if not math.isfinite(bound):
+            raise InputError(f"constraint {text!r}: {number!r} is not a finite number")
+        return cls(metric, bound, at_most=operator == "<=")
+
+    def __str__(self) -> str:
+        return f"{self.metric}{'<=' if self.at_most else '>='}{self.bound:g}"
+
+    def excess(self, value: float) -> float:
+        """How far `value` lies on the wrong side, relative to the bound's size; 0 where it is satisfied."""
+        over = value - self.bound if self.at_most else self.bound - value
+        return max(over, 0.0) / max(abs(self.bound), 1e-12)
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """Objectives and constraints together: the one place that says which of two results is better.
+
+    A failed result is worse than any other; a result that breaks a constraint is worse than any that keeps them all,
+    and the worse the further it is off (Deb 2000, "An efficient constraint handling method for genetic algorithms").
+    Several objectives are compared by Pareto dominance.
+    """
+
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [objective.metric for objective in self.objectives]
+        if not names:
+            raise InputError("no objective: name at least one metric to optimise")
+        if len(set(names)) < len(names):
+            raise InputError(f"objectives {', '.join(names)}: each metric may be named once")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that selection needs, each once."""
+        return tuple(dict.fromkeys([o.metric for o in self.objectives] + [c.metric for c in self.constraints]))
+
+    @property
+    def single(self) -> bool:
+        return len(self.objectives) == 1
+
+    def gains(self, result: Result) -> tuple[float, ...]:
+        """One number per objective, more is better. The result must not be a failed one."""
+        return tuple(o.gain(result.scores[o.metric]) for o in self.objectives)
+
+    def violation(self, result: Result) -> float:
+        """The sum of relative excesses over all constraints; infinity for a failed result."""
+        if not result.ok:
+            return math.inf
+        return sum(c.excess(result.scores[c.metric]) for c in self.constraints)
+
+    def feasible(self, result: Result) -> bool:
+        return self.violation(result) <= 0.0
+
+    def standing(self, results: Sequence[Result]) -> NDArray[np.float64]:
+        """(n,) numbers that order `results`: more is better; comparable within this one call only.
+
+        One objective: its gain. Several: minus the index of the Pareto front the result lies on. Results that break
+        constraints stand below all others, in the order of their violation; failed ones at minus infinity.
+        """
+        n = len(results)
+        standing = np.full(n, -np.inf)
+        violations = np.array([self.violation(r) for r in results])
+        keeps = np.flatnonzero(violations <= 0.0)
+        if len(keeps):
+            gains = np.array([self.gains(results[i]) for i in keeps.tolist()])
+            standing[keeps] = gains[:, 0] if self.single else -_fronts(gains)
+        breaks = np.flatnonzero((violations > 0.0) & np.isfinite(violations))
+        if len(breaks):
+            floor = standing[keeps].min() if len(keeps) else 0.0
+            standing[breaks] = floor - 1.0 - violations[breaks]
+        return standing
+
+    def best(self, results: Sequence[Result]) -> int:
+        """The index of the first result with the highest standing."""
+        return int(np.argmax(self.standing(results)))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "objectives": {o.metric: o.goal for o in self.objectives},
+            "constraints": [str(c) for c in self.constraints],
+        }
+
+
+def criteria(
+    objectives: Sequence[str], goals: Mapping[str, Goal], constraints: Sequence[str | Constraint] = ()
+) -> Criteria:
+    """Build `Criteria` from names, taking directions from `goals` (metric -> goal)."""
+    parsed = tuple(c if isinstance(c, Constraint) else Constraint.parse(c) for c in constraints)
+    return Criteria(tuple(Objective(name, goals[name]) for name in objectives), parsed)
+
+
+def _fronts(gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) index of the non-dominated front of each row of `gains` (n, m), 0 for the first; more is better."""
+    import moocore
+
+    return np.asarray(moocore.pareto_rank(gains, maximise=True), dtype=np.float64)

@@ -1,0 +1,679 @@
+"""archloom's table format: one `.npz` file that answers every query of a tabular benchmark.
+
+| array | shape | what |
+|---|---|---|
+| `genes` | (n, g) integer | row i is architecture i: `genes[i, j]` indexes `options[j]` |
+| `meta` | () text | JSON: `space`, `genes`, `options`, `goals` (metric to max or min), `source`, `units` |
+| every other array | (n,) float32 | a metric; NaN = not measured |
+
+`load_table` is the one door for files and `Table.from_arrays` the one for arrays; both run the same checks
+and both answer with a one-line `TableError`. Loading validates everything but the metrics' values: their
+shapes and types are read from the headers inside the zip, the values when a metric is first asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import io
+import json
+import os
+import secrets
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from archloom.errors import InputError
+from archloom.types import Goal
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.integer[Any]]
+
+GENES, META = "genes", "meta"
+# A deflated member may expand a thousandfold, so a small file can claim any size: these bounds are checked
+# against what the headers claim before anything is decompressed. The largest public table needs 11 MB an
+# array.
+MAX_FILE_BYTES = 2**31
+MAX_ARRAY_BYTES = 2**29
+MAX_META_BYTES = 2**24
+MAX_ARRAYS = 4096
+MAX_ROWS = 2**24
+_HEADER_BYTES = 4096
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: the same content gives the same bytes
+
+
+class TableError(InputError):
+    """A table that cannot be used.
+
+    The message is one line: the file, the value, what was expected, the cure.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class _Columns(Protocol):
+    """Where a table's metrics are read from."""
+
+    def read(self, metric: str) -> Floats:
+        """The metric's values, (n,) float32, checked."""
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """Metrics that are already in memory."""
+
+    arrays: Mapping[str, Floats]
+
+    def read(self, metric: str) -> Floats:
+        return self.arrays[metric]
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What an array inside the zip says of itself."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    offset: int  # bytes before the data
+
+    @property
+    def data_bytes(self) -> int:
+        size = self.dtype.itemsize
+        for length in self.shape:
+            size *= length  # Python integers: a header that claims 2**80 elements does not wrap around
+        return size
+
+
+class _Npz:
+    """The arrays of one `.npz` file, held compressed and unpacked one at a time.
+
+    Holding the bytes (5 MB for the largest public table) rather than the path means that a file replaced
+    while a search runs cannot mix two tables, and that the digest is of exactly what was read.
+    """
+
+    def __init__(self, label: str, raw: bytes) -> None:
+        self.label = label
+        self.raw = raw
+        try:
+            with self._open() as archive:
+                members = archive.infolist()
+                _check_members(label, members)
+                self.headers = {m.filename[: -len(".npy")]: self._header(archive, m) for m in members}
+        except TableError:
+            raise
+        except Exception as error:
+            # zipfile and numpy raise a dozen kinds on garbage, none of them for people
+            raise TableError(
+                f"{label}: not a table ({_reason(error)}); expected an uncorrupted .npz file in archloom's "
+                "table format; "
+                "download or convert it again"
+            ) from error
+
+    def _open(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(io.BytesIO(self.raw))
+
+    def _header(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
+        # Only the first bytes are unpacked: numpy's reader would trust a length field of up to 4 GB.
+        with archive.open(member) as stream:
+            head = io.BytesIO(stream.read(_HEADER_BYTES))
+        version = np.lib.format.read_magic(head)
+        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in readers:
+            raise TableError(
+                f"{self.label}: array {member.filename!r} has .npy version {version}; expected 1.0 or 2.0; "
+                "save it again with numpy.savez_compressed"
+            )
+        shape, fortran, dtype = readers[version](head)
+        header = _Header(tuple(shape), fortran, dtype, head.tell())
+        if not dtype.hasobject and header.offset + header.data_bytes != member.file_size:
+            raise TableError(
+                f"{self.label}: array {member.filename!r} says {shape} {dtype}, but holds {member.file_size} "
+                "bytes; "
+                "the file is damaged; download or convert it again"
+            )
+        return header
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """The array `name`, unpacked; read-only. The caller has bounded its size."""
+        header = self.headers[name]
+        try:
+            with self._open() as archive, archive.open(f"{name}.npy") as stream:
+                data = stream.read()  # zipfile checks the CRC and stops at the size the header check saw
+            flat = np.frombuffer(data, dtype=header.dtype, offset=header.offset)
+            return flat.reshape(header.shape, order="F" if header.fortran else "C")
+        except Exception as error:
+            raise TableError(
+                f"{self.label}: array {name!r} cannot be read ({_reason(error)}); the file is damaged; "
+                "download or convert it again"
+            ) from error
+
+    def read(self, metric: str) -> Floats:
+        return _to_float32(self.label, metric, self.array(metric))
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Exact lookup of rows by one 64-bit code a row: sorted codes, and the rows in that order.
+
+    The code is the mixed-radix number of the genes where that fits in 64 bits, and otherwise a sum with fixed
+    odd weights; candidates are compared gene by gene in both cases, so a collision costs time and never an
+    answer.
+    """
+
+    weights: tuple[int, ...]
+    codes: npt.NDArray[np.uint64]  # (n,) sorted
+    rows: npt.NDArray[np.intp]  # (n,)
+
+    @classmethod
+    def build(cls, genes: Integers, sizes: Sequence[int]) -> _Index:
+        weights = _weights(sizes)
+        codes = np.zeros(len(genes), dtype=np.uint64)
+        for column, weight in enumerate(weights):
+            codes += genes[:, column].astype(np.uint64) * np.uint64(weight)  # wraps around by design
+        rows = np.argsort(codes, kind="stable")
+        return cls(weights, codes[rows], rows)
+
+    def code(self, genes: Sequence[int]) -> np.uint64:
+        total = sum(weight * int(gene) for weight, gene in zip(self.weights, genes, strict=True))
+        return np.uint64(total % 2**64)
+
+    def duplicates(self, genes: Integers) -> tuple[int, int] | None:
+        """Two rows with the same genes (lower first), or None."""
+        equal = np.flatnonzero(self.codes[1:] == self.codes[:-1])
+        for start in equal:
+            first = int(self.rows[start])
+            stop = int(np.searchsorted(self.codes, self.codes[start], side="right"))
+            for other in self.rows[start + 1 : stop]:
+                if np.array_equal(genes[first], genes[other]):
+                    low, high = sorted((first, int(other)))
+                    return low, high
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One benchmark: `genes` (n, g) and metrics (n,). Build with `load_table` or `Table.from_arrays`.
+
+    `options[j]` names the values of column j; `goals` keeps the order of the file, whose first metric named
+    "valid" is what a search optimises by default. Tables compare by identity and pickle without their caches.
+    """
+
+    path: Path | None
+    space: str
+    gene_names: tuple[str, ...]
+    options: tuple[tuple[str, ...], ...]
+    goals: Mapping[str, Goal]
+    source: str
+    units: str
+    genes: Integers = field(repr=False)
+    _columns: _Columns = field(repr=False)
+    _cache: dict[str, Floats] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        space: str,
+        gene_names: Sequence[str],
+        options: Sequence[Sequence[str]],
+        genes: npt.ArrayLike,
+        metrics: Mapping[str, npt.ArrayLike],
+        goals: Mapping[str, str],
+        source: str,
+        units: str,
+    ) -> Table:
+        """A table in memory. Raises TableError for whatever `load_table` would refuse in a file."""
+        label = f"table of space {space!r}"
+        meta = _check_meta(label, _meta_json(space, gene_names, options, goals, source, units))
+        arrays = {name: np.asarray(values) for name, values in metrics.items()}
+        rows = _check_genes(label, np.asarray(genes), meta)
+        _check_columns(label, {name: (a.shape, a.dtype) for name, a in arrays.items()}, meta, len(rows))
+        columns = _Arrays({name: _to_float32(label, name, arrays[name]) for name in meta.goals})
+        return _build(label, None, meta, rows, columns)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics' names, in the order of `goals`."""
+        return tuple(self.goals)
+
+    @property
+    def name(self) -> str:
+        """The file's name, for records and messages; the space's name where there is no file."""
+        return self.path.name if self.path is not None else f"<{self.space} in memory>"
+
+    def metric(self, name: str) -> Floats:
+        """Values of one metric, (n,) float32, read-only, NaN = not measured.
+
+        TableError for an unknown name.
+        """
+        if name not in self.goals:
+            near = difflib.get_close_matches(name, self.goals, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise TableError(f"{self.name}: no metric {name!r}; {hint}it has {', '.join(self.goals)}")
+        if name not in self._cache:
+            self._cache[name] = self._columns.read(name)
+        return self._cache[name]
+
+    def row(self, genes: Sequence[int] | Integers) -> int | None:
+        """The row whose genes are exactly these, or None. O(log n): about 10 microseconds for 423,624 rows."""
+        values = [int(gene) for gene in genes]
+        if len(values) != len(self.options):
+            raise TableError(f"{self.name}: asked for {len(values)} genes; its rows have {len(self.options)}")
+        if any(not 0 <= value < len(names) for value, names in zip(values, self.options, strict=True)):
+            return None
+        index = self._index
+        code = index.code(values)
+        at = int(np.searchsorted(index.codes, code))
+        while at < len(index.codes) and index.codes[at] == code:
+            row = int(index.rows[at])
+            if self.genes[row].tolist() == values:
+                return row
+            at += 1
+        return None
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the file; of names, genes and metrics where there is no file."""
+        if isinstance(self._columns, _Npz):
+            return hashlib.sha256(self._columns.raw).hexdigest()
+        digest = hashlib.sha256(_meta_text(self).encode())
+        digest.update(np.ascontiguousarray(self.genes, dtype="<i8").tobytes())
+        for name in self.goals:
+            digest.update(np.ascontiguousarray(self.metric(name), dtype="<f4").tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table to `path`, atomically; the same content gives the same bytes. Returns the path."""
+        target = Path(path)
+        _write_atomic(target, _npz_bytes(self))
+        return target
+
+    @cached_property
+    def _index(self) -> _Index:
+        return _Index.build(self.genes, [len(names) for names in self.options])
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {k: v for k, v in self.__dict__.items() if k not in {"_index", "sha256"}} | {"_cache": {}}
+
+
+def load_table(path: str | os.PathLike[str]) -> Table:
+    """Read and check a table file (`allow_pickle=False` throughout).
+
+    Raises TableError, and nothing else, on bad files.
+    """
+    file = Path(path)
+    npz = _Npz(str(file), _read_file(file))
+    for name in (GENES, META):
+        if name not in npz.headers:
+            raise TableError(
+                f"{file}: no array {name!r}; a table holds 'genes', 'meta' and its metrics, this file holds "
+                f"{', '.join(sorted(npz.headers)) or 'nothing'}; name another file"
+            )
+    meta = _check_meta(npz.label, _read_meta(npz))
+    genes = _check_genes(npz.label, _read_genes(npz), meta)
+    headers = {name: (h.shape, h.dtype) for name, h in npz.headers.items() if name not in (GENES, META)}
+    _check_columns(npz.label, headers, meta, len(genes))
+    return _build(npz.label, file, meta, genes, npz)
+
+
+def save_table(
+    path: str | os.PathLike[str],
+    *,
+    space: str,
+    gene_names: Sequence[str],
+    options: Sequence[Sequence[str]],
+    genes: npt.ArrayLike,
+    metrics: Mapping[str, npt.ArrayLike],
+    goals: Mapping[str, str],
+    source: str,
+    units: str,
+) -> Path:
+    """Check the arrays as `load_table` would and write them to `path`.
+
+    Raises TableError, and then nothing is written.
+
+    The file appears whole or not at all (a temporary file beside it, fsync, rename), and its bytes depend on
+    the content alone.
+    """
+    table = Table.from_arrays(
+        space=space,
+        gene_names=gene_names,
+        options=options,
+        genes=genes,
+        metrics=metrics,
+        goals=goals,
+        source=source,
+        units=units,
+    )
+    return table.save(path)
+
+
+# --- checks -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Meta:
+    """The checked content of the `meta` array."""
+
+    space: str
+    gene_names: tuple[str, ...]
+    options: tuple[tuple[str, ...], ...]
+    goals: dict[str, Goal]
+    source: str
+    units: str
+
+
+def _build(label: str, path: Path | None, meta: _Meta, genes: Integers, columns: _Columns) -> Table:
+    table = Table(
+        path, meta.space, meta.gene_names, meta.options, meta.goals, meta.source, meta.units, genes, columns
+    )
+    twins = table._index.duplicates(genes)
+    if twins is not None:
+        raise TableError(
+            f"{label}: rows {twins[0]} and {twins[1]} have the same genes {genes[twins[0]].tolist()}; "
+            "every architecture stands once; merge the two rows"
+        )
+    return table
+
+
+def _read_file(file: Path) -> bytes:
+    try:
+        if file.is_dir():
+            raise TableError(f"{file}: is a folder; expected a table file (.npz); name a file inside it")
+        if not file.is_file():
+            raise TableError(f"{file}: no such file; expected a table (.npz); check the path")
+        size = file.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise TableError(
+                f"{file}: has {size} bytes; a table has at most {MAX_FILE_BYTES}; name another file"
+            )
+        return file.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        if isinstance(error, TableError):
+            raise
+        raise TableError(
+            f"{file}: cannot be read ({_reason(error)}); check the path and its permissions"
+        ) from error
+
+
+def _check_members(label: str, members: Sequence[zipfile.ZipInfo]) -> None:
+    names = [member.filename for member in members]
+    if len(names) > MAX_ARRAYS:
+        raise TableError(f"{label}: holds {len(names)} arrays; at most {MAX_ARRAYS}; split the table")
+    for member in members:
+        if not member.filename.endswith(".npy"):
+            raise TableError(
+                f"{label}: holds {member.filename!r}, which is no array; expected only .npy members; "
+                "save it again with numpy.savez_compressed"
+            )
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise TableError(
+                f"{label}: {member.filename!r} is compressed by method {member.compress_type}; expected none "
+                "or deflate; "
+                "save it again with numpy.savez_compressed"
+            )
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TableError(f"{label}: holds {twice!r} twice; save it again with numpy.savez_compressed")
+
+
+def _read_meta(npz: _Npz) -> object:
+    header = npz.headers[META]
+    if header.shape != () or header.dtype.kind != "U" or header.data_bytes > MAX_META_BYTES:
+        raise TableError(
+            f"{npz.label}: 'meta' is {header.shape} {header.dtype}; expected one text of at most "
+            f"{MAX_META_BYTES // 4} characters; store json.dumps(...) as numpy.array(text)"
+        )
+    try:
+        return cast(object, json.loads(str(npz.array(META))))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, TableError):
+            raise
+        raise TableError(
+            f"{npz.label}: 'meta' is not JSON ({_reason(error)}); store json.dumps(...)"
+        ) from error
+
+
+def _check_meta(label: str, meta: object) -> _Meta:
+    if not isinstance(meta, dict):
+        raise TableError(
+            f"{label}: 'meta' is a JSON {type(meta).__name__}; expected an object with 'space', 'genes' ..."
+        )
+    for key in ("space", "source", "units"):
+        value = meta.get(key)
+        if not isinstance(value, str) or not _encodable(value):
+            raise TableError(f"{label}: meta[{key!r}] is {_short(value)}; expected a text; add it to 'meta'")
+    if not _is_name(meta["space"]):
+        raise TableError(
+            f"{label}: meta['space'] is {_short(meta['space'])}; expected a printable name; correct it"
+        )
+    names = _check_names(label, "meta['genes']", meta.get(GENES))
+    options = meta.get("options")
+    if not isinstance(options, list) or len(options) != len(names):
+        count = len(options) if isinstance(options, list) else _short(options)
+        raise TableError(
+            f"{label}: meta['options'] has {count}, meta['genes'] {len(names)} entries; expected a list of "
+            "option "
+            "names for each gene; add the missing lists"
+        )
+    checked = tuple(
+        _check_names(label, f"options of {name!r}", o) for name, o in zip(names, options, strict=True)
+    )
+    goals = _check_goals(label, meta.get("goals"))
+    return _Meta(meta["space"], names, checked, goals, meta["source"], meta["units"])
+
+
+def _check_names(label: str, what: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise TableError(f"{label}: {what} is {_short(value)}; expected a list of names; correct 'meta'")
+    for name in value:
+        if not isinstance(name, str) or not _is_name(name):
+            raise TableError(f"{label}: {what} holds {_short(name)}; expected printable text; correct 'meta'")
+    if len(set(value)) != len(value):
+        twice = next(name for name in value if value.count(name) > 1)
+        raise TableError(f"{label}: {what} holds {_short(twice)} twice; expected different names; rename one")
+    return tuple(value)
+
+
+def _check_goals(label: str, goals: object) -> dict[str, Goal]:
+    if not isinstance(goals, dict) or not goals:
+        raise TableError(
+            f'{label}: meta[\'goals\'] is {_short(goals)}; expected a metric with "max" or "min"; add it'
+        )
+    for metric, goal in goals.items():
+        if not isinstance(metric, str) or not _is_name(metric) or "/" in metric or metric in (GENES, META):
+            raise TableError(
+                f"{label}: {_short(metric)} is no name for a metric; rename it in 'meta' and the file"
+            )
+        if goal not in ("max", "min"):
+            raise TableError(
+                f'{label}: the goal of {metric!r} is {_short(goal)}; expected "max" or "min"; correct it'
+            )
+    return cast("dict[str, Goal]", goals)
+
+
+def _read_genes(npz: _Npz) -> npt.NDArray[Any]:
+    header = npz.headers[GENES]
+    _check_genes_type(npz.label, header.shape, header.dtype)  # before unpacking: this bounds the memory
+    return npz.array(GENES)
+
+
+def _check_genes_type(label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if len(shape) != 2 or dtype.kind not in "iu":
+        raise TableError(
+            f"{label}: 'genes' is {shape} {dtype}; expected (architectures, genes) of integers; convert it"
+        )
+    if 0 in shape:
+        raise TableError(
+            f"{label}: 'genes' is {shape}: empty; expected at least one row and one column; add them"
+        )
+    if shape[0] > MAX_ROWS or shape[0] * shape[1] * dtype.itemsize > MAX_ARRAY_BYTES:
+        raise TableError(
+            f"{label}: 'genes' claims {shape} {dtype}; expected at most {MAX_ROWS} rows and {MAX_ARRAY_BYTES} "
+            "bytes; use a smaller integer type or split the table"
+        )
+
+
+def _check_genes(label: str, genes: npt.NDArray[Any], meta: _Meta) -> Integers:
+    """The genes in the smallest unsigned type that holds them, read-only. (n, g)"""
+    _check_genes_type(label, genes.shape, genes.dtype)
+    if genes.shape[1] != len(meta.gene_names):
+        raise TableError(
+            f"{label}: 'genes' has {genes.shape[1]} columns, meta['genes'] {len(meta.gene_names)} names; "
+            "expected one name for each column; correct 'meta'"
+        )
+    sizes = np.array([len(names) for names in meta.options])
+    for column in np.flatnonzero((genes.min(axis=0) < 0) | (genes.max(axis=0) >= sizes)):
+        values = genes[:, column]
+        row = int(np.flatnonzero((values < 0) | (values >= sizes[column]))[0])
+        raise TableError(
+            f"{label}: genes[{row}, {column}] ({meta.gene_names[column]!r}) is {values[row]}; expected "
+            f"0..{sizes[column] - 1}, an index into its {sizes[column]} options; correct the row or add the "
+            "option"
+        )
+    # A copy in every case: the caller's array stays the caller's.
+    small = np.array(genes, dtype=np.min_scalar_type(int(sizes.max()) - 1), order="C")
+    small.setflags(write=False)
+    return cast(Integers, small)
+
+
+def _check_columns(
+    label: str, columns: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]], meta: _Meta, rows: int
+) -> None:
+    for name, (shape, dtype) in columns.items():
+        if name not in meta.goals:
+            raise TableError(
+                f"{label}: metric {_short(name)} has no goal in meta['goals']; "
+                'expected "max" or "min"; add it'
+            )
+        if shape != (rows,):
+            raise TableError(
+                f"{label}: metric {name!r} is {shape}; expected ({rows},), a number a row; correct it"
+            )
+        if dtype.kind not in "fiu" or dtype.itemsize > 8:
+            raise TableError(
+                f"{label}: metric {name!r} is {dtype}; expected float32 (or another real type); convert it"
+            )
+    missing = [name for name in meta.goals if name not in columns]
+    if missing:
+        raise TableError(
+            f"{label}: meta['goals'] names {_short(missing[0])}, but the file has no such array; add it or "
+            "drop the goal"
+        )
+
+
+def _to_float32(label: str, metric: str, values: npt.NDArray[Any]) -> Floats:
+    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which is refused below
+        result = np.array(values, dtype=np.float32)
+    infinite = np.flatnonzero(np.isinf(result))
+    if len(infinite):
+        row = int(infinite[0])
+        raise TableError(
+            f"{label}: {metric}[{row}] is {values[row]}; expected a finite float32, or NaN for not measured; "
+            "correct it"
+        )
+    result.setflags(write=False)
+    return result
+
+
+def _weights(sizes: Sequence[int]) -> tuple[int, ...]:
+    """One multiplier a column: the mixed radix where it fits 64 bits, else fixed odd numbers."""
+    radix = [1]
+    for size in reversed(sizes[1:]):
+        radix.append(radix[-1] * size)
+    if radix[-1] * sizes[0] <= 2**64:
+        return tuple(reversed(radix))
+    return tuple((0x9E3779B97F4A7C15 * (2 * column + 1) ** 3) % 2**64 | 1 for column in range(len(sizes)))
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and text.isprintable()
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _short(value: object, limit: int = 80) -> str:
+    text = ascii(value)
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {_short(str(error))}" if str(error) else type(error).__name__
+
+
+# --- writing ------------------------------------------------------------------------------------------------
+
+
+def _meta_json(
+    space: str,
+    gene_names: Sequence[str],
+    options: Sequence[Sequence[str]],
+    goals: Mapping[str, str],
+    source: str,
+    units: str,
+) -> dict[str, object]:
+    return {
+        "space": space,
+        "genes": list(gene_names),
+        "options": [list(names) for names in options],
+        "goals": dict(goals),
+        "source": source,
+        "units": units,
+    }
+
+
+def _meta_text(table: Table) -> str:
+    return json.dumps(
+        _meta_json(table.space, table.gene_names, table.options, table.goals, table.source, table.units)
+    )
+
+
+def _npz_bytes(table: Table) -> bytes:
+    arrays: dict[str, npt.NDArray[Any]] = {GENES: table.genes, META: np.array(_meta_text(table))}
+    arrays |= {name: table.metric(name) for name in table.goals}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.create_system = 3  # or the bytes would depend on the platform
+            data = io.BytesIO()
+            np.lib.format.write_array(data, array, allow_pickle=False)
+            archive.writestr(member, data.getvalue())
+    return buffer.getvalue()
+
+
+def _write_atomic(target: Path, data: bytes) -> None:
+    # The name is random, so that two processes that write the same table do not share a temporary file.
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+    try:
+        # Not tempfile: its files are private (0600), and a table is to be readable as the umask says.
+        with open(part, "xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, target)
+    except OSError as error:
+        raise TableError(
+            f"{target}: cannot be written ({error.strerror or error}); expected a folder with room that may "
+            "be written to"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""Is this table what it says it is? Known answers of public benchmarks, checked against a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from archloom.data.packages import nbgraph_canonical
+from archloom.data.tables import Table, TableError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked: in order or not, and in one line what was expected and found."""
+
+    ok: bool
+    what: str
+
+
+def verify(table: Table) -> list[Finding]:
+    """Read everything in the table and compare it with what is known of its benchmark.
+
+    Never raises for a wrong table: what is wrong is a finding with `ok` False. A space of which nothing is
+    known gives the findings on the file alone.
+    """
+    findings = list(_integrity(table))
+    for check in _KNOWN.get(table.space, ()):
+        findings.extend(check(table))
+    return findings
+
+
+def _integrity(table: Table) -> Iterator[Finding]:
+    for name in table.metrics:
+        try:
+            measured = int(np.isfinite(table.metric(name)).sum())
+        except TableError as error:
+            yield Finding(False, str(error))
+            continue
+        yield Finding(measured > 0, f"{name}: {measured} of {len(table)} architectures measured")
+
+
+def _rows(expected: int) -> Callable[[Table], Iterator[Finding]]:
+    def check(table: Table) -> Iterator[Finding]:
+        yield Finding(len(table) == expected, f"{len(table)} architectures, expected {expected}")
+
+    return check
+
+
+def _best(published: Mapping[str, float], tolerance: float) -> Callable[[Table], Iterator[Finding]]:
+    """The best value of each metric that the table has, against the published one."""
+
+    def check(table: Table) -> Iterator[Finding]:
+        for name, expected in published.items():
+            if name not in table.goals:
+                continue
+            try:
+                values = table.metric(name)
+            except TableError:
+                continue  # the integrity check has told
+            if not np.isfinite(values).any():
+                continue
+            best = float(np.nanmax(values))
+            yield Finding(
+                abs(best - expected) <= tolerance, f"best {name} {best:.2f}, published {expected:.2f}"
+            )
+
+    return check
+
+
+def _stored_representatives(table: Table) -> Iterator[Finding]:
+    try:
+        others = sum(
+            nbgraph_canonical(int(row[0]), row[1:].tolist()) != (row[0], tuple(row[1:]))
+            for row in table.genes
+        )
+    except ValueError as error:
+        yield Finding(False, str(error))
+        return
+    yield Finding(others == 0, f"{others} rows are not the representative of their architecture, expected 0")
+
+
+# NAS-Bench-201: the optimum row of the paper's table 5; half a unit of the last printed digit and the
+# rounding of float32. NAS-Bench-Graph: the number of distinct architectures in the paper.
+_KNOWN: Mapping[str, tuple[Callable[[Table], Iterator[Finding]], ...]] = {
+    "nb201": (
+        _rows(15625),
+        _best(
+            {
+                "cifar10_valid_200": 91.61,
+                "cifar10_test_200": 94.37,
+                "cifar100_valid_200": 73.49,
+                "cifar100_test_200": 73.51,
+            },
+            tolerance=0.01,
+        ),
+    ),
+    "nbgraph": (_rows(26206), _stored_representatives),
+}

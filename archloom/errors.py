@@ -1,0 +1,38 @@
+"""Errors for people: each message is one line with the value, what was expected and how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ArchloomError(Exception):
+    """The base of every error that archloom raises on purpose."""
+
+
+class InputError(ArchloomError, ValueError):
+    """Something the user gave cannot be used. The command line answers with exit code 2 and writes nothing."""
+
+
+class MissingExtraError(InputError, ImportError):
+    """An optional package is needed that is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package}: pip install 'archloom[{extra}]'")
+
+
+class StoreError(ArchloomError):
+    """A run folder cannot be read or written; what was committed before is intact."""
+
+
+class NoArchitectureError(InputError):
+    """A space gave no valid architecture within a bounded number of tries."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """The error for a name that is not among `known`, with the nearest one that is."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    listing = ", ".join(names) if names else "there are none"
+    return InputError(f"unknown {kind} {name!r}{hint} (known: {listing})")

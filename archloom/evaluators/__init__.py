@@ -1,0 +1,1 @@
+"""Evaluators: what answers a proposal with scores."""

@@ -1,0 +1,115 @@
+"""What an evaluator is, and the one function that turns whatever happens inside one into a `Result`."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from archloom import seeds
+from archloom.errors import InputError
+from archloom.spaces.base import SearchSpace
+from archloom.types import Goal, Proposal, Result, Weights
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Answers proposals. `goals` names every metric it puts into `scores`, with its direction."""
+
+    @property
+    def goals(self) -> Mapping[str, Goal]: ...
+
+    @property
+    def shared_state(self) -> bool:
+        """True where one evaluation changes the next (a supernet): such an evaluator stays in one worker."""
+        ...
+
+    def evaluate(
+        self, proposal: Proposal, weights: Weights | None, rng: np.random.Generator
+    ) -> tuple[Result, Weights | None]:
+        """Evaluate one proposal, starting from `weights`; return the result and the trained weights, if any."""
+        ...
+
+
+def evaluate(evaluator: Evaluator, proposal: Proposal, seed: int, trial_id: int) -> Result:
+    """Evaluate trial `trial_id` of the run with this seed; an exception or a bad number becomes a failed result.
+
+    The trial's random stream depends on the run's seed and the trial's id alone, so that it does not matter which
+    worker evaluates it, or when.
+    """
+    started = time.perf_counter()
+    try:
+        result, _ = evaluator.evaluate(proposal, None, seeds.stream(seed, "evaluate", trial_id))
+    except Exception as error:  # noqa: BLE001 - whatever an evaluator raises is the trial's failure, not the run's
+        return Result.failed(f"{type(error).__name__}: {error}", time.perf_counter() - started)
+    return checked(result, evaluator.goals)
+
+
+def checked(result: Result, goals: Mapping[str, Goal]) -> Result:
+    """`result` if it has a finite score for every goal, else the failed result that says what is wrong.
+
+    Values that are not finite are dropped from `report`: they say that a metric was not measured.
+    """
+    if not result.ok:
+        return Result.failed(result.error or "", result.cost_s)
+    missing = [name for name in goals if name not in result.scores]
+    if missing:
+        return Result.failed(f"the evaluator gave no score named {', '.join(missing)}", result.cost_s)
+    for name, value in result.scores.items():
+        if not math.isfinite(value):
+            return Result.failed(f"{name} is {value}", result.cost_s)
+    if all(map(math.isfinite, result.report.values())):
+        return result
+    report = {name: value for name, value in result.report.items() if math.isfinite(value)}
+    return Result(result.scores, report, result.cost_s)
+
+
+class FunctionEvaluator:
+    """Evaluates with a plain function of the user's.
+
+    `function(arch)` or `function(arch, rng)` gets what the space makes of an architecture (`choices`: a dict of names
+    and values, where the space has it, else the `Arch`) and returns a number (the single goal) or a dict of metrics.
+    Metrics that are not among `goals` must be among `report`: they are kept for people and never used for selection.
+    """
+
+    shared_state = False
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        function: Callable[..., float | Mapping[str, float]],
+        goals: Mapping[str, Goal],
+        report: Sequence[str] = (),
+    ) -> None:
+        if not goals or not set(goals.values()) <= {"max", "min"}:
+            raise InputError(f"goals {dict(goals)}: expected a metric with 'max' or 'min', e.g. {{'accuracy': 'max'}}")
+        self.goals = dict(goals)
+        self.report = tuple(report)
+        self._function = function
+        self._view: Callable[[Any], Any] = getattr(space, "choices", lambda arch: arch)
+        self._takes_rng = len(inspect.signature(function).parameters) > 1
+
+    def evaluate(
+        self, proposal: Proposal, weights: Weights | None, rng: np.random.Generator
+    ) -> tuple[Result, Weights | None]:
+        started = time.perf_counter()
+        seen = self._view(proposal.arch)
+        answer = self._function(seen, rng) if self._takes_rng else self._function(seen)
+        metrics = self._named(answer)
+        stray = [name for name in metrics if name not in self.goals and name not in self.report]
+        if stray:
+            raise InputError(f"metric {stray[0]!r} is neither in goals nor in report")
+        scores = {name: float(metrics[name]) for name in self.goals if name in metrics}
+        report = {name: float(metrics[name]) for name in self.report if name in metrics}
+        return Result(scores, report, cost_s=time.perf_counter() - started), None
+
+    def _named(self, answer: float | Mapping[str, float]) -> Mapping[str, float]:
+        if isinstance(answer, Mapping):
+            return answer
+        if len(self.goals) != 1:
+            raise InputError(f"the function returned one number for the goals {', '.join(self.goals)}: return a dict")
+        return {next(iter(self.goals)): answer}

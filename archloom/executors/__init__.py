@@ -1,0 +1,1 @@
+"""Executors: where evaluations run. None of them changes a result."""

@@ -1,0 +1,184 @@
+"""Worker processes that may die: tasks are retried a bounded number of times, and the reason is told.
+
+Used for evaluations (`executors.process`) and for whole runs side by side (`runs`). Workers are spawned, not forked:
+a fork would copy threads' locks in whatever state they are. A worker builds its function once, then answers task after
+task; it ends when the parent does.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+Send = Callable[[Any], None]
+Work = Callable[[Any, Send], Any]
+"""What a worker does: `work(payload, send)` returns the answer; `send(message)` passes news on while it works."""
+
+MAX_ATTEMPTS = 3
+"""How often a task is tried before a dying worker is blamed on the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A task's end: its value, or the reason why there is none."""
+
+    task: int
+    value: Any = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A message that a task sent while at work."""
+
+    task: int
+    message: Any
+
+
+@dataclass
+class _Task:
+    id: int
+    payload: Any
+    deaths: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Worker:
+    process: Any
+    pipe: Connection
+    task: _Task | None = None
+
+
+class WorkerPool:
+    """Up to `workers` processes, each made by `setup()`, which must be picklable."""
+
+    def __init__(self, setup: Callable[[], Work], workers: int) -> None:
+        self._setup = setup
+        self._size = workers
+        self._context = mp.get_context("spawn")
+        self._workers: list[_Worker] = []
+        self._queue: deque[_Task] = deque()
+
+    def submit(self, task: int, payload: Any) -> None:
+        self._queue.append(_Task(task, payload))
+        self._feed()
+
+    def wait(self) -> Sequence[Answer | News]:
+        """Block until a task says something; empty only if nothing is outstanding."""
+        while self._queue or any(worker.task for worker in self._workers):
+            self._feed()
+            by_pipe = {worker.pipe: worker for worker in self._workers if worker.task}
+            events = [event for pipe in wait(list(by_pipe)) if (event := self._hear(by_pipe[pipe]))]  # type: ignore[index]
+            if events:
+                return events
+        return ()
+
+    def close(self) -> None:
+        """End all workers; unanswered tasks are dropped."""
+        for worker in self._workers:
+            worker.pipe.close()
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join()
+        self._workers.clear()
+        self._queue.clear()
+
+    def _feed(self) -> None:
+        """Give queued tasks to idle workers, starting workers where there are too few."""
+        while self._queue:
+            idle = next((worker for worker in self._workers if worker.task is None), None)
+            if idle is None:
+                if len(self._workers) >= self._size:
+                    return
+                idle = self._start()
+            task = self._queue.popleft()
+            idle.task = task
+            try:
+                idle.pipe.send(task.payload)
+            except (BrokenPipeError, ConnectionResetError):  # it died while idle: no fault of this task
+                self._workers.remove(idle)
+                idle.process.join()
+                self._queue.appendleft(task)
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(self._setup, theirs), daemon=True)
+        process.start()
+        theirs.close()  # else the death of the worker would not close the pipe
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def _hear(self, worker: _Worker) -> Answer | News | None:
+        """The next message of a worker; None if it died and its task is tried again."""
+        task = worker.task
+        assert task is not None  # noqa: S101 - only busy workers are listened to
+        try:
+            kind, value = worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return self._bury(worker, task)
+        if kind is News:
+            return News(task.id, value)
+        worker.task = None
+        return Answer(task.id, value) if kind is Answer else Answer(task.id, error=value)
+
+    def _bury(self, worker: _Worker, task: _Task) -> Answer | None:
+        worker.process.join()
+        worker.pipe.close()
+        self._workers.remove(worker)
+        task.deaths.append(_cause_of_death(worker.process.exitcode))
+        if len(task.deaths) < MAX_ATTEMPTS:
+            self._queue.appendleft(task)
+            return None
+        return Answer(task.id, error=f"the worker died {MAX_ATTEMPTS} times: {', '.join(task.deaths)}")
+
+
+def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
+    """A worker's life: build the function, answer tasks until the parent closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    work: Work | None = None
+    while True:
+        try:
+            payload = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        try:
+            work = work or setup()
+            message: tuple[Any, Any] = (Answer, work(payload, lambda news: pipe.send((News, news))))
+        except Exception as error:  # noqa: BLE001 - told to the parent, which decides
+            message = (None, _told(error))
+        try:
+            pipe.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot stop its workers; without this they would hold its run folders."""
+    parent = mp.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _told(error: Exception) -> str:
+    """One line: what went wrong and where."""
+    frames = traceback.extract_tb(sys.exc_info()[2])
+    where = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _cause_of_death(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"killed by {signal.Signals(-exitcode).name}"
+    return f"exit code {exitcode}"

@@ -1,0 +1,47 @@
+"""The process executor: evaluations in worker processes on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from archloom.evaluators.base import Evaluator, evaluate
+from archloom.executors.base import Done, Job
+from archloom.executors.pool import Answer, Send, Work, WorkerPool
+from archloom.types import Result
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """Builds a worker's evaluator once; picklable if `factory` is."""
+
+    factory: Callable[[], Evaluator]
+
+    def __call__(self) -> Work:
+        evaluator = self.factory()
+
+        def work(job: Job, send: Send) -> Result:
+            return evaluate(evaluator, job.proposal, job.seed, job.trial_id)
+
+        return work
+
+
+class ProcessExecutor:
+    """Evaluates in up to `workers` processes. Each makes its own evaluator with `factory`, a picklable callable.
+
+    An evaluator with shared state gets one worker, whatever `workers` says. A worker that dies is replaced and its
+    job tried again, three times in all; then the trial has failed with the reason.
+    """
+
+    def __init__(self, factory: Callable[[], Evaluator], workers: int, shared_state: bool = False) -> None:
+        self._pool = WorkerPool(_Setup(factory), 1 if shared_state else workers)
+
+    def submit(self, job: Job) -> None:
+        self._pool.submit(job.trial_id, job)
+
+    def wait(self) -> Sequence[Done]:
+        answers = [answer for answer in self._pool.wait() if isinstance(answer, Answer)]
+        return [Done(a.task, a.value if a.error is None else Result.failed(a.error)) for a in answers]
+
+    def close(self) -> None:
+        self._pool.close()

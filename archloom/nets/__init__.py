@@ -1,0 +1,1 @@
+"""Networks built from architectures, and the networks that strategies learn with."""

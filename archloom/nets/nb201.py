@@ -1,0 +1,97 @@
+"""The network of NAS-Bench-201 around a cell, written to stand alone: `archloom export` ships this very text.
+
+Dong & Yang 2020, section 2.1: a 3x3 convolution, three stages of five cells with 16, 32 and 64 channels, a residual
+block of stride 2 between stages, and a linear classifier after global average pooling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""(source, destination) of each operation of a cell, in the benchmark's order."""
+
+
+class Zero(nn.Module):
+    """No connection."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        return torch.zeros_like(x)
+
+
+def conv_bn(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """ReLU, convolution with "same" padding, batch normalisation."""
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(c_out),
+    )
+
+
+OPERATIONS = {
+    "none": lambda channels: Zero(),
+    "skip_connect": lambda channels: nn.Identity(),
+    "nor_conv_1x1": lambda channels: conv_bn(channels, channels, 1),
+    "nor_conv_3x3": lambda channels: conv_bn(channels, channels, 3),
+    "avg_pool_3x3": lambda channels: nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+}
+
+
+class Cell(nn.Module):
+    """Four nodes: node 0 is the input, every other node the sum of its edges, node 3 the output."""
+
+    def __init__(self, operations: Sequence[str], channels: int) -> None:
+        super().__init__()
+        self.edges = nn.ModuleList(OPERATIONS[name](channels) for name in operations)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        nodes: list[Tensor] = [x]
+        for node in (1, 2, 3):
+            terms = [edge(nodes[a]) for edge, (a, b) in zip(self.edges, EDGES, strict=True) if b == node]
+            nodes.append(torch.stack(terms).sum(dim=0))
+        return nodes[3]
+
+
+class Reduction(nn.Module):
+    """A residual block that halves the resolution and doubles the channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(conv_bn(channels, 2 * channels, 3, stride=2), conv_bn(2 * channels, 2 * channels, 3))
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(channels, 2 * channels, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, 2C, H/2, W/2)
+        out: Tensor = self.shortcut(x) + self.body(x)
+        return out
+
+
+class Nb201Network(nn.Module):
+    """The whole network. `operations` names the six operations of the cell in the order of `EDGES`.
+
+    The weights are drawn from `seed` alone, without touching PyTorch's global generator.
+    """
+
+    def __init__(
+        self, operations: Sequence[str], seed: int, channels: int = 16, cells: int = 5, classes: int = 10
+    ) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+            body: list[nn.Module] = []
+            for stage in range(3):
+                if stage:
+                    body.append(Reduction(channels))
+                    channels *= 2
+                body += [Cell(operations, channels) for _ in range(cells)]
+            self.body = nn.Sequential(*body)
+            self.head = nn.Sequential(
+                nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, classes)
+        logits: Tensor = self.head(self.body(self.stem(x)))
+        return logits

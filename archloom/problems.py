@@ -1,0 +1,258 @@
+"""What a search is run on: a space with something that evaluates it, and the choice of what to optimise.
+
+`open_scenario` opens whatever `--on` names: a public benchmark (`nb201`, `nbgraph:cora`), any table (`table` with a
+file), or a user's Python file that defines `problem = archloom.Problem(...)`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archloom import options, registry
+from archloom.constraints import Criteria, Objective, criteria
+from archloom.data import catalog
+from archloom.data.tables import Table, load_table
+from archloom.errors import InputError, unknown
+from archloom.evaluators.base import Evaluator, FunctionEvaluator
+from archloom.evaluators.table import TableEvaluator
+from archloom.spaces.base import SearchSpace
+from archloom.types import Goal
+
+
+class Problem:
+    """A search space and what its architectures are worth.
+
+    `evaluate` is a function of the user's (see `evaluators.base.FunctionEvaluator`) or a complete `Evaluator`. `goals`
+    says for each metric whether more ("max") or less ("min") is better, the one to optimise by default first; metrics
+    in `report` (test accuracy, say) are recorded for people and never reach a strategy.
+    """
+
+    table: Table | None = None
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        evaluate: Callable[..., Any] | Evaluator,
+        goals: Mapping[str, Goal],
+        report: Sequence[str] = (),
+    ) -> None:
+        if not isinstance(space, SearchSpace):
+            raise InputError(f"space {space!r}: expected a search space, e.g. archloom.Categorical({{...}})")
+        self.space = space
+        self.goals = dict(goals)
+        self._evaluate = evaluate
+        self._report = tuple(report)
+        self.evaluator(tuple(self.goals), self._report)  # fails here, where the mistake is, rather than in a worker
+
+    def default_objectives(self) -> tuple[str, ...]:
+        return (next(iter(self.goals)),)
+
+    def default_report(self, objectives: Sequence[str]) -> tuple[str, ...]:
+        return self._report
+
+    def reportable(self) -> Sequence[str]:
+        """Every metric that `--report` may name."""
+        return (*self.goals, *self._report)
+
+    def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
+        """The evaluator that puts these metrics into scores and report."""
+        if isinstance(self._evaluate, Evaluator):
+            return self._evaluate
+        goals = {name: self.goals[name] for name in scores}
+        others = [name for name in self.goals if name not in scores]
+        return FunctionEvaluator(self.space, self._evaluate, goals, tuple(dict.fromkeys([*report, *self._report, *others])))
+
+    def check(self, wanted: Criteria) -> None:
+        """Raise InputError if it is known that no architecture meets the constraints."""
+
+    def rank(self, metric: str, gain: float) -> int | None:
+        """The place of a value among all architectures, 1 for the best, ties sharing it; None where that is unknown."""
+        return None
+
+
+class TableProblem(Problem):
+    """A tabular benchmark."""
+
+    table: Table
+
+    def __init__(self, table: Table, space: SearchSpace) -> None:
+        self.table = table
+        self.space = space
+        self.goals = dict(table.goals)
+
+    def default_objectives(self) -> tuple[str, ...]:
+        """The table's first metric with "valid" in its name; where there is none, its first metric."""
+        return (next((name for name in self.goals if "valid" in name), next(iter(self.goals))),)
+
+    def default_report(self, objectives: Sequence[str]) -> tuple[str, ...]:
+        """The "test" twin of each "valid" objective."""
+        twins = [name.replace("valid", "test") for name in objectives if "valid" in name]
+        return tuple(name for name in twins if name in self.goals)
+
+    def reportable(self) -> Sequence[str]:
+        return tuple(self.goals)
+
+    def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
+        return TableEvaluator(self.table, self.space, scores, report)
+
+    def check(self, wanted: Criteria) -> None:
+        measured = np.ones(len(self.table), dtype=bool)
+        for objective in wanted.objectives:
+            measured &= np.isfinite(self.table.metric(objective.metric))
+        if not measured.any():
+            names = ", ".join(o.metric for o in wanted.objectives)
+            raise InputError(f"objective {names}: no architecture in {self.table.name} has it measured")
+        meets = measured.copy()
+        for constraint in wanted.constraints:
+            values = self.table.metric(constraint.metric)
+            with np.errstate(invalid="ignore"):
+                meets &= (values <= constraint.bound) if constraint.at_most else (values >= constraint.bound)
+            if not meets.any():
+                seen = values[measured & np.isfinite(values)]
+                extent = f"it runs from {seen.min():g} to {seen.max():g}" if len(seen) else "it is measured for none"
+                raise InputError(
+                    f"constraint {constraint}: no architecture in {self.table.name} meets it"
+                    f"{' together with the others' if len(wanted.constraints) > 1 else ''} ({extent})"
+                )
+
+    def rank(self, metric: str, gain: float) -> int | None:
+        objective = Objective(metric, self.goals[metric])
+        # Compared as the table stores them: a value that was written with fewer digits still ties with its own row.
+        return 1 + int((objective.sign * self.table.metric(metric) > np.float32(gain)).sum())
+
+
+@dataclass(frozen=True)
+class ProblemSpec:
+    """What was asked to be searched on: plain data from which every process opens the same scenario.
+
+    `on` names it; `table` is the file to use instead of the one found; `space` holds the space's own options.
+    """
+
+    on: str
+    table: str | None = None
+    objectives: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    space: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A problem with everything chosen: what is optimised, under what constraints, and what is reported."""
+
+    spec: ProblemSpec
+    problem: Problem
+    criteria: Criteria
+    report: tuple[str, ...]
+    evaluator: Evaluator
+
+    @property
+    def space(self) -> SearchSpace:
+        return self.problem.space
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        return tuple(objective.metric for objective in self.criteria.objectives)
+
+
+def open_scenario(spec: ProblemSpec) -> Scenario:
+    """Open what a spec names; InputError in one line for whatever does not fit."""
+    problem = _open_problem(spec)
+    objectives = spec.objectives or problem.default_objectives()
+    for name in objectives:
+        if name not in problem.goals:
+            raise unknown("objective", name, problem.goals)
+    wanted = criteria(objectives, problem.goals, spec.constraints)
+    for constraint in wanted.constraints:
+        if constraint.metric not in problem.goals:
+            raise unknown("metric in a constraint", constraint.metric, problem.goals)
+    for name in spec.report:
+        if name not in problem.reportable():
+            raise unknown("metric to report", name, problem.reportable())
+    report = spec.report or problem.default_report(objectives)
+    problem.check(wanted)
+    return Scenario(spec, problem, wanted, report, problem.evaluator(wanted.metrics, report))
+
+
+def open_evaluator(spec: ProblemSpec) -> Evaluator:
+    """The evaluator of a spec: what a worker process needs."""
+    return open_scenario(spec).evaluator
+
+
+def resolve(spec: ProblemSpec) -> ProblemSpec:
+    """The spec with paths made absolute, so that it means the same from any folder."""
+    file, _, name = spec.on.partition(".py")
+    on = f"{Path(file + '.py').resolve()}{name}" if _is_file(spec.on) else spec.on
+    table = str(Path(spec.table).resolve()) if spec.table else None
+    return ProblemSpec(on, table, spec.objectives, spec.report, spec.constraints, spec.space)
+
+
+def _open_problem(spec: ProblemSpec) -> Problem:
+    if _is_file(spec.on):
+        if spec.table:
+            raise InputError(f"--table {spec.table}: a problem of your own ({spec.on}) takes no table")
+        if spec.space:
+            raise InputError(f"space option {next(iter(spec.space))}: set it in {spec.on}")
+        return _load_user_problem(spec.on)
+    if spec.on == _ANY_TABLE:
+        if not spec.table:
+            raise InputError("--on table needs --table FILE, a table in archloom's format")
+        table = load_table(Path(spec.table))
+        return TableProblem(table, _table_space(_ANY_TABLE, table, spec.space))
+    benchmark = catalog.find(spec.on)
+    path = catalog.locate(spec.on, table=Path(spec.table) if spec.table else None, environ=os.environ)
+    table = load_table(path)
+    if table.space != benchmark.space:
+        raise InputError(
+            f"{path} is a table of space {table.space!r}, --on {spec.on} needs one of {benchmark.space!r}; "
+            "use --on table to search it as plain choices"
+        )
+    return TableProblem(table, _table_space(table.space, table, spec.space))
+
+
+_ANY_TABLE = "table"
+
+
+def _table_space(name: str, table: Table, settings: Mapping[str, Any]) -> SearchSpace:
+    kind = registry.load_space(name)
+    chosen = options.convert_all("space", options.of_space(kind), settings)
+    choices = dict(zip(table.gene_names, table.options, strict=True))
+    space: SearchSpace = kind.for_table(choices, table.genes, **chosen)
+    return space
+
+
+def _is_file(on: str) -> bool:
+    return on.endswith(".py") or ".py:" in on
+
+
+def _load_user_problem(on: str) -> Problem:
+    """The `Problem` that a Python file defines, as `problem` or under the name after a colon."""
+    file, colon, name = on.rpartition(":")
+    path, attribute = (Path(file), name) if colon and file.endswith(".py") else (Path(on), "problem")
+    if not path.is_file():
+        raise InputError(f"--on {on}: there is no file {path}")
+    module_name = f"archloom_user_{path.stem}"
+    module_spec = importlib.util.spec_from_file_location(module_name, path)
+    assert module_spec is not None and module_spec.loader is not None  # noqa: S101 - it ends in .py
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_name] = module  # dataclasses and pickle look modules up by name
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not hasattr(module, attribute):
+        raise InputError(f"{path} defines no {attribute!r}: add  {attribute} = archloom.Problem(space, evaluate, goals)")
+    found = getattr(module, attribute)
+    problem = found() if inspect.isfunction(found) else found
+    if not isinstance(problem, Problem):
+        raise InputError(f"{attribute} in {path} is a {type(problem).__name__}: expected an archloom.Problem")
+    return problem

@@ -1,0 +1,64 @@
+"""Names of spaces and strategies, and where each lives: "module:class", imported when used.
+
+Adding one costs a line here, its file and its test.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archloom.errors import MissingExtraError, unknown
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a thing lives, what it is in one line, and the extra it needs beyond the base install, if any."""
+
+    target: str
+    title: str
+    package: str | None = None
+    extra: str | None = None
+
+    def load(self) -> Any:
+        """Import it."""
+        module, _, name = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            if self.package and self.extra and error.name == self.package:
+                raise MissingExtraError(self.package, self.extra, self.title) from None
+            raise
+
+
+SPACES: Mapping[str, Entry] = {
+    "nb201": Entry("archloom.spaces.nb201:Nb201", "NAS-Bench-201 cells: 6 edges, 5 operations"),
+    "nbgraph": Entry("archloom.spaces.nbgraph:NbGraph", "NAS-Bench-Graph: trees of 4 graph-network layers"),
+    "table": Entry("archloom.spaces.table:TableSpace", "the plain choices of any table"),
+}
+
+STRATEGIES: Mapping[str, Entry] = {
+    "random": Entry("archloom.strategies.random_search:RandomSearch", "random search"),
+    "evolution": Entry("archloom.strategies.evolution:Evolution", "regularised evolution (Real et al. 2019)"),
+    "local_search": Entry("archloom.strategies.walks:LocalSearch", "climb to the best neighbour, restart at the top"),
+    "random_walk": Entry("archloom.strategies.walks:RandomWalk", "move to a random neighbour"),
+    "cadam": Entry("archloom.strategies.cadam:Cadam", "CADAM: a DDPG agent over architecture parameters"),
+}
+
+
+def load_space(name: str) -> Any:
+    """The class of a search space."""
+    return _find("space", name, SPACES).load()
+
+
+def load_strategy(name: str) -> Any:
+    """The class of a strategy."""
+    return _find("strategy", name, STRATEGIES).load()
+
+
+def _find(kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:
+    if name not in entries:
+        raise unknown(kind, name, entries)
+    return entries[name]

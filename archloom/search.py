@@ -1,0 +1,289 @@
+"""The one loop: ask, execute, record, tell.
+
+It keeps what every run promises. A query is one unique architecture; asking again is answered from the record. Results
+are told one by one in the order in which they were asked, however many workers there are, so the same seed gives the
+same trials. What is recorded already is answered from the record, after checking that the strategy asks for the same
+again; so going on with a run is running it.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+import msgspec
+
+from archloom.errors import ArchloomError, InputError
+from archloom.executors.base import Executor, Job
+from archloom.spaces.base import SearchSpace, Sized
+from archloom.store import Line
+from archloom.strategies.base import Strategy
+from archloom.types import Proposal, Result, Trial
+
+CHECKPOINT_EVERY_S = 5.0
+CHECKPOINT_SHARE = 0.02
+"""Checkpoints are spaced so that writing them takes at most this share of the time."""
+
+
+class ResumeError(ArchloomError):
+    """A strategy does not ask again for what the record says it asked."""
+
+
+class Ending(Enum):
+    """Why a run is over."""
+
+    BUDGET = "all queries asked"
+    EXHAUSTED = "every architecture of the space asked"
+    FINISHED = "the strategy has no more to ask"
+    STALLED = "the strategy asks only for architectures it knows"
+
+
+class Journal(Protocol):
+    """Where the loop records trials: a `store.RunFolder`, or `MemoryJournal`."""
+
+    lines: list[Line]
+
+    def append(self, line: Line) -> None: ...
+    def commit(self, force: bool = False) -> bool: ...
+    def save_state(self, state: Mapping[str, Any]) -> None: ...
+    def load_state(self) -> dict[str, Any] | None: ...
+
+
+@dataclass
+class MemoryJournal:
+    """Keeps a run's record in memory, for runs that need not survive."""
+
+    lines: list[Line] = field(default_factory=list)
+    state: dict[str, Any] | None = None
+
+    def append(self, line: Line) -> None:
+        self.lines.append(line)
+
+    def commit(self, force: bool = False) -> bool:
+        return True
+
+    def save_state(self, state: Mapping[str, Any]) -> None:
+        self.state = dict(state)
+
+    def load_state(self) -> dict[str, Any] | None:
+        return self.state
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`queries`: unique architectures to ask for. `width`: proposals in flight at once. `max_repeats`: how many
+    proposals in a row may be for known architectures before the run is called stalled."""
+
+    queries: int
+    width: int = 1
+    max_repeats: int = 5_000
+
+    def __post_init__(self) -> None:
+        for name, value in (("queries", self.queries), ("width", self.width), ("max_repeats", self.max_repeats)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+
+
+@dataclass
+class _Asked:
+    """A proposal in flight."""
+
+    id: int
+    proposal: Proposal
+    query: int | None
+    same: int | None
+    result: Result | None = None
+
+
+Progress = Callable[[Sequence[Line]], None]
+"""Called with trials newly committed to the journal, in the order in which they finished."""
+
+
+class Search:
+    """One run of one strategy on one space. `run` goes from wherever the journal stands to the end."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        strategy: Strategy,
+        executor: Executor,
+        journal: Journal,
+        limits: Limits,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> None:
+        self._space = space
+        self._strategy = strategy
+        self._executor = executor
+        self._journal = journal
+        self._limits = limits
+        self._seed = seed
+        self._progress = progress
+        self._recorded = {line.id: line for line in journal.lines}
+        self._size = space.size if isinstance(space, Sized) else None
+        self._asked = 0
+        self._queries = 0
+        self._repeats = 0  # in a row
+        self._flight: deque[_Asked] = deque()
+        self._by_id: dict[int, _Asked] = {}
+        self._first: dict[str, int] = {}  # key -> the trial that asked first
+        self._answers: dict[int, Result] = {}  # of queries that were told
+        self._unreported: list[Line] = []
+        self._saved_at = time.monotonic()
+        self._save_cost = 0.0
+
+    def run(self) -> Ending:
+        """Search to the end. Whatever happens, everything that finished is committed."""
+        state = self._journal.load_state()
+        if state is not None:
+            self._load(state)
+        try:
+            while True:
+                ending = self._fill()
+                if not self._flight:
+                    self._commit(force=True)
+                    self._save()
+                    return ending or Ending.FINISHED
+                self._tell(self._flight[0])
+                if self._checkpoint_due():
+                    self._save()
+        finally:
+            self._commit(force=True)
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    def _fill(self) -> Ending | None:
+        """Ask until `width` proposals are in flight; says why there will be no more, if so."""
+        while (room := self._limits.width - len(self._flight)) > 0:
+            if (ending := self._ended()) is not None:
+                return ending
+            proposals = self._strategy.ask(min(room, self._limits.queries - self._queries))
+            if not proposals:
+                return None
+            for proposal in proposals:
+                self._admit(proposal)
+        return None
+
+    def _ended(self) -> Ending | None:
+        if self._queries >= self._limits.queries:
+            return Ending.BUDGET
+        if self._size is not None and self._queries >= self._size:
+            return Ending.EXHAUSTED
+        if self._repeats >= self._limits.max_repeats:
+            return Ending.STALLED
+        return None
+
+    def _admit(self, proposal: Proposal) -> None:
+        """Give a proposal its number, and its job to the executor unless its answer is known."""
+        asked = self._number(proposal)
+        self._flight.append(asked)
+        self._by_id[asked.id] = asked
+        line = self._recorded.get(asked.id)
+        if line is not None:
+            self._check_same(line, proposal)
+            asked.result = line.trial.result
+        elif asked.same is None:
+            self._executor.submit(Job(asked.id, proposal, self._seed))
+
+    def _number(self, proposal: Proposal) -> _Asked:
+        trial_id, self._asked = self._asked, self._asked + 1
+        key = self._key(proposal, trial_id)
+        same = self._first.get(key)
+        if same is not None:
+            self._repeats += 1
+            return _Asked(trial_id, proposal, None, same)
+        self._first[key] = trial_id
+        self._queries += 1
+        self._repeats = 0
+        return _Asked(trial_id, proposal, self._queries, None)
+
+    def _key(self, proposal: Proposal, trial_id: int) -> str:
+        """What makes a query unique. A proposal that inherits weights goes on training: it is never a repeat."""
+        key = self._space.key(proposal.arch)
+        if proposal.inherit is not None:
+            return f"{key}#{trial_id}"
+        return f"{key}@{proposal.fidelity}" if proposal.fidelity else key
+
+    def _check_same(self, line: Line, proposal: Proposal) -> None:
+        recorded = line.trial.proposal
+        # Notes pass through JSON on their way to the record; compare what comes back.
+        asked = msgspec.convert(msgspec.to_builtins(proposal), Proposal)
+        if recorded != asked:
+            raise ResumeError(
+                f"trial {line.id} is recorded as {line.arch}, but the strategy now asks for "
+                f"{self._space.format(proposal.arch)}: the run was made by another version of the strategy or of its "
+                "libraries (run.json names them); go on with those, or start a new run"
+            )
+
+    # -- answering ------------------------------------------------------------------------------------------------
+
+    def _tell(self, head: _Asked) -> None:
+        """Wait for the oldest proposal's answer and tell it to the strategy."""
+        if head.same is not None and head.result is None:
+            self._finish(head, self._answers[head.same])
+        while head.result is None:
+            done = self._executor.wait()
+            for answer in done:
+                self._finish(self._by_id[answer.trial_id], answer.result)
+        self._flight.popleft()
+        del self._by_id[head.id]
+        if head.same is None:
+            self._answers[head.id] = head.result
+        self._strategy.tell([Trial(head.id, head.proposal, head.result).without_report()])
+
+    def _finish(self, asked: _Asked, result: Result) -> None:
+        """Record an answer as soon as it is there, even if it is not its turn to be told."""
+        asked.result = result
+        trial = Trial(asked.id, asked.proposal, result)
+        line = Line.of(trial, self._space.format(asked.proposal.arch), asked.query, asked.same)
+        self._journal.append(line)
+        self._unreported.append(line)
+        self._commit()
+
+    def _commit(self, force: bool = False) -> None:
+        if self._journal.commit(force) and self._unreported:
+            reported, self._unreported = self._unreported, []
+            if self._progress is not None:
+                self._progress(reported)
+
+    # -- checkpoints ----------------------------------------------------------------------------------------------
+
+    def _checkpoint_due(self) -> bool:
+        wait = max(CHECKPOINT_EVERY_S, self._save_cost / CHECKPOINT_SHARE)
+        return time.monotonic() - self._saved_at >= wait
+
+    def _save(self) -> None:
+        started = time.monotonic()
+        self._commit(force=True)
+        self._journal.save_state({"loop": self._dump(), "strategy": self._strategy.state_dict()})
+        self._saved_at = time.monotonic()
+        self._save_cost = self._saved_at - started
+
+    def _dump(self) -> dict[str, Any]:
+        return {
+            "asked": self._asked,
+            "repeats": self._repeats,
+            "flight": [msgspec.to_builtins(asked.proposal) for asked in self._flight],
+        }
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint: rebuild what the loop knew from the record, and put proposals back in flight."""
+        loop = state["loop"]
+        flight = [msgspec.convert(item, Proposal) for item in loop["flight"]]
+        told = loop["asked"] - len(flight)
+        if any(trial_id not in self._recorded for trial_id in range(told)):
+            warnings.warn("the record ends before the checkpoint; replaying the record instead", stacklevel=3)
+            return
+        for trial_id in range(told):
+            trial = self._recorded[trial_id].trial
+            self._number(trial.proposal)
+            self._answers[trial_id] = trial.result
+        for proposal in flight:
+            self._admit(proposal)
+        self._repeats = loop["repeats"]
+        self._strategy.load_state_dict(state["strategy"])

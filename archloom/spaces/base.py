@@ -1,0 +1,254 @@
+"""What a search space is, what it may also be able to do, and the plain categorical space most others build on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.errors import InputError, NoArchitectureError
+from archloom.types import Arch
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MAX_TRIES = 1_000
+"""How often a valid architecture is drawn before a space is said to have none."""
+
+
+@runtime_checkable
+class SearchSpace(Protocol):
+    """The set of architectures a strategy may propose."""
+
+    name: str
+
+    def sample(self, rng: np.random.Generator) -> Arch:
+        """Draw an architecture at random (it may be invalid; see `draw`)."""
+        ...
+
+    def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
+        """A random small change of `arch`."""
+        ...
+
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        """How far each rule of the space is broken; empty or all <= 0: valid."""
+        ...
+
+    def canonical(self, arch: Arch) -> Arch:
+        """The one architecture that stands for all that are the same as `arch`."""
+        ...
+
+    def key(self, arch: Arch) -> str:
+        """Equal exactly for architectures that are the same; a query is one unique key."""
+        ...
+
+    def format(self, arch: Arch) -> str:
+        """A readable text that `parse` reads back."""
+        ...
+
+    def parse(self, text: str) -> Arch:
+        """The architecture written by `format`; InputError for anything else."""
+        ...
+
+
+# Capabilities that a space may also have. A strategy names those it needs, and is refused a space without them.
+
+
+@runtime_checkable
+class HasNeighbours(Protocol):
+    """Local search, walks and the incremental agent move over neighbours."""
+
+    def neighbours(self, arch: Arch) -> Sequence[Arch]:
+        """Every architecture one small step away, each once, without `arch` itself, in a fixed order."""
+        ...
+
+
+@runtime_checkable
+class HasAlpha(Protocol):
+    """Continuous architecture parameters: one row per decision, one column per option."""
+
+    @property
+    def alpha_shape(self) -> tuple[int, int]: ...
+
+    def discretise(self, alpha: NDArray[np.floating]) -> Arch:
+        """The architecture that `alpha`, of shape `alpha_shape`, stands for."""
+        ...
+
+    def one_hot(self, arch: Arch) -> NDArray[np.float32]:
+        """The 0/1 matrix of shape `alpha_shape` that discretises to `arch`."""
+        ...
+
+
+@runtime_checkable
+class Buildable(Protocol):
+    """Everything that trains."""
+
+    def build(self, arch: Arch, seed: int) -> nn.Module:
+        """The PyTorch network of `arch`, its weights drawn from `seed` alone."""
+        ...
+
+
+@runtime_checkable
+class HasSource(Protocol):
+    """Networks that can be shipped as a file of code."""
+
+    def source(self, arch: Arch, found_by: str) -> str:
+        """A Python file that defines the network of `arch` and needs PyTorch only; `found_by` goes into its header."""
+        ...
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """Spaces that know how many different architectures they hold."""
+
+    @property
+    def size(self) -> int: ...
+
+
+def is_valid(space: SearchSpace, arch: Arch) -> bool:
+    return all(amount <= 0.0 for amount in space.violations(arch).values())
+
+
+def draw(space: SearchSpace, rng: np.random.Generator) -> Arch:
+    """A valid architecture from `space.sample`, after at most `MAX_TRIES` draws."""
+    return _first_valid(space, lambda: space.sample(rng))
+
+
+def vary(space: SearchSpace, arch: Arch, rng: np.random.Generator) -> Arch:
+    """A valid mutant of `arch`, after at most `MAX_TRIES` mutations."""
+    return _first_valid(space, lambda: space.mutate(arch, rng))
+
+
+def _first_valid(space: SearchSpace, candidate: Callable[[], Arch]) -> Arch:
+    arch = candidate()
+    for _ in range(MAX_TRIES):
+        if is_valid(space, arch):
+            return arch
+        arch = candidate()
+    broken = ", ".join(f"{rule} by {amount:g}" for rule, amount in space.violations(arch).items() if amount > 0)
+    raise NoArchitectureError(
+        f"space {space.name!r}: none of {MAX_TRIES} architectures drawn is valid (the last breaks {broken}); "
+        "loosen the rule or give a space that satisfies it more often"
+    )
+
+
+class Categorical:
+    """Independent choices: gene j is the index of one of `options[j]`.
+
+    `options` maps a choice's name to the names of its options, in the order of the genes. Texts read
+    `kernel=3, width=64`. Neighbours differ in exactly one choice; alpha has a row per choice and a column per option,
+    rows with fewer options than the widest use the first columns only.
+    """
+
+    name = "table"
+
+    def __init__(self, options: Mapping[str, Sequence[object]]) -> None:
+        if not options:
+            raise InputError("a categorical space needs at least one choice, e.g. {'kernel': [3, 5, 7]}")
+        for gene, values in options.items():
+            texts = [str(value) for value in values]
+            if not texts or len(set(texts)) < len(texts):
+                raise InputError(f"choice {gene!r} has options {texts}: expected at least one, each different")
+        self.gene_names = tuple(str(gene) for gene in options)
+        self.values: tuple[tuple[object, ...], ...] = tuple(tuple(values) for values in options.values())
+        self.options = tuple(tuple(str(value) for value in values) for values in self.values)
+        self.sizes = np.array([len(values) for values in self.options])
+        self._by_text = tuple({text: index for index, text in enumerate(texts)} for texts in self.options)
+
+    @classmethod
+    def for_table(
+        cls, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]], **settings: Any
+    ) -> Categorical:
+        """The space that gives a table's genes a meaning; `settings` are the space's own options."""
+        return cls(options, **settings)
+
+    @property
+    def size(self) -> int:
+        return math.prod(len(values) for values in self.options)
+
+    def sample(self, rng: np.random.Generator) -> Arch:
+        return Arch(tuple(rng.integers(0, self.sizes).tolist()))
+
+    def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
+        """Change one choice, drawn uniformly among those that have an alternative, to a different option."""
+        open_genes = np.flatnonzero(self.sizes > 1)
+        if not len(open_genes):
+            return arch
+        gene = int(open_genes[rng.integers(len(open_genes))])
+        step = int(rng.integers(1, self.sizes[gene]))
+        return self._with(arch, gene, (int(arch.genes[gene]) + step) % int(self.sizes[gene]))
+
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        return {}
+
+    def canonical(self, arch: Arch) -> Arch:
+        return arch
+
+    def key(self, arch: Arch) -> str:
+        return self.format(self.canonical(arch))
+
+    def neighbours(self, arch: Arch) -> Sequence[Arch]:
+        return [
+            self._with(arch, gene, option)
+            for gene, size in enumerate(self.sizes.tolist())
+            for option in range(size)
+            if option != arch.genes[gene]
+        ]
+
+    @property
+    def alpha_shape(self) -> tuple[int, int]:
+        return len(self.options), int(self.sizes.max())
+
+    def discretise(self, alpha: NDArray[np.floating]) -> Arch:
+        """The largest entry of each row; ties go to the first. CADAM thesis, Algorithm 3."""
+        if alpha.shape != self.alpha_shape:
+            raise InputError(f"alpha of shape {alpha.shape}: expected {self.alpha_shape}")
+        exists = np.arange(alpha.shape[1]) < self.sizes[:, None]
+        return Arch(tuple(np.where(exists, alpha, -np.inf).argmax(axis=1).tolist()))
+
+    def one_hot(self, arch: Arch) -> NDArray[np.float32]:
+        matrix = np.zeros(self.alpha_shape, dtype=np.float32)
+        matrix[np.arange(len(arch.genes)), np.array(arch.genes, dtype=np.int64)] = 1.0
+        return matrix
+
+    def choices(self, arch: Arch) -> dict[str, object]:
+        """The chosen options by name, with the values that the space was made from."""
+        return {
+            gene: values[int(index)]
+            for gene, values, index in zip(self.gene_names, self.values, arch.genes, strict=True)
+        }
+
+    def format(self, arch: Arch) -> str:
+        parts = zip(self.gene_names, self.options, arch.genes, strict=True)
+        return ", ".join(f"{gene}={texts[int(index)]}" for gene, texts, index in parts)
+
+    def parse(self, text: str) -> Arch:
+        chosen = dict(_pair(part, text) for part in text.split(", "))
+        if tuple(chosen) != self.gene_names:
+            raise InputError(f"architecture {text!r}: expected the choices {', '.join(self.gene_names)} in this order")
+        return Arch(tuple(self.option_index(gene, chosen[name]) for gene, name in enumerate(self.gene_names)))
+
+    def option_index(self, gene: int, option: str) -> int:
+        """The index of an option given by its text; InputError naming those that exist."""
+        try:
+            return self._by_text[gene][option]
+        except KeyError:
+            raise InputError(
+                f"{self.gene_names[gene]}={option!r}: expected one of {', '.join(self.options[gene])}"
+            ) from None
+
+    @staticmethod
+    def _with(arch: Arch, gene: int, option: int) -> Arch:
+        genes = list(arch.genes)
+        genes[gene] = option
+        return Arch(tuple(genes))
+
+
+def _pair(part: str, text: str) -> tuple[str, str]:
+    name, equals, option = part.partition("=")
+    if not equals:
+        raise InputError(f"architecture {text!r}: {part!r} is not of the form CHOICE=OPTION")
+    return name, option

@@ -1,0 +1,130 @@
+"""What every strategy shares: ask and tell with their bookkeeping done once, so that an algorithm writes only its idea."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import msgspec
+import numpy as np
+
+from archloom.constraints import Criteria
+from archloom.errors import InputError
+from archloom.spaces.base import SearchSpace, draw, vary
+from archloom.types import Arch, Proposal, Trial
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """What the search loop needs of a strategy."""
+
+    def ask(self, n: int) -> Sequence[Proposal]:
+        """At most `n` proposals; none while waiting for results, or when finished."""
+        ...
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Learn from evaluated trials, in any order, failures included; their `report` is empty."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that later behaviour depends on: nested dicts and lists of numbers, texts and numpy arrays."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a strategy that has none."""
+
+
+class BaseStrategy:
+    """Bookkeeping for strategies that propose one architecture after another.
+
+    A subclass says which capabilities its space must have (`needs`), which options it takes (`Options`, a frozen
+    dataclass), and writes four methods: `propose` returns one proposal or None; `learn` takes one trial; `dump` and
+    `restore` carry its own state. The random generator belongs to this class and is part of the state.
+    """
+
+    Options: ClassVar[type[Any]] = NoOptions
+    needs: ClassVar[tuple[type[Any], ...]] = ()
+
+    def __init__(
+        self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: Any | None = None
+    ) -> None:
+        for capability in self.needs:
+            if not isinstance(space, capability):
+                raise InputError(
+                    f"strategy {type(self).__name__} needs a space with {_describe(capability)}, "
+                    f"which space {space.name!r} has not"
+                )
+        self.space = space
+        self.criteria = criteria
+        self.rng = rng
+        self.options = self.Options() if options is None else options
+
+    def ask(self, n: int) -> Sequence[Proposal]:
+        if n < 1:
+            raise InputError(f"ask({n}): expected at least 1")
+        proposals: list[Proposal] = []
+        while len(proposals) < n and (proposal := self.propose()) is not None:
+            proposals.append(proposal)
+        return proposals
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        for trial in sorted(trials, key=lambda t: t.id):
+            self.learn(trial)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rng": self.rng.bit_generator.state, "own": self.dump()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rng.bit_generator.state = state["rng"]
+        self.restore(state["own"])
+
+    def propose(self) -> Proposal | None:
+        """The next proposal, or None while waiting for results or when finished."""
+        raise NotImplementedError(f"{type(self).__name__}.propose")
+
+    def learn(self, trial: Trial) -> None:
+        """Take one evaluated trial; the default learns nothing."""
+
+    def dump(self) -> dict[str, Any]:
+        """The subclass's own state."""
+        return {}
+
+    def restore(self, own: dict[str, Any]) -> None:
+        """Take back what `dump` gave."""
+
+    def draw(self) -> Arch:
+        """A valid architecture at random."""
+        return draw(self.space, self.rng)
+
+    def vary(self, arch: Arch) -> Arch:
+        """A valid mutant."""
+        return vary(self.space, arch, self.rng)
+
+
+def _describe(capability: type[Any]) -> str:
+    members = sorted(name for name in vars(capability) if not name.startswith("_"))
+    return " and ".join(members)
+
+
+def pack_trials(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """Trials as plain data, for `dump`."""
+    return [msgspec.to_builtins(trial) for trial in trials]
+
+
+def unpack_trials(data: Sequence[Mapping[str, Any]]) -> list[Trial]:
+    return [msgspec.convert(item, Trial) for item in data]
+
+
+def pack_archs(archs: Sequence[Arch]) -> list[list[int | float]]:
+    return [list(arch.genes) for arch in archs]
+
+
+def unpack_archs(data: Sequence[Sequence[int | float]]) -> list[Arch]:
+    return [Arch(tuple(genes)) for genes in data]

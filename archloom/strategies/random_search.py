@@ -1,0 +1,13 @@
+"""Random search: architectures drawn independently, nothing learned."""
+
+from __future__ import annotations
+
+from archloom.strategies.base import BaseStrategy
+from archloom.types import Proposal
+
+
+class RandomSearch(BaseStrategy):
+    """Draws from the space's own sampler; the loop answers repeats from the record, so draws are without replacement."""
+
+    def propose(self) -> Proposal:
+        return Proposal(self.draw())

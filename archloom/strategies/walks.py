@@ -1,0 +1,168 @@
+"""Strategies that move over a space's neighbours: local search and the random walk, both with restarts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from archloom.constraints import Criteria
+from archloom.errors import InputError
+from archloom.spaces.base import HasNeighbours, SearchSpace
+from archloom.strategies.base import BaseStrategy, pack_archs, pack_trials, unpack_archs, unpack_trials
+from archloom.types import Arch, Proposal, Trial
+
+
+@dataclass(frozen=True)
+class LocalSearchOptions:
+    """`shown`: at most so many neighbours, drawn without replacement, are looked at a step (0: all of them).
+
+    `first`: move to the first neighbour that is better instead of to the best of all those shown.
+    """
+
+    shown: int = 0
+    first: bool = False
+
+    def __post_init__(self) -> None:
+        if self.shown < 0:
+            raise InputError(f"shown={self.shown}: expected 0 (all neighbours) or more")
+
+
+class LocalSearch(BaseStrategy):
+    """Climb to the best neighbour until none is better, then start again at random.
+
+    Every neighbour looked at is a query (White et al. 2021, "Exploring the Loss Landscape in Neural Architecture
+    Search").
+    """
+
+    Options: ClassVar[type[Any]] = LocalSearchOptions
+    needs = (HasNeighbours,)
+    options: LocalSearchOptions
+    space: Any
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        criteria: Criteria,
+        rng: np.random.Generator,
+        options: LocalSearchOptions | None = None,
+    ) -> None:
+        super().__init__(space, criteria, rng, options)
+        self.current: Trial | None = None
+        self.queue: list[Arch] = []  # to be asked, last first
+        self.seen: list[Trial] = []  # answers of this step
+        self.waiting = 0  # asked of this step and not yet told
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a climb at a random architecture."""
+        self.current = None
+        self.queue = [self.draw()]
+
+    def propose(self) -> Proposal | None:
+        if not self.queue or (self.options.first and self.waiting):
+            return None
+        self.waiting += 1
+        return Proposal(self.queue.pop())
+
+    def learn(self, trial: Trial) -> None:
+        self.waiting -= 1
+        self.seen.append(trial)
+        if self.options.first and self.better(trial):
+            self.queue.clear()
+        if not self.queue and not self.waiting:
+            self.step()
+
+    def step(self) -> None:
+        """All of the step's neighbours are known: move, or start again."""
+        self.seen.sort(key=lambda t: t.id)
+        best = self.seen[self.criteria.best([t.result for t in self.seen])]
+        self.seen = []
+        if best.result.ok and self.better(best):
+            self.current = best
+            self.queue = self.show(best.proposal.arch)
+        if not self.queue:
+            self.restart()
+
+    def better(self, trial: Trial) -> bool:
+        if self.current is None:
+            return True
+        standing = self.criteria.standing([self.current.result, trial.result])
+        return bool(standing[1] > standing[0])
+
+    def show(self, arch: Arch) -> list[Arch]:
+        """The neighbours to look at, in random order."""
+        neighbours = self.space.neighbours(arch)
+        order = self.rng.permutation(len(neighbours))
+        return [neighbours[i] for i in order[: self.options.shown or None]]
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "current": pack_trials([self.current] if self.current else []),
+            "queue": pack_archs(self.queue),
+            "seen": pack_trials(self.seen),
+            "waiting": self.waiting,
+        }
+
+    def restore(self, own: dict[str, Any]) -> None:
+        self.current = next(iter(unpack_trials(own["current"])), None)
+        self.queue = unpack_archs(own["queue"])
+        self.seen = unpack_trials(own["seen"])
+        self.waiting = own["waiting"]
+
+
+@dataclass(frozen=True)
+class RandomWalkOptions:
+    """`steps`: the walk starts again at a random architecture after so many steps (0: only when it stops by chance).
+
+    `stop`: the walk may stop at each step, as one more choice among the neighbours.
+    """
+
+    steps: int = 32
+    stop: bool = True
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise InputError(f"steps={self.steps}: expected 0 (no limit) or more")
+
+
+class RandomWalk(BaseStrategy):
+    """Move to a uniformly drawn neighbour, whatever it is worth; stopping is one more choice.
+
+    Episodes of 32 steps as in the evaluation of Cassimon et al., section 3.2.3.
+    """
+
+    Options: ClassVar[type[Any]] = RandomWalkOptions
+    needs = (HasNeighbours,)
+    options: RandomWalkOptions
+    space: Any
+
+    def __init__(
+        self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: RandomWalkOptions | None = None
+    ) -> None:
+        super().__init__(space, criteria, rng, options)
+        self.current: Arch | None = None
+        self.taken = 0
+
+    def propose(self) -> Proposal:
+        self.current = self.move()
+        return Proposal(self.current)
+
+    def move(self) -> Arch:
+        """Where the walk goes next."""
+        if self.current is not None and not (self.options.steps and self.taken >= self.options.steps):
+            neighbours = self.space.neighbours(self.current)
+            choice = int(self.rng.integers(len(neighbours) + self.options.stop)) if neighbours else 0
+            if choice < len(neighbours):
+                self.taken += 1
+                return neighbours[choice]  # type: ignore[no-any-return]
+        self.taken = 0
+        return self.draw()
+
+    def dump(self) -> dict[str, Any]:
+        return {"current": pack_archs([self.current] if self.current else []), "taken": self.taken}
+
+    def restore(self, own: dict[str, Any]) -> None:
+        self.current = next(iter(unpack_archs(own["current"])), None)
+        self.taken = own["taken"]

@@ -1,0 +1,387 @@
+"""The contracts of spaces, strategies and evaluators as test suites that every implementation runs, yours included.
+
+    from archloom.testing import check_space, check_strategy, check_evaluator
+
+    def test_my_space():
+        check_space(MySpace)
+
+Each function takes a factory, so that fresh copies can be made, in fresh processes too: a class or a function at module
+level. A broken contract is an AssertionError that says which one and how.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing as mp
+import os
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from archloom import seeds
+from archloom.constraints import Criteria, Objective
+from archloom.errors import InputError, NoArchitectureError
+from archloom.evaluators.base import Evaluator, checked
+from archloom.executors.serial import SerialExecutor
+from archloom.history import History
+from archloom.search import Limits, MemoryJournal, Search
+from archloom.spaces.base import Categorical, HasAlpha, HasNeighbours, SearchSpace, draw, is_valid
+from archloom.store import decode_state, encode_state
+from archloom.strategies.base import Strategy
+from archloom.strategies.random_search import RandomSearch
+from archloom.types import Arch, Goal, Proposal, Result, Trial, Weights
+
+MakeSpace = Callable[[], SearchSpace]
+MakeStrategy = Callable[[SearchSpace, Criteria, np.random.Generator], Strategy]
+MakeEvaluator = Callable[[], Evaluator]
+
+
+# -- a task whose answer is known ---------------------------------------------------------------------------------
+
+
+class PlantedSpace(Categorical):
+    """Eight choices of four options; every gene that agrees with the planted architecture (all 1) is worth 1."""
+
+    name = "planted"
+
+    def __init__(self) -> None:
+        super().__init__({f"gene{i}": "abcd" for i in range(8)})
+
+
+class ForbiddenSpace(PlantedSpace):
+    """The planted space under a rule that no architecture satisfies."""
+
+    name = "forbidden"
+
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        return {"forbidden": 1.0}
+
+
+class PlantedEvaluator:
+    """Tells how much of the planted architecture is there, in percent; its report poisons whoever reads it."""
+
+    goals: Mapping[str, Goal] = {"worth": "max"}
+    shared_state = False
+
+    def evaluate(
+        self, proposal: Proposal, weights: Weights | None, rng: np.random.Generator
+    ) -> tuple[Result, Weights | None]:
+        genes = proposal.arch.genes
+        return Result({"worth": 100.0 * sum(gene == 1 for gene in genes) / len(genes)}), None
+
+
+PLANTED_CRITERIA = Criteria((Objective("worth", "max"),))
+
+
+class PoisonedReport(dict[str, float]):
+    """A report that a strategy must not look into."""
+
+    def _refuse(self, *_: Any) -> Any:
+        raise AssertionError("the strategy read `report`, which is for people only")
+
+    __getitem__ = __iter__ = __contains__ = items = values = keys = get = _refuse
+
+
+# -- spaces -------------------------------------------------------------------------------------------------------
+
+
+def check_space(make: MakeSpace, samples: int = 40) -> None:
+    """Run the contract of `SearchSpace`, and of every capability that the space has."""
+    space = make()
+    rng = seeds.stream(0, "check")
+    archs = [draw(space, rng) for _ in range(samples)]
+    for arch in archs:
+        _check_arch(space, arch)
+        _check_mutation(space, arch)
+        if isinstance(space, HasNeighbours):
+            _check_neighbours(space, arch)
+        if isinstance(space, HasAlpha):
+            _check_one_hot(space, arch)
+    if isinstance(space, HasAlpha):
+        _check_alpha(space)
+    _check_unparsable(space)
+    _check_independent(partial(_draws, make), "sample")
+
+
+def _draws(make: MakeSpace) -> list[str]:
+    space, rng = make(), seeds.stream(3, "check")
+    archs = [draw(space, rng) for _ in range(20)]
+    return [space.format(arch) for arch in archs] + [space.key(space.mutate(arch, rng)) for arch in archs]
+
+
+def _check_arch(space: SearchSpace, arch: Arch) -> None:
+    assert all(type(gene) in (int, float) for gene in arch.genes), f"genes of {arch} are not plain numbers"
+    back = msgspec.json.decode(msgspec.json.encode(arch), type=Arch)
+    assert back == arch, f"{arch} does not survive JSON: {back}"
+    text = space.format(arch)
+    assert space.parse(text) == arch, f"parse(format) of {text!r} is {space.parse(text)}, not {arch}"
+    standing = space.canonical(arch)
+    assert space.canonical(standing) == standing, f"canonical({standing}) is not itself"
+    assert space.key(standing) == space.key(arch), f"{arch} and its canonical {standing} have different keys"
+
+
+def _check_mutation(space: SearchSpace, arch: Arch) -> None:
+    before = arch.genes
+    mutant = space.mutate(arch, seeds.stream(1, "check"))
+    assert arch.genes == before, "mutate changed its argument"
+    assert mutant == space.mutate(arch, seeds.stream(1, "check")), "mutate is not determined by its generator"
+    assert space.parse(space.format(mutant)) == mutant, f"the mutant {mutant} cannot be written and read back"
+
+
+def _check_neighbours(space: Any, arch: Arch) -> None:
+    neighbours = list(space.neighbours(arch))
+    assert arch not in neighbours, f"{arch} is its own neighbour"
+    assert len(set(neighbours)) == len(neighbours), f"a neighbour of {arch} is listed twice"
+    assert neighbours == list(space.neighbours(arch)), "neighbours come in another order the second time"
+
+
+def _check_one_hot(space: Any, arch: Arch) -> None:
+    matrix = space.one_hot(arch)
+    assert matrix.shape == space.alpha_shape, f"one_hot has shape {matrix.shape}, alpha_shape is {space.alpha_shape}"
+    back = space.discretise(matrix)
+    assert space.key(back) == space.key(arch), f"discretise(one_hot) of {arch} is {back}"
+
+
+def _check_alpha(space: Any) -> None:
+    rng = seeds.stream(2, "check")
+    for _ in range(20):
+        arch = space.discretise(rng.random(space.alpha_shape))
+        assert space.parse(space.format(arch)) == arch, f"alpha gave {arch}, which the space cannot write"
+    rows, columns = space.alpha_shape
+    with _must_raise(InputError, "discretise of a wrong shape"):
+        space.discretise(np.zeros((rows + 1, columns)))
+
+
+def _check_unparsable(space: SearchSpace) -> None:
+    for text in ("", "no architecture", "|~0|+|~0|~1|", "=", "a=b, c"):
+        with _must_raise(InputError, f"parse({text!r})"):
+            space.parse(text)
+
+
+# -- strategies ---------------------------------------------------------------------------------------------------
+
+
+def check_strategy(
+    make: MakeStrategy,
+    *,
+    beats_random: bool = True,
+    queries: int = 120,
+    repetitions: int = 8,
+    make_space: MakeSpace = PlantedSpace,
+) -> None:
+    """Run the contract of `Strategy`.
+
+    `make(space, criteria, rng)` is the strategy's class, or a function that sets its options. With `beats_random` it
+    must find more of the planted architecture than random search does in the same number of queries, on average over
+    `repetitions` seeds. `make_space` replaces the planted space where a strategy needs another kind; then
+    `PlantedEvaluator` scores its genes.
+    """
+    _check_independent(partial(_asked, make, make_space), "ask")
+    _check_state(make, make_space)
+    _check_any_order(make, make_space)
+    _check_failures(make, make_space)
+    _check_bounded(make)
+    if beats_random:
+        found = [_best(make, make_space, seed, queries) for seed in range(repetitions)]
+        chance = [_best(RandomSearch, make_space, seed, queries) for seed in range(repetitions)]
+        assert np.mean(found) > np.mean(chance), (
+            f"after {queries} queries it found {np.mean(found):.2f} on average, random search {np.mean(chance):.2f}"
+        )
+
+
+def _new(make: MakeStrategy, make_space: MakeSpace, seed: int) -> Strategy:
+    return make(make_space(), PLANTED_CRITERIA, seeds.stream(seed, "strategy"))
+
+
+def _answer(first_id: int, proposals: list[Proposal], fail_every: int = 0) -> list[Trial]:
+    """Evaluate proposals, every so many failing, with a report that must not be read."""
+    trials = []
+    for trial_id, proposal in enumerate(proposals, first_id):
+        scores = PlantedEvaluator().evaluate(proposal, None, seeds.stream(0, "unused"))[0].scores
+        failed = bool(fail_every) and trial_id % fail_every == 0
+        result = Result.failed("on purpose") if failed else Result(scores, PoisonedReport())
+        trials.append(Trial(trial_id, proposal, result))
+    return trials
+
+
+def _drive(strategy: Strategy, steps: int, width: int = 1, first_id: int = 0, fail_every: int = 0) -> list[Proposal]:
+    """Ask for up to `width` and answer at once, `steps` times; all proposals."""
+    asked: list[Proposal] = []
+    for _ in range(steps):
+        proposals = list(strategy.ask(width))
+        assert len(proposals) <= width, f"ask({width}) gave {len(proposals)} proposals"
+        assert proposals, "ask gave nothing although nothing is in flight"
+        strategy.tell(_answer(first_id + len(asked), proposals, fail_every))
+        asked += proposals
+    return asked
+
+
+def _plain(proposals: list[Proposal]) -> Any:
+    return msgspec.to_builtins(proposals)
+
+
+def _asked(make: MakeStrategy, make_space: MakeSpace) -> Any:
+    return _plain(_drive(_new(make, make_space, 5), 40))
+
+
+def _check_state(make: MakeStrategy, make_space: MakeSpace) -> None:
+    """A state taken in the middle of things, sent through the checkpoint's format, continues exactly the same."""
+    for width in (1, 4):
+        original = _new(make, make_space, 6)
+        done = len(_drive(original, 25, width))
+        in_flight = list(original.ask(2))
+        state = decode_state(encode_state(original.state_dict()))
+        restored = _new(make, make_space, 7)
+        restored.load_state_dict(state)
+        rest = []
+        for strategy in (original, restored):
+            if in_flight:
+                strategy.tell(_answer(done, in_flight))
+            rest.append(_plain(_drive(strategy, 25, width, done + len(in_flight))))
+        assert rest[0] == rest[1], "after state_dict and load_state_dict the strategy goes on differently"
+
+
+def _check_any_order(make: MakeStrategy, make_space: MakeSpace) -> None:
+    """Trials told in one call may come in any order; trials of several asks may be told late and shuffled."""
+    futures = []
+    for backwards in (False, True):
+        strategy = _new(make, make_space, 8)
+        trials = _answer(0, list(strategy.ask(6)))
+        strategy.tell(trials[::-1] if backwards else trials)
+        futures.append(_plain(_drive(strategy, 15, 1, len(trials))))
+    assert futures[0] == futures[1], "the order of trials within one tell changes what follows"
+    strategy, rng, done = _new(make, make_space, 9), np.random.default_rng(0), 0
+    flight: list[Trial] = []
+    for _ in range(60):
+        new = _answer(done, list(strategy.ask(3)), fail_every=7)
+        done += len(new)
+        flight += new
+        assert flight, "ask gave nothing although nothing is in flight"
+        for _ in range(int(rng.integers(1, len(flight) + 1))):
+            strategy.tell([flight.pop(int(rng.integers(len(flight))))])
+
+
+def _check_failures(make: MakeStrategy, make_space: MakeSpace) -> None:
+    """Failures are told like other trials, even when there is nothing else."""
+    _drive(_new(make, make_space, 10), 60, fail_every=1)
+    _drive(_new(make, make_space, 11), 60, fail_every=3)
+
+
+def _check_bounded(make: MakeStrategy) -> None:
+    """Where no architecture is valid, a strategy says so instead of looking for ever."""
+    with _must_raise(NoArchitectureError, "asking in a space without valid architectures"):
+        _drive(make(ForbiddenSpace(), PLANTED_CRITERIA, seeds.stream(12, "strategy")), 1)
+
+
+def _best(make: MakeStrategy, make_space: MakeSpace, seed: int, queries: int) -> float:
+    journal, space = MemoryJournal(), make_space()
+    strategy = make(space, PLANTED_CRITERIA, seeds.stream(seed, "strategy"))
+    Search(space, strategy, SerialExecutor(PlantedEvaluator()), journal, Limits(queries), seed).run()
+    best = History.of(journal.lines, PLANTED_CRITERIA).best()
+    assert best is not None, "it found nothing"
+    return best.scores["worth"]
+
+
+# -- evaluators ---------------------------------------------------------------------------------------------------
+
+
+def check_evaluator(make: MakeEvaluator, make_space: MakeSpace, samples: int = 5) -> None:
+    """Run the contract of `Evaluator` on random architectures of a space."""
+    evaluator, space = make(), make_space()
+    assert evaluator.goals, "goals is empty: nothing can be optimised"
+    assert set(evaluator.goals.values()) <= {"max", "min"}, f"goals are {dict(evaluator.goals)}: expected max or min"
+    assert isinstance(evaluator.shared_state, bool), "shared_state is not a bool"
+    rng = seeds.stream(0, "check")
+    for index in range(samples):
+        proposal = Proposal(draw(space, rng))
+        before = msgspec.to_builtins(proposal)
+        result, _ = evaluator.evaluate(proposal, None, seeds.stream(0, "evaluate", index))
+        assert msgspec.to_builtins(proposal) == before, "evaluate changed the proposal"
+        kept = checked(result, evaluator.goals)
+        assert kept.ok or result.error, f"a result without error is not usable: {kept.error}"
+        overlap = set(result.scores) & set(result.report) - set(evaluator.goals)
+        assert not overlap, f"{sorted(overlap)} are in scores and in report"
+        json.dumps([dict(result.scores), dict(result.report)])
+    _check_independent(partial(_scores, make, make_space), "evaluate")
+
+
+def _scores(make: MakeEvaluator, make_space: MakeSpace) -> list[Any]:
+    evaluator, space, rng = make(), make_space(), seeds.stream(4, "check")
+    results = [evaluator.evaluate(Proposal(draw(space, rng)), None, seeds.stream(1, "evaluate", i))[0] for i in range(5)]
+    return [[dict(r.scores), dict(r.report), r.error] for r in results]
+
+
+# -- randomness ---------------------------------------------------------------------------------------------------
+
+
+def _check_independent(observe: Callable[[], Any], what: str) -> None:
+    """What is observed depends on no global seed, changes no global stream, and is the same in a fresh process."""
+    outcomes = []
+    for global_seed in (1, 2):
+        with _global_seeds(global_seed):
+            outcomes.append(observe())
+    assert outcomes[0] == outcomes[1], f"{what} depends on a global random seed"
+    fresh = _in_fresh_process(observe)
+    assert fresh == outcomes[0], f"{what} gives something else in a fresh process"
+
+
+@contextmanager
+def _global_seeds(seed: int) -> Iterator[None]:
+    """Seed the global generators; afterwards they must not have been used, and are put back."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the point is to watch it
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        expected = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
+        yield
+        used = (random.getstate(), np.random.get_state()[1].tolist()) != expected  # type: ignore[index]  # noqa: NPY002
+        assert not used, "a global random generator was used"
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def _in_fresh_process(observe: Callable[[], Any]) -> Any:
+    """What `observe` returns in a new interpreter with another hash seed."""
+    before = os.environ.get("PYTHONHASHSEED")
+    os.environ["PYTHONHASHSEED"] = "12345"
+    try:
+        with mp.get_context("spawn").Pool(1) as pool:
+            return pool.apply(observe)
+    finally:
+        if before is None:
+            del os.environ["PYTHONHASHSEED"]
+        else:
+            os.environ["PYTHONHASHSEED"] = before
+
+
+@contextmanager
+def _must_raise(kind: type[Exception], what: str) -> Iterator[None]:
+    try:
+        yield
+    except kind:
+        return
+    raise AssertionError(f"{what} did not raise {kind.__name__}")
+
+
+def is_planted(arch: Arch) -> bool:
+    """Whether this is the architecture that `PlantedSpace` hides."""
+    return all(gene == 1 for gene in arch.genes)
+
+
+__all__ = [
+    "PLANTED_CRITERIA",
+    "ForbiddenSpace",
+    "PlantedEvaluator",
+    "PlantedSpace",
+    "check_evaluator",
+    "check_space",
+    "check_strategy",
+    "is_planted",
+    "is_valid",
+]

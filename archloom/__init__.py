@@ -1,1 +1,43 @@
-"""archloom: search for neural architectures, on public benchmarks and on your own data."""
+"""archloom: search for neural architectures, on public benchmarks and on your own data.
+
+>>> import archloom
+>>> found = archloom.run("evolution", on="nb201", queries=300)
+>>> found.best.arch, found.value, found.rank
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archloom.api import run as run
+    from archloom.api import scenario as scenario
+    from archloom.api import strategy as strategy
+    from archloom.problems import Problem as Problem
+    from archloom.spaces.base import Categorical as Categorical
+    from archloom.types import Arch as Arch
+    from archloom.types import Proposal as Proposal
+    from archloom.types import Result as Result
+    from archloom.types import Trial as Trial
+
+_HOMES = {
+    "Arch": "archloom.types",
+    "Categorical": "archloom.spaces.base",
+    "Problem": "archloom.problems",
+    "Proposal": "archloom.types",
+    "Result": "archloom.types",
+    "Trial": "archloom.types",
+    "run": "archloom.api",
+    "scenario": "archloom.api",
+    "strategy": "archloom.api",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: the command line starts in a fraction of a second."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'archloom' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

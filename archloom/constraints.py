@@ -57,12 +57,14 @@ class Constraint:
         return cls(metric, bound, at_most=operator == "<=")
 
     def __str__(self) -> str:
-        return f"{self.metric}{'<=' if self.at_most else '>='}{self.bound:g}"
+        short = f"{self.bound:g}"
+        exact = short if float(short) == self.bound else repr(self.bound)  # `parse` reads back this very bound
+        return f"{self.metric}{'<=' if self.at_most else '>='}{exact}"
 
     def excess(self, value: float) -> float:
         """How far `value` lies on the wrong side, relative to the bound's size; 0 where it is satisfied."""
         over = value - self.bound if self.at_most else self.bound - value
-        return max(over, 0.0) / max(abs(self.bound), 1e-12)
+        return 0.0 if over <= 0.0 else over / max(abs(self.bound), 1e-12)
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,11 @@ class Criteria:
         return tuple(o.gain(result.scores[o.metric]) for o in self.objectives)
 
     def violation(self, result: Result) -> float:
-        """The sum of relative excesses over all constraints; infinity for a failed result."""
-        if not result.ok:
+        """The sum of relative excesses over all constraints; infinity for a failed result, and for one with a NaN."""
+        if not result.ok or any(math.isnan(result.scores[o.metric]) for o in self.objectives):
             return math.inf
-        return sum(c.excess(result.scores[c.metric]) for c in self.constraints)
+        total = sum(c.excess(result.scores[c.metric]) for c in self.constraints)
+        return math.inf if math.isnan(total) else total
 
     def feasible(self, result: Result) -> bool:
         return self.violation(result) <= 0.0
@@ -122,7 +125,9 @@ class Criteria:
         breaks = np.flatnonzero((violations > 0.0) & np.isfinite(violations))
         if len(breaks):
             floor = standing[keeps].min() if len(keeps) else 0.0
-            standing[breaks] = floor - 1.0 - violations[breaks]
+            step = max(1.0, 2.0 * np.spacing(abs(floor)))  # so that a large floor does not swallow the difference
+            places = np.unique(violations[breaks], return_inverse=True)[1]
+            standing[breaks] = floor - (1.0 + places) * step
         return standing
 
     def best(self, results: Sequence[Result]) -> int:

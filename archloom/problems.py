@@ -10,7 +10,8 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,21 @@ class Problem:
         goals: Mapping[str, Goal],
         report: Sequence[str] = (),
     ) -> None:
-        if not isinstance(space, SearchSpace):
+        if isinstance(space, type) or not isinstance(space, SearchSpace):
             raise InputError(f"space {space!r}: expected a search space, e.g. archloom.Categorical({{...}})")
         self.space = space
         self.goals = dict(goals)
         self._evaluate = evaluate
         self._report = tuple(report)
-        self.evaluator(tuple(self.goals), self._report)  # fails here, where the mistake is, rather than in a worker
+        evaluator = self.evaluator(tuple(self.goals), self._report)  # fails here, rather than in a worker
+        if not self.goals:
+            raise InputError("goals {}: expected a metric with 'max' or 'min', e.g. {'accuracy': 'max'}")
+        for name, goal in self.goals.items():
+            if name not in evaluator.goals:
+                raise unknown("goal", name, evaluator.goals)
+            if goal != evaluator.goals[name]:
+                said = evaluator.goals[name]
+                raise InputError(f"goal {name!r} is {goal!r}, but its evaluator says {said!r}: correct one of them")
 
     def default_objectives(self) -> tuple[str, ...]:
         return (next(iter(self.goals)),)
@@ -166,7 +175,11 @@ class Scenario:
 
 def open_scenario(spec: ProblemSpec) -> Scenario:
     """Open what a spec names; InputError in one line for whatever does not fit."""
-    problem = _open_problem(spec)
+    return choose(_open_problem(spec), spec)
+
+
+def choose(problem: Problem, spec: ProblemSpec) -> Scenario:
+    """A problem with the objectives, constraints and report of a spec, checked against what the problem has."""
     objectives = spec.objectives or problem.default_objectives()
     for name in objectives:
         if name not in problem.goals:
@@ -245,14 +258,24 @@ def _load_user_problem(on: str) -> Problem:
     assert module_spec is not None and module_spec.loader is not None  # noqa: S101 - it ends in .py
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module  # dataclasses and pickle look modules up by name
-    try:
+    with _loading(path):
         module_spec.loader.exec_module(module)
-    except Exception as error:
-        raise InputError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):
         raise InputError(f"{path} defines no {attribute!r}: add  {attribute} = archloom.Problem(space, evaluate, goals)")
     found = getattr(module, attribute)
-    problem = found() if inspect.isfunction(found) else found
+    with _loading(path):
+        problem = found() if inspect.isfunction(found) else found
     if not isinstance(problem, Problem):
         raise InputError(f"{attribute} in {path} is a {type(problem).__name__}: expected an archloom.Problem")
     return problem
+
+
+@contextmanager
+def _loading(path: Path) -> Iterator[None]:
+    """While a user's file runs: what it prints is no output of ours, and whatever it raises is bad input."""
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except (Exception, SystemExit) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{path} cannot be loaded: {reason}") from error

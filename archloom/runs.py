@@ -26,7 +26,7 @@ from archloom.executors.process import ProcessExecutor
 from archloom.executors.serial import SerialExecutor
 from archloom.history import History
 from archloom.problems import ProblemSpec, Scenario, open_evaluator, open_scenario, resolve
-from archloom.search import Ending, Journal, Limits, MemoryJournal, Search
+from archloom.search import Ending, Journal, Limits, MemoryJournal, Progress, Search
 from archloom.spaces.base import SearchSpace
 from archloom.store import Line, RunFolder
 from archloom.strategies.base import Strategy
@@ -58,6 +58,16 @@ class RunReport:
     path: Path | None = None
 
     @property
+    def best(self) -> Line | None:
+        """The best trial: its `arch` as text, `scores`, `report` and `query`; None if there is no feasible one."""
+        return self.history.best()
+
+    @property
+    def curve(self) -> list[tuple[int, float]]:
+        """(query, best value so far)."""
+        return self.history.curve()
+
+    @property
     def value(self) -> float | None:
         """The best value of the first objective; None if there is no feasible one."""
         best = self.history.best()
@@ -65,6 +75,7 @@ class RunReport:
 
     @property
     def rank(self) -> int | None:
+        """The place of the best value among all architectures, 1 for the best; None where that is unknown."""
         best = self.history.best()
         return self.scenario.problem.rank(self.scenario.objectives[0], self.history.gain(best)) if best else None
 
@@ -91,9 +102,11 @@ def check(request: Request) -> Scenario:
     return scenario
 
 
-def run_in_memory(request: Request, progress: Callable[[Sequence[Line]], None] | None = None) -> RunReport:
-    """Run without a folder."""
-    scenario = open_scenario(request.problem)
+def run_in_memory(
+    request: Request, scenario: Scenario | None = None, progress: Progress | None = None
+) -> RunReport:
+    """Run without a folder; on `scenario`, where the request's problem is open already."""
+    scenario = scenario or open_scenario(request.problem)
     journal = MemoryJournal()
     started = time.monotonic()
     ending = _search(request, scenario, journal, SerialExecutor(scenario.evaluator), progress)
@@ -104,7 +117,7 @@ def run_folder(
     path: Path,
     request: Request | None = None,
     workers: int = 1,
-    progress: Callable[[Sequence[Line]], None] | None = None,
+    progress: Progress | None = None,
     on_open: Callable[[RunFolder], None] | None = None,
 ) -> RunReport:
     """Run a request in a folder to its end, from wherever the folder stands; without `request`, its own is read."""
@@ -113,6 +126,8 @@ def run_folder(
         scenario = check(request)
         folder = RunFolder.create(path, _manifest(request, scenario))
     else:
+        if request is not None and not _same(request, read_request(path)):
+            raise InputError(f"{path} holds another run: archloom resume {path}, or give another --out")
         folder = RunFolder.open(path)
     with folder:
         request, scenario = _reopen(folder.path, folder.manifest)
@@ -205,9 +220,7 @@ class Group:
     @classmethod
     def create(cls, path: Path, members: Mapping[str, Request]) -> Group:
         """Write down what will run before anything runs."""
-        for file in ("group.json", "run.json"):
-            if (path / file).exists():
-                raise InputError(f"{path} already holds runs: archloom resume {path}, or give another --out")
+        store.check_free(path)
         members = {name: replace(r, problem=resolve(r.problem)) for name, r in members.items()}
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -288,7 +301,7 @@ def _search(
     scenario: Scenario,
     journal: Journal,
     executor: Executor,
-    progress: Callable[[Sequence[Line]], None] | None,
+    progress: Progress | None,
 ) -> Ending:
     strategy = make_strategy(request.strategy, scenario.space, scenario.criteria, request.seed, request.options)
     return Search(scenario.space, strategy, executor, journal, request.limits, request.seed, progress).run()
@@ -338,6 +351,13 @@ def _request(path: Path, manifest: Mapping[str, Any]) -> Request:
         return msgspec.convert(manifest["request"], Request)
     except (KeyError, msgspec.ValidationError, InputError) as error:
         raise InputError(f"{path}/run.json is damaged or not of an archloom run ({error})") from None
+
+
+def _same(asked: Request, recorded: Request) -> bool:
+    """Whether two requests are one, as they would be written down."""
+    both = (replace(request, problem=resolve(request.problem)) for request in (asked, recorded))
+    one, other = (msgspec.json.encode(request) for request in both)
+    return one == other
 
 
 def _summary(path: Path) -> dict[str, Any]:

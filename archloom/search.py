@@ -141,7 +141,13 @@ class Search:
         """Search to the end. Whatever happens, everything that finished is committed."""
         state = self._journal.load_state()
         if state is not None:
-            self._load(state)
+            try:
+                self._load(state)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ResumeError(
+                    f"the checkpoint was made by another version ({type(error).__name__}: {error}): remove state.npz "
+                    "from the run folder, and the run replays its record"
+                ) from error
         try:
             while True:
                 ending = self._fill()
@@ -211,8 +217,8 @@ class Search:
 
     def _check_same(self, line: Line, proposal: Proposal) -> None:
         recorded = line.trial.proposal
-        # Notes pass through JSON on their way to the record; compare what comes back.
-        asked = msgspec.convert(msgspec.to_builtins(proposal), Proposal)
+        # Proposals pass through JSON on their way to the record; compare what comes back.
+        asked = msgspec.json.decode(msgspec.json.encode(proposal), type=Proposal)
         if recorded != asked:
             raise ResumeError(
                 f"trial {line.id} is recorded as {line.arch}, but the strategy now asks for "

@@ -24,9 +24,10 @@ import platform
 import socket
 import time
 import warnings
-import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -42,6 +43,9 @@ FORMAT = 1
 """The version of the folder's layout, in `run.json`."""
 
 COMMIT_EVERY_S = 0.02
+
+GRACE_S = 0.5
+"""How long a taken lock is waited for: somebody may be looking at it, or a killed run's workers be about to end."""
 
 _CHECKSUM = b',"crc":"%08x"}\n'
 _CHECKSUM_BYTES = len(_CHECKSUM % 0)
@@ -94,6 +98,7 @@ class RunFolder:
         self.lines = lines
         self._lock = lock
         self._file = _guarded(path, lambda: os.open(path / "trials.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
+        _guarded(path, lambda: _sync_folder(path))
         self._committed = os.fstat(self._file).st_size
         self._pending = bytearray()
         self._synced_at = 0.0
@@ -101,8 +106,7 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, manifest: Mapping[str, Any]) -> RunFolder:
         """Make the folder of a new run. It must not hold a run already."""
-        if (path / "run.json").exists():
-            raise InputError(f"{path} already holds a run: archloom resume {path}, or give another --out")
+        check_free(path)
         _guarded(path, lambda: path.mkdir(parents=True, exist_ok=True))
         lock = hold(path)
         try:
@@ -118,6 +122,7 @@ class RunFolder:
         manifest = read_manifest(path)
         lock = hold(path)
         try:
+            _sweep(path)
             lines, good, size = _scan(path)
             if good < size:
                 warnings.warn(
@@ -149,8 +154,11 @@ class RunFolder:
         except OSError as error:
             self._undo()
             raise _told(self.path, error) from error
-        self._committed += len(self._pending)
-        self._pending.clear()
+        except BaseException:  # Ctrl-C: the next commit writes all of it again
+            self._undo()
+            raise
+        written = self._committed + len(self._pending)
+        self._committed, self._pending = written, bytearray()
         self._synced_at = time.monotonic()
         return True
 
@@ -165,7 +173,7 @@ class RunFolder:
             return decode_state((self.path / "state.npz").read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:  # noqa: BLE001 - a damaged zip raises almost anything, and the record has it all
             warnings.warn(f"{self.path}/state.npz cannot be read ({error}); replaying the record", stacklevel=2)
             return None
 
@@ -192,6 +200,15 @@ class RunFolder:
             os.ftruncate(self._file, self._committed)
         except OSError as error:  # a torn tail is cut off at the next opening anyway
             warnings.warn(f"{self.path}/trials.jsonl: could not take back a failed write ({error})", stacklevel=3)
+
+
+def check_free(path: Path) -> None:
+    """Raise InputError unless a new run, or group of runs, can be made at `path`."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: give a folder for the run with --out")
+    for file, what in (("run.json", "a run"), ("group.json", "runs")):
+        if (path / file).exists():
+            raise InputError(f"{path} already holds {what}: archloom resume {path}, or give another --out")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -289,8 +306,16 @@ def replace_file(path: Path, content: bytes) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise _told(path.parent, error) from error
+
+
+def _sweep(path: Path) -> None:
+    """Remove what `replace_file` left behind where it was killed. Whoever calls holds the folder."""
+    for left in path.glob(".*.tmp"):
+        with suppress(OSError):
+            left.unlink()
 
 
 def _scan(path: Path) -> tuple[list[Line], int, int]:
@@ -312,6 +337,9 @@ def _scan(path: Path) -> tuple[list[Line], int, int]:
                 "lines from there on to run them again"
             ) from None
     lines.sort(key=lambda line: line.id)
+    twice = next((b.id for a, b in pairwise(lines) if a.id == b.id), None)
+    if twice is not None:
+        raise StoreError(f"{path}/trials.jsonl holds trial {twice} twice; restore the file from a copy")
     return lines, good, len(content)
 
 
@@ -319,7 +347,7 @@ def hold(path: Path) -> filelock.BaseFileLock:
     """Take the folder's lock, or say who has it."""
     lock = filelock.FileLock(path / "lock")
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=GRACE_S, poll_interval=0.02)
     except filelock.Timeout:
         raise StoreError(f"{path} is being written by {_who(path)}; wait for it or stop it") from None
     except OSError as error:

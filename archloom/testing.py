@@ -6,18 +6,24 @@
         check_space(MySpace)
 
 Each function takes a factory, so that fresh copies can be made, in fresh processes too: a class or a function at module
-level. A broken contract is an AssertionError that says which one and how.
+level, or a `functools.partial` of one. A broken contract is an AssertionError that says which one and how.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import io
 import json
 import multiprocessing as mp
 import os
+import pickle
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import msgspec
@@ -30,7 +36,7 @@ from archloom.evaluators.base import Evaluator, checked
 from archloom.executors.serial import SerialExecutor
 from archloom.history import History
 from archloom.search import Limits, MemoryJournal, Search
-from archloom.spaces.base import Categorical, HasAlpha, HasNeighbours, SearchSpace, draw, is_valid
+from archloom.spaces.base import Categorical, HasAlpha, HasNeighbours, SearchSpace, Sized, draw, is_valid
 from archloom.store import decode_state, encode_state
 from archloom.strategies.base import Strategy
 from archloom.strategies.random_search import RandomSearch
@@ -62,8 +68,17 @@ class ForbiddenSpace(PlantedSpace):
         return {"forbidden": 1.0}
 
 
+class RuledSpace(PlantedSpace):
+    """The planted space under a rule: the first two genes differ."""
+
+    name = "ruled"
+
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        return {"the first two genes are equal": float(arch.genes[0] == arch.genes[1])}
+
+
 class PlantedEvaluator:
-    """Tells how much of the planted architecture is there, in percent; its report poisons whoever reads it."""
+    """Tells how much of the planted architecture is there, in percent."""
 
     goals: Mapping[str, Goal] = {"worth": "max"}
     shared_state = False
@@ -102,6 +117,7 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
             _check_neighbours(space, arch)
         if isinstance(space, HasAlpha):
             _check_one_hot(space, arch)
+    _check_keys(space, archs)
     if isinstance(space, HasAlpha):
         _check_alpha(space)
     _check_unparsable(space)
@@ -125,6 +141,15 @@ def _check_arch(space: SearchSpace, arch: Arch) -> None:
     assert space.key(standing) == space.key(arch), f"{arch} and its canonical {standing} have different keys"
 
 
+def _check_keys(space: SearchSpace, archs: list[Arch]) -> None:
+    standing: dict[str, Arch] = {}
+    for arch in archs:
+        other = standing.setdefault(space.key(arch), space.canonical(arch))
+        assert other == space.canonical(arch), f"{arch} and {other} have one key, but are not the same"
+    if isinstance(space, Sized):
+        assert len(standing) <= space.size, f"size is {space.size}, but {len(standing)} different ones were drawn"
+
+
 def _check_mutation(space: SearchSpace, arch: Arch) -> None:
     before = arch.genes
     mutant = space.mutate(arch, seeds.stream(1, "check"))
@@ -137,6 +162,8 @@ def _check_neighbours(space: Any, arch: Arch) -> None:
     neighbours = list(space.neighbours(arch))
     assert arch not in neighbours, f"{arch} is its own neighbour"
     assert len(set(neighbours)) == len(neighbours), f"a neighbour of {arch} is listed twice"
+    for near in neighbours:
+        assert space.parse(space.format(near)) == near, f"the neighbour {near} cannot be written and read back"
     assert neighbours == list(space.neighbours(arch)), "neighbours come in another order the second time"
 
 
@@ -185,6 +212,7 @@ def check_strategy(
     _check_state(make, make_space)
     _check_any_order(make, make_space)
     _check_failures(make, make_space)
+    _check_valid(make, make_space)
     _check_bounded(make)
     if beats_random:
         found = [_best(make, make_space, seed, queries) for seed in range(repetitions)]
@@ -272,6 +300,14 @@ def _check_failures(make: MakeStrategy, make_space: MakeSpace) -> None:
     _drive(_new(make, make_space, 11), 60, fail_every=3)
 
 
+def _check_valid(make: MakeStrategy, make_space: MakeSpace) -> None:
+    """Only valid architectures are proposed, also where the space has rules."""
+    for kind in (make_space, RuledSpace) if make_space is PlantedSpace else (make_space,):
+        space = kind()
+        for proposal in _drive(_new(make, kind, 13), 60):
+            assert is_valid(space, proposal.arch), f"it proposed {proposal.arch}, which breaks a rule of {space.name!r}"
+
+
 def _check_bounded(make: MakeStrategy) -> None:
     """Where no architecture is valid, a strategy says so instead of looking for ever."""
     with _must_raise(NoArchitectureError, "asking in a space without valid architectures"):
@@ -304,15 +340,18 @@ def check_evaluator(make: MakeEvaluator, make_space: MakeSpace, samples: int = 5
         assert msgspec.to_builtins(proposal) == before, "evaluate changed the proposal"
         kept = checked(result, evaluator.goals)
         assert kept.ok or result.error, f"a result without error is not usable: {kept.error}"
-        overlap = set(result.scores) & set(result.report) - set(evaluator.goals)
-        assert not overlap, f"{sorted(overlap)} are in scores and in report"
+        stray = sorted(set(result.scores) - set(evaluator.goals))
+        assert not stray, f"{', '.join(stray)} is in scores, but not in goals"
         json.dumps([dict(result.scores), dict(result.report)])
     _check_independent(partial(_scores, make, make_space), "evaluate")
 
 
 def _scores(make: MakeEvaluator, make_space: MakeSpace) -> list[Any]:
     evaluator, space, rng = make(), make_space(), seeds.stream(4, "check")
-    results = [evaluator.evaluate(Proposal(draw(space, rng)), None, seeds.stream(1, "evaluate", i))[0] for i in range(5)]
+    results = []
+    for index in range(5):
+        answer, _ = evaluator.evaluate(Proposal(draw(space, rng)), None, seeds.stream(1, "evaluate", index))
+        results.append(checked(answer, evaluator.goals))  # without NaN, which is unequal to itself
     return [[dict(r.scores), dict(r.report), r.error] for r in results]
 
 
@@ -333,31 +372,81 @@ def _check_independent(observe: Callable[[], Any], what: str) -> None:
 @contextmanager
 def _global_seeds(seed: int) -> Iterator[None]:
     """Seed the global generators; afterwards they must not have been used, and are put back."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the point is to watch it
+    before = _global_states()
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002 - the point is to watch it
+    if "torch" in sys.modules:
+        sys.modules["torch"].default_generator.manual_seed(seed)
+    expected = _global_states()
     try:
-        expected = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
         yield
-        used = (random.getstate(), np.random.get_state()[1].tolist()) != expected  # type: ignore[index]  # noqa: NPY002
-        assert not used, "a global random generator was used"
+        for name, state in _global_states().items():
+            # PyTorch may have been imported meanwhile: then its generator was not watched.
+            assert state == expected.get(name, state), f"the global random generator of {name} was used"
     finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(before["random"])
+        np.random.set_state(before["numpy"])  # noqa: NPY002
+        if "torch" in before:
+            sys.modules["torch"].random.set_rng_state(sys.modules["torch"].tensor(before["torch"], dtype=torch_byte))
 
 
 def _in_fresh_process(observe: Callable[[], Any]) -> Any:
     """What `observe` returns in a new interpreter with another hash seed."""
+    try:
+        task = pickle.dumps(observe)
+        reader = _Reader(task, {})
+        reader.load()
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise AssertionError(f"the factory cannot go to a fresh process: define it at module level ({error})") from error
     before = os.environ.get("PYTHONHASHSEED")
     os.environ["PYTHONHASHSEED"] = "12345"
     try:
-        with mp.get_context("spawn").Pool(1) as pool:
-            return pool.apply(observe)
+        with ProcessPoolExecutor(1, mp_context=mp.get_context("spawn")) as pool:
+            return pool.submit(_observe, task, reader.files).result()
+    except BrokenProcessPool as error:
+        raise AssertionError("the fresh process died; what it said is on standard error") from error
     finally:
         if before is None:
             del os.environ["PYTHONHASHSEED"]
         else:
             os.environ["PYTHONHASHSEED"] = before
+
+
+def _observe(task: bytes, files: Mapping[str, str]) -> Any:
+    return _Reader(task, files).load()()
+
+
+class _Reader(pickle.Unpickler):
+    """Reads a factory, and finds modules by their file where their name is of no use.
+
+    pytest with `--import-mode=importlib` gives test modules names that another process may not be able to import.
+    """
+
+    def __init__(self, task: bytes, files: Mapping[str, str]) -> None:
+        super().__init__(io.BytesIO(task))
+        self.files = dict(files)
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module not in sys.modules and module in self.files and not _importable(module, self.files[module]):
+            spec = importlib.util.spec_from_file_location(module, self.files[module])
+            assert spec is not None and spec.loader is not None, f"{self.files[module]} cannot be imported"
+            sys.modules[module] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[module])
+        if module not in sys.modules:
+            importlib.import_module(module)
+        file = getattr(sys.modules[module], "__file__", None)
+        if file is not None:
+            self.files[module] = file
+        return reduce(getattr, name.split("."), sys.modules[module])
+
+
+def _importable(module: str, file: str) -> bool:
+    """Whether this name imports that very file."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return False
+    return spec is not None and spec.origin == file
 
 
 @contextmanager
@@ -366,6 +455,8 @@ def _must_raise(kind: type[Exception], what: str) -> Iterator[None]:
         yield
     except kind:
         return
+    except Exception as error:
+        raise AssertionError(f"{what} raised {type(error).__name__} instead of {kind.__name__}: {error}") from error
     raise AssertionError(f"{what} did not raise {kind.__name__}")
 
 
@@ -379,6 +470,7 @@ __all__ = [
     "ForbiddenSpace",
     "PlantedEvaluator",
     "PlantedSpace",
+    "RuledSpace",
     "check_evaluator",
     "check_space",
     "check_strategy",

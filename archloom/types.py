@@ -72,7 +72,8 @@ class Result:
     @classmethod
     def failed(cls, reason: str, cost_s: float = 0.0) -> Result:
         """A result that says why there is none; the reason is kept to one line."""
-        return cls(cost_s=cost_s, error=" ".join(reason.split()) or "unknown reason")
+        readable = reason.encode(errors="backslashreplace").decode()  # half a surrogate cannot be written down
+        return cls(cost_s=cost_s, error=" ".join(readable.split()) or "unknown reason")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ Reports = Mapping[str, Sequence[RunReport]]
 """A strategy's label -> its runs, one a seed."""
 
 _UNITS: Mapping[str, str] = MappingProxyType(
-    {"ms": "ms", "s": "s", "seconds": "s", "mj": "mJ", "m": "millions", "ips": "images/s", "intensity": "MAC/byte"}
+    {"ms": "ms", "s": "s", "seconds": "s", "mj": "mJ", "m": "millions", "ips": "images/s"}
 )
 """The last word of a metric's name -> its unit, as tables name their metrics."""
 

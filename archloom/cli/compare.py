@@ -40,8 +40,7 @@ def compare(
 
     if len(set(strategies)) < len(strategies):
         raise InputError(f"strategies {' '.join(strategies)}: each may be named once")
-    if seeds < 1:
-        raise InputError(f"--seeds {seeds}: expected at least 1")
+    options.check_seeds(seeds)
     options.check_workers(workers)
     given, for_space = options.split_settings(settings)
     own = _settings_by_strategy(strategies, given)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ON = "nb201"
 DEFAULT_QUERIES = 500
+MAX_SEEDS = 10_000
 
 
 def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,6 +78,12 @@ def check_workers(workers: int) -> int:
     if workers < 1:
         raise InputError(f"--workers {workers}: expected at least 1 (this machine has {os.cpu_count()} cores)")
     return workers
+
+
+def check_seeds(seeds: int) -> int:
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise InputError(f"--seeds {seeds}: expected 1 to {MAX_SEEDS}")
+    return seeds
 
 
 def free_folder(stem: str) -> Path:

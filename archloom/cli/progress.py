@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,13 @@ class ProgressView:
         self._bar = None
         self._said_at = time.monotonic()
         self._quiet = quiet
+        self._aside = redirect_stdout(sys.stderr)  # what an evaluator prints is not the command's output
         if not quiet and sys.stderr.isatty():
             self._bar = _make_bar()
             self._task = self._bar.add_task(label, total=total, best="")
 
     def __enter__(self) -> ProgressView:
+        self._aside.__enter__()
         if self._bar is not None:
             self._bar.start()
         return self
@@ -47,6 +50,7 @@ class ProgressView:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+        self._aside.__exit__(kind, value, trace)
 
     def __call__(self, run: int, lines: Sequence[Line]) -> None:
         """Take newly committed trials of one of the runs."""

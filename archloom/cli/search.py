@@ -34,13 +34,13 @@ def search(
     archloom search evolution --on nbgraph:cora --queries 300 --seeds 5 --workers 2
     archloom search random --on my_problem.py
     """
-    from archloom import runs
+    from archloom import runs, store
     from archloom.search import Limits
 
     if seed is not None and seeds is not None:
         raise InputError("--seed and --seeds: give one of them (one seed, or seeds 0 to K-1)")
-    if seeds is not None and seeds < 1:
-        raise InputError(f"--seeds {seeds}: expected at least 1")
+    if seeds is not None:
+        options.check_seeds(seeds)
     options.check_workers(workers)
     for_strategy, for_space = options.split_settings(settings)
     spec = options.spec_of(on, table, objectives, reports, constraints, for_space)
@@ -51,6 +51,7 @@ def search(
     ]
     scenario = runs.check(requests[0])
     path = out or options.free_folder(f"{strategy}-{Path(spec.on).stem}")
+    store.check_free(path)
     if seeds is None:
         if workers > width:
             click.echo(f"archloom: note: --width {width} keeps only {width} of {workers} workers busy", err=True)

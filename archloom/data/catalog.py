@@ -11,14 +11,17 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from archloom.data.convert import convert
-from archloom.data.fetch import Digests, FetchError, download, wrong_digests
 from archloom.data.packages import NBGRAPH_GRAPHS, package_version
 from archloom.data.tables import Table, TableError
-from archloom.data.verify import verify
 from archloom.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from archloom.data.fetch import Digests
+
+# What fetches and converts (urllib, tarfile ...) is imported where it is used: every search imports this module, and
+# almost none downloads.
 
 DATA_VARIABLE = "ARCHLOOM_DATA"
 CACHE_VARIABLE = "ARCHLOOM_CACHE"
@@ -129,8 +132,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
                 file_name=f"nbgraph_{graph}.npz",
                 licence="Apache-2.0",
                 size="1 MB as a table; the package is 3 MB",
-                citation="Qin et al., NAS-Bench-Graph: Benchmarking Graph Neural Architecture Search, "
-                "NeurIPS 2022",
+                citation="Qin et al., NAS-Bench-Graph: Benchmarking Graph Neural Architecture Search, NeurIPS 2022",
                 package="nas-bench-graph",
                 provider="archloom.data.packages:nbgraph",
                 provider_arguments=(graph,),
@@ -213,6 +215,8 @@ def fetch(
     An interrupted download is continued by the next call. Raises InputError (FetchError, TableError) and then
     changes no table.
     """
+    from archloom.data.fetch import FetchError, download
+
     benchmark = find(name)
     official = _source(benchmark, source)
     target = _folder(cache_dir(environ) / "downloads") / official.file_name
@@ -249,14 +253,15 @@ def add(
     A single file must have the digest that is known for it (or the `sha256` given); a folder cannot be
     checked that way, only by the benchmark's known answers.
     """
+    from archloom.data.convert import convert
+    from archloom.data.fetch import wrong_digests
+
     benchmark = find(name)
     official = next((s for s in benchmark.sources if s.file_name == file.name), None)
     if official is not None and file.is_file():
         wrong = wrong_digests(file, _digests(official, sha256))
         if wrong:
-            raise TableError(
-                f"{file}: {wrong} ({official.digest_note}); download it again or give its --sha256"
-            )
+            raise TableError(f"{file}: {wrong} ({official.digest_note}); download it again or give its --sha256")
     table = convert(
         file,
         kind=source,
@@ -267,16 +272,18 @@ def add(
 
 
 def _refuse_wrong(benchmark: Benchmark, file: Path, table: Table) -> None:
+    from archloom.data.verify import verify
+
     if table.space != benchmark.space:
-        raise TableError(
-            f"{file}: holds the space {table.space!r}; {benchmark.name} needs {benchmark.space!r}"
-        )
+        raise TableError(f"{file}: holds the space {table.space!r}; {benchmark.name} needs {benchmark.space!r}")
     wrong = [finding.what for finding in verify(table) if not finding.ok]
     if wrong:
         raise TableError(f"{file}: not the whole {benchmark.name}: {'; '.join(wrong)}; download it again")
 
 
 def _digests(source: Source, sha256: str | None) -> Digests:
+    from archloom.data.fetch import Digests
+
     return Digests(sha256=sha256) if sha256 is not None else Digests(source.sha256, source.md5)
 
 
@@ -295,9 +302,7 @@ def _in_folders(benchmark: Benchmark, environ: Mapping[str, str]) -> tuple[Path 
     data = environ.get(DATA_VARIABLE)
     if data:
         if not Path(data).is_dir():
-            raise InputError(
-                f"{DATA_VARIABLE}={data}: no such folder; expected one with tables; correct or unset it"
-            )
+            raise InputError(f"{DATA_VARIABLE}={data}: no such folder; expected one with tables; correct or unset it")
         if (Path(data) / benchmark.file_name).is_file():
             return Path(data) / benchmark.file_name, DATA_VARIABLE
     cached = cache_dir(environ) / benchmark.file_name

@@ -47,9 +47,7 @@ def convert(path: str | Path, *, kind: str | None = None, progress: Progress | N
     """
     file = Path(path)
     if not file.exists():
-        raise TableError(
-            f"{file}: no such file or folder; expected an official benchmark file; check the path"
-        )
+        raise TableError(f"{file}: no such file or folder; expected an official benchmark file; check the path")
     by_kind = {converter.kind: converter for converter in CONVERTERS}
     if kind is not None:
         if kind not in by_kind:
@@ -122,8 +120,7 @@ def nats_tss(path: Path, progress: Progress | None = None) -> Table:
                 progress(len(found), None if archs is None else len(archs))
     if archs is None:
         raise TableError(
-            f"{path}: holds no meta.pickle.pbz2; expected the whole NATS-tss-v1_0-3ffb9-simple; unpack it "
-            "again"
+            f"{path}: holds no meta.pickle.pbz2; expected the whole NATS-tss-v1_0-3ffb9-simple; unpack it again"
         )
     return _nb201_table(path, archs, found, "NATS-Bench topology v1.0 3ffb9 (MIT)")
 
@@ -163,12 +160,10 @@ def nb201_genes(text: str) -> tuple[int, ...]:
 def _nats_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """("meta" or the six digits, stream) of every pickle, without unpacking anything to disk."""
     if path.is_dir():
-        for file in sorted(
-            path.iterdir(), reverse=True
-        ):  # meta first: progress then knows how many there are
+        for file in sorted(path.iterdir(), reverse=True):  # meta first: progress then knows how many there are
             match = _NATS_MEMBER.fullmatch(file.name)
             if match:
-                with open(file, "rb") as stream:
+                with file.open("rb") as stream:
                     yield match[1], stream
         return
     try:
@@ -199,7 +194,7 @@ def _torch_object(path: Path) -> object:
 def _pickle_stream(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """The stream that holds torch's pickle, and how many pickles precede it."""
     if not zipfile.is_zipfile(path):
-        with open(path, "rb") as stream:
+        with path.open("rb") as stream:
             yield stream, _TORCH_HEADERS
         return
     try:
@@ -222,9 +217,7 @@ def _mapping(label: str, value: object) -> Mapping[object, object]:
 def _arch_strings(label: str, top: Mapping[object, object]) -> list[str]:
     archs = top.get("meta_archs")
     if not isinstance(archs, list | tuple) or not archs or not all(isinstance(arch, str) for arch in archs):
-        raise TableError(
-            f"{label}: no list of architectures under 'meta_archs'; expected the official layout"
-        )
+        raise TableError(f"{label}: no list of architectures under 'meta_archs'; expected the official layout")
     return list(archs)
 
 
@@ -237,9 +230,7 @@ def _measure(label: str, by_epochs: Mapping[object, object]) -> dict[str, float]
             continue
         trials = _trials(f"{label}, {epochs} epochs", state)
         for name, (dataset, split) in _SETS.items():
-            accuracies = [
-                _accuracy(label, result, split, epochs) for result in trials.get(dataset, {}).values()
-            ]
+            accuracies = [_accuracy(label, result, split, epochs) for result in trials.get(dataset, {}).values()]
             present = [accuracy for accuracy in accuracies if accuracy is not None]
             if present:
                 measured[f"{name}_{epochs}"] = math.fsum(present) / len(present)
@@ -255,12 +246,8 @@ def _trials(label: str, state: object) -> dict[str, dict[int, Mapping[object, ob
     results = _mapping(label, _mapping(label, state).get("all_results"))
     trials: dict[str, dict[int, Mapping[object, object]]] = {}
     for key, result in results.items():
-        if not (
-            isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str) and isinstance(key[1], int)
-        ):
-            raise TableError(
-                f"{label}: trial {str(key)[:80]!r}; expected (dataset, seed) as in the official layout"
-            )
+        if not (isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str) and isinstance(key[1], int)):
+            raise TableError(f"{label}: trial {str(key)[:80]!r}; expected (dataset, seed) as in the official layout")
         trials.setdefault(key[0], {})[key[1]] = _mapping(label, result)
     return trials
 
@@ -268,16 +255,12 @@ def _trials(label: str, state: object) -> dict[str, dict[int, Mapping[object, ob
 def _accuracy(label: str, result: Mapping[object, object], split: str, epochs: int) -> float | None:
     """Accuracy in percent after the last epoch, or None where the trial was not evaluated on the split."""
     if result.get("epochs") != epochs:
-        raise TableError(
-            f"{label}: a trial of {result.get('epochs')!r} epochs; expected {epochs}; download it again"
-        )
+        raise TableError(f"{label}: a trial of {result.get('epochs')!r} epochs; expected {epochs}; download it again")
     value = _mapping(label, result.get("eval_acc1es")).get(f"{split}@{epochs - 1}")
     if value is None:
         return None
     if not isinstance(value, int | float) or not 0 <= value <= 100:
-        raise TableError(
-            f"{label}: accuracy {str(value)[:80]!r} on {split}; expected percent; download it again"
-        )
+        raise TableError(f"{label}: accuracy {str(value)[:80]!r} on {split}; expected percent; download it again")
     return float(value)
 
 
@@ -294,18 +277,13 @@ def _cost(label: str, field: str, by_seed: Mapping[int, Mapping[object, object]]
     return math.fsum(values.values()) / len(values)
 
 
-def _nb201_table(
-    path: Path, archs: Sequence[str], found: Mapping[int, Mapping[str, float]], source: str
-) -> Table:
+def _nb201_table(path: Path, archs: Sequence[str], found: Mapping[int, Mapping[str, float]], source: str) -> Table:
     for index in found:
         if not 0 <= index < len(archs):
-            raise TableError(
-                f"{path}: results for architecture {index}, but there are {len(archs)}; download it again"
-            )
+            raise TableError(f"{path}: results for architecture {index}, but there are {len(archs)}; download it again")
     if not found:
         raise TableError(
-            f"{path}: no results of any architecture; expected 000000.pickle.pbz2 and so on; download it "
-            "again"
+            f"{path}: no results of any architecture; expected 000000.pickle.pbz2 and so on; download it again"
         )
     try:
         genes = np.array([nb201_genes(arch) for arch in archs])
@@ -344,9 +322,9 @@ def _is_torch(path: Path) -> bool:
     if not path.is_file():
         return False
     if zipfile.is_zipfile(path):
-        with open(path, "rb") as stream:
+        with path.open("rb") as stream:
             return path.suffix == ".pth" and stream.read(2) == b"PK"
-    with open(path, "rb") as stream:
+    with path.open("rb") as stream:
         return stream.read(len(_TORCH_START)) == _TORCH_START
 
 

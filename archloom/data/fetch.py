@@ -92,9 +92,7 @@ def download(
         wrong = wrong_digests(part.path, digests)
         if wrong:
             part.discard()
-            raise FetchError(
-                f"{url}: {wrong}; nothing was kept; try again, or check the address and the digest"
-            )
+            raise FetchError(f"{url}: {wrong}; nothing was kept; try again, or check the address and the digest")
         _finish(part, file)
     return file
 
@@ -102,7 +100,7 @@ def download(
 def wrong_digests(file: Path, digests: Digests) -> str | None:
     """What is wrong with the file's digests, naming both sides; None where every known one agrees."""
     for name, expected in digests.known():
-        with open(file, "rb") as stream:
+        with file.open("rb") as stream:
             found = hashlib.file_digest(stream, name).hexdigest()
         if found != expected:
             return f"the {name} of the file is {found}, expected {expected}"
@@ -164,9 +162,7 @@ class _Part:
 def _lock(stream: BinaryIO, path: Path) -> None:
     try:
         import fcntl
-    except (
-        ImportError
-    ):  # no advisory locks here: two downloads at once end in a wrong digest, not in a wrong file
+    except ImportError:  # no advisory locks here: two downloads at once end in a wrong digest, not in a wrong file
         return
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -213,9 +209,8 @@ def _attempt(url: str, part: _Part, stream: BinaryIO, progress: Progress | None,
         if validator is not None:
             headers["If-Range"] = validator
     try:
-        with urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers), timeout=timeout_s
-        ) as response:
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - download() lets http and https in only
+        with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310
             _receive(url, part, stream, response, offset, progress)
     except urllib.error.HTTPError as error:
         with error:
@@ -297,7 +292,7 @@ def _flush(path: Path, stream: BinaryIO) -> None:
 
 def _finish(part: _Part, file: Path) -> None:
     try:
-        os.replace(part.path, file)
+        part.path.replace(file)
         part.origin.unlink(missing_ok=True)
     except OSError as error:
         raise _local(file, error) from error
@@ -307,9 +302,5 @@ def _local(path: Path, error: OSError, total: int | None = None) -> FetchError:
     """The error for this machine's side of a download."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         size = f" (the whole file has {total} bytes)" if total is not None else ""
-        return FetchError(
-            f"{path}: the disk is full{size}; make room and run the same command again to continue"
-        )
-    return FetchError(
-        f"{path}: cannot be written ({error.strerror or error}); choose a folder that may be written to"
-    )
+        return FetchError(f"{path}: the disk is full{size}; make room and run the same command again to continue")
+    return FetchError(f"{path}: cannot be written ({error.strerror or error}); choose a folder that may be written to")

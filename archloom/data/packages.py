@@ -52,12 +52,10 @@ def _package_file(package: str, module: str, relative: str, purpose: str) -> Pat
 
 
 def _unpickle_table(file: Path, allowed: Allowed) -> dict[object, object]:
-    with open(file, "rb") as stream:
+    with file.open("rb") as stream:
         content = restricted_load(stream, allowed, label=str(file))
     if not isinstance(content, dict) or not content:
-        raise TableError(
-            f"{file}: holds a {type(content).__name__}; expected a table of architectures; reinstall it"
-        )
+        raise TableError(f"{file}: holds a {type(content).__name__}; expected a table of architectures; reinstall it")
     return content
 
 
@@ -98,19 +96,12 @@ def analog_nb201() -> Table:
     noise-trained network on simulated analog hardware; `*_drift_<time>` is the mean accuracy after that time
     on it. Raises MissingExtraError where the package is not installed.
     """
-    file = _package_file(
-        ANALOG_PACKAGE, ANALOG_MODULE, ANALOG_FILE, "the NAS-Bench-201 table of CIFAR-10 accuracies"
-    )
+    file = _package_file(ANALOG_PACKAGE, ANALOG_MODULE, ANALOG_FILE, "the NAS-Bench-201 table of CIFAR-10 accuracies")
     module = f"{ANALOG_MODULE}.data"
-    records = _unpickle_table(
-        file, {(module, "Architecture"): _Architecture, (module, "DriftMeasurement"): _Drift}
-    )
-    rows = sorted(
-        ((_analog_genes(file, key), record) for key, record in records.items()), key=lambda row: row[0]
-    )
+    records = _unpickle_table(file, {(module, "Architecture"): _Architecture, (module, "DriftMeasurement"): _Drift})
+    rows = sorted(((_analog_genes(file, key), record) for key, record in records.items()), key=lambda row: row[0])
     accuracies = {
-        name: [_number(file, record, field) for _, record in rows]
-        for name, field in _ANALOG_ACCURACIES.items()
+        name: [_number(file, record, field) for _, record in rows] for name, field in _ANALOG_ACCURACIES.items()
     }
     drifts = {
         name: [_number(file, getattr(record, field, None), "value") for _, record in rows]
@@ -135,9 +126,7 @@ def _analog_genes(file: Path, key: object) -> tuple[int, ...]:
         or len(key) != len(_ANALOG_EDGES)
         or not all(isinstance(code, int) and 0 <= code < len(_ANALOG_OPS) for code in key)
     ):
-        raise TableError(
-            f"{file}: architecture {str(key)[:80]!r}; expected 6 codes in 0..4; install the version 0.1.3"
-        )
+        raise TableError(f"{file}: architecture {str(key)[:80]!r}; expected 6 codes in 0..4; install the version 0.1.3")
     ops = {edge: _ANALOG_OPS[code] for edge, code in zip(_ANALOG_EDGES, key, strict=True)}
     return tuple(ops[edge] for edge in NB201_EDGES)
 
@@ -182,16 +171,10 @@ def nbgraph(graph: str) -> Table:
     where the package `nas-bench-graph` is not installed.
     """
     if graph not in NBGRAPH_GRAPHS:
-        raise InputError(
-            f"no graph {graph!r} in NAS-Bench-Graph; expected one of {', '.join(NBGRAPH_GRAPHS)}"
-        )
-    file = _package_file(
-        NBGRAPH_PACKAGE, NBGRAPH_MODULE, f"light/{graph}.bench", f"NAS-Bench-Graph's {graph}"
-    )
+        raise InputError(f"no graph {graph!r} in NAS-Bench-Graph; expected one of {', '.join(NBGRAPH_GRAPHS)}")
+    file = _package_file(NBGRAPH_PACKAGE, NBGRAPH_MODULE, f"light/{graph}.bench", f"NAS-Bench-Graph's {graph}")
     records = _unpickle_table(file, NUMPY_SCALARS)
-    rows = sorted(
-        ((_nbgraph_genes(file, key), record) for key, record in records.items()), key=lambda row: row[0]
-    )
+    rows = sorted(((_nbgraph_genes(file, key), record) for key, record in records.items()), key=lambda row: row[0])
     columns = {
         f"{graph}_valid": ("valid_perf", 100.0, "max"),
         f"{graph}_test": ("perf", 100.0, "max"),
@@ -203,10 +186,7 @@ def nbgraph(graph: str) -> Table:
         gene_names=NBGRAPH_GENES,
         options=[["-".join(map(str, links)) for links in NBGRAPH_LINKS], *[NBGRAPH_OPS] * 4],
         genes=np.array([genes for genes, _ in rows]),
-        metrics={
-            name: [s * _item(file, record, key) for _, record in rows]
-            for name, (key, s, _) in columns.items()
-        },
+        metrics={name: [s * _item(file, record, key) for _, record in rows] for name, (key, s, _) in columns.items()},
         goals={name: goal for name, (_, _, goal) in columns.items()},
         source=f"{NBGRAPH_PACKAGE} {package_version(NBGRAPH_PACKAGE)} (NAS-Bench-Graph, Apache-2.0)",
         units="accuracy in percent, latency in seconds, parameters in millions",
@@ -222,9 +202,7 @@ def _nbgraph_genes(file: Path, key: object) -> tuple[int, ...]:
         digits.append(digit)
     genes = (rest, *reversed(digits))
     if not 0 <= rest < len(NBGRAPH_LINKS) or max(digits) >= len(NBGRAPH_OPS):
-        raise TableError(
-            f"{file}: architecture {str(key)[:80]!r} is no hash of this benchmark; install version 1.4.0"
-        )
+        raise TableError(f"{file}: architecture {str(key)[:80]!r} is no hash of this benchmark; install version 1.4.0")
     return genes
 
 
@@ -254,14 +232,8 @@ def nbgraph_canonical(links: int, ops: Sequence[int]) -> tuple[int, tuple[int, .
     Every architecture maps onto one of the 26,206 stored ones but the four skips, `(8, (8, 8, 8, 8))`, which
     the benchmark does not hold.
     """
-    if (
-        not 0 <= links < len(NBGRAPH_LINKS)
-        or len(ops) != 4
-        or not all(0 <= op < len(NBGRAPH_OPS) for op in ops)
-    ):
-        raise InputError(
-            f"({links}, {tuple(ops)}) is no architecture; expected links 0..8 and four operations 0..8"
-        )
+    if not 0 <= links < len(NBGRAPH_LINKS) or len(ops) != 4 or not all(0 <= op < len(NBGRAPH_OPS) for op in ops):
+        raise InputError(f"({links}, {tuple(ops)}) is no architecture; expected links 0..8 and four operations 0..8")
     return canonical_tree(NBGRAPH_LINKS[links], tuple(ops))
 
 
@@ -296,9 +268,7 @@ def _gives_raw_input(node: int, parent: Mapping[int, int], op: Mapping[int, int]
     return True
 
 
-def _numberings(
-    parent: Mapping[int, int], op: Mapping[int, int], chain: int
-) -> list[tuple[int, tuple[int, ...]]]:
+def _numberings(parent: Mapping[int, int], op: Mapping[int, int], chain: int) -> list[tuple[int, tuple[int, ...]]]:
     """All ways to number the tree's nodes behind `chain` skips that give one of the nine link lists."""
     found = []
     for order in itertools.permutations(parent):

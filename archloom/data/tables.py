@@ -375,9 +375,7 @@ class _Meta:
 
 
 def _build(label: str, path: Path | None, meta: _Meta, genes: Integers, columns: _Columns) -> Table:
-    table = Table(
-        path, meta.space, meta.gene_names, meta.options, meta.goals, meta.source, meta.units, genes, columns
-    )
+    table = Table(path, meta.space, meta.gene_names, meta.options, meta.goals, meta.source, meta.units, genes, columns)
     twins = table._index.duplicates(genes)
     if twins is not None:
         raise TableError(
@@ -395,16 +393,12 @@ def _read_file(file: Path) -> bytes:
             raise TableError(f"{file}: no such file; expected a table (.npz); check the path")
         size = file.stat().st_size
         if size > MAX_FILE_BYTES:
-            raise TableError(
-                f"{file}: has {size} bytes; a table has at most {MAX_FILE_BYTES}; name another file"
-            )
+            raise TableError(f"{file}: has {size} bytes; a table has at most {MAX_FILE_BYTES}; name another file")
         return file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a path with a null byte
         if isinstance(error, TableError):
             raise
-        raise TableError(
-            f"{file}: cannot be read ({_reason(error)}); check the path and its permissions"
-        ) from error
+        raise TableError(f"{file}: cannot be read ({_reason(error)}); check the path and its permissions") from error
 
 
 def _check_members(label: str, members: Sequence[zipfile.ZipInfo]) -> None:
@@ -440,9 +434,7 @@ def _read_meta(npz: _Npz) -> object:
     except (ValueError, RecursionError) as error:
         if isinstance(error, TableError):
             raise
-        raise TableError(
-            f"{npz.label}: 'meta' is not JSON ({_reason(error)}); store json.dumps(...)"
-        ) from error
+        raise TableError(f"{npz.label}: 'meta' is not JSON ({_reason(error)}); store json.dumps(...)") from error
 
 
 def _check_meta(label: str, meta: object) -> _Meta:
@@ -455,9 +447,7 @@ def _check_meta(label: str, meta: object) -> _Meta:
         if not isinstance(value, str) or not _encodable(value):
             raise TableError(f"{label}: meta[{key!r}] is {_short(value)}; expected a text; add it to 'meta'")
     if not _is_name(meta["space"]):
-        raise TableError(
-            f"{label}: meta['space'] is {_short(meta['space'])}; expected a printable name; correct it"
-        )
+        raise TableError(f"{label}: meta['space'] is {_short(meta['space'])}; expected a printable name; correct it")
     names = _check_names(label, "meta['genes']", meta.get(GENES))
     options = meta.get("options")
     if not isinstance(options, list) or len(options) != len(names):
@@ -467,9 +457,7 @@ def _check_meta(label: str, meta: object) -> _Meta:
             "option "
             "names for each gene; add the missing lists"
         )
-    checked = tuple(
-        _check_names(label, f"options of {name!r}", o) for name, o in zip(names, options, strict=True)
-    )
+    checked = tuple(_check_names(label, f"options of {name!r}", o) for name, o in zip(names, options, strict=True))
     goals = _check_goals(label, meta.get("goals"))
     return _Meta(meta["space"], names, checked, goals, meta["source"], meta["units"])
 
@@ -488,18 +476,12 @@ def _check_names(label: str, what: str, value: object) -> tuple[str, ...]:
 
 def _check_goals(label: str, goals: object) -> dict[str, Goal]:
     if not isinstance(goals, dict) or not goals:
-        raise TableError(
-            f'{label}: meta[\'goals\'] is {_short(goals)}; expected a metric with "max" or "min"; add it'
-        )
+        raise TableError(f'{label}: meta[\'goals\'] is {_short(goals)}; expected a metric with "max" or "min"; add it')
     for metric, goal in goals.items():
         if not isinstance(metric, str) or not _is_name(metric) or "/" in metric or metric in (GENES, META):
-            raise TableError(
-                f"{label}: {_short(metric)} is no name for a metric; rename it in 'meta' and the file"
-            )
+            raise TableError(f"{label}: {_short(metric)} is no name for a metric; rename it in 'meta' and the file")
         if goal not in ("max", "min"):
-            raise TableError(
-                f'{label}: the goal of {metric!r} is {_short(goal)}; expected "max" or "min"; correct it'
-            )
+            raise TableError(f'{label}: the goal of {metric!r} is {_short(goal)}; expected "max" or "min"; correct it')
     return cast("dict[str, Goal]", goals)
 
 
@@ -515,9 +497,7 @@ def _check_genes_type(label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) 
             f"{label}: 'genes' is {shape} {dtype}; expected (architectures, genes) of integers; convert it"
         )
     if 0 in shape:
-        raise TableError(
-            f"{label}: 'genes' is {shape}: empty; expected at least one row and one column; add them"
-        )
+        raise TableError(f"{label}: 'genes' is {shape}: empty; expected at least one row and one column; add them")
     if shape[0] > MAX_ROWS or shape[0] * shape[1] * dtype.itemsize > MAX_ARRAY_BYTES:
         raise TableError(
             f"{label}: 'genes' claims {shape} {dtype}; expected at most {MAX_ROWS} rows and {MAX_ARRAY_BYTES} "
@@ -554,13 +534,10 @@ def _check_columns(
     for name, (shape, dtype) in columns.items():
         if name not in meta.goals:
             raise TableError(
-                f"{label}: metric {_short(name)} has no goal in meta['goals']; "
-                'expected "max" or "min"; add it'
+                f'{label}: metric {_short(name)} has no goal in meta[\'goals\']; expected "max" or "min"; add it'
             )
         if shape != (rows,):
-            raise TableError(
-                f"{label}: metric {name!r} is {shape}; expected ({rows},), a number a row; correct it"
-            )
+            raise TableError(f"{label}: metric {name!r} is {shape}; expected ({rows},), a number a row; correct it")
         if dtype.kind not in "fiu" or dtype.itemsize > 8:
             raise TableError(
                 f"{label}: metric {name!r} is {dtype}; expected float32 (or another real type); convert it"
@@ -580,8 +557,7 @@ def _to_float32(label: str, metric: str, values: npt.NDArray[Any]) -> Floats:
     if len(infinite):
         row = int(infinite[0])
         raise TableError(
-            f"{label}: {metric}[{row}] is {values[row]}; expected a finite float32, or NaN for not measured; "
-            "correct it"
+            f"{label}: {metric}[{row}] is {values[row]}; expected a finite float32, or NaN for not measured; correct it"
         )
     result.setflags(write=False)
     return result
@@ -640,9 +616,7 @@ def _meta_json(
 
 
 def _meta_text(table: Table) -> str:
-    return json.dumps(
-        _meta_json(table.space, table.gene_names, table.options, table.goals, table.source, table.units)
-    )
+    return json.dumps(_meta_json(table.space, table.gene_names, table.options, table.goals, table.source, table.units))
 
 
 def _npz_bytes(table: Table) -> bytes:
@@ -665,11 +639,11 @@ def _write_atomic(target: Path, data: bytes) -> None:
     part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
         # Not tempfile: its files are private (0600), and a table is to be readable as the umask says.
-        with open(part, "xb") as stream:
+        with part.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(part, target)
+        part.replace(target)
     except OSError as error:
         raise TableError(
             f"{target}: cannot be written ({error.strerror or error}); expected a folder with room that may "

@@ -38,9 +38,7 @@ class Record:
 
     def __setstate__(self, state: object) -> None:
         if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-            raise UnpickleError(
-                f"{type(self).__name__} has a state of {type(state).__name__}; expected named values"
-            )
+            raise UnpickleError(f"{type(self).__name__} has a state of {type(state).__name__}; expected named values")
         for name, value in state.items():
             if name.startswith("__"):
                 raise UnpickleError(f"{type(self).__name__} has a value named {name!r}; expected plain names")
@@ -57,9 +55,7 @@ class _Dtype:
 
     def __init__(self, code: object, *_: object) -> None:
         if not isinstance(code, str) or code not in _NUMBERS:
-            raise UnpickleError(
-                f"a numpy scalar of type {str(code)[:80]!r}; expected one of {', '.join(_NUMBERS)}"
-            )
+            raise UnpickleError(f"a numpy scalar of type {str(code)[:80]!r}; expected one of {', '.join(_NUMBERS)}")
         self.layout = _NUMBERS[code]
 
     def __setstate__(self, state: object) -> None:
@@ -69,11 +65,7 @@ class _Dtype:
 
 def _scalar(dtype: object, data: object) -> float | int:
     """`numpy.core.multiarray.scalar` for one number, as a Python number."""
-    if (
-        not isinstance(dtype, _Dtype)
-        or not isinstance(data, bytes)
-        or len(data) != struct.calcsize(dtype.layout)
-    ):
+    if not isinstance(dtype, _Dtype) or not isinstance(data, bytes) or len(data) != struct.calcsize(dtype.layout):
         raise UnpickleError("a numpy scalar that is not one number of its type; expected plain numbers")
     return cast("float | int", struct.unpack(dtype.layout, data)[0])
 
@@ -125,9 +117,7 @@ class _Bounded(io.RawIOBase):
         data = self._stream.read(min(len(buffer), self._left + 1))
         self._left -= len(data)
         if self._left < 0:
-            raise UnpickleError(
-                f"{self._label}: more than {self._limit} bytes of pickle; expected a smaller file"
-            )
+            raise UnpickleError(f"{self._label}: more than {self._limit} bytes of pickle; expected a smaller file")
         buffer[: len(data)] = data
         return len(data)
 
@@ -149,14 +139,10 @@ class _Unpickler(pickle.Unpickler):
         return found if isinstance(found, type) else _Sealed(found)
 
     def persistent_load(self, pid: object) -> Any:
-        raise UnpickleError(
-            f"{self._label}: refused: the pickle refers to data outside itself; expected plain data"
-        )
+        raise UnpickleError(f"{self._label}: refused: the pickle refers to data outside itself; expected plain data")
 
 
-def restricted_load(
-    stream: BinaryIO, allowed: Allowed, *, label: str = "pickle", max_bytes: int = 2**28
-) -> object:
+def restricted_load(stream: BinaryIO, allowed: Allowed, *, label: str = "pickle", max_bytes: int = 2**28) -> object:
     """The object in the pickle that `stream` holds, made from builtin data and the `allowed` names only.
 
     Reads at most `max_bytes`. Raises UnpickleError for any other name, for a longer stream and for a damaged
@@ -172,9 +158,7 @@ def restricted_load_all(
 
     See `restricted_load`.
     """
-    reader = io.BufferedReader(
-        _Bounded(stream, max_bytes, label), _BUFFER_BYTES
-    )  # C reads ahead where it can peek
+    reader = io.BufferedReader(_Bounded(stream, max_bytes, label), _BUFFER_BYTES)  # C reads ahead where it can peek
     try:
         return [_Unpickler(cast(BinaryIO, reader), allowed, label).load() for _ in range(count)]
     except UnpickleError as error:

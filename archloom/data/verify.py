@@ -62,9 +62,7 @@ def _best(published: Mapping[str, float], tolerance: float) -> Callable[[Table],
             if not np.isfinite(values).any():
                 continue
             best = float(np.nanmax(values))
-            yield Finding(
-                abs(best - expected) <= tolerance, f"best {name} {best:.2f}, published {expected:.2f}"
-            )
+            yield Finding(abs(best - expected) <= tolerance, f"best {name} {best:.2f}, published {expected:.2f}")
 
     return check
 
@@ -72,8 +70,7 @@ def _best(published: Mapping[str, float], tolerance: float) -> Callable[[Table],
 def _stored_representatives(table: Table) -> Iterator[Finding]:
     try:
         others = sum(
-            nbgraph_canonical(int(row[0]), row[1:].tolist()) != (row[0], tuple(row[1:]))
-            for row in table.genes
+            nbgraph_canonical(int(row[0]), row[1:].tolist()) != (row[0], tuple(row[1:])) for row in table.genes
         )
     except ValueError as error:
         yield Finding(False, str(error))

@@ -44,28 +44,31 @@ def evaluate(evaluator: Evaluator, proposal: Proposal, seed: int, trial_id: int)
     started = time.perf_counter()
     try:
         result, _ = evaluator.evaluate(proposal, None, seeds.stream(seed, "evaluate", trial_id))
-    except Exception as error:  # noqa: BLE001 - whatever an evaluator raises is the trial's failure, not the run's
+        return checked(result, evaluator.goals)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises is the trial's failure, not the run's
         return Result.failed(f"{type(error).__name__}: {error}", time.perf_counter() - started)
-    return checked(result, evaluator.goals)
 
 
 def checked(result: Result, goals: Mapping[str, Goal]) -> Result:
     """`result` if it has a finite score for every goal, else the failed result that says what is wrong.
 
-    Values that are not finite are dropped from `report`: they say that a metric was not measured.
+    Values that are not finite are dropped from `report`: they say that a metric was not measured. Numbers of any type
+    (numpy's, say) come back as plain ones, for the record; ValueError or TypeError for what is no number.
     """
+    if not isinstance(result, Result):
+        raise InputError(f"the evaluator answered {result!r}: expected a Result")
+    cost = float(result.cost_s) if math.isfinite(result.cost_s) else 0.0
     if not result.ok:
-        return Result.failed(result.error or "", result.cost_s)
+        return Result.failed(result.error or "", cost)
     missing = [name for name in goals if name not in result.scores]
     if missing:
-        return Result.failed(f"the evaluator gave no score named {', '.join(missing)}", result.cost_s)
-    for name, value in result.scores.items():
+        return Result.failed(f"the evaluator gave no score named {', '.join(missing)}", cost)
+    scores = {name: float(value) for name, value in result.scores.items()}
+    for name, value in scores.items():
         if not math.isfinite(value):
-            return Result.failed(f"{name} is {value}", result.cost_s)
-    if all(map(math.isfinite, result.report.values())):
-        return result
-    report = {name: value for name, value in result.report.items() if math.isfinite(value)}
-    return Result(result.scores, report, result.cost_s)
+            return Result.failed(f"{name} is {value}", cost)
+    report = {name: float(value) for name, value in result.report.items()}
+    return Result(scores, {name: value for name, value in report.items() if math.isfinite(value)}, cost)
 
 
 class FunctionEvaluator:
@@ -91,7 +94,7 @@ class FunctionEvaluator:
         self.report = tuple(report)
         self._function = function
         self._view: Callable[[Any], Any] = getattr(space, "choices", lambda arch: arch)
-        self._takes_rng = len(inspect.signature(function).parameters) > 1
+        self._takes_rng = _takes_rng(function)
 
     def evaluate(
         self, proposal: Proposal, weights: Weights | None, rng: np.random.Generator
@@ -113,3 +116,10 @@ class FunctionEvaluator:
         if len(self.goals) != 1:
             raise InputError(f"the function returned one number for the goals {', '.join(self.goals)}: return a dict")
         return {next(iter(self.goals)): answer}
+
+
+def _takes_rng(function: Callable[..., Any]) -> bool:
+    """Whether a function's second parameter is for the generator: it must be given, or is called `rng`."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    taken = [p for p in inspect.signature(function).parameters.values() if p.kind in positional]
+    return len(taken) > 1 and (taken[1].default is inspect.Parameter.empty or taken[1].name == "rng")

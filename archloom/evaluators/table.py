@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,10 +22,10 @@ class TableEvaluator:
     shared_state = False
 
     def __init__(self, table: Table, space: SearchSpace, scores: Sequence[str], report: Sequence[str] = ()) -> None:
-        self.goals: dict[str, Goal] = {name: table.goals[name] for name in scores}
         self._table = table
         self._space = space
         self._scores = {name: table.metric(name) for name in scores}
+        self.goals: dict[str, Goal] = {name: table.goals[name] for name in scores}
         self._report = {name: table.metric(name) for name in report}
 
     def evaluate(
@@ -35,6 +36,9 @@ class TableEvaluator:
         if row is None:
             return Result.failed(f"{self._space.format(arch)} is not in {self._table.name}"), None
         scores = {name: _shortest(values[row]) for name, values in self._scores.items()}
+        missing = [name for name, value in scores.items() if math.isnan(value)]
+        if missing:
+            return Result.failed(f"{missing[0]} of {self._space.format(arch)} is not measured"), None
         report = {name: _shortest(values[row]) for name, values in self._report.items()}
         return Result(scores, report), None
 

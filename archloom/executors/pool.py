@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
+import pickle
 import signal
 import sys
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
+
+from archloom.errors import InputError
 
 Send = Callable[[Any], None]
 Work = Callable[[Any, Send], Any]
@@ -25,6 +29,10 @@ Work = Callable[[Any, Send], Any]
 
 MAX_ATTEMPTS = 3
 """How often a task is tried before a dying worker is blamed on the task."""
+
+
+END_WITHIN_S = 2.0
+"""How long a worker that is told to end may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,8 @@ class WorkerPool:
     """Up to `workers` processes, each made by `setup()`, which must be picklable."""
 
     def __init__(self, setup: Callable[[], Work], workers: int) -> None:
+        if workers < 1:
+            raise InputError(f"workers={workers}: expected at least 1")
         self._setup = setup
         self._size = workers
         self._context = mp.get_context("spawn")
@@ -88,7 +98,10 @@ class WorkerPool:
             worker.pipe.close()
             worker.process.terminate()
         for worker in self._workers:
-            worker.process.join()
+            worker.process.join(END_WITHIN_S)
+            if worker.process.is_alive():  # it does not listen to SIGTERM
+                worker.process.kill()
+                worker.process.join()
         self._workers.clear()
         self._queue.clear()
 
@@ -124,7 +137,7 @@ class WorkerPool:
         assert task is not None  # noqa: S101 - only busy workers are listened to
         try:
             kind, value = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
             return self._bury(worker, task)
         if kind is News:
             return News(task.id, value)
@@ -145,6 +158,7 @@ class WorkerPool:
 def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
     """A worker's life: build the function, answer tasks until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    sys.stdout = sys.stderr  # what a task prints is not the command's output
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work: Work | None = None
     while True:
@@ -158,9 +172,17 @@ def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
         except Exception as error:  # noqa: BLE001 - told to the parent, which decides
             message = (None, _told(error))
         try:
-            pipe.send(message)
+            _send(pipe, message)
         except (BrokenPipeError, ConnectionResetError):
             return
+
+
+def _send(pipe: Connection, message: tuple[Any, Any]) -> None:
+    """Send an answer; one that cannot be pickled is the task's failure, not the worker's death."""
+    try:
+        pipe.send(message)
+    except (TypeError, AttributeError, pickle.PicklingError) as error:
+        pipe.send((None, f"the answer cannot be sent to another process: {error}"))
 
 
 def _end_with_parent() -> None:
@@ -180,5 +202,7 @@ def _told(error: Exception) -> str:
 
 def _cause_of_death(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
-        return f"killed by {signal.Signals(-exitcode).name}"
+        with suppress(ValueError):  # real-time signals have no name
+            return f"killed by {signal.Signals(-exitcode).name}"
+        return f"killed by signal {-exitcode}"
     return f"exit code {exitcode}"

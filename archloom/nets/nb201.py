@@ -6,7 +6,7 @@ block of stride 2 between stages, and a linear classifier after global average p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ def conv_bn(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Sequentia
     )
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[[int], nn.Module]] = {
     "none": lambda channels: Zero(),
     "skip_connect": lambda channels: nn.Identity(),
     "nor_conv_1x1": lambda channels: conv_bn(channels, channels, 1),
@@ -71,7 +71,7 @@ class Reduction(nn.Module):
 class Nb201Network(nn.Module):
     """The whole network. `operations` names the six operations of the cell in the order of `EDGES`.
 
-    The weights are drawn from `seed` alone, without touching PyTorch's global generator.
+    The weights are drawn from `seed` alone; PyTorch's global generator is left as it was.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Nb201Network(nn.Module):
     ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
             self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
             body: list[nn.Module] = []
             for stage in range(3):

@@ -122,12 +122,16 @@ def vary(space: SearchSpace, arch: Arch, rng: np.random.Generator) -> Arch:
     return _first_valid(space, lambda: space.mutate(arch, rng))
 
 
+def valid_neighbours(space: Any, arch: Arch) -> list[Arch]:
+    """The neighbours of `arch` that are valid, in the space's order; for a space with `HasNeighbours`."""
+    return [near for near in space.neighbours(arch) if is_valid(space, near)]
+
+
 def _first_valid(space: SearchSpace, candidate: Callable[[], Arch]) -> Arch:
-    arch = candidate()
     for _ in range(MAX_TRIES):
+        arch = candidate()
         if is_valid(space, arch):
             return arch
-        arch = candidate()
     broken = ", ".join(f"{rule} by {amount:g}" for rule, amount in space.violations(arch).items() if amount > 0)
     raise NoArchitectureError(
         f"space {space.name!r}: none of {MAX_TRIES} architectures drawn is valid (the last breaks {broken}); "
@@ -226,10 +230,17 @@ class Categorical:
         return ", ".join(f"{gene}={texts[int(index)]}" for gene, texts, index in parts)
 
     def parse(self, text: str) -> Arch:
-        chosen = dict(_pair(part, text) for part in text.split(", "))
-        if tuple(chosen) != self.gene_names:
-            raise InputError(f"architecture {text!r}: expected the choices {', '.join(self.gene_names)} in this order")
-        return Arch(tuple(self.option_index(gene, chosen[name]) for gene, name in enumerate(self.gene_names)))
+        # Cut at ", NAME=" rather than at every comma: an option may hold commas itself, as (3, 5) does.
+        parts, rest = [], f", {text}"
+        for name in self.gene_names:
+            before, mark, rest = rest.partition(f", {name}=")
+            parts.append(before)
+            if not mark or parts[0]:
+                raise InputError(
+                    f"architecture {text!r}: expected CHOICE=OPTION for the choices {', '.join(self.gene_names)} "
+                    "in this order"
+                )
+        return Arch(tuple(self.option_index(gene, option) for gene, option in enumerate([*parts[1:], rest])))
 
     def option_index(self, gene: int, option: str) -> int:
         """The index of an option given by its text; InputError naming those that exist."""
@@ -245,10 +256,3 @@ class Categorical:
         genes = list(arch.genes)
         genes[gene] = option
         return Arch(tuple(genes))
-
-
-def _pair(part: str, text: str) -> tuple[str, str]:
-    name, equals, option = part.partition("=")
-    if not equals:
-        raise InputError(f"architecture {text!r}: {part!r} is not of the form CHOICE=OPTION")
-    return name, option

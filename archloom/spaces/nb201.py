@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
-from archloom.errors import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.errors import InputError, unknown
 from archloom.spaces.base import Categorical
+from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -24,10 +29,52 @@ EDGES: tuple[tuple[int, int], ...] = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The benchmark's operations in its own order."""
 
+_BASE_PARAMETERS, _BASE_MACS = 73_306, 7_783_040  # stem, two reductions, last normalisation, classifier
+_PARAMETERS = {"nor_conv_1x1": 28_000, "nor_conv_3x3": 243_040}  # of one edge in all 15 cells of 16, 32, 64 channels
+_MACS = {"nor_conv_1x1": 3_932_160, "nor_conv_3x3": 35_389_440}
+
 _TEXT = re.compile(r"^\|([^|~]+)~0\|\+\|([^|~]+)~0\|([^|~]+)~1\|\+\|([^|~]+)~0\|([^|~]+)~1\|([^|~]+)~2\|$")
 
 _ZERO = frozenset({"none"})
 _IDENTITY = frozenset({"skip_connect"})
+
+
+def parameters(genes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """(n,) exact parameter counts of the CIFAR-10 networks of cells (n, 6) over `OPERATIONS`."""
+    counts: NDArray[np.int64] = _BASE_PARAMETERS + _per_edge(_PARAMETERS)[genes].sum(axis=1)
+    return counts
+
+
+def macs(genes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """(n,) multiply-adds of convolutions and classifier for one 32x32 image; the benchmark's tables call them FLOPs."""
+    counts: NDArray[np.int64] = _BASE_MACS + _per_edge(_MACS)[genes].sum(axis=1)
+    return counts
+
+
+def _per_edge(costs: Mapping[str, int]) -> NDArray[np.int64]:
+    return np.array([costs.get(operation, 0) for operation in OPERATIONS], dtype=np.int64)
+
+
+_EXPORT = '''"""A NAS-Bench-201 network, found with archloom.
+
+{cell}
+{found_by}
+
+    from FILE import make_network
+
+    network = make_network(seed=0, channels=16, cells=5, classes=10)
+"""
+
+{code}
+
+OPERATIONS_FOUND = {operations}
+"""The operation of each edge of the cell, in the order of `EDGES`."""
+
+
+def make_network(seed: int = 0, channels: int = 16, cells: int = 5, classes: int = 10) -> Nb201Network:
+    """The network with freshly drawn weights, for images of shape (B, 3, H, W)."""
+    return Nb201Network(OPERATIONS_FOUND, seed, channels, cells, classes)
+'''
 
 
 class Nb201(Categorical):
@@ -84,12 +131,33 @@ class Nb201(Categorical):
         # depends on how their terms sort as text. Any other spelling gives another number of classes.
         return source if operation in _IDENTITY else f"({source})@{operation}"
 
+    def operations(self, arch: Arch) -> list[str]:
+        """The operation of each edge, in the order of `EDGES`."""
+        return [texts[int(i)] for texts, i in zip(self.options, arch.genes, strict=True)]
+
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The benchmark's CIFAR network around this cell (16 channels, 3 x 5 cells, 10 classes)."""
+        from archloom.nets.nb201 import OPERATIONS as BUILT
         from archloom.nets.nb201 import Nb201Network
 
-        operations = [texts[int(i)] for texts, i in zip(self.options, arch.genes, strict=True)]
-        return Nb201Network(operations, seed=seed)
+        for operation in self.operations(arch):
+            if operation not in BUILT:
+                raise unknown("operation to build", operation, BUILT)
+        return Nb201Network(self.operations(arch), seed=seed)
+
+    def source(self, arch: Arch, found_by: str) -> str:
+        """`archloom/nets/nb201.py` with this cell filled in: a file that needs PyTorch only."""
+        network = (files("archloom") / "nets" / "nb201.py").read_text(encoding="utf-8")
+        code = network.partition('"""\n\n')[2]
+        return _EXPORT.format(cell=self.format(arch), found_by=found_by, code=code, operations=self.operations(arch))
+
+    def drawing(self, arch: Arch) -> Drawing:
+        """The cell as a graph: its nodes, and its edges with their operations; `none` is an absent edge."""
+        edges = [
+            DrawnEdge(a, b, operation, absent=operation in _ZERO)
+            for (a, b), operation in zip(EDGES, self.operations(arch), strict=True)
+        ]
+        return Drawing(("in", "1", "2", "out"), tuple(edges))
 
     def _classes(self) -> dict[str, Arch]:
         """Signature -> the first cell that has it; made on first use (0.1 s)."""

@@ -24,9 +24,9 @@ class TableSpace(Categorical):
 
     def __init__(self, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]]) -> None:
         super().__init__(options)
-        complete = len(rows) == math.prod(self.sizes.tolist())
-        self._rows = None if complete else np.ascontiguousarray(rows)
-        self._known = frozenset() if complete else frozenset(map(tuple, rows.tolist()))
+        self._complete = len(rows) == math.prod(self.sizes.tolist())
+        self._rows = np.ascontiguousarray(rows)
+        self._known = frozenset() if self._complete else frozenset(map(tuple, rows.tolist()))
 
     @classmethod
     def for_table(
@@ -36,32 +36,31 @@ class TableSpace(Categorical):
 
     @property
     def size(self) -> int:
-        return super().size if self._rows is None else len(self._rows)
+        return super().size if self._complete else len(self._rows)
 
     def sample(self, rng: np.random.Generator) -> Arch:
-        return super().sample(rng) if self._rows is None else self._row(int(rng.integers(len(self._rows))))
+        return super().sample(rng) if self._complete else self._row(int(rng.integers(len(self._rows))))
 
     def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
-        if self._rows is None:
+        if self._complete:
             return super().mutate(arch, rng)
         nearest = self._nearest(arch)
         return self._row(int(nearest[rng.integers(len(nearest))])) if len(nearest) else arch
 
     def neighbours(self, arch: Arch) -> Sequence[Arch]:
-        return super().neighbours(arch) if self._rows is None else [self._row(int(i)) for i in self._nearest(arch)]
+        return super().neighbours(arch) if self._complete else [self._row(int(i)) for i in self._nearest(arch)]
 
     def violations(self, arch: Arch) -> Mapping[str, float]:
-        return {} if self._rows is None or arch.genes in self._known else {"rows missing from the table": 1.0}
+        return {} if self._complete or arch.genes in self._known else {"rows missing from the table": 1.0}
 
     def discretise(self, alpha: NDArray[np.floating]) -> Arch:
-        if self._rows is None:
+        if self._complete:
             return super().discretise(alpha)
         if alpha.shape != self.alpha_shape:
             raise InputError(f"alpha of shape {alpha.shape}: expected {self.alpha_shape}")
         return self._row(int(alpha[np.arange(len(self.sizes)), self._rows].sum(axis=1).argmax()))
 
     def _row(self, index: int) -> Arch:
-        assert self._rows is not None  # noqa: S101 - callers have looked
         return Arch(tuple(self._rows[index].tolist()))
 
     def _nearest(self, arch: Arch) -> NDArray[np.intp]:

@@ -23,9 +23,9 @@ class EvolutionOptions:
     sample: int = 10
 
     def __post_init__(self) -> None:
-        if not 1 <= self.sample <= self.population:
+        if not 1 <= self.sample <= self.population <= 1_000_000:
             raise InputError(
-                f"population={self.population}, sample={self.sample}: expected 1 <= sample <= population"
+                f"population={self.population}, sample={self.sample}: expected 1 <= sample <= population <= 1000000"
             )
 
 

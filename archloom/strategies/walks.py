@@ -9,7 +9,7 @@ import numpy as np
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
-from archloom.spaces.base import HasNeighbours, SearchSpace
+from archloom.spaces.base import HasNeighbours, SearchSpace, valid_neighbours
 from archloom.strategies.base import BaseStrategy, pack_archs, pack_trials, unpack_archs, unpack_trials
 from archloom.types import Arch, Proposal, Trial
 
@@ -93,7 +93,7 @@ class LocalSearch(BaseStrategy):
 
     def show(self, arch: Arch) -> list[Arch]:
         """The neighbours to look at, in random order."""
-        neighbours = self.space.neighbours(arch)
+        neighbours = valid_neighbours(self.space, arch)
         order = self.rng.permutation(len(neighbours))
         return [neighbours[i] for i in order[: self.options.shown or None]]
 
@@ -152,11 +152,11 @@ class RandomWalk(BaseStrategy):
     def move(self) -> Arch:
         """Where the walk goes next."""
         if self.current is not None and not (self.options.steps and self.taken >= self.options.steps):
-            neighbours = self.space.neighbours(self.current)
+            neighbours = valid_neighbours(self.space, self.current)
             choice = int(self.rng.integers(len(neighbours) + self.options.stop)) if neighbours else 0
             if choice < len(neighbours):
                 self.taken += 1
-                return neighbours[choice]  # type: ignore[no-any-return]
+                return neighbours[choice]
         self.taken = 0
         return self.draw()
 

@@ -134,7 +134,7 @@ def test_equal_codes_are_told_apart_by_their_genes(content: Content, monkeypatch
 
 
 def test_unknown_metric_names_the_nearest(content: Content) -> None:
-    with pytest.raises(TableError, match="no metric 'vaild'; did you mean 'valid'.*valid, test, params"):
+    with pytest.raises(TableError, match=r"no metric 'vaild'; did you mean 'valid'.*valid, test, params"):
         Table.from_arrays(**content).metric("vaild")
 
 
@@ -152,7 +152,12 @@ def test_tables_cannot_be_changed(tmp_path: Path, content: Content) -> None:
 def test_metrics_are_read_when_asked_for(tmp_path: Path, content: Content, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     original = tables._Npz.array
-    monkeypatch.setattr(tables._Npz, "array", lambda self, name: read.append(name) or original(self, name))
+
+    def array(npz: tables._Npz, name: str) -> Any:
+        read.append(name)
+        return original(npz, name)
+
+    monkeypatch.setattr(tables._Npz, "array", array)
     table = load_table(save_table(tmp_path / "a.npz", **content))
     assert sorted(read) == ["genes", "meta"]
     table.metric("test")
@@ -199,10 +204,7 @@ def test_same_content_same_bytes_in_another_process(tmp_path: Path, content: Con
     first = save_table(tmp_path / "a.npz", **content).read_bytes()
     again = load_table(tmp_path / "a.npz").save(tmp_path / "b.npz").read_bytes()
     assert first == again
-    code = (
-        "import sys; from archloom.data.tables import load_table\n"
-        "load_table(sys.argv[1]).save(sys.argv[2])"
-    )
+    code = "import sys; from archloom.data.tables import load_table\nload_table(sys.argv[1]).save(sys.argv[2])"
     environment = {**os.environ, "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
     subprocess.run([sys.executable, "-c", code, tmp_path / "a.npz", tmp_path / "c.npz"], check=True, env=environment)
     assert (tmp_path / "c.npz").read_bytes() == first
@@ -213,9 +215,7 @@ def test_writing_leaves_nothing_else_behind(tmp_path: Path, content: Content) ->
     assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]
 
 
-def test_a_failed_write_keeps_the_old_table(
-    tmp_path: Path, content: Content, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_keeps_the_old_table(tmp_path: Path, content: Content, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save_table(tmp_path / "a.npz", **content)
     before = path.read_bytes()
 
@@ -224,10 +224,29 @@ def test_a_failed_write_keeps_the_old_table(
 
     monkeypatch.setattr(os, "fsync", full_disk)
     content["source"] = "another"
-    with pytest.raises(TableError, match="cannot be written .No space left on device"):
+    with pytest.raises(TableError, match=r"cannot be written .No space left on device"):
         save_table(path, **content)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_the_file_appears_by_one_rename(tmp_path: Path, content: Content, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_table(tmp_path / "a.npz", **content)
+    before = path.read_bytes()
+    renamed: list[bytes] = []
+
+    def refuse(source: Path, target: Path) -> None:
+        renamed.append(source.read_bytes())  # whole before it takes the name
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    content["source"] = "another"
+    with pytest.raises(TableError, match="Operation not permitted"):
+        save_table(path, **content)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    path.write_bytes(renamed[0])
+    assert load_table(path).source == "another"
 
 
 def test_writing_into_a_missing_folder(tmp_path: Path, content: Content) -> None:
@@ -253,8 +272,8 @@ WRONG_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "no rows": ({"genes": GENES[:0]}, "empty"),
     "no columns": ({"genes": GENES[:, :0]}, "empty"),
     "too many columns": ({"genes": np.hstack([GENES, GENES])}, "4 columns, .* 2 names"),
-    "gene too large": ({"genes": GENES + [[0, 1]]}, r"genes\[2, 1\] \('width'\) is 3; expected 0..2"),
-    "gene negative": ({"genes": GENES - [[1, 0]]}, r"genes\[0, 0\] \('op'\) is -1; expected 0..1"),
+    "gene too large": ({"genes": GENES + np.array([[0, 1]])}, r"genes\[2, 1\] \('width'\) is 3; expected 0..2"),
+    "gene negative": ({"genes": GENES - np.array([[1, 0]])}, r"genes\[0, 0\] \('op'\) is -1; expected 0..1"),
     "same genes twice": ({"genes": GENES[[0, 1, 2, 3, 1, 5]]}, "rows 1 and 4 have the same genes"),
     "metric too short": ({"test": np.zeros(5)}, r"'test' is \(5,\); expected \(6,\)"),
     "metric of two dimensions": ({"test": np.zeros((6, 1))}, r"expected \(6,\)"),
@@ -320,6 +339,12 @@ def test_meta_that_is_no_json_object(text: str, tmp_path: Path, content: Content
     assert "meta" in error_of(raw_file(tmp_path / "wrong.npz", content, meta=text))
 
 
+def test_meta_that_is_too_long(tmp_path: Path, content: Content, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_table(tmp_path / "a.npz", **content)
+    monkeypatch.setattr(tables, "MAX_META_BYTES", 100)
+    assert "expected one text of at most 25 characters" in error_of(path)
+
+
 @pytest.mark.parametrize("name", ["genes", "meta"])
 def test_missing_array(name: str, tmp_path: Path, content: Content) -> None:
     assert f"no array '{name}'" in error_of(raw_file(tmp_path / "wrong.npz", content, drop=name))
@@ -334,7 +359,7 @@ def test_not_a_file(tmp_path: Path) -> None:
     assert "not a table" in error_of(tmp_path / "empty.npz")
     np.save(tmp_path / "array.npy", np.zeros(3))
     assert "not a table" in error_of(tmp_path / "array.npy")
-    with pytest.raises(TableError, match="cannot be read|no such file"):
+    with pytest.raises(TableError, match=r"cannot be read|no such file"):
         load_table("nul\0byte.npz")
 
 
@@ -360,6 +385,17 @@ def test_headers_that_lie_are_caught_before_anything_is_unpacked(tmp_path: Path)
     claims = "{'descr': '|u1', 'fortran_order': False, 'shape': (1099511627776, 1048576), }\n"
     path = zip_of(tmp_path / "lie.npz", {"genes.npy": npy_header(claims), "meta.npy": b""})
     assert "holds" in error_of(path) or "not a table" in error_of(path)
+
+
+@pytest.mark.parametrize("length", [0, 23, 25, 48])
+def test_a_metric_of_another_length_than_its_header_says(tmp_path: Path, content: Content, length: int) -> None:
+    path = save_table(tmp_path / "a.npz", **content)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["test.npy"] = members["test.npy"][:-24] + bytes(length)
+    zip_of(path, members)
+    with pytest.raises(TableError, match=r"'test.npy' says \(6,\) float32, but holds"):
+        load_table(path)  # before any metric is read
 
 
 def test_a_bomb_is_refused_by_its_claim(tmp_path: Path, content: Content) -> None:
@@ -401,7 +437,7 @@ def test_a_damaged_metric_is_named_when_it_is_read(tmp_path: Path) -> None:
     path.write_bytes(raw)
     table = load_table(path)
     assert table.metric("test")[0] == 0.5
-    with pytest.raises(TableError, match="'valid' cannot be read .*CRC"):
+    with pytest.raises(TableError, match=r"'valid' cannot be read .*CRC"):
         table.metric("valid")
 
 
@@ -455,9 +491,13 @@ def test_flipped_bits(tmp_path: Path, content: Content, flips: list[tuple[float,
 @given(
     meta=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["space", "genes", "options", "goals", "source", "units", "valid", "x"]), inner, max_size=6
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["space", "genes", "options", "goals", "source", "units", "valid", "x"]),
+                inner,
+                max_size=6,
+            )
         ),
         max_leaves=8,
     ),
@@ -475,7 +515,8 @@ def test_any_json(tmp_path: Path, content: Content, meta: Any, replace: str) -> 
     shape=st.lists(st.integers(0, 6), max_size=3),
 )
 def test_any_array(tmp_path: Path, content: Content, name: str, kind: str, shape: list[int]) -> None:
-    read_all(raw_file(tmp_path / "array.npz", content, **{name: np.zeros(shape, dtype=kind)}))
+    arrays: dict[str, Any] = {name: np.zeros(shape, dtype=kind)}
+    read_all(raw_file(tmp_path / "array.npz", content, **arrays))
 
 
 @FUZZ

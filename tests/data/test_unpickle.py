@@ -4,7 +4,6 @@ import builtins
 import io
 import os
 import pickle
-import struct
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from archloom.data.unpickle import NUMPY_SCALARS, Allowed, Record, UnpickleError, restricted_load, restricted_load_all
@@ -29,7 +28,12 @@ class Foreign:
         self.accuracy = 93.5
 
 
-CELL: Allowed = {(__name__, "Foreign"): Cell}
+def reconstruct(kind: type, base: type, state: object) -> object:
+    """Stands in for what the old protocols call to make an object."""
+    return kind()
+
+
+CELL: Allowed = {(__name__, "Foreign"): Cell, ("copyreg", "_reconstructor"): reconstruct}
 
 
 def load(data: bytes, allowed: Allowed = NUMPY_SCALARS, **options: Any) -> object:
@@ -57,19 +61,15 @@ def test_numpy_numbers_become_python_numbers(protocol: int) -> None:
     numbers = [np.float64(1.736711), np.float32(0.5), np.int64(-3), np.int32(7)]
     loaded = load(pickle.dumps(numbers, protocol))
     assert loaded == [1.736711, 0.5, -3, 7]
-    assert [type(number) for number in loaded] == [float, float, int, int]  # type: ignore[attr-defined]
+    assert [type(number) for number in loaded] == [float, float, int, int]
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_a_foreign_class_becomes_a_record(protocol: int) -> None:
-    loaded = load(pickle.dumps({"x": Foreign()}, protocol), CELL | {("copyreg", "_reconstructor"): _reconstruct})
+    loaded = load(pickle.dumps({"x": Foreign()}, protocol), CELL)
     assert isinstance(loaded, dict)
     assert type(loaded["x"]) is Cell
     assert vars(loaded["x"]) == {"accuracy": 93.5}
-
-
-def _reconstruct(kind: type, base: type, state: object) -> object:
-    return kind()
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_nothing_runs(tmp_path: Path) -> None:
 def test_reduce_on_what_an_allowed_name_gave() -> None:
     """REDUCE calls whatever lies on the stack: what the stand-ins return cannot be called."""
     scalar = pickle.dumps(np.float64(1.0), 2)[2:-1]
-    with pytest.raises(UnpickleError, match="damaged pickle .TypeError"):
+    with pytest.raises(UnpickleError, match=r"damaged pickle .TypeError"):
         load(b"\x80\x02" + scalar + b")R.")
-    with pytest.raises(UnpickleError, match="damaged pickle .TypeError"):
+    with pytest.raises(UnpickleError, match=r"damaged pickle .TypeError"):
         load(b"\x80\x02}(U\x01aK\x01u)R.")  # a dict
 
 
@@ -139,7 +139,11 @@ def test_big_endian_numbers_are_refused() -> None:
 def test_bytes_of_protocol_two() -> None:
     assert load(pickle.dumps(b"\x00\xff", 2)) == b"\x00\xff"
     with pytest.raises(UnpickleError, match="encoding 'rot13'"):
-        load(pickle.dumps(b"\xff", 2).replace(b"latin1", b"rot13").replace(b"X\x06\x00\x00\x00rot", b"X\x05\x00\x00\x00rot"))
+        load(
+            pickle.dumps(b"\xff", 2)
+            .replace(b"latin1", b"rot13")
+            .replace(b"X\x06\x00\x00\x00rot", b"X\x05\x00\x00\x00rot")
+        )
 
 
 def test_persistent_references_are_refused() -> None:
@@ -150,7 +154,7 @@ def test_persistent_references_are_refused() -> None:
 def test_the_size_bound_holds() -> None:
     data = pickle.dumps(list(range(10_000)))
     assert load(data, max_bytes=len(data)) == list(range(10_000))
-    with pytest.raises(UnpickleError, match="big.pkl: more than 100 bytes"):
+    with pytest.raises(UnpickleError, match=r"big.pkl: more than 100 bytes"):
         load(data, max_bytes=100, label="big.pkl")
     endless = io.BytesIO(b"\x80\x04" + b"N0" * 500_000 + b"N.")
     with pytest.raises(UnpickleError, match="more than 5000 bytes"):
@@ -161,7 +165,7 @@ def test_the_size_bound_holds() -> None:
 def test_several_pickles_in_one_stream() -> None:
     stream = io.BytesIO(pickle.dumps(1) + pickle.dumps("two", 2) + pickle.dumps([3], 0))
     assert restricted_load_all(stream, {}, count=3) == [1, "two", [3]]
-    with pytest.raises(UnpickleError, match="damaged pickle .EOFError"):
+    with pytest.raises(UnpickleError, match=r"damaged pickle .EOFError"):
         restricted_load_all(io.BytesIO(pickle.dumps(1)), {}, count=2)
 
 
@@ -176,10 +180,9 @@ def test_cut_off_anywhere() -> None:
 @given(place=st.integers(0, 10_000), byte=st.integers(0, 255))
 def test_any_damage_is_an_unpickle_error(place: int, byte: int) -> None:
     data = bytearray(pickle.dumps({"a": np.float64(1.0), "b": [Foreign(), b"x"], (1, 2): "y"}, 3))
+    assume(byte not in b"rp")  # a wild memo index: the one thing that can take gigabytes before it fails
     data[place % len(data)] = byte
-    if bytes(data).find(b"r") >= 0 and struct.calcsize("P") < 8:
-        return
     try:
-        load(bytes(data), NUMPY_SCALARS | CELL | {("copyreg", "_reconstructor"): _reconstruct}, max_bytes=2**16)
+        load(bytes(data), {**NUMPY_SCALARS, **CELL}, max_bytes=2**16)
     except UnpickleError as error:
         assert "\n" not in str(error)

@@ -1,0 +1,151 @@
+"""Draws one architecture into a figure: as a graph where its space can give one, else as a table of its choices.
+
+A graph is laid out as an arc diagram: nodes on a line from left to right, edges between neighbours straight, all
+others as arcs above or below, higher the more they span, so that arcs on one side nest instead of crossing.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archloom.spaces.base import SearchSpace
+from archloom.spaces.drawing import Drawable, DrawnEdge, Drawing, HasChoices
+from archloom.types import Arch
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_STEP = 2.0
+"""The distance of two nodes, in inches at full size; a node has a radius of `_RADIUS`."""
+_RADIUS = 0.22
+_LEVEL = 0.62
+"""How much higher an arc is than the highest below it."""
+_ABSENT = "#9A9A9A"
+_INK = "#333333"
+_ROWS = 16
+"""Choices in a column of the table."""
+
+
+def draw_cell(figure: Figure, space: SearchSpace, arch: Arch, colours: Sequence[str]) -> None:
+    """Draw `arch` into an empty figure, whose size is changed to fit."""
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    if isinstance(space, Drawable):
+        _draw_graph(figure, axes, space.drawing(arch), colours)
+    elif isinstance(space, HasChoices):
+        _draw_choices(figure, axes, {name: str(option) for name, option in space.choices(arch).items()})
+    else:
+        text = "\n".join(textwrap.wrap(space.format(arch), 90))
+        axes.text(0.5, 0.5, text, ha="center", va="center", family="monospace", transform=axes.transAxes)
+
+
+# -- graphs -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PlacedEdge:
+    """An edge with the height of its highest point: 0 is a straight line, below 0 an arc under the nodes."""
+
+    edge: DrawnEdge
+    level: int
+
+
+def place(edges: Sequence[DrawnEdge]) -> list[PlacedEdge]:
+    """Give every edge a level so that no two run on top of each other, and arcs cross only where they must.
+
+    Short edges come first. An edge between neighbours is straight; any other goes to the side where it crosses fewer
+    arcs, then where it stays lower, and there one level above all it spans.
+    """
+    placed: list[PlacedEdge] = []
+    for edge in sorted(edges, key=lambda e: (e.target - e.source, e.source)):
+        spanned = [p for p in placed if _overlap(p.edge, edge)]
+        straight_taken = any(p.level == 0 for p in spanned)
+        if edge.target - edge.source == 1 and not straight_taken:
+            placed.append(PlacedEdge(edge, 0))
+            continue
+        options = []
+        for side in (1, -1):
+            same = [p for p in spanned if p.level * side > 0]
+            height = 1 + max((abs(p.level) for p in same), default=0)
+            options.append((sum(_cross(p.edge, edge) for p in same), height, -side))
+        _, height, turned = min(options)
+        placed.append(PlacedEdge(edge, -turned * height))
+    return placed
+
+
+def _overlap(a: DrawnEdge, b: DrawnEdge) -> bool:
+    return a.source < b.target and b.source < a.target
+
+
+def _cross(a: DrawnEdge, b: DrawnEdge) -> bool:
+    first, second = sorted((a, b), key=lambda e: (e.source, -e.target))
+    return first.source < second.source < first.target < second.target
+
+
+def _draw_graph(figure: Figure, axes: Axes, drawing: Drawing, colours: Sequence[str]) -> None:
+    placed = place(drawing.edges)
+    shades = _shades(drawing, colours)
+    top = _LEVEL * max([1, *(p.level for p in placed)])
+    bottom = _LEVEL * min([-1, *(p.level for p in placed)])
+    width = _STEP * (len(drawing.nodes) - 1)
+    figure.set_size_inches(max(width + 1.6, 6.0), top - bottom + 2.0)
+    for p in placed:
+        _draw_edge(axes, p, _ABSENT if p.edge.absent else shades[p.edge.label])
+    for at, label in enumerate(drawing.nodes):
+        axes.text(
+            at * _STEP, 0.0, label, ha="center", va="center", fontsize=10, zorder=5, color=_INK,
+            bbox={"boxstyle": "circle,pad=0.45", "facecolor": "#F4F4F4", "edgecolor": _INK, "linewidth": 1.2},
+        )  # fmt: skip
+    axes.set_xlim(-0.5, width + 0.5)
+    axes.set_ylim(bottom - 0.35, top + 0.35)
+    axes.set_aspect("equal")
+
+
+def _draw_edge(axes: Axes, placed: PlacedEdge, colour: str) -> None:
+    from matplotlib.patches import FancyArrowPatch
+
+    edge = placed.edge
+    start, end = edge.source * _STEP, edge.target * _STEP
+    peak = placed.level * _LEVEL
+    # arc3 is a quadratic Bezier curve: its highest point is at half the control point's height, rad * length.
+    arrow = FancyArrowPatch(
+        (start, 0.0), (end, 0.0), connectionstyle=f"arc3,rad={-2 * peak / (end - start)}", arrowstyle="-|>",
+        mutation_scale=13, shrinkA=_RADIUS * 72, shrinkB=_RADIUS * 72 + 1, color=colour,
+        linestyle=(0, (1, 2.2)) if edge.absent else "-", linewidth=1.2 if edge.absent else 2.0, zorder=2,
+    )  # fmt: skip
+    axes.add_patch(arrow)
+    axes.text(
+        (start + end) / 2, peak, edge.label, ha="center", va="center", fontsize=9, color=colour, zorder=4,
+        bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+    )  # fmt: skip
+
+
+def _shades(drawing: Drawing, colours: Sequence[str]) -> dict[str, str]:
+    """A colour for every label that edges carry, in alphabetical order, so that one cell looks like the next."""
+    labels = sorted({edge.label for edge in drawing.edges if not edge.absent})
+    return {label: colours[i % len(colours)] for i, label in enumerate(labels)}
+
+
+# -- tables -------------------------------------------------------------------------------------------------------
+
+
+def _draw_choices(figure: Figure, axes: Axes, choices: Mapping[str, str]) -> None:
+    """Names and options in columns of at most `_ROWS` rows."""
+    items = list(choices.items())
+    columns = [items[i : i + _ROWS] for i in range(0, len(items), _ROWS)]
+    rows = max(len(column) for column in columns)
+    longest = max(len(name) + len(option) for name, option in items)
+    each = max(2.4, 0.095 * longest + 0.6)  # inches
+    figure.set_size_inches(max(6.0, each * len(columns) + 0.6), 0.25 * rows + 1.6)
+    axes.set_xlim(0, each * len(columns))
+    axes.set_ylim(rows - 0.4, -0.6)
+    for number, column in enumerate(columns):
+        left, right = number * each + 0.1, (number + 1) * each - 0.25
+        for row, (name, option) in enumerate(column):
+            axes.text(left, row, name, ha="left", va="center", fontsize=9, color="#666666")
+            axes.text(right, row, option, ha="right", va="center", fontsize=9, color=_INK, weight="bold")
+            axes.plot([left, right], [row + 0.5, row + 0.5], color="#E5E5E5", linewidth=0.6)

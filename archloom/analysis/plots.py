@@ -1,0 +1,519 @@
+"""Plots of a study, each a function from runs to a `matplotlib.figure.Figure`, and one `save`.
+
+matplotlib is imported when a plot is drawn, through its object-oriented interface only: no window, no global state.
+Every plot names its data, says how many seeds it shows, and draws published numbers beside one's own.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archloom import seeds
+from archloom.analysis.cell_drawing import draw_cell
+from archloom.analysis.published import Published
+from archloom.analysis.stats import Band, Floats, curve_band, summarise
+from archloom.analysis.study import Reports, Study
+from archloom.errors import InputError, MissingExtraError
+from archloom.runs import RunReport
+from archloom.store import replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B8860B", "#4B3F92", "#000000")
+"""Told apart with any colour vision (after Okabe & Ito 2008, its yellow darkened for lines on white)."""
+DASHES = ("-", "--", "-.", ":")
+"""One for every time the colours are used up."""
+MARKERS = ("D", "s", "^", "o", "v", "P", "X", "p", "h", "*")
+"""One for each published result."""
+_INK = "#444444"
+_FAINT = "#BBBBBB"
+
+_STYLE: Mapping[str, Any] = MappingProxyType(
+    {
+        "font.family": "DejaVu Sans", "font.size": 10, "axes.titlesize": 11, "axes.labelsize": 10,
+        "xtick.labelsize": 9, "ytick.labelsize": 9, "legend.fontsize": 9, "axes.spines.top": False,
+        "axes.spines.right": False, "axes.grid": True, "grid.color": "#E5E5E5", "grid.linewidth": 0.6,
+        "axes.axisbelow": True, "text.usetex": False, "text.parse_math": False, "axes.formatter.useoffset": False,
+        "legend.frameon": True, "legend.framealpha": 0.9, "legend.edgecolor": "#DDDDDD", "pdf.fonttype": 42,
+        "svg.hashsalt": "archloom", "savefig.dpi": 200, "figure.dpi": 100,
+    }
+)  # fmt: skip
+_EARLY = 0.05
+"""The first share of the queries, which does not decide the y-range of a curve."""
+_GRID_POINTS = 400
+
+
+# -- saving -------------------------------------------------------------------------------------------------------
+
+_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
+    {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+)
+"""Suffix -> what is left out of the file, so that the same figure gives the same bytes."""
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as .png, .pdf or .svg: whole or not at all.
+
+    InputError for another suffix or a folder that is not there, StoreError where it cannot be written; then nothing is.
+    """
+    kind = check_path(path)
+    content = io.BytesIO()
+    with _styled():
+        figure.savefig(content, format=kind, metadata=dict(_METADATA[kind]))
+    replace_file(path, content.getvalue())
+
+
+def check_path(path: Path) -> str:
+    """The format that a path asks for; InputError where no plot can be written there. Call it before the work."""
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in _METADATA:
+        raise InputError(f"{path}: expected a name that ends in {', '.join('.' + known for known in _METADATA)}")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; make it or give another path")
+    return kind
+
+
+# -- kinds --------------------------------------------------------------------------------------------------------
+
+
+def anytime(reports: Reports) -> Figure:
+    """The best value against the number of queries: the mean over seeds with its 95 % bootstrap interval.
+
+    Published results stand at their query counts and, all of them, in the panel on the right. The y-range is that of
+    the later 95 % of the queries. InputError where no run found anything.
+    """
+    study = Study.of(reports)
+    bands = _bands(study)
+    with _styled():
+        figure, axes, panel = _figure_with_panel(study)
+        for style, (label, (grid, band)) in zip(_styles(), bands.items(), strict=False):
+            axes.plot(grid, band.mean, label=_named(study, label), linewidth=1.8, zorder=3, **style)
+            axes.fill_between(grid, band.low, band.high, color=style["color"], alpha=0.18, linewidth=0, zorder=2)
+        _limit(axes, study, [v for grid, band in bands.values() for v in _late(grid, band, study.queries)])
+        _mark_published(axes, study)
+        axes.set_xlim(0, max([study.queries, *_counts(study)]) * 1.03)
+        axes.set_xlabel("queries (unique architectures)")
+        axes.set_ylabel(f"best {study.axis_label(study.metric)}")
+        axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right")
+        _finish(figure, study, f"Best {study.metric} by queries", "Lines: mean; bands: its 95 % bootstrap interval.")
+        _fill_panel(figure, axes, panel, study)
+    return figure
+
+
+def box(reports: Reports) -> Figure:
+    """The best value of every run, by strategy: box, single runs and mean, beside the published results."""
+    study = Study.of(reports)
+    found = {label: values for label in reports if (values := study.values(label))}
+    if not found:
+        study.best  # raises, with the reason
+    with _styled():
+        figure, axes, panel = _figure_with_panel(study)
+        for at, (style, (label, values)) in enumerate(zip(_styles(), found.items(), strict=False)):
+            _draw_box(axes, at, values, style["color"], seeds.stream(0, "strip", at))
+        axes.set_xticks(range(len(found)), [_wrapped(_named(study, label)) for label in found])
+        axes.set_xlim(-0.6, len(found) - 0.4)
+        axes.grid(visible=False, axis="x")
+        _limit(axes, study, [v for values in found.values() for v in values])
+        axes.set_ylabel(f"best {study.axis_label(study.metric)}")
+        note = f"Dots: runs of up to {study.queries} queries; box: quartiles; line: median; diamond: mean."
+        _finish(figure, study, f"Best {study.metric} of every run", note)
+        _fill_panel(figure, axes, panel, study)
+    return figure
+
+
+def pareto(reports: Reports) -> Figure:
+    """Two objectives: every query, the Pareto set of each strategy's runs together, and the mean hypervolume of a run.
+
+    The hypervolume is measured from the worst value of each objective among all queries shown. InputError for any
+    other number of objectives, or where no run found anything.
+    """
+    study = Study.of(reports)
+    objectives = study.criteria.objectives
+    if len(objectives) != 2:
+        raise InputError(
+            f"a Pareto plot needs two objectives, these runs have {len(objectives)} "
+            f"({', '.join(o.metric for o in objectives)}): search with two, e.g. --objective A --objective B"
+        )
+    points = {label: _points(study, runs) for label, runs in reports.items()}
+    everything = np.concatenate(list(points.values()))
+    if not len(everything):
+        study.best  # raises, with the reason
+    x, y = objectives[1], objectives[0]
+    reference = [float(min(everything[:, i], key=o.gain)) for i, o in enumerate(objectives)]
+    with _styled():
+        figure = _figure(7.6, 5.0)
+        axes = figure.add_subplot()
+        for style, (label, cloud) in zip(_styles(), points.items(), strict=False):
+            axes.scatter(cloud[:, 1], cloud[:, 0], s=9, color=style["color"], alpha=0.25, linewidths=0, zorder=2)
+            front = _front(cloud, y.sign, x.sign)
+            volume = summarise([report.history.hypervolume(reference) for report in reports[label]])
+            axes.plot(
+                *_steps(front), marker="o", markersize=4, linewidth=1.6, zorder=4,
+                label=f"{_named(study, label)}: hypervolume {_spread(volume.mean, volume.std)}", **style,
+                markevery=slice(0, None, 2),
+            )  # fmt: skip
+        axes.scatter([reference[1]], [reference[0]], marker="x", s=45, color=_INK, zorder=5)
+        axes.annotate(
+            f"reference ({reference[1]:.4g}, {reference[0]:.4g})", (reference[1], reference[0]), color=_INK, fontsize=8,
+            xytext=(7 * x.sign, 7 * y.sign), textcoords="offset points",
+            ha="left" if x.sign > 0 else "right", va="bottom" if y.sign > 0 else "top",
+        )  # fmt: skip
+        axes.set_xlabel(f"{study.axis_label(x.metric)}, {_towards(x.sign)}")
+        axes.set_ylabel(f"{study.axis_label(y.metric)}, {_towards(y.sign)}")
+        axes.margins(0.05)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=1, frameon=False)
+        note = (
+            "Dots: all queries; steps: Pareto set of all runs of a strategy; hypervolume: mean ± std over runs, "
+            "from the reference point (the worst of each objective)."
+        )
+        _finish(figure, study, f"{y.metric} against {x.metric}", note)
+    return figure
+
+
+def cell(report: RunReport, label: str | None = None) -> Figure:
+    """The best architecture of a run, drawn as its space can: as a graph, a table of choices, or text."""
+    study = Study.of({label or report.request.strategy: [report]})
+    strategy, _ = study.best  # raises where there is none
+    line = report.history.best()
+    assert line is not None  # noqa: S101 - `study.best` has found it
+    tests = "".join(f", {name} {value:.2f}" for name, value in line.report.items())
+    rank = f", rank {report.rank}" if report.rank is not None else ""
+    unit = study.unit(study.metric)
+    head = f"{study.metric} {line.scores[study.metric]:.2f}{' ' + unit if unit else ''}{rank}{tests}"
+    found = f"Found by {strategy}, seed {report.request.seed}, at query {line.query} of {report.history.queries}."
+    with _styled():
+        figure = _figure(8.0, 3.6)
+        draw_cell(figure, report.scenario.space, line.trial.proposal.arch, COLOURS)
+        _finish(figure, study, f"Best cell: {head}", found, counted=False)
+    return figure
+
+
+def best_cell(reports: Reports) -> Figure:
+    """The best architecture of all runs, as `cell` draws it."""
+    label, report = Study.of(reports).best
+    return cell(report, label)
+
+
+@dataclass(frozen=True)
+class PlotKind:
+    """A kind of plot: what it shows in one line, and the function that draws it."""
+
+    title: str
+    draw: Callable[[Reports], Figure]
+
+
+KINDS: Mapping[str, PlotKind] = MappingProxyType(
+    {
+        "anytime": PlotKind("best value against queries, mean and interval over seeds", anytime),
+        "box": PlotKind("best value of every run, by strategy", box),
+        "pareto": PlotKind("two objectives: all queries and the Pareto set", pareto),
+        "cell": PlotKind("the best architecture as a graph or a table of choices", best_cell),
+    }
+)
+
+
+# -- curves and boxes ---------------------------------------------------------------------------------------------
+
+
+def _bands(study: Study) -> dict[str, tuple[Floats, Band]]:
+    """Strategy -> its grid of query counts (q,) and the band on it; strategies that found nothing are left out."""
+    bands = {}
+    for label in study.reports:
+        curves = study.curves(label)
+        if curves:
+            end = max(curve[-1][0] for curve in curves)
+            grid = np.unique(np.linspace(1, end, min(end, _GRID_POINTS)).round())
+            bands[label] = grid, curve_band(curves, grid, seeds.stream(0, "bootstrap"))
+    if not bands:
+        study.best  # raises, with the reason
+    return bands
+
+
+def _late(grid: Floats, band: Band, queries: int) -> list[float]:
+    """The values of a band that decide the y-range."""
+    late = grid >= min(_EARLY * queries, grid[-1])
+    values = np.concatenate([band.low[late], band.high[late]])
+    return list(values[np.isfinite(values)])
+
+
+def _draw_box(axes: Axes, at: int, values: Sequence[float], colour: str, rng: np.random.Generator) -> None:
+    line = {"color": colour, "linewidth": 1.3}
+    axes.boxplot(
+        [values], positions=[at], widths=0.5, showfliers=False, manage_ticks=False, patch_artist=True,
+        boxprops={"facecolor": colour + "22", "edgecolor": colour, "linewidth": 1.3}, medianprops=line | {"linewidth": 2},
+        whiskerprops=line, capprops=line,
+    )  # fmt: skip
+    axes.scatter(at + rng.uniform(-0.16, 0.16, len(values)), values, s=16, color=colour, alpha=0.75, linewidths=0, zorder=3)
+    mean = summarise(values).mean
+    axes.scatter([at], [mean], marker="D", s=36, facecolor="white", edgecolor=colour, linewidths=1.4, zorder=4)
+
+
+def _limit(axes: Axes, study: Study, values: Sequence[float]) -> None:
+    """A y-range that holds the values, the published means and the optimum, with some room."""
+    shown = [*values, *(p.mean for p in study.references)]
+    if study.optimum is not None:
+        shown.append(study.optimum)
+    low, high = min(shown), max(shown)
+    room = 0.06 * (high - low) or 0.01 * abs(high) or 1.0
+    axes.set_ylim(low - room, high + room)
+
+
+# -- published numbers --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Note:
+    """A text beside an axes for something at height `y`, which starts at `x` in the axes' data coordinates."""
+
+    text: str
+    x: float
+    y: float
+
+
+def _figure_with_panel(study: Study) -> tuple[Figure, Axes, Axes | None]:
+    """A figure with the main axes and, where there is something to show in it, a narrow panel that shares its y."""
+    count = len(study.references)
+    panel = 0.2 + 0.21 * count
+    figure = _figure(6.2 + (panel + 3.0 if count else 1.3), 4.9)
+    if not count:
+        return figure, figure.add_subplot(), None
+    axes, side = figure.subplots(1, 2, sharey=True, width_ratios=(5.6, panel))
+    return figure, axes, side
+
+
+def _mark_published(axes: Axes, study: Study) -> None:
+    """Published results at their query counts; those at the same count stand side by side."""
+    from matplotlib.transforms import ScaledTranslation
+
+    counts = _counts(study)
+    seen: dict[int, int] = {}
+    for marker, published in zip(_markers(), study.references, strict=False):
+        if published.queries is None:
+            continue
+        place = seen.setdefault(published.queries, 0)
+        seen[published.queries] += 1
+        shift = (place - (counts.count(published.queries) - 1) / 2) * 8 / 72  # inches
+        assert axes.figure is not None  # noqa: S101 - it has been drawn into
+        move = ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans)
+        _draw_published(axes, published.queries, published, marker, axes.transData + move)
+
+
+def _draw_published(axes: Axes, x: float, published: Published, marker: str, transform: Any) -> None:
+    if published.std is not None:
+        low, high = published.mean - published.std, published.mean + published.std
+        axes.plot([x, x], [low, high], color=_INK, linewidth=1.1, transform=transform, zorder=5)
+    axes.plot(
+        [x], [published.mean], marker=marker, markersize=6, color=_INK, markerfacecolor="white", markeredgewidth=1.2,
+        transform=transform, zorder=6,
+    )  # fmt: skip
+
+
+def _fill_panel(figure: Figure, axes: Axes, panel: Axes | None, study: Study) -> None:
+    """Draw all published results in the panel, the optimum as a dashed line, and label both on the right."""
+    notes = []
+    sources = _sources(study)
+    edge = len(study.references) - 0.4
+    if panel is not None:
+        for slot, (marker, published) in enumerate(zip(_markers(), study.references, strict=False)):
+            _draw_published(panel, slot, published, marker, panel.transData)
+            notes.append(_Note(_legend_text(published, sources), slot + 0.35, published.mean))
+        panel.set_xlim(-0.7, edge)
+        panel.set_xticks([])
+        panel.set_title("published" + ("*" if study.references[0].caveat else ""), color=_INK, fontsize=9)
+        panel.tick_params(axis="y", length=0, labelleft=False)
+        panel.spines["left"].set_color(_FAINT)
+    if study.optimum is not None:
+        for ax in filter(None, (axes, panel)):
+            ax.axhline(study.optimum, color=_INK, linestyle=(0, (5, 3)), linewidth=1.0, zorder=1)
+        end = edge if panel is not None else axes.get_xlim()[1]
+        notes.append(_Note(f"best in the table: {study.optimum:.2f}", end, study.optimum))
+    _write_notes(figure, panel or axes, notes)
+
+
+def _write_notes(figure: Figure, axes: Axes, notes: Sequence[_Note]) -> None:
+    """Write notes right of an axes, each as near to its height as the others allow, with a thin line to it."""
+    if not notes:
+        return
+    figure.draw_without_rendering()  # lays the axes out, so that their height is known
+    bottom, top = axes.get_ylim()
+    height = axes.get_window_extent().height / figure.dpi * 72  # points
+    ordered = sorted(notes, key=lambda note: note.y)
+    heights = spread([(note.y - bottom) / (top - bottom) * height for note in ordered], gap=12.5, top=height)
+    right = axes.get_xlim()[1]
+    for note, y in zip(ordered, heights, strict=True):
+        axes.annotate(
+            note.text, (note.x, note.y), xytext=(1.0, y / height), xycoords="data", textcoords="axes fraction",
+            fontsize=8.5, va="center", ha="left", color=_INK, annotation_clip=False,
+        ).set_position((1.0 + 16 / 72 / (axes.get_window_extent().width / figure.dpi), y / height))  # fmt: skip
+        level = bottom + y / height * (top - bottom)
+        axes.plot(
+            [note.x, right, right + (right - axes.get_xlim()[0]) * 13 / 72 / (axes.get_window_extent().width / figure.dpi)],
+            [note.y, note.y, level], color=_FAINT, linewidth=0.7, clip_on=False, zorder=0.5,
+        )  # fmt: skip
+    axes.set_xlim(right=right)
+
+
+def spread(wanted: Sequence[float], gap: float, top: float) -> list[float]:
+    """Heights at least `gap` apart and within [0, top] where they fit, each near its wanted one; `wanted` ascends.
+
+    Heights that would be too close form a block around the mean of what they want, as in isotonic regression.
+    """
+    blocks: list[tuple[float, int]] = []  # (the lowest height of the block, how many are in it)
+    for height in wanted:
+        start, size = height, 1
+        while blocks and blocks[-1][0] + blocks[-1][1] * gap > start:
+            below, count = blocks.pop()
+            start = (below * count + (start - count * gap) * size) / (count + size)
+            size += count
+        blocks.append((start, size))
+    placed = [start + i * gap for start, size in blocks for i in range(size)]
+    for i in range(len(placed)):
+        placed[i] = max(placed[i], i * gap)
+        if i:
+            placed[i] = max(placed[i], placed[i - 1] + gap)
+    for i in reversed(range(len(placed))):
+        placed[i] = min(placed[i], top - (len(placed) - 1 - i) * gap)
+    return placed
+
+
+def _legend_text(published: Published, sources: Mapping[str, int]) -> str:
+    count = f", {published.queries} queries" if published.queries is not None else ""
+    return f"{published.label}{count}: {published.value} [{sources[published.source]}]"
+
+
+def _sources(study: Study) -> dict[str, int]:
+    """Source -> its number in the footnote, in the order of mention."""
+    return {source: i for i, source in enumerate(dict.fromkeys(p.source for p in study.references), start=1)}
+
+
+def _counts(study: Study) -> list[int]:
+    return [p.queries for p in study.references if p.queries is not None]
+
+
+# -- Pareto -------------------------------------------------------------------------------------------------------
+
+
+def _points(study: Study, runs: Sequence[RunReport]) -> Floats:
+    """(n, 2): both objectives of every feasible query of some runs."""
+    metrics = [o.metric for o in study.criteria.objectives]
+    rows = [[line.scores[m] for m in metrics] for report in runs for line in report.history.feasible()]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(metrics))
+
+
+def _front(points: Floats, *signs: float) -> Floats:
+    """(f, 2): the non-dominated points, in the order of the second objective."""
+    import moocore
+
+    if not len(points):
+        return points
+    keep = moocore.is_nondominated(points * np.array(signs), maximise=True, keep_weakly=False)
+    front = points[keep]
+    return np.asarray(front[np.argsort(signs[1] * front[:, 1])[::-1]])
+
+
+def _steps(front: Floats) -> tuple[Floats, Floats]:
+    """(x, y) of the staircase that bounds what a front dominates; every other point is one of the front's.
+
+    From one point to the next the second objective gets worse and the first better, so the corner between two has the
+    second of the next and the first of the one before.
+    """
+    if not len(front):
+        return front[:, 1], front[:, 0]
+    x = np.repeat(front[:, 1], 2)[1:]
+    y = np.repeat(front[:, 0], 2)[:-1]
+    return x, y
+
+
+def _towards(sign: float) -> str:
+    return "more is better" if sign > 0 else "less is better"
+
+
+# -- figures ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    """archloom's style, for as long as a figure is drawn or written; MissingExtraError without matplotlib."""
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        raise MissingExtraError("matplotlib", "plots", "plotting") from None
+    with matplotlib.rc_context(dict(_STYLE)):
+        yield
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that keeps everything inside."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _finish(figure: Figure, study: Study, title: str, note: str, counted: bool = True) -> None:
+    """The title above, and below what a reader must know: marks, seeds, data, sources, caveats."""
+    where = f"{study.benchmark}, {study.table.name}" if study.table else study.benchmark
+    constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
+    figure.suptitle(_wrapped(f"{title} ({where}{constraints})", int(figure.get_figwidth() * 11)), fontsize=11)
+    lines = [f"{note} {_sentence(study.seeds)}" if counted else note, _sentence(study.table_line), *study.caveats]
+    if counted and study.references and not _is_pareto(study):
+        lines += ["Published, mean ± std: " + "; ".join(f"[{i}] {s}" for s, i in _sources(study).items()) + "."]
+        lines += [f"* {caveat[0].upper()}{caveat[1:]}." for caveat in _reference_caveats(study)]
+    width = int(figure.get_figwidth() * 15.5)
+    text = "\n".join(_wrapped(line, width) for line in lines)
+    figure.supxlabel(text, x=0.012, ha="left", fontsize=7.5, color=_INK, linespacing=1.35)
+
+
+def _reference_caveats(study: Study) -> list[str]:
+    return list(dict.fromkeys(p.caveat for p in study.references if p.caveat))
+
+
+def _is_pareto(study: Study) -> bool:
+    return not study.criteria.single
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
+
+
+def _named(study: Study, label: str) -> str:
+    """A strategy's label with how many of its runs are shown."""
+    found, runs = len(study.values(label)), len(study.reports[label])
+    return f"{label} (n = {found})" if found == runs else f"{label} (n = {found}; {runs - found} found nothing)"
+
+
+def _spread(mean: float, std: float | None) -> str:
+    digits = 3 if not mean else max(0, 3 - math.floor(math.log10(abs(mean))))
+    return f"{mean:.{digits}f}" + (f" ± {std:.{digits}f}" if std is not None else "")
+
+
+def _wrapped(text: str, width: int = 18) -> str:
+    return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
+
+
+def _styles() -> Iterator[dict[str, str]]:
+    """A colour and a dash for each strategy, without end."""
+    turn = 0
+    while True:
+        for colour in COLOURS:
+            yield {"color": colour, "linestyle": DASHES[turn % len(DASHES)]}
+        turn += 1
+
+
+def _markers() -> Iterator[str]:
+    while True:
+        yield from MARKERS

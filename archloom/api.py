@@ -1,0 +1,75 @@
+"""Searching from Python: what `import archloom` offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from archloom import runs
+from archloom.errors import InputError
+from archloom.problems import Problem, ProblemSpec, Scenario, choose, open_scenario
+from archloom.search import Limits, Progress
+from archloom.strategies.base import Strategy
+
+
+def scenario(
+    on: str | Problem = "nb201",
+    *,
+    objective: str | Sequence[str] = (),
+    report: str | Sequence[str] = (),
+    constraint: str | Sequence[str] = (),
+    table: str | PathLike[str] | None = None,
+    space: dict[str, Any] | None = None,
+) -> Scenario:
+    """Open a problem, by name or one of your own, and choose what to optimise, as the options of the command line do.
+
+    The scenario has the `space`, the `criteria` that strategies need, and the `evaluator`.
+    """
+    spec = ProblemSpec(
+        on if isinstance(on, str) else "a Problem object",
+        None if table is None else str(table),
+        _names(objective),
+        _names(report),
+        _names(constraint),
+        space or {},
+    )
+    return open_scenario(spec) if isinstance(on, str) else choose(on, spec)
+
+
+def strategy(name: str, on: Scenario, *, seed: int = 0, **options: Any) -> Strategy:
+    """A strategy to `ask` and `tell` by hand, e.g. `strategy("evolution", scenario("nb201"), population=50)`."""
+    return runs.make_strategy(name, on.space, on.criteria, seed, options)
+
+
+def run(
+    strategy: str,
+    on: str | Problem | Scenario = "nb201",
+    *,
+    queries: int = 500,
+    seed: int = 0,
+    width: int = 1,
+    workers: int = 1,
+    out: str | PathLike[str] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> runs.RunReport:
+    """Search, and return what came out: `best`, `value`, `rank`, `curve`, `history`.
+
+    `on` is a name, a `Problem` or a `scenario(...)`; further keywords are the strategy's options. With `out` the run
+    is kept in that folder and can be resumed from there; an unfinished run of the same request is gone on with.
+    """
+    chosen = on if isinstance(on, Scenario) else scenario(on)
+    request = runs.Request(strategy, chosen.spec, seed, Limits(queries, width), options)
+    if out is None:
+        if workers != 1:
+            raise InputError(f"workers={workers}: several processes need a run folder; give out=...")
+        return runs.run_in_memory(request, chosen, progress)
+    if isinstance(on, Problem) or chosen.spec.on == "a Problem object":
+        raise InputError(f"out={str(out)!r}: a Problem object cannot be opened again; put it into a file, on='FILE.py'")
+    return runs.run_folder(Path(out), request, workers, progress)
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -1,0 +1,301 @@
+"""CADAM: a DDPG agent whose actions are architecture parameters (thesis "ddas-cadam", chapter 4).
+
+An action alpha has shape (E, O), decisions by options, and stands for the architecture that the space discretises it to.
+The state is the mean of the K best architectures so far; the critic, trained with a check loss, predicts a high quantile
+of the reward from the action alone; the actor climbs the critic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.constraints import Criteria
+from archloom.errors import InputError, NoArchitectureError
+from archloom.nets.ddpg import Ddpg, Float32
+from archloom.spaces.base import MAX_TRIES, HasAlpha, SearchSpace, is_valid
+from archloom.strategies.base import BaseStrategy, pack_trials, unpack_trials
+from archloom.types import Arch, Proposal, Trial
+
+Float64 = NDArray[np.float64]
+_DIGITS = 8
+"""Actions are kept to so many decimals, so that a trial's note is short and reads back exactly."""
+
+
+@dataclass(frozen=True)
+class CadamOptions:
+    """Defaults work on NAS-Bench-201. "Printed": the thesis's value there, in brackets that for supernets if different.
+
+    top_k: architectures that the state averages. Printed 64 (500).
+    tau: quantile level of the critic's check loss. Printed 0.9 (0.95).
+    batch: experiences in a training batch. Printed 8 (64).
+    max_cycles: C_max, most training cycles a step. Printed 10 (1).
+    noise: xi; the actor's output gets noise from U(-xi, xi). Printed 1e-4 (5e-5).
+    hidden: widths of the hidden layers of both networks. Printed 128,256,128 (256,256,256).
+    actor_lr: Adam's rate for the actor. Printed 1e-8, at which the actor does not move.
+    critic_lr: Adam's rate for the critic. Printed 1e-4, which works too but finds the best architectures later.
+    beta1, beta2: Adam's decay rates. Printed 0.9, 0.99.
+    reward_base: the reward is reward_base ** accuracy. Printed 100.
+    capacity: experiences kept, the latest; 0 keeps all. Printed: not said (5000).
+    warmup: the first so many actions are random and no later one; 0 explores by epsilon instead. Printed 0 (3000).
+    epsilon_start, epsilon_end, epsilon_steps: the probability of a random action falls from start to end within so
+        many steps, as a cosine. Printed 1.0, 0.05, 175.
+    widen_tries, growth: when the actor's action stands for an architecture that was asked before, its noise is drawn
+        again, each time `growth` times wider, so many times at most. Printed: nothing said; 0 proposes the repeat.
+    random_tries: after that, and when a random action repeats, random actions are drawn so many times at most. Printed:
+        nothing said; 0 proposes the repeat.
+    distinct_top: an architecture is in the top K once. Printed: not said.
+    """
+
+    top_k: int = 64
+    tau: float = 0.9
+    batch: int = 8
+    max_cycles: int = 10
+    noise: float = 1e-4
+    hidden: tuple[int, ...] = (128, 256, 128)
+    actor_lr: float = 1e-5
+    critic_lr: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.99
+    reward_base: float = 100.0
+    capacity: int = 0
+    warmup: int = 0
+    epsilon_start: float = 1.0
+    epsilon_end: float = 0.05
+    epsilon_steps: int = 175
+    widen_tries: int = 32
+    growth: float = 1.5
+    random_tries: int = 32
+    distinct_top: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("top_k", "batch", "max_cycles", "epsilon_steps"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        for name in ("capacity", "warmup", "widen_tries", "random_tries", "noise"):
+            _require(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more")
+        for name in ("actor_lr", "critic_lr", "growth", "reward_base"):
+            _require(0 < getattr(self, name) < math.inf, name, getattr(self, name), "a finite number above 0")
+        for name in ("tau", "epsilon_start", "epsilon_end"):
+            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
+        for name in ("beta1", "beta2"):
+            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and below 1")
+        _require(bool(self.hidden) and min(self.hidden) >= 1, "hidden", self.hidden, "one or more widths of at least 1")
+        enough = not self.capacity or self.capacity >= self.batch
+        _require(enough, "capacity", self.capacity, f"0 (all) or at least a batch of {self.batch}")
+
+
+def _require(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise InputError(f"cadam option {name}={value}: expected {expected}")
+
+
+class Cadam(BaseStrategy):
+    """Propose what the actor says, explore with probability epsilon, train on every answer.
+
+    A result's accuracy is its gain as a decimal (see `Replay.rewards`). With several objectives it is their mean, each
+    brought to [0, 1].
+    """
+
+    Options: ClassVar[type[Any]] = CadamOptions
+    needs = (HasAlpha,)
+    options: CadamOptions
+    space: Any
+
+    def __init__(
+        self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: CadamOptions | None = None
+    ) -> None:
+        super().__init__(space, criteria, rng, options)
+        o = self.options
+        self.shape: tuple[int, int] = self.space.alpha_shape
+        entries = self.shape[0] * self.shape[1]
+        self.net = Ddpg(
+            entries, o.hidden, tau=o.tau, actor_lr=o.actor_lr, critic_lr=o.critic_lr, betas=(o.beta1, o.beta2), rng=rng
+        )
+        self.replay = Replay(entries, len(criteria.objectives), o.capacity)
+        self.top: list[Trial] = []  # the best K, in no order
+        self.top_sum = np.zeros(entries, np.float32)  # of their one-hot matrices
+        self.asked: dict[str, None] = {}  # keys, as an ordered set
+        self.steps = 0  # proposals made
+
+    # -- acting ---------------------------------------------------------------------------------------------------
+
+    def propose(self) -> Proposal:
+        alpha, arch = self.act()
+        self.steps += 1
+        self.asked[self.space.key(arch)] = None
+        return Proposal(arch, note={"action": alpha.ravel().tolist()})
+
+    def act(self) -> tuple[Float64, Arch]:
+        """The first candidate that is valid and was not asked before; if there is none, the first that is valid."""
+        known: tuple[Float64, Arch] | None = None
+        for candidate in self.candidates():
+            alpha = np.round(candidate, _DIGITS)
+            arch = self.space.discretise(alpha)
+            if is_valid(self.space, arch):
+                if self.space.key(arch) not in self.asked:
+                    return alpha, arch
+                known = known or (alpha, arch)
+        return known or self.any_valid()
+
+    def candidates(self) -> Iterator[Float64]:
+        """Actions (E, O) to choose from: mu(s) + Z (eq. 4.2) with ever wider noise, then random ones."""
+        o = self.options
+        if self.rng.random() >= self.epsilon():
+            centre = self.net.action(self.state()).astype(np.float64).reshape(self.shape)
+            for n in range(1 + o.widen_tries):
+                width = o.noise * o.growth**n
+                yield centre + self.rng.uniform(-width, width, self.shape)
+        else:
+            yield self.rng.random(self.shape)
+        for _ in range(o.random_tries):
+            yield self.rng.random(self.shape)
+
+    def any_valid(self) -> tuple[Float64, Arch]:
+        """A random action that stands for a valid architecture."""
+        for _ in range(MAX_TRIES):
+            alpha = np.round(self.rng.random(self.shape), _DIGITS)
+            arch = self.space.discretise(alpha)
+            if is_valid(self.space, arch):
+                return alpha, arch
+        raise NoArchitectureError(
+            f"space {self.space.name!r}: none of {MAX_TRIES} random actions stands for a valid architecture; loosen "
+            "its rules"
+        )
+
+    def epsilon(self) -> float:
+        """The probability that the next action is random."""
+        o = self.options
+        if o.warmup:
+            return float(self.steps < o.warmup)
+        if self.steps >= o.epsilon_steps:
+            return o.epsilon_end
+        fall = 0.5 * (1.0 + math.cos(math.pi * self.steps / o.epsilon_steps))
+        return o.epsilon_end + (o.epsilon_start - o.epsilon_end) * fall
+
+    def state(self) -> Float32:
+        """s_t (E*O,): the mean of the best architectures so far, at most K; zeros before the first."""
+        mean: Float32 = np.divide(self.top_sum, np.float32(max(len(self.top), 1)))
+        return mean
+
+    # -- learning -------------------------------------------------------------------------------------------------
+
+    def learn(self, trial: Trial) -> None:
+        """Remember the trial, update the top K, then train: C = min(floor(|R|/|B|), C_max) cycles (eq. 4.6)."""
+        ok, o = trial.result.ok, self.options
+        gains = self.criteria.gains(trial.result) if ok else (math.nan,) * len(self.criteria.objectives)
+        violation = self.criteria.violation(trial.result)
+        self.replay.add(self.state(), np.array(trial.proposal.note["action"], np.float32), gains, violation)
+        if ok:
+            self.enter_top(trial)
+        for rows in self.rng.integers(len(self.replay), size=(min(len(self.replay) // o.batch, o.max_cycles), o.batch)):
+            self.net.update_critic(self.replay.actions[rows], self.replay.rewards(rows, o.reward_base))
+            self.net.update_actor(self.replay.states[rows])
+
+    def enter_top(self, trial: Trial) -> None:
+        """Let a trial into the top K if it belongs there; the worst leaves, of equals the newest."""
+        key = self.space.key(trial.proposal.arch)
+        if self.options.distinct_top and any(self.space.key(t.proposal.arch) == key for t in self.top):
+            return
+        self.top.append(trial)
+        self.top_sum += self.space.one_hot(trial.proposal.arch).ravel()
+        if len(self.top) > self.options.top_k:
+            standing = self.criteria.standing([t.result for t in self.top])
+            worst = len(standing) - 1 - int(np.argmin(standing[::-1]))
+            self.top_sum -= self.space.one_hot(self.top.pop(worst).proposal.arch).ravel()
+
+    # -- state ----------------------------------------------------------------------------------------------------
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "net": self.net.state_dict(),
+            "replay": self.replay.state_dict(),
+            "top": pack_trials(self.top),
+            "asked": list(self.asked),
+            "steps": self.steps,
+        }
+
+    def restore(self, own: dict[str, Any]) -> None:
+        self.net.load_state_dict(own["net"])
+        self.replay.load_state_dict(own["replay"])
+        self.top = unpack_trials(own["top"])
+        self.top_sum = sum((self.space.one_hot(t.proposal.arch).ravel() for t in self.top), np.zeros_like(self.top_sum))
+        self.asked = dict.fromkeys(own["asked"])
+        self.steps = own["steps"]
+
+
+class Replay:
+    """Experiences (s, a, r), the latest `capacity` of them (0: all). Rewards are made from gains when they are drawn.
+
+    `states` and `actions` are (rows, D); gains (rows, objectives), of which only the first `len(self)` rows are filled.
+    """
+
+    def __init__(self, entries: int, objectives: int, capacity: int) -> None:
+        rows = capacity or 1024
+        self.capacity = capacity
+        self.count = 0  # ever added
+        self.states = np.zeros((rows, entries), np.float32)
+        self.actions = np.zeros((rows, entries), np.float32)
+        self.gains = np.zeros((rows, objectives))
+        self.violations = np.zeros(rows)
+        self.low = np.full(objectives, np.inf)  # over everything ever added
+        self.high = np.full(objectives, -np.inf)
+
+    def __len__(self) -> int:
+        return min(self.count, len(self.violations))
+
+    def add(self, state: Float32, action: Float32, gains: tuple[float, ...], violation: float) -> None:
+        """Keep one experience; a failed trial has gains NaN and violation infinity."""
+        if not self.capacity and self.count == len(self.violations):
+            for name in ("states", "actions", "gains", "violations"):
+                array = getattr(self, name)
+                setattr(self, name, np.concatenate([array, np.zeros_like(array)]))
+        row = self.count % len(self.violations)
+        self.states[row], self.actions[row], self.violations[row] = state, action, violation
+        self.gains[row] = gains
+        self.low, self.high = np.fmin(self.low, gains), np.fmax(self.high, gains)
+        self.count += 1
+
+    def rewards(self, rows: NDArray[np.integer[Any]], base: float) -> Float32:
+        """(n,) base ** accuracy (eq. 4.1), for results that keep all constraints at least 1 where accuracy is not negative.
+
+        Gains that have all been within 0 and 1 are decimals already, those within 0 and 100 percentages; any others,
+        and several objectives, are brought to [0, 1] by the smallest and largest so far. A broken constraint gives
+        1/(1 + violation), so less the further it is off; a failure 0.
+        """
+        gains, violations = self.gains[rows], self.violations[rows]
+        low, span = np.zeros_like(self.low), np.ones_like(self.low)
+        if len(low) > 1 or self.low[0] < 0 or self.high[0] > 100:
+            low, span = self.low, np.maximum(self.high - self.low, 1e-12)
+        elif self.high[0] > 1:
+            span = span * 100.0
+        accuracy = np.where(np.isfinite(violations), ((gains - low) / span).mean(axis=1), 0.0)
+        rewards = np.where(violations > 0, 1.0 / (1.0 + violations), base**accuracy)
+        return rewards.astype(np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        held = len(self)
+        return {
+            "count": self.count,
+            "states": self.states[:held].copy(),
+            "actions": self.actions[:held].copy(),
+            "gains": self.gains[:held].copy(),
+            "violations": self.violations[:held].copy(),
+            "low": self.low.copy(),
+            "high": self.high.copy(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.count = int(state["count"])
+        held = len(state["violations"])
+        rows = self.capacity or max(1024, 1 << max(held - 1, 0).bit_length())
+        for name in ("states", "actions", "gains", "violations"):
+            filled = np.asarray(state[name])
+            array = np.zeros((rows, *filled.shape[1:]), filled.dtype)
+            array[:held] = filled
+            setattr(self, name, array)
+        self.low, self.high = np.array(state["low"], np.float64), np.array(state["high"], np.float64)

@@ -1,0 +1,1 @@
+"""Speed, memory and quality, measured: run by hand, and with --smoke as part of the tests."""

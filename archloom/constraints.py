@@ -46,7 +46,7 @@ class Constraint:
         """Read "metric<=number" or "metric>=number"."""
         match = _CONSTRAINT.match(text)
         if match is None:
-            raise InputError(f"constraint {text!r}: expected METRIC<=NUMBER or METRIC>=NUMBER, e.g. \"params_m<=0.5\"")
+            raise InputError(f'constraint {text!r}: expected METRIC<=NUMBER or METRIC>=NUMBER, e.g. "params_m<=0.5"')
         metric, operator, number = match.groups()
         try:
             bound = float(number)

@@ -43,9 +43,8 @@ def of_space(kind: type[Any]) -> dict[str, Option]:
     """The options that a space's constructor takes beyond what a table gives it (`options`, `rows`)."""
     hints = typing.get_type_hints(kind.__init__)
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
-    return {
-        p.name: Option(p.name, hints.get(p.name, str), p.default) for p in parameters if p.name not in ("options", "rows")
-    }
+    own = [p for p in parameters if p.name not in ("options", "rows")]
+    return {p.name: Option(p.name, hints.get(p.name, str), p.default) for p in own}
 
 
 def convert_all(owner: str, known: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:

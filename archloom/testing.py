@@ -375,19 +375,29 @@ def _global_seeds(seed: int) -> Iterator[None]:
     before = _global_states()
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the point is to watch it
-    if "torch" in sys.modules:
+    if "torch" in before:
         sys.modules["torch"].default_generator.manual_seed(seed)
     expected = _global_states()
     try:
         yield
         for name, state in _global_states().items():
-            # PyTorch may have been imported meanwhile: then its generator was not watched.
+            # What was first imported meanwhile was not watched.
             assert state == expected.get(name, state), f"the global random generator of {name} was used"
     finally:
         random.setstate(before["random"])
         np.random.set_state(before["numpy"])  # noqa: NPY002
         if "torch" in before:
-            sys.modules["torch"].random.set_rng_state(sys.modules["torch"].tensor(before["torch"], dtype=torch_byte))
+            torch = sys.modules["torch"]
+            torch.set_rng_state(torch.tensor(before["torch"], dtype=torch.uint8))
+
+
+def _global_states() -> dict[str, Any]:
+    """The states of the global generators, PyTorch's where it is loaded, in forms that compare."""
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+    states: dict[str, Any] = {"random": random.getstate(), "numpy": (kind, np.asarray(keys).tolist(), *rest)}
+    if "torch" in sys.modules:
+        states["torch"] = sys.modules["torch"].get_rng_state().tolist()
+    return states
 
 
 def _in_fresh_process(observe: Callable[[], Any]) -> Any:
@@ -397,7 +407,9 @@ def _in_fresh_process(observe: Callable[[], Any]) -> Any:
         reader = _Reader(task, {})
         reader.load()
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise AssertionError(f"the factory cannot go to a fresh process: define it at module level ({error})") from error
+        raise AssertionError(
+            f"the factory cannot go to a fresh process: define it at module level ({error})"
+        ) from error
     before = os.environ.get("PYTHONHASHSEED")
     os.environ["PYTHONHASHSEED"] = "12345"
     try:

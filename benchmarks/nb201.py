@@ -1,6 +1,6 @@
 """Quality on NAS-Bench-201: the published tables beside what this code reaches.
 
-    python -m benchmarks.nb201            every row, on the table that --on nb201 finds (needs ARCHLOOM_DATA or the cache)
+    python -m benchmarks.nb201            every row, on the official table (ARCHLOOM_DATA or the cache)
     python -m benchmarks.nb201 --smoke    two seeds, few queries
 """
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archloom.spaces.base import SearchSpace
-from archloom.spaces.drawing import Drawable, DrawnEdge, Drawing, HasChoices
+from archloom.spaces.drawing import Drawable, Drawing, DrawnEdge, HasChoices
 from archloom.types import Arch
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("strategies", nargs=-1, required=True)
 @options.problem_options
-@click.option("--seeds", type=int, default=10, show_default=True, metavar="K", help="Seeds 0 to K-1, for each strategy.")
+@click.option("--seeds", type=int, default=10, show_default=True, metavar="K", help="Seeds 0 to K-1 for each.")
 @options.output_options
 def compare(
     strategies: Sequence[str], on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],

@@ -77,7 +77,7 @@ def plot(run: Path, kind: str, target: Path | None) -> int:
 @click.command()
 @RUN
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True,
-              help="FILE.py: the network as PyTorch code, where the space can write it. FILE.json: genes and scores.")  # fmt: skip
+              help="FILE.py: the network as PyTorch code, where the space can. FILE.json: its genes.")  # fmt: skip
 def export(run: Path, target: Path) -> int:
     """Write the best architecture of RUN to a file that needs nothing of archloom."""
     from archloom import store

@@ -40,7 +40,9 @@ def search_object(reports: Sequence[RunReport]) -> dict[str, Any]:
     }
 
 
-def compare_object(by_strategy: Mapping[str, Sequence[RunReport]], tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def compare_object(
+    by_strategy: Mapping[str, Sequence[RunReport]], tests: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """The JSON object of a comparison."""
     return {
         "results": [{**search_object(reports), "label": label} for label, reports in by_strategy.items()],

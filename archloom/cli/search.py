@@ -67,8 +67,8 @@ def search(
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change.")
 @options.output_options
 def resume(run: Path, workers: int, as_json: bool, quiet: bool) -> int:
-    """Go on with RUN, a folder of one run or of many, wherever it stands. The answer is the same as without the stop."""
-    from archloom import runs, store
+    """Go on with RUN, a folder of one run or many, wherever it stands; the answer is that of a run never stopped."""
+    from archloom import runs
 
     options.check_workers(workers)
     if (run / "group.json").exists():

@@ -20,10 +20,10 @@ from typing import IO, BinaryIO, cast
 
 import numpy as np
 
-from archloom.data.packages import NB201_EDGES, NB201_OPS
 from archloom.data.tables import Table, TableError
 from archloom.data.unpickle import NUMPY_SCALARS, Allowed, restricted_load, restricted_load_all
 from archloom.errors import unknown
+from archloom.spaces.nb201 import GENES, OPERATIONS
 
 Progress = Callable[[int, int | None], None]
 """Called with what is done and, where it is known, how much there is."""
@@ -152,9 +152,9 @@ def nb201_genes(text: str) -> tuple[int, ...]:
     Raises ValueError for other text.
     """
     match = _ARCH.fullmatch(text)
-    if match is None or any(op not in NB201_OPS for op in match.groups()):
+    if match is None or any(op not in OPERATIONS for op in match.groups()):
         raise ValueError(f"{text[:120]!r} is no NAS-Bench-201 cell")
-    return tuple(NB201_OPS.index(op) for op in match.groups())
+    return tuple(OPERATIONS.index(op) for op in match.groups())
 
 
 def _nats_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
@@ -297,8 +297,8 @@ def _nb201_table(path: Path, archs: Sequence[str], found: Mapping[int, Mapping[s
     }
     return Table.from_arrays(
         space="nb201",
-        gene_names=NB201_EDGES,
-        options=[NB201_OPS] * len(NB201_EDGES),
+        gene_names=GENES,
+        options=[OPERATIONS] * len(GENES),
         genes=genes,
         metrics=columns,
         goals={name: "min" if name in _COSTS else "max" for name in NB201_METRICS},

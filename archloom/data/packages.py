@@ -7,11 +7,8 @@ saves it.
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import importlib.util
-import itertools
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +16,12 @@ import numpy as np
 from archloom.data.tables import Table, TableError
 from archloom.data.unpickle import NUMPY_SCALARS, Allowed, Record, restricted_load
 from archloom.errors import InputError, MissingExtraError
+from archloom.spaces import nb201
+from archloom.spaces import nbgraph as nbgraph_space
 
 ANALOG_PACKAGE, ANALOG_MODULE, ANALOG_FILE = "analog-nasbench", "analognasbench", "data.anb"
 NBGRAPH_PACKAGE, NBGRAPH_MODULE = "nas-bench-graph", "nas_bench_graph"
 EXTRA = "bench"
-
-NB201_EDGES = ("0->1", "0->2", "1->2", "0->3", "1->3", "2->3")
-NB201_OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
 
 def package_version(package: str) -> str | None:
@@ -61,9 +57,9 @@ def _unpickle_table(file: Path, allowed: Allowed) -> dict[object, object]:
 
 # --- NAS-Bench-201 cells: analog-nasbench -------------------------------------------------------------------
 
-# The package's code -> our index into NB201_OPS; its edges are ordered by source, ours by destination.
+# The package's code -> our index into nb201.OPERATIONS; its edges are ordered by source, ours by destination.
 _ANALOG_OPS = tuple(
-    NB201_OPS.index(name) for name in ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
+    nb201.OPERATIONS.index(name) for name in ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 )
 _ANALOG_EDGES = ("0->1", "0->2", "0->3", "1->2", "1->3", "2->3")
 _ANALOG_ACCURACIES = {
@@ -94,7 +90,8 @@ def analog_nb201() -> Table:
     `cifar10_baseline` is the digital network's CIFAR-10 test accuracy in percent (there is no validation
     accuracy); `ptq`/`qat` are quantised after / during training; `noisy` runs the digital and `analog` the
     noise-trained network on simulated analog hardware; `*_drift_<time>` is the mean accuracy after that time
-    on it. Raises MissingExtraError where the package is not installed.
+    on it. `cifar10_params_m` and `cifar10_flops_m` are not the package's: they are exact counts of ours.
+    Raises MissingExtraError where the package is not installed.
     """
     file = _package_file(ANALOG_PACKAGE, ANALOG_MODULE, ANALOG_FILE, "the NAS-Bench-201 table of CIFAR-10 accuracies")
     module = f"{ANALOG_MODULE}.data"
@@ -107,16 +104,18 @@ def analog_nb201() -> Table:
         name: [_number(file, getattr(record, field, None), "value") for _, record in rows]
         for name, field in _ANALOG_DRIFTS.items()
     }
-    metrics = accuracies | drifts
+    genes = np.array([genes for genes, _ in rows])
+    costs = {"cifar10_params_m": nb201.parameters(genes) / 1e6, "cifar10_flops_m": nb201.macs(genes) / 1e6}
+    metrics = accuracies | drifts | costs
     return Table.from_arrays(
         space="nb201",
-        gene_names=NB201_EDGES,
-        options=[NB201_OPS] * len(NB201_EDGES),
-        genes=np.array([genes for genes, _ in rows]),
+        gene_names=nb201.GENES,
+        options=[nb201.OPERATIONS] * len(nb201.GENES),
+        genes=genes,
         metrics=metrics,
-        goals=dict.fromkeys(metrics, "max"),
+        goals={name: "min" if name in costs else "max" for name in metrics},
         source=f"{ANALOG_PACKAGE} {package_version(ANALOG_PACKAGE)} (AnalogNAS-Bench, NAS-Bench-201 cells)",
-        units="CIFAR-10 test accuracy in percent; drift: mean after 1 min, 1 h, 1 d, 30 d",
+        units="CIFAR-10 test accuracy in percent; drift: mean after 1 min, 1 h, 1 d, 30 d; millions",
     )
 
 
@@ -128,7 +127,7 @@ def _analog_genes(file: Path, key: object) -> tuple[int, ...]:
     ):
         raise TableError(f"{file}: architecture {str(key)[:80]!r}; expected 6 codes in 0..4; install the version 0.1.3")
     ops = {edge: _ANALOG_OPS[code] for edge, code in zip(_ANALOG_EDGES, key, strict=True)}
-    return tuple(ops[edge] for edge in NB201_EDGES)
+    return tuple(ops[edge] for edge in nb201.GENES)
 
 
 def _number(file: Path, holder: object, name: str) -> float:
@@ -143,24 +142,7 @@ def _number(file: Path, holder: object, name: str) -> float:
 NBGRAPH_GRAPHS = ("cora", "citeseer", "pubmed", "cs", "physics", "photo", "computers", "arxiv")
 """The graphs with the nine operations; `proteins` has five and another hash, and is left out."""
 
-NBGRAPH_LINKS: tuple[tuple[int, ...], ...] = (
-    (0, 0, 0, 0),
-    (0, 0, 0, 1),
-    (0, 0, 1, 1),
-    (0, 0, 1, 2),
-    (0, 0, 1, 3),
-    (0, 1, 1, 1),
-    (0, 1, 1, 2),
-    (0, 1, 2, 2),
-    (0, 1, 2, 3),
-)
-"""The nine rooted trees: each of four nodes' parent (0 = the input), in the package's order."""
-
-NBGRAPH_OPS = ("gat", "gcn", "gin", "cheb", "sage", "arma", "graph", "fc", "skip")
-NBGRAPH_GENES = ("links", "op1", "op2", "op3", "op4")
-_SKIP = NBGRAPH_OPS.index("skip")
-_HASH_BASE = len(NBGRAPH_OPS) + 1  # the package counts one operation more than there is
-_LINK_INDEX = {links: index for index, links in enumerate(NBGRAPH_LINKS)}
+_HASH_BASE = len(nbgraph_space.OPERATIONS) + 1  # the package counts one operation more than there is
 
 
 def nbgraph(graph: str) -> Table:
@@ -183,8 +165,8 @@ def nbgraph(graph: str) -> Table:
     }
     return Table.from_arrays(
         space="nbgraph",
-        gene_names=NBGRAPH_GENES,
-        options=[["-".join(map(str, links)) for links in NBGRAPH_LINKS], *[NBGRAPH_OPS] * 4],
+        gene_names=nbgraph_space.GENES,
+        options=nbgraph_space.NbGraph().options,
         genes=np.array([genes for genes, _ in rows]),
         metrics={name: [s * _item(file, record, key) for _, record in rows] for name, (key, s, _) in columns.items()},
         goals={name: goal for name, (_, _, goal) in columns.items()},
@@ -201,7 +183,7 @@ def _nbgraph_genes(file: Path, key: object) -> tuple[int, ...]:
         rest, digit = divmod(rest, _HASH_BASE)
         digits.append(digit)
     genes = (rest, *reversed(digits))
-    if not 0 <= rest < len(NBGRAPH_LINKS) or max(digits) >= len(NBGRAPH_OPS):
+    if not 0 <= rest < len(nbgraph_space.LINKS) or max(digits) >= len(nbgraph_space.OPERATIONS):
         raise TableError(f"{file}: architecture {str(key)[:80]!r} is no hash of this benchmark; install version 1.4.0")
     return genes
 
@@ -211,69 +193,3 @@ def _item(file: Path, record: object, name: str) -> float:
     if not isinstance(value, int | float):
         raise TableError(f"{file}: {name} is {str(value)[:80]!r}; expected a number; install another version")
     return float(value)
-
-
-def nbgraph_canonical(links: int, ops: Sequence[int]) -> tuple[int, tuple[int, ...]]:
-    """The representative under which NAS-Bench-Graph stores an architecture: `(links, ops)`, indices both.
-
-    A network is a rooted tree: the input (node 0) and four computing nodes, each with one parent and one
-    operation; leaves are joined to the output. Nodes have no order. A `skip` is an identity, so it counts as
-    absent where
-
-    - it has children: they hang on its parent instead;
-    - it is its parent's only child: the parent is then the leaf;
-    - it is a leaf that would hand the raw input to the output (only skips above it).
-
-    Each absent skip becomes one link of a chain right behind the input, where it changes nothing, and the
-    rest hangs at the chain's end. Of all numberings of the nodes that give one of `NBGRAPH_LINKS`, the one
-    with the smallest operations stands. A leaf skip with siblings stays: it adds its parent's features to the
-    output.
-
-    Every architecture maps onto one of the 26,206 stored ones but the four skips, `(8, (8, 8, 8, 8))`, which
-    the benchmark does not hold.
-    """
-    if not 0 <= links < len(NBGRAPH_LINKS) or len(ops) != 4 or not all(0 <= op < len(NBGRAPH_OPS) for op in ops):
-        raise InputError(f"({links}, {tuple(ops)}) is no architecture; expected links 0..8 and four operations 0..8")
-    return canonical_tree(NBGRAPH_LINKS[links], tuple(ops))
-
-
-@functools.lru_cache(maxsize=1 << 16)
-def canonical_tree(parents: tuple[int, ...], ops: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
-    """`nbgraph_canonical` for any parent list: node i+1 hangs on node `parents[i]` <= i."""
-    parent = dict(enumerate(parents, start=1))
-    op = dict(enumerate(ops, start=1))
-    while (skip := _absent_skip(parent, op)) is not None:
-        above = parent.pop(skip)
-        parent = {node: above if hung == skip else hung for node, hung in parent.items()}
-    chain = len(parents) - len(parent)
-    return min(_numberings(parent, op, chain))
-
-
-def _absent_skip(parent: Mapping[int, int], op: Mapping[int, int]) -> int | None:
-    for node, above in parent.items():
-        if op[node] != _SKIP:
-            continue
-        has_children = node in parent.values()
-        only_child = list(parent.values()).count(above) == 1
-        if has_children or only_child or _gives_raw_input(node, parent, op):
-            return node
-    return None
-
-
-def _gives_raw_input(node: int, parent: Mapping[int, int], op: Mapping[int, int]) -> bool:
-    while node != 0:
-        if op[node] != _SKIP:
-            return False
-        node = parent[node]
-    return True
-
-
-def _numberings(parent: Mapping[int, int], op: Mapping[int, int], chain: int) -> list[tuple[int, tuple[int, ...]]]:
-    """All ways to number the tree's nodes behind `chain` skips that give one of the nine link lists."""
-    found = []
-    for order in itertools.permutations(parent):
-        number = {0: chain} | {node: chain + 1 + place for place, node in enumerate(order)}
-        links = (*range(chain), *(number[parent[node]] for node in order))
-        if links in _LINK_INDEX:
-            found.append((_LINK_INDEX[links], (_SKIP,) * chain + tuple(op[node] for node in order)))
-    return found

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archloom.data.packages import nbgraph_canonical
 from archloom.data.tables import Table, TableError
+from archloom.errors import InputError
+from archloom.spaces.nbgraph import NbGraph
+from archloom.types import Arch
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,12 @@ def _best(published: Mapping[str, float], tolerance: float) -> Callable[[Table],
 
 def _stored_representatives(table: Table) -> Iterator[Finding]:
     try:
-        others = sum(
-            nbgraph_canonical(int(row[0]), row[1:].tolist()) != (row[0], tuple(row[1:])) for row in table.genes
-        )
-    except ValueError as error:
+        space = NbGraph(dict(zip(table.gene_names, table.options, strict=True)))
+    except InputError as error:
         yield Finding(False, str(error))
         return
+    archs = [Arch(tuple(row)) for row in table.genes.tolist()]
+    others = sum(space.canonical(arch) != arch for arch in archs)
     yield Finding(others == 0, f"{others} rows are not the representative of their architecture, expected 0")
 
 

@@ -6,6 +6,7 @@ Shapes: B rows in a batch, D = |E|*|O| entries in a flattened architecture matri
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -37,7 +38,7 @@ class Mlp:
 
     def __init__(self, sizes: Sequence[int], sigmoid: bool, rng: np.random.Generator) -> None:
         """Layers of the given sizes, input first; the last one ends in a sigmoid or in nothing."""
-        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+        pairs = list(itertools.pairwise(sizes))
         total = sum(m * n + n for m, n in pairs)
         self.sigmoid = sigmoid
         self.parameters = _zeros(total)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 EDGES: tuple[tuple[int, int], ...] = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """(source, destination) of each gene."""
 
+GENES = tuple(f"{source}->{target}" for source, target in EDGES)
+
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The benchmark's operations in its own order."""
 
@@ -87,9 +89,9 @@ class Nb201(Categorical):
     name = "nb201"
 
     def __init__(self, options: Mapping[str, Sequence[object]] | None = None, canonical: bool = False) -> None:
-        given = options or {f"{a}->{b}": OPERATIONS for a, b in EDGES}
-        if tuple(given) != tuple(f"{a}->{b}" for a, b in EDGES):
-            raise InputError(f"nb201 genes {', '.join(given)}: expected 0->1, 0->2, 1->2, 0->3, 1->3, 2->3")
+        given = options or dict.fromkeys(GENES, OPERATIONS)
+        if tuple(given) != GENES:
+            raise InputError(f"nb201 genes {', '.join(given)}: expected {', '.join(GENES)}")
         super().__init__(given)
         self._merge = canonical
         self._representatives: dict[str, Arch] = {}

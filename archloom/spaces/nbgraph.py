@@ -49,7 +49,7 @@ class NbGraph(Categorical):
         expected = {GENES[0]: ["-".join(map(str, links)) for links in LINKS], **dict.fromkeys(GENES[1:], OPERATIONS)}
         super().__init__(options or expected)
         if self.gene_names != GENES or self.options != tuple(tuple(values) for values in expected.values()):
-            raise InputError(f"nbgraph genes {', '.join(self.gene_names)}: expected {', '.join(GENES)} with 9 options each")
+            raise InputError(f"nbgraph genes {', '.join(self.gene_names)}: expected {', '.join(GENES)}, 9 options each")
 
     @property
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""What every strategy shares: ask and tell with their bookkeeping done once, so that an algorithm writes only its idea."""
+"""What strategies share: ask and tell with their bookkeeping done once, so that an algorithm writes only its idea."""
 
 from __future__ import annotations
 

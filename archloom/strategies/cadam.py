@@ -1,8 +1,8 @@
 """CADAM: a DDPG agent whose actions are architecture parameters (thesis "ddas-cadam", chapter 4).
 
-An action alpha has shape (E, O), decisions by options, and stands for the architecture that the space discretises it to.
-The state is the mean of the K best architectures so far; the critic, trained with a check loss, predicts a high quantile
-of the reward from the action alone; the actor climbs the critic.
+An action alpha has shape (E, O), decisions by options, and stands for the architecture that the space discretises it
+to. The state is the mean of the K best architectures so far; the critic, trained with a check loss, predicts a high
+quantile of the reward from the action alone; the actor climbs the critic.
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ class Replay:
         self.count += 1
 
     def rewards(self, rows: NDArray[np.integer[Any]], base: float) -> Float32:
-        """(n,) base ** accuracy (eq. 4.1), for results that keep all constraints at least 1 where accuracy is not negative.
+        """(n,) base ** accuracy (eq. 4.1): at least 1 where the accuracy is not negative and all constraints are kept.
 
         Gains that have all been within 0 and 1 are decimals already, those within 0 and 100 percentages; any others,
         and several objectives, are brought to [0, 1] by the smallest and largest so far. A broken constraint gives

@@ -7,7 +7,7 @@ from archloom.types import Proposal
 
 
 class RandomSearch(BaseStrategy):
-    """Draws from the space's own sampler; the loop answers repeats from the record, so draws are without replacement."""
+    """Draws from the space's own sampler. Repeats are answered from the record: queries are without replacement."""
 
     def propose(self) -> Proposal:
         return Proposal(self.draw())

@@ -1,0 +1,157 @@
+"""What tests of several rooms share: the real tables where there are any, small problems with known answers, and a
+command line to type into."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archloom.data.tables import Table, load_table, save_table
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_3x3")
+EDGES = ("0->1", "0->2", "1->2", "0->3", "1->3", "2->3")
+
+PLANTED = """
+import archloom
+from archloom.testing import PlantedEvaluator, PlantedSpace
+
+problem = archloom.Problem(PlantedSpace(), PlantedEvaluator(), {"worth": "max"})
+"""
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real tables; skips where ARCHLOOM_DATA names none."""
+    folder = os.environ.get("ARCHLOOM_DATA")
+    if not folder:
+        pytest.skip("ARCHLOOM_DATA is not set: it names the folder with nb201.npz and other real tables")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def nb201_table(data_dir: Path) -> Table:
+    path = data_dir / "nb201.npz"
+    if not path.is_file():
+        pytest.skip("there is no nb201.npz in ARCHLOOM_DATA")
+    return load_table(path)
+
+
+@pytest.fixture(params=["random", "evolution", "local_search", "random_walk"])
+def strategy(request: pytest.FixtureRequest) -> str:
+    """Every strategy that the promises of a run are tested with. Add yours here."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def small_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete table of NAS-Bench-201 cells over three operations: 729 rows.
+
+    `valid` is 50, and 1, 2, ... 6 more for a convolution on edge 1, 2, ... 6 (a tenth of that for a skip): the best cell
+    has convolutions only and is worth 71. `test` is 1 less; `params` counts convolutions; `holes` is `valid` without
+    the rows that begin with `none`.
+    """
+    genes = np.array(list(itertools.product(range(3), repeat=6)))
+    weights = np.arange(1, 7)
+    valid = 50 + (genes == 2) @ weights + 0.1 * ((genes == 1) @ weights)
+    return save_table(
+        tmp_path_factory.mktemp("tables") / "small.npz",
+        space="nb201",
+        gene_names=EDGES,
+        options=[OPERATIONS] * 6,
+        genes=genes,
+        metrics={
+            "valid": valid,
+            "test": valid - 1,
+            "params": (genes == 2).sum(axis=1),
+            "holes": np.where(genes[:, 0] == 0, np.nan, valid),
+        },
+        goals={"valid": "max", "test": "max", "params": "min", "holes": "max"},
+        source="made for a test",
+        units="percent",
+    )
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """A problem of a user's own: 4**8 architectures, the best of them worth 100; evaluations always cost 0 seconds."""
+    path = tmp_path / "planted.py"
+    path.write_text(PLANTED)
+    return path
+
+
+Listing = dict[str, bytes | None]
+
+
+def contents(folder: Path) -> Listing:
+    """Every file below a folder with its bytes, every folder with None."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.fixture
+def listing() -> Callable[[Path], Listing]:
+    return contents
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class CommandLine:
+    """Types commands in this process. The tests' own folder is the current one."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home = home
+        self._capsys = capsys
+
+    def __call__(self, *arguments: object) -> Said:
+        from archloom.cli.main import run
+
+        self._capsys.readouterr()
+        with warnings.catch_warnings():  # `run` shows warnings in its own way; put the test's back afterwards
+            warnings.simplefilter("always", UserWarning)
+            code = run([str(argument) for argument in arguments])
+        captured = self._capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    def refuses(self, *arguments: object, says: Sequence[str] = ()) -> str:
+        """Check that a command is bad input: one line, exit code 2, nothing written. Returns the line."""
+        before = contents(self.home)
+        said = self(*arguments)
+        assert said.code == 2, f"exit code {said.code} for {arguments}: {said}"
+        assert said.out == "", f"{arguments} wrote to standard output: {said.out}"
+        assert said.err.startswith("archloom: "), said.err
+        assert said.err.endswith("\n") and said.err.count("\n") == 1, f"not one line: {said.err!r}"
+        assert "Traceback" not in said.err
+        for text in says:
+            assert text in said.err, f"{text!r} is not in {said.err!r}"
+        assert contents(self.home) == before, f"{arguments} changed files"
+        return said.err
+
+
+@pytest.fixture
+def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """The command line in an empty folder, on a machine without tables."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    monkeypatch.delenv("ARCHLOOM_DATA", raising=False)
+    monkeypatch.setenv("ARCHLOOM_CACHE", str(tmp_path / "cache"))
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
+    return CommandLine(home, capsys)

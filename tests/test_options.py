@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archloom import options
+from archloom.errors import InputError
+from archloom.spaces.base import Categorical
+
+
+@dataclass(frozen=True)
+class Sample:
+    steps: int = 3
+    rate: float = 0.5
+    deep: bool = False
+    mode: Literal["fast", "slow"] = "fast"
+    sizes: tuple[int, ...] = (1, 2)
+    label: str = "x"
+
+
+KNOWN = options.of_dataclass(Sample)
+
+
+class Spacious(Categorical):
+    def __init__(
+        self, options: Mapping[str, Sequence[object]] | None = None, rows: Any = None, merge: bool = True
+    ) -> None:
+        super().__init__(options or {"a": [1, 2]})
+
+
+def convert(name: str, value: Any) -> Any:
+    return options.convert_all("sample", KNOWN, {name: value})[name]
+
+
+@given(st.integers(-(2**62), 2**62))
+def test_whole_numbers(value: int) -> None:
+    assert convert("steps", str(value)) == convert("steps", value) == value
+    assert type(convert("steps", str(value))) is int
+
+
+@given(st.floats(allow_nan=False))
+def test_numbers(value: float) -> None:
+    assert convert("rate", repr(value)) == convert("rate", value) == value
+
+
+@given(st.lists(st.integers(0, 4096), min_size=1, max_size=6))
+def test_lists(values: list[int]) -> None:
+    for spelling in (",".join(map(str, values)), " , ".join(map(str, values)), values, tuple(values)):
+        assert convert("sizes", spelling) == tuple(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("True", True), ("1", True), ("false", False), ("0", False)]
+)
+def test_switches(text: str, value: bool) -> None:
+    assert convert("deep", text) is value
+    assert convert("deep", value) is value
+
+
+def test_texts_and_choices() -> None:
+    assert convert("label", "12") == "12"
+    assert convert("mode", "slow") == "slow"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("steps", "many", "steps=many: expected a whole number"),
+        ("steps", "1.5", "steps=1.5: expected a whole number"),
+        ("steps", True, "steps=True: expected a whole number"),
+        ("steps", None, "steps=None: expected a whole number"),
+        ("rate", "half", "rate=half: expected a number"),
+        ("deep", "maybe", "deep=maybe: expected true or false"),
+        ("mode", "medium", "mode=medium: expected one of fast, slow"),
+        ("sizes", "1,x", "sizes=['1', 'x']: expected a list of whole numbers, e.g. 128,256,128"),
+        ("sizes", "", "sizes=['']: expected a list of whole numbers, e.g. 128,256,128"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_was_expected(name: str, value: Any, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        convert(name, value)
+    assert str(caught.value) == f"sample option {expected}"
+
+
+def test_an_unknown_option_is_told_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="unknown sample option 'step'; did you mean 'steps'"):
+        convert("step", "1")
+    assert options.convert_all("sample", KNOWN, {}) == {}
+
+
+def test_options_of_a_dataclass_and_of_a_space() -> None:
+    assert {name: option.default for name, option in KNOWN.items()} == {
+        "steps": 3, "rate": 0.5, "deep": False, "mode": "fast", "sizes": (1, 2), "label": "x",
+    }  # fmt: skip
+    found = options.of_space(Spacious)
+    assert list(found) == ["merge"]
+    assert found["merge"].convert("space", "false") is False
+    assert options.of_space(Categorical) == {}
+
+
+NAMES = st.from_regex(r"[a-z][a-z0-9_.]{0,8}", fullmatch=True)
+VALUES = st.text(min_size=1).map(str.strip).filter(bool)
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=5))
+def test_settings_are_read_as_written(settings: dict[str, str]) -> None:
+    assert options.parse_settings([f" {name} = {value} " for name, value in settings.items()]) == settings
+
+
+@pytest.mark.parametrize("setting", ["", "a", "=1", "a=", " = ", "a= "])
+def test_a_malformed_setting_is_told_with_an_example(setting: str) -> None:
+    with pytest.raises(InputError) as caught:
+        options.parse_settings([setting])
+    assert str(caught.value) == f"--set {setting!r}: expected NAME=VALUE, e.g. space.canonical=true"
+
+
+def test_a_setting_given_twice_is_told() -> None:
+    with pytest.raises(InputError, match="^--set a is given twice: 1 and 2$"):
+        options.parse_settings(["a=1", "b=3", "a = 2"])

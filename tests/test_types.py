@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import dataclasses
+
+import msgspec
+import pytest
+
+from archloom.types import Arch, Inherit, Proposal, Result, Trial
+
+
+def trial() -> Trial:
+    proposal = Proposal(Arch((0, 2.5)), 4, Inherit(3, {0: 1, 1: None}, 0.4, 0.1), {"action": [1, "x", None]})
+    return Trial(7, proposal, Result({"valid": 90.5}, {"test": 89.0}, 1.5))
+
+
+def test_a_trial_survives_json() -> None:
+    back = msgspec.json.decode(msgspec.json.encode(trial()), type=Trial)
+    assert back == trial()
+    assert type(back.proposal.arch.genes[0]) is int
+    assert type(back.proposal.arch.genes[1]) is float
+    assert back.proposal.inherit is not None
+    assert back.proposal.inherit.donors == {0: 1, 1: None}
+
+
+@pytest.mark.parametrize("value", [trial(), trial().proposal, trial().result, trial().proposal.arch, Inherit(1)])
+def test_values_are_frozen(value: object) -> None:
+    name = dataclasses.fields(value)[0].name  # type: ignore[arg-type]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(value, name, None)
+
+
+def test_architectures_are_equal_by_their_genes() -> None:
+    assert len({Arch((1, 2)), Arch((1, 2)), Arch((2, 1))}) == 2
+
+
+def test_what_a_strategy_sees_has_no_report() -> None:
+    seen = trial().without_report()
+    assert seen.result.report == {}
+    assert seen.result.scores == {"valid": 90.5}
+    assert seen.result.cost_s == 1.5
+    assert (seen.id, seen.proposal) == (7, trial().proposal)
+    assert trial().result.report == {"test": 89.0}
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [
+        ("two\n  lines\tand a tab", "two lines and a tab"),
+        ("", "unknown reason"),
+        (" \n ", "unknown reason"),
+        ("half a pair: \ud800", "half a pair: \\ud800"),
+    ],
+)
+def test_a_failed_result_says_why_in_one_writable_line(reason: str, error: str) -> None:
+    result = Result.failed(reason, 2.0)
+    assert (result.error, result.cost_s, result.scores, result.ok) == (error, 2.0, {}, False)
+    assert msgspec.json.decode(msgspec.json.encode(result), type=Result) == result

@@ -54,9 +54,9 @@ def strategy(request: pytest.FixtureRequest) -> str:
 def small_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A complete table of NAS-Bench-201 cells over three operations: 729 rows.
 
-    `valid` is 50, and 1, 2, ... 6 more for a convolution on edge 1, 2, ... 6 (a tenth of that for a skip): the best cell
-    has convolutions only and is worth 71. `test` is 1 less; `params` counts convolutions; `holes` is `valid` without
-    the rows that begin with `none`.
+    `valid` is 50, and 1, 2, ... 6 more for a convolution on edge 1, 2, ... 6 (a tenth of that for a skip), so that the
+    best cell has convolutions only and is worth 71. `test` is 1 less; `params` counts convolutions; `holes` is `valid`
+    without the rows that begin with `none`.
     """
     genes = np.array(list(itertools.product(range(3), repeat=6)))
     weights = np.arange(1, 7)

@@ -88,7 +88,7 @@ def test_a_wrong_value_is_told_with_what_was_expected(name: str, value: Any, exp
 
 
 def test_an_unknown_option_is_told_with_the_nearest() -> None:
-    with pytest.raises(InputError, match="unknown sample option 'step'; did you mean 'steps'"):
+    with pytest.raises(InputError, match=r"unknown sample option 'step'; did you mean 'steps'"):
         convert("step", "1")
     assert options.convert_all("sample", KNOWN, {}) == {}
 
@@ -120,5 +120,5 @@ def test_a_malformed_setting_is_told_with_an_example(setting: str) -> None:
 
 
 def test_a_setting_given_twice_is_told() -> None:
-    with pytest.raises(InputError, match="^--set a is given twice: 1 and 2$"):
+    with pytest.raises(InputError, match=r"^--set a is given twice: 1 and 2$"):
         options.parse_settings(["a=1", "b=3", "a = 2"])

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archloom import seeds
+from archloom.errors import InputError, NoArchitectureError
+from archloom.spaces.base import (
+    MAX_TRIES,
+    Buildable,
+    Categorical,
+    HasAlpha,
+    HasNeighbours,
+    HasSource,
+    SearchSpace,
+    Sized,
+    draw,
+    is_valid,
+    valid_neighbours,
+    vary,
+)
+from archloom.testing import ForbiddenSpace, RuledSpace, check_space
+from archloom.types import Arch
+
+NETWORK = {"kernel": (3, 5, 7), "width": (16, 32), "norm": ("batch",), "shape": ((1, 2), (3, 4))}
+
+option_texts = st.text("ab=, ()", min_size=1, max_size=5)
+spaces = st.lists(st.lists(option_texts, min_size=1, max_size=4, unique=True), min_size=1, max_size=4).map(
+    lambda options: Categorical({f"choice {i}": texts for i, texts in enumerate(options)})
+)
+
+
+def network() -> Categorical:
+    return Categorical(NETWORK)
+
+
+class LateRule(Categorical):
+    """Every fourth architecture that is looked at is valid."""
+
+    def __init__(self) -> None:
+        super().__init__(NETWORK)
+        self.looked = 0
+
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        self.looked += 1
+        return {} if self.looked % 4 == 0 else {"patience": 1.0}
+
+
+def test_contract() -> None:
+    check_space(network)
+
+
+def test_capabilities_are_seen() -> None:
+    space = network()
+    for capability in (SearchSpace, HasNeighbours, HasAlpha, Sized):
+        assert isinstance(space, capability)
+    for capability in (Buildable, HasSource):
+        assert not isinstance(space, capability)
+
+
+@given(space=spaces, seed=st.integers(0, 99))
+def test_whatever_options_are_called_texts_are_read_back(space: Categorical, seed: int) -> None:
+    arch = space.sample(seeds.stream(seed, "test"))
+    assert space.parse(space.format(arch)) == arch
+
+
+def test_texts_and_choices() -> None:
+    space = network()
+    arch = Arch((2, 0, 0, 1))
+    assert space.format(arch) == "kernel=7, width=16, norm=batch, shape=(3, 4)"
+    assert space.parse("kernel=7, width=16, norm=batch, shape=(3, 4)") == arch
+    assert space.choices(arch) == {"kernel": 7, "width": 16, "norm": "batch", "shape": (3, 4)}
+    assert space.size == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kernel=7", "expected CHOICE=OPTION for the choices kernel, width in this order"),
+        ("width=16, kernel=7", "expected CHOICE=OPTION for the choices kernel, width in this order"),
+        ("x, kernel=7, width=16", "expected CHOICE=OPTION for the choices kernel, width in this order"),
+        ("kernel=7, kernel=5, width=16", "kernel='7, kernel=5': expected one of 3, 5, 7"),
+        ("kernel=7, width=16, width=16", "width='16, width=16': expected one of 16, 32"),
+        ("kernel=9, width=16", "kernel='9': expected one of 3, 5, 7"),
+        ("kernel=7, width=16 ", "width='16 ': expected one of 16, 32"),
+        ("kernel=7,width=16", "expected CHOICE=OPTION for the choices kernel, width in this order"),
+    ],
+)
+def test_only_what_format_writes_is_read(text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Categorical({"kernel": (3, 5, 7), "width": (16, 32)}).parse(text)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{}, {"a": []}, {"a": ["x", "x"]}, {"a": [1, "1"]}])
+def test_unusable_options_are_told(options: dict[str, list[object]]) -> None:
+    with pytest.raises(InputError, match=r"expected at least one, each different|needs at least one choice"):
+        Categorical(options)
+
+
+def test_samples_are_uniform() -> None:
+    space, rng = network(), seeds.stream(0, "test")
+    genes = np.array([space.sample(rng).genes for _ in range(6000)])
+    for column, size in enumerate(space.sizes.tolist()):
+        counts = np.bincount(genes[:, column], minlength=size)
+        assert len(counts) == size
+        assert abs(counts / 6000 - 1 / size).max() < 5 * math.sqrt(0.25 / 6000)
+
+
+@given(space=spaces, seed=st.integers(0, 99))
+def test_neighbours_and_mutants_differ_in_one_choice(space: Categorical, seed: int) -> None:
+    rng = seeds.stream(seed, "test")
+    arch = space.sample(rng)
+    neighbours = space.neighbours(arch)
+    assert len(neighbours) == len(set(neighbours)) == sum(space.sizes - 1)
+    for near in neighbours:
+        assert sum(a != b for a, b in zip(arch.genes, near.genes, strict=True)) == 1
+        assert arch in space.neighbours(near)
+    mutant = space.mutate(arch, rng)
+    assert mutant in neighbours or (not neighbours and mutant == arch)
+
+
+def test_every_neighbour_is_a_mutant_and_genes_mutate_equally_often() -> None:
+    space, rng, arch = network(), seeds.stream(0, "test"), Arch((0, 0, 0, 0))
+    mutants = [space.mutate(arch, rng) for _ in range(3000)]
+    assert set(mutants) == set(space.neighbours(arch))
+    changed = np.array([np.flatnonzero(mutant.genes)[0] for mutant in mutants])
+    for gene in (0, 1, 3):
+        assert abs((changed == gene).mean() - 1 / 3) < 5 * math.sqrt(2 / 9 / 3000)
+
+
+def test_alpha_stands_for_the_largest_entry_that_exists() -> None:
+    space = network()
+    assert space.alpha_shape == (4, 3)
+    alpha = np.array([[0.1, 0.9, 0.2], [0.3, 0.2, 0.9], [-5.0, 0.9, 0.9], [0.5, 0.5, 0.9]])
+    assert space.discretise(alpha) == Arch((1, 0, 0, 0))
+    assert space.one_hot(Arch((1, 0, 0, 1))).tolist() == [[0, 1, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0]]
+    with pytest.raises(InputError, match=r"alpha of shape \(3, 4\): expected \(4, 3\)"):
+        space.discretise(alpha.T)
+
+
+# -- valid architectures ------------------------------------------------------------------------------------------
+
+
+def test_rules_that_are_kept_or_left_by_a_margin_are_no_violations() -> None:
+    class Margins(Categorical):
+        def violations(self, arch: Arch) -> Mapping[str, float]:
+            return {"kept exactly": 0.0, "margin": -3.0, "broken": float(arch.genes[0])}
+
+    space = Margins({"a": [0, 1]})
+    assert is_valid(space, Arch((0,)))
+    assert not is_valid(space, Arch((1,)))
+
+
+def test_draw_and_vary_pass_over_invalid_architectures() -> None:
+    space, rng = RuledSpace(), seeds.stream(0, "test")
+    arch = draw(space, rng)
+    for _ in range(200):
+        arch = vary(space, arch, rng)
+        assert arch.genes[0] != arch.genes[1]
+        assert draw(space, rng).genes[:2] not in {(i, i) for i in range(4)}
+
+
+def test_draw_takes_no_more_than_it_needs() -> None:
+    space = LateRule()
+    draw(space, seeds.stream(0, "test"))
+    assert space.looked == 4
+
+
+@pytest.mark.parametrize("way", ["draw", "vary"])
+def test_looking_for_a_valid_architecture_is_bounded(way: str) -> None:
+    class Counting(ForbiddenSpace):
+        looked = 0
+
+        def violations(self, arch: Arch) -> Mapping[str, float]:
+            Counting.looked += 1
+            return super().violations(arch)
+
+    space, rng = Counting(), seeds.stream(0, "test")
+    with pytest.raises(NoArchitectureError) as caught:
+        draw(space, rng) if way == "draw" else vary(space, Arch((0,) * 8), rng)
+    assert Counting.looked <= MAX_TRIES + 1
+    assert str(caught.value) == (
+        f"space 'forbidden': none of {MAX_TRIES} architectures drawn is valid (the last breaks forbidden by 1); "
+        "loosen the rule or give a space that satisfies it more often"
+    )
+
+
+def test_valid_neighbours_keep_the_order() -> None:
+    space = RuledSpace()
+    arch = draw(space, seeds.stream(0, "test"))
+    kept = valid_neighbours(space, arch)
+    assert kept == [near for near in space.neighbours(arch) if near.genes[0] != near.genes[1]]
+    assert len(kept) < len(space.neighbours(arch))

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pytest
+
+from archloom import seeds
+from archloom.data.tables import Table
+from archloom.errors import InputError
+from archloom.spaces.base import HasSource, SearchSpace
+from archloom.spaces.nb201 import EDGES, OPERATIONS, Nb201, macs, parameters
+from archloom.testing import check_space
+from archloom.types import Arch
+
+FIVE = [Arch(genes) for genes in itertools.product(range(5), repeat=6)]
+SKIP, CONV1, CONV3 = 1, 2, 3
+
+CANONICAL = Nb201(canonical=True)  # its classes are made once, for all tests
+
+
+@pytest.mark.parametrize("make", [Nb201, partial(Nb201, canonical=True)])
+def test_contract(make: Callable[[], SearchSpace]) -> None:
+    check_space(make)
+
+
+def test_texts_are_the_benchmarks_own() -> None:
+    space = Nb201()
+    text = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_3x3~0|none~1|skip_connect~2|"
+    arch = space.parse(text)
+    assert arch == Arch((4, 2, 1, 3, 0, 1))
+    assert space.format(arch) == text
+    assert space.parse(f"  {text}\n") == arch
+    assert space.operations(arch)[3] == "nor_conv_3x3"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("|none~0|+|none~0|none~1|", "expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"),
+        ("|none~0|+|none~1|none~0|+|none~0|none~1|none~2|", "expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"),
+        ("|none~0|+|none~0|none~1|+|none~0|none~1|conv~2|", "2->3='conv': expected one of none, skip_connect"),
+    ],
+)
+def test_another_text_is_told(text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Nb201().parse(text)
+    assert message in str(caught.value)
+
+
+def test_genes_are_the_six_edges_in_order() -> None:
+    with pytest.raises(InputError, match="expected 0->1, 0->2, 1->2, 0->3, 1->3, 2->3"):
+        Nb201({f"{a}->{b}": OPERATIONS for a, b in reversed(EDGES)})
+
+
+def test_other_operations_keep_their_own_texts() -> None:
+    space = Nb201({f"{a}->{b}": ("none", "sep_conv") for a, b in EDGES})
+    assert space.size == 64
+    assert space.parse(space.format(Arch((1, 0, 1, 0, 1, 0)))) == Arch((1, 0, 1, 0, 1, 0))
+
+
+# -- isomorphic cells ---------------------------------------------------------------------------------------------
+
+
+def test_the_published_number_of_classes() -> None:
+    """15,625 cells, 6,466 different ones (Dong & Yang 2020, section 2.1)."""
+    assert Nb201().size == len(FIVE) == 15_625
+    assert CANONICAL.size == 6_466
+    assert len({CANONICAL.key(arch) for arch in FIVE}) == 6_466
+    assert len({Nb201().key(arch) for arch in FIVE}) == 15_625
+
+
+def test_the_first_cell_of_a_class_stands_for_all() -> None:
+    classes: dict[str, list[Arch]] = defaultdict(list)
+    for arch in FIVE:
+        classes[CANONICAL.key(arch)].append(arch)
+    for members in classes.values():
+        assert {CANONICAL.canonical(arch) for arch in members} == {members[0]}
+        assert len({CANONICAL.signature(arch) for arch in members}) == 1
+
+
+def linear(arch: Arch, mixing: dict[int, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """The cell with every operation a fixed matrix: cells of one class must agree."""
+    nodes = [x]
+    for node in (1, 2, 3):
+        terms = [mixing[int(g)] @ nodes[a] for g, (a, b) in zip(arch.genes, EDGES, strict=True) if b == node]
+        nodes.append(np.sum(terms, axis=0))
+    return nodes[3]
+
+
+def test_cells_of_a_class_compute_the_same() -> None:
+    rng = seeds.stream(0, "test")
+    mixing = {0: np.zeros((3, 3)), 1: np.eye(3)} | {i: rng.normal(size=(3, 3)) for i in (2, 3, 4)}
+    x = rng.normal(size=3)
+    for arch in FIVE[::7]:
+        np.testing.assert_allclose(linear(arch, mixing, x), linear(CANONICAL.canonical(arch), mixing, x), atol=1e-9)
+
+
+def test_known_isomorphs() -> None:
+    """A skip into node 1 makes edges from 0 and from 1 the same; an edge out of a dead node is dead."""
+    assert CANONICAL.key(Arch((SKIP, CONV1, 0, 0, 0, CONV3))) == CANONICAL.key(Arch((SKIP, 0, CONV1, 0, 0, CONV3)))
+    assert CANONICAL.key(Arch((0, 0, CONV1, CONV3, CONV1, 0))) == CANONICAL.key(Arch((0, 0, 0, CONV3, 0, 0)))
+    assert CANONICAL.key(Arch((0, 0, 0, CONV1, 0, 0))) != CANONICAL.key(Arch((0, 0, 0, CONV3, 0, 0)))
+
+
+# -- against the table --------------------------------------------------------------------------------------------
+
+
+def test_counts_of_every_cell_are_the_tables(nb201_table: Table) -> None:
+    assert list(nb201_table.options[0]) == list(OPERATIONS)
+    np.testing.assert_allclose(parameters(nb201_table.genes) / 1e6, nb201_table.metric("cifar10_params_m"), atol=1e-6)
+    np.testing.assert_allclose(macs(nb201_table.genes) / 1e6, nb201_table.metric("cifar10_flops_m"), rtol=1e-5)
+
+
+def test_the_table_makes_the_same_space(nb201_table: Table) -> None:
+    choices = dict(zip(nb201_table.gene_names, nb201_table.options, strict=True))
+    space = Nb201.for_table(choices, nb201_table.genes, canonical=True)
+    assert space.size == 6_466
+    assert space.options == Nb201().options
+
+
+# -- networks -----------------------------------------------------------------------------------------------------
+
+
+def test_the_source_is_a_file_that_builds_the_same_network() -> None:
+    torch = pytest.importorskip("torch")
+    space, arch = Nb201(), Arch((3, 1, 0, 2, 4, 1))
+    assert isinstance(space, HasSource)
+    text = space.source(arch, "found by a test")
+    assert "archloom." not in text.replace("archloom.\n", "")
+    assert space.format(arch) in text
+    assert "found by a test" in text
+    names: dict[str, object] = {"__name__": "exported"}
+    exec(compile(text, "exported.py", "exec"), names)
+    ours, exported = space.build(arch, 5).state_dict(), names["make_network"](seed=5).state_dict()  # type: ignore[operator]
+    assert list(ours) == list(exported)
+    assert all(torch.equal(ours[name], exported[name]) for name in ours)
+
+
+def test_an_operation_without_a_layer_is_told() -> None:
+    pytest.importorskip("torch")
+    space = Nb201({f"{a}->{b}": ("none", "nor_conv_5x5") for a, b in EDGES})
+    with pytest.raises(InputError, match="unknown operation to build 'nor_conv_5x5'; did you mean 'nor_conv_3x3'"):
+        space.build(Arch((1, 0, 0, 0, 0, 0)), seed=0)
+
+
+def test_a_drawing_has_the_cells_edges() -> None:
+    drawing = Nb201().drawing(Arch((3, 0, 1, 2, 4, 0)))
+    assert drawing.nodes == ("in", "1", "2", "out")
+    assert [(e.source, e.target) for e in drawing.edges] == list(EDGES)
+    assert [e.absent for e in drawing.edges] == [False, True, False, False, False, True]

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+
+from archloom import registry, seeds
+from archloom.errors import InputError
+from archloom.spaces.base import Buildable, HasAlpha, HasNeighbours
+from archloom.strategies.base import BaseStrategy, pack_archs, pack_trials, unpack_archs, unpack_trials
+from archloom.testing import PLANTED_CRITERIA, PlantedSpace, check_strategy
+from archloom.types import Arch, Inherit, Proposal, Result, Trial
+
+BASELINES = {"random", "random_walk"}
+"""Strategies that learn nothing."""
+
+
+@pytest.mark.parametrize("name", registry.STRATEGIES)
+def test_every_registered_strategy_keeps_the_contract(name: str) -> None:
+    check_strategy(registry.load_strategy(name), beats_random=name not in BASELINES)
+
+
+class Diary(BaseStrategy):
+    """Proposes 0, 1, 2, ... `last` and notes what it learns."""
+
+    @dataclass(frozen=True)
+    class Options:  # type: ignore[misc]
+        last: int = 4
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.next = 0
+        self.learned: list[int] = []
+
+    def propose(self) -> Proposal | None:
+        if self.next > self.options.last:
+            return None
+        self.next += 1
+        return Proposal(Arch((self.next - 1,)))
+
+    def learn(self, trial: Trial) -> None:
+        self.learned.append(trial.id)
+
+    def dump(self) -> dict[str, Any]:
+        return {"next": self.next}
+
+    def restore(self, own: dict[str, Any]) -> None:
+        self.next = own["next"]
+
+
+def diary(*options: Any) -> Diary:
+    return Diary(PlantedSpace(), PLANTED_CRITERIA, seeds.stream(0, "strategy"), *options)
+
+
+def test_ask_gives_at_most_n_and_nothing_when_finished() -> None:
+    strategy = diary()
+    assert [p.arch.genes[0] for p in strategy.ask(2)] == [0, 1]
+    assert [p.arch.genes[0] for p in strategy.ask(9)] == [2, 3, 4]
+    assert list(strategy.ask(1)) == []
+
+
+@pytest.mark.parametrize("n", [0, -3])
+def test_asking_for_nothing_is_told(n: int) -> None:
+    with pytest.raises(InputError, match=rf"^ask\({n}\): expected at least 1$"):
+        diary().ask(n)
+
+
+def test_trials_are_learned_in_the_order_of_their_ids() -> None:
+    strategy = diary()
+    trials = [Trial(i, Proposal(Arch((0,))), Result()) for i in (4, 2, 9, 3)]
+    strategy.tell(trials)
+    assert strategy.learned == [2, 3, 4, 9]
+    assert [t.id for t in trials] == [4, 2, 9, 3]
+
+
+def test_options_have_defaults() -> None:
+    assert diary().options == Diary.Options()
+    assert diary(Diary.Options(last=0)).options.last == 0
+
+
+def test_the_state_holds_the_generator_and_the_subclass() -> None:
+    one, other = diary(), diary()
+    one.ask(3)
+    one.draw()
+    other.load_state_dict(one.state_dict())
+    assert one.draw() == other.draw()
+    assert one.ask(1) == other.ask(1)
+
+
+class Bare:
+    """A space that can do nothing beyond what every space can."""
+
+    name = "bare"
+
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("capability", "told"),
+    [
+        (HasNeighbours, "neighbours"),
+        (HasAlpha, "alpha_shape and discretise and one_hot"),
+        (Buildable, "build"),
+    ],
+)
+def test_a_space_without_a_needed_capability_is_refused(capability: type[Any], told: str) -> None:
+    class Needy(BaseStrategy):
+        needs: ClassVar[tuple[type[Any], ...]] = (capability,)
+
+    with pytest.raises(InputError) as caught:
+        Needy(Bare(), PLANTED_CRITERIA, seeds.stream(0, "strategy"))  # type: ignore[arg-type]
+    assert str(caught.value) == f"strategy Needy needs a space with {told}, which space 'bare' has not"
+
+
+def test_trials_and_architectures_are_packed_without_loss() -> None:
+    proposal = Proposal(Arch((1, 2.5)), 3, Inherit(1, {0: None, 2: 5}), {"k": [1]})
+    trials = [Trial(0, proposal, Result({"a": 1.5})), Trial(1, Proposal(Arch(())), Result.failed("no", 2.0))]
+    assert unpack_trials(pack_trials(trials)) == trials
+    archs = [trial.proposal.arch for trial in trials]
+    assert unpack_archs(pack_archs(archs)) == archs

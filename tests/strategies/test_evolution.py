@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archloom import seeds
+from archloom.constraints import Criteria, criteria
+from archloom.errors import InputError
+from archloom.spaces.base import SearchSpace
+from archloom.strategies.evolution import Evolution, EvolutionOptions
+from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, RuledSpace
+from archloom.types import Arch, Proposal, Result, Trial
+
+
+def worth(arch: Arch) -> float:
+    return PlantedEvaluator().evaluate(Proposal(arch), None, np.random.default_rng(0))[0].scores["worth"]
+
+
+def evolution(population: int, sample: int, seed: int = 0, space: SearchSpace | None = None) -> Evolution:
+    options = EvolutionOptions(population, sample)
+    return Evolution(space or PlantedSpace(), PLANTED_CRITERIA, seeds.stream(seed, "strategy"), options)
+
+
+def drive(strategy: Evolution, steps: int, first_id: int = 0, fails: Any = lambda trial_id: False) -> list[Arch]:
+    asked = []
+    for trial_id in range(first_id, first_id + steps):
+        (proposal,) = strategy.ask(1)
+        asked.append(proposal.arch)
+        result = Result.failed("no") if fails(trial_id) else Result({"worth": worth(proposal.arch)})
+        strategy.tell([Trial(trial_id, proposal, result)])
+    return asked
+
+
+def published(population: int, sample: int, steps: int, rng: np.random.Generator) -> list[Arch]:
+    """Real et al. 2019, Algorithm 1, as printed: a queue of models, tournaments of a sample drawn with replacement."""
+    space = PlantedSpace()
+    queue: deque[tuple[Arch, float]] = deque()
+    history = []
+    while len(queue) < population:
+        arch = space.sample(rng)
+        queue.append((arch, worth(arch)))
+        history.append(arch)
+    while len(history) < steps:
+        picked = rng.integers(len(queue), size=sample)
+        parent = max((queue[i] for i in picked), key=lambda model: model[1])
+        child = space.mutate(parent[0], rng)
+        queue.append((child, worth(child)))
+        history.append(child)
+        queue.popleft()
+    return history
+
+
+@pytest.mark.parametrize(("population", "sample"), [(1, 1), (5, 2), (20, 10), (20, 20)])
+def test_it_is_the_published_algorithm(population: int, sample: int) -> None:
+    for seed in range(3):
+        expected = published(population, sample, 150, seeds.stream(seed, "strategy"))
+        assert drive(evolution(population, sample, seed), 150) == expected
+
+
+def test_the_oldest_dies_however_good_it_is() -> None:
+    strategy = evolution(3, 3)
+    best = Arch((1,) * 8)
+    told = [best, Arch((0,) * 8), Arch((2,) * 8), Arch((3,) * 8)]
+    strategy.ask(3)
+    for trial_id, arch in enumerate(told[:3]):
+        strategy.tell([Trial(trial_id, Proposal(arch), Result({"worth": worth(arch)}))])
+    assert [t.id for t in strategy.population] == [0, 1, 2]
+    strategy.tell([Trial(3, Proposal(told[3]), Result({"worth": worth(told[3])}))])
+    assert [t.id for t in strategy.population] == [1, 2, 3]
+    assert all(strategy.select().proposal.arch != best for _ in range(50))
+
+
+def test_children_differ_from_a_living_parent_in_one_gene() -> None:
+    strategy = evolution(10, 5)
+    drive(strategy, 10)
+    for trial_id in range(10, 60):
+        living = [t.proposal.arch.genes for t in strategy.population]
+        (child,) = drive(strategy, 1, trial_id)
+        assert any(sum(a != b for a, b in zip(child.genes, genes, strict=True)) == 1 for genes in living)
+
+
+def test_a_tournament_of_all_takes_the_best_and_of_one_any() -> None:
+    keen, random = evolution(30, 30), evolution(30, 1)
+    for strategy in (keen, random):
+        drive(strategy, 30)
+    scores = [t.result.scores["worth"] for t in keen.population]
+    wins = [keen.select().result.scores["worth"] for _ in range(200)]
+    # Drawn with replacement: the best is missing from a sample of 30 with probability (1 - 1/30)**30, a third.
+    assert wins.count(max(scores)) > 100
+    assert {t.id for t in (random.select() for _ in range(600))} == set(range(30))
+
+
+def test_failed_trials_lose_every_tournament_and_age_out() -> None:
+    strategy = evolution(4, 50 and 4)
+    drive(strategy, 4, fails=lambda trial_id: trial_id % 2 == 0)
+    for _ in range(100):
+        winner = strategy.select()
+        picks_a_good_one = winner.result.ok
+        assert picks_a_good_one or not any(t.result.ok for t in strategy.population) or winner.id in (0, 2)
+    drive(strategy, 4, first_id=4)
+    assert all(t.result.ok for t in strategy.population)
+
+
+def test_constraints_decide_before_objectives() -> None:
+    wanted: Criteria = criteria(["worth"], {"worth": "max", "size": "min"}, ["size<=1"])
+    strategy = Evolution(PlantedSpace(), wanted, seeds.stream(0, "strategy"), EvolutionOptions(2, 2))
+    strategy.ask(2)
+    results = [Result({"worth": 99.0, "size": 2.0}), Result({"worth": 1.0, "size": 1.0})]
+    strategy.tell([Trial(i, Proposal(Arch((i,) * 8)), result) for i, result in enumerate(results)])
+    winners = [strategy.select().id for _ in range(100)]
+    assert 60 < winners.count(1) < 90  # three of the four equally likely samples hold trial 1
+
+
+def test_with_many_in_flight_it_fills_the_population_first() -> None:
+    strategy, rng = evolution(6, 3), seeds.stream(0, "strategy")
+    space = PlantedSpace()
+    assert [p.arch for p in strategy.ask(6)] == [space.sample(rng) for _ in range(6)]
+    assert len(strategy.ask(4)) == 4  # nothing is told yet: more at random rather than waiting
+
+
+def test_mutants_keep_the_spaces_rules() -> None:
+    assert all(arch.genes[0] != arch.genes[1] for arch in drive(evolution(5, 5, space=RuledSpace()), 300))
+
+
+@pytest.mark.parametrize(("population", "sample"), [(0, 0), (10, 11), (10, 0), (-1, -1), (1_000_001, 10)])
+def test_impossible_tournaments_are_told(population: int, sample: int) -> None:
+    with pytest.raises(InputError) as caught:
+        EvolutionOptions(population, sample)
+    message = f"population={population}, sample={sample}: expected 1 <= sample <= population"
+    assert str(caught.value).startswith(message)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+
+from archloom import seeds
+from archloom.data.tables import Table
+from archloom.executors.serial import SerialExecutor
+from archloom.history import History
+from archloom.problems import ProblemSpec as Spec
+from archloom.problems import TableProblem, choose
+from archloom.search import Ending, Limits, MemoryJournal, Search
+from archloom.spaces.base import Categorical, draw
+from archloom.spaces.nb201 import Nb201
+from archloom.strategies.random_search import RandomSearch
+from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, RuledSpace
+
+
+def test_it_draws_from_the_spaces_own_sampler() -> None:
+    space = RuledSpace()
+    strategy = RandomSearch(space, PLANTED_CRITERIA, seeds.stream(3, "strategy"))
+    rng = seeds.stream(3, "strategy")
+    assert [p.arch for p in strategy.ask(50)] == [draw(space, rng) for _ in range(50)]
+
+
+def test_with_the_record_it_draws_without_replacement() -> None:
+    """As many queries as there are architectures ask for each once."""
+
+    class Small(Categorical):
+        def __init__(self) -> None:
+            super().__init__({"a": range(4), "b": range(5)})
+
+    space, journal = Small(), MemoryJournal()
+    strategy = RandomSearch(space, PLANTED_CRITERIA, seeds.stream(0, "strategy"))
+    ending = Search(space, strategy, SerialExecutor(PlantedEvaluator()), journal, Limits(100), 0).run()
+    asked = [line.genes for line in journal.lines if line.query is not None]
+    assert ending is Ending.EXHAUSTED
+    assert len(asked) == len(set(asked)) == 20
+
+
+def test_published_result_on_nb201(nb201_table: Table) -> None:
+    """Test accuracy 94.11 after 500 unique cells, chosen by it: the known answer that comes with the table."""
+    genes, test = nb201_table.genes, nb201_table.metric("cifar10_test_200")
+    assert genes.shape == (15_625, 6)
+    scenario = choose(TableProblem(nb201_table, Nb201()), Spec("nb201", objectives=("cifar10_test_200",)))
+    found = []
+    for seed in range(30):
+        journal = MemoryJournal()
+        strategy = RandomSearch(scenario.space, scenario.criteria, seeds.stream(seed, "strategy"))
+        Search(scenario.space, strategy, SerialExecutor(scenario.evaluator), journal, Limits(500), seed).run()
+        history = History.of(journal.lines, scenario.criteria)
+        assert history.queries == 500
+        found.append(history.curve()[-1][1])
+    assert abs(np.mean(found) - 94.11) < 0.05
+    assert max(found) <= test.max() + 1e-4
+
+
+def test_planted_architectures_come_by_chance_only() -> None:
+    space = PlantedSpace()
+    strategy = RandomSearch(space, PLANTED_CRITERIA, seeds.stream(0, "strategy"))
+    genes = np.array([p.arch.genes for p in strategy.ask(4000)])
+    assert abs((genes == 1).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / genes.size)

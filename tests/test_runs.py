@@ -1,0 +1,607 @@
+"""Whole runs and groups of runs: killed at any moment, on any number of workers, they come out the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from archloom import runs, search, store
+from archloom.errors import InputError, StoreError
+from archloom.problems import ProblemSpec
+from archloom.search import Limits
+from archloom.store import Line, TornTailWarning, read_lines
+from archloom.testing import PlantedEvaluator
+
+Listing = dict[str, bytes | None]
+
+
+def request_for(
+    table: Path, strategy: str = "random", queries: int = 40, width: int = 1, seed: int = 0, **more: Any
+) -> runs.Request:
+    return runs.Request(strategy, ProblemSpec("nb201", str(table), **more), seed, Limits(queries, width))
+
+
+def record(path: Path) -> bytes:
+    return (path / "trials.jsonl").read_bytes()
+
+
+def resumed(path: Path, request: runs.Request | None = None) -> runs.RunReport:
+    """Go on with a folder that may be torn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return runs.run_folder(path, request)
+
+
+# -- one run ------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_finds_the_best_of_a_small_table(tmp_path: Path, small_table: Path) -> None:
+    report = runs.run_folder(tmp_path / "run", request_for(small_table, "local_search", queries=200))
+    assert report.value == 71.0 and report.rank == 1
+    best = report.history.best()
+    assert best is not None
+    assert best.arch == "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|".replace("op", "nor_conv_3x3")
+    assert best.report == {"test": 70.0} and best.scores == {"valid": 71.0}
+    assert report.ending == "all queries asked" and report.trials >= 200
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary == runs.summarise(report)
+    assert summary["best"]["value"] == 71.0 and summary["queries"] == 200
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert manifest["table"]["path"] == str(small_table) and len(manifest["table"]["sha256"]) == 64
+    assert not (tmp_path / "run" / "holder.json").exists()
+
+
+def test_in_memory_is_the_same_run(tmp_path: Path, small_table: Path, strategy: str) -> None:
+    request = request_for(small_table, strategy)
+    kept = runs.run_folder(tmp_path / "run", request)
+    fleeting = runs.run_in_memory(request)
+    assert fleeting.history == kept.history and fleeting.path is None
+    assert runs.read_report(tmp_path / "run").history == kept.history
+
+
+def test_the_same_request_gives_the_same_bytes(tmp_path: Path, small_table: Path, strategy: str) -> None:
+    for name in ("one", "two"):
+        runs.run_folder(tmp_path / name, request_for(small_table, strategy))
+    assert record(tmp_path / "one") == record(tmp_path / "two")
+    runs.run_folder(tmp_path / "other", request_for(small_table, strategy, seed=1))
+    assert record(tmp_path / "one") != record(tmp_path / "other")
+
+
+def test_a_mistake_writes_nothing(tmp_path: Path, small_table: Path) -> None:
+    for wrong in (
+        replace(request_for(small_table), strategy="randon"),
+        replace(request_for(small_table), seed=-1),
+        replace(request_for(small_table), seed=2**70),
+        replace(request_for(small_table), options={"population": 3}),
+        request_for(small_table, objectives=("vallid",)),
+        request_for(small_table, constraints=("params<=-1",)),
+        request_for(tmp_path / "missing.npz"),
+    ):
+        with pytest.raises(InputError):
+            runs.run_folder(tmp_path / "run", wrong)
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_goes_on_with_its_own_request_only(tmp_path: Path, small_table: Path) -> None:
+    request = request_for(small_table)
+    runs.run_folder(tmp_path / "run", request)
+    before = record(tmp_path / "run")
+    runs.run_folder(tmp_path / "run", request)
+    with pytest.raises(InputError, match="holds another run"):
+        runs.run_folder(tmp_path / "run", replace(request, seed=1))
+    assert record(tmp_path / "run") == before
+    assert runs.read_request(tmp_path / "run") == request
+
+
+def test_a_finished_run_gives_its_result_again(tmp_path: Path, small_table: Path, strategy: str) -> None:
+    first = runs.run_folder(tmp_path / "run", request_for(small_table, strategy))
+    before = record(tmp_path / "run")
+    heard: list[Line] = []
+    again = runs.run_folder(tmp_path / "run", progress=heard.extend)
+    assert again.history == first.history and again.ending == first.ending and heard == []
+    assert again.seconds >= first.seconds
+    assert record(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(
+    ("strategy_name", "limits", "ending"),
+    [
+        ("random", Limits(10_000, max_repeats=10_000), "every architecture of the space asked"),
+        ("random_walk", Limits(10_000, max_repeats=3), "the strategy asks only for architectures it knows"),
+    ],
+)
+def test_an_ended_run_stays_ended(
+    tmp_path: Path, small_table: Path, strategy_name: str, limits: Limits, ending: str
+) -> None:
+    request = replace(request_for(small_table, strategy_name), limits=limits)
+    assert runs.run_folder(tmp_path / "run", request).ending == ending
+    before = record(tmp_path / "run")
+    assert runs.run_folder(tmp_path / "run").ending == ending
+    (tmp_path / "run" / "state.npz").unlink()
+    assert runs.run_folder(tmp_path / "run").ending == ending
+    assert record(tmp_path / "run") == before
+
+
+def test_another_table_under_the_same_name_is_noticed(tmp_path: Path, small_table: Path) -> None:
+    from archloom.data.tables import load_table, save_table
+
+    mine = tmp_path / "mine.npz"
+    mine.write_bytes(small_table.read_bytes())
+    runs.run_folder(tmp_path / "run", request_for(mine))
+    table = load_table(mine)
+    save_table(
+        mine, space="nb201", gene_names=table.gene_names, options=table.options, genes=table.genes,
+        metrics={"valid": np.zeros(729), "test": np.zeros(729)}, goals={"valid": "max", "test": "max"},
+        source="another", units="percent",
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"was made with table .* put the original file back"):
+        runs.run_folder(tmp_path / "run")
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("width", [1, 4])
+def test_workers_change_nothing(tmp_path: Path, planted: Path, width: int, workers: int) -> None:
+    request = runs.Request("evolution", ProblemSpec(str(planted)), 3, Limits(24, width), {"population": 8, "sample": 3})
+    serial = runs.run_folder(tmp_path / "serial", request)
+    parallel = runs.run_folder(tmp_path / "parallel", request, workers=workers)
+    assert parallel.history == serial.history
+    assert read_lines(tmp_path / "parallel") == read_lines(tmp_path / "serial")
+    assert runs.run_folder(tmp_path / "parallel").history == serial.history, "and others can go on with it"
+
+
+# -- killed -------------------------------------------------------------------------------------------------------
+
+KILLER = '''
+"""Forks children that go on with a run, and kills each after a random time. Prints what it saw as JSON."""
+import json, os, random, signal, sys, time, warnings
+from pathlib import Path
+
+from archloom import runs, search, seeds, store
+from archloom.registry import load_strategy
+from archloom.problems import ProblemSpec
+from archloom.search import Limits
+
+strategy, table, home, kills, width = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+store.COMMIT_EVERY_S = 0.0  # every trial is a commit of its own
+search.CHECKPOINT_EVERY_S = 0.0  # and nearly every trial a checkpoint
+search.CHECKPOINT_SHARE = 0.5
+warnings.simplefilter("ignore")  # torn tails
+request = runs.Request(strategy, ProblemSpec("nb201", table), 0, Limits(300, width))
+load_strategy(strategy)  # imported before the forks
+
+
+def child(path, told):
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        runs.run_folder(path, request, progress=lambda lines: os.write(told, b"".join(b"%d " % x.id for x in lines)))
+        os._exit(0)
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    os._exit(1)
+
+
+started = time.monotonic()
+assert os.waitpid(child(home / "whole", os.open(os.devnull, os.O_WRONLY)), 0)[1] == 0
+whole = (home / "whole" / "trials.jsonl").read_bytes()
+took = time.monotonic() - started
+rng, killed, finished, torn, seen = random.Random(strategy), 0, 0, 0, []
+path = home / "run-0"
+while killed < kills:
+    reader, writer = os.pipe()
+    pid = child(path, writer)
+    os.close(writer)
+    time.sleep(rng.uniform(0.0, 0.4 * took))
+    os.kill(pid, signal.SIGKILL)
+    status = os.waitpid(pid, 0)[1]
+    told = [int(x) for x in os.read(reader, 1 << 16).split()]
+    os.close(reader)
+    content = (path / "trials.jsonl").read_bytes() if (path / "trials.jsonl").exists() else b""
+    good = content[: content.rfind(b"\\n") + 1]
+    torn += good != content
+    seen.append(len(good))
+    assert whole.startswith(good), "the record is not the beginning of the whole one"
+    ids = {json.loads(line)["id"] for line in good.splitlines()}
+    assert ids.issuperset(told), "what was reported done is not on disk"
+    if os.WIFSIGNALED(status):
+        killed += 1
+    else:
+        assert os.WEXITSTATUS(status) == 0, "a run could not go on"
+    if good == whole or killed == kills:
+        assert os.waitpid(child(path, os.open(os.devnull, os.O_WRONLY)), 0)[1] == 0
+        assert (path / "trials.jsonl").read_bytes() == whole, "the record is another one"
+        finished += 1
+        path = home / f"run-{finished}"
+print(json.dumps({"killed": killed, "finished": finished, "torn": torn, "lengths": len(set(seen)), "took": took}))
+'''
+
+
+@contextmanager
+def process(*arguments: object, **how: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process in a group of its own, of which nothing is left afterwards."""
+    child = subprocess.Popen(
+        [sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}, **how,
+    )  # fmt: skip
+    try:
+        yield child
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_killed_at_random_instants(tmp_path: Path, small_table: Path, strategy: str, width: int) -> None:
+    """With four strategies, a hundred kills in all; every run that was killed comes out byte for byte the same."""
+    kills = 13
+    with process("-c", KILLER, strategy, small_table, tmp_path, kills, width) as killer:
+        out, err = killer.communicate(timeout=100)
+    assert killer.returncode == 0, err
+    seen = json.loads(out)
+    assert seen["killed"] == kills and seen["finished"] >= 1
+    assert seen["lengths"] > 2, f"the kills all came at the same point: {seen}"
+
+
+class Crash(BaseException):
+    """The power is gone."""
+
+
+class DyingOs:
+    """The os module until call number `at` of write, fsync and ftruncate; that one and all later ones crash.
+
+    A write that crashes has written a part of its bytes, an fsync all that was before it.
+    """
+
+    def __init__(self, at: int) -> None:
+        self.calls, self._at = 0, at
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def _live(self) -> bool:
+        self.calls += 1
+        return self.calls <= self._at
+
+    def write(self, file: int, content: memoryview) -> int:
+        if not self._live():
+            if self.calls == self._at + 1:
+                os.write(file, content[: len(content) * 2 // 3])
+            raise Crash
+        return os.write(file, content)
+
+    def fsync(self, file: int) -> None:
+        if not self._live():
+            raise Crash
+
+    def ftruncate(self, file: int, size: int) -> None:
+        if not self._live():
+            raise Crash
+        os.ftruncate(file, size)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_crashed_at_every_commit_boundary(
+    tmp_path: Path, small_table: Path, strategy: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "COMMIT_EVERY_S", 0.0)
+    monkeypatch.setattr(search, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(search, "CHECKPOINT_SHARE", float("inf"))
+    request = request_for(small_table, strategy, queries=6, width=width)
+    options = {"population": 3, "sample": 2} if strategy == "evolution" else {}
+    request = replace(request, options=options)
+    counter = DyingOs(10**9)
+    monkeypatch.setattr(store, "os", counter)
+    runs.run_folder(tmp_path / "whole", request)
+    assert counter.calls > 20
+    for at in range(counter.calls):
+        path = tmp_path / f"run-{at}"
+        monkeypatch.setattr(store, "os", DyingOs(at))
+        with pytest.raises(Crash), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            runs.run_folder(path, request)
+        monkeypatch.setattr(store, "os", DyingOs(10**9))
+        resumed(path, request)
+        assert record(path) == record(tmp_path / "whole"), f"crashed at call {at} of {counter.calls}"
+
+
+def test_torn_at_random_offsets(tmp_path: Path, small_table: Path, strategy: str) -> None:
+    """The record loses its tail, the checkpoint its end or everything: the run is the same."""
+    path, rng = tmp_path / "run", np.random.default_rng(0)
+    runs.run_folder(path, request_for(small_table, strategy))
+    whole, state = record(path), (path / "state.npz").read_bytes()
+    for attempt in range(15):
+        (path / "trials.jsonl").write_bytes(whole[: int(rng.integers(len(whole) + 1))])
+        if attempt % 3 == 0:
+            (path / "state.npz").unlink()
+        else:
+            (path / "state.npz").write_bytes(state[: int(rng.integers(len(state) + 1))] if attempt % 3 == 1 else state)
+        resumed(path)
+        assert record(path) == whole
+    (path / "trials.jsonl").unlink()
+    resumed(path)
+    assert record(path) == whole
+
+
+def test_a_torn_tail_is_told(tmp_path: Path, small_table: Path) -> None:
+    runs.run_folder(tmp_path / "run", request_for(small_table))
+    with (tmp_path / "run" / "trials.jsonl").open("ab") as file:
+        file.write(b'{"id":40,')
+    with pytest.warns(TornTailWarning, match=r"the last 9 bytes were torn by a crash .* \d+ committed trials are intact"):
+        runs.run_folder(tmp_path / "run")
+
+
+def test_a_full_disk_stops_a_run_that_then_goes_on(
+    tmp_path: Path, small_table: Path, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    request = request_for(small_table, strategy)
+    runs.run_folder(tmp_path / "whole", request)
+    monkeypatch.setattr(store, "COMMIT_EVERY_S", 0.0)
+    real, room = os.write, [9]
+
+    def write(file: int, content: memoryview) -> int:
+        room[0] -= 1
+        if room[0] < 0:
+            real(file, content[:5])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(file, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.os, "write", write)
+        with pytest.raises(StoreError, match="No space left on device; free some space, then: archloom resume"):
+            runs.run_folder(tmp_path / "run", request)
+    assert len(read_lines(tmp_path / "run")) == 9, "what was committed is intact"
+    assert runs.read_report(tmp_path / "run").ending is None
+    runs.run_folder(tmp_path / "run")  # no warning: there is no torn tail
+    assert record(tmp_path / "run") == record(tmp_path / "whole")
+
+
+# -- evaluators that misbehave ------------------------------------------------------------------------------------
+
+MISBEHAVING = """
+import os, signal, sys
+import archloom
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+def evaluate(choices):
+    kind = choices["kind"]
+    if kind == "nan":
+        return float("nan")
+    if kind == "inf":
+        return float("inf")
+    if kind == "raises":
+        raise ValueError("two\\nlines")
+    if kind == "exits":
+        sys.exit(3)
+    if kind == "text":
+        return {"score": "high"}
+    if kind == "nothing":
+        return None
+    if kind == "stray":
+        return {"score": 1, "socre": 2}
+    if kind == "absent":
+        return {}
+    if kind in ("dies", "killed", "once"):
+        with open(HERE / kind, "a") as file:
+            file.write("x")
+        if kind == "dies":
+            os._exit(7)
+        if kind == "killed" or len((HERE / kind).read_text()) == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return choices["number"]
+
+problem = archloom.Problem(
+    archloom.Categorical({"kind": %r, "number": [1, 2, 3]}), evaluate, {"score": "max"}
+)
+"""
+
+REASONS = {
+    "nan": "score is nan",
+    "inf": "score is inf",
+    "raises": "ValueError: two lines",
+    "exits": "SystemExit: 3",
+    "text": "ValueError: could not convert string to float: 'high'",
+    "nothing": "TypeError: float() argument must be a string or a real number, not 'NoneType'",
+    "stray": "InputError: metric 'socre' is neither in goals nor in report",
+    "absent": "the evaluator gave no score named score",
+    "fine": None,
+}
+
+
+def test_what_fails_is_a_failed_trial_and_never_the_best(tmp_path: Path) -> None:
+    problem = tmp_path / "problem.py"
+    problem.write_text(MISBEHAVING % list(REASONS))
+    request = runs.Request("random", ProblemSpec(str(problem)), 0, Limits(100))
+    report = runs.run_folder(tmp_path / "run", request)
+    assert report.ending == "every architecture of the space asked"
+    found: dict[str, set[str | None]] = {}
+    for line in report.history.lines:
+        found.setdefault(line.arch.split(",")[0].removeprefix("kind="), set()).add(line.error)
+    assert found == {kind: {reason} for kind, reason in REASONS.items()}
+    assert report.value == 3.0 and len(report.history.failed) == 24
+    assert all(line.scores == {} for line in report.history.failed)
+
+
+def test_a_dead_worker_is_replaced_three_times_at_most(tmp_path: Path) -> None:
+    problem = tmp_path / "problem.py"
+    problem.write_text((MISBEHAVING % ["dies", "killed", "once", "fine"]).replace("[1, 2, 3]", "[1]"))
+    request = runs.Request("random", ProblemSpec(str(problem)), 0, Limits(4, width=2))
+    report = runs.run_folder(tmp_path / "run", request, workers=2)
+    errors = {line.arch: line.error for line in report.history.lines}
+    assert errors == {
+        "kind=dies, number=1": "the worker died 3 times: exit code 7, exit code 7, exit code 7",
+        "kind=killed, number=1": "the worker died 3 times: killed by SIGKILL, killed by SIGKILL, killed by SIGKILL",
+        "kind=once, number=1": None,
+        "kind=fine, number=1": None,
+    }
+    assert [(tmp_path / kind).read_text() for kind in ("dies", "killed", "once")] == ["xxx", "xxx", "xx"]
+    assert report.value == 1.0
+
+
+def test_numbers_of_any_type_can_be_written_down(tmp_path: Path) -> None:
+    """Evaluators of the user's own answer with numpy's numbers, NaN costs and reports of what was not measured."""
+    problem = tmp_path / "problem.py"
+    problem.write_text(
+        """
+import numpy as np
+import archloom
+from archloom.testing import PlantedEvaluator, PlantedSpace
+
+class Mine(PlantedEvaluator):
+    def evaluate(self, proposal, weights, rng):
+        report = {"test": np.float32(1.5), "count": np.int64(3), "unmeasured": np.float64("nan")}
+        return archloom.Result({"worth": np.float64(2.5)}, report, cost_s=float("nan")), None
+
+problem = archloom.Problem(PlantedSpace(), Mine(), {"worth": "max"})
+"""
+    )
+    request = runs.Request("random", ProblemSpec(str(problem)), 0, Limits(3))
+    runs.run_folder(tmp_path / "run", request)
+    for line in read_lines(tmp_path / "run"):
+        assert line.scores == {"worth": 2.5} and line.report == {"test": 1.5, "count": 3.0} and line.cost_s == 0.0
+
+
+def test_an_evaluator_without_the_goal_is_refused() -> None:
+    from archloom.problems import Problem
+    from archloom.testing import PlantedSpace
+
+    with pytest.raises(InputError, match="unknown goal 'wroth'; did you mean 'worth'"):
+        Problem(PlantedSpace(), PlantedEvaluator(), {"wroth": "max"})
+
+
+# -- groups -------------------------------------------------------------------------------------------------------
+
+
+def group_of(path: Path, table: Path, seeds: int = 3) -> runs.Group:
+    names = [(name, seed) for name in ("random", "evolution") for seed in range(seeds)]
+    members = {f"{name}/seed-{seed}": request_for(table, name, seed=seed) for name, seed in names}
+    return runs.Group.create(path, members)
+
+
+def records(group: runs.Group) -> list[bytes]:
+    return [record(path) for path in group.paths]
+
+
+def test_a_group_is_the_same_with_any_number_of_workers(tmp_path: Path, small_table: Path) -> None:
+    alone = [runs.run_in_memory(request) for request in group_of(tmp_path / "names", small_table, 2).members.values()]
+    expected: list[bytes] | None = None
+    for workers in (1, 2, 3):
+        group = group_of(tmp_path / f"group-{workers}", small_table, 2)
+        heard: dict[int, int] = {}
+
+        def watch(run: int, lines: Any, heard: dict[int, int] = heard) -> None:
+            heard[run] = heard.get(run, 0) + len(lines)
+
+        outcome = runs.run_group(group, workers, watch)
+        reports = [report for report in outcome if isinstance(report, runs.RunReport)]
+        assert [report.history for report in reports] == [report.history for report in alone]
+        assert heard == {number: report.trials for number, report in enumerate(alone)}
+        expected = expected or records(group)
+        assert records(group) == expected
+
+
+def test_a_group_says_what_will_run_before_it_runs(tmp_path: Path, small_table: Path) -> None:
+    group = group_of(tmp_path / "group", small_table)
+    assert [path.name for path in (tmp_path / "group").iterdir()] == ["group.json"]
+    assert runs.Group.open(tmp_path / "group") == group
+    with pytest.raises(InputError, match="already holds runs"):
+        group_of(tmp_path / "group", small_table)
+
+
+def test_a_member_that_cannot_go_on_does_not_stop_the_others(tmp_path: Path, small_table: Path) -> None:
+    for workers in (1, 2):
+        group = group_of(tmp_path / f"group-{workers}", small_table, 1)
+        runs.run_folder(group.paths[0], next(iter(group.members.values())))
+        damaged = bytearray(record(group.paths[0]))
+        damaged[10] ^= 1
+        (group.paths[0] / "trials.jsonl").write_bytes(damaged)
+        first, second = runs.run_group(group, workers)
+        assert isinstance(first, str) and "trials.jsonl line 1 is damaged" in first
+        assert isinstance(second, runs.RunReport) and second.value is not None
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "members": {"a": {}}}', "null"])
+def test_a_damaged_group_is_said_in_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "group.json").write_text(content)
+    with pytest.raises(InputError, match=r"group.json is damaged or not of archloom"):
+        runs.Group.open(tmp_path)
+
+
+def test_a_group_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "group.json").write_text('{"format": 99, "members": {}}')
+    with pytest.raises(InputError, match="group format 99: install a newer archloom"):
+        runs.Group.open(tmp_path)
+
+
+def test_no_workers_is_an_error_and_not_a_run_for_ever(tmp_path: Path, small_table: Path) -> None:
+    with pytest.raises(InputError, match="workers=0: expected at least 1"):
+        runs.run_group(group_of(tmp_path / "group", small_table), 0)
+
+
+GROUP = """
+import sys
+from pathlib import Path
+from archloom import runs, store
+if __name__ == "__main__":
+    print("ready", flush=True)
+    runs.run_group(runs.Group.open(Path(sys.argv[1])), int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_group_killed_in_the_middle_goes_on(
+    tmp_path: Path, small_table: Path, workers: int, listing: Callable[[Path], Listing]
+) -> None:
+    """Its workers end with it, and give their folders free."""
+    whole = group_of(tmp_path / "whole", small_table)
+    runs.run_group(whole, 1)
+    script = tmp_path / "group.py"
+    script.write_text(GROUP)
+    group = group_of(tmp_path / "group", small_table)
+    started = [path / "trials.jsonl" for path in group.paths]
+    with process(script, group.path, workers) as running:
+        deadline = time.monotonic() + 30
+        while not any(path.exists() and path.stat().st_size for path in started):
+            assert time.monotonic() < deadline and running.poll() is None, "it does not start"
+            time.sleep(0.005)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            outcome = runs.run_group(runs.Group.open(group.path), 1)
+    assert all(isinstance(report, runs.RunReport) for report in outcome), outcome
+    assert records(group) == records(whole)
+
+
+def test_two_processes_cannot_run_one_group(tmp_path: Path, small_table: Path) -> None:
+    group = group_of(tmp_path / "group", small_table)
+    lock = store.hold(group.path)
+    try:
+        with pytest.raises(StoreError, match=rf"being written by process {os.getpid()}"):
+            runs.run_group(group, 1)
+    finally:
+        store.release(group.path, lock)
+
+
+def test_a_request_is_plain_data(small_table: Path) -> None:
+    request = request_for(small_table, constraints=("params<=3",))
+    assert msgspec.json.decode(msgspec.json.encode(request), type=runs.Request) == request

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,7 +60,7 @@ def climb(
 ) -> tuple[list[Arch], list[list[Trial]]]:
     """All that was asked, and each climb as the list of trials that were `current`."""
     strategy = LocalSearch(space, wanted, seeds.stream(seed, "strategy"), LocalSearchOptions(**options))
-    climbs: list[list[Trial]] = []
+    climbs: list[list[Trial]] = [[]]
     asked: list[Arch] = []
     while len(asked) < queries:
         proposals = strategy.ask(width)
@@ -69,26 +70,21 @@ def climb(
             trials.append(Trial(len(asked), proposal, evaluator.evaluate(proposal, None, None)[0]))
             asked.append(proposal.arch)
         strategy.tell(trials)
-        if strategy.current is None:
+        if strategy.current is None:  # a restart
             climbs.append([])
-        elif not climbs or (climbs[-1] and not is_step(space, climbs[-1][-1], strategy.current)):
-            climbs.append([strategy.current])
         elif not climbs[-1] or climbs[-1][-1] != strategy.current:
             climbs[-1].append(strategy.current)
     return asked, [path for path in climbs if path]
-
-
-def is_step(space: Any, one: Trial, other: Trial) -> bool:
-    return one == other or other.proposal.arch in space.neighbours(one.proposal.arch)
 
 
 def check_climbs(space: Any, evaluator: Any, climbs: list[list[Trial]], steepest: bool) -> None:
     """Every step goes up, to the best neighbour if `steepest`; every climb but the last ends in a local optimum."""
     assert len(climbs) > 1
     for path in climbs:
-        for one, other in zip(path, path[1:], strict=False):
+        for one, other in itertools.pairwise(path):
             around = [worth(evaluator, near) for near in space.neighbours(one.proposal.arch)]
             here, there = worth(evaluator, one.proposal.arch), worth(evaluator, other.proposal.arch)
+            assert other.proposal.arch in space.neighbours(one.proposal.arch)
             assert there > here
             assert not steepest or there == max(around)
     for path in climbs[:-1]:
@@ -223,7 +219,7 @@ def spaces() -> list[Any]:
 @pytest.mark.parametrize("space", spaces(), ids=lambda space: type(space).__name__)
 def test_every_step_of_a_walk_is_a_neighbour(space: Any) -> None:
     archs = walk(space, 0, 400, steps=0, stop=False)
-    assert all(b in space.neighbours(a) for a, b in zip(archs, archs[1:], strict=False))
+    assert all(b in space.neighbours(a) for a, b in itertools.pairwise(archs))
 
 
 def test_a_walk_starts_again_after_its_steps() -> None:
@@ -257,7 +253,7 @@ def test_a_walk_goes_to_every_neighbour_equally_often() -> None:
     space = Ridges()
     steps: dict[Arch, int] = {}
     archs = walk(space, 0, 20_000, steps=0, stop=False)
-    for one, other in zip(archs, archs[1:], strict=False):
+    for one, other in itertools.pairwise(archs):
         if one == Arch((5, 5)):
             steps[other] = steps.get(other, 0) + 1
     assert set(steps) == set(space.neighbours(Arch((5, 5))))

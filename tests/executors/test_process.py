@@ -1,0 +1,65 @@
+"""The process executor."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from archloom.executors.base import Job
+from archloom.executors.process import ProcessExecutor
+from archloom.problems import ProblemSpec, open_evaluator
+from archloom.types import Arch, Proposal, Result
+
+PROBLEM = """
+import os
+import archloom
+from pathlib import Path
+
+def evaluate(choices):
+    with open(Path(__file__).parent / "workers", "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    if choices["number"] == 0:
+        os._exit(4)
+    return float(choices["number"])
+
+problem = archloom.Problem(archloom.Categorical({"number": [0, 1, 2, 3]}), evaluate, {"score": "max"})
+"""
+
+
+@pytest.fixture
+def factory(tmp_path: Path) -> partial[object]:
+    (tmp_path / "problem.py").write_text(PROBLEM)
+    return partial(open_evaluator, ProblemSpec(str(tmp_path / "problem.py")))
+
+
+def evaluated(executor: ProcessExecutor, genes: list[int]) -> dict[int, Result]:
+    try:
+        for number, gene in enumerate(genes):
+            executor.submit(Job(number, Proposal(Arch((gene,))), 0))
+        found = {}
+        while done := executor.wait():
+            found |= {answer.trial_id: answer.result for answer in done}
+        return found
+    finally:
+        executor.close()
+
+
+def test_a_dead_worker_is_a_failed_trial_and_the_others_are_answered(factory: partial[object], tmp_path: Path) -> None:
+    found = evaluated(ProcessExecutor(factory, 2), [1, 0, 2, 3])  # type: ignore[arg-type]
+    assert found[1].error == "the worker died 3 times: exit code 4, exit code 4, exit code 4"
+    assert {number: result.scores for number, result in found.items() if result.ok} == {
+        0: {"score": 1.0}, 2: {"score": 2.0}, 3: {"score": 3.0},
+    }  # fmt: skip
+
+
+def test_an_evaluator_with_shared_state_stays_in_one_worker(factory: partial[object], tmp_path: Path) -> None:
+    evaluated(ProcessExecutor(factory, 3, shared_state=True), [1, 2, 3, 1, 2, 3])  # type: ignore[arg-type]
+    assert len(set((tmp_path / "workers").read_text().split())) == 1
+
+
+def test_an_evaluator_that_cannot_be_made_is_every_trials_reason(tmp_path: Path) -> None:
+    factory = partial(open_evaluator, ProblemSpec(str(tmp_path / "missing.py")))
+    found = evaluated(ProcessExecutor(factory, 1), [1, 2])
+    assert len(found) == 2 and all("there is no file" in (result.error or "") for result in found.values())

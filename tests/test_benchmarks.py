@@ -1,0 +1,36 @@
+"""The smoke versions of what is in `benchmarks/`: they run, and print what they promise."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def smoke(module: str, data_dir: Path, cwd: Path) -> Any:
+    command = [sys.executable, "-m", f"benchmarks.{module}", "--smoke", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ARCHLOOM_DATA": str(data_dir)}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_quality(data_dir: Path, tmp_path: Path) -> None:
+    rows = smoke("nb201", data_dir, tmp_path)
+    assert [row["strategy"] for row in rows] == ["random", "cadam"]
+    assert all(80 < row["mean"] < 95 for row in rows)
+
+
+def test_speed(data_dir: Path, tmp_path: Path) -> None:
+    found = smoke("speed", data_dir, tmp_path)
+    assert found["durable_overhead_ms_per_trial"] > 0
+    assert found["open_table_s"] == pytest.approx(0.15, abs=0.15)
+    assert found["open_table_extra_mb"] < 150
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"

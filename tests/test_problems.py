@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archloom.data.tables import Table, save_table
+from archloom.errors import InputError
+from archloom.evaluators.base import evaluate
+from archloom.problems import Problem, ProblemSpec, TableProblem, open_evaluator, open_scenario, resolve
+from archloom.spaces.base import Categorical
+from archloom.spaces.nb201 import Nb201
+from archloom.spaces.table import TableSpace
+from archloom.testing import PlantedEvaluator, PlantedSpace
+from archloom.types import Arch, Goal, Proposal, Result
+
+SPACE = Categorical({"kernel": (3, 5, 7), "width": (16, 32)})
+ARCH = Arch((2, 1))
+
+
+def metrics(choices: Mapping[str, Any]) -> dict[str, float]:
+    return {"acc": choices["kernel"], "size": choices["width"], "test": 1.0}
+
+
+def user_problem() -> Problem:
+    return Problem(SPACE, metrics, {"acc": "max", "size": "min"}, report=("test",))
+
+
+def spec(on: Path | str, **more: Any) -> ProblemSpec:
+    return ProblemSpec(str(on), **more)
+
+
+def refuses(asked: ProblemSpec) -> str:
+    """The one line with which a spec is refused."""
+    with pytest.raises(InputError) as caught:
+        open_scenario(asked)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A problem of a user's own, also behind a factory, also wrong."""
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from archloom import Categorical, Problem\n"
+        "def metrics(c): return {'acc': c['kernel'], 'size': c['kernel'] * 2, 'test': 1.0}\n"
+        "def make():\n"
+        "    return Problem(Categorical({'kernel': (3, 5)}), metrics, {'acc': 'max', 'size': 'min'}, ['test'])\n"
+        "problem = make()\n"
+        "number = 5\n"
+        "def broken(): raise RuntimeError('first\\nsecond')\n"
+    )
+    return path
+
+
+# -- problems of a user's own -------------------------------------------------------------------------------------
+
+
+def test_the_first_goal_is_optimised_and_everything_else_reported() -> None:
+    problem = user_problem()
+    assert problem.default_objectives() == ("acc",)
+    assert problem.default_report(("acc",)) == ("test",)
+    assert list(problem.reportable()) == ["acc", "size", "test"]
+    assert problem.rank("acc", 7.0) is None
+    result = evaluate(problem.evaluator(("acc",), ()), Proposal(ARCH), 0, 0)
+    assert result.scores == {"acc": 7.0}
+    assert result.report == {"test": 1.0, "size": 32.0}
+
+
+def test_a_complete_evaluator_is_taken_as_it_is() -> None:
+    evaluator = PlantedEvaluator()
+    problem = Problem(PlantedSpace(), evaluator, {"worth": "max"})
+    assert problem.evaluator(("worth",), ()) is evaluator
+
+
+@pytest.mark.parametrize(
+    ("space", "evaluate", "goals", "message"),
+    [
+        (PlantedSpace, PlantedEvaluator(), {"worth": "max"}, "expected a search space, e.g. archloom.Categorical("),
+        ("nb201", PlantedEvaluator(), {"worth": "max"}, "space 'nb201': expected a search space"),
+        (SPACE, metrics, {}, "goals {}: expected a metric with 'max' or 'min'"),
+        (SPACE, metrics, {"acc": "up"}, "expected a metric with 'max' or 'min', e.g. {'accuracy': 'max'}"),
+        (PlantedSpace(), PlantedEvaluator(), {}, "goals {}: expected a metric with 'max' or 'min'"),
+        (PlantedSpace(), PlantedEvaluator(), {"wroth": "max"}, "unknown goal 'wroth'; did you mean 'worth'"),
+        (PlantedSpace(), PlantedEvaluator(), {"worth": "min"}, "goal 'worth' is 'min', but its evaluator says 'max'"),
+    ],
+)
+def test_a_wrong_problem_is_told_where_it_is_made(space: Any, evaluate: Any, goals: Any, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Problem(space, evaluate, goals)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_users_file_is_opened(file: Path) -> None:
+    for on in (str(file), f"{file}:problem", f"{file}:make"):
+        scenario = open_scenario(spec(on, constraints=("size<=6",)))
+        assert scenario.objectives == ("acc",)
+        assert scenario.report == ("test",)
+        assert scenario.criteria.metrics == ("acc", "size")
+        result = evaluate(scenario.evaluator, Proposal(Arch((0,))), 0, 0)
+        assert result == Result({"acc": 3.0, "size": 6.0}, {"test": 1.0}, result.cost_s)
+        assert evaluate(open_evaluator(scenario.spec), Proposal(Arch((0,))), 0, 0).scores == result.scores
+
+
+def test_a_users_file_may_be_anywhere(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert open_scenario(spec("mine.py")).objectives == ("acc",)
+    assert resolve(spec("mine.py:make")).on == f"{file}:make"
+    assert resolve(spec("nb201", table="t.npz")) == spec("nb201", table=str(tmp_path / "t.npz"))
+
+
+def test_what_a_users_file_prints_is_not_output(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text("print('hello')\n" + file.read_text())
+    open_scenario(spec(file))
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "hello\n")
+
+
+@pytest.mark.parametrize(
+    ("on", "message"),
+    [
+        ("nowhere.py", "--on nowhere.py: there is no file nowhere.py"),
+        ("mine.py:nothing", "mine.py defines no 'nothing': add  nothing = archloom.Problem(space, evaluate, goals)"),
+        ("mine.py:number", "number in mine.py is a int: expected an archloom.Problem"),
+        ("mine.py:broken", "mine.py cannot be loaded: RuntimeError: first second"),
+    ],
+)
+def test_a_wrong_name_is_told(file: Path, monkeypatch: pytest.MonkeyPatch, on: str, message: str) -> None:
+    monkeypatch.chdir(file.parent)
+    assert refuses(spec(on)) == message
+
+
+@pytest.mark.parametrize(
+    "text", ["x = = 1", "import no_such_thing", "raise ValueError('a\\nb')", "raise SystemExit(0)"]
+)
+def test_a_file_that_fails_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text(text)
+    assert refuses(spec(path)).startswith(f"{path} cannot be loaded: ")
+
+
+def test_a_users_problem_takes_no_table_and_no_space_options(file: Path) -> None:
+    assert "takes no table" in refuses(spec(file, table="t.npz"))
+    assert "space option canonical: set it in" in refuses(spec(file, space={"canonical": "true"}))
+
+
+# -- objectives, constraints, report ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"objectives": ("ac",)}, "unknown objective 'ac'; did you mean 'acc'? (known: acc, size)"),
+        ({"objectives": ("test",)}, "unknown objective 'test' (known: acc, size)"),
+        ({"objectives": ("acc", "acc")}, "objectives acc, acc: each metric may be named once"),
+        ({"constraints": ("test<=3",)}, "unknown metric in a constraint 'test' (known: acc, size)"),
+        ({"constraints": ("size=3",)}, "constraint 'size=3': expected METRIC<=NUMBER or METRIC>=NUMBER"),
+        ({"report": ("tset",)}, "unknown metric to report 'tset'; did you mean 'test'? (known: acc, size, test)"),
+    ],
+)
+def test_metrics_that_are_not_there_are_told(file: Path, asked: Mapping[str, Any], message: str) -> None:
+    assert refuses(spec(file, **asked)).startswith(message)
+
+
+def test_several_objectives_keep_their_order_and_directions(file: Path) -> None:
+    scenario = open_scenario(spec(file, objectives=("size", "acc"), report=("acc",)))
+    assert scenario.criteria.to_json()["objectives"] == {"size": "min", "acc": "max"}
+    assert scenario.report == ("acc",)
+
+
+# -- tables -------------------------------------------------------------------------------------------------------
+
+
+def test_any_table_is_plain_choices(small_table: Path) -> None:
+    scenario = open_scenario(spec("table", table=str(small_table)))
+    assert isinstance(scenario.space, TableSpace)
+    assert scenario.objectives == ("valid",)
+    assert scenario.report == ("test",)
+    assert evaluate(scenario.evaluator, Proposal(Arch((2,) * 6)), 0, 0) == Result({"valid": 71.0}, {"test": 70.0})
+
+
+def test_a_benchmark_has_its_own_space_and_options(small_table: Path) -> None:
+    plain = open_scenario(spec("nb201", table=str(small_table))).space
+    merged = open_scenario(spec("nb201", table=str(small_table), space={"canonical": "true"})).space
+    assert isinstance(plain, Nb201)
+    assert isinstance(merged, Nb201)
+    assert merged.size < plain.size == 729
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"on": "nb210"}, "unknown benchmark 'nb210'; did you mean 'nb201'"),
+        ({"on": "nb201", "space": {"canonicl": "1"}}, "unknown space option 'canonicl'; did you mean 'canonical'"),
+        ({"on": "nb201", "space": {"canonical": "2"}}, "space option canonical=2: expected true or false"),
+        ({"on": "table", "space": {"canonical": "1"}}, "unknown space option 'canonical' (known: there are none)"),
+        (
+            {"on": "nbgraph:cora"},
+            "--on nbgraph:cora needs one of 'nbgraph'; use --on table",
+        ),
+        ({"on": "table", "objectives": ("vlaid",)}, "unknown objective 'vlaid'; did you mean 'valid'"),
+        (
+            {"on": "table", "constraints": ("params<=-1",)},
+            "no architecture in small.npz meets it (it runs from 0 to",
+        ),
+        (
+            {"on": "table", "constraints": ("params<=0", "valid>=60")},
+            "valid>=60: no architecture in small.npz meets it together with the others (it runs from 50 to 71)",
+        ),
+    ],
+)
+def test_what_does_not_fit_a_table_is_told(small_table: Path, asked: Mapping[str, Any], message: str) -> None:
+    assert message in refuses(ProblemSpec(**{"table": str(small_table), **asked}))
+
+
+def test_a_table_must_be_named() -> None:
+    assert refuses(spec("table")) == "--on table needs --table FILE, a table in archloom's format"
+
+
+def test_constraints_are_met_by_some_measured_architecture(small_table: Path) -> None:
+    """`holes` is measured only where the first edge is not `none`: there, at least 50.1."""
+    open_scenario(spec("table", table=str(small_table), objectives=("valid",), constraints=("valid<=50",)))
+    asked = spec("table", table=str(small_table), objectives=("holes",), constraints=("valid<=50",))
+    assert "no architecture in small.npz meets it (it runs from 50.1 to 71)" in refuses(asked)
+
+
+def test_a_metric_that_nobody_measured_is_no_objective(tmp_path: Path) -> None:
+    goals: dict[str, Goal] = {"valid": "max", "params": "min"}
+    path = save_table(
+        tmp_path / "t.npz", space="table", gene_names=["a"], options=[["x", "y"]], genes=np.array([[0], [1]]),
+        metrics={"valid": [np.nan, np.nan], "params": [1.0, np.nan]}, goals=goals, source="", units="",
+    )  # fmt: skip
+    assert refuses(spec("table", table=str(path))) == "objective valid: no architecture in t.npz has it measured"
+    assert open_scenario(spec("table", table=str(path), objectives=("params",))).objectives == ("params",)
+
+
+def test_defaults_of_tables() -> None:
+    def problem(*names: str) -> TableProblem:
+        table = Table.from_arrays(
+            space="table", gene_names=["a"], options=[["x", "y"]], genes=[[0], [1]],
+            metrics={name: [1.0, 2.0] for name in names}, goals=dict.fromkeys(names, "max"), source="", units="",
+        )  # fmt: skip
+        return TableProblem(table, Categorical({"a": ("x", "y")}))
+
+    twins = problem("size", "c10_valid_200", "c10_test_200", "c100_valid_200")
+    assert twins.default_objectives() == ("c10_valid_200",)
+    assert twins.default_report(("c10_valid_200",)) == ("c10_test_200",)
+    assert twins.default_report(("c100_valid_200", "size", "c10_valid_200")) == ("c10_test_200",)
+    assert problem("acc", "test").default_objectives() == ("acc",)
+    assert problem("acc", "test").default_report(("acc",)) == ()
+
+
+def test_ranks_share_places() -> None:
+    table = Table.from_arrays(
+        space="table", gene_names=["a"], options=[list("vwxyz")], genes=[[i] for i in range(5)],
+        metrics={"acc": [91.6, 95.1, 91.6, np.nan, 80.0], "size": [3, 1, 2, 2, np.nan]},
+        goals={"acc": "max", "size": "min"}, source="", units="",
+    )  # fmt: skip
+    problem = TableProblem(table, Categorical({"a": "vwxyz"}))
+    assert [problem.rank("acc", gain) for gain in (95.1, 91.6, 80.0, 99.0)] == [1, 2, 4, 1]
+    assert [problem.rank("size", -value) for value in (1.0, 2.0, 3.0)] == [1, 2, 4]
+
+
+def test_nb201_is_found(nb201_table: Table) -> None:
+    scenario = open_scenario(spec("nb201"))
+    assert scenario.objectives == ("cifar10_valid_200",)
+    assert scenario.report == ("cifar10_test_200",)
+    assert isinstance(scenario.space, Nb201)
+    assert scenario.problem.table is not None
+    assert scenario.problem.table.sha256 == nb201_table.sha256
+
+
+def test_user_modules_do_not_shadow_others(file: Path) -> None:
+    before = set(sys.modules)
+    open_scenario(spec(file))
+    assert all(name.startswith("archloom") for name in set(sys.modules) - before)

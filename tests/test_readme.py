@@ -1,0 +1,80 @@
+"""The README's code, run as it is written there."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from archloom.cli.main import VERBS, app
+from archloom.registry import STRATEGIES
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(mark: str) -> list[str]:
+    """The code blocks that follow `<!-- mark -->`."""
+    return re.findall(rf"<!-- {re.escape(mark)} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+
+
+def archloom(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    import shlex
+
+    command = [sys.executable, "-m", *shlex.split(line)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_python_examples(number: int, data_dir: Path, tmp_path: Path) -> None:
+    code = blocks("python")
+    assert len(code) == 2
+    done = subprocess.run([sys.executable, "-c", code[number]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    if number == 0:
+        assert re.search(r"\|.*\| \d+\.\d+ rank \d+", done.stdout)
+
+
+def test_a_space_and_objective_of_ones_own(tmp_path: Path) -> None:
+    (source,) = blocks("file: my_problem.py")
+    (tmp_path / "my_problem.py").write_text(source)
+    (command,) = blocks("console")
+    done = archloom(f"{command.strip()} --json --out run", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (run,) = json.loads(done.stdout)["runs"]
+    assert run["queries"] == 30
+    assert run["best"]["arch"].startswith("width=")
+    assert set(run["best"]["report"]) == {"test_accuracy"}
+
+
+def test_every_command_shown_exists() -> None:
+    """Verbs, options and strategies in the README's console blocks are those of the command line."""
+    lines = re.findall(r"^(?:\$ )?archloom (.+)$", README, re.MULTILINE)
+    assert len(lines) > 10
+    for line in lines:
+        verb, *words = line.partition("#")[0].split()
+        assert verb in VERBS, line
+        context = app.make_context("archloom", [verb, "--help"], resilient_parsing=True)
+        command = app.get_command(context, verb)
+        assert command is not None
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+    for name in STRATEGIES:
+        assert f"`{name}`" in README, f"strategy {name} is not in the README"
+
+
+def test_extras_named_in_the_readme_exist() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for extra in re.findall(r"archloom\[(\w+)\]", README):
+        assert extra in project["optional-dependencies"], extra
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

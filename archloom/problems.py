@@ -78,7 +78,9 @@ class Problem:
             return self._evaluate
         goals = {name: self.goals[name] for name in scores}
         others = [name for name in self.goals if name not in scores]
-        return FunctionEvaluator(self.space, self._evaluate, goals, tuple(dict.fromkeys([*report, *self._report, *others])))
+        return FunctionEvaluator(
+            self.space, self._evaluate, goals, tuple(dict.fromkeys([*report, *self._report, *others]))
+        )
 
     def check(self, wanted: Criteria) -> None:
         """Raise InputError if it is known that no architecture meets the constraints."""
@@ -261,7 +263,9 @@ def _load_user_problem(on: str) -> Problem:
     with _loading(path):
         module_spec.loader.exec_module(module)
     if not hasattr(module, attribute):
-        raise InputError(f"{path} defines no {attribute!r}: add  {attribute} = archloom.Problem(space, evaluate, goals)")
+        raise InputError(
+            f"{path} defines no {attribute!r}: add  {attribute} = archloom.Problem(space, evaluate, goals)"
+        )
     found = getattr(module, attribute)
     with _loading(path):
         problem = found() if inspect.isfunction(found) else found

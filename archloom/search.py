@@ -30,6 +30,10 @@ CHECKPOINT_SHARE = 0.02
 """Checkpoints are spaced so that writing them takes at most this share of the time."""
 
 
+WORTH_A_SYNC_S = 0.02
+"""A trial that took at least so long is committed at once: the next one may be as long in coming."""
+
+
 class ResumeError(ArchloomError):
     """A strategy does not ask again for what the record says it asked."""
 
@@ -249,7 +253,7 @@ class Search:
         line = Line.of(trial, self._space.format(asked.proposal.arch), asked.query, asked.same)
         self._journal.append(line)
         self._unreported.append(line)
-        self._commit()
+        self._commit(force=result.cost_s >= WORTH_A_SYNC_S)
 
     def _commit(self, force: bool = False) -> None:
         if self._journal.commit(force) and self._unreported:

@@ -97,7 +97,8 @@ class RunFolder:
         self.manifest = manifest
         self.lines = lines
         self._lock = lock
-        self._file = _guarded(path, lambda: os.open(path / "trials.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        self._file = _guarded(path, lambda: os.open(path / "trials.jsonl", flags, 0o644))
         _guarded(path, lambda: _sync_folder(path))
         self._committed = os.fstat(self._file).st_size
         self._pending = bytearray()
@@ -163,7 +164,7 @@ class RunFolder:
         return True
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Replace the checkpoint. Everything appended is committed first: a checkpoint never runs ahead of the record."""
+        """Replace the checkpoint. Everything appended is committed first: it never runs ahead of the record."""
         self.commit(force=True)
         replace_file(self.path / "state.npz", encode_state(state))
 
@@ -204,8 +205,12 @@ class RunFolder:
 
 def check_free(path: Path) -> None:
     """Raise InputError unless a new run, or group of runs, can be made at `path`."""
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file: give a folder for the run with --out")
+    try:
+        there = next(folder for folder in (path, *path.parents) if folder.exists())
+    except OSError as error:  # a name that is too long, say
+        raise InputError(f"{path}: {error.strerror}; give another folder with --out") from None
+    if not there.is_dir():
+        raise InputError(f"{there} is a file: give a folder for the run with --out")
     for file, what in (("run.json", "a run"), ("group.json", "runs")):
         if (path / file).exists():
             raise InputError(f"{path} already holds {what}: archloom resume {path}, or give another --out")
@@ -220,7 +225,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except NotADirectoryError:
         raise InputError(f"{path} is a file: expected a run folder") from None
     except ValueError as error:
-        raise InputError(f"{path}/run.json is not valid JSON ({error}): the folder is not a run, or was damaged") from None
+        raise InputError(f"{path}/run.json is not valid JSON ({error}): not a run, or a damaged one") from None
     except OSError as error:
         raise _told(path, error) from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):

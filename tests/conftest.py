@@ -10,10 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
 from archloom.data.tables import Table, load_table, save_table
+
+# A busy machine is no error: the first example may wait for an import.
+hypothesis.settings.register_profile("archloom", deadline=None)
+hypothesis.settings.load_profile("archloom")
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_3x3")
 EDGES = ("0->1", "0->2", "1->2", "0->3", "1->3", "2->3")
@@ -152,6 +157,7 @@ def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     monkeypatch.chdir(home)
     monkeypatch.delenv("ARCHLOOM_DATA", raising=False)
     monkeypatch.setenv("ARCHLOOM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("archloom.data.catalog.package_version", lambda name: None)
     for library in ("OMP", "OPENBLAS", "MKL"):
         monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
     return CommandLine(home, capsys)

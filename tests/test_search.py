@@ -302,6 +302,24 @@ def test_what_finished_is_committed_when_the_run_is_interrupted() -> None:
     assert heard == journal.lines, "and told to whoever watches"
 
 
+def test_what_was_expensive_is_committed_at_once() -> None:
+    """The next answer, which would commit it too, may be hours away."""
+
+    class Expensive(PlantedEvaluator):
+        def evaluate(self, proposal: Proposal, weights: Any, rng: Any) -> tuple[Result, Any]:
+            return Result({"worth": 1.0}, cost_s=3600.0 if proposal.arch == cell(2) else 0.001), None
+
+    forced: list[bool] = []
+
+    class Watched(MemoryJournal):
+        def commit(self, force: bool = False) -> bool:
+            forced.append(force)
+            return True
+
+    search(Scripted([1], [2], [3]), executor=SerialExecutor(Expensive()), journal=Watched())
+    assert forced[:3] == [False, True, False]
+
+
 # -- going on -----------------------------------------------------------------------------------------------------
 
 

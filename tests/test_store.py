@@ -215,8 +215,10 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         RunFolder.open(file)
     with pytest.raises(InputError, match="is a file"):
         RunFolder.create(file, {})
-    with pytest.raises(StoreError, match="a file is in the way"):
+    with pytest.raises(InputError, match=f"{file} is a file"):
         RunFolder.create(file / "below", {})
+    with pytest.raises(InputError, match="File name too long"):
+        RunFolder.create(tmp_path / ("x" * 300), {})
     assert file.read_text() == "mine"
 
 

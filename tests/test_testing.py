@@ -296,6 +296,21 @@ class NeedsSuccess(Evolution):
         super().learn(trial)
 
 
+class GivesUp(RandomSearch):
+    """Where everything fails it stops asking."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.successes, self.failures = 0, 0
+
+    def learn(self, trial: Trial) -> None:
+        self.successes += trial.result.ok
+        self.failures += not trial.result.ok
+
+    def ask(self, n: int) -> Sequence[Proposal]:
+        return [] if self.failures > 20 and not self.successes else super().ask(n)
+
+
 class IgnoresRules(RandomSearch):
     def propose(self) -> Proposal:
         return Proposal(self.space.sample(self.rng))
@@ -321,6 +336,7 @@ class TriesForALittle(RandomSearch):
         (ForgetsItsGenerator, "after state_dict and load_state_dict the strategy goes on differently"),
         (MindsTheOrder, "the order of trials within one tell changes what follows"),
         (NeedsSuccess, "no failures, please"),
+        (GivesUp, "ask gave nothing although nothing is in flight"),
         (IgnoresRules, "it proposed .*, which breaks a rule of 'ruled'"),
         (TriesForALittle, "asking in a space without valid architectures did not raise NoArchitectureError"),
         (RandomSearch, "after 120 queries it found .* on average, random search"),

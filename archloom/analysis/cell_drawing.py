@@ -18,10 +18,13 @@ from archloom.types import Arch
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Ellipse
 
-_STEP = 2.0
-"""The distance of two nodes, in inches at full size; a node has a radius of `_RADIUS`."""
-_RADIUS = 0.22
+# Lengths are in inches at full size.
+_NODE = 0.5
+"""The height of a node, and its width unless its label needs more."""
+_BETWEEN = 1.5
+"""The room between two nodes, which holds the label of the edge between them."""
 _LEVEL = 0.62
 """How much higher an arc is than the highest below it."""
 _ABSENT = "#9A9A9A"
@@ -91,37 +94,47 @@ def _draw_graph(figure: Figure, axes: Axes, drawing: Drawing, colours: Sequence[
     shades = _shades(drawing, colours)
     top = _LEVEL * max([1, *(p.level for p in placed)])
     bottom = _LEVEL * min([-1, *(p.level for p in placed)])
-    width = _STEP * (len(drawing.nodes) - 1)
+    widths = [max(_NODE, 0.095 * len(label) + 0.22) for label in drawing.nodes]
+    step, wide = _BETWEEN + max(widths), max(widths)
+    width = step * (len(drawing.nodes) - 1)
     figure.set_size_inches(max(width + 1.6, 6.0), top - bottom + 2.0)
+    nodes = [_draw_node(axes, i * step, label, widths[i]) for i, label in enumerate(drawing.nodes)]
     for p in placed:
-        _draw_edge(axes, p, _ABSENT if p.edge.absent else shades[p.edge.label])
-    for at, label in enumerate(drawing.nodes):
-        axes.text(
-            at * _STEP, 0.0, label, ha="center", va="center", fontsize=10, zorder=5, color=_INK,
-            bbox={"boxstyle": "circle,pad=0.45", "facecolor": "#F4F4F4", "edgecolor": _INK, "linewidth": 1.2},
-        )  # fmt: skip
-    axes.set_xlim(-0.5, width + 0.5)
+        _draw_edge(axes, p, nodes, _ABSENT if p.edge.absent else shades[p.edge.label])
+    axes.set_xlim(-wide / 2 - 0.2, width + wide / 2 + 0.2)
     axes.set_ylim(bottom - 0.35, top + 0.35)
     axes.set_aspect("equal")
 
 
-def _draw_edge(axes: Axes, placed: PlacedEdge, colour: str) -> None:
+def _draw_node(axes: Axes, x: float, label: str, width: float) -> Ellipse:
+    from matplotlib.patches import Ellipse
+
+    node = Ellipse((x, 0.0), width, _NODE, facecolor="#F4F4F4", edgecolor=_INK, linewidth=1.2, zorder=5)
+    axes.add_patch(node)
+    axes.text(x, 0.0, label, ha="center", va="center_baseline", fontsize=10, zorder=6, color=_INK)
+    return node
+
+
+def _draw_edge(axes: Axes, placed: PlacedEdge, nodes: Sequence[Ellipse], colour: str) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     edge = placed.edge
-    start, end = edge.source * _STEP, edge.target * _STEP
+    source, target = nodes[edge.source], nodes[edge.target]
+    start, end = source.center[0], target.center[0]
     peak = placed.level * _LEVEL
-    # arc3 is a quadratic Bezier curve: its highest point is at half the control point's height, rad * length.
-    arrow = FancyArrowPatch(
-        (start, 0.0), (end, 0.0), connectionstyle=f"arc3,rad={-2 * peak / (end - start)}", arrowstyle="-|>",
-        mutation_scale=13, shrinkA=_RADIUS * 72, shrinkB=_RADIUS * 72 + 1, color=colour,
-        linestyle=(0, (1, 2.2)) if edge.absent else "-", linewidth=1.2 if edge.absent else 2.0, zorder=2,
+    # arc3 is a quadratic Bezier curve: it rises to half the height of its control point, which is rad * length.
+    axes.add_patch(
+        FancyArrowPatch(
+            (start, 0.0), (end, 0.0), connectionstyle=f"arc3,rad={-2 * peak / (end - start)}", arrowstyle="-|>",
+            mutation_scale=13, patchA=source, patchB=target, shrinkA=1, shrinkB=2, color=colour,
+            linestyle=(0, (1, 2.2)) if edge.absent else "-", linewidth=1.2 if edge.absent else 2.0, zorder=2,
+        )
     )  # fmt: skip
-    axes.add_patch(arrow)
-    axes.text(
-        (start + end) / 2, peak, edge.label, ha="center", va="center", fontsize=9, color=colour, zorder=4,
-        bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"},
-    )  # fmt: skip
+    if edge.label:
+        axes.text(
+            (start + end) / 2, peak, edge.label, ha="center", va="center", fontsize=9, color=colour, zorder=4,
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+        )  # fmt: skip
 
 
 def _shades(drawing: Drawing, colours: Sequence[str]) -> dict[str, str]:

@@ -50,8 +50,10 @@ _STYLE: Mapping[str, Any] = MappingProxyType(
         "svg.hashsalt": "archloom", "savefig.dpi": 200, "figure.dpi": 100,
     }
 )  # fmt: skip
-_EARLY = 0.05
+_EARLY = 0.1
 """The first share of the queries, which does not decide the y-range of a curve."""
+_BEYOND = 1.05
+"""How far the axis of queries goes, in parts of the longest run; published results beyond stand in the panel only."""
 _GRID_POINTS = 400
 
 
@@ -92,18 +94,21 @@ def anytime(reports: Reports) -> Figure:
     """The best value against the number of queries: the mean over seeds with its 95 % bootstrap interval.
 
     Published results stand at their query counts and, all of them, in the panel on the right. The y-range is that of
-    the later 95 % of the queries. InputError where no run found anything.
+    the later 90 % of the queries. InputError where no run found anything.
     """
     study = Study.of(reports)
+    study.need_best()
     bands = _bands(study)
     with _styled():
         figure, axes, panel = _figure_with_panel(study)
         for style, (label, (grid, band)) in zip(_styles(), bands.items(), strict=False):
-            axes.plot(grid, band.mean, label=_named(study, label), linewidth=1.8, zorder=3, **style)
-            axes.fill_between(grid, band.low, band.high, color=style["color"], alpha=0.18, linewidth=0, zorder=2)
+            axes.step(grid, band.mean, where="post", label=_named(study, label), linewidth=1.8, zorder=3, **style)
+            axes.fill_between(
+                grid, band.low, band.high, step="post", color=style["color"], alpha=0.18, linewidth=0, zorder=2
+            )
         _limit(axes, study, [v for grid, band in bands.values() for v in _late(grid, band, study.queries)])
         _mark_published(axes, study)
-        axes.set_xlim(0, max([study.queries, *_counts(study)]) * 1.03)
+        axes.set_xlim(0, study.queries * _BEYOND)
         axes.set_xlabel("queries (unique architectures)")
         axes.set_ylabel(f"best {study.axis_label(study.metric)}")
         axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right")
@@ -115,14 +120,13 @@ def anytime(reports: Reports) -> Figure:
 def box(reports: Reports) -> Figure:
     """The best value of every run, by strategy: box, single runs and mean, beside the published results."""
     study = Study.of(reports)
+    study.need_best()
     found = {label: values for label in reports if (values := study.values(label))}
-    if not found:
-        study.best  # raises, with the reason
     with _styled():
         figure, axes, panel = _figure_with_panel(study)
-        for at, (style, (label, values)) in enumerate(zip(_styles(), found.items(), strict=False)):
+        for at, (style, values) in enumerate(zip(_styles(), found.values(), strict=False)):
             _draw_box(axes, at, values, style["color"], seeds.stream(0, "strip", at))
-        axes.set_xticks(range(len(found)), [_wrapped(_named(study, label)) for label in found])
+        axes.set_xticks(range(len(found)), [_named(study, label, "\n") for label in found])
         axes.set_xlim(-0.6, len(found) - 0.4)
         axes.grid(visible=False, axis="x")
         _limit(axes, study, [v for values in found.values() for v in values])
@@ -146,38 +150,33 @@ def pareto(reports: Reports) -> Figure:
             f"a Pareto plot needs two objectives, these runs have {len(objectives)} "
             f"({', '.join(o.metric for o in objectives)}): search with two, e.g. --objective A --objective B"
         )
+    study.need_best()
     points = {label: _points(study, runs) for label, runs in reports.items()}
     everything = np.concatenate(list(points.values()))
-    if not len(everything):
-        study.best  # raises, with the reason
-    x, y = objectives[1], objectives[0]
+    y, x = objectives
     reference = [float(min(everything[:, i], key=o.gain)) for i, o in enumerate(objectives)]
     with _styled():
-        figure = _figure(7.6, 5.0)
+        figure = _figure(7.6, 5.4)
         axes = figure.add_subplot()
         for style, (label, cloud) in zip(_styles(), points.items(), strict=False):
-            axes.scatter(cloud[:, 1], cloud[:, 0], s=9, color=style["color"], alpha=0.25, linewidths=0, zorder=2)
-            front = _front(cloud, y.sign, x.sign)
             volume = summarise([report.history.hypervolume(reference) for report in reports[label]])
+            axes.scatter(cloud[:, 1], cloud[:, 0], s=9, color=style["color"], alpha=0.25, linewidths=0, zorder=2)
             axes.plot(
-                *_steps(front), marker="o", markersize=4, linewidth=1.6, zorder=4,
-                label=f"{_named(study, label)}: hypervolume {_spread(volume.mean, volume.std)}", **style,
-                markevery=slice(0, None, 2),
+                *_steps(_front(cloud, y.sign, x.sign)), marker="o", markersize=4, markevery=slice(0, None, 2),
+                linewidth=1.6, zorder=4, label=f"{_named(study, label)}: {_digits(volume.mean, volume.std)}", **style,
             )  # fmt: skip
-        axes.scatter([reference[1]], [reference[0]], marker="x", s=45, color=_INK, zorder=5)
-        axes.annotate(
-            f"reference ({reference[1]:.4g}, {reference[0]:.4g})", (reference[1], reference[0]), color=_INK, fontsize=8,
-            xytext=(7 * x.sign, 7 * y.sign), textcoords="offset points",
-            ha="left" if x.sign > 0 else "right", va="bottom" if y.sign > 0 else "top",
-        )  # fmt: skip
+        outside = _view(axes, everything, y.sign, x.sign)
         axes.set_xlabel(f"{study.axis_label(x.metric)}, {_towards(x.sign)}")
         axes.set_ylabel(f"{study.axis_label(y.metric)}, {_towards(y.sign)}")
-        axes.margins(0.05)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=1, frameon=False)
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, title_fontsize=9,
+            title=f"hypervolume from {x.metric} = {reference[1]:.4g}, {y.metric} = {reference[0]:.4g}",
+        )  # fmt: skip
         note = (
-            "Dots: all queries; steps: Pareto set of all runs of a strategy; hypervolume: mean ± std over runs, "
-            "from the reference point (the worst of each objective)."
+            "Dots: all feasible queries; steps: Pareto set of all runs of a strategy together; hypervolume: mean ± std "
+            "over runs, from the worst value of each objective among all queries."
         )
+        note += f" Outside the view: {outside} of {len(everything)} queries." if outside else ""
         _finish(figure, study, f"{y.metric} against {x.metric}", note)
     return figure
 
@@ -189,14 +188,15 @@ def cell(report: RunReport, label: str | None = None) -> Figure:
     line = report.history.best()
     assert line is not None  # noqa: S101 - `study.best` has found it
     tests = "".join(f", {name} {value:.2f}" for name, value in line.report.items())
-    rank = f", rank {report.rank}" if report.rank is not None else ""
+    known = report.rank is not None and study.table is not None and not study.criteria.constraints
+    rank = f", rank {report.rank} of {len(study.table or ())}" if known else ""
     unit = study.unit(study.metric)
-    head = f"{study.metric} {line.scores[study.metric]:.2f}{' ' + unit if unit else ''}{rank}{tests}"
+    value = f"{study.metric} {line.scores[study.metric]:.2f}{' ' + unit if unit else ''}{rank}{tests}"
     found = f"Found by {strategy}, seed {report.request.seed}, at query {line.query} of {report.history.queries}."
     with _styled():
         figure = _figure(8.0, 3.6)
         draw_cell(figure, report.scenario.space, line.trial.proposal.arch, COLOURS)
-        _finish(figure, study, f"Best cell: {head}", found, counted=False)
+        _finish(figure, study, f"Best architecture: {value}", found, counted=False)
     return figure
 
 
@@ -236,8 +236,6 @@ def _bands(study: Study) -> dict[str, tuple[Floats, Band]]:
             end = max(curve[-1][0] for curve in curves)
             grid = np.unique(np.linspace(1, end, min(end, _GRID_POINTS)).round())
             bands[label] = grid, curve_band(curves, grid, seeds.stream(0, "bootstrap"))
-    if not bands:
-        study.best  # raises, with the reason
     return bands
 
 
@@ -252,17 +250,18 @@ def _draw_box(axes: Axes, at: int, values: Sequence[float], colour: str, rng: np
     line = {"color": colour, "linewidth": 1.3}
     axes.boxplot(
         [values], positions=[at], widths=0.5, showfliers=False, manage_ticks=False, patch_artist=True,
-        boxprops={"facecolor": colour + "22", "edgecolor": colour, "linewidth": 1.3}, medianprops=line | {"linewidth": 2},
-        whiskerprops=line, capprops=line,
+        boxprops={"facecolor": colour + "22", "edgecolor": colour, "linewidth": 1.3},
+        medianprops={"color": colour, "linewidth": 2.0}, whiskerprops=line, capprops=line,
     )  # fmt: skip
-    axes.scatter(at + rng.uniform(-0.16, 0.16, len(values)), values, s=16, color=colour, alpha=0.75, linewidths=0, zorder=3)
+    jitter = rng.uniform(-0.16, 0.16, len(values))
+    axes.scatter(at + jitter, values, s=16, color=colour, alpha=0.75, linewidths=0, zorder=3)
     mean = summarise(values).mean
     axes.scatter([at], [mean], marker="D", s=36, facecolor="white", edgecolor=colour, linewidths=1.4, zorder=4)
 
 
 def _limit(axes: Axes, study: Study, values: Sequence[float]) -> None:
-    """A y-range that holds the values, the published means and the optimum, with some room."""
-    shown = [*values, *(p.mean for p in study.references)]
+    """A y-range that holds the values, the published results and the optimum, with some room."""
+    shown = [*values, *(p.mean + side * (p.std or 0.0) for p in study.references for side in (-1, 1))]
     if study.optimum is not None:
         shown.append(study.optimum)
     low, high = min(shown), max(shown)
@@ -271,6 +270,12 @@ def _limit(axes: Axes, study: Study, values: Sequence[float]) -> None:
 
 
 # -- published numbers --------------------------------------------------------------------------------------------
+
+
+_NOTE_GAP = 12.5
+"""From one note to the next, in points."""
+_NOTE_LINE = 13.0
+"""The length of the line from the axes to a note, in points."""
 
 
 @dataclass(frozen=True)
@@ -300,7 +305,7 @@ def _mark_published(axes: Axes, study: Study) -> None:
     counts = _counts(study)
     seen: dict[int, int] = {}
     for marker, published in zip(_markers(), study.references, strict=False):
-        if published.queries is None:
+        if published.queries is None or published.queries > study.queries * _BEYOND:
             continue
         place = seen.setdefault(published.queries, 0)
         seen[published.queries] += 1
@@ -346,23 +351,22 @@ def _write_notes(figure: Figure, axes: Axes, notes: Sequence[_Note]) -> None:
     """Write notes right of an axes, each as near to its height as the others allow, with a thin line to it."""
     if not notes:
         return
-    figure.draw_without_rendering()  # lays the axes out, so that their height is known
-    bottom, top = axes.get_ylim()
-    height = axes.get_window_extent().height / figure.dpi * 72  # points
+    figure.draw_without_rendering()  # lays the axes out, so that their size is known
+    frame = axes.get_window_extent()
+    width, height = frame.width / figure.dpi * 72, frame.height / figure.dpi * 72  # points
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     ordered = sorted(notes, key=lambda note: note.y)
-    heights = spread([(note.y - bottom) / (top - bottom) * height for note in ordered], gap=12.5, top=height)
-    right = axes.get_xlim()[1]
-    for note, y in zip(ordered, heights, strict=True):
-        axes.annotate(
-            note.text, (note.x, note.y), xytext=(1.0, y / height), xycoords="data", textcoords="axes fraction",
-            fontsize=8.5, va="center", ha="left", color=_INK, annotation_clip=False,
-        ).set_position((1.0 + 16 / 72 / (axes.get_window_extent().width / figure.dpi), y / height))  # fmt: skip
-        level = bottom + y / height * (top - bottom)
+    heights = spread([(note.y - bottom) / (top - bottom) * height for note in ordered], _NOTE_GAP, height)
+    for note, up in zip(ordered, heights, strict=True):
+        end = right + (right - left) * _NOTE_LINE / width
         axes.plot(
-            [note.x, right, right + (right - axes.get_xlim()[0]) * 13 / 72 / (axes.get_window_extent().width / figure.dpi)],
-            [note.y, note.y, level], color=_FAINT, linewidth=0.7, clip_on=False, zorder=0.5,
+            [note.x, right, end], [note.y, note.y, bottom + (top - bottom) * up / height],
+            color=_FAINT, linewidth=0.7, clip_on=False, scalex=False, scaley=False, zorder=0.5,
         )  # fmt: skip
-    axes.set_xlim(right=right)
+        axes.text(
+            1 + (_NOTE_LINE + 3) / width, up / height, note.text, transform=axes.transAxes, fontsize=8.5, va="center",
+            ha="left", color=_INK,
+        )  # fmt: skip
 
 
 def spread(wanted: Sequence[float], gap: float, top: float) -> list[float]:
@@ -405,6 +409,10 @@ def _counts(study: Study) -> list[int]:
 # -- Pareto -------------------------------------------------------------------------------------------------------
 
 
+_OUTSIDE = 0.04
+"""The worst share of the points, by each objective, that the view need not hold."""
+
+
 def _points(study: Study, runs: Sequence[RunReport]) -> Floats:
     """(n, 2): both objectives of every feasible query of some runs."""
     metrics = [o.metric for o in study.criteria.objectives]
@@ -436,6 +444,20 @@ def _steps(front: Floats) -> tuple[Floats, Floats]:
     return x, y
 
 
+def _view(axes: Axes, points: Floats, *signs: float) -> int:
+    """Limit the view on the bad side, so that a few bad points do not squash the rest; how many are outside it."""
+    gains = points * np.array(signs)
+    worst = np.quantile(gains, _OUTSIDE, axis=0)
+    inside = (gains >= worst).all(axis=1)
+    best = gains[inside].max(axis=0) if inside.any() else gains.max(axis=0)
+    room = np.where(best > worst, 0.06 * (best - worst), 0.01 * np.abs(best) + 1e-6)
+    limits: tuple[Callable[[float, float], Any], ...] = (axes.set_ylim, axes.set_xlim)
+    for limit, sign, bad, good in zip(limits, signs, worst - room, best + room, strict=True):
+        low, high = sorted((sign * float(bad), sign * float(good)))
+        limit(low, high)
+    return int(((gains < worst - room) | (gains > best + room)).any(axis=1).sum())
+
+
 def _towards(sign: float) -> str:
     return "more is better" if sign > 0 else "less is better"
 
@@ -450,7 +472,8 @@ def _styled() -> Iterator[None]:
         import matplotlib
     except ModuleNotFoundError:
         raise MissingExtraError("matplotlib", "plots", "plotting") from None
-    with matplotlib.rc_context(dict(_STYLE)):
+    style: Any = dict(_STYLE)  # matplotlib's types list every key
+    with matplotlib.rc_context(style):
         yield
 
 
@@ -461,14 +484,16 @@ def _figure(width: float, height: float) -> Figure:
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.07)  # type: ignore[union-attr,call-arg]
     return figure
 
 
 def _finish(figure: Figure, study: Study, title: str, note: str, counted: bool = True) -> None:
     """The title above, and below what a reader must know: marks, seeds, data, sources, caveats."""
-    where = f"{study.benchmark}, {study.table.name}" if study.table else study.benchmark
+    where = f"on {study.benchmark}" + (f" ({study.table.name})" if study.table else "")
     constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
-    figure.suptitle(_wrapped(f"{title} ({where}{constraints})", int(figure.get_figwidth() * 11)), fontsize=11)
+    room = int(figure.get_figwidth() * 11)
+    figure.suptitle(f"{_wrapped(title, room)}\n{_wrapped(where + constraints, room)}", fontsize=11)
     lines = [f"{note} {_sentence(study.seeds)}" if counted else note, _sentence(study.table_line), *study.caveats]
     if counted and study.references and not _is_pareto(study):
         lines += ["Published, mean ± std: " + "; ".join(f"[{i}] {s}" for s, i in _sources(study).items()) + "."]
@@ -490,13 +515,14 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 
-def _named(study: Study, label: str) -> str:
+def _named(study: Study, label: str, between: str = " ") -> str:
     """A strategy's label with how many of its runs are shown."""
     found, runs = len(study.values(label)), len(study.reports[label])
-    return f"{label} (n = {found})" if found == runs else f"{label} (n = {found}; {runs - found} found nothing)"
+    nothing = f"; {runs - found} found nothing" if found < runs else ""
+    return f"{label}{between}(n = {found}{nothing})"
 
 
-def _spread(mean: float, std: float | None) -> str:
+def _digits(mean: float, std: float | None) -> str:
     digits = 3 if not mean else max(0, 3 - math.floor(math.log10(abs(mean))))
     return f"{mean:.{digits}f}" + (f" ± {std:.{digits}f}" if std is not None else "")
 
@@ -505,7 +531,7 @@ def _wrapped(text: str, width: int = 18) -> str:
     return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
 
 
-def _styles() -> Iterator[dict[str, str]]:
+def _styles() -> Iterator[dict[str, Any]]:
     """A colour and a dash for each strategy, without end."""
     turn = 0
     while True:

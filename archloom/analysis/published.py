@@ -65,9 +65,9 @@ def is_test_metric(benchmark: str, metric: str) -> bool:
 
 # -- NAS-Bench-201 ------------------------------------------------------------------------------------------------
 
-_GA_NAS = "GA-NAS (2020), Table 4"
+_GA_NAS = "GA-NAS paper (2020), Table 4"
 _DONG = "Dong & Yang (2020), as quoted in Mills (2020), Table 4.1"
-_MILLS = "Mills (2020), Table 4.1"
+_MILLS = "Mills (2020, CADAM thesis), Table 4.1"
 _OTHERS = "as quoted in Mills (2020), Table 4.1"
 
 _NB201_COLUMNS = (

@@ -101,12 +101,16 @@ class Study:
         """The curve of each of a strategy's runs; runs that found nothing are left out."""
         return [curve for report in self.reports[label] if (curve := report.history.curve())]
 
+    def need_best(self) -> None:
+        """InputError where no run found anything."""
+        if all(report.value is None for _, report in self.runs):
+            raise InputError("no run found an architecture that meets the constraints: nothing to show")
+
     @property
     def best(self) -> tuple[str, RunReport]:
         """The run with the best value, the first of equals; InputError where no run found anything."""
+        self.need_best()
         found = [(label, report) for label, report in self.runs if report.value is not None]
-        if not found:
-            raise InputError("no run found an architecture that meets the constraints: nothing to show")
         return max(found, key=lambda run: self.objective.gain(run[1].value or 0.0))
 
     @cached_property

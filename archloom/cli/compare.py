@@ -59,12 +59,12 @@ def compare(
 
 def show_comparison(by_strategy: Mapping[str, Sequence[RunReport]], path: Path, as_json: bool) -> int:
     """Print a comparison."""
-    from archloom.analysis.report import format_comparison
-
     tests = paired(by_strategy)
     if as_json:
         output.print_json(output.compare_object(by_strategy, [test.to_json() for test in tests]))
     else:
+        from archloom.analysis.report import format_comparison
+
         click.echo(format_comparison(by_strategy, tests))
         click.echo(output.next_steps(path, False))
     return max(output.exit_code(reports) for reports in by_strategy.values())

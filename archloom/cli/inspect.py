@@ -43,8 +43,6 @@ def status(run: Path) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def best(run: Path, as_json: bool) -> int:
     """Show the best architecture of RUN; of several runs, the best of each strategy."""
-    from archloom.analysis.report import format_best
-
     by_label = read_reports(run)
     winners = {label: _best_of(reports) for label, reports in by_label.items()}
     if as_json:
@@ -53,6 +51,8 @@ def best(run: Path, as_json: bool) -> int:
         found = {label: summarise(report) for label, report in winners.items()}
         output.print_json(next(iter(found.values())) if len(found) == 1 else found)
     else:
+        from archloom.analysis.report import format_best
+
         click.echo("\n\n".join(format_best(report) for report in winners.values()))
     return max(output.exit_code([report]) for report in winners.values())
 
@@ -85,6 +85,8 @@ def export(run: Path, target: Path) -> int:
     writers = {".py": _source, ".json": _record}
     if target.suffix not in writers:
         raise InputError(f"-o {target}: expected a file ending in {' or '.join(writers)}")
+    if not target.parent.is_dir():
+        raise InputError(f"-o {target}: there is no folder {target.parent}; make it, or name another file")
     reports = [report for reports in read_reports(run).values() for report in reports]
     report = _best_of(reports)
     if report.history.best() is None:

@@ -98,7 +98,8 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(str(error), Exit.STOPPED)
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted; everything finished so far is on disk: archloom resume RUN goes on", 130)
-    except BrokenPipeError:  # the reader of our output went away: nothing more to say to it
+    except (BrokenPipeError, SystemExit):  # SystemExit is click's answer to a broken pipe
+        # The reader of our output went away: nothing more to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.STOPPED
     except OSError as error:
@@ -109,14 +110,16 @@ def run(arguments: Sequence[str]) -> int:
 def _usage(error: click.UsageError) -> str:
     text = error.format_message().rstrip(".")
     if isinstance(error, click.NoSuchOption) and error.option_name:
-        known = [opt for p in error.ctx.command.params for opt in p.opts] if error.ctx else []
+        params = error.ctx.command.params if error.ctx else []
+        known = [opt for param in params if isinstance(param, click.Option) for opt in param.opts]
         return str(unknown("option", error.option_name, known))
     verb = error.ctx.command_path if error.ctx else "archloom"
     return f"{text}; see {verb} --help"
 
 
 def _complain(message: str, code: int) -> int:
-    click.echo(f"archloom: {' '.join(message.split())}", err=True)
+    readable = message.encode(errors="backslashreplace").decode()  # a file's name may hold any bytes
+    click.echo(f"archloom: {' '.join(readable.split())}", err=True)
     return code
 
 

@@ -129,11 +129,11 @@ def label_of(member: str, request: Request) -> str:
 
 def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
     """Print what came out of one strategy's runs."""
-    from archloom.analysis.report import format_best, format_runs
-
     if as_json:
         output.print_json(output.search_object(reports))
     else:
+        from archloom.analysis.report import format_best, format_runs
+
         click.echo(format_best(reports[0]) if len(reports) == 1 else format_runs(reports))
         click.echo(output.next_steps(path, len(reports) == 1))
     return output.exit_code(reports)

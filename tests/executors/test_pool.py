@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -258,10 +259,8 @@ def test_workers_end_with_a_parent_that_was_killed(works: Any, tmp_path: Path) -
             assert time.monotonic() < deadline, "the worker outlives its parent"
             time.sleep(0.01)
     finally:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(parent.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         parent.wait()
 
 

@@ -161,6 +161,18 @@ def test_first_waits_for_each_answer() -> None:
     assert len(strategy.ask(5)) == 1
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_equally_good_neighbours_the_one_asked_first_is_taken(backwards: bool) -> None:
+    """Whenever their answers come."""
+    strategy = LocalSearch(PlantedSpace(), PLANTED_CRITERIA, seeds.stream(0, "strategy"))
+    (start,) = strategy.ask(1)
+    strategy.tell([Trial(0, start, Result({"worth": 0.0}))])
+    trials = [Trial(i, proposal, Result({"worth": 1.0})) for i, proposal in enumerate(strategy.ask(24), 1)]
+    for trial in trials[::-1] if backwards else trials:
+        strategy.tell([trial])
+    assert strategy.current == trials[0]
+
+
 def test_plateaus_are_tops() -> None:
     """Equal neighbours are not better: a flat space is all restarts."""
 

@@ -1,0 +1,312 @@
+"""Text for people: what a run found, and how strategies compare.
+
+Every text names the data that answered, how many architectures were asked for and how many proposals were repeats, and
+says when selection used a test metric.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archloom.analysis.published import Published
+from archloom.analysis.stats import PairedTest, Summary, paired_tests, summarise
+from archloom.analysis.study import Reports, Study
+from archloom.errors import InputError
+from archloom.runs import RunReport
+from archloom.store import Line
+
+WIDTH = 100
+"""Notes are wrapped at this many characters; tables are as wide as they must be."""
+_PARETO_LINES = 20
+_SIGNIFICANT = 0.05
+
+
+# -- one run ------------------------------------------------------------------------------------------------------
+
+
+def format_best(report: RunReport) -> str:
+    """What a run found: its best architecture, or its Pareto set where it has several objectives."""
+    study = Study.of({report.request.strategy: [report]})
+    run = {"run": f"{report.request.strategy}, seed {report.request.seed}", **_run_facts(study, report)}
+    best = report.history.best()
+    if best is None:
+        lines = ["nothing found: no architecture asked for succeeded and met the constraints", *_pairs(run)]
+    elif study.criteria.single:
+        lines = _pairs(_best_facts(study, report, best) | run)
+    else:
+        lines = [*_pareto_lines(study, report.history.pareto()), "", *_pairs(run)]
+    return "\n".join([*lines, *(_wrap(f"note: {note}") for note in study.caveats)])
+
+
+def _best_facts(study: Study, report: RunReport, best: Line) -> dict[str, str]:
+    """What is worth saying of the best architecture, by name."""
+    scores = {name: value for name, value in {**best.scores, **best.report}.items() if name != study.metric}
+    return {
+        "best": best.arch,
+        study.metric: _number(study, study.metric, best.scores[study.metric]) + _rank(study, report),
+        **{name: _number(study, name, value) for name, value in scores.items()},
+        "found at": f"query {best.query} of {report.history.queries}",
+    }
+
+
+def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
+    history = report.history
+    repeats = report.trials - history.queries
+    failed = f", {len(history.failed)} failed" if history.failed else ""
+    asked = f"{_count(history.queries, 'unique architecture')}{failed}, {_count(repeats, 'repeat')} for free"
+    return {"asked": f"{asked}; {report.ending or 'not finished'}", "data": study.table_line}
+
+
+def _pareto_lines(study: Study, front: Sequence[Line]) -> list[str]:
+    metrics = [o.metric for o in study.criteria.objectives]
+    reported = list(front[0].report)
+    rows = [
+        [_short({**line.report, **line.scores}[name]) for name in metrics + reported] + [str(line.query), line.arch]
+        for line in front[:_PARETO_LINES]
+    ]
+    heads = [*(study.axis_label(name) for name in metrics + reported), "query", "architecture"]
+    more = [f"... and {len(front) - _PARETO_LINES} more"] if len(front) > _PARETO_LINES else []
+    text = f"Pareto set: {_count(len(front), 'architecture')} that no other beats in {' and '.join(metrics)}"
+    return [text, *align([heads, *rows], left=(len(heads) - 1,)), *more]
+
+
+# -- many runs ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a strategy did: its best values and their test metrics over runs; `values` is None if no run found any.
+
+    `best_rank` is the best place among all architectures, None where it is not known or there are constraints.
+    """
+
+    label: str
+    runs: int
+    found: int
+    values: Summary | None
+    best_rank: int | None
+    report: Mapping[str, Summary]
+    queries: int
+    repeats: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "runs": self.runs,
+            "found": self.found,
+            "values": self.values.to_json() if self.values else None,
+            "best_rank": self.best_rank,
+            "report": {name: summary.to_json() for name, summary in self.report.items()},
+            "queries": self.queries,
+            "repeats": self.repeats,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Strategies on the same problem: the standings (best mean first), the tests between them, published numbers.
+
+    `seeds` are those that every strategy ran, on which the tests are paired.
+    """
+
+    metric: str
+    standings: tuple[Standing, ...]
+    seeds: tuple[int, ...]
+    tests: tuple[PairedTest, ...]
+    published: tuple[Published, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "metric": self.metric,
+            "strategies": {standing.label: standing.to_json() for standing in self.standings},
+            "seeds": list(self.seeds),
+            "tests": [test.to_json() for test in self.tests],
+            "published": [published.to_json() for published in self.published],
+            "notes": list(self.notes),
+        }
+
+
+def compare(reports: Reports) -> Comparison:
+    """Put strategies side by side; InputError where their runs are not of one problem or a seed comes twice."""
+    study = Study.of(reports)
+    gains = {label: _gains_by_seed(study, label) for label in reports}
+    shared = sorted(set.intersection(*(set(by_seed) for by_seed in gains.values())))
+    samples = {label: [by_seed[seed] for seed in shared] for label, by_seed in gains.items()}
+    tests = paired_tests(samples) if shared else []
+    standings = sorted((_standing(study, label) for label in reports), key=lambda s: _merit(study, s), reverse=True)
+    notes = [*study.caveats, *_test_notes(study, shared, tests)]
+    return Comparison(
+        study.metric, tuple(standings), tuple(shared), tuple(tests), tuple(study.references), tuple(notes)
+    )
+
+
+def format_comparison(reports: Reports) -> str:
+    """Tables of means, tests and published numbers, with what a reader must know beneath."""
+    study = Study.of(reports)
+    comparison = compare(reports)
+    constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
+    parts = [
+        f"best {study.axis_label(study.metric)} on {study.benchmark}{constraints}; mean ± std over seeds",
+        *_standing_lines(study, comparison),
+    ]
+    if comparison.tests:
+        parts += ["", *_matrix_lines(comparison)]
+    if comparison.published:
+        parts += ["", *_published_lines(comparison.published)]
+    optimum = [] if study.optimum is None else [f"best in the table: {_number(study, study.metric, study.optimum)}"]
+    notes = [_wrap(f"note: {note}") for note in comparison.notes]
+    return "\n".join([*parts, "", *optimum, _wrap(f"data: {study.table_line}"), *notes])
+
+
+def _standing(study: Study, label: str) -> Standing:
+    runs = study.reports[label]
+    bests = [best for report in runs if (best := report.history.best())]
+    values = study.values(label)
+    reported = bests[0].report if bests else {}
+    ranks = [] if study.criteria.constraints else [report.rank for report in runs if report.rank is not None]
+    return Standing(
+        label=label,
+        runs=len(runs),
+        found=len(values),
+        values=summarise(values) if values else None,
+        best_rank=min(ranks, default=None),
+        report={name: summarise([best.report[name] for best in bests]) for name in reported},
+        queries=sum(report.history.queries for report in runs),
+        repeats=sum(report.trials - report.history.queries for report in runs),
+    )
+
+
+def _merit(study: Study, standing: Standing) -> float:
+    return study.objective.gain(standing.values.mean) if standing.values else -float("inf")
+
+
+def _gains_by_seed(study: Study, label: str) -> dict[int, float]:
+    """Seed -> the best value as a gain; minus infinity for a run that found nothing."""
+    gains: dict[int, float] = {}
+    for report in study.reports[label]:
+        seed = report.request.seed
+        if seed in gains:
+            raise InputError(f"strategy {label!r} has two runs of seed {seed}: compare one run a seed")
+        gains[seed] = -float("inf") if report.value is None else study.objective.gain(report.value)
+    return gains
+
+
+def _test_notes(study: Study, shared: Sequence[int], tests: Sequence[PairedTest]) -> list[str]:
+    if len(study.reports) < 2:
+        return []
+    if not tests:
+        return ["No seed is common to all strategies, so nothing is tested: run them with the same seeds."]
+    notes = []
+    if any(len(runs) > len(shared) for runs in study.reports.values()):
+        notes.append(f"The tests use the {_count(len(shared), 'seed')} that every strategy ran.")
+    least = min(1.0, 0.5 ** len(shared) * len(tests))
+    if least > _SIGNIFICANT:
+        notes.append(
+            f"With {_count(len(shared), 'seed')} and {len(tests)} tests no corrected p can be below {least:.2g}: "
+            "run more seeds."
+        )
+    return notes
+
+
+def _standing_lines(study: Study, comparison: Comparison) -> list[str]:
+    reported = list(dict.fromkeys(name for standing in comparison.standings for name in standing.report))
+    ranked = any(standing.best_rank is not None for standing in comparison.standings)
+    heads = ["strategy", "runs", study.metric, "median", "best", *(["best rank"] * ranked), *reported, "queries", "repeats"]
+    rows = []
+    for s in comparison.standings:
+        best = max((s.values.min, s.values.max), key=study.objective.gain) if s.values else None
+        rows.append(
+            [
+                s.label,
+                str(s.runs) if s.found == s.runs else f"{s.runs} ({s.runs - s.found} found nothing)",
+                _spread(s.values),
+                _short(s.values.median if s.values else None),
+                _short(best),
+                *(["-" if s.best_rank is None else str(s.best_rank)] * ranked),
+                *(_spread(s.report.get(name)) for name in reported),
+                str(s.queries),
+                str(s.repeats),
+            ]
+        )
+    return align([heads, *rows])
+
+
+def _matrix_lines(comparison: Comparison) -> list[str]:
+    """Corrected p-values: is the strategy of the row better than that of the column?"""
+    labels = [standing.label for standing in comparison.standings]
+    p = {(test.better, test.worse): test.p_corrected for test in comparison.tests}
+    rows = [[a, *("-" if a == b else _p(p[a, b]) for b in labels)] for a in labels]
+    title = (
+        "p for the row being better than the column (one-sided Wilcoxon signed-rank over "
+        f"{_count(len(comparison.seeds), 'seed')}, Bonferroni-corrected for {len(comparison.tests)} tests; "
+        f"* below {_SIGNIFICANT})"
+    )
+    return [_wrap(title), *align([["", *labels], *rows])]
+
+
+def _published_lines(published: Sequence[Published]) -> list[str]:
+    rows = [[p.label, p.value, str(p.queries) if p.queries else "not said", p.source] for p in published]
+    notes = [_wrap(f"note: {caveat}") for caveat in dict.fromkeys(p.caveat for p in published if p.caveat)]
+    return [*align([["published", "mean ± std", "queries", "source"], *rows], left=(3,)), *notes]
+
+
+# -- the pieces ---------------------------------------------------------------------------------------------------
+
+
+def align(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> list[str]:
+    """Rows of cells as lines with aligned columns: the first and those in `left` flush left, all others flush right."""
+    widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if j == 0 or j in left else cell.rjust(width)
+            for j, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _pairs(facts: Mapping[str, str]) -> list[str]:
+    width = max(len(name) for name in facts)
+    return [f"{name.ljust(width)}  {text}" for name, text in facts.items()]
+
+
+def _rank(study: Study, report: RunReport) -> str:
+    """The place among all architectures of the table; nothing under constraints, which the place does not know."""
+    if report.rank is None or study.table is None or study.criteria.constraints:
+        return ""
+    return f" (rank {report.rank} of {len(study.table)})"
+
+
+def _number(study: Study, metric: str, value: float) -> str:
+    unit = study.unit(metric)
+    return f"{_short(value)} {unit}" if unit else _short(value)
+
+
+def _short(value: float | None) -> str:
+    """Two decimals from 10 up, four significant digits below; "-" for None."""
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if abs(value) >= 10 or value == 0 else f"{value:.4g}"
+
+
+def _spread(summary: Summary | None) -> str:
+    """Mean ± std, "-" for None."""
+    if summary is None or summary.std is None:
+        return _short(summary.mean if summary else None)
+    return f"{_short(summary.mean)} ± {summary.std:{'.2f' if abs(summary.mean) >= 10 else '.2g'}}"
+
+
+def _p(p: float) -> str:
+    return f"{p:.2g}" + ("*" if p < _SIGNIFICANT else " ")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -48,10 +48,12 @@ def nb201_table(data_dir: Path) -> Table:
     return load_table(path)
 
 
-@pytest.fixture(params=["random", "evolution", "local_search", "random_walk"])
+@pytest.fixture(params=["random", "evolution", "local_search", "random_walk", "cadam"])
 def strategy(request: pytest.FixtureRequest) -> str:
     """Every strategy that the promises of a run are tested with. Add yours here."""
     name: str = request.param
+    if name == "cadam":
+        pytest.importorskip("torch", reason="cadam needs the extra train")
     return name
 
 

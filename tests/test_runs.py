@@ -181,7 +181,7 @@ search.CHECKPOINT_EVERY_S = 0.0  # and many a trial a checkpoint
 search.CHECKPOINT_SHARE = 0.3
 os.fsync = lambda file: None  # a kill loses nothing that was written, and a busy disk would make this take minutes
 warnings.simplefilter("ignore")  # torn tails
-queries = {"evolution": 150}.get(strategy, 400)  # it repeats itself: every query costs it many trials
+queries = {"evolution": 150, "cadam": 60}.get(strategy, 400)  # these take their time
 request = runs.Request(strategy, ProblemSpec("nb201", table), 0, Limits(queries, width))
 load_strategy(strategy)  # imported before the forks
 
@@ -250,7 +250,7 @@ def process(*arguments: object, **how: Any) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("width", [1, 3])
 def test_killed_at_random_instants(tmp_path: Path, small_table: Path, strategy: str, width: int) -> None:
-    """With four strategies, a hundred kills in all; every run that was killed comes out byte for byte the same."""
+    """With five strategies, 130 kills in all; every run that was killed comes out byte for byte the same."""
     kills = 13
     with process("-c", KILLER, strategy, small_table, tmp_path, kills, width) as killer:
         out, err = killer.communicate(timeout=100)

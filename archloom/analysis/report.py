@@ -214,7 +214,8 @@ def _test_notes(study: Study, shared: Sequence[int], tests: Sequence[PairedTest]
 def _standing_lines(study: Study, comparison: Comparison) -> list[str]:
     reported = list(dict.fromkeys(name for standing in comparison.standings for name in standing.report))
     ranked = any(standing.best_rank is not None for standing in comparison.standings)
-    heads = ["strategy", "runs", study.metric, "median", "best", *(["best rank"] * ranked), *reported, "queries", "repeats"]
+    place = ["best rank"] if ranked else []
+    heads = ["strategy", "runs", study.metric, "median", "best", *place, *reported, "queries", "repeats"]
     rows = []
     for s in comparison.standings:
         best = max((s.values.min, s.values.max), key=study.objective.gain) if s.values else None

@@ -12,7 +12,6 @@ from archloom.cli import options, output
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
-    from archloom.analysis.stats import PairedTest
     from archloom.runs import RunReport
 
 
@@ -59,29 +58,16 @@ def compare(
 
 def show_comparison(by_strategy: Mapping[str, Sequence[RunReport]], path: Path, as_json: bool) -> int:
     """Print a comparison."""
-    tests = paired(by_strategy)
-    if as_json:
-        output.print_json(output.compare_object(by_strategy, [test.to_json() for test in tests]))
-    else:
-        from archloom.analysis.report import format_comparison
+    from archloom.analysis.report import compare as put_side_by_side
+    from archloom.analysis.report import format_comparison
 
-        click.echo(format_comparison(by_strategy, tests))
+    if as_json:
+        tests = [test.to_json() for test in put_side_by_side(by_strategy).tests]
+        output.print_json(output.compare_object(by_strategy, tests))
+    else:
+        click.echo(format_comparison(by_strategy))
         click.echo(output.next_steps(path, False))
     return max(output.exit_code(reports) for reports in by_strategy.values())
-
-
-def paired(by_strategy: Mapping[str, Sequence[RunReport]]) -> list[PairedTest]:
-    """The tests over the seeds for which every strategy found something feasible."""
-    from archloom.analysis.stats import paired_tests
-
-    best = {
-        name: {r.request.seed: r.history.gain(line) for r in reports if (line := r.history.best())}
-        for name, reports in by_strategy.items()
-    }
-    common = sorted(set.intersection(*(set(gains) for gains in best.values())))
-    if not common:
-        return []
-    return paired_tests({name: [gains[seed] for seed in common] for name, gains in best.items()})
 
 
 def _settings_by_strategy(strategies: Sequence[str], given: Mapping[str, str]) -> dict[str, dict[str, str]]:

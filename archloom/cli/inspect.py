@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ def status(run: Path) -> int:
 def best(run: Path, as_json: bool) -> int:
     """Show the best architecture of RUN; of several runs, the best of each strategy."""
     by_label = read_reports(run)
-    winners = {label: _best_of(reports) for label, reports in by_label.items()}
+    winners = {label: output.best_of(reports) for label, reports in by_label.items()}
     if as_json:
         from archloom.runs import summarise
 
@@ -88,7 +88,7 @@ def export(run: Path, target: Path) -> int:
     if not target.parent.is_dir():
         raise InputError(f"-o {target}: there is no folder {target.parent}; make it, or name another file")
     reports = [report for reports in read_reports(run).values() for report in reports]
-    report = _best_of(reports)
+    report = output.best_of(reports)
     if report.history.best() is None:
         raise InputError(f"{run} has no feasible architecture yet: nothing to export")
     store.replace_file(target, writers[target.suffix](report).encode())
@@ -118,12 +118,6 @@ def _members(run: Path) -> Mapping[Path, Request]:
         group = runs.Group.open(run)
         return dict(zip(group.paths, group.members.values(), strict=True))
     return {run: runs.read_request(run)}
-
-
-def _best_of(reports: Sequence[RunReport]) -> RunReport:
-    """The run with the best feasible value; the first one where none has any."""
-    found = [(line, report) for report in reports if (line := report.history.best())]
-    return max(found, key=lambda pair: pair[1].history.gain(pair[0]))[1] if found else reports[0]
 
 
 def _source(report: RunReport) -> str:

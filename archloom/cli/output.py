@@ -54,6 +54,12 @@ def print_json(content: Mapping[str, Any]) -> None:
     click.echo(json.dumps(content, ensure_ascii=False, allow_nan=False))
 
 
+def best_of(reports: Sequence[RunReport]) -> RunReport:
+    """The run with the best feasible value; the first one where none has any."""
+    found = [(line, report) for report in reports if (line := report.history.best())]
+    return max(found, key=lambda pair: pair[1].history.gain(pair[0]))[1] if found else reports[0]
+
+
 def next_steps(path: Path, single_run: bool) -> str:
     """What to type next."""
     lines = [f"run folder: {path}", f"next: archloom plot {path}"]

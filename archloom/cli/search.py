@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def run_members(group: Group, workers: int, quiet: bool) -> tuple[dict[str, list
     label = " ".join(dict.fromkeys(request.strategy for request in group.members.values()))
     with ProgressView(label, total, scenario.criteria, quiet) as view:
         for path in group.paths:
-            if (path / "run.json").exists():
+            with suppress(StoreError):  # a damaged record is that member's failure, told when its turn comes
                 view.add(store.read_lines(path))
         outcome = runs.run_group(group, workers, view)
     by_label: dict[str, list[RunReport]] = {}
@@ -128,12 +129,14 @@ def label_of(member: str, request: Request) -> str:
 
 
 def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
-    """Print what came out of one strategy's runs."""
+    """Print what came out of one strategy's runs: over all seeds, and the best of them."""
     if as_json:
         output.print_json(output.search_object(reports))
     else:
-        from archloom.analysis.report import format_best, format_runs
+        from archloom.analysis.report import format_best, format_comparison
 
-        click.echo(format_best(reports[0]) if len(reports) == 1 else format_runs(reports))
+        if len(reports) > 1:
+            click.echo(format_comparison({reports[0].request.strategy: reports}) + "\n")
+        click.echo(format_best(output.best_of(reports)))
         click.echo(output.next_steps(path, len(reports) == 1))
     return output.exit_code(reports)

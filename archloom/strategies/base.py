@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -41,7 +42,7 @@ class NoOptions:
     """The options of a strategy that has none."""
 
 
-class BaseStrategy:
+class BaseStrategy(ABC):
     """Bookkeeping for strategies that propose one architecture after another.
 
     A subclass says which capabilities its space must have (`needs`), which options it takes (`Options`, a frozen
@@ -85,18 +86,18 @@ class BaseStrategy:
         self.rng.bit_generator.state = state["rng"]
         self.restore(state["own"])
 
+    @abstractmethod
     def propose(self) -> Proposal | None:
         """The next proposal, or None while waiting for results or when finished."""
-        raise NotImplementedError(f"{type(self).__name__}.propose")
 
-    def learn(self, trial: Trial) -> None:
+    def learn(self, trial: Trial) -> None:  # noqa: B027 - a strategy need not learn
         """Take one evaluated trial; the default learns nothing."""
 
     def dump(self) -> dict[str, Any]:
         """The subclass's own state."""
         return {}
 
-    def restore(self, own: dict[str, Any]) -> None:
+    def restore(self, own: dict[str, Any]) -> None:  # noqa: B027 - or have a state of its own
         """Take back what `dump` gave."""
 
     def draw(self) -> Arch:

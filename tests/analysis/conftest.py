@@ -1,0 +1,103 @@
+"""Runs made by hand on a table of 64 cells, so that every number in a plot or a text is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import numpy as np
+import pytest
+
+from archloom.analysis.study import Reports
+from archloom.constraints import criteria
+from archloom.data.tables import Table
+from archloom.history import History
+from archloom.problems import ProblemSpec, Scenario, TableProblem
+from archloom.runs import Request, RunReport
+from archloom.search import Limits
+from archloom.spaces.base import Categorical
+from archloom.spaces.nb201 import EDGES, Nb201
+from archloom.store import Line
+from archloom.types import Arch
+
+OPTIONS = ("none", "nor_conv_3x3")
+GENES = np.array(list(product(range(2), repeat=6)))
+CONVOLUTIONS = GENES.sum(axis=1)
+
+MakeReport = Callable[..., RunReport]
+MakeReports = Callable[..., Reports]
+
+
+@pytest.fixture(scope="session")
+def table() -> Table:
+    """Accuracy rises with the number of convolutions, from 90.0 to 94.2; so does latency, from 1 to 7 ms."""
+    accuracy = 90.0 + 0.7 * CONVOLUTIONS
+    return Table.from_arrays(
+        space="nb201",
+        gene_names=[f"{a}->{b}" for a, b in EDGES],
+        options=[OPTIONS] * len(EDGES),
+        genes=GENES,
+        metrics={
+            "cifar10_valid_200": accuracy - 3.0,
+            "cifar10_test_200": accuracy,
+            "cifar10_baseline": accuracy - 0.3,
+            "cifar10_fpga_latency_ms": 1.0 + CONVOLUTIONS + 0.01 * np.arange(64),
+        },
+        goals={
+            "cifar10_valid_200": "max", "cifar10_test_200": "max", "cifar10_baseline": "max",
+            "cifar10_fpga_latency_ms": "min",
+        },
+        source="made for tests",
+        units="accuracy in percent",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def make_report(table: Table) -> MakeReport:
+    """Build the report of a run that asked for the given rows of the table."""
+
+    def make(
+        rows: Sequence[int],
+        seed: int = 0,
+        objectives: Sequence[str] = ("cifar10_valid_200",),
+        constraints: Sequence[str] = (),
+        strategy: str = "random",
+        repeats: int = 0,
+        on: str = "nb201",
+        space_type: type[Categorical] = Nb201,
+    ) -> RunReport:
+        space = space_type({f"{a}->{b}": OPTIONS for a, b in EDGES})
+        problem = TableProblem(table, space)
+        wanted = criteria(objectives, problem.goals, constraints)
+        reported = tuple(problem.default_report(objectives))
+        spec = ProblemSpec(on, None, tuple(objectives), reported, tuple(constraints))
+        evaluator = problem.evaluator(wanted.metrics, reported)
+        scenario = Scenario(spec, problem, wanted, reported, evaluator)
+        lines = []
+        for number, row in enumerate(rows):
+            arch = Arch(tuple(table.genes[row].tolist()))
+            scores = {name: float(table.metric(name)[row]) for name in wanted.metrics}
+            report = {name: float(table.metric(name)[row]) for name in reported}
+            lines.append(Line(number, arch.genes, space.format(arch), number + 1, scores=scores, report=report))
+        request = Request(strategy, spec, seed, Limits(queries=len(rows)))
+        history = History.of(lines, wanted)
+        return RunReport(request, scenario, history, len(lines) + repeats, "all queries asked", 0.1)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_reports(make_report: MakeReport) -> MakeReports:
+    """Build a study: strategy `i` asks for `queries` random rows of the first `16 * (i + 1)`, `seeds` times."""
+
+    def make(
+        labels: Sequence[str] = ("random", "evolution"), seeds: int = 4, queries: int = 12, **settings: object
+    ) -> Reports:
+        reports = {}
+        for i, label in enumerate(labels):
+            streams = [np.random.default_rng([i, seed]) for seed in range(seeds)]
+            rows = [rng.choice(min(16 * (i + 1), 64), queries, replace=False).tolist() for rng in streams]
+            reports[label] = [make_report(r, seed=s, strategy=label, **settings) for s, r in enumerate(rows)]
+        return reports
+
+    return make

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from archloom.analysis import plots
+from archloom.analysis.plots import KINDS, anytime, box, cell, pareto, save, spread
+from archloom.errors import InputError
+from archloom.spaces.base import Categorical
+
+TWO = ("cifar10_valid_200", "cifar10_fpga_latency_ms")
+
+
+def texts(figure: Figure) -> list[Text]:
+    """Every text that shows something; those of ticks only where they are within the axes."""
+    figure.draw_without_rendering()
+    every: list[Any] = figure.findobj(Text)
+    found = [text for text in every if text.get_visible() and text.get_text()]
+    hidden = {id(text) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in _outside(axis)}
+    return [text for text in found if id(text) not in hidden]
+
+
+def _outside(axis: Any) -> list[Text]:
+    low, high = sorted(axis.get_view_interval())
+    ticks = axis.get_major_ticks()
+    outside = [t for t in ticks if not (low <= t.get_loc() <= high and t.label1.get_visible())]
+    return [label for tick in outside for label in (tick.label1, tick.label2)]
+
+
+def words(figure: Figure) -> str:
+    return " ".join(text.get_text().replace("\n", " ") for text in texts(figure))
+
+
+def assert_tidy(figure: Figure) -> None:
+    """Every text lies within the figure, and no two overlap."""
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    canvas = figure.bbox
+    for text, extent in boxes:
+        assert extent.x0 >= canvas.x0 - 1 and extent.x1 <= canvas.x1 + 1, f"{text!r} leaves the figure"
+        assert extent.y0 >= canvas.y0 - 1 and extent.y1 <= canvas.y1 + 1, f"{text!r} leaves the figure"
+    for (one, a), (other, b) in combinations(boxes, 2):
+        across = min(a.x1, b.x1) - max(a.x0, b.x0)
+        along = min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert across <= 1 or along <= 1, f"{one!r} and {other!r} overlap"
+
+
+# -- the kinds
+
+
+def test_every_kind_has_a_title() -> None:
+    assert set(KINDS) == {"anytime", "box", "pareto", "cell"}
+    assert all(kind.title for kind in KINDS.values())
+
+
+@pytest.mark.parametrize("kind", ["anytime", "box"])
+@pytest.mark.parametrize("metric", ["cifar10_valid_200", "cifar10_test_200", "cifar10_baseline"])
+def test_published_numbers_stand_beside_ones_own(kind: str, metric: str, make_reports: Any) -> None:
+    figure = KINDS[kind].draw(make_reports(objectives=[metric]))
+    said = words(figure)
+    tested = metric != "cifar10_valid_200"
+    assert ("GA-NAS, 444 queries: 94.34 ± 0.05 [1]" in said) == tested
+    assert ("CADAM-500, 500 queries: 91.36 ± 0.19" in said) == (not tested)
+    assert "Mills (2020, CADAM thesis), Table 4.1" in said
+    assert "best in the table" in said
+    assert "made for tests" in said and "4 seeds each" in said
+    assert ("Selection used a test metric" in said) == tested
+    assert ("NAS-Bench-201's own test accuracy" in said) == (metric == "cifar10_baseline")
+    assert f"{metric} (%)" in said
+    assert_tidy(figure)
+
+
+def test_anytime_draws_the_mean_of_the_curves(make_report: Any) -> None:
+    runs = [make_report([0, 1, 63], seed=0), make_report([1, 3, 3 + 4], seed=1)]
+    axes: Any = anytime({"random": runs}).axes[0]
+    [line] = [line for line in axes.lines if line.get_label() == "random (n = 2)"]
+    np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3])
+    np.testing.assert_allclose(line.get_ydata(), [(87.0 + 87.7) / 2, (87.7 + 88.4) / 2, (91.2 + 89.1) / 2], rtol=1e-6)
+    assert line.get_drawstyle() == "steps-post"
+
+
+def test_published_results_within_reach_stand_at_their_query_counts(make_report: Any) -> None:
+    def counts(queries: int) -> list[float]:
+        rows = [i % 64 for i in range(queries)]
+        axes: Any = anytime({"random": [make_report(rows, objectives=["cifar10_test_200"])]}).axes[0]
+        return sorted(float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() not in ("None", None, ""))
+
+    assert counts(100) == []
+    assert counts(450) == [444]
+    assert counts(500) == [444, 500, 500]
+
+
+def test_early_queries_do_not_squash_the_rest(make_report: Any) -> None:
+    low, _ = anytime({"a": [make_report([0] + [63] * 49, objectives=["cifar10_test_200"])]}).axes[0].get_ylim()
+    assert low > 92.5  # the first query has 90.0, BOHB's lower end is at 93.09
+
+
+def test_runs_that_found_nothing_are_said(make_report: Any) -> None:
+    wanted = {"constraints": ["cifar10_fpga_latency_ms>=5"]}
+    figure = anytime({"a": [make_report([0], **wanted), make_report([63], seed=1, **wanted)]})
+    assert "a (n = 1; 1 found nothing)" in words(figure)
+    assert "cifar10_fpga_latency_ms>=5" in words(figure)
+    for kind in KINDS.values():
+        with pytest.raises(InputError, match=r"no run found|two objectives"):
+            kind.draw({"a": [make_report([0], **wanted)]})
+
+
+def test_many_strategies_are_told_apart(make_reports: Any) -> None:
+    figure = anytime(make_reports([f"strategy {i}" for i in range(12)], seeds=2))
+    lines = [line for line in figure.axes[0].lines if str(line.get_label()).startswith("strategy")]
+    assert len({(line.get_color(), str(line.get_linestyle())) for line in lines}) == 12
+
+
+def test_box_shows_every_run(make_reports: Any) -> None:
+    reports = make_reports(seeds=5)
+    axes: Any = box(reports).axes[0]
+    dots = [c.get_offsets() for c in axes.collections]
+    shown = [np.asarray(d)[:, 1] for d in dots if len(d) == 5]
+    np.testing.assert_allclose(shown, [[r.value for r in runs] for runs in reports.values()])
+
+
+def test_a_minimised_objective_has_its_legend_out_of_the_way(make_reports: Any) -> None:
+    figure = anytime(make_reports(objectives=["cifar10_fpga_latency_ms"]))
+    assert "cifar10_fpga_latency_ms (ms)" in words(figure)
+    assert_tidy(figure)
+
+
+# -- Pareto
+
+
+def test_pareto_says_its_hypervolume_and_reference(make_report: Any) -> None:
+    """Rows 0, 1 and 63: (87.0, 1.0), (87.7, 2.01), (91.2, 7.63); the reference is the worst of each."""
+    figure = pareto({"a": [make_report([0, 1, 63], objectives=TWO)]})
+    volume = (87.7 - 87.0) * (7.63 - 2.01)  # the two extremes touch the reference's sides
+    assert f"a (n = 1): {volume:.3f}" in words(figure)
+    assert "cifar10_fpga_latency_ms = 7.63" in words(figure) and "cifar10_valid_200 = 87" in words(figure)
+    assert_tidy(figure)
+
+
+def test_pareto_steps_go_through_the_front(make_report: Any) -> None:
+    axes: Any = pareto({"a": [make_report([0, 1, 32, 63], objectives=TWO)]}).axes[0]
+    [line] = [line for line in axes.lines if str(line.get_label()).startswith("a ")]
+    np.testing.assert_allclose(line.get_xdata(), [1.0, 2.01, 2.01, 7.63, 7.63], rtol=1e-5)  # row 32 is dominated
+    np.testing.assert_allclose(line.get_ydata(), [87.0, 87.0, 87.7, 87.7, 91.2], rtol=1e-5)
+
+
+def test_pareto_needs_two_objectives(make_reports: Any) -> None:
+    with pytest.raises(InputError, match=r"two objectives, these runs have 1 \(cifar10_valid_200\)"):
+        pareto(make_reports())
+
+
+# -- cells
+
+
+def test_cell_of_the_best_run_as_a_graph(make_report: Any) -> None:
+    reports = {"a": [make_report([0])], "b": [make_report([1, 62], seed=5)]}
+    figure = KINDS["cell"].draw(reports)
+    said = words(figure)
+    assert "cifar10_valid_200 90.50 %, rank 2 of 64, cifar10_test_200 93.50" in said
+    assert "Found by b, seed 5, at query 2 of 2." in said
+    assert said.count("nor_conv_3x3") == 5 and said.split().count("none") == 1
+    assert_tidy(figure)
+
+
+def test_cell_of_a_space_without_graphs_is_a_table(make_report: Any) -> None:
+    said = words(cell(make_report([63], space_type=Categorical)))
+    assert "0->1" in said and "2->3" in said
+
+
+# -- saving
+
+
+@pytest.mark.parametrize(
+    ("suffix", "head"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml"), ("PNG", b"\x89PNG")]
+)
+def test_saves_the_same_bytes_twice(suffix: str, head: bytes, tmp_path: Path, make_reports: Any) -> None:
+    files = [tmp_path / f"{i}.{suffix}" for i in range(2)]
+    for file in files:
+        save(box(make_reports(objectives=["cifar10_fpga_latency_ms"])), file)
+    first, second = (file.read_bytes() for file in files)
+    assert first.startswith(head)
+    assert first == second
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["plot.jpg", "plot", "missing/plot.png"])
+def test_a_bad_path_writes_nothing(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a name|no folder"):
+        save(Figure(), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_matplotlib_is_left_as_it_was(make_reports: Any) -> None:
+    before = dict(matplotlib.rcParams)
+    anytime(make_reports())
+    assert dict(matplotlib.rcParams) == before
+    assert "pyplot" not in vars(plots)
+
+
+def test_labels_with_dollars_are_not_mathematics(make_report: Any) -> None:
+    assert "$a_b$ (n = 1)" in words(anytime({"$a_b$": [make_report([1, 2])]}))
+
+
+# -- spreading labels
+
+
+@given(st.lists(st.floats(-50, 250), min_size=1, max_size=12))
+def test_spread_keeps_order_distance_and_bounds(wanted: list[float]) -> None:
+    placed = spread(sorted(wanted), gap=10.0, top=200.0)
+    assert all(b - a >= 10.0 - 1e-6 for a, b in pairwise(placed))
+    assert min(placed) >= -1e-6 and max(placed) <= 200.0 + 1e-6
+
+
+def test_spread_moves_only_what_is_too_close() -> None:
+    assert spread([20.0, 100.0, 102.0], gap=10.0, top=200.0) == [20.0, 96.0, 106.0]
+    assert spread([], gap=10.0, top=200.0) == []

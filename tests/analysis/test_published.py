@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from archloom.analysis.published import PUBLISHED, Role, is_test_metric, references
+from archloom.data.tables import load_table
+
+
+def by_label(metric: str) -> dict[str, tuple[float, float | None, int | None]]:
+    return {p.label: (p.mean, p.std, p.queries) for p in references("nb201", metric)}
+
+
+def test_ga_nas_table_4() -> None:
+    assert by_label("cifar10_test_200")["GA-NAS"] == (94.34, 0.05, 444)
+    assert by_label("cifar100_test_200")["GA-NAS"] == (73.28, 0.17, 444)
+    assert by_label("imagenet16_test_200")["GA-NAS"] == (46.80, 0.29, 445)
+    assert by_label("cifar10_test_200")["RS-500"] == (94.11, 0.16, 500)
+    assert by_label("cifar100_test_200")["RS-500"] == (72.54, 0.54, 500)
+    assert "GA-NAS" not in by_label("cifar10_valid_200")  # it queried the test accuracy
+
+
+def test_cadam_table_4_1() -> None:
+    assert by_label("cifar10_valid_200")["CADAM-500"] == (91.36, 0.19, 500)
+    assert by_label("cifar100_test_200")["CADAM-1k"] == (73.09, 0.35, 1000)
+    assert by_label("imagenet16_valid_200")["CADAM-1k"] == (46.58, 0.08, 1000)
+    assert by_label("cifar10_test_200")["REA"] == (93.92, 0.30, None)
+    assert by_label("cifar100_valid_200")["RS"] == (70.93, 1.09, None)
+    assert by_label("cifar10_test_200")["DARTS"] == (54.30, None, None)
+    assert "GAEA" not in by_label("cifar10_valid_200")  # an empty cell
+    assert by_label("imagenet16_test_200")["optimum"] == (47.31, None, None)
+
+
+def test_nothing_published_exceeds_the_optimum() -> None:
+    for metric in {p.metric for p in PUBLISHED["nb201"]}:
+        found = references("nb201", metric)
+        assert found[0].role is Role.OPTIMUM, metric
+        assert [p.mean for p in found] == sorted((p.mean for p in found), reverse=True)
+
+
+def test_every_number_names_its_source() -> None:
+    assert all("Table" in p.source for p in PUBLISHED["nb201"])
+    labels = [(p.label, p.metric) for p in PUBLISHED["nb201"]]
+    assert len(set(labels)) == len(labels)
+    assert json.loads(json.dumps([p.to_json() for p in PUBLISHED["nb201"]]))[0]["role"] == "queries"
+
+
+def test_numbers_of_another_training_say_so() -> None:
+    official, near = references("nb201", "cifar10_test_200"), references("nb201", "cifar10_baseline")
+    assert [p.mean for p in near] == [p.mean for p in official]
+    assert all(p.caveat and "NAS-Bench-201's own test accuracy" in p.caveat for p in near)
+    assert not any(p.caveat for p in official)
+
+
+@pytest.mark.parametrize(("benchmark", "metric"), [("nb201", "cifar10_fpga_latency_ms"), ("nbgraph:cora", "cora_test")])
+def test_nothing_is_known_of_other_metrics(benchmark: str, metric: str) -> None:
+    assert references(benchmark, metric) == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [("cifar10_test_200", True), ("cora_test", True), ("cifar10_valid_200", False), ("cifar10_baseline", True),
+     ("cifar10_analog_drift_1d", True), ("fastest_ms", False)],
+)  # fmt: skip
+def test_test_metrics(metric: str, expected: bool) -> None:
+    assert is_test_metric("nb201", metric) is expected
+
+
+def test_the_published_optimum_is_that_of_the_real_table() -> None:
+    folder = os.environ.get("ARCHLOOM_DATA")
+    if not folder:
+        pytest.skip("ARCHLOOM_DATA is not set: no real table")
+    table = load_table(Path(folder, "nb201.npz"))
+    optima = {p.metric: p.mean for p in PUBLISHED["nb201"] if p.role is Role.OPTIMUM and p.metric in table.metrics}
+    assert len(optima) == 4
+    for metric, mean in optima.items():
+        assert float(table.metric(metric).max()) == pytest.approx(mean, abs=0.006), metric

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from archloom.analysis.report import align, compare, format_best, format_comparison
+from archloom.errors import InputError
+
+
+def test_best_says_what_was_found_where_and_how(make_report: Any) -> None:
+    text = format_best(make_report([0, 63, 5], seed=3, repeats=7))
+    lines = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert "|nor_conv_3x3~0|+|nor_conv_3x3~0|" in lines["best"]
+    assert "91.20 % (rank 1 of 64)" in lines["cifar10_valid_200"]
+    assert "94.20 %" in lines["cifar10_test_200"]
+    assert "query 2 of 3" in lines["found at"]
+    assert "random, seed 3" in lines["run"]
+    assert "3 unique architectures, 7 repeats for free; all queries asked" in lines["asked"]
+    assert "made for tests" in lines["data"]
+    assert "note" not in text
+
+
+def test_best_says_when_a_test_metric_was_used(make_report: Any) -> None:
+    text = format_best(make_report([1], objectives=["cifar10_test_200"]))
+    assert "note: Selection used a test metric (cifar10_test_200)." in text
+
+
+def test_best_under_constraints_has_no_rank(make_report: Any) -> None:
+    text = format_best(make_report([1], constraints=["cifar10_fpga_latency_ms<=4"]))
+    assert "rank" not in text
+    assert "2.01 ms" in text
+
+
+def test_nothing_found_is_said(make_report: Any) -> None:
+    text = format_best(make_report([0], constraints=["cifar10_fpga_latency_ms>=9"]))
+    assert "nothing found" in text
+    assert "1 unique architecture, 0 repeats" in text
+
+
+def test_pareto_set_is_listed_best_first(make_report: Any) -> None:
+    report = make_report([0, 63, 32, 16], objectives=["cifar10_valid_200", "cifar10_fpga_latency_ms"])
+    lines = format_best(report).splitlines()
+    assert lines[0].startswith("Pareto set: 3 architectures")
+    assert "cifar10_valid_200 (%)" in lines[1] and "cifar10_fpga_latency_ms (ms)" in lines[1]
+    assert [line.split()[0] for line in lines[2:5]] == ["91.20", "87.70", "87.00"]  # row 16 dominates row 32
+    assert lines[5] == ""
+
+
+def test_comparison_ranks_tests_and_cites(make_report: Any) -> None:
+    good = [make_report([62, 63][: 1 + s % 2], seed=s) for s in range(9)]
+    bad = [make_report([0, 1], seed=s, repeats=2) for s in range(9)]
+    text = format_comparison({"bad": bad, "good": good})
+    table = [line.split() for line in text.splitlines()]
+    order = [row[0] for row in table if row and row[0] in {"good", "bad"}]
+    assert order == ["good", "bad", "good", "good", "bad"]  # best mean first; then the matrix with its head
+    bad_row = next(row for row in table if row[:2] == ["bad", "9"])
+    assert bad_row[2:5] == ["87.70", "±", "0.00"]
+    assert bad_row[-2:] == ["18", "18"]  # queries and repeats
+    good_test = next(row for row in table if row[:2] == ["good", "-"])
+    assert good_test[2] == "0.0039*"  # 1/512, two tests
+    assert "cifar10_test_200" in text
+    assert "91.36 ± 0.19" in text and "CADAM-500" in text
+    assert "best in the table: 91.20 %" in text
+    assert "made for tests" in text
+
+
+def test_comparison_as_data(make_reports: Any) -> None:
+    comparison = compare(make_reports(seeds=4))
+    data = json.loads(json.dumps(comparison.to_json()))
+    assert data["seeds"] == [0, 1, 2, 3]
+    assert set(data["strategies"]) == {"random", "evolution"}
+    assert {(t["better"], t["worse"]) for t in data["tests"]} == {("random", "evolution"), ("evolution", "random")}
+    assert data["strategies"]["random"]["values"]["n"] == 4
+    assert data["strategies"]["random"]["report"]["cifar10_test_200"]["n"] == 4
+
+
+def test_less_is_better_for_a_minimised_objective(make_report: Any) -> None:
+    latency = {"objectives": ["cifar10_fpga_latency_ms"]}
+    slow = [make_report([63], seed=s, **latency) for s in range(6)]
+    fast = [make_report([0], seed=s, **latency) for s in range(6)]
+    comparison = compare({"slow": slow, "fast": fast})
+    assert [s.label for s in comparison.standings] == ["fast", "slow"]
+    assert {t.better: t.p for t in comparison.tests} == {"fast": 1 / 64, "slow": 1.0}
+
+
+def test_runs_are_paired_by_seed_whatever_their_order(make_report: Any) -> None:
+    a = [make_report([row], seed=s) for s, row in enumerate([1, 7, 63])]
+    b = [make_report([row], seed=s) for s, row in reversed(list(enumerate([0, 3, 31])))]
+    first = compare({"a": a, "b": b}).tests[0]
+    assert (first.better, first.p) == ("a", 1 / 8)
+
+
+def test_only_shared_seeds_are_tested_and_it_is_said(make_report: Any) -> None:
+    a = [make_report([1], seed=s) for s in range(4)]
+    b = [make_report([0], seed=s) for s in range(2)]
+    comparison = compare({"a": a, "b": b})
+    assert comparison.seeds == (0, 1)
+    notes = " ".join(comparison.notes)
+    assert "2 seeds that every strategy ran" in notes
+    assert "no corrected p can be below 0.5" in notes
+    apart = compare({"a": a[:1], "b": b[1:]})
+    assert apart.tests == ()
+    assert "nothing is tested" in " ".join(apart.notes)
+
+
+def test_runs_that_found_nothing_are_counted_and_lose(make_report: Any) -> None:
+    wanted = {"constraints": ["cifar10_fpga_latency_ms>=5"]}
+    a = [make_report([63], seed=s, **wanted) for s in range(3)]
+    b = [make_report([0], seed=s, **wanted) for s in range(3)]
+    comparison = compare({"b": b, "a": a})
+    assert [(s.label, s.found) for s in comparison.standings] == [("a", 3), ("b", 0)]
+    assert {t.better: t.p for t in comparison.tests} == {"a": 1 / 8, "b": 1.0}
+    assert "3 (3 found nothing)" in format_comparison({"b": b, "a": a})
+
+
+def test_a_seed_counts_once(make_report: Any) -> None:
+    with pytest.raises(InputError, match="two runs of seed 0"):
+        compare({"a": [make_report([1]), make_report([2])]})
+
+
+def test_one_strategy_is_not_tested(make_report: Any) -> None:
+    comparison = compare({"a": [make_report([1])]})
+    assert (comparison.tests, comparison.notes) == ((), ())
+
+
+def test_align() -> None:
+    assert align([["a", "b", "c"], ["long", "1", "x"]], left=(2,)) == ["a     b  c", "long  1  x"]

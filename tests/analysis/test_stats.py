@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archloom.analysis.stats import (
+    bootstrap_interval,
+    curve_band,
+    paired_tests,
+    sample_curve,
+    signed_rank_p,
+    summarise,
+)
+from archloom.errors import InputError
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+# -- summaries
+
+
+def test_summary_by_hand() -> None:
+    summary = summarise([1.0, 2.0, 6.0])
+    assert (summary.n, summary.mean, summary.median, summary.min, summary.max) == (3, 3.0, 2.0, 1.0, 6.0)
+    assert summary.std == pytest.approx(math.sqrt((4 + 1 + 9) / 2))  # ddof = 1
+    assert json.loads(json.dumps(summary.to_json()))["mean"] == 3.0
+
+
+def test_one_value_has_no_spread() -> None:
+    assert summarise([5.0]).std is None
+
+
+@pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf]])
+def test_summary_refuses_what_has_no_mean(values: list[float]) -> None:
+    with pytest.raises(InputError, match="at least one number"):
+        summarise(values)
+
+
+# -- bootstrap
+
+
+def test_bootstrap_interval_is_that_of_the_mean() -> None:
+    """For many values the percentile interval is mean +- 1.96 standard errors."""
+    values = rng().normal(10.0, 2.0, 400)
+    low, high = bootstrap_interval(values, rng())
+    error = values.std(ddof=1) / math.sqrt(400)
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+
+
+def test_bootstrap_takes_its_stream_and_statistic_from_outside() -> None:
+    values = [1.0, 2.0, 3.0, 50.0]
+    assert bootstrap_interval(values, rng()) == bootstrap_interval(values, rng())
+    narrow = bootstrap_interval(values, rng(), confidence=0.5)
+    wide = bootstrap_interval(values, rng(), confidence=0.99)
+    assert wide[0] <= narrow[0] <= narrow[1] <= wide[1] and wide != narrow
+    _, median = bootstrap_interval([1.0] * 9 + [100.0], rng(), statistic=np.median)
+    assert median == 1.0
+
+
+def test_bootstrap_of_one_value_has_no_width() -> None:
+    assert bootstrap_interval([3.0], rng()) == (3.0, 3.0)
+
+
+def test_bootstrap_refuses_a_confidence_in_percent() -> None:
+    with pytest.raises(InputError, match=r"0\.95"):
+        bootstrap_interval([1.0, 2.0], rng(), confidence=95)
+
+
+# -- paired tests
+
+
+@pytest.mark.parametrize("n", [1, 5, 9, 10])
+def test_all_better_has_the_smallest_possible_p(n: int) -> None:
+    """PBT-NAS, Table 7: 0.001953125 = 1/512 for nine pairs."""
+    assert signed_rank_p(np.arange(1.0, n + 1)) == 0.5**n
+
+
+def test_no_difference_is_no_evidence() -> None:
+    tests = paired_tests({"a": [1.0, 2.0], "b": [1.0, 2.0]})
+    assert [(t.p, t.p_corrected, t.ties) for t in tests] == [(1.0, 1.0, 2), (1.0, 1.0, 2)]
+
+
+def test_every_ordered_pair_is_tested_and_corrected() -> None:
+    better = [float(i) for i in range(1, 11)]
+    tests = {(t.better, t.worse): t for t in paired_tests({"a": better, "b": [0.0] * 10, "c": [0.5] * 10})}
+    assert len(tests) == 6
+    assert tests["a", "b"].p == 1 / 1024
+    assert tests["a", "b"].p_corrected == 6 / 1024
+    assert tests["b", "a"].p == tests["b", "a"].p_corrected == 1.0
+    assert json.loads(json.dumps(tests["a", "b"].to_json())) == {
+        "better": "a", "worse": "b", "n": 10, "ties": 0, "p": 1 / 1024, "p_corrected": 6 / 1024,
+    }  # fmt: skip
+
+
+def test_a_run_that_found_nothing_loses() -> None:
+    nothing = -math.inf
+    a, b = paired_tests({"a": [1.0, 2.0, 3.0, nothing], "b": [0.5, nothing, nothing, nothing]})
+    assert (a.p, a.ties) == (1 / 8, 1)
+    assert b.p == 1.0
+
+
+def test_differences_that_round_apart_are_ties() -> None:
+    """0.3 - 0.2 and 0.2 - 0.1 are not the same float; 94.3 - 94.2 and 94.2 - 94.1 are not either."""
+    difference, _ = paired_tests({"a": [94.3, 94.1], "b": [94.2, 94.2]})
+    assert difference.p == 0.75  # ranks 1.5 and 1.5: P(W+ >= 1.5) = 3/4
+
+
+@pytest.mark.parametrize(
+    "samples", [{"a": [1.0, math.nan], "b": [1.0, 2.0]}, {"a": [], "b": []}, {"a": [math.inf], "b": [0.0]}]
+)
+def test_paired_tests_refuse_bad_samples(samples: dict[str, list[float]]) -> None:
+    with pytest.raises(InputError, match="'a'"):
+        paired_tests(samples)
+
+
+def test_paired_tests_need_pairs() -> None:
+    with pytest.raises(InputError, match="a 2, b 1"):
+        paired_tests({"a": [1.0, 2.0], "b": [1.0]})
+    assert paired_tests({"a": [1.0]}) == []
+
+
+@given(st.lists(st.floats(-100, 100).filter(lambda x: abs(x) > 1e-3), min_size=1, max_size=14, unique_by=abs))
+def test_as_scipy_without_ties(differences: list[float]) -> None:
+    scipy_stats = pytest.importorskip("scipy.stats")
+    expected = scipy_stats.wilcoxon(differences, alternative="greater", method="exact").pvalue
+    assert signed_rank_p(differences) == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=9))
+def test_exact_with_ties_and_zeros(differences: list[int]) -> None:
+    """Against all 2**n assignments of signs."""
+    values = np.array([d for d in differences if d], dtype=float)
+    sizes = np.abs(values)
+    ranks = np.array([(sizes < s).sum() + ((sizes == s).sum() + 1) / 2 for s in sizes])
+    signs = (np.arange(2 ** len(values))[:, None] >> np.arange(len(values))) & 1  # (2**n, n)
+    expected = float((signs @ ranks >= ranks[values > 0].sum()).mean())
+    assert signed_rank_p(differences) == pytest.approx(expected)
+
+
+# -- curves
+
+
+def test_a_curve_is_a_step_function() -> None:
+    values = sample_curve([(2, 1.0), (5, 3.0)], [1, 2, 4, 5, 99])
+    np.testing.assert_array_equal(values, [np.nan, 1.0, 1.0, 3.0, 3.0])
+
+
+def test_band_by_hand() -> None:
+    curves = [[(1, 10.0), (3, 30.0)], [(2, 20.0)]]
+    band = curve_band(curves, [1, 2, 3, 4], rng())
+    np.testing.assert_array_equal(band.mean, [np.nan, 15.0, 25.0, 25.0])  # at 1 only one curve has begun
+    # Two runs resampled: both the first (1/4), both the second (1/4) or one of each.
+    np.testing.assert_array_equal(band.low, [np.nan, 10.0, 20.0, 20.0])
+    np.testing.assert_array_equal(band.high, [np.nan, 20.0, 30.0, 30.0])
+
+
+def test_band_is_the_bootstrap_interval_at_each_query() -> None:
+    finals = rng().normal(size=30)
+    band = curve_band([[(1, 0.0), (2, v)] for v in finals], [2], rng())
+    low, high = bootstrap_interval(finals, rng())
+    assert band.low[0] == pytest.approx(low, abs=0.02)
+    assert band.high[0] == pytest.approx(high, abs=0.02)
+    assert band.low[0] < finals.mean() < band.high[0]
+
+
+def test_band_of_one_curve_has_no_width() -> None:
+    band = curve_band([[(1, 2.5)]], [1, 2], rng())
+    np.testing.assert_array_equal(np.stack(band), np.full((3, 2), 2.5))
+
+
+@pytest.mark.parametrize("curves", [[], [[]]])
+def test_band_needs_points(curves: Sequence[Sequence[tuple[int, float]]]) -> None:
+    with pytest.raises(InputError, match="found"):
+        curve_band(curves, [1], rng())

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from archloom.analysis.study import Study
+from archloom.errors import InputError
+
+
+def test_a_study_knows_its_runs(make_reports: Any) -> None:
+    study = Study.of(make_reports(seeds=3, queries=12))
+    assert (study.metric, study.benchmark, study.queries) == ("cifar10_valid_200", "nb201", 12)
+    assert study.seeds == "3 seeds each"
+    assert study.optimum == pytest.approx(91.2)
+    assert study.axis_label("cifar10_valid_200") == "cifar10_valid_200 (%)"
+    assert study.axis_label("cifar10_fpga_latency_ms") == "cifar10_fpga_latency_ms (ms)"
+    assert "made for tests" in study.table_line
+    assert {p.label for p in study.references} >= {"CADAM-500", "REA"}
+    assert "DARTS" not in {p.label for p in study.references}  # it queries nothing
+
+
+def test_seeds_are_counted_by_strategy_where_they_differ(make_report: Any) -> None:
+    study = Study.of({"a": [make_report([1])], "b": [make_report([1]), make_report([2], seed=1)]})
+    assert study.seeds == "seeds: a 1, b 2"
+
+
+def test_the_best_run_follows_the_goal(make_report: Any) -> None:
+    latency = {"objectives": ["cifar10_fpga_latency_ms"]}
+    study = Study.of({"a": [make_report([63, 62], **latency)], "b": [make_report([0], **latency)]})
+    assert study.best[0] == "b"
+    assert study.optimum == pytest.approx(1.0)
+
+
+def test_the_optimum_meets_the_constraints(make_report: Any) -> None:
+    study = Study.of({"a": [make_report([0], constraints=["cifar10_fpga_latency_ms<=4"])]})
+    assert study.optimum == pytest.approx(88.4)  # two convolutions: three take at least 4.07 ms
+    assert study.references == []  # published without constraints
+
+
+def test_caveats_name_the_test_metric(make_reports: Any) -> None:
+    assert Study.of(make_reports()).caveats == []
+    [caveat] = Study.of(make_reports(objectives=["cifar10_test_200"])).caveats
+    assert "test metric (cifar10_test_200)" in caveat
+    [caveat] = Study.of(make_reports(objectives=["cifar10_baseline"])).caveats
+    assert "cifar10_baseline" in caveat
+    [caveat] = Study.of(make_reports(constraints=["cifar10_test_200>=80"])).caveats
+    assert "cifar10_test_200" in caveat
+
+
+def test_a_surrogate_is_called_one(make_report: Any) -> None:
+    report = make_report([1])
+    table = replace(report.scenario.problem.table, source="a surrogate fitted to something")
+    problem = type(report.scenario.problem)(table, report.scenario.space)
+    [caveat] = Study.of({"a": [replace(report, scenario=replace(report.scenario, problem=problem))]}).caveats
+    assert "surrogate" in caveat
+
+
+@pytest.mark.parametrize("reports", [{}, {"random": []}])
+def test_no_runs_are_no_study(reports: Any) -> None:
+    with pytest.raises(InputError, match="no runs"):
+        Study.of(reports)
+
+
+def test_runs_of_different_problems_do_not_mix(make_report: Any) -> None:
+    first = make_report([1])
+    with pytest.raises(InputError, match=r"'b' optimise cifar10_test_200 \(max\)"):
+        Study.of({"a": [first], "b": [make_report([1], objectives=["cifar10_test_200"])]})
+    with pytest.raises(InputError, match="'b' are on table with another table"):
+        Study.of({"a": [first], "b": [make_report([1], on="table")]})
+
+
+def test_runs_that_found_nothing_are_left_out(make_report: Any) -> None:
+    nothing = make_report([0], constraints=["cifar10_fpga_latency_ms>=5"])
+    found = make_report([63], seed=1, constraints=["cifar10_fpga_latency_ms>=5"])
+    study = Study.of({"a": [nothing, found]})
+    assert study.values("a") == [pytest.approx(91.2)]
+    assert study.curves("a") == [[(1, pytest.approx(91.2))]]
+    with pytest.raises(InputError, match="no run found"):
+        Study.of({"a": [nothing]}).need_best()

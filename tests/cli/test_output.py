@@ -1,0 +1,61 @@
+"""The JSON objects that other programs rely on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from archloom import runs
+from archloom.cli import output
+from archloom.problems import ProblemSpec
+from archloom.search import Limits
+
+
+def report_of(table: Path, **more: object) -> runs.RunReport:
+    spec = replace(ProblemSpec("nb201", str(table)), **more)  # type: ignore[arg-type]
+    return runs.run_in_memory(runs.Request("random", spec, 0, Limits(20)))
+
+
+def test_the_object_of_one_run(small_table: Path) -> None:
+    report = report_of(small_table)
+    found = output.search_object([report])
+    assert found["strategy"] == "random" and found["on"] == "nb201" and found["queries"] == 20
+    assert found["objective"] == "valid" and found["table"] == "small.npz"
+    (run,) = found["runs"]
+    assert run["seed"] == 0 and run["out"] is None and run["queries"] == 20 and run["seconds"] >= 0
+    assert set(run["best"]) == {"arch", "value", "rank", "query", "report"}
+    assert run["best"]["report"] == {"test": pytest.approx(run["best"]["value"] - 1, abs=1e-4)}
+    assert run["curve"][0][0] == 1 and run["curve"][-1] == [20, run["best"]["value"]]
+    values = [value for _, value in run["curve"]]
+    assert values == sorted(values)
+    assert found["mean"] == run["best"]["value"] and found["std"] is None
+
+
+def test_several_objectives_and_constraints(small_table: Path) -> None:
+    report = report_of(small_table, objectives=("valid", "params"), constraints=("params<=4",))
+    found = output.search_object([report])
+    assert found["objective"] == ["valid", "params"] and found["constraints"] == ["params<=4"]
+    (run,) = found["runs"]
+    assert run["pareto"] and all(point["scores"]["params"] <= 4 for point in run["pareto"])
+
+
+def test_failed_trials_and_nothing_feasible_are_exit_code_1(small_table: Path) -> None:
+    assert output.exit_code([report_of(small_table)]) == 0
+    failing = report_of(small_table, objectives=("holes",))
+    assert failing.value is not None and output.exit_code([failing]) == 1
+    nothing = report_of(small_table, constraints=("valid>=71",))
+    assert nothing.value is None and output.exit_code([nothing]) == 1
+    found = output.search_object([nothing])
+    assert found["runs"][0]["best"] is None and found["runs"][0]["curve"] == [] and found["mean"] is None
+
+
+def test_one_object_and_nothing_else(capsys: pytest.CaptureFixture[str], small_table: Path) -> None:
+    output.print_json(output.search_object([report_of(small_table)]))
+    printed = capsys.readouterr().out
+    assert printed.endswith("\n") and printed.count("\n") == 1
+    assert json.loads(printed)["strategy"] == "random"
+    with pytest.raises(ValueError, match="JSON"):
+        output.print_json({"value": float("nan")})

@@ -1,0 +1,65 @@
+"""What a person sees while a run goes on."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from archloom.cli import progress
+from archloom.cli.progress import ProgressView
+from archloom.constraints import Criteria, Objective
+from archloom.store import Line
+
+CRITERIA = Criteria((Objective("loss", "min"),))
+
+
+def line(number: int, loss: float | None = None, query: bool = True) -> Line:
+    error = "broken" if loss is None else None
+    scores = {} if loss is None else {"loss": loss}
+    return Line(number, (0,), "cell", number + 1 if query else None, scores=scores, error=error)
+
+
+def test_a_line_now_and_then_on_standard_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY_S", -1.0)
+    with ProgressView("random", 10, CRITERIA) as view:
+        view(0, [line(0)])
+        view.add([line(1, 0.5), line(2, 0.25), line(3, 0.75), line(4, 0.25, query=False)])
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "random: 1 of 10 queries, nothing feasible yet, 1 failed",
+        "random: 4 of 10 queries, best loss 0.25, 1 failed",
+    ]
+
+
+def test_not_too_often_and_not_when_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with ProgressView("random", 10, CRITERIA) as view:
+        view(0, [line(0, 1.0)])
+    monkeypatch.setattr(progress, "LINE_EVERY_S", -1.0)
+    with ProgressView("random", 10, CRITERIA, quiet=True) as view:
+        view(0, [line(0, 1.0)])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    with ProgressView("random", 2, CRITERIA) as view:
+        view(0, [line(0, 1.0), line(1, 0.5)])
+    assert "2/2" in terminal.getvalue() and "best loss 0.5" in terminal.getvalue()
+
+
+def test_what_an_evaluator_prints_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressView("random", 2, CRITERIA, quiet=True):
+        print("epoch 1")  # noqa: T201 - as an evaluator might
+    assert capsys.readouterr() == ("", "epoch 1\n")

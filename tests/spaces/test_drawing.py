@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from archloom.spaces.base import Categorical
+from archloom.spaces.drawing import Drawable, Drawing, DrawnEdge, HasChoices
+from archloom.spaces.nb201 import Nb201
+
+
+def test_edges_must_lead_to_later_nodes() -> None:
+    Drawing(("in", "out"), (DrawnEdge(0, 1, "conv"),))
+    for edge in (DrawnEdge(1, 0), DrawnEdge(0, 0), DrawnEdge(0, 2), DrawnEdge(-1, 1)):
+        with pytest.raises(ValueError, match="topological order"):
+            Drawing(("in", "out"), (edge,))
+
+
+def test_what_can_be_drawn() -> None:
+    assert isinstance(Nb201(), Drawable)
+    assert not isinstance(Categorical({"a": [1, 2]}), Drawable)
+    assert isinstance(Categorical({"a": [1, 2]}), HasChoices)
+
+
+def test_a_cell_is_drawn_with_its_operations_and_without_those_that_are_none() -> None:
+    space = Nb201()
+    cell = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|"
+    drawing = space.drawing(space.parse(cell))
+    assert drawing.nodes == ("in", "1", "2", "out")
+    there = [(e.source, e.target, e.label) for e in drawing.edges if not e.absent]
+    assert there == [(0, 1, "nor_conv_3x3"), (1, 2, "skip_connect"), (0, 3, "avg_pool_3x3"), (2, 3, "nor_conv_1x1")]

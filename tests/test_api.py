@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import archloom
+from archloom.errors import InputError
+from archloom.search import Ending
+
+SPACE = archloom.Categorical({"width": [16, 32, 64], "depth": [1, 2, 3, 4]})
+
+
+def size(choices: dict[str, int]) -> dict[str, float]:
+    return {"score": choices["width"] * choices["depth"], "cost": choices["depth"], "test": 1.0}
+
+
+PROBLEM = archloom.Problem(SPACE, size, goals={"score": "max", "cost": "min"}, report=["test"])
+USER_FILE = """
+import archloom
+space = archloom.Categorical({"width": [16, 32, 64], "depth": [1, 2, 3, 4]})
+problem = archloom.Problem(space, lambda choices: choices["width"] * choices["depth"], goals={"score": "max"})
+"""
+
+
+def test_run_on_a_problem_object() -> None:
+    found = archloom.run("random", on=PROBLEM, queries=12, seed=1)
+    assert found.best is not None
+    assert (found.best.arch, found.value, found.rank) == ("width=64, depth=4", 256.0, None)
+    assert found.best.report == {"test": 1.0, "cost": 4.0}
+    assert found.curve[-1] == (12, 256.0)
+    assert found.ending in (Ending.BUDGET.value, Ending.EXHAUSTED.value)
+
+
+def test_the_same_call_gives_the_same_trials() -> None:
+    runs = [archloom.run("evolution", on=PROBLEM, queries=8, seed=3, population=4, sample=2) for _ in range(2)]
+    assert [line.genes for line in runs[0].history.lines] == [line.genes for line in runs[1].history.lines]
+
+
+def test_constraints_and_objectives_are_chosen_as_on_the_command_line() -> None:
+    scenario = archloom.scenario(PROBLEM, objective="score", constraint="cost<=2")
+    found = archloom.run("random", on=scenario, queries=12)
+    assert found.best is not None and found.best.arch == "width=64, depth=2"
+    pareto = archloom.run("random", on=archloom.scenario(PROBLEM, objective=["score", "cost"]), queries=12)
+    assert [line.arch for line in pareto.history.pareto()] == [f"width=64, depth={d}" for d in (4, 3, 2, 1)]
+
+
+def test_ask_and_tell() -> None:
+    scenario = archloom.scenario(PROBLEM)
+    strategy = archloom.strategy("local_search", scenario, seed=2)
+    best = 0.0
+    for number in range(40):
+        for proposal in strategy.ask(1):
+            result = archloom.Result({"score": SPACE.choices(proposal.arch)["width"]})  # type: ignore[dict-item]
+            best = max(best, result.scores["score"])
+            strategy.tell([archloom.Trial(number, proposal, result)])
+    assert best == 64
+
+
+def test_a_run_in_a_folder_can_be_gone_on_with(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(USER_FILE)
+    first = archloom.run("random", on=str(file), queries=6, out=tmp_path / "run")
+    again = archloom.run("random", on=str(file), queries=6, out=tmp_path / "run")
+    assert first.path == again.path == tmp_path / "run"
+    assert first.history.lines == again.history.lines
+    with pytest.raises(InputError, match="holds another run"):
+        archloom.run("random", on=str(file), queries=7, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strategy": "randon"}, "unknown strategy 'randon'; did you mean 'random'"),
+        ({"queries": 0}, "queries=0: expected a whole number of at least 1"),
+        ({"workers": 2}, "workers=2: several processes need a run folder"),
+        ({"population": 3}, "unknown strategy random option 'population'"),
+        ({"out": "somewhere"}, "a Problem object cannot be opened again"),
+    ],
+)
+def test_mistakes_are_told(arguments: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        archloom.run(**{"strategy": "random", "on": PROBLEM, **arguments})  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_everything_offered_is_there() -> None:
+    for name in archloom.__all__:
+        assert getattr(archloom, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        archloom.nothing  # noqa: B018

@@ -97,7 +97,7 @@ def _draw_graph(figure: Figure, axes: Axes, drawing: Drawing, colours: Sequence[
     widths = [max(_NODE, 0.095 * len(label) + 0.22) for label in drawing.nodes]
     step, wide = _BETWEEN + max(widths), max(widths)
     width = step * (len(drawing.nodes) - 1)
-    figure.set_size_inches(max(width + 1.6, 6.0), top - bottom + 2.0)
+    figure.set_size_inches(max(width + 1.6, 7.0), top - bottom + 2.0)
     nodes = [_draw_node(axes, i * step, label, widths[i]) for i, label in enumerate(drawing.nodes)]
     for p in placed:
         _draw_edge(axes, p, nodes, _ABSENT if p.edge.absent else shades[p.edge.label])
@@ -125,8 +125,9 @@ def _draw_edge(axes: Axes, placed: PlacedEdge, nodes: Sequence[Ellipse], colour:
     # arc3 is a quadratic Bezier curve: it rises to half the height of its control point, which is rad * length.
     axes.add_patch(
         FancyArrowPatch(
-            (start, 0.0), (end, 0.0), connectionstyle=f"arc3,rad={-2 * peak / (end - start)}", arrowstyle="-|>",
-            mutation_scale=13, patchA=source, patchB=target, shrinkA=1, shrinkB=2, color=colour,
+            (start, 0.0), (end, 0.0), connectionstyle=f"arc3,rad={-2 * peak / (end - start)}",
+            arrowstyle="-" if edge.absent else "-|>", mutation_scale=13, patchA=source, patchB=target,
+            shrinkA=1, shrinkB=2, color=colour,
             linestyle=(0, (1, 2.2)) if edge.absent else "-", linewidth=1.2 if edge.absent else 2.0, zorder=2,
         )
     )  # fmt: skip
@@ -153,7 +154,7 @@ def _draw_choices(figure: Figure, axes: Axes, choices: Mapping[str, str]) -> Non
     rows = max(len(column) for column in columns)
     longest = max(len(name) + len(option) for name, option in items)
     each = max(2.4, 0.095 * longest + 0.6)  # inches
-    figure.set_size_inches(max(6.0, each * len(columns) + 0.6), 0.25 * rows + 1.6)
+    figure.set_size_inches(max(7.0, each * len(columns) + 0.6), 0.25 * rows + 1.6)
     axes.set_xlim(0, each * len(columns))
     axes.set_ylim(rows - 0.4, -0.6)
     for number, column in enumerate(columns):

@@ -111,7 +111,8 @@ def anytime(reports: Reports) -> Figure:
         axes.set_xlim(0, study.queries * _BEYOND)
         axes.set_xlabel("queries (unique architectures)")
         axes.set_ylabel(f"best {study.axis_label(study.metric)}")
-        axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right")
+        columns = math.ceil(len(bands) / 6)
+        axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right", ncols=columns)
         _finish(figure, study, f"Best {study.metric} by queries", "Lines: mean; bands: its 95 % bootstrap interval.")
         _fill_panel(figure, axes, panel, study)
     return figure
@@ -122,11 +123,13 @@ def box(reports: Reports) -> Figure:
     study = Study.of(reports)
     study.need_best()
     found = {label: values for label in reports if (values := study.values(label))}
+    names = [_named(study, label, "\n") for label in found]
+    each = max(len(line) for name in names for line in name.split("\n")) * 0.085 + 0.15  # inches
     with _styled():
-        figure, axes, panel = _figure_with_panel(study)
+        figure, axes, panel = _figure_with_panel(study, max(5.6, each * len(names)))
         for at, (style, values) in enumerate(zip(_styles(), found.values(), strict=False)):
             _draw_box(axes, at, values, style["color"], seeds.stream(0, "strip", at))
-        axes.set_xticks(range(len(found)), [_named(study, label, "\n") for label in found])
+        axes.set_xticks(range(len(found)), names)
         axes.set_xlim(-0.6, len(found) - 0.4)
         axes.grid(visible=False, axis="x")
         _limit(axes, study, [v for values in found.values() for v in values])
@@ -287,14 +290,14 @@ class _Note:
     y: float
 
 
-def _figure_with_panel(study: Study) -> tuple[Figure, Axes, Axes | None]:
-    """A figure with the main axes and, where there is something to show in it, a narrow panel that shares its y."""
+def _figure_with_panel(study: Study, main: float = 5.6) -> tuple[Figure, Axes, Axes | None]:
+    """A figure with main axes `main` inches wide and, where it has something to show, a panel that shares their y."""
     count = len(study.references)
     panel = 0.2 + 0.21 * count
-    figure = _figure(6.2 + (panel + 3.0 if count else 1.3), 4.9)
+    figure = _figure(main + 0.6 + (panel + 3.0 if count else 1.3), 4.9)
     if not count:
         return figure, figure.add_subplot(), None
-    axes, side = figure.subplots(1, 2, sharey=True, width_ratios=(5.6, panel))
+    axes, side = figure.subplots(1, 2, sharey=True, width_ratios=(main, panel))
     return figure, axes, side
 
 

@@ -148,8 +148,10 @@ class Study:
         last = metric.lower().rsplit("_", 1)[-1]
         if last in _UNITS:
             return _UNITS[last]
-        rises = self.first.scenario.problem.goals.get(metric) == "max"
-        return "%" if self.table is not None and rises and "percent" in self.table.units else ""
+        if self.table is None or metric not in self.table.goals:
+            return ""
+        rises = Objective(metric, self.table.goals[metric]).sign > 0
+        return "%" if rises and "percent" in self.table.units else ""
 
     def axis_label(self, metric: str) -> str:
         """The metric with its unit."""

@@ -133,6 +133,11 @@ def test_a_minimised_objective_has_its_legend_out_of_the_way(make_reports: Any) 
     assert_tidy(figure)
 
 
+@pytest.mark.parametrize("count", [1, 9])
+def test_boxes_have_room_for_their_names(count: int, make_reports: Any) -> None:
+    assert_tidy(box(make_reports([f"a_long_strategy_name_{i}" for i in range(count)], seeds=2)))
+
+
 # -- Pareto
 
 

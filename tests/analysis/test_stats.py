@@ -50,7 +50,7 @@ def test_summary_refuses_what_has_no_mean(values: list[float]) -> None:
 def test_bootstrap_interval_is_that_of_the_mean() -> None:
     """For many values the percentile interval is mean +- 1.96 standard errors."""
     values = rng().normal(10.0, 2.0, 400)
-    low, high = bootstrap_interval(values, rng())
+    low, high = bootstrap_interval(values.tolist(), rng())
     error = values.std(ddof=1) / math.sqrt(400)
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
@@ -166,7 +166,7 @@ def test_band_by_hand() -> None:
 def test_band_is_the_bootstrap_interval_at_each_query() -> None:
     finals = rng().normal(size=30)
     band = curve_band([[(1, 0.0), (2, v)] for v in finals], [2], rng())
-    low, high = bootstrap_interval(finals, rng())
+    low, high = bootstrap_interval(finals.tolist(), rng())
     assert band.low[0] == pytest.approx(low, abs=0.02)
     assert band.high[0] == pytest.approx(high, abs=0.02)
     assert band.low[0] < finals.mean() < band.high[0]

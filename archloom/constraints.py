@@ -62,7 +62,7 @@ class Constraint:
         return f"{self.metric}{'<=' if self.at_most else '>='}{exact}"
 
     def excess(self, value: float) -> float:
-        """How far `value` lies on the wrong side, relative to the bound's size (unless that is 0); 0 where it is kept."""
+        """How far `value` is on the wrong side, relative to the bound's size (unless that is 0); 0 where it is kept."""
         over = value - self.bound if self.at_most else self.bound - value
         return 0.0 if over <= 0.0 else over / (abs(self.bound) or 1.0)
 

@@ -85,6 +85,10 @@ class Problem:
     def check(self, wanted: Criteria) -> None:
         """Raise InputError if it is known that no architecture meets the constraints."""
 
+    def worst(self, metric: str) -> float | None:
+        """The worst value among all architectures; None where that is unknown."""
+        return None
+
     def rank(self, metric: str, gain: float) -> int | None:
         """The place of a value among all architectures, 1 for the best, ties sharing it; None where that is unknown."""
         return None
@@ -134,6 +138,11 @@ class TableProblem(Problem):
                     f"constraint {constraint}: no architecture in {self.table.name} meets it"
                     f"{' together with the others' if len(wanted.constraints) > 1 else ''} ({extent})"
                 )
+
+    def worst(self, metric: str) -> float | None:
+        values = self.table.metric(metric)
+        extreme = np.nanmin if self.goals[metric] == Objective(metric).goal else np.nanmax
+        return float(extreme(values))
 
     def rank(self, metric: str, gain: float) -> int | None:
         objective = Objective(metric, self.goals[metric])

@@ -79,6 +79,25 @@ class RunReport:
         best = self.history.best()
         return self.scenario.problem.rank(self.scenario.objectives[0], self.history.gain(best)) if best else None
 
+    @property
+    def reference_point(self) -> list[float] | None:
+        """What the hypervolume is measured from: each objective's worst value among all architectures, or among the
+        feasible queries where those are not all known; None if there is no feasible one."""
+        feasible, problem = self.history.feasible(), self.scenario.problem
+        if not feasible:
+            return None
+        known = [problem.worst(metric) for metric in self.scenario.objectives]
+        seen = [
+            min((line.scores[o.metric] for line in feasible), key=o.gain) for o in self.scenario.criteria.objectives
+        ]
+        return [s if k is None else k for k, s in zip(known, seen, strict=True)]
+
+    @property
+    def hypervolume(self) -> float:
+        """The volume that the Pareto set dominates beyond `reference_point`."""
+        reference = self.reference_point
+        return self.history.hypervolume(reference) if reference is not None else 0.0
+
 
 Watch = Callable[[int, Sequence[Line]], None]
 """Called as (number of the run, newly committed trials)."""
@@ -102,9 +121,7 @@ def check(request: Request) -> Scenario:
     return scenario
 
 
-def run_in_memory(
-    request: Request, scenario: Scenario | None = None, progress: Progress | None = None
-) -> RunReport:
+def run_in_memory(request: Request, scenario: Scenario | None = None, progress: Progress | None = None) -> RunReport:
     """Run without a folder; on `scenario`, where the request's problem is open already."""
     scenario = scenario or open_scenario(request.problem)
     journal = MemoryJournal()
@@ -167,9 +184,7 @@ def read_report(path: Path) -> RunReport:
     """What a run folder holds now, finished or not, without touching it."""
     request, scenario = _reopen(path, store.read_manifest(path))
     summary = _summary(path)
-    return _report(
-        request, scenario, store.read_lines(path), summary.get("ending"), summary.get("seconds", 0.0), path
-    )
+    return _report(request, scenario, store.read_lines(path), summary.get("ending"), summary.get("seconds", 0.0), path)
 
 
 def summarise(report: RunReport) -> dict[str, Any]:
@@ -200,6 +215,8 @@ def summarise(report: RunReport) -> dict[str, Any]:
             {"arch": line.arch, "scores": line.scores, "query": line.query, "report": line.report}
             for line in report.history.pareto()
         ]
+        summary["hypervolume"] = report.hypervolume
+        summary["reference_point"] = report.reference_point
     return summary
 
 

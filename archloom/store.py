@@ -37,6 +37,7 @@ import msgspec
 import numpy as np
 
 from archloom.errors import InputError, StoreError
+from archloom.files import TEMPORARY, replace_file, sync_folder
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 
 FORMAT = 1
@@ -99,7 +100,7 @@ class RunFolder:
         self._lock = lock
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self._file = _guarded(path, lambda: os.open(path / "trials.jsonl", flags, 0o644))
-        _guarded(path, lambda: _sync_folder(path))
+        _guarded(path, lambda: sync_folder(path))
         self._committed = os.fstat(self._file).st_size
         self._pending = bytearray()
         self._synced_at = 0.0
@@ -166,7 +167,8 @@ class RunFolder:
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint. Everything appended is committed first: it never runs ahead of the record."""
         self.commit(force=True)
-        replace_file(self.path / "state.npz", encode_state(state))
+        content = encode_state(state)
+        _guarded(self.path, lambda: replace_file(self.path / "state.npz", content))
 
     def load_state(self) -> dict[str, Any] | None:
         """The latest checkpoint; None where there is none that can be read (the run then replays its record)."""
@@ -297,28 +299,13 @@ def decode_state(raw: bytes) -> dict[str, Any]:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file so that it is there whole or not at all, and on disk when this returns."""
-    replace_file(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` into a file so that it is there whole or not at all, and on disk when this returns."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise _told(path.parent, error) from error
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    _guarded(path.parent, lambda: replace_file(path, text.encode()))
 
 
 def _sweep(path: Path) -> None:
     """Remove what `replace_file` left behind where it was killed. Whoever calls holds the folder."""
-    for left in path.glob(".*.tmp"):
+    for left in path.glob(TEMPORARY):
         with suppress(OSError):
             left.unlink()
 
@@ -421,15 +408,6 @@ def _truncate(path: Path, size: int) -> None:
     with path.open("r+b") as file:
         file.truncate(size)
         os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    """Make a rename in this folder durable."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _guarded(path: Path, action: Any) -> Any:

@@ -78,7 +78,9 @@ def test_a_run_in_a_folder_can_be_gone_on_with(tmp_path: Path) -> None:
         ({"out": "somewhere"}, "a Problem object cannot be opened again"),
     ],
 )
-def test_mistakes_are_told(arguments: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_are_told(
+    arguments: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message):
         archloom.run(**{"strategy": "random", "on": PROBLEM, **arguments})  # type: ignore[arg-type]

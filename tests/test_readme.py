@@ -34,7 +34,9 @@ def archloom(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_python_examples(number: int, data_dir: Path, tmp_path: Path) -> None:
     code = blocks("python")
     assert len(code) == 2
-    done = subprocess.run([sys.executable, "-c", code[number]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code[number]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     if number == 0:
         assert re.search(r"\|.*\| \d+\.\d+ rank \d+", done.stdout)

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from archloom import runs, search, store
+from archloom import files, runs, search, store
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.search import Limits
@@ -297,6 +297,11 @@ class DyingOs:
         os.ftruncate(file, size)
 
 
+def use_os(monkeypatch: pytest.MonkeyPatch, proxy: DyingOs) -> None:
+    for module in (store, files):
+        monkeypatch.setattr(module, "os", proxy)
+
+
 @pytest.mark.parametrize("width", [1, 3])
 def test_crashed_at_every_commit_boundary(
     tmp_path: Path, small_table: Path, strategy: str, width: int, monkeypatch: pytest.MonkeyPatch
@@ -308,16 +313,16 @@ def test_crashed_at_every_commit_boundary(
     options = {"population": 3, "sample": 2} if strategy == "evolution" else {}
     request = replace(request, options=options)
     counter = DyingOs(10**9)
-    monkeypatch.setattr(store, "os", counter)
+    use_os(monkeypatch, counter)
     runs.run_folder(tmp_path / "whole", request)
     assert counter.calls > 20
     for at in range(counter.calls):
         path = tmp_path / f"run-{at}"
-        monkeypatch.setattr(store, "os", DyingOs(at))
+        use_os(monkeypatch, DyingOs(at))
         with pytest.raises(Crash), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             runs.run_folder(path, request)
-        monkeypatch.setattr(store, "os", DyingOs(10**9))
+        use_os(monkeypatch, DyingOs(10**9))
         resumed(path, request)
         assert record(path) == record(tmp_path / "whole"), f"crashed at call {at} of {counter.calls}"
 

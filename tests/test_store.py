@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archloom import store
+from archloom import files, store
 from archloom.errors import InputError, StoreError
 from archloom.store import Line, RunFolder, TornTailWarning, read_lines, seal, unseal
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
@@ -308,6 +308,7 @@ def failing(error: BaseException, **how: Any) -> Iterator[FailingOs]:
     with pytest.MonkeyPatch.context() as patch:
         proxy = FailingOs(error, **how)
         patch.setattr(store, "os", proxy)
+        patch.setattr(files, "os", proxy)
         yield proxy
 
 

@@ -24,8 +24,8 @@ from archloom.analysis.published import Published
 from archloom.analysis.stats import Band, Floats, curve_band, summarise
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError, MissingExtraError
+from archloom.files import replace_file
 from archloom.runs import RunReport
-from archloom.store import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,13 +68,16 @@ _METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as .png, .pdf or .svg: whole or not at all.
 
-    InputError for another suffix or a folder that is not there, StoreError where it cannot be written; then nothing is.
+    InputError for another suffix, a folder that is not there, or a file that cannot be written; then nothing is.
     """
     kind = check_path(path)
     content = io.BytesIO()
     with _styled():
         figure.savefig(content, format=kind, metadata=dict(_METADATA[kind]))
-    replace_file(path, content.getvalue())
+    try:
+        replace_file(path, content.getvalue())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; name a file that can be written with -o") from error
 
 
 def check_path(path: Path) -> str:
@@ -143,7 +146,7 @@ def box(reports: Reports) -> Figure:
 def pareto(reports: Reports) -> Figure:
     """Two objectives: every query, the Pareto set of each strategy's runs together, and the mean hypervolume of a run.
 
-    The hypervolume is measured from the worst value of each objective among all queries shown. InputError for any
+    The hypervolume is measured from `study.reference_point`. InputError for any
     other number of objectives, or where no run found anything.
     """
     study = Study.of(reports)
@@ -157,7 +160,7 @@ def pareto(reports: Reports) -> Figure:
     points = {label: _points(study, runs) for label, runs in reports.items()}
     everything = np.concatenate(list(points.values()))
     y, x = objectives
-    reference = [float(min(everything[:, i], key=o.gain)) for i, o in enumerate(objectives)]
+    reference = study.reference_point
     with _styled():
         figure = _figure(7.6, 5.4)
         axes = figure.add_subplot()
@@ -177,7 +180,8 @@ def pareto(reports: Reports) -> Figure:
         )  # fmt: skip
         note = (
             "Dots: all feasible queries; steps: Pareto set of all runs of a strategy together; hypervolume: mean ± std "
-            "over runs, from the worst value of each objective among all queries."
+            "over runs, from the worst value of each objective "
+            f"{'in the table' if study.table else 'among all queries'}."
         )
         note += f" Outside the view: {outside} of {len(everything)} queries." if outside else ""
         _finish(figure, study, f"{y.metric} against {x.metric}", note)

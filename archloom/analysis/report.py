@@ -37,7 +37,7 @@ def format_best(report: RunReport) -> str:
     elif study.criteria.single:
         lines = _pairs(_best_facts(study, report, best) | run)
     else:
-        lines = [*_pareto_lines(study, report.history.pareto()), "", *_pairs(run)]
+        lines = [*_pareto_lines(study, report.history.pareto()), _hypervolume(study, report), "", *_pairs(run)]
     return "\n".join([*lines, *(_wrap(f"note: {note}") for note in study.caveats)])
 
 
@@ -58,6 +58,12 @@ def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
     failed = f", {len(history.failed)} failed" if history.failed else ""
     asked = f"{_count(history.queries, 'unique architecture')}{failed}, {_count(repeats, 'repeat')} for free"
     return {"asked": f"{asked}; {report.ending or 'not finished'}", "data": study.table_line}
+
+
+def _hypervolume(study: Study, report: RunReport) -> str:
+    metrics = (o.metric for o in study.criteria.objectives)
+    reference = ", ".join(f"{m} = {_short(v)}" for m, v in zip(metrics, study.reference_point, strict=True))
+    return f"hypervolume {report.hypervolume:.4g}, measured from {reference}"
 
 
 def _pareto_lines(study: Study, front: Sequence[Line]) -> list[str]:

@@ -129,6 +129,15 @@ class Study:
         return float(max(values[meets], key=self.objective.gain)) if meets.any() else None
 
     @cached_property
+    def reference_point(self) -> list[float]:
+        """What hypervolumes are measured from: the worst of the runs' reference points, one value per objective."""
+        points = [point for _, report in self.runs if (point := report.reference_point) is not None]
+        return [
+            min((point[i] for point in points), key=objective.gain)
+            for i, objective in enumerate(self.criteria.objectives)
+        ]
+
+    @cached_property
     def references(self) -> list[Published]:
         """Published searches that query the same benchmark for the same metric, without constraints."""
         if self.criteria.constraints:

@@ -76,9 +76,7 @@ def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: st
     if file is not None:
         path = catalog.add(benchmark, file, environ=os.environ, source=source, sha256=sha256, progress=show)
     else:
-        path = catalog.fetch(
-            benchmark, environ=os.environ, source=source, sha256=sha256, progress=show, keep=keep
-        )
+        path = catalog.fetch(benchmark, environ=os.environ, source=source, sha256=sha256, progress=show, keep=keep)
     click.echo(str(path))
     return 0
 

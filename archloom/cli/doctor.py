@@ -15,7 +15,6 @@ import click
 EXTRAS = {
     "torch": ("train", "building and training networks"),
     "matplotlib": ("plots", "archloom plot"),
-    "scipy": ("stats", "tests and intervals"),
     "analognasbench": ("bench", "the default table of --on nb201"),
     "nas_bench_graph": ("bench", "--on nbgraph:..."),
 }

@@ -80,7 +80,7 @@ def plot(run: Path, kind: str, target: Path | None) -> int:
               help="FILE.py: the network as PyTorch code, where the space can. FILE.json: its genes.")  # fmt: skip
 def export(run: Path, target: Path) -> int:
     """Write the best architecture of RUN to a file that needs nothing of archloom."""
-    from archloom import store
+    from archloom.files import replace_file
 
     writers = {".py": _source, ".json": _record}
     if target.suffix not in writers:
@@ -91,7 +91,10 @@ def export(run: Path, target: Path) -> int:
     report = output.best_of(reports)
     if report.history.best() is None:
         raise InputError(f"{run} has no feasible architecture yet: nothing to export")
-    store.replace_file(target, writers[target.suffix](report).encode())
+    try:
+        replace_file(target, writers[target.suffix](report).encode())
+    except OSError as error:
+        raise InputError(f"-o {target}: {error.strerror}; name a file that can be written") from error
     click.echo(str(target))
     return 0
 

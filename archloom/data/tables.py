@@ -18,7 +18,6 @@ import hashlib
 import io
 import json
 import os
-import secrets
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archloom.errors import InputError
+from archloom.files import replace_file
 from archloom.types import Goal
 
 Floats = npt.NDArray[np.float32]
@@ -293,7 +293,7 @@ class Table:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the table to `path`, atomically; the same content gives the same bytes. Returns the path."""
         target = Path(path)
-        _write_atomic(target, _npz_bytes(self))
+        _write(target, _npz_bytes(self))
         return target
 
     @cached_property
@@ -634,20 +634,11 @@ def _npz_bytes(table: Table) -> bytes:
     return buffer.getvalue()
 
 
-def _write_atomic(target: Path, data: bytes) -> None:
-    # The name is random, so that two processes that write the same table do not share a temporary file.
-    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+def _write(target: Path, data: bytes) -> None:
     try:
-        # Not tempfile: its files are private (0600), and a table is to be readable as the umask says.
-        with part.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(target)
+        replace_file(target, data)
     except OSError as error:
         raise TableError(
-            f"{target}: cannot be written ({error.strerror or error}); expected a folder with room that may "
-            "be written to"
+            f"{target}: cannot be written ({error.strerror or error}); expected a folder with room that may be "
+            "written to"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)

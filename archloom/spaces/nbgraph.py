@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical
+from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.types import Arch
 
 LINKS: tuple[tuple[int, ...], ...] = (
@@ -68,6 +69,13 @@ class NbGraph(Categorical):
         itself = {arch, self.canonical(arch)}
         return [near for near in found if near not in itself and not self.violations(near)]
 
+    def drawing(self, arch: Arch) -> Drawing:
+        """The tree with its operations; leaves are joined to the output."""
+        parents, operations = LINKS[int(arch.genes[0])], [OPERATIONS[int(op)] for op in arch.genes[1:]]
+        edges = [DrawnEdge(parent, node) for node, parent in enumerate(parents, start=1)]
+        leaves = [node for node in range(1, 5) if node not in parents]
+        return Drawing(("in", *operations, "out"), tuple(edges + [DrawnEdge(leaf, 5) for leaf in leaves]))
+
 
 @functools.lru_cache(maxsize=1 << 16)
 def _canonical(parents: tuple[int, ...], ops: tuple[int, ...]) -> tuple[int, ...]:
@@ -112,9 +120,7 @@ def _gives_raw_input(node: int, parent: Mapping[int, int], op: Mapping[int, int]
     return True
 
 
-def _numberings(
-    parent: Mapping[int, int], op: Mapping[int, int], chain: int
-) -> list[tuple[int, tuple[int, ...]]]:
+def _numberings(parent: Mapping[int, int], op: Mapping[int, int], chain: int) -> list[tuple[int, tuple[int, ...]]]:
     """All ways to number the tree's nodes behind `chain` skips that give one of the nine trees."""
     found = []
     for order in itertools.permutations(parent):

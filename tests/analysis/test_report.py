@@ -45,7 +45,8 @@ def test_pareto_set_is_listed_best_first(make_report: Any) -> None:
     assert lines[0].startswith("Pareto set: 3 architectures")
     assert "cifar10_valid_200 (%)" in lines[1] and "cifar10_fpga_latency_ms (ms)" in lines[1]
     assert [line.split()[0] for line in lines[2:5]] == ["91.20", "87.70", "87.00"]  # row 16 dominates row 32
-    assert lines[5] == ""
+    assert lines[5] == "hypervolume 3.829, measured from cifar10_valid_200 = 87.00, cifar10_fpga_latency_ms = 7.63"
+    assert lines[6] == ""
 
 
 def test_comparison_ranks_tests_and_cites(make_report: Any) -> None:

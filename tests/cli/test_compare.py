@@ -6,10 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytest.importorskip("scipy", reason="the tests of compare need the extra stats")
-
 
 def compared(cli: Any, table: Path, *more: object, seeds: int = 5) -> Any:
     return cli(

@@ -19,7 +19,7 @@ from archloom.errors import InputError
 from archloom.executors import pool
 from archloom.executors.pool import Answer, News, WorkerPool
 
-WORKS = '''
+WORKS = """
 import os, signal, sys, threading, time
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,7 @@ def work(payload, send):
             Path(value[0]).write_text(str(os.getpid()))
         time.sleep(value[1])
     return value
-'''
+"""
 
 
 @pytest.fixture
@@ -185,9 +185,7 @@ def test_a_setup_that_fails_is_every_tasks_error(open_pool: Callable[..., Worker
 def test_a_setup_that_dies_is_not_tried_for_ever(open_pool: Callable[..., WorkerPool]) -> None:
     workers = open_pool(setup="setup_dies")
     workers.submit(0, ("plain", 1))
-    assert everything(workers) == [
-        Answer(0, error="the worker died 3 times: exit code 5, exit code 5, exit code 5")
-    ]
+    assert everything(workers) == [Answer(0, error="the worker died 3 times: exit code 5, exit code 5, exit code 5")]
 
 
 def test_an_answer_that_cannot_be_sent_is_the_tasks_error(open_pool: Callable[..., WorkerPool]) -> None:

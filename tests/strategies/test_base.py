@@ -110,6 +110,9 @@ def test_a_space_without_a_needed_capability_is_refused(capability: type[Any], t
     class Needy(BaseStrategy):
         needs: ClassVar[tuple[type[Any], ...]] = (capability,)
 
+        def propose(self) -> Proposal:
+            return Proposal(self.draw())
+
     with pytest.raises(InputError) as caught:
         Needy(Bare(), PLANTED_CRITERIA, seeds.stream(0, "strategy"))  # type: ignore[arg-type]
     assert str(caught.value) == f"strategy Needy needs a space with {told}, which space 'bare' has not"

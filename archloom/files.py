@@ -1,0 +1,40 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+TEMPORARY = ".*.tmp"
+"""What a file that was being written looks like while it is, and stays where its writer was killed."""
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put `content` into a file, on disk when this returns. OSError where it cannot be; then nothing changes.
+
+    Two processes may write the same file: each writes one of its own, and the last to finish stands.
+    """
+    # Not tempfile: its files are private (0600), and a result is to be readable as the umask says.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def sync_folder(path: Path) -> None:
+    """Make what was created, renamed or removed in this folder durable."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -34,3 +34,9 @@ def test_speed(data_dir: Path, tmp_path: Path) -> None:
     assert found["open_table_s"] == pytest.approx(0.15, abs=0.15)
     assert found["open_table_extra_mb"] < 150
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_settings_of_cadam(data_dir: Path, tmp_path: Path) -> None:
+    rows = {row["setting"]: row for row in smoke("cadam", data_dir, tmp_path)}
+    assert rows["default"]["unique"] == 60, "every step is a new cell"
+    assert all(row["half"][0] <= row["all"][0] for row in rows.values())

@@ -76,7 +76,16 @@ def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: st
     if file is not None:
         path = catalog.add(benchmark, file, environ=os.environ, source=source, sha256=sha256, progress=show)
     else:
-        path = catalog.fetch(benchmark, environ=os.environ, source=source, sha256=sha256, progress=show, keep=keep)
+        click.echo(f"fetching {benchmark}: {catalog.find(benchmark).size}", err=True)
+        path = catalog.fetch(
+            benchmark,
+            environ=os.environ,
+            source=source,
+            sha256=sha256,
+            progress=show,
+            notify=lambda text: click.echo(text, err=True),
+            keep=keep,
+        )
     click.echo(str(path))
     return 0
 

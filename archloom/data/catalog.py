@@ -206,6 +206,7 @@ def fetch(
     source: str | None = None,
     sha256: str | None = None,
     progress: Progress | None = None,
+    notify: Callable[[str], None] | None = None,
     keep: bool = False,
 ) -> Path:
     """Download a benchmark's official file, convert and verify it, and return the table's path in the cache.
@@ -228,6 +229,7 @@ def fetch(
             sha256=digests.sha256,
             md5=digests.md5,
             progress=None if progress is None else lambda done, total: progress("download", done, total),
+            notify=notify,
         )
     except FetchError as error:
         raise FetchError(

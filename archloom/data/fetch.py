@@ -33,6 +33,10 @@ _RETRY_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
+FRUITLESS_TRIES = 3
+"""After so many tries that brought nothing, a server counts as out of reach."""
+
+
 class FetchError(InputError):
     """A download that failed for good. One line: the address, what happened, what to do."""
 
@@ -42,6 +46,10 @@ class FetchError(InputError):
 
 class _Dropped(Exception):
     """The connection broke or the server was busy: worth another try."""
+
+    def __init__(self, message: str, failed_to_connect: bool = False) -> None:
+        super().__init__(message)
+        self.failed_to_connect = failed_to_connect
 
 
 @dataclass(frozen=True)
@@ -72,11 +80,13 @@ def download(
     backoff_s: float = 1.0,
     timeout_s: float = 60.0,
     sleep: Callable[[float], None] = time.sleep,
+    notify: Callable[[str], None] | None = None,
 ) -> Path:
     """Download `url` to `target` and return its path; a target with the right digest is left as it is.
 
     A connection that drops is taken up again where it broke, if the server can and the file is still the
-    same, at most `tries` times in all with waits of `backoff_s`, doubled each time up to a minute. Raises
+    same, at most `tries` times in all (`FRUITLESS_TRIES` while nothing comes at all) with waits of `backoff_s`,
+    doubled each time up to a minute; `notify` is told of each, in one line. Raises
     FetchError for whatever does not end in the whole, verified file; a wrong digest leaves nothing behind.
     """
     if not url.startswith(("http://", "https://")):
@@ -88,7 +98,7 @@ def download(
         return file
     part = _Part(file.with_name(f"{file.name}.part"), verified=sha256 is not None)
     with part.locked() as stream:
-        _fill(url, part, stream, progress, tries, backoff_s, timeout_s, sleep)
+        _fill(url, part, stream, progress, tries, backoff_s, timeout_s, sleep, notify)
         wrong = wrong_digests(part.path, digests)
         if wrong:
             part.discard()
@@ -179,19 +189,25 @@ def _fill(
     backoff_s: float,
     timeout_s: float,
     sleep: Callable[[float], None],
+    notify: Callable[[str], None] | None,
 ) -> None:
     """Try until the part is whole."""
+    before = stream.seek(0, os.SEEK_END)
     for attempt in range(1, tries + 1):
         try:
             _attempt(url, part, stream, progress, timeout_s)
             return
         except _Dropped as dropped:
-            if attempt == tries:
+            out_of_reach = dropped.failed_to_connect and stream.seek(0, os.SEEK_END) == before
+            if attempt == tries or (out_of_reach and attempt >= FRUITLESS_TRIES):
                 raise FetchError(
-                    f"{url}: {dropped} after {tries} tries; what came is kept in {part.path}; "
+                    f"{url}: {dropped} after {attempt} tries; what came is kept in {part.path}; "
                     "run the same command again to continue"
                 ) from dropped
-            sleep(min(backoff_s * 2 ** (attempt - 1), 60.0))
+            wait = min(backoff_s * 2 ** (attempt - 1), 60.0)
+            if notify is not None:
+                notify(f"{dropped}; trying again in {wait:g} s ({attempt + 1} of {tries})")
+            sleep(wait)
 
 
 def _attempt(url: str, part: _Part, stream: BinaryIO, progress: Progress | None, timeout_s: float) -> None:
@@ -216,7 +232,7 @@ def _attempt(url: str, part: _Part, stream: BinaryIO, progress: Progress | None,
         with error:
             _http_error(url, stream, error, offset)
     except (OSError, http.client.HTTPException) as error:  # this machine's own errors are FetchErrors by now
-        raise _Dropped(f"the connection failed ({getattr(error, 'reason', None) or error})") from error
+        raise _Dropped(f"the connection failed ({getattr(error, 'reason', None) or error})", True) from error
 
 
 def _http_error(url: str, stream: BinaryIO, error: urllib.error.HTTPError, offset: int) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -162,6 +163,21 @@ def test_the_tries_are_bounded_and_the_waits_too(site: Site, tmp_path: Path) -> 
         get(site, tmp_path / "file.bin", sleep=waits, backoff_s=10.0)
     assert len(site.asked) == 8
     assert waits == [10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0]
+    assert names(tmp_path) == []
+
+
+def test_a_server_out_of_reach_is_given_up_soon_and_every_wait_is_told(tmp_path: Path) -> None:
+    with socket.socket() as free:  # a port where nobody listens
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    waits, told = Waits(), list[str]()
+    with pytest.raises(FetchError, match="the connection failed .* after 3 tries"):
+        download(f"http://127.0.0.1:{port}/x", tmp_path / "x", sha256=None, sleep=waits, notify=told.append)
+    assert waits == [1.0, 2.0]
+    assert [text.rpartition("; ")[2] for text in told] == [
+        "trying again in 1 s (2 of 8)",
+        "trying again in 2 s (3 of 8)",
+    ]
     assert names(tmp_path) == []
 
 

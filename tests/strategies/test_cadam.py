@@ -164,7 +164,7 @@ def test_it_steers_by_constraints() -> None:
     "option",
     [
         {"top_k": 0}, {"batch": 0}, {"tau": 1.5}, {"actor_lr": 0.0}, {"critic_lr": math.nan}, {"noise": -1.0},
-        {"hidden": ()}, {"hidden": (8, 0)}, {"beta1": 1.0}, {"capacity": 3}, {"epsilon_end": -0.1}, 
+        {"hidden": ()}, {"hidden": (8, 0)}, {"beta1": 1.0}, {"capacity": 3}, {"epsilon_end": -0.1},
         {"growth": math.inf},
     ],
 )  # fmt: skip

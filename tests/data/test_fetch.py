@@ -171,7 +171,7 @@ def test_a_server_out_of_reach_is_given_up_soon_and_every_wait_is_told(tmp_path:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     waits, told = Waits(), list[str]()
-    with pytest.raises(FetchError, match="the connection failed .* after 3 tries"):
+    with pytest.raises(FetchError, match=r"the connection failed .* after 3 tries"):
         download(f"http://127.0.0.1:{port}/x", tmp_path / "x", sha256=None, sleep=waits, notify=told.append)
     assert waits == [1.0, 2.0]
     assert [text.rpartition("; ")[2] for text in told] == [

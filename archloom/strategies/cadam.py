@@ -38,7 +38,7 @@ class CadamOptions:
     noise: xi; the actor's output gets noise from U(-xi, xi). Printed 1e-4 (5e-5).
     hidden: widths of the hidden layers of both networks. Printed 128,256,128 (256,256,256).
     actor_lr: Adam's rate for the actor. Printed 1e-8, at which the actor does not move.
-    critic_lr: Adam's rate for the critic. Printed 1e-4, which works too but finds the best architectures later.
+    critic_lr: Adam's rate for the critic. Printed 1e-4, which works too, later.
     beta1, beta2: Adam's decay rates. Printed 0.9, 0.99.
     reward_base: the reward is reward_base ** accuracy. Printed 100.
     capacity: experiences kept, the latest; 0 keeps all. Printed: not said (5000).

@@ -35,7 +35,11 @@ def scenario(
         _names(constraint),
         space or {},
     )
-    return open_scenario(spec) if isinstance(on, str) else choose(on, spec)
+    if isinstance(on, str):
+        return open_scenario(spec)
+    if table is not None or space:
+        raise InputError("table and space are for benchmarks: a Problem has its own")
+    return choose(on, spec)
 
 
 def strategy(name: str, on: Scenario, *, seed: int = 0, **options: Any) -> Strategy:
@@ -59,6 +63,8 @@ def run(
 
     `on` is a name, a `Problem` or a `scenario(...)`; further keywords are the strategy's options. With `out` the run
     is kept in that folder and can be resumed from there; an unfinished run of the same request is gone on with.
+    With one worker everything happens in this process; more are started as processes, which a script must do under
+    `if __name__ == "__main__":`.
     """
     chosen = on if isinstance(on, Scenario) else scenario(on)
     request = runs.Request(strategy, chosen.spec, seed, Limits(queries, width), options)
@@ -68,7 +74,7 @@ def run(
         return runs.run_in_memory(request, chosen, progress)
     if isinstance(on, Problem) or chosen.spec.on == "a Problem object":
         raise InputError(f"out={str(out)!r}: a Problem object cannot be opened again; put it into a file, on='FILE.py'")
-    return runs.run_folder(Path(out), request, workers, progress)
+    return runs.run_folder(Path(out), request, workers, progress, scenario=chosen, isolate=workers > 1)
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -13,10 +13,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archloom import options, registry
 from archloom.constraints import Criteria, Objective, criteria
@@ -25,7 +27,7 @@ from archloom.data.tables import Table, load_table
 from archloom.errors import InputError, unknown
 from archloom.evaluators.base import Evaluator, FunctionEvaluator
 from archloom.evaluators.table import TableEvaluator
-from archloom.spaces.base import SearchSpace
+from archloom.spaces.base import AbsentSpace, SearchSpace, TabularSpace
 from archloom.types import Goal
 
 
@@ -38,6 +40,8 @@ class Problem:
     """
 
     table: Table | None = None
+    isolate = True
+    """Whether evaluations belong into processes of their own, because they may take theirs down with them."""
 
     def __init__(
         self,
@@ -98,8 +102,10 @@ class TableProblem(Problem):
     """A tabular benchmark."""
 
     table: Table
+    space: TabularSpace
+    isolate = False
 
-    def __init__(self, table: Table, space: SearchSpace) -> None:
+    def __init__(self, table: Table, space: TabularSpace) -> None:
         self.table = table
         self.space = space
         self.goals = dict(table.goals)
@@ -120,7 +126,7 @@ class TableProblem(Problem):
         return TableEvaluator(self.table, self.space, scores, report)
 
     def check(self, wanted: Criteria) -> None:
-        measured = np.ones(len(self.table), dtype=bool)
+        measured = self._answering.copy()
         for objective in wanted.objectives:
             measured &= np.isfinite(self.table.metric(objective.metric))
         if not measured.any():
@@ -140,14 +146,35 @@ class TableProblem(Problem):
                 )
 
     def worst(self, metric: str) -> float | None:
-        values = self.table.metric(metric)
-        extreme = np.nanmin if self.goals[metric] == Objective(metric).goal else np.nanmax
-        return float(extreme(values))
+        objective = Objective(metric, self.goals[metric])
+        return objective.sign * float(np.nanmin(objective.sign * self.table.metric(metric)[self._answering]))
 
     def rank(self, metric: str, gain: float) -> int | None:
         objective = Objective(metric, self.goals[metric])
         # Compared as the table stores them: a value that was written with fewer digits still ties with its own row.
-        return 1 + int((objective.sign * self.table.metric(metric) > np.float32(gain)).sum())
+        values = self.table.metric(metric)[self._answering]
+        return 1 + int((objective.sign * values > np.float32(gain)).sum())
+
+    @cached_property
+    def _answering(self) -> NDArray[np.bool_]:
+        """(n,) which rows can answer: where the space merges architectures, one of each class."""
+        mask: NDArray[np.bool_] = self.space.answering(self.table.genes)
+        return mask
+
+
+class RecordedProblem(Problem):
+    """What a run's record alone tells of its problem: for looking at runs whose table or file is not at hand."""
+
+    isolate = False
+
+    def __init__(self, space: str, goals: Mapping[str, Goal]) -> None:
+        self._absent = AbsentSpace(space)
+        self.space = self._absent
+        self.goals = dict(goals)
+        self._report = ()
+
+    def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
+        return FunctionEvaluator(self.space, self._absent.missing, {name: self.goals[name] for name in scores})
 
 
 @dataclass(frozen=True)
@@ -214,8 +241,10 @@ def open_evaluator(spec: ProblemSpec) -> Evaluator:
 
 def resolve(spec: ProblemSpec) -> ProblemSpec:
     """The spec with paths made absolute, so that it means the same from any folder."""
-    file, _, name = spec.on.partition(".py")
-    on = f"{Path(file + '.py').resolve()}{name}" if _is_file(spec.on) else spec.on
+    on = spec.on
+    if _is_file(on):
+        path, attribute = _user_file(on)
+        on = f"{path.resolve()}:{attribute}"
     table = str(Path(spec.table).resolve()) if spec.table else None
     return ProblemSpec(on, table, spec.objectives, spec.report, spec.constraints, spec.space)
 
@@ -227,30 +256,41 @@ def _open_problem(spec: ProblemSpec) -> Problem:
         if spec.space:
             raise InputError(f"space option {next(iter(spec.space))}: set it in {spec.on}")
         return _load_user_problem(spec.on)
-    if spec.on == _ANY_TABLE:
-        if not spec.table:
-            raise InputError("--on table needs --table FILE, a table in archloom's format")
-        table = load_table(Path(spec.table))
-        return TableProblem(table, _table_space(_ANY_TABLE, table, spec.space))
-    benchmark = catalog.find(spec.on)
-    path = catalog.locate(spec.on, table=Path(spec.table) if spec.table else None, environ=os.environ)
-    table = load_table(path)
-    if table.space != benchmark.space:
+    named = Path(spec.table) if spec.table else None
+    if spec.on == ANY_TABLE and named is None:
+        raise InputError("--on table needs --table FILE, a table in archloom's format")
+    if named is not None and spec.on in registry.SPACES:
+        needed, table = spec.on, load_table(named)
+    else:
+        needed = catalog.find(spec.on).space
+        table = load_table(catalog.locate(spec.on, table=named, environ=os.environ))
+    dataset = spec.on.partition(":")[2]
+    if needed not in (table.space, ANY_TABLE):
         raise InputError(
-            f"{path} is a table of space {table.space!r}, --on {spec.on} needs one of {benchmark.space!r}; "
+            f"{table.path} is a table of space {table.space!r}, --on {spec.on} needs one of {needed!r}; "
             "use --on table to search it as plain choices"
         )
-    return TableProblem(table, _table_space(table.space, table, spec.space))
+    if dataset and not any(name.startswith(f"{dataset}_") for name in table.metrics):
+        names = ", ".join(table.metrics)
+        raise InputError(f"{table.path} has no metric of {dataset!r} (it has {names}): it is not {spec.on}")
+    return TableProblem(table, _table_space(needed, table, spec.space))
 
 
-_ANY_TABLE = "table"
+ANY_TABLE = "table"
+"""The space that searches any table as plain choices."""
 
 
-def _table_space(name: str, table: Table, settings: Mapping[str, Any]) -> SearchSpace:
+def space_of_table(path: Path) -> str:
+    """What to search a table as where nothing else is said: the space it names, or plain choices if that is unknown."""
+    space = load_table(path).space
+    return space if space in registry.SPACES else ANY_TABLE
+
+
+def _table_space(name: str, table: Table, settings: Mapping[str, Any]) -> TabularSpace:
     kind = registry.load_space(name)
     chosen = options.convert_all("space", options.of_space(kind), settings)
     choices = dict(zip(table.gene_names, table.options, strict=True))
-    space: SearchSpace = kind.for_table(choices, table.genes, **chosen)
+    space: TabularSpace = kind.for_table(choices, table.genes, **chosen)
     return space
 
 
@@ -258,10 +298,20 @@ def _is_file(on: str) -> bool:
     return on.endswith(".py") or ".py:" in on
 
 
-def _load_user_problem(on: str) -> Problem:
-    """The `Problem` that a Python file defines, as `problem` or under the name after a colon."""
+def _user_file(on: str) -> tuple[Path, str]:
+    """The file, and the name in it: after a colon, else `problem`."""
     file, colon, name = on.rpartition(":")
-    path, attribute = (Path(file), name) if colon and file.endswith(".py") else (Path(on), "problem")
+    return (Path(file), name) if colon and file.endswith(".py") else (Path(on), "problem")
+
+
+def user_file(spec: ProblemSpec) -> Path | None:
+    """The Python file that a spec names; None for benchmarks and tables."""
+    return _user_file(spec.on)[0] if _is_file(spec.on) else None
+
+
+def _load_user_problem(on: str) -> Problem:
+    """The `Problem` that a Python file defines. The file may import what lies beside it, as when Python runs it."""
+    path, attribute = _user_file(on)
     if not path.is_file():
         raise InputError(f"--on {on}: there is no file {path}")
     module_name = f"archloom_user_{path.stem}"
@@ -269,6 +319,9 @@ def _load_user_problem(on: str) -> Problem:
     assert module_spec is not None and module_spec.loader is not None  # noqa: S101 - it ends in .py
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module  # dataclasses and pickle look modules up by name
+    beside = str(path.parent.resolve())
+    if beside not in sys.path:
+        sys.path.insert(0, beside)
     with _loading(path):
         module_spec.loader.exec_module(module)
     if not hasattr(module, attribute):

@@ -6,8 +6,10 @@ folder of runs (several seeds, several strategies) with a `group.json` that name
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,15 +20,23 @@ from typing import Any
 import msgspec
 
 from archloom import options, registry, seeds, store
-from archloom.constraints import Criteria
+from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import ArchloomError, InputError, StoreError
 from archloom.executors.base import Executor
 from archloom.executors.pool import Answer, Send, Work, WorkerPool
 from archloom.executors.process import ProcessExecutor
 from archloom.executors.serial import SerialExecutor
 from archloom.history import History
-from archloom.problems import ProblemSpec, Scenario, open_evaluator, open_scenario, resolve
-from archloom.search import Ending, Journal, Limits, MemoryJournal, Progress, Search
+from archloom.problems import (
+    ProblemSpec,
+    RecordedProblem,
+    Scenario,
+    open_evaluator,
+    open_scenario,
+    resolve,
+    user_file,
+)
+from archloom.search import Journal, Limits, MemoryJournal, Progress, Search
 from archloom.spaces.base import SearchSpace
 from archloom.store import Line, RunFolder
 from archloom.strategies.base import Strategy
@@ -126,7 +136,7 @@ def run_in_memory(request: Request, scenario: Scenario | None = None, progress: 
     scenario = scenario or open_scenario(request.problem)
     journal = MemoryJournal()
     started = time.monotonic()
-    ending = _search(request, scenario, journal, SerialExecutor(scenario.evaluator), progress)
+    ending = _new_search(request, scenario, journal, SerialExecutor(scenario.evaluator), progress).run()
     return _report(request, scenario, journal.lines, ending.value, time.monotonic() - started)
 
 
@@ -136,43 +146,73 @@ def run_folder(
     workers: int = 1,
     progress: Progress | None = None,
     on_open: Callable[[RunFolder], None] | None = None,
+    scenario: Scenario | None = None,
+    table: Path | None = None,
+    changed: bool = False,
+    isolate: bool = True,
 ) -> RunReport:
-    """Run a request in a folder to its end, from wherever the folder stands; without `request`, its own is read."""
+    """Run a request in a folder to its end, from wherever the folder stands; without `request`, its own is read.
+
+    `scenario` is the request's, where it is open already. For a folder that exists, `table` says where its table is
+    now, and `changed` goes on although the user's problem file has changed since. A user's code is evaluated in
+    processes of its own, even by one worker, unless `isolate` is False.
+    """
     if request is not None and not (path / "run.json").exists():
         request = replace(request, problem=resolve(request.problem))
-        scenario = check(request)
+        scenario = scenario or check(request)
         folder = RunFolder.create(path, _manifest(request, scenario))
     else:
         if request is not None and not _same(request, read_request(path)):
             raise InputError(f"{path} holds another run: archloom resume {path}, or give another --out")
-        folder = RunFolder.open(path)
+        folder, scenario = RunFolder.open(path), None
     with folder:
-        request, scenario = _reopen(folder.path, folder.manifest)
+        if scenario is None:
+            request, scenario = _reopen(path, folder.manifest, table, changed)
+        assert request is not None  # noqa: S101 - given, or just read
         if on_open is not None:
             on_open(folder)
-        executor: Executor = SerialExecutor(scenario.evaluator)
-        if workers > 1:
-            make = partial(open_evaluator, request.problem)
-            executor = ProcessExecutor(make, workers, scenario.evaluator.shared_state)
-        started = time.monotonic()
-        before = _summary(path).get("seconds", 0.0) if len(folder.lines) else 0.0
-        known = list(folder.lines)
-        seen: list[Line] = []
+        return _go_on(folder, request, scenario, _executor(scenario, workers, isolate), progress)
 
-        def heard(lines: Sequence[Line]) -> None:
-            seen.extend(lines)
-            if progress is not None:
-                progress(lines)
 
-        try:
-            ending = _search(request, scenario, folder, executor, heard)
-        finally:
-            executor.close()
-        report = _report(
-            request, scenario, known + seen, ending.value, before + time.monotonic() - started, folder.path
-        )
-        folder.write_summary(summarise(report))
-        return report
+def _executor(scenario: Scenario, workers: int, isolate: bool) -> Executor:
+    """Tables are looked up in this process; a user's code runs in others, which it may take down with it."""
+    if workers == 1 and not (isolate and scenario.problem.isolate):
+        return SerialExecutor(scenario.evaluator)
+    make = partial(open_evaluator, resolve(scenario.spec))
+    return ProcessExecutor(make, workers, scenario.evaluator.shared_state)
+
+
+def _go_on(
+    folder: RunFolder, request: Request, scenario: Scenario, executor: Executor, progress: Progress | None
+) -> RunReport:
+    """Search to the end in an open folder, and sum it up; also what a Ctrl-C leaves."""
+    summary = _summary(folder.path)
+    lines = list(folder.lines)
+    known = len(lines)
+
+    def heard(new: Sequence[Line]) -> None:
+        lines.extend(new)
+        if progress is not None:
+            progress(new)
+
+    search = _new_search(request, scenario, folder, executor, heard)
+    started, before = time.monotonic(), float(summary.get("seconds", 0.0))
+
+    def report(ending: str | None) -> RunReport:
+        spent = max(search.seconds, before + time.monotonic() - started)
+        finished = len(lines) == known and summary.get("ending") is not None
+        return _report(request, scenario, lines, ending, before if finished else spent, folder.path)
+
+    try:
+        ending = search.run()
+    except KeyboardInterrupt:
+        folder.write_summary(summarise(report(None)))
+        raise
+    finally:
+        executor.close()
+    result = report(ending.value)
+    folder.write_summary(summarise(result))
+    return result
 
 
 def read_request(path: Path) -> Request:
@@ -180,11 +220,40 @@ def read_request(path: Path) -> Request:
     return _request(path, store.read_manifest(path))
 
 
-def read_report(path: Path) -> RunReport:
-    """What a run folder holds now, finished or not, without touching it."""
-    request, scenario = _reopen(path, store.read_manifest(path))
+def read_report(path: Path, need_space: bool = False, table: Path | None = None) -> RunReport:
+    """What a run folder holds now, finished or not, without touching it.
+
+    The problem is opened where its table is at hand, for ranks, and where `need_space` asks for it; a user's file is
+    not run just to look. Otherwise the record says all there is, and ranks are unknown.
+    """
+    manifest = store.read_manifest(path)
+    request = _request(path, manifest)
+    scenario: Scenario | None = None
+    if need_space or manifest.get("table") is not None:
+        try:
+            request, scenario = _reopen(path, manifest, table, changed=True)
+        except InputError as error:
+            if need_space:
+                raise
+            warnings.warn(f"ranks are unknown: {error}", stacklevel=2)
     summary = _summary(path)
-    return _report(request, scenario, store.read_lines(path), summary.get("ending"), summary.get("seconds", 0.0), path)
+    return _report(
+        request, scenario or _recorded(path, request, manifest), store.read_lines(path), summary.get("ending"),
+        summary.get("seconds", 0.0), path,
+    )  # fmt: skip
+
+
+def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scenario:
+    """The scenario as the record alone tells it."""
+    try:
+        goals, constraints = manifest["criteria"]["objectives"], manifest["criteria"]["constraints"]
+        problem = RecordedProblem(manifest["space"], goals)
+        objectives = tuple(Objective(metric, goal) for metric, goal in goals.items())
+        wanted = Criteria(objectives, tuple(Constraint.parse(text) for text in constraints))
+        report = tuple(manifest["report"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}/run.json is damaged or not of an archloom run ({error!r})") from None
+    return Scenario(request.problem, problem, wanted, report, problem.evaluator(tuple(goals), report))
 
 
 def summarise(report: RunReport) -> dict[str, Any]:
@@ -199,7 +268,12 @@ def summarise(report: RunReport) -> dict[str, Any]:
             "query": best.query,
             "report": best.report,
         }
+    table = report.scenario.problem.table
     summary: dict[str, Any] = {
+        "strategy": report.request.strategy,
+        "on": report.request.problem.on,
+        "table": table.name if table else None,
+        "table_sha256": table.sha256 if table else None,
         "seed": report.request.seed,
         "out": str(report.path) if report.path else None,
         "best": found,
@@ -225,17 +299,18 @@ def summarise(report: RunReport) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that belong together, each with the folder it runs in."""
+    """Runs that belong together, each with the folder it runs in; `comparison` says that strategies are compared."""
 
     path: Path
     members: Mapping[str, Request]
+    comparison: bool = False
 
     @property
     def paths(self) -> list[Path]:
         return [self.path / name for name in self.members]
 
     @classmethod
-    def create(cls, path: Path, members: Mapping[str, Request]) -> Group:
+    def create(cls, path: Path, members: Mapping[str, Request], comparison: bool = False) -> Group:
         """Write down what will run before anything runs."""
         store.check_free(path)
         members = {name: replace(r, problem=resolve(r.problem)) for name, r in members.items()}
@@ -243,11 +318,15 @@ class Group:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}; give another folder with --out") from error
-        store.write_json(
-            path / "group.json",
-            {"format": GROUP_FORMAT, "members": {name: msgspec.to_builtins(r) for name, r in members.items()}},
-        )
-        return cls(path, members)
+        content = {
+            "format": GROUP_FORMAT,
+            "comparison": comparison,
+            "members": {name: msgspec.to_builtins(r) for name, r in members.items()},
+        }
+        with _group_lock(path):
+            store.check_free(path)  # again: somebody may have been quicker
+            store.write_json(path / "group.json", content)
+        return cls(path, members, comparison)
 
     @classmethod
     def open(cls, path: Path) -> Group:
@@ -255,7 +334,8 @@ class Group:
             content = json.loads((path / "group.json").read_bytes())
             if content["format"] > GROUP_FORMAT:
                 raise InputError(f"{path} has group format {content['format']}: install a newer archloom")
-            return cls(path, {name: msgspec.convert(r, Request) for name, r in content["members"].items()})
+            members = {name: msgspec.convert(r, Request) for name, r in content["members"].items()}
+            return cls(path, members, bool(content.get("comparison")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
@@ -313,15 +393,11 @@ def _group_lock(path: Path) -> Iterator[None]:
 # -- the pieces ---------------------------------------------------------------------------------------------------
 
 
-def _search(
-    request: Request,
-    scenario: Scenario,
-    journal: Journal,
-    executor: Executor,
-    progress: Progress | None,
-) -> Ending:
+def _new_search(
+    request: Request, scenario: Scenario, journal: Journal, executor: Executor, progress: Progress | None
+) -> Search:
     strategy = make_strategy(request.strategy, scenario.space, scenario.criteria, request.seed, request.options)
-    return Search(scenario.space, strategy, executor, journal, request.limits, request.seed, progress).run()
+    return Search(scenario.space, strategy, executor, journal, request.limits, request.seed, progress)
 
 
 def _report(
@@ -333,34 +409,70 @@ def _report(
 
 
 def _manifest(request: Request, scenario: Scenario) -> dict[str, Any]:
-    table = scenario.problem.table
+    table, file = scenario.problem.table, user_file(request.problem)
     return {
         "request": msgspec.to_builtins(request),
         "criteria": scenario.criteria.to_json(),
         "report": list(scenario.report),
         "space": scenario.space.name,
-        "table": None if table is None else {"name": table.name, "path": str(table.path), "sha256": table.sha256,
-                                             "source": table.source},
+        "table": None if table is None else {"name": table.name, "path": str(Path(table.path or "").resolve()),
+                                             "sha256": table.sha256, "source": table.source},
+        "file_sha256": _sha256(file) if file else None,
         "versions": store.environment(),
         "created": store.now(),
     }  # fmt: skip
 
 
-def _reopen(path: Path, manifest: Mapping[str, Any]) -> tuple[Request, Scenario]:
-    """The request and scenario of a folder, on the very table that it was made with."""
-    request, table = _request(path, manifest), manifest.get("table")
-    if table is None:
-        return request, open_scenario(request.problem)
-    used = request.problem.table or table["path"]
-    spec = replace(request.problem, table=used if Path(used).is_file() else None)
-    scenario = open_scenario(spec)
-    found = scenario.problem.table
-    if found is None or found.sha256 != table["sha256"]:
+def _reopen(path: Path, manifest: Mapping[str, Any], table: Path | None, changed: bool) -> tuple[Request, Scenario]:
+    """The request and scenario of a folder, on the very table or file that it was made with."""
+    request, made_with = _request(path, manifest), manifest.get("table")
+    if made_with is None:
+        if table is not None:
+            raise InputError(f"--table {table}: {path} is a run of {request.problem.on}, which takes no table")
+        if not changed:
+            _check_unchanged(path, request, manifest)
+        scenario = open_scenario(request.problem)
+    else:
+        scenario = _open_table(path, request, made_with, table)
+    if scenario.criteria.to_json() != manifest.get("criteria"):
         raise InputError(
-            f"{path} was made with table {table['name']} (sha256 {table['sha256'][:12]}), and {spec.table or spec.on} "
-            f"is now {found.sha256[:12] if found else 'another'}: put the original file back, or start a new run"
+            f"{path} was made for {manifest.get('criteria')}, and its problem is now {scenario.criteria.to_json()}: "
+            "put back what it was, or start a new run"
         )
-    return replace(request, problem=spec), scenario
+    return request, scenario
+
+
+def _open_table(path: Path, request: Request, made_with: Mapping[str, Any], table: Path | None) -> Scenario:
+    """The scenario on the table given, else where the table was, else where it is found by name; checked by SHA-256."""
+    places = [str(table)] if table else [request.problem.table, made_with["path"]]
+    place = next((p for p in places if p and Path(p).is_file()), None)
+    if place is None and (table is not None or request.problem.table):
+        raise InputError(
+            f"{path} was made with table {made_with['path']}, which is not there; put it back, or say where it is: "
+            f"archloom resume {path} --table FILE"
+        )
+    scenario = open_scenario(replace(request.problem, table=place))
+    found = scenario.problem.table
+    if found is None or found.sha256 != made_with["sha256"]:
+        raise InputError(
+            f"{path} was made with table {made_with['name']} (sha256 {made_with['sha256'][:12]}), and "
+            f"{place or request.problem.on} is now {found.sha256[:12] if found else 'another'}: put the original file "
+            f"back, say where it is (archloom resume {path} --table FILE), or start a new run"
+        )
+    return scenario
+
+
+def _check_unchanged(path: Path, request: Request, manifest: Mapping[str, Any]) -> None:
+    file, known = user_file(request.problem), manifest.get("file_sha256")
+    if file is not None and known is not None and file.is_file() and _sha256(file) != known:
+        raise InputError(
+            f"{file} has changed since {path} was begun, so new trials would not compare with old ones; put the old "
+            f"file back, start a new run, or go on all the same: archloom resume {path} --changed"
+        )
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _request(path: Path, manifest: Mapping[str, Any]) -> Request:

@@ -29,9 +29,8 @@ CHECKPOINT_EVERY_S = 5.0
 CHECKPOINT_SHARE = 0.02
 """Checkpoints are spaced so that writing them takes at most this share of the time."""
 
-
-WORTH_A_SYNC_S = 0.02
-"""A trial that took at least so long is committed at once: the next one may be as long in coming."""
+WORTH_A_SYNC_S = 0.001
+"""Where answers take longer than this to come, each is committed at once: the next may be as long in coming."""
 
 
 class ResumeError(ArchloomError):
@@ -138,21 +137,20 @@ class Search:
         self._first: dict[str, int] = {}  # key -> the trial that asked first
         self._answers: dict[int, Result] = {}  # of queries that were told
         self._unreported: list[Line] = []
-        self._saved_at = time.monotonic()
+        self._repeats_at_checkpoint = 0
+        self._seconds_before = 0.0
+        self._started = self._saved_at = time.monotonic()
         self._save_cost = 0.0
+        self._slow = False  # whether the last wait for an answer took longer than a sync
 
     def run(self) -> Ending:
         """Search to the end. Whatever happens, everything that finished is committed."""
-        state = self._journal.load_state()
-        if state is not None:
-            try:
-                self._load(state)
-            except (KeyError, TypeError, ValueError) as error:
-                raise ResumeError(
-                    f"the checkpoint was made by another version ({type(error).__name__}: {error}): remove state.npz "
-                    "from the run folder, and the run replays its record"
-                ) from error
+        self._started = time.monotonic()
+        flight = self._restore(self._journal.load_state())
         try:
+            for proposal in flight:
+                self._admit(proposal)
+            self._repeats = self._repeats_at_checkpoint
             while True:
                 ending = self._fill()
                 if not self._flight:
@@ -164,6 +162,11 @@ class Search:
                     self._save()
         finally:
             self._commit(force=True)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has searched, over all its sessions; what a kill took with it is not in."""
+        return self._seconds_before + time.monotonic() - self._started
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -223,12 +226,16 @@ class Search:
         recorded = line.trial.proposal
         # Proposals pass through JSON on their way to the record; compare what comes back.
         asked = msgspec.json.decode(msgspec.json.encode(proposal), type=Proposal)
-        if recorded != asked:
-            raise ResumeError(
-                f"trial {line.id} is recorded as {line.arch}, but the strategy now asks for "
-                f"{self._space.format(proposal.arch)}: the run was made by another version of the strategy or of its "
-                "libraries (run.json names them); go on with those, or start a new run"
-            )
+        if recorded == asked:
+            return
+        now = self._space.format(proposal.arch)
+        if recorded.arch == asked.arch:
+            now = "the same in another way (its fidelity, weights or note differ)"
+        raise ResumeError(
+            f"trial {line.id} is recorded as {line.arch}, but the strategy now asks for {now}: the run was made by "
+            "another version of the strategy or of its libraries, or with other thread counts (run.json names them); "
+            "go on with those, or start a new run"
+        )
 
     # -- answering ------------------------------------------------------------------------------------------------
 
@@ -237,9 +244,14 @@ class Search:
         if head.same is not None and head.result is None:
             self._finish(head, self._answers[head.same])
         while head.result is None:
+            # Where answers take their time, nothing finished may wait for the next one to be synced.
+            self._commit(force=self._slow)
+            asked_at = time.monotonic()
             done = self._executor.wait()
+            self._slow = time.monotonic() - asked_at > WORTH_A_SYNC_S
             for answer in done:
                 self._finish(self._by_id[answer.trial_id], answer.result)
+            self._commit(force=self._slow)
         self._flight.popleft()
         del self._by_id[head.id]
         if head.same is None:
@@ -253,7 +265,7 @@ class Search:
         line = Line.of(trial, self._space.format(asked.proposal.arch), asked.query, asked.same)
         self._journal.append(line)
         self._unreported.append(line)
-        self._commit(force=result.cost_s >= WORTH_A_SYNC_S)
+        self._commit()
 
     def _commit(self, force: bool = False) -> None:
         if self._journal.commit(force) and self._unreported:
@@ -278,22 +290,34 @@ class Search:
         return {
             "asked": self._asked,
             "repeats": self._repeats,
+            "seconds": self.seconds,
             "flight": [msgspec.to_builtins(asked.proposal) for asked in self._flight],
         }
 
-    def _load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint: rebuild what the loop knew from the record, and put proposals back in flight."""
-        loop = state["loop"]
-        flight = [msgspec.convert(item, Proposal) for item in loop["flight"]]
-        told = loop["asked"] - len(flight)
-        if any(trial_id not in self._recorded for trial_id in range(told)):
-            warnings.warn("the record ends before the checkpoint; replaying the record instead", stacklevel=3)
-            return
-        for trial_id in range(told):
-            trial = self._recorded[trial_id].trial
+    def _restore(self, state: Mapping[str, Any] | None) -> list[Proposal]:
+        """Go on from a checkpoint, if there is one that fits: the proposals that were in flight then.
+
+        A checkpoint only saves time. Without it the strategy starts anew, and its trials are answered from the record.
+        """
+        if state is None:
+            return []
+        pristine = self._strategy.state_dict()
+        try:
+            loop = state["loop"]
+            flight = [msgspec.convert(item, Proposal) for item in loop["flight"]]
+            told = [self._recorded[trial_id].trial for trial_id in range(loop["asked"] - len(flight))]
+            self._seconds_before = float(loop["seconds"])
+            repeats = int(loop["repeats"])
+            self._strategy.load_state_dict(state["strategy"])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            warnings.warn(
+                f"the checkpoint fits this record or version no more ({error!r}); replaying the record instead",
+                stacklevel=3,
+            )
+            self._strategy.load_state_dict(pristine)
+            return []
+        for trial in told:
             self._number(trial.proposal)
-            self._answers[trial_id] = trial.result
-        for proposal in flight:
-            self._admit(proposal)
-        self._repeats = loop["repeats"]
-        self._strategy.load_state_dict(state["strategy"])
+            self._answers[trial.id] = trial.result
+        self._repeats_at_checkpoint = repeats
+        return flight

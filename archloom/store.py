@@ -8,10 +8,10 @@
 | `summary.json` | what came out; written when the run ends |
 | `lock`, `holder.json` | who is writing now |
 
-A trial is committed when its line, newline included, is on disk. Commits are grouped: whatever was appended is synced
-at the latest `COMMIT_EVERY_S` after the previous sync, at once where trials come slower than that, and only then
-reported done. A line that a crash tore is cut off when the folder is opened for writing; a damaged line elsewhere is an
-error, never skipped. Everything that runs after a lost tail is the same again, because runs are deterministic.
+A trial is committed when its line, newline included, is on disk, and only then reported done. Commits are grouped: the
+loop syncs at once where answers take longer than a millisecond to come; quicker ones share a sync every
+`COMMIT_EVERY_S`. A line that a crash tore is cut off when the folder is opened for writing; a damaged line elsewhere is
+an error, never skipped. Everything that runs after a lost tail is the same again, because runs are deterministic.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ class RunFolder:
         _guarded(path, lambda: path.mkdir(parents=True, exist_ok=True))
         lock = hold(path)
         try:
+            check_free(path)  # again: somebody may have been quicker
             write_json(path / "run.json", {"format": FORMAT, **manifest})
             return cls(path, read_manifest(path), lock, [])
         except BaseException:
@@ -213,7 +214,7 @@ def check_free(path: Path) -> None:
         raise InputError(f"{path}: {error.strerror}; give another folder with --out") from None
     if not there.is_dir():
         raise InputError(f"{there} is a file: give a folder for the run with --out")
-    for file, what in (("run.json", "a run"), ("group.json", "runs")):
+    for file, what in (("run.json", "a run"), ("group.json", "runs"), ("trials.jsonl", "the record of a run")):
         if (path / file).exists():
             raise InputError(f"{path} already holds {what}: archloom resume {path}, or give another --out")
 
@@ -390,6 +391,7 @@ def environment() -> dict[str, str]:
     from importlib import metadata
 
     versions = {"python": platform.python_version(), "platform": platform.platform()}
+    versions["threads"] = os.environ.get("OMP_NUM_THREADS", "not set")
     for package in ("archloom", "numpy", "torch"):
         try:
             versions[package] = metadata.version(package)

@@ -7,6 +7,7 @@ task; it ends when the parent does.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing as mp
 import os
 import pickle
@@ -15,13 +16,13 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from archloom.errors import InputError
+from archloom.errors import ArchloomError, InputError
 
 Send = Callable[[Any], None]
 Work = Callable[[Any, Send], Any]
@@ -33,6 +34,10 @@ MAX_ATTEMPTS = 3
 
 END_WITHIN_S = 2.0
 """How long a worker that is told to end may take."""
+
+
+class WorkerError(ArchloomError):
+    """Worker processes cannot be started; no task is to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class _Worker:
     process: Any
     pipe: Connection
     task: _Task | None = None
+    ready: bool = False
 
 
 class WorkerPool:
@@ -77,6 +83,9 @@ class WorkerPool:
         self._context = mp.get_context("spawn")
         self._workers: list[_Worker] = []
         self._queue: deque[_Task] = deque()
+        # Workers may have children of their own (data loaders), so they are not daemons: a pool that was left open
+        # would keep the interpreter from ending.
+        atexit.register(self.close)
 
     def submit(self, task: int, payload: Any) -> None:
         self._queue.append(_Task(task, payload))
@@ -94,6 +103,7 @@ class WorkerPool:
 
     def close(self) -> None:
         """End all workers; unanswered tasks are dropped."""
+        atexit.unregister(self.close)
         for worker in self._workers:
             worker.pipe.close()
             worker.process.terminate()
@@ -124,21 +134,30 @@ class WorkerPool:
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(self._setup, theirs), daemon=True)
-        process.start()
+        process = self._context.Process(target=_serve, args=(self._setup, theirs), daemon=False)
+        with _without_interrupts():
+            process.start()
         theirs.close()  # else the death of the worker would not close the pipe
         worker = _Worker(process, ours)
         self._workers.append(worker)
         return worker
 
     def _hear(self, worker: _Worker) -> Answer | News | None:
-        """The next message of a worker; None if it died and its task is tried again."""
+        """The next message of a worker; None if it is just ready, or died and its task is tried again.
+
+        A worker that dies or fails before it is ready is nobody's task: WorkerError, and nothing is answered.
+        """
         task = worker.task
         assert task is not None  # noqa: S101 - only busy workers are listened to
         try:
             kind, value = worker.pipe.recv()
         except (EOFError, OSError):  # OSError: it died in the middle of a message
             return self._bury(worker, task)
+        if kind is _Worker:
+            if value is not None:
+                raise WorkerError(f"a worker process could not start: {value}")
+            worker.ready = True
+            return None
         if kind is News:
             return News(task.id, value)
         worker.task = None
@@ -148,7 +167,13 @@ class WorkerPool:
         worker.process.join()
         worker.pipe.close()
         self._workers.remove(worker)
-        task.deaths.append(_cause_of_death(worker.process.exitcode))
+        cause = _cause_of_death(worker.process.exitcode)
+        if not worker.ready:
+            raise WorkerError(
+                f"a worker process died while it started ({cause}); its own message stands above. A script that uses "
+                "several processes must start them under `if __name__ == \"__main__\":`"
+            )
+        task.deaths.append(cause)
         if len(task.deaths) < MAX_ATTEMPTS:
             self._queue.appendleft(task)
             return None
@@ -158,16 +183,22 @@ class WorkerPool:
 def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
     """A worker's life: build the function, answer tasks until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    sys.stdout = sys.stderr  # what a task prints is not the command's output
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    sys.stdout = sys.stderr  # what a task prints is not the command's output,
+    os.dup2(2, 1)  # nor what its own child processes print
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    work: Work | None = None
+    try:
+        work = setup()
+    except Exception as error:  # noqa: BLE001 - told to the parent, which gives up
+        pipe.send((_Worker, _told(error)))
+        return
+    pipe.send((_Worker, None))
     while True:
         try:
             payload = pipe.recv()
         except (EOFError, ConnectionResetError):
             return
         try:
-            work = work or setup()
             message: tuple[Any, Any] = (Answer, work(payload, lambda news: pipe.send((News, news))))
         except Exception as error:  # noqa: BLE001 - told to the parent, which decides
             message = (None, _told(error))
@@ -175,6 +206,16 @@ def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
             _send(pipe, message)
         except (BrokenPipeError, ConnectionResetError):
             return
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started here begins life deaf to Ctrl-C, until it can ignore it; a Ctrl-C meanwhile comes afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _send(pipe: Connection, message: tuple[Any, Any]) -> None:

@@ -54,6 +54,14 @@ class SearchSpace(Protocol):
         ...
 
 
+class TabularSpace(SearchSpace, Protocol):
+    """A space that gives a table's genes a meaning; made by its class method `for_table`."""
+
+    def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+        """(n,) which rows (n, g) of a table are their own canonical architecture."""
+        ...
+
+
 # Capabilities that a space may also have. A strategy names those it needs, and is refused a space without them.
 
 
@@ -191,6 +199,10 @@ class Categorical:
     def canonical(self, arch: Arch) -> Arch:
         return arch
 
+    def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+        """(n,) which rows (n, g) are their own canonical architecture: here all of them."""
+        return np.ones(len(rows), dtype=bool)
+
     def key(self, arch: Arch) -> str:
         return self.format(self.canonical(arch))
 
@@ -256,3 +268,16 @@ class Categorical:
         genes = list(arch.genes)
         genes[gene] = option
         return Arch(tuple(genes))
+
+
+class AbsentSpace:
+    """A space of which only the name is known. Its architectures can be read in a record, and nothing else."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def missing(self, *_: Any) -> Any:
+        """Stands for everything that the space itself would be needed for."""
+        raise InputError(f"space {self.name!r}: the table or file of this run is not at hand; put it back where it was")
+
+    sample = mutate = violations = canonical = key = format = parse = missing

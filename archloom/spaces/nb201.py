@@ -113,6 +113,13 @@ class Nb201(Categorical):
     def canonical(self, arch: Arch) -> Arch:
         return self._classes()[self.signature(arch)] if self._merge else arch
 
+    def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+        """(n,) which rows (n, 6) stand for their class: all, unless isomorphic cells count as one."""
+        if not self._merge:
+            return super().answering(rows)
+        representatives = set(self._classes().values())
+        return np.array([Arch(tuple(row)) in representatives for row in rows.tolist()])
+
     def signature(self, arch: Arch) -> str:
         """A text that is equal for isomorphic cells, by the rule of the benchmark (Dong & Yang 2020, section 2.1).
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError, NoArchitectureError
@@ -121,11 +123,13 @@ class Cadam(BaseStrategy):
         self.top_sum = np.zeros(entries, np.float32)  # of their one-hot matrices
         self.asked: dict[str, None] = {}  # keys, as an ordered set
         self.steps = 0  # proposals made
+        self.threads = ThreadpoolController()
 
     # -- acting ---------------------------------------------------------------------------------------------------
 
     def propose(self) -> Proposal:
-        alpha, arch = self.act()
+        with self.one_thread():
+            alpha, arch = self.act()
         self.steps += 1
         self.asked[self.space.key(arch)] = None
         return Proposal(arch, note={"action": alpha.ravel().tolist()})
@@ -192,9 +196,16 @@ class Cadam(BaseStrategy):
         self.replay.add(self.state(), np.array(trial.proposal.note["action"], np.float32), gains, violation)
         if ok:
             self.enter_top(trial)
-        for rows in self.rng.integers(len(self.replay), size=(min(len(self.replay) // o.batch, o.max_cycles), o.batch)):
-            self.net.update_critic(self.replay.actions[rows], self.replay.rewards(rows, o.reward_base))
-            self.net.update_actor(self.replay.states[rows])
+        cycles = min(len(self.replay) // o.batch, o.max_cycles)
+        with self.one_thread():
+            for rows in self.rng.integers(len(self.replay), size=(cycles, o.batch)):
+                self.net.update_critic(self.replay.actions[rows], self.replay.rewards(rows, o.reward_base))
+                self.net.update_actor(self.replay.states[rows])
+
+    def one_thread(self) -> AbstractContextManager[Any]:
+        """Matrix products on one thread: how many share a sum must not decide how it is rounded."""
+        limited: AbstractContextManager[Any] = self.threads.limit(limits=1, user_api="blas")
+        return limited
 
     def enter_top(self, trial: Trial) -> None:
         """Let a trial into the top K if it belongs there; the worst leaves, of equals the newest."""

@@ -17,10 +17,10 @@ import pytest
 
 from archloom.errors import InputError
 from archloom.executors import pool
-from archloom.executors.pool import Answer, News, WorkerPool
+from archloom.executors.pool import Answer, News, WorkerError, WorkerPool
 
 WORKS = """
-import os, signal, sys, threading, time
+import multiprocessing, os, signal, sys, threading, time
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +57,9 @@ def work(payload, send):
         os._exit(value)
     if kind == "kill":
         os.kill(os.getpid(), value)
+    if kind == "child":
+        with multiprocessing.get_context("spawn").Pool(1) as own:
+            return own.apply(abs, (-value,))
     if kind == "lambda":
         return lambda: value
     if kind == "half":
@@ -174,18 +177,26 @@ def test_a_worker_killed_between_tasks_costs_nothing(open_pool: Callable[..., Wo
     assert everything(workers) == [Answer(1, "fine")]
 
 
-def test_a_setup_that_fails_is_every_tasks_error(open_pool: Callable[..., WorkerPool]) -> None:
-    workers = open_pool(setup="setup_fails")
+@pytest.mark.parametrize(
+    ("setup", "message"),
+    [
+        ("setup_fails", "could not start: RuntimeError: no table"),
+        ("setup_dies", r"died while it started \(exit code 5\).*__main__"),
+    ],
+)
+def test_a_worker_that_cannot_start_is_nobodys_task(
+    open_pool: Callable[..., WorkerPool], setup: str, message: str
+) -> None:
+    workers = open_pool(setup=setup)
     workers.submit(0, ("plain", 1))
-    workers.submit(1, ("plain", 1))
-    errors = [event.error for event in everything(workers) if isinstance(event, Answer)]
-    assert len(errors) == 2 and all(e is not None and e.startswith("RuntimeError: no table") for e in errors)
+    with pytest.raises(WorkerError, match=message):
+        everything(workers)
 
 
-def test_a_setup_that_dies_is_not_tried_for_ever(open_pool: Callable[..., WorkerPool]) -> None:
-    workers = open_pool(setup="setup_dies")
-    workers.submit(0, ("plain", 1))
-    assert everything(workers) == [Answer(0, error="the worker died 3 times: exit code 5, exit code 5, exit code 5")]
+def test_a_worker_may_have_children_of_its_own(open_pool: Callable[..., WorkerPool]) -> None:
+    workers = open_pool()
+    workers.submit(0, ("child", 7))
+    assert everything(workers) == [Answer(0, 7)]
 
 
 def test_an_answer_that_cannot_be_sent_is_the_tasks_error(open_pool: Callable[..., WorkerPool]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from archloom.executors.base import Job
+from archloom.executors.pool import WorkerError
 from archloom.executors.process import ProcessExecutor
 from archloom.problems import ProblemSpec, open_evaluator
 from archloom.types import Arch, Proposal, Result
@@ -59,7 +60,7 @@ def test_an_evaluator_with_shared_state_stays_in_one_worker(factory: partial[obj
     assert len(set((tmp_path / "workers").read_text().split())) == 1
 
 
-def test_an_evaluator_that_cannot_be_made_is_every_trials_reason(tmp_path: Path) -> None:
+def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(tmp_path: Path) -> None:
     factory = partial(open_evaluator, ProblemSpec(str(tmp_path / "missing.py")))
-    found = evaluated(ProcessExecutor(factory, 1), [1, 2])
-    assert len(found) == 2 and all("there is no file" in (result.error or "") for result in found.values())
+    with pytest.raises(WorkerError, match="there is no file"):
+        evaluated(ProcessExecutor(factory, 1), [1, 2])

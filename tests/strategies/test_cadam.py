@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -180,3 +183,18 @@ def test_it_finds_the_best_cells_of_nas_bench_201(data_dir: Any) -> None:
         spec = ProblemSpec("nb201", str(data_dir / "nb201.npz"), ("cifar100_valid_200",))
         ranks.append(run_in_memory(Request("cadam", spec, seed, Limits(300))).rank)
     assert sorted(rank or 999 for rank in ranks)[1] <= 20, ranks
+
+
+def test_the_number_of_threads_does_not_matter(data_dir: Any) -> None:
+    """With networks and batches so large that a numerical library would share the work among threads."""
+    code = (
+        "import archloom;"
+        "found = archloom.run('cadam', queries=90, hidden=(512, 512, 512), batch=64);"
+        "print([line.note['action'] for line in found.history.lines][-1])"
+    )
+    outputs = set()
+    for threads in ("1", "2"):
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        outputs.add(done.stdout)
+    assert len(outputs) == 1

@@ -31,6 +31,15 @@ from archloom.spaces.base import AbsentSpace, SearchSpace, TabularSpace
 from archloom.types import Goal
 
 
+@dataclass(frozen=True)
+class TableIdentity:
+    """Which table answers: what every output names."""
+
+    name: str
+    sha256: str
+    source: str
+
+
 class Problem:
     """A search space and what its architectures are worth.
 
@@ -65,6 +74,11 @@ class Problem:
             if goal != evaluator.goals[name]:
                 said = evaluator.goals[name]
                 raise InputError(f"goal {name!r} is {goal!r}, but its evaluator says {said!r}: correct one of them")
+
+    @property
+    def data(self) -> TableIdentity | None:
+        """The table that answers; None where there is none."""
+        return None
 
     def default_objectives(self) -> tuple[str, ...]:
         return (next(iter(self.goals)),)
@@ -109,6 +123,10 @@ class TableProblem(Problem):
         self.table = table
         self.space = space
         self.goals = dict(table.goals)
+
+    @property
+    def data(self) -> TableIdentity:
+        return TableIdentity(self.table.name, self.table.sha256, self.table.source)
 
     def default_objectives(self) -> tuple[str, ...]:
         """The table's first metric with "valid" in its name; where there is none, its first metric."""
@@ -167,11 +185,16 @@ class RecordedProblem(Problem):
 
     isolate = False
 
-    def __init__(self, space: str, goals: Mapping[str, Goal]) -> None:
+    def __init__(self, space: str, goals: Mapping[str, Goal], data: TableIdentity | None) -> None:
+        self._data = data
         self._absent = AbsentSpace(space)
         self.space = self._absent
         self.goals = dict(goals)
         self._report = ()
+
+    @property
+    def data(self) -> TableIdentity | None:
+        return self._data
 
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
         return FunctionEvaluator(self.space, self._absent.missing, {name: self.goals[name] for name in scores})

@@ -31,6 +31,7 @@ from archloom.problems import (
     ProblemSpec,
     RecordedProblem,
     Scenario,
+    TableIdentity,
     open_evaluator,
     open_scenario,
     resolve,
@@ -247,7 +248,9 @@ def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scen
     """The scenario as the record alone tells it."""
     try:
         goals, constraints = manifest["criteria"]["objectives"], manifest["criteria"]["constraints"]
-        problem = RecordedProblem(manifest["space"], goals)
+        table = manifest.get("table")
+        data = TableIdentity(table["name"], table["sha256"], table["source"]) if table else None
+        problem = RecordedProblem(manifest["space"], goals, data)
         objectives = tuple(Objective(metric, goal) for metric, goal in goals.items())
         wanted = Criteria(objectives, tuple(Constraint.parse(text) for text in constraints))
         report = tuple(manifest["report"])
@@ -268,7 +271,7 @@ def summarise(report: RunReport) -> dict[str, Any]:
             "query": best.query,
             "report": best.report,
         }
-    table = report.scenario.problem.table
+    table = report.scenario.problem.data
     summary: dict[str, Any] = {
         "strategy": report.request.strategy,
         "on": report.request.problem.on,

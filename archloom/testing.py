@@ -30,13 +30,14 @@ import msgspec
 import numpy as np
 
 from archloom import seeds
-from archloom.constraints import Criteria, Objective
+from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError, NoArchitectureError
 from archloom.evaluators.base import Evaluator, checked
 from archloom.executors.serial import SerialExecutor
 from archloom.history import History
 from archloom.search import Limits, MemoryJournal, Search
-from archloom.spaces.base import Categorical, HasAlpha, HasNeighbours, SearchSpace, Sized, draw, is_valid
+from archloom.spaces.base import Categorical, HasAlpha, HasNeighbours, SearchSpace, Sized, draw, is_valid, vary
+from archloom.spaces.table import TableSpace
 from archloom.store import decode_state, encode_state
 from archloom.strategies.base import Strategy
 from archloom.strategies.random_search import RandomSearch
@@ -77,6 +78,17 @@ class RuledSpace(PlantedSpace):
         return {"the first two genes are equal": float(arch.genes[0] == arch.genes[1])}
 
 
+class SparseSpace(TableSpace):
+    """A thousand architectures of the planted space, drawn once and for all; the others are not valid."""
+
+    name = "sparse"
+
+    def __init__(self) -> None:
+        planted, rng = PlantedSpace(), seeds.stream(0, "sparse")
+        drawn = sorted({planted.sample(rng).genes for _ in range(1_000)})
+        super().__init__(dict(zip(planted.gene_names, planted.values, strict=True)), np.array(drawn, dtype=np.uint8))
+
+
 class PlantedEvaluator:
     """Tells how much of the planted architecture is there, in percent."""
 
@@ -91,6 +103,15 @@ class PlantedEvaluator:
 
 
 PLANTED_CRITERIA = Criteria((Objective("worth", "max"),))
+_MINIMISED = Criteria((Objective("debt", "min"),))
+_OTHER_CRITERIA: Mapping[str, Criteria] = {
+    "a constraint that no architecture keeps": Criteria(
+        (Objective("worth", "max"),), (Constraint("worth", 200.0, at_most=False),)
+    ),
+    "two objectives": Criteria((Objective("worth", "max"), Objective("cost", "min"))),
+    "a minimised goal": _MINIMISED,
+}
+"""Of the scores that `_answer` gives."""
 
 
 class PoisonedReport(dict[str, float]):
@@ -118,6 +139,8 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
         if isinstance(space, HasAlpha):
             _check_one_hot(space, arch)
     _check_keys(space, archs)
+    for start in archs[:4]:
+        _check_chain(space, start, wanted=len({space.key(arch) for arch in archs}) / 2)
     if isinstance(space, HasAlpha):
         _check_alpha(space)
     _check_unparsable(space)
@@ -156,6 +179,21 @@ def _check_mutation(space: SearchSpace, arch: Arch) -> None:
     assert arch.genes == before, "mutate changed its argument"
     assert mutant == space.mutate(arch, seeds.stream(1, "check")), "mutate is not determined by its generator"
     assert space.parse(space.format(mutant)) == mutant, f"the mutant {mutant} cannot be written and read back"
+
+
+def _check_chain(space: SearchSpace, start: Arch, wanted: float, length: int = 200) -> None:
+    """From anywhere, a chain of valid mutations sees at least half as many architectures as some draws did."""
+    arch, rng = start, seeds.stream(4, "check")
+    seen = {space.key(arch)}
+    for _ in range(length):
+        arch = vary(space, arch, rng)
+        seen.add(space.key(arch))
+        if len(seen) >= wanted:
+            return
+    raise AssertionError(
+        f"mutations get stuck: {length} in a row from {start} led to {len(seen)} different architectures, "
+        f"expected at least {wanted:g}"
+    )
 
 
 def _check_neighbours(space: Any, arch: Arch) -> None:
@@ -201,12 +239,12 @@ def check_strategy(
     repetitions: int = 8,
     make_space: MakeSpace = PlantedSpace,
 ) -> None:
-    """Run the contract of `Strategy`.
+    """Run the contract of `Strategy`: with one objective; with two; minimising; and where nothing keeps a constraint.
 
     `make(space, criteria, rng)` is the strategy's class, or a function that sets its options. With `beats_random` it
     must find more of the planted architecture than random search does in the same number of queries, on average over
     `repetitions` seeds. `make_space` replaces the planted space where a strategy needs another kind; then
-    `PlantedEvaluator` scores its genes.
+    `PlantedEvaluator` scores its genes. A strategy that does not refuse a sparse table is tried on one too.
     """
     _check_independent(partial(_asked, make, make_space), "ask")
     _check_state(make, make_space)
@@ -214,6 +252,13 @@ def check_strategy(
     _check_failures(make, make_space)
     _check_valid(make, make_space)
     _check_bounded(make)
+    for what, criteria in _OTHER_CRITERIA.items():
+        with _said(f"with {what}"):
+            _check_briefly(make, make_space, criteria)
+    _check_direction(make, make_space)
+    if _accepts(make, SparseSpace):
+        with _said("on a sparse table"):
+            _check_briefly(make, SparseSpace, PLANTED_CRITERIA)
     if beats_random:
         found = [_best(make, make_space, seed, queries) for seed in range(repetitions)]
         chance = [_best(RandomSearch, make_space, seed, queries) for seed in range(repetitions)]
@@ -222,15 +267,19 @@ def check_strategy(
         )
 
 
-def _new(make: MakeStrategy, make_space: MakeSpace, seed: int) -> Strategy:
-    return make(make_space(), PLANTED_CRITERIA, seeds.stream(seed, "strategy"))
+def _new(make: MakeStrategy, make_space: MakeSpace, seed: int, criteria: Criteria = PLANTED_CRITERIA) -> Strategy:
+    return make(make_space(), criteria, seeds.stream(seed, "strategy"))
 
 
 def _answer(first_id: int, proposals: list[Proposal], fail_every: int = 0) -> list[Trial]:
-    """Evaluate proposals, every so many failing, with a report that must not be read."""
+    """Evaluate proposals, every so many failing, with a report that must not be read.
+
+    Beside "worth" there are "debt", its negative, and "cost", the sum of the genes.
+    """
     trials = []
     for trial_id, proposal in enumerate(proposals, first_id):
-        scores = PlantedEvaluator().evaluate(proposal, None, seeds.stream(0, "unused"))[0].scores
+        worth = PlantedEvaluator().evaluate(proposal, None, seeds.stream(0, "unused"))[0].scores["worth"]
+        scores = {"worth": worth, "debt": -worth, "cost": float(sum(proposal.arch.genes))}
         failed = bool(fail_every) and trial_id % fail_every == 0
         result = Result.failed("on purpose") if failed else Result(scores, PoisonedReport())
         trials.append(Trial(trial_id, proposal, result))
@@ -260,18 +309,54 @@ def _asked(make: MakeStrategy, make_space: MakeSpace) -> Any:
 def _check_state(make: MakeStrategy, make_space: MakeSpace) -> None:
     """A state taken in the middle of things, sent through the checkpoint's format, continues exactly the same."""
     for width in (1, 4):
-        original = _new(make, make_space, 6)
-        done = len(_drive(original, 25, width))
-        in_flight = list(original.ask(2))
-        state = decode_state(encode_state(original.state_dict()))
-        restored = _new(make, make_space, 7)
-        restored.load_state_dict(state)
-        rest = []
-        for strategy in (original, restored):
-            if in_flight:
-                strategy.tell(_answer(done, in_flight))
-            rest.append(_plain(_drive(strategy, 25, width, done + len(in_flight))))
-        assert rest[0] == rest[1], "after state_dict and load_state_dict the strategy goes on differently"
+        _check_restored(make, make_space, PLANTED_CRITERIA, width, steps=25)
+
+
+def _check_restored(make: MakeStrategy, make_space: MakeSpace, criteria: Criteria, width: int, steps: int) -> None:
+    original = _new(make, make_space, 6, criteria)
+    done = len(_drive(original, steps, width))
+    in_flight = list(original.ask(2))
+    state = decode_state(encode_state(original.state_dict()))
+    restored = _new(make, make_space, 7, criteria)
+    restored.load_state_dict(state)
+    rest = []
+    for strategy in (original, restored):
+        if in_flight:
+            strategy.tell(_answer(done, in_flight))
+        rest.append(_plain(_drive(strategy, steps, width, done + len(in_flight))))
+    assert rest[0] == rest[1], "after state_dict and load_state_dict the strategy goes on differently"
+
+
+def _check_briefly(make: MakeStrategy, make_space: MakeSpace, criteria: Criteria) -> None:
+    """It goes on asking for valid architectures, failures or not, and its state is complete."""
+    space = make_space()
+    for proposal in _drive(_new(make, make_space, 14, criteria), 50, fail_every=5):
+        assert is_valid(space, proposal.arch), f"it proposed {proposal.arch}, which breaks a rule of {space.name!r}"
+    _check_restored(make, make_space, criteria, width=3, steps=8)
+
+
+def _check_direction(make: MakeStrategy, make_space: MakeSpace) -> None:
+    """To minimise the negative is to maximise: strategies ask `Criteria` which result is better."""
+    asked = [_plain(_drive(_new(make, make_space, 15, c), 40)) for c in (PLANTED_CRITERIA, _MINIMISED)]
+    assert asked[0] == asked[1], "minimising the negative of a metric is not the same as maximising it"
+
+
+def _accepts(make: MakeStrategy, make_space: MakeSpace) -> bool:
+    """Whether the strategy can do with what the space is able to."""
+    try:
+        _new(make, make_space, 0)
+    except InputError:
+        return False
+    return True
+
+
+@contextmanager
+def _said(where: str) -> Iterator[None]:
+    """Whatever goes wrong is told together with where it did."""
+    try:
+        yield
+    except Exception as error:
+        raise AssertionError(f"{where}: {error if isinstance(error, AssertionError) else repr(error)}") from error
 
 
 def _check_any_order(make: MakeStrategy, make_space: MakeSpace) -> None:
@@ -483,6 +568,7 @@ __all__ = [
     "PlantedEvaluator",
     "PlantedSpace",
     "RuledSpace",
+    "SparseSpace",
     "check_evaluator",
     "check_space",
     "check_strategy",

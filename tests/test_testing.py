@@ -19,6 +19,7 @@ from archloom import registry, testing
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace, draw
+from archloom.spaces.table import TableSpace
 from archloom.strategies.evolution import Evolution, EvolutionOptions
 from archloom.strategies.random_search import RandomSearch
 from archloom.strategies.walks import RandomWalk
@@ -29,6 +30,7 @@ from archloom.testing import (
     PlantedSpace,
     PoisonedReport,
     RuledSpace,
+    SparseSpace,
     check_evaluator,
     check_space,
     check_strategy,
@@ -44,7 +46,7 @@ def test_every_registered_space_keeps_the_contract(name: str) -> None:
     check_space(registry.load_space(name))
 
 
-@pytest.mark.parametrize("kind", [PlantedSpace, RuledSpace])
+@pytest.mark.parametrize("kind", [PlantedSpace, RuledSpace, SparseSpace])
 def test_the_planted_spaces_keep_the_contract(kind: type[PlantedSpace]) -> None:
     check_space(kind)
 
@@ -160,6 +162,13 @@ class OffTheEdge(PlantedSpace):
         return Arch((*arch.genes[:-1], 1.5))
 
 
+class Islands(PlantedSpace):
+    """Mutations change the last gene only."""
+
+    def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
+        return Arch((*arch.genes[:-1], int(rng.integers(4))))
+
+
 class OwnNeighbour(PlantedSpace):
     def neighbours(self, arch: Arch) -> Sequence[Arch]:
         return [*super().neighbours(arch), arch]
@@ -219,6 +228,7 @@ class RudeShape(PlantedSpace):
         (TooSmall, "size is 3, but 40 different ones were drawn"),
         (UnseededMutation, "mutate is not determined by its generator"),
         (OffTheEdge, "the mutant .* cannot be written and read back"),
+        (Islands, r"mutations get stuck: 200 in a row from .* led to 4 different architectures, expected at least 20"),
         (OwnNeighbour, "is its own neighbour"),
         (TwiceNeighbour, "is listed twice"),
         (RestlessNeighbours, "neighbours come in another order the second time"),
@@ -325,6 +335,51 @@ class TriesForALittle(RandomSearch):
         return [*valid, archs[0]][0]
 
 
+class NeedsAnyGood(RandomSearch):
+    """Where nothing keeps the constraints it stops asking."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.good, self.bad = 0, 0
+
+    def learn(self, trial: Trial) -> None:
+        self.good += self.criteria.feasible(trial.result)
+        self.bad += trial.result.ok and not self.criteria.feasible(trial.result)
+
+    def ask(self, n: int) -> Sequence[Proposal]:
+        return [] if self.bad > 20 and not self.good else super().ask(n)
+
+
+class OneObjective(RandomSearch):
+    def learn(self, trial: Trial) -> None:
+        if trial.result.ok:
+            (_gain,) = self.criteria.gains(trial.result)
+
+
+class RawScores(RandomSearch):
+    """More is better, it believes, whatever the goal."""
+
+    def learn(self, trial: Trial) -> None:
+        if trial.result.ok and trial.result.scores[self.criteria.objectives[0].metric] > 0:
+            self.draw()
+
+
+class InventsRows(RandomSearch):
+    def propose(self) -> Proposal:
+        return Proposal(Arch((0,) * 8)) if isinstance(self.space, TableSpace) else super().propose()
+
+
+class RefusesTables(RandomSearch):
+    def __init__(self, space: SearchSpace, *arguments: Any) -> None:
+        if isinstance(space, TableSpace):
+            raise InputError("no tables, please")
+        super().__init__(space, *arguments)
+
+
+def test_a_strategy_may_refuse_sparse_tables() -> None:
+    check_strategy(RefusesTables, beats_random=False)
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
@@ -339,6 +394,10 @@ class TriesForALittle(RandomSearch):
         (GivesUp, "ask gave nothing although nothing is in flight"),
         (IgnoresRules, "it proposed .*, which breaks a rule of 'ruled'"),
         (TriesForALittle, "asking in a space without valid architectures did not raise NoArchitectureError"),
+        (NeedsAnyGood, "with a constraint that no architecture keeps: ask gave nothing although"),
+        (OneObjective, "with two objectives: ValueError.'too many values to unpack"),
+        (RawScores, "minimising the negative of a metric is not the same as maximising it"),
+        (InventsRows, "on a sparse table: it proposed .*, which breaks a rule of 'sparse'"),
         (RandomSearch, "after 120 queries it found .* on average, random search"),
     ],
 )

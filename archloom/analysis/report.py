@@ -27,10 +27,15 @@ _SIGNIFICANT = 0.05
 # -- one run ------------------------------------------------------------------------------------------------------
 
 
-def format_best(report: RunReport) -> str:
-    """What a run found: its best architecture, or its Pareto set where it has several objectives."""
-    study = Study.of({report.request.strategy: [report]})
-    run = {"run": f"{report.request.strategy}, seed {report.request.seed}", **_run_facts(study, report)}
+def format_best(report: RunReport, label: str | None = None) -> str:
+    """What a run found: its best architecture, or its Pareto set where it has several objectives.
+
+    `label` is what the run's strategy is called in a comparison.
+    """
+    strategy = report.request.strategy
+    study = Study.of({label or strategy: [report]})
+    name = f"{label} ({strategy})" if label and label != strategy else strategy
+    run = {"run": f"{name}, seed {report.request.seed}", **_run_facts(study, report)}
     best = report.history.best()
     if best is None:
         lines = ["nothing found: no architecture asked for succeeded and met the constraints", *_pairs(run)]
@@ -56,8 +61,15 @@ def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
     history = report.history
     repeats = report.trials - history.queries
     failed = f", {len(history.failed)} failed" if history.failed else ""
-    asked = f"{_count(history.queries, 'unique architecture')}{failed}, {_count(repeats, 'repeat')} for free"
-    return {"asked": f"{asked}; {report.ending or 'not finished'}", "data": study.table_line}
+    wanted = report.request.limits.queries
+    share = f"{history.queries} of {wanted}" if history.queries < wanted else str(history.queries)
+    asked = f"{share} unique architecture{'' if wanted == 1 else 's'}{failed}, {_count(repeats, 'repeat')} for free"
+    ending = f"ended early: {report.ending}" if _ended_early(report) else report.ending or "not finished"
+    return {"asked": f"{asked}; {ending}", "data": study.table_line}
+
+
+def _ended_early(report: RunReport) -> bool:
+    return report.ending is not None and report.history.queries < report.request.limits.queries
 
 
 def _hypervolume(study: Study, report: RunReport) -> str:
@@ -143,7 +155,7 @@ def compare(reports: Reports) -> Comparison:
     samples = {label: [by_seed[seed] for seed in shared] for label, by_seed in gains.items()}
     tests = paired_tests(samples) if shared else []
     standings = sorted((_standing(study, label) for label in reports), key=lambda s: _merit(study, s), reverse=True)
-    notes = [*study.caveats, *_test_notes(study, shared, tests)]
+    notes = [*study.caveats, *early_endings(reports), *_test_notes(study, shared, tests)]
     return Comparison(
         study.metric, tuple(standings), tuple(shared), tuple(tests), tuple(study.references), tuple(notes)
     )
@@ -165,6 +177,23 @@ def format_comparison(reports: Reports) -> str:
     optimum = [] if study.optimum is None else [f"best in the table: {_number(study, study.metric, study.optimum)}"]
     notes = [_wrap(f"note: {note}") for note in comparison.notes]
     return "\n".join([*parts, "", *optimum, _wrap(f"data: {study.table_line}"), *notes])
+
+
+def early_endings(reports: Reports) -> list[str]:
+    """One line for each strategy and reason for which runs ended with fewer queries than they were given."""
+    early: dict[tuple[str, str], list[RunReport]] = {}
+    for label, runs in reports.items():
+        for report in runs:
+            if _ended_early(report):
+                early.setdefault((label, report.ending or ""), []).append(report)
+    lines = []
+    for (label, ending), runs in early.items():
+        asked = sorted(report.history.queries for report in runs)
+        extent = str(asked[0]) if asked[0] == asked[-1] else f"{asked[0]} to {asked[-1]}"
+        wanted = max(report.request.limits.queries for report in runs)
+        which = label if len(reports[label]) == 1 else f"{len(runs)} of {len(reports[label])} runs of {label}"
+        lines.append(f"{which} ended early, after {extent} of {wanted} queries: {ending}")
+    return lines
 
 
 def _standing(study: Study, label: str) -> Standing:

@@ -148,8 +148,8 @@ class Study:
     def caveats(self) -> list[str]:
         """What a reader must know to read the numbers rightly."""
         notes = [f"Selection used a test metric ({', '.join(tests)})."] if (tests := self._selected_on_test) else []
-        if self._surrogate:
-            notes.append("Values are predictions of a surrogate, not measurements.")
+        if predicted := self._predicted:
+            notes.append(f"Values of {', '.join(predicted)} are predictions of a surrogate, not measurements.")
         return notes
 
     def unit(self, metric: str) -> str:
@@ -170,18 +170,27 @@ class Study:
     @property
     def table_line(self) -> str:
         """Which data answered the queries."""
-        if self.table is None:
+        data = self.first.scenario.problem.data
+        if data is None:
             return f"own problem {self.benchmark}"
-        return f"table {self.table.name}: {self.table.source}"
+        return f"table {data.name}: {data.source}{'' if self.table else ' (not at hand now)'}"
 
     @property
     def _selected_on_test(self) -> list[str]:
         return [name for name in self.criteria.metrics if is_test_metric(self.benchmark, name)]
 
     @property
-    def _surrogate(self) -> bool:
-        named = [*self.criteria.metrics] + ([self.table.name, self.table.source] if self.table else [])
-        return any("surrogate" in text.lower() for text in named)
+    def _predicted(self) -> list[str]:
+        """The metrics shown that a surrogate predicts: those named so; all, where only the table's file is."""
+        shown = list(dict.fromkeys([*self.criteria.metrics, *self.first.scenario.report]))
+        marked = [name for name in self.table.metrics if _is_surrogate(name)] if self.table else []
+        if self.table and not marked and _is_surrogate(self.table.name):
+            return shown
+        return [name for name in shown if _is_surrogate(name)]
+
+
+def _is_surrogate(name: str) -> bool:
+    return "surrogate" in name.lower()
 
 
 def _identity(report: RunReport) -> tuple[str, str | None]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from archloom.cli import options, output
+from archloom.cli.aside import stdout_aside
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
     from archloom.runs import RunReport
 
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
 
 @click.command()
-@click.argument("strategies", nargs=-1, required=True)
+@click.argument("strategies", nargs=-1, required=True, metavar="[LABEL=]STRATEGY...")
 @options.problem_options
 @click.option("--seeds", type=int, default=10, show_default=True, metavar="K", help="Seeds 0 to K-1 for each.")
 @options.output_options
@@ -25,57 +29,81 @@ def compare(
     constraints: Sequence[str], queries: int, width: int, workers: int, settings: Sequence[str], max_repeats: int,
     out: Path | None, seeds: int, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    """Run STRATEGIES on the same problem and seeds, and test their differences.
+    """Run strategies on the same problem and seeds, and test their differences.
 
-    Options of one strategy carry its name: --set evolution.population=50. The tests are paired one-sided Wilcoxon
-    signed-rank tests over seeds, p-values Bonferroni-corrected.
+    Options of one strategy carry its name: --set evolution.population=50. To compare settings of one strategy, give
+    each a label: LABEL=STRATEGY; options then carry the label. The tests are paired one-sided Wilcoxon signed-rank
+    tests over seeds, p-values Bonferroni-corrected.
 
     \b
     archloom compare random evolution cadam --on nb201 --queries 300 --seeds 10 --out runs/cmp
+    archloom compare cadam slow=cadam --set slow.critic_lr=1e-4
     """
     from archloom import runs
-    from archloom.cli.search import go_on
+    from archloom.cli.search import begin
     from archloom.search import Limits
 
-    if len(set(strategies)) < len(strategies):
-        raise InputError(f"strategies {' '.join(strategies)}: each may be named once")
+    labels = _by_label(strategies)
     options.check_seeds(seeds)
     options.check_workers(workers)
     given, for_space = options.split_settings(settings)
-    own = _settings_by_strategy(strategies, given)
+    own = _settings_by_label(labels, given)
     spec = options.spec_of(on, table, objectives, reports, constraints, for_space)
     limits = Limits(queries, width, max_repeats)
     members = {
-        f"{name}/seed-{seed}": runs.Request(name, spec, seed, limits, own[name])
-        for name in strategies
+        f"{label}/seed-{seed}": runs.Request(strategy, spec, seed, limits, own[label])
+        for label, strategy in labels.items()
         for seed in range(seeds)
     }
-    for name in strategies:
-        runs.check(members[f"{name}/seed-0"])
+    with stdout_aside():
+        scenario, *_ = [runs.check(members[f"{label}/seed-0"]) for label in labels]
     path = out or options.free_folder(f"compare-{Path(spec.on).stem}")
-    return go_on(runs.Group.create(path, members), workers, as_json, quiet)
+    return begin(runs.Group.create(path, members, comparison=True), scenario, workers, as_json, quiet)
 
 
-def show_comparison(by_strategy: Mapping[str, Sequence[RunReport]], path: Path, as_json: bool) -> int:
+def show_comparison(by_label: Mapping[str, Sequence[RunReport]], path: Path, as_json: bool) -> int:
     """Print a comparison."""
     from archloom.analysis.report import compare as put_side_by_side
     from archloom.analysis.report import format_comparison
 
+    output.note_early_endings(by_label)
     if as_json:
-        tests = [test.to_json() for test in put_side_by_side(by_strategy).tests]
-        output.print_json(output.compare_object(by_strategy, tests))
+        tests = [test.to_json() for test in put_side_by_side(by_label).tests]
+        output.print_json(output.compare_object(by_label, tests))
     else:
-        click.echo(format_comparison(by_strategy))
+        click.echo(format_comparison(by_label))
         click.echo(output.next_steps(path, False))
-    return max(output.exit_code(reports) for reports in by_strategy.values())
+    return max(output.exit_code(reports) for reports in by_label.values())
 
 
-def _settings_by_strategy(strategies: Sequence[str], given: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    own: dict[str, dict[str, str]] = {name: {} for name in strategies}
+def _by_label(named: Sequence[str]) -> dict[str, str]:
+    """Label -> strategy; a name alone is its own label."""
+    labels: dict[str, str] = {}
+    for text in named:
+        label, given, strategy = text.rpartition("=")
+        if not given:
+            label = strategy
+        elif not _LABEL.fullmatch(label):
+            raise InputError(
+                f"{text}: expected LABEL=STRATEGY, the label, a folder's name, of up to 64 letters, digits, - and _"
+            )
+        if label == "space":
+            raise InputError(f"{text}: --set space.NAME is the space's option; give another label")
+        if label.lower() in map(str.lower, labels):  # some file systems take A and a for the same folder
+            raise InputError(
+                f"strategies {' '.join(named)}: each may be named once; to compare settings of one, give labels: "
+                f"{label} other={strategy}"
+            )
+        labels[label] = strategy
+    return labels
+
+
+def _settings_by_label(labels: Iterable[str], given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    own: dict[str, dict[str, str]] = {label: {} for label in labels}
     for setting, value in given.items():
-        name, dot, option = setting.partition(".")
-        if not dot or name not in own:
-            expected = ", ".join(f"{strategy}.{option or setting}" for strategy in strategies)
+        label, dot, option = setting.partition(".")
+        if not dot or label not in own:
+            expected = ", ".join(f"{known}.{option or setting}" for known in own)
             raise InputError(f"--set {setting}: say whose option it is, e.g. {expected}, or space.{option or setting}")
-        own[name][option] = value
+        own[label][option] = value
     return own

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shlex import quote
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from archloom.cli import output
+from archloom.cli.aside import stdout_aside
 from archloom.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -22,19 +24,22 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 @RUN
 def status(run: Path) -> int:
     """Say how far RUN is, and whether something is working on it."""
-    from archloom import runs, store
+    from archloom import store
 
+    data = []
     for path, request in _members(run).items():
         held = store.holder(path)
         if not (path / "run.json").exists():
             state, asked = "not started", 0
         else:
-            report = runs.read_report(path)
-            asked = report.history.queries
-            state = f"working ({held})" if held else (report.ending or "stopped: archloom resume goes on")
-            if not held and not report.ending and asked >= request.limits.queries:
+            data.append(_data_line(request, store.read_manifest(path)))
+            asked, ending = sum(line.query is not None for line in store.read_lines(path)), _ending(path)
+            state = f"working ({held})" if held else (ending or "stopped: archloom resume goes on")
+            if not held and not ending and asked >= request.limits.queries:
                 state = "all queries asked, no summary yet: archloom resume writes it"
         click.echo(f"{path}  {request.strategy} seed {request.seed}  {asked}/{request.limits.queries} queries  {state}")
+    for line in dict.fromkeys(data):
+        click.echo(line)
     return 0
 
 
@@ -43,17 +48,13 @@ def status(run: Path) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def best(run: Path, as_json: bool) -> int:
     """Show the best architecture of RUN; of several runs, the best of each strategy."""
-    by_label = read_reports(run)
-    winners = {label: output.best_of(reports) for label, reports in by_label.items()}
+    winners = {label: output.best_of(reports) for label, reports in read_reports(run).items()}
     if as_json:
-        from archloom.runs import summarise
-
-        found = {label: summarise(report) for label, report in winners.items()}
-        output.print_json(next(iter(found.values())) if len(found) == 1 else found)
+        output.print_json(output.best_object(winners))
     else:
         from archloom.analysis.report import format_best
 
-        click.echo("\n\n".join(format_best(report) for report in winners.values()))
+        click.echo("\n\n".join(format_best(report, label) for label, report in winners.items()))
     return max(output.exit_code([report]) for report in winners.values())
 
 
@@ -64,12 +65,14 @@ def best(run: Path, as_json: bool) -> int:
               help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
 def plot(run: Path, kind: str, target: Path | None) -> int:
     """Draw RUN. Published numbers for the same benchmark stand beside ours."""
-    from archloom.analysis.plots import KINDS, save
+    from archloom.analysis.plots import KINDS, check_path, save
 
     if kind not in KINDS:
         raise unknown("kind of plot", kind, KINDS)
+    if target is not None:
+        check_path(target)
     path = target or run / f"{kind}.png"
-    save(KINDS[kind].draw(read_reports(run)), path)
+    save(KINDS[kind].draw(read_reports(run, need_space=kind == "cell")), path)
     click.echo(str(path))
     return 0
 
@@ -87,7 +90,7 @@ def export(run: Path, target: Path) -> int:
         raise InputError(f"-o {target}: expected a file ending in {' or '.join(writers)}")
     if not target.parent.is_dir():
         raise InputError(f"-o {target}: there is no folder {target.parent}; make it, or name another file")
-    reports = [report for reports in read_reports(run).values() for report in reports]
+    reports = [report for reports in read_reports(run, need_space=True).values() for report in reports]
     report = output.best_of(reports)
     if report.history.best() is None:
         raise InputError(f"{run} has no feasible architecture yet: nothing to export")
@@ -99,8 +102,8 @@ def export(run: Path, target: Path) -> int:
     return 0
 
 
-def read_reports(run: Path) -> dict[str, list[RunReport]]:
-    """Every started run below a folder, by strategy."""
+def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunReport]]:
+    """Every started run below a folder, by label."""
     from archloom import runs
     from archloom.cli.search import label_of
 
@@ -108,9 +111,10 @@ def read_reports(run: Path) -> dict[str, list[RunReport]]:
     for path, request in _members(run).items():
         if (path / "run.json").exists():
             label = label_of(str(path.relative_to(run)), request)
-            by_label.setdefault(label, []).append(runs.read_report(path))
+            with stdout_aside():
+                by_label.setdefault(label, []).append(runs.read_report(path, need_space))
     if not by_label:
-        raise InputError(f"{run}: none of its runs has started; archloom resume {run} starts them")
+        raise InputError(f"{run}: none of its runs has started; archloom resume {quote(str(run))} starts them")
     return by_label
 
 
@@ -121,6 +125,23 @@ def _members(run: Path) -> Mapping[Path, Request]:
         group = runs.Group.open(run)
         return dict(zip(group.paths, group.members.values(), strict=True))
     return {run: runs.read_request(run)}
+
+
+def _ending(path: Path) -> str | None:
+    """How a run ended, as its summary says; None while there is none."""
+    try:
+        ending = json.loads((path / "summary.json").read_bytes())["ending"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if ending is None else str(ending)
+
+
+def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
+    """Which data answer, as the manifest says: the table itself may be large, or elsewhere by now."""
+    table = manifest.get("table")
+    if not isinstance(table, dict):
+        return f"data: own problem {request.problem.on}"
+    return f"data: table {table.get('name')} (sha256 {str(table.get('sha256'))[:12]}): {table.get('source')}"
 
 
 def _source(report: RunReport) -> str:
@@ -150,7 +171,7 @@ def _record(report: RunReport) -> str:
 
 def _provenance(report: RunReport) -> str:
     """One line: who found it, on what, and what it is worth there."""
-    request, table, line = report.request, report.scenario.problem.table, report.history.best()
+    request, table, line = report.request, report.scenario.problem.data, report.history.best()
     values = ", ".join(f"{name} {value:.4g}" for name, value in {**line.scores, **line.report}.items()) if line else ""
     where = f" (table {table.name})" if table else ""
     return f"{request.strategy} on {request.problem.on}{where}, seed {request.seed}: {values}"

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
+from archloom.cli.output import Interrupted
 from archloom.errors import ArchloomError, InputError, unknown
 
 
@@ -96,8 +97,11 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(str(error), Exit.BAD_INPUT)
     except ArchloomError as error:
         return _complain(str(error), Exit.STOPPED)
+    except Interrupted as error:
+        click.echo(err=True)  # the terminal shows ^C; of other interruptions click does the same
+        return _complain(str(error), Exit.INTERRUPTED)
     except (click.Abort, KeyboardInterrupt):
-        return _complain("interrupted; everything finished so far is on disk: archloom resume RUN goes on", 130)
+        return _complain("interrupted", Exit.INTERRUPTED)
     except (BrokenPipeError, SystemExit):  # SystemExit is click's answer to a broken pipe
         # The reader of our output went away: nothing more to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,6 +20,15 @@ DEFAULT_QUERIES = 500
 MAX_SEEDS = 10_000
 
 
+class NewFolder(click.Path):
+    """A folder to write into. An empty name, as of a shell variable that is not set, is not the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            raise InputError("--out '': expected a folder's name (leave --out away for a new folder under runs/)")
+        return super().convert(value, param, ctx)
+
+
 def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--on and everything that says what is searched, for how long and where."""
     decorators = [
@@ -40,7 +49,7 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="An option of the strategy, or of the space: space.canonical=true. Repeatable."),
         click.option("--max-repeats", type=int, default=5000, show_default=True,
                      help="Proposals in a row for known architectures before a run counts as stalled."),
-        click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
+        click.option("--out", type=NewFolder(path_type=Path), default=None, metavar="DIR",
                      help="Run folder. Default: a new one under runs/."),
     ]  # fmt: skip
     return functools.reduce(lambda f, decorate: decorate(f), reversed(decorators), function)
@@ -57,10 +66,12 @@ def spec_of(
     space: dict[str, str],
 ) -> ProblemSpec:  # fmt: skip
     """The problem that these options name. A table alone says what it is searched as."""
-    from archloom.problems import ProblemSpec
+    from archloom.problems import ProblemSpec, space_of_table
 
+    if table == "":
+        raise InputError("--table '': expected a file (leave --table away to have it found)")
     if on is None:
-        on = DEFAULT_ON if table is None else _space_of(table)
+        on = DEFAULT_ON if table is None else space_of_table(Path(table))
     return ProblemSpec(on, table, tuple(objectives), tuple(reports), tuple(constraints), space)
 
 
@@ -94,9 +105,3 @@ def free_folder(stem: str) -> Path:
         number += 1
         path = Path("runs") / f"{stem}-{number}"
     return path
-
-
-def _space_of(table: str) -> str:
-    from archloom.data.tables import load_table
-
-    return load_table(Path(table)).space

@@ -3,14 +3,64 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from archloom.problems import Scenario
     from archloom.runs import RunReport
+
+
+class Interrupted(Exception):
+    """Ctrl-C while runs went on: says how to go on with them."""
+
+
+@contextmanager
+def going_on(path: Path) -> Iterator[None]:
+    """While the runs in a folder go on: an interruption names the folder."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not any((path / file).exists() for file in ("run.json", "group.json")):
+            raise Interrupted("interrupted before anything was written") from None
+        raise Interrupted(
+            f"interrupted; everything finished so far is on disk; go on with: archloom resume {shlex.quote(str(path))}"
+        ) from None
+
+
+def announce(path: Path, quiet: bool) -> None:
+    """Say where a run is kept before it starts: who stops it must know."""
+    if not quiet:
+        click.echo(f"run folder: {path}", err=True)
+
+
+def note(text: str) -> None:
+    click.echo(f"archloom: note: {text}", err=True)
+
+
+def note_unmeasured(scenario: Scenario) -> None:
+    """Say where the table lacks values that selection needs: asking for such an architecture is a failed trial."""
+    import numpy as np
+
+    table = scenario.problem.table
+    for metric in scenario.criteria.metrics if table else ():
+        assert table is not None  # noqa: S101 - no metrics otherwise
+        measured = np.isfinite(table.metric(metric))
+        if not measured.all():
+            share = f"{measured.sum():,} of the {len(table):,} rows ({100 * measured.mean():.3g} %)"
+            note(f"{metric} is measured for {share} of {table.name}; trials of the others fail")
+
+
+def note_early_endings(by_label: Mapping[str, Sequence[RunReport]]) -> None:
+    from archloom.analysis.report import early_endings
+
+    for text in early_endings(by_label):
+        note(text)
 
 
 def search_object(reports: Sequence[RunReport]) -> dict[str, Any]:
@@ -19,7 +69,7 @@ def search_object(reports: Sequence[RunReport]) -> dict[str, Any]:
     from archloom.runs import summarise
 
     first = reports[0]
-    table = first.scenario.problem.table
+    table = first.scenario.problem.data
     values = [report.value for report in reports if report.value is not None]
     overall = spread(values) if values else None
     objectives = first.scenario.objectives
@@ -50,6 +100,13 @@ def compare_object(
     }
 
 
+def best_object(winners: Mapping[str, RunReport]) -> dict[str, Any]:
+    """The JSON object of the best runs, one for each label."""
+    from archloom.runs import summarise
+
+    return {"runs": [{**summarise(report), "label": label} for label, report in winners.items()]}
+
+
 def print_json(content: Mapping[str, Any]) -> None:
     click.echo(json.dumps(content, ensure_ascii=False, allow_nan=False))
 
@@ -62,12 +119,13 @@ def best_of(reports: Sequence[RunReport]) -> RunReport:
 
 def next_steps(path: Path, single_run: bool) -> str:
     """What to type next."""
-    lines = [f"run folder: {path}", f"next: archloom plot {path}"]
+    typed = shlex.quote(str(path))
+    lines = [f"run folder: {path}", f"next: archloom plot {typed}"]
     if single_run:
-        lines.append(f"      archloom plot {path} --kind cell -o cell.png")
-        lines.append(f"      archloom export {path} -o cell.py")
+        lines.append(f"      archloom plot {typed} --kind cell -o cell.png")
+        lines.append(f"      archloom export {typed} -o cell.py")
     else:
-        lines.append(f"      archloom best {path}")
+        lines.append(f"      archloom best {typed}")
     return "\n".join(lines)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import click
+
+from archloom.cli.aside import stdout_aside
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -34,7 +35,7 @@ class ProgressView:
         self._bar = None
         self._said_at = time.monotonic()
         self._quiet = quiet
-        self._aside = redirect_stdout(sys.stderr)  # what an evaluator prints is not the command's output
+        self._aside = stdout_aside()  # what an evaluator prints is not the command's output
         if not quiet and sys.stderr.isatty():
             self._bar = _make_bar()
             self._task = self._bar.add_task(label, total=total, best="")

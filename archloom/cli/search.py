@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from archloom.cli import options, output
+from archloom.cli.aside import stdout_aside
 from archloom.cli.progress import ProgressView
 from archloom.errors import InputError, StoreError
 
 if TYPE_CHECKING:
+    from archloom.problems import Scenario
     from archloom.runs import Group, Request, RunReport
 
 
@@ -50,48 +52,66 @@ def search(
         runs.Request(strategy, spec, number, limits, for_strategy)
         for number in (range(seeds) if seeds is not None else [seed or 0])
     ]
-    scenario = runs.check(requests[0])
+    with stdout_aside():
+        scenario = runs.check(requests[0])
     path = out or options.free_folder(f"{strategy}-{Path(spec.on).stem}")
     store.check_free(path)
-    if seeds is None:
-        if workers > width:
-            click.echo(f"archloom: note: --width {width} keeps only {width} of {workers} workers busy", err=True)
-        with ProgressView(strategy, queries, scenario.criteria, quiet) as view:
-            report = runs.run_folder(path, requests[0], workers, lambda lines: view(0, lines))
-        return show_runs([report], path, as_json)
-    group = runs.Group.create(path, {f"seed-{request.seed}": request for request in requests})
-    return go_on(group, workers, as_json, quiet)
+    if seeds is not None:
+        group = runs.Group.create(path, {f"seed-{request.seed}": request for request in requests})
+        return begin(group, scenario, workers, as_json, quiet)
+    output.note_unmeasured(scenario)
+    if workers > width:
+        output.note(f"--width {width} keeps only {width} of {workers} workers busy")
+    output.announce(path, quiet)
+    with output.going_on(path), ProgressView(strategy, queries, scenario.criteria, quiet) as view:
+        report = runs.run_folder(path, requests[0], workers, lambda lines: view(0, lines), scenario=scenario)
+    return show_runs([report], path, as_json)
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change.")
+@click.option("--table", type=click.Path(path_type=Path), default=None, metavar="FILE",
+              help="Where the run's table is now, if it was moved.")  # fmt: skip
+@click.option("--changed", is_flag=True, help="Go on although the problem's .py file has changed since.")
 @options.output_options
-def resume(run: Path, workers: int, as_json: bool, quiet: bool) -> int:
+def resume(run: Path, workers: int, table: Path | None, changed: bool, as_json: bool, quiet: bool) -> int:
     """Go on with RUN, a folder of one run or many, wherever it stands; the answer is that of a run never stopped."""
     from archloom import runs
 
     options.check_workers(workers)
     if (run / "group.json").exists():
+        if table is not None or changed:
+            raise InputError(f"--table and --changed go on with one run: name one of the folders in {run}")
         return go_on(runs.Group.open(run), workers, as_json, quiet)
-    known = runs.read_report(run)
+    with stdout_aside():
+        known = runs.read_report(run, table=table)
     criteria, limits = known.scenario.criteria, known.request.limits
-    with ProgressView(known.request.strategy, limits.queries, criteria, quiet) as view:
+    with output.going_on(run), ProgressView(known.request.strategy, limits.queries, criteria, quiet) as view:
         report = runs.run_folder(
-            run, None, workers, lambda lines: view(0, lines), on_open=lambda folder: view.add(folder.lines)
-        )
+            run, None, workers, lambda lines: view(0, lines), lambda folder: view.add(folder.lines),
+            table=table, changed=changed,
+        )  # fmt: skip
     return show_runs([report], run, as_json)
+
+
+def begin(group: Group, scenario: Scenario, workers: int, as_json: bool, quiet: bool) -> int:
+    """Say what there is to know of a new group, and run it."""
+    output.note_unmeasured(scenario)
+    output.announce(group.path, quiet)
+    return go_on(group, workers, as_json, quiet)
 
 
 def go_on(group: Group, workers: int, as_json: bool, quiet: bool) -> int:
     """Run a group to its end and show it."""
-    by_strategy, failures = run_members(group, workers, quiet)
-    if len(by_strategy) > 1:
+    with output.going_on(group.path):
+        by_label, failures = run_members(group, workers, quiet)
+    if group.comparison or len(by_label) > 1:  # groups of an earlier version do not say what they are
         from archloom.cli.compare import show_comparison
 
-        code = show_comparison(by_strategy, group.path, as_json)
+        code = show_comparison(by_label, group.path, as_json)
     else:
-        code = show_runs([report for reports in by_strategy.values() for report in reports], group.path, as_json)
+        code = show_runs([report for reports in by_label.values() for report in reports], group.path, as_json)
     if failures:
         raise StoreError("; ".join(failures))
     return code
@@ -102,9 +122,10 @@ def run_members(group: Group, workers: int, quiet: bool) -> tuple[dict[str, list
     from archloom import runs, store
 
     first = next(iter(group.members.values()))
-    scenario = runs.check(first)
+    with stdout_aside():
+        scenario = runs.check(first)
     total = sum(request.limits.queries for request in group.members.values())
-    label = " ".join(dict.fromkeys(request.strategy for request in group.members.values()))
+    label = " ".join(dict.fromkeys(label_of(name, request) for name, request in group.members.items()))
     with ProgressView(label, total, scenario.criteria, quiet) as view:
         for path in group.paths:
             with suppress(StoreError):  # a damaged record is that member's failure, told when its turn comes
@@ -130,6 +151,7 @@ def label_of(member: str, request: Request) -> str:
 
 def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
     """Print what came out of one strategy's runs: over all seeds, and the best of them."""
+    output.note_early_endings({reports[0].request.strategy: reports})
     if as_json:
         output.print_json(output.search_object(reports))
     else:

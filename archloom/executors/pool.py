@@ -171,7 +171,7 @@ class WorkerPool:
         if not worker.ready:
             raise WorkerError(
                 f"a worker process died while it started ({cause}); its own message stands above. A script that uses "
-                "several processes must start them under `if __name__ == \"__main__\":`"
+                'several processes must start them under `if __name__ == "__main__":`'
             )
         task.deaths.append(cause)
         if len(task.deaths) < MAX_ATTEMPTS:

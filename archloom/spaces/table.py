@@ -13,20 +13,27 @@ from archloom.errors import InputError
 from archloom.spaces.base import Categorical
 from archloom.types import Arch
 
+_MORE = 0.25
+"""The probability with which a mutation in a sparse table changes one more choice, and again one more."""
+_COMBINATIONS = 1 << 16
+"""Choices are looked up together while they have at most so many combinations, so that a lookup stays in the cache."""
+
 
 class TableSpace(Categorical):
     """The architectures of a table.
 
     A table that holds every combination is a `Categorical` space. One that holds a sample is searched within the
-    sample: random draws are rows; neighbours are the rows with the fewest genes different; alpha stands for the row
-    whose entries have the largest sum (on a complete table that is the row-wise arg-max).
+    sample: random draws are rows; neighbours are the rows with the fewest genes different; a mutant is the row nearest
+    to a plain mutant; alpha stands for the row whose entries have the largest sum (on a complete table that is the
+    row-wise arg-max).
     """
 
     def __init__(self, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]]) -> None:
         super().__init__(options)
         self._complete = len(rows) == math.prod(self.sizes.tolist())
         self._rows = np.ascontiguousarray(rows)
-        self._known = frozenset() if self._complete else frozenset(map(tuple, rows.tolist()))
+        self._index = {} if self._complete else {genes: row for row, genes in enumerate(map(tuple, rows.tolist()))}
+        self._groups = [] if self._complete else _grouped(self._rows, self.sizes.tolist())
 
     @classmethod
     def for_table(
@@ -42,29 +49,81 @@ class TableSpace(Categorical):
         return super().sample(rng) if self._complete else self._row(int(rng.integers(len(self._rows))))
 
     def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
+        """In a sparse table: change a choice, seldom more, and go to the row that keeps most of the changes.
+
+        Of several such rows it is one of those with the fewest other genes different, drawn uniformly. Going to the
+        nearest rows of `arch` instead, or of the changed architecture, gets stuck: where rows are far apart, a change
+        that may be undone is undone, and a few rows that are nearest to each other are never left. With any number of
+        changes possible, every row is one mutation away from every other, near ones far more often.
+        """
         if self._complete:
             return super().mutate(arch, rng)
-        nearest = self._nearest(arch)
+        open_genes = np.flatnonzero(self.sizes > 1)
+        changes = min(int(rng.geometric(1.0 - _MORE)), len(open_genes))
+        mutant, weights = np.array(arch.genes), np.ones(len(self.sizes))
+        for gene in rng.permutation(open_genes)[:changes].tolist():
+            mutant[gene] = (mutant[gene] + rng.integers(1, self.sizes[gene])) % self.sizes[gene]
+            weights[gene] += len(weights)  # more than all other genes together
+        nearest = self._nearest(mutant, weights, arch)
         return self._row(int(nearest[rng.integers(len(nearest))])) if len(nearest) else arch
 
     def neighbours(self, arch: Arch) -> Sequence[Arch]:
-        return super().neighbours(arch) if self._complete else [self._row(int(i)) for i in self._nearest(arch)]
+        if self._complete:
+            return super().neighbours(arch)
+        genes = np.array(arch.genes)
+        return [self._row(int(row)) for row in self._nearest(genes, np.ones(len(genes)), arch)]
 
     def violations(self, arch: Arch) -> Mapping[str, float]:
-        return {} if self._complete or arch.genes in self._known else {"rows missing from the table": 1.0}
+        return {} if self._complete or arch.genes in self._index else {"rows missing from the table": 1.0}
 
     def discretise(self, alpha: NDArray[np.floating]) -> Arch:
         if self._complete:
             return super().discretise(alpha)
         if alpha.shape != self.alpha_shape:
             raise InputError(f"alpha of shape {alpha.shape}: expected {self.alpha_shape}")
-        return self._row(int(alpha[np.arange(len(self.sizes)), self._rows].sum(axis=1).argmax()))
+        return self._row(int(self._sums(alpha).argmax()))
 
     def _row(self, index: int) -> Arch:
         return Arch(tuple(self._rows[index].tolist()))
 
-    def _nearest(self, arch: Arch) -> NDArray[np.intp]:
-        """The rows, other than `arch`, with the fewest genes different."""
-        distances = np.not_equal(self._rows, np.array(arch.genes)).sum(axis=1)
-        others = distances[distances > 0]
-        return np.flatnonzero(distances == others.min()) if len(others) else np.array([], dtype=np.intp)
+    def _nearest(
+        self, genes: NDArray[np.integer[Any]], weights: NDArray[np.floating], itself: Arch
+    ) -> NDArray[np.intp]:
+        """The rows, other than `itself`, with the smallest sum of weights over the genes that differ."""
+        costs = np.repeat(weights[:, None], self.alpha_shape[1], axis=1)
+        costs[np.arange(len(genes)), genes] = 0.0
+        distances = self._sums(costs)
+        if itself.genes in self._index:
+            distances[self._index[itself.genes]] = np.inf
+        least = distances.min()
+        return np.flatnonzero(distances == least) if np.isfinite(least) else np.array([], dtype=np.intp)
+
+    def _sums(self, entries: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(rows,) the sum of each row's entries in a matrix (genes, options)."""
+        total = np.zeros(len(self._rows), np.float32)
+        part = np.empty_like(total)
+        for genes, codes in self._groups:
+            sums = np.zeros(1, np.float32)
+            for gene in genes:
+                sums = np.add.outer(sums, entries[gene, : self.sizes[gene]].astype(np.float32)).ravel()
+            total += sums.take(codes, out=part, mode="clip")  # codes are in range; "raise" would copy `part`
+        return total
+
+
+def _grouped(rows: NDArray[np.integer[Any]], sizes: Sequence[int]) -> list[tuple[list[int], NDArray[np.intp]]]:
+    """Genes in groups of few combinations, and which combination each row has: a sum over genes is one over groups."""
+    most = min(len(rows), _COMBINATIONS)
+    groups: list[list[int]] = [[]]
+    for gene, size in enumerate(sizes):
+        if groups[-1] and math.prod(sizes[g] for g in groups[-1]) * size > most:
+            groups.append([])
+        groups[-1].append(gene)
+    return [(genes, _codes(rows, genes, sizes)) for genes in groups]
+
+
+def _codes(rows: NDArray[np.integer[Any]], genes: Sequence[int], sizes: Sequence[int]) -> NDArray[np.intp]:
+    """(rows,) the number of each row's combination of `genes`, the last of which varies fastest."""
+    codes = np.zeros(len(rows), np.intp)
+    for gene in genes:
+        codes = codes * sizes[gene] + rows[:, gene]
+    return codes

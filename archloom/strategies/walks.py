@@ -75,13 +75,16 @@ class LocalSearch(BaseStrategy):
             self.step()
 
     def step(self) -> None:
-        """All of the step's neighbours are known: move, or start again."""
-        self.seen.sort(key=lambda t: t.id)
-        best = self.seen[self.criteria.best([t.result for t in self.seen])]
+        """All of the step's neighbours are known: move to the best of those that are better, or start again.
+
+        Each is compared with `current` alone: with several objectives the best of all neighbours need not be better,
+        while one that stands below it is.
+        """
+        better = [t for t in sorted(self.seen, key=lambda t: t.id) if t.result.ok and self.better(t)]
         self.seen = []
-        if best.result.ok and self.better(best):
-            self.current = best
-            self.queue = self.show(best.proposal.arch)
+        if better:
+            self.current = better[self.criteria.best([t.result for t in better])]
+            self.queue = self.show(self.current.proposal.arch)
         if not self.queue:
             self.restart()
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from archloom.analysis.report import align, compare, format_best, format_comparison
+from archloom.analysis.report import align, compare, early_endings, format_best, format_comparison
 from archloom.errors import InputError
+from archloom.search import Limits
 
 
 def test_best_says_what_was_found_where_and_how(make_report: Any) -> None:
@@ -20,6 +22,34 @@ def test_best_says_what_was_found_where_and_how(make_report: Any) -> None:
     assert "3 unique architectures, 7 repeats for free; all queries asked" in lines["asked"]
     assert "made for tests" in lines["data"]
     assert "note" not in text
+
+
+def ended(report: Any, queries: int, ending: str) -> Any:
+    """The report of a run that was given so many queries and ended like this."""
+    return replace(report, request=replace(report.request, limits=Limits(queries)), ending=ending)
+
+
+def test_best_says_that_a_run_ended_early(make_report: Any) -> None:
+    stalled = ended(make_report([0, 63, 5], repeats=7), 40, "it stalled")
+    assert "3 of 40 unique architectures, 7 repeats for free; ended early: it stalled" in format_best(stalled)
+    going = replace(stalled, ending=None)
+    assert "3 of 40 unique architectures, 7 repeats for free; not finished" in format_best(going)
+
+
+def test_early_endings_are_told_by_strategy_and_reason(make_report: Any) -> None:
+    reports = {
+        "a": [make_report([1, 2]), ended(make_report([1], seed=1), 9, "x"), ended(make_report([1, 2], seed=2), 9, "x")],
+        "b": [ended(make_report([3]), 9, "y")],
+        "c": [make_report([4]), replace(ended(make_report([4], seed=1), 9, ""), ending=None)],
+    }
+    told = ["2 of 3 runs of a ended early, after 1 to 2 of 9 queries: x", "b ended early, after 1 of 9 queries: y"]
+    assert early_endings(reports) == told
+    assert [note for note in compare(reports).notes if "early" in note] == told
+
+
+def test_a_label_stands_beside_its_strategy(make_report: Any) -> None:
+    assert "slow (random), seed 0" in format_best(make_report([1]), "slow")
+    assert "random, seed 0" in format_best(make_report([1]), "random")
 
 
 def test_best_says_when_a_test_metric_was_used(make_report: Any) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from archloom.analysis.study import Study
+from archloom.constraints import criteria
+from archloom.data.tables import Table
 from archloom.errors import InputError
 
 
@@ -49,12 +52,38 @@ def test_caveats_name_the_test_metric(make_reports: Any) -> None:
     assert "cifar10_test_200" in caveat
 
 
-def test_a_surrogate_is_called_one(make_report: Any) -> None:
-    report = make_report([1])
-    table = replace(report.scenario.problem.table, source="a surrogate fitted to something")
+def on_table(report: Any, **changes: Any) -> Any:
+    """The report of a run with another table."""
+    table = replace(report.scenario.problem.table, **changes)
     problem = type(report.scenario.problem)(table, report.scenario.space)
-    [caveat] = Study.of({"a": [replace(report, scenario=replace(report.scenario, problem=problem))]}).caveats
-    assert "surrogate" in caveat
+    return replace(report, scenario=replace(report.scenario, problem=problem))
+
+
+def test_a_surrogates_file_speaks_for_metrics_that_do_not_say(make_report: Any) -> None:
+    report = on_table(make_report([1]), path=Path("a_surrogate.npz"))
+    [caveat] = Study.of({"a": [report]}).caveats
+    assert caveat == ("Values of cifar10_valid_200, cifar10_test_200 are predictions of a surrogate, not measurements.")
+    assert Study.of({"a": [on_table(make_report([1]), source="fitted beside a surrogate")]}).caveats == []
+
+
+def test_measured_metrics_of_a_surrogates_table_are_not_called_predictions(make_report: Any) -> None:
+    """As in nb101_surrogate.npz, where valid_108_surrogate is predicted and the others are measured."""
+    measured = make_report([1])
+    table = measured.scenario.problem.table
+    goals = {**table.goals, "valid_surrogate": "max"}
+    more = Table.from_arrays(
+        space=table.space, gene_names=table.gene_names, options=table.options, genes=table.genes, units=table.units,
+        metrics={name: table.metric(name if name in table.goals else "cifar10_valid_200") for name in goals},
+        goals=goals, source="partly a surrogate",
+    )  # fmt: skip
+    report = on_table(measured, _columns=more._columns, goals=goals, source=more.source, path=Path("nb_surrogate.npz"))
+    assert Study.of({"a": [report]}).caveats == []
+    wanted = criteria(["valid_surrogate"], goals)
+    predicted = replace(report, scenario=replace(report.scenario, criteria=wanted, report=()))
+    [caveat] = Study.of({"a": [predicted]}).caveats
+    assert caveat == "Values of valid_surrogate are predictions of a surrogate, not measurements."
+    shown = replace(report, scenario=replace(report.scenario, report=("valid_surrogate",)))
+    assert Study.of({"a": [shown]}).caveats == [caveat]
 
 
 @pytest.mark.parametrize("reports", [{}, {"random": []}])

@@ -51,3 +51,30 @@ def test_where_nothing_is_found_nobody_is_better(cli: Any, small_table: Path) ->
     found = json.loads(said.out)
     assert said.code == 1 and all(result["mean"] is None for result in found["results"])
     assert all(test["p"] == 1.0 for test in found["tests"])
+
+
+def test_one_strategy_is_a_comparison_too(cli: Any, small_table: Path) -> None:
+    asked = ("compare", "random", "--on", "nb201", "--table", small_table, "--queries", 10, "--seeds", 2)
+    said = cli(*asked, "--json", "--out", "cmp")
+    for out in (said.out, cli("resume", "cmp", "--json").out):
+        found = json.loads(out)
+        assert set(found) == {"results", "tests"} and found["tests"] == []
+        assert [result["label"] for result in found["results"]] == ["random"]
+    said = cli(*asked, "--out", "text")
+    assert said.code == 0 and "best valid (%) on nb201" in said.out and "archloom best text" in said.out
+
+
+def test_settings_of_one_strategy_under_labels(cli: Any, small_table: Path) -> None:
+    said = cli(
+        "compare", "local_search", "first=local_search", "--set", "first.first=true", "--on", "nb201",
+        "--table", small_table, "--queries", 30, "--seeds", 2, "--json", "--out", "cmp",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    plain, first = json.loads(said.out)["results"]
+    assert (plain["label"], plain["strategy"], plain["options"]) == ("local_search", "local_search", {})
+    assert (first["label"], first["strategy"], first["options"]) == ("first", "local_search", {"first": "true"})
+    assert [run["out"] for run in first["runs"]] == ["cmp/first/seed-0", "cmp/first/seed-1"]
+    assert {test["better"] for test in json.loads(said.out)["tests"]} == {"local_search", "first"}
+    assert "first (local_search), seed" in cli("best", "cmp").out
+    labels = [(run["label"], run["strategy"]) for run in json.loads(cli("best", "cmp", "--json").out)["runs"]]
+    assert labels == [("local_search", "local_search"), ("first", "local_search")]

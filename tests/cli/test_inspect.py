@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -23,11 +24,13 @@ def finished(cli: Any, small_table: Path) -> dict[str, Any]:
     return found
 
 
-def test_status_of_every_state(cli: Any, finished: Any, listing: Callable[..., Any]) -> None:
+def test_status_of_every_state(cli: Any, finished: Any, small_table: Path, listing: Callable[..., Any]) -> None:
     before = listing(cli.home)
-    assert cli("status", "run").out == "run  random seed 0  20/20 queries  all queries asked\n"
-    lines = cli("status", "group").out.splitlines()
-    assert [line.split()[0] for line in lines] == ["group/seed-0", "group/seed-1"]
+    sha256 = hashlib.sha256(small_table.read_bytes()).hexdigest()
+    data = f"data: table small.npz (sha256 {sha256[:12]}): made for a test"
+    assert cli("status", "run").out == f"run  random seed 0  20/20 queries  all queries asked\n{data}\n"
+    *lines, last = cli("status", "group").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["group/seed-0", "group/seed-1"] and last == data
     after = listing(cli.home)
     assert {k: v for k, v in after.items() if "lock" not in k} == {k: v for k, v in before.items() if "lock" not in k}
     lock = store.hold(cli.home / "run")
@@ -47,16 +50,44 @@ def test_status_of_every_state(cli: Any, finished: Any, listing: Callable[..., A
 def test_best(cli: Any, finished: dict[str, Any]) -> None:
     said = cli("best", "run", "--json")
     assert said.code == 0
-    assert json.loads(said.out)["best"] == finished["runs"][0]["best"]
-    of_two = json.loads(cli("best", "group", "--json").out)["best"]["value"]
-    assert of_two >= finished["runs"][0]["best"]["value"]
+    (found,) = json.loads(said.out)["runs"]
+    assert found["best"] == finished["runs"][0]["best"]
+    assert (found["strategy"], found["label"], found["on"], found["table"]) == (
+        "random", "random", "nb201", "small.npz",
+    )  # fmt: skip
+    assert found["table_sha256"] == finished["table_sha256"] is not None
+    (of_two,) = json.loads(cli("best", "group", "--json").out)["runs"]
+    assert of_two["best"]["value"] >= found["best"]["value"]
+
+
+def test_a_summary_names_its_table(cli: Any, finished: dict[str, Any]) -> None:
+    summary = json.loads((cli.home / "run" / "summary.json").read_text())
+    names = ("strategy", "on", "table", "table_sha256")
+    assert [summary[name] for name in names] == [finished[name] for name in names]
+
+
+def test_looking_needs_neither_table_nor_problem(cli: Any, small_table: Path, planted: Path) -> None:
+    copy = cli.home / "copy.npz"
+    copy.write_bytes(small_table.read_bytes())
+    cli(*RUN, copy, "--out", "run")
+    cli("search", "random", "--on", planted, "--queries", 3, "--out", "mine")
+    copy.unlink()
+    planted.unlink()
+    said = cli("status", "run")
+    assert said.code == 0 and "20/20" in said.out and "data: table copy.npz (sha256 " in said.out and said.err == ""
+    said = cli("best", "run")
+    assert said.code == 0 and "table copy.npz: made for a test (not at hand now)" in said.out
+    assert said.err.startswith("archloom: warning: ranks are unknown") and said.err.count("\n") == 1
+    assert f"own problem {planted}" in cli("best", "mine").out
+    said = cli("status", "mine")
+    assert said.code == 0 and "3/3" in said.out and f"data: own problem {planted}" in said.out
 
 
 def test_best_of_nothing(cli: Any, small_table: Path) -> None:
     said = cli(*RUN, small_table, "--constraint", "valid>=71", "--out", "none")
     assert said.code == 1
     said = cli("best", "none", "--json")
-    assert said.code == 1 and json.loads(said.out)["best"] is None
+    assert said.code == 1 and json.loads(said.out)["runs"][0]["best"] is None
     cli.refuses("export", "none", "-o", "best.json", says=["no feasible architecture yet"])
 
 

@@ -99,7 +99,7 @@ TABLE = object()  # stands for the small table below
         ("search random TABLE --out group", ["already holds runs", "archloom resume group"]),
         ("search random TABLE --out file", ["file is a file", "--out"]),
         ("search random TABLE --out file/below", ["file is a file"]),
-        ("compare", ["Missing argument 'STRATEGIES...'"]),
+        ("compare", ["Missing argument '[LABEL=]STRATEGY...'"]),
         ("compare random random TABLE", ["each may be named once"]),
         ("compare random evolutoin TABLE", ["unknown strategy 'evolutoin'", "did you mean 'evolution'"]),
         ("compare random evolution TABLE --seeds 0", ["--seeds 0"]),
@@ -107,6 +107,14 @@ TABLE = object()  # stands for the small table below
         ("compare random evolution TABLE --set cadem.x=5", ["say whose option it is"]),
         ("compare random evolution TABLE --set random.population=5", ["unknown strategy random option 'population'"]),
         ("compare random TABLE --out full", ["already holds a run"]),
+        ("compare random a=random A=random TABLE", ["each may be named once", "give labels: A other=random"]),
+        ("compare a/b=random TABLE", ["a/b=random: expected LABEL=STRATEGY"]),
+        ("compare =random TABLE", ["=random: expected LABEL=STRATEGY"]),
+        ("compare ..=random TABLE", ["expected LABEL=STRATEGY"]),
+        ("compare a=randon TABLE", ["unknown strategy 'randon'"]),
+        ("compare space=random TABLE", ["--set space.NAME is the space's option"]),
+        ("compare a=evolution TABLE --set evolution.population=50", ["say whose option it is", "a.population"]),
+        ("resume group --changed", ["go on with one run", "folders in group"]),
         ("resume missing", ["missing is not a run folder"]),
         ("resume file", ["file is a file: expected a run folder"]),
         ("resume other", ["other/run.json is not of an archloom run"]),
@@ -120,6 +128,8 @@ TABLE = object()  # stands for the small table below
         ("export full -o nowhere/best.json", ["there is no folder nowhere"]),
         ("export full -o file/best.json", ["there is no folder file"]),
         ("plot full --kind anytme", ["unknown kind of plot 'anytme'", "did you mean 'anytime'"]),
+        ("plot full -o x.jpg", ["x.jpg: expected a name that ends in .png"]),
+        ("plot missing -o x.jpg", ["x.jpg: expected a name that ends in .png"]),
         ("list randm", ["unknown strategy or space 'randm'", "did you mean 'random'"]),
         ("data verify missing.npz", ["missing.npz: no such file"]),
         ("data verify full", ["full: is a folder"]),
@@ -146,6 +156,13 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     for word in command.split():
         arguments += ["--on", "nb201", "--table", str(small_table)] if word == "TABLE" else [word]
     cli.refuses(*arguments, says=says)
+
+
+def test_an_empty_name_is_not_the_current_folder(cli: Any, small_table: Path) -> None:
+    """As of a shell variable that is not set."""
+    for verb in ("search", "compare"):
+        cli.refuses(verb, "random", "--on", "nb201", "--table", small_table, "--out", "", says=["--out ''", "runs/"])
+    cli.refuses("search", "random", "--on", "nb201", "--table", "", says=["--table ''"])
 
 
 def damaged_tables(good: bytes) -> dict[str, bytes]:
@@ -273,7 +290,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
         (OSError("strange"), 3, "archloom: strange\n"),
         (
             KeyboardInterrupt(), 130,  # a new line first: the terminal shows ^C
-            "\narchloom: interrupted; everything finished so far is on disk: archloom resume RUN goes on\n",
+            "\narchloom: interrupted\n",
         ),
     ],
 )  # fmt: skip
@@ -388,19 +405,92 @@ def test_killed_and_resumed_from_the_command_line(tmp_path: Path, workers: int) 
     assert sorted(record) == sorted(whole) and (workers > 1 or record == whole)
 
 
-def test_interrupted_from_the_keyboard(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeds", [(), ("--seeds", 2)])
+def test_interrupted_from_the_keyboard(tmp_path: Path, seeds: tuple[object, ...]) -> None:
+    """The folder is told twice: at the start, and with what to type next, which goes on from there."""
     problem = tmp_path / "slow.py"
     problem.write_text(SLOW)
     (tmp_path / "hold").touch()
-    run = tmp_path / "run"
-    with archloom("search", "random", "--on", problem, "--queries", 50, "--out", run) as command:
+    folder = Path("runs") / "random-slow"
+    run = tmp_path / folder / "seed-0" if seeds else tmp_path / folder
+    with archloom("search", "random", "--on", problem, "--queries", 50, *seeds, cwd=tmp_path) as command:
         wait_for(run / "trials.jsonl", command)
         command.send_signal(signal.SIGINT)
         _, err = command.communicate(timeout=60)
     assert command.returncode == 130
-    assert err == "\narchloom: interrupted; everything finished so far is on disk: archloom resume RUN goes on\n"
+    begun, empty, told = err.splitlines()
+    assert begun == f"run folder: {folder}" and empty == ""
+    assert told == (
+        f"archloom: interrupted; everything finished so far is on disk; go on with: archloom resume {folder}"
+    )
     ids = [json.loads(line)["id"] for line in (run / "trials.jsonl").read_bytes().splitlines()]
     assert ids == list(range(len(ids))) and len(ids) >= 8
+
+
+def test_interrupted_before_there_is_a_folder(
+    cli: Any, small_table: Path, monkeypatch: pytest.MonkeyPatch, listing: Callable[[Path], Any]
+) -> None:
+    monkeypatch.setattr("archloom.runs.run_folder", raising(KeyboardInterrupt()))
+    said = cli("search", "random", "--on", "nb201", "--table", small_table, "--quiet", "--out", "run")
+    assert (said.code, said.err) == (130, "\narchloom: interrupted before anything was written\n")
+    assert listing(cli.home) == {}
+
+
+def test_the_command_to_go_on_can_be_pasted(
+    cli: Any, small_table: Path, planted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("archloom.runs.run_group", raising(KeyboardInterrupt()))
+    said = cli("search", "random", "--on", planted, "--seeds", 2, "--out", "a run")
+    assert said.err.endswith("go on with: archloom resume 'a run'\n") and said.err.startswith("run folder: a run\n")
+
+
+LOUD = """
+import ctypes
+import os
+import subprocess
+
+import archloom
+
+libc = ctypes.CDLL(None)
+
+
+def shout(where):
+    print("python", where)
+    os.write(1, f"descriptor {where}\\n".encode())
+    subprocess.run(["echo", "child", where], check=True)
+    libc.printf(f"library {where}\\n".encode())  # stays in the library's buffer for now
+
+
+shout("loading")
+
+
+def evaluate(choices):
+    shout("evaluating")
+    return choices["a"]
+
+
+problem = archloom.Problem(archloom.Categorical({"a": [1, 2, 3]}), evaluate, {"score": "max"})
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("--seeds", 2), ("--seeds", 2, "--workers", 2)])
+def test_the_object_is_alone_on_standard_output(
+    tmp_path: Path, more: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a user's code, its libraries and its children write."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # it would have the C library write at once
+    (tmp_path / "loud.py").write_text(LOUD)
+    for asked in (
+        ("search", "random", "--on", "loud.py", "--queries", 2, "--out", "run", "--json", *more),
+        ("best", "run", "--json"),
+        ("resume", "run", "--json"),
+    ):
+        with archloom(*asked, cwd=tmp_path) as command:
+            out, err = command.communicate(timeout=60)
+        assert command.returncode == 0, err
+        assert out.count("\n") == 1 and json.loads(out)["runs"][0]["best"]["value"] >= 1
+        for who in ("python", "descriptor", "child", "library"):
+            assert asked[0] != "search" or f"{who} evaluating" in err, err
 
 
 LIMITED = """

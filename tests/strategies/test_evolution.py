@@ -9,6 +9,9 @@ import pytest
 from archloom import seeds
 from archloom.constraints import Criteria, criteria
 from archloom.errors import InputError
+from archloom.problems import ProblemSpec
+from archloom.runs import Request, run_in_memory
+from archloom.search import Limits
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.evolution import Evolution, EvolutionOptions
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, RuledSpace
@@ -136,3 +139,15 @@ def test_impossible_tournaments_are_told(population: int, sample: int) -> None:
         EvolutionOptions(population, sample)
     message = f"population={population}, sample={sample}: expected 1 <= sample <= population"
     assert str(caught.value).startswith(message)
+
+
+def test_a_sparse_table_is_searched_to_the_end(data_dir: Any) -> None:
+    """5,125 rows, six or more genes from each other: it finds as many new ones as it may, and better than chance."""
+    spec = ProblemSpec("table", str(data_dir / "accel_imagenet.npz"), ("valid_top1",))
+    ranks: dict[str, list[int]] = {"evolution": [], "random": []}
+    for strategy, found in ranks.items():
+        for seed in range(4):
+            report = run_in_memory(Request(strategy, spec, seed, Limits(500)))
+            assert report.history.queries == 500
+            found.append(report.rank or 9999)
+    assert np.mean(ranks["evolution"]) < np.mean(ranks["random"]) / 2, ranks

@@ -173,6 +173,31 @@ def test_of_equally_good_neighbours_the_one_asked_first_is_taken(backwards: bool
     assert strategy.current == trials[0]
 
 
+def test_with_two_objectives_it_moves_to_a_neighbour_that_dominates() -> None:
+    """However many others are on the front of the neighbours without dominating the current one."""
+    wanted = criteria(["worth", "cost"], {"worth": "max", "cost": "min"})
+    strategy = LocalSearch(PlantedSpace(), wanted, seeds.stream(0, "strategy"))
+    (start,) = strategy.ask(1)
+    strategy.tell([Trial(0, start, Result({"worth": 5.0, "cost": 5.0}))])
+    scores = [(9.0, 9.0), (1.0, 1.0), (5.5, 5.0), (6.0, 4.0)] + [(5.0, 5.0)] * 20
+    trials = [
+        Trial(i, proposal, Result({"worth": worth, "cost": cost}))
+        for i, (proposal, (worth, cost)) in enumerate(zip(strategy.ask(24), scores, strict=True), 1)
+    ]
+    strategy.tell(trials)
+    assert strategy.current == trials[3]
+
+
+def test_with_two_objectives_it_starts_again_where_none_dominates() -> None:
+    wanted = criteria(["worth", "cost"], {"worth": "max", "cost": "min"})
+    strategy = LocalSearch(PlantedSpace(), wanted, seeds.stream(0, "strategy"))
+    (start,) = strategy.ask(1)
+    strategy.tell([Trial(0, start, Result({"worth": 5.0, "cost": 5.0}))])
+    proposals = strategy.ask(24)
+    strategy.tell([Trial(i, p, Result({"worth": 5.0 + i, "cost": 5.0 + i})) for i, p in enumerate(proposals, 1)])
+    assert strategy.current is None
+
+
 def test_plateaus_are_tops() -> None:
     """Equal neighbours are not better: a flat space is all restarts."""
 

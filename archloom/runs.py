@@ -312,6 +312,13 @@ class Group:
     def paths(self) -> list[Path]:
         return [self.path / name for name in self.members]
 
+    def on_table(self, table: Path) -> Group:
+        """The same runs with their table in another place."""
+        moved = {
+            name: replace(r, problem=resolve(replace(r.problem, table=str(table)))) for name, r in self.members.items()
+        }
+        return replace(self, members=moved)
+
     @classmethod
     def create(cls, path: Path, members: Mapping[str, Request], comparison: bool = False) -> Group:
         """Write down what will run before anything runs."""
@@ -338,6 +345,8 @@ class Group:
             if content["format"] > GROUP_FORMAT:
                 raise InputError(f"{path} has group format {content['format']}: install a newer archloom")
             members = {name: msgspec.convert(r, Request) for name, r in content["members"].items()}
+            if not members:
+                raise InputError(f"{path}/group.json names no runs: it is damaged or not of archloom")
             return cls(path, members, bool(content.get("comparison")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
@@ -345,21 +354,26 @@ class Group:
             raise InputError(f"{path}/group.json is damaged or not of archloom ({error})") from None
 
 
-def run_group(group: Group, workers: int, watch: Watch | None = None) -> list[RunReport | str]:
-    """Run every member to its end, `workers` at a time; a member that cannot go on gives its error's text instead."""
+def run_group(
+    group: Group, workers: int, watch: Watch | None = None, table: Path | None = None, changed: bool = False
+) -> list[RunReport | str]:
+    """Run every member to its end, `workers` at a time; a member that cannot go on gives its error's text instead.
+
+    `table` and `changed` are those of `run_folder`, for members that were begun.
+    """
     members = list(zip(group.paths, group.members.values(), strict=True))
     with _group_lock(group.path):
         if workers == 1:
-            return [_run_member(i, path, request, watch) for i, (path, request) in enumerate(members)]
+            return [_run_member(i, path, request, watch, table, changed) for i, (path, request) in enumerate(members)]
         pool = WorkerPool(_member_worker, min(workers, len(members)))
         outcome: list[RunReport | str] = ["not run"] * len(members)
         try:
             for number, (path, request) in enumerate(members):
-                pool.submit(number, (path, request))
+                pool.submit(number, (path, request, table, changed))
             while events := pool.wait():
                 for event in events:
                     if isinstance(event, Answer):
-                        outcome[event.task] = event.error or read_report(members[event.task][0])
+                        outcome[event.task] = event.error or read_report(members[event.task][0], table=table)
                     elif watch is not None:
                         watch(event.task, event.message)
         finally:
@@ -367,9 +381,11 @@ def run_group(group: Group, workers: int, watch: Watch | None = None) -> list[Ru
         return outcome
 
 
-def _run_member(number: int, path: Path, request: Request, watch: Watch | None) -> RunReport | str:
+def _run_member(
+    number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool
+) -> RunReport | str:
     try:
-        return run_folder(path, request, progress=partial(watch, number) if watch else None)
+        return _member(path, request, partial(watch, number) if watch else None, table, changed)
     except ArchloomError as error:
         return str(error)
 
@@ -377,11 +393,17 @@ def _run_member(number: int, path: Path, request: Request, watch: Watch | None) 
 def _member_worker() -> Work:
     """What a worker process does with members of a group."""
 
-    def work(payload: tuple[Path, Request], send: Send) -> None:
-        path, request = payload
-        run_folder(path, request, progress=send)
+    def work(payload: tuple[Path, Request, Path | None, bool], send: Send) -> None:
+        path, request, table, changed = payload
+        _member(path, request, send, table, changed)
 
     return work
+
+
+def _member(path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool) -> RunReport:
+    """Run one member. Where the table has moved, a member that was begun knows its own request better."""
+    begun = table is not None and (path / "run.json").exists()
+    return run_folder(path, None if begun else request, progress=progress, table=table, changed=changed)
 
 
 @contextmanager

@@ -712,3 +712,15 @@ def test_an_evaluator_that_dies_fails_its_trial_however_many_workers_there_are(t
     for report in (*reports, *runs.run_group(group, 2)):
         assert isinstance(report, runs.RunReport)
         assert [line.arch for line in report.history.failed] == ["a=2"] and report.value == 3.0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_table_of_a_group_may_have_moved(tmp_path: Path, small_table: Path, workers: int) -> None:
+    old, new = tmp_path / "old.npz", tmp_path / "new.npz"
+    old.write_bytes(small_table.read_bytes())
+    request = runs.Request("random", ProblemSpec("nb201", str(old)), 0, Limits(9))
+    group = runs.Group.create(tmp_path / "group", {f"seed-{s}": replace(request, seed=s) for s in (0, 1)})
+    runs.run_folder(group.paths[0], group.members["seed-0"])
+    old.rename(new)
+    found = runs.run_group(runs.Group.open(group.path).on_table(new), workers, table=new)
+    assert [report.history.queries for report in found if isinstance(report, runs.RunReport)] == [9, 9]

@@ -81,9 +81,8 @@ def resume(run: Path, workers: int, table: Path | None, changed: bool, as_json: 
 
     options.check_workers(workers)
     if (run / "group.json").exists():
-        if table is not None or changed:
-            raise InputError(f"--table and --changed go on with one run: name one of the folders in {run}")
-        return go_on(runs.Group.open(run), workers, as_json, quiet)
+        group = runs.Group.open(run)
+        return go_on(group if table is None else group.on_table(table), workers, as_json, quiet, table, changed)
     with stdout_aside():
         known = runs.read_report(run, table=table)
     criteria, limits = known.scenario.criteria, known.request.limits
@@ -102,10 +101,12 @@ def begin(group: Group, scenario: Scenario, workers: int, as_json: bool, quiet: 
     return go_on(group, workers, as_json, quiet)
 
 
-def go_on(group: Group, workers: int, as_json: bool, quiet: bool) -> int:
+def go_on(
+    group: Group, workers: int, as_json: bool, quiet: bool, table: Path | None = None, changed: bool = False
+) -> int:
     """Run a group to its end and show it."""
     with output.going_on(group.path):
-        by_label, failures = run_members(group, workers, quiet)
+        by_label, failures = run_members(group, workers, quiet, table, changed)
     if group.comparison or len(by_label) > 1:  # groups of an earlier version do not say what they are
         from archloom.cli.compare import show_comparison
 
@@ -117,7 +118,9 @@ def go_on(group: Group, workers: int, as_json: bool, quiet: bool) -> int:
     return code
 
 
-def run_members(group: Group, workers: int, quiet: bool) -> tuple[dict[str, list[RunReport]], list[str]]:
+def run_members(
+    group: Group, workers: int, quiet: bool, table: Path | None, changed: bool
+) -> tuple[dict[str, list[RunReport]], list[str]]:
     """Run every member: the reports by label, and what went wrong with those that have none."""
     from archloom import runs, store
 
@@ -130,7 +133,7 @@ def run_members(group: Group, workers: int, quiet: bool) -> tuple[dict[str, list
         for path in group.paths:
             with suppress(StoreError):  # a damaged record is that member's failure, told when its turn comes
                 view.add(store.read_lines(path))
-        outcome = runs.run_group(group, workers, view)
+        outcome = runs.run_group(group, workers, view, table, changed)
     by_label: dict[str, list[RunReport]] = {}
     failures = []
     for name, found in zip(group.members, outcome, strict=True):

@@ -114,7 +114,7 @@ TABLE = object()  # stands for the small table below
         ("compare a=randon TABLE", ["unknown strategy 'randon'"]),
         ("compare space=random TABLE", ["--set space.NAME is the space's option"]),
         ("compare a=evolution TABLE --set evolution.population=50", ["say whose option it is", "a.population"]),
-        ("resume group --changed", ["go on with one run", "folders in group"]),
+        ("resume group", ["group/group.json names no runs"]),
         ("resume missing", ["missing is not a run folder"]),
         ("resume file", ["file is a file: expected a run folder"]),
         ("resume other", ["other/run.json is not of an archloom run"]),

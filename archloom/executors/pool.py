@@ -102,14 +102,15 @@ class WorkerPool:
         return ()
 
     def close(self) -> None:
-        """End all workers; unanswered tasks are dropped."""
+        """End all workers: idle ones in their own time, busy ones now; unanswered tasks are dropped."""
         atexit.unregister(self.close)
         for worker in self._workers:
-            worker.pipe.close()
-            worker.process.terminate()
+            worker.pipe.close()  # which is how an idle worker learns that it may go, and clean up behind it
+            if worker.task is not None:
+                worker.process.terminate()
         for worker in self._workers:
             worker.process.join(END_WITHIN_S)
-            if worker.process.is_alive():  # it does not listen to SIGTERM
+            if worker.process.is_alive():  # it does not listen
                 worker.process.kill()
                 worker.process.join()
         self._workers.clear()

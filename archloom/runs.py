@@ -1,7 +1,6 @@
-"""Runs as a whole: from what was asked to a finished folder, one run or many side by side.
+"""A run as a whole: from what was asked to a finished folder.
 
-A request is plain data; a folder knows its own request, so going on with a folder needs nothing else. A group is a
-folder of runs (several seeds, several strategies) with a `group.json` that names them all before the first one starts.
+A request is plain data; a folder knows its own request, so going on with a folder needs nothing else.
 """
 
 from __future__ import annotations
@@ -10,8 +9,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,9 +19,8 @@ import msgspec
 
 from archloom import options, registry, seeds, store
 from archloom.constraints import Constraint, Criteria, Objective
-from archloom.errors import ArchloomError, InputError, StoreError
+from archloom.errors import InputError
 from archloom.executors.base import Executor
-from archloom.executors.pool import Answer, Send, Work, WorkerPool
 from archloom.executors.process import ProcessExecutor
 from archloom.executors.serial import SerialExecutor
 from archloom.history import History
@@ -41,8 +38,6 @@ from archloom.search import Journal, Limits, MemoryJournal, Progress, Search
 from archloom.spaces.base import SearchSpace
 from archloom.store import Line, RunFolder
 from archloom.strategies.base import Strategy
-
-GROUP_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -108,10 +103,6 @@ class RunReport:
         """The volume that the Pareto set dominates beyond `reference_point`."""
         reference = self.reference_point
         return self.history.hypervolume(reference) if reference is not None else 0.0
-
-
-Watch = Callable[[int, Sequence[Line]], None]
-"""Called as (number of the run, newly committed trials)."""
 
 
 def make_strategy(
@@ -295,124 +286,6 @@ def summarise(report: RunReport) -> dict[str, Any]:
         summary["hypervolume"] = report.hypervolume
         summary["reference_point"] = report.reference_point
     return summary
-
-
-# -- groups -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs that belong together, each with the folder it runs in; `comparison` says that strategies are compared."""
-
-    path: Path
-    members: Mapping[str, Request]
-    comparison: bool = False
-
-    @property
-    def paths(self) -> list[Path]:
-        return [self.path / name for name in self.members]
-
-    def on_table(self, table: Path) -> Group:
-        """The same runs with their table in another place."""
-        moved = {
-            name: replace(r, problem=resolve(replace(r.problem, table=str(table)))) for name, r in self.members.items()
-        }
-        return replace(self, members=moved)
-
-    @classmethod
-    def create(cls, path: Path, members: Mapping[str, Request], comparison: bool = False) -> Group:
-        """Write down what will run before anything runs."""
-        store.check_free(path)
-        members = {name: replace(r, problem=resolve(r.problem)) for name, r in members.items()}
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}; give another folder with --out") from error
-        content = {
-            "format": GROUP_FORMAT,
-            "comparison": comparison,
-            "members": {name: msgspec.to_builtins(r) for name, r in members.items()},
-        }
-        with _group_lock(path):
-            store.check_free(path)  # again: somebody may have been quicker
-            store.write_json(path / "group.json", content)
-        return cls(path, members, comparison)
-
-    @classmethod
-    def open(cls, path: Path) -> Group:
-        try:
-            content = json.loads((path / "group.json").read_bytes())
-            if content["format"] > GROUP_FORMAT:
-                raise InputError(f"{path} has group format {content['format']}: install a newer archloom")
-            members = {name: msgspec.convert(r, Request) for name, r in content["members"].items()}
-            if not members:
-                raise InputError(f"{path}/group.json names no runs: it is damaged or not of archloom")
-            return cls(path, members, bool(content.get("comparison")))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{path}/group.json is damaged or not of archloom ({error})") from None
-
-
-def run_group(
-    group: Group, workers: int, watch: Watch | None = None, table: Path | None = None, changed: bool = False
-) -> list[RunReport | str]:
-    """Run every member to its end, `workers` at a time; a member that cannot go on gives its error's text instead.
-
-    `table` and `changed` are those of `run_folder`, for members that were begun.
-    """
-    members = list(zip(group.paths, group.members.values(), strict=True))
-    with _group_lock(group.path):
-        if workers == 1:
-            return [_run_member(i, path, request, watch, table, changed) for i, (path, request) in enumerate(members)]
-        pool = WorkerPool(_member_worker, min(workers, len(members)))
-        outcome: list[RunReport | str] = ["not run"] * len(members)
-        try:
-            for number, (path, request) in enumerate(members):
-                pool.submit(number, (path, request, table, changed))
-            while events := pool.wait():
-                for event in events:
-                    if isinstance(event, Answer):
-                        outcome[event.task] = event.error or read_report(members[event.task][0], table=table)
-                    elif watch is not None:
-                        watch(event.task, event.message)
-        finally:
-            pool.close()
-        return outcome
-
-
-def _run_member(
-    number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool
-) -> RunReport | str:
-    try:
-        return _member(path, request, partial(watch, number) if watch else None, table, changed)
-    except ArchloomError as error:
-        return str(error)
-
-
-def _member_worker() -> Work:
-    """What a worker process does with members of a group."""
-
-    def work(payload: tuple[Path, Request, Path | None, bool], send: Send) -> None:
-        path, request, table, changed = payload
-        _member(path, request, send, table, changed)
-
-    return work
-
-
-def _member(path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool) -> RunReport:
-    """Run one member. Where the table has moved, a member that was begun knows its own request better."""
-    begun = table is not None and (path / "run.json").exists()
-    return run_folder(path, None if begun else request, progress=progress, table=table, changed=changed)
-
-
-@contextmanager
-def _group_lock(path: Path) -> Iterator[None]:
-    lock = store.hold(path)
-    try:
-        yield
-    finally:
-        store.release(path, lock)
 
 
 # -- the pieces ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -496,120 +496,6 @@ def test_an_evaluator_without_the_goal_is_refused() -> None:
         Problem(PlantedSpace(), PlantedEvaluator(), {"wroth": "max"})
 
 
-# -- groups -------------------------------------------------------------------------------------------------------
-
-
-def group_of(path: Path, table: Path, seeds: int = 3) -> runs.Group:
-    names = [(name, seed) for name in ("random", "evolution") for seed in range(seeds)]
-    members = {f"{name}/seed-{seed}": request_for(table, name, seed=seed) for name, seed in names}
-    return runs.Group.create(path, members)
-
-
-def records(group: runs.Group) -> list[bytes]:
-    return [record(path) for path in group.paths]
-
-
-def test_a_group_is_the_same_with_any_number_of_workers(tmp_path: Path, small_table: Path) -> None:
-    alone = [runs.run_in_memory(request) for request in group_of(tmp_path / "names", small_table, 2).members.values()]
-    expected: list[bytes] | None = None
-    for workers in (1, 2, 3):
-        group = group_of(tmp_path / f"group-{workers}", small_table, 2)
-        heard: dict[int, int] = {}
-
-        def watch(run: int, lines: Any, heard: dict[int, int] = heard) -> None:
-            heard[run] = heard.get(run, 0) + len(lines)
-
-        outcome = runs.run_group(group, workers, watch)
-        reports = [report for report in outcome if isinstance(report, runs.RunReport)]
-        assert [report.history for report in reports] == [report.history for report in alone]
-        assert heard == {number: report.trials for number, report in enumerate(alone)}
-        expected = expected or records(group)
-        assert records(group) == expected
-
-
-def test_a_group_says_what_will_run_before_it_runs(tmp_path: Path, small_table: Path) -> None:
-    group = group_of(tmp_path / "group", small_table)
-    assert sorted(path.name for path in (tmp_path / "group").iterdir()) == ["group.json", "lock"]
-    assert runs.Group.open(tmp_path / "group") == group
-    with pytest.raises(InputError, match="already holds runs"):
-        group_of(tmp_path / "group", small_table)
-
-
-def test_a_member_that_cannot_go_on_does_not_stop_the_others(tmp_path: Path, small_table: Path) -> None:
-    for workers in (1, 2):
-        group = group_of(tmp_path / f"group-{workers}", small_table, 1)
-        runs.run_folder(group.paths[0], next(iter(group.members.values())))
-        damaged = bytearray(record(group.paths[0]))
-        damaged[10] ^= 1
-        (group.paths[0] / "trials.jsonl").write_bytes(damaged)
-        first, second = runs.run_group(group, workers)
-        assert isinstance(first, str) and "trials.jsonl line 1 is damaged" in first
-        assert isinstance(second, runs.RunReport) and second.value is not None
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "members": {"a": {}}}', "null"])
-def test_a_damaged_group_is_said_in_one_line(tmp_path: Path, content: str) -> None:
-    (tmp_path / "group.json").write_text(content)
-    with pytest.raises(InputError, match=r"group.json is damaged or not of archloom"):
-        runs.Group.open(tmp_path)
-
-
-def test_a_group_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "group.json").write_text('{"format": 99, "members": {}}')
-    with pytest.raises(InputError, match="group format 99: install a newer archloom"):
-        runs.Group.open(tmp_path)
-
-
-def test_no_workers_is_an_error_and_not_a_run_for_ever(tmp_path: Path, small_table: Path) -> None:
-    with pytest.raises(InputError, match="workers=0: expected at least 1"):
-        runs.run_group(group_of(tmp_path / "group", small_table), 0)
-
-
-GROUP = """
-import sys
-from pathlib import Path
-from archloom import runs, store
-if __name__ == "__main__":
-    print("ready", flush=True)
-    runs.run_group(runs.Group.open(Path(sys.argv[1])), int(sys.argv[2]))
-"""
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_group_killed_in_the_middle_goes_on(
-    tmp_path: Path, small_table: Path, workers: int, listing: Callable[[Path], Listing]
-) -> None:
-    """Its workers end with it, and give their folders free."""
-    whole = group_of(tmp_path / "whole", small_table)
-    runs.run_group(whole, 1)
-    script = tmp_path / "group.py"
-    script.write_text(GROUP)
-    group = group_of(tmp_path / "group", small_table)
-    started = [path / "trials.jsonl" for path in group.paths]
-    with process(script, group.path, workers) as running:
-        deadline = time.monotonic() + 30
-        while not any(path.exists() and path.stat().st_size for path in started):
-            assert time.monotonic() < deadline and running.poll() is None, "it does not start"
-            time.sleep(0.005)
-        running.send_signal(signal.SIGKILL)
-        running.wait()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            outcome = runs.run_group(runs.Group.open(group.path), 1)
-    assert all(isinstance(report, runs.RunReport) for report in outcome), outcome
-    assert records(group) == records(whole)
-
-
-def test_two_processes_cannot_run_one_group(tmp_path: Path, small_table: Path) -> None:
-    group = group_of(tmp_path / "group", small_table)
-    lock = store.hold(group.path)
-    try:
-        with pytest.raises(StoreError, match=rf"being written by process {os.getpid()}"):
-            runs.run_group(group, 1)
-    finally:
-        store.release(group.path, lock)
-
-
 def test_a_request_is_plain_data(small_table: Path) -> None:
     request = request_for(small_table, constraints=("params<=3",))
     assert msgspec.json.decode(msgspec.json.encode(request), type=runs.Request) == request
@@ -697,30 +583,3 @@ def test_of_two_that_start_in_one_folder_the_second_is_told(tmp_path: Path, smal
     thread.join()
     assert len(second) == 1 and "already holds a run" in str(second[0])
     assert (path / "run.json").read_text() == "{}", "nothing was written over"
-
-
-def test_an_evaluator_that_dies_fails_its_trial_however_many_workers_there_are(tmp_path: Path) -> None:
-    problem = tmp_path / "problem.py"
-    problem.write_text(
-        "import os, archloom\n"
-        "space = archloom.Categorical({'a': [1, 2, 3]})\n"
-        "problem = archloom.Problem(space, lambda c: os._exit(7) if c['a'] == 2 else c['a'], goals={'s': 'max'})\n"
-    )
-    request = runs.Request("random", ProblemSpec(str(problem)), 0, Limits(3))
-    reports = [runs.run_folder(tmp_path / f"run-{workers}", request, workers) for workers in (1, 2)]
-    group = runs.Group.create(tmp_path / "group", {f"seed-{s}": replace(request, seed=s) for s in (0, 1)})
-    for report in (*reports, *runs.run_group(group, 2)):
-        assert isinstance(report, runs.RunReport)
-        assert [line.arch for line in report.history.failed] == ["a=2"] and report.value == 3.0
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_table_of_a_group_may_have_moved(tmp_path: Path, small_table: Path, workers: int) -> None:
-    old, new = tmp_path / "old.npz", tmp_path / "new.npz"
-    old.write_bytes(small_table.read_bytes())
-    request = runs.Request("random", ProblemSpec("nb201", str(old)), 0, Limits(9))
-    group = runs.Group.create(tmp_path / "group", {f"seed-{s}": replace(request, seed=s) for s in (0, 1)})
-    runs.run_folder(group.paths[0], group.members["seed-0"])
-    old.rename(new)
-    found = runs.run_group(runs.Group.open(group.path).on_table(new), workers, table=new)
-    assert [report.history.queries for report in found if isinstance(report, runs.RunReport)] == [9, 9]

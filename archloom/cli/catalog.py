@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from archloom.cli.exits import Exit
 from archloom.errors import InputError, unknown
 
 
@@ -110,7 +111,6 @@ def data_convert(file: Path, target: Path, kind: str | None) -> int:
 @click.argument("file", type=click.Path(path_type=Path))
 def data_verify(file: Path) -> int:
     """Check a table: its format, and the benchmark's known answers."""
-    from archloom.cli.main import Exit
     from archloom.data.tables import load_table
     from archloom.data.verify import verify
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archloom.cli import options, output
+from archloom.cli import options
 from archloom.cli.aside import stdout_aside
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
-    from archloom.runs import RunReport
+    pass
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -39,8 +39,8 @@ def compare(
     archloom compare random evolution cadam --on nb201 --queries 300 --seeds 10 --out runs/cmp
     archloom compare cadam slow=cadam --set slow.critic_lr=1e-4
     """
-    from archloom import runs
-    from archloom.cli.search import begin
+    from archloom import groups, runs
+    from archloom.cli.groups import begin
     from archloom.search import Limits
 
     labels = _by_label(strategies)
@@ -58,22 +58,7 @@ def compare(
     with stdout_aside():
         scenario, *_ = [runs.check(members[f"{label}/seed-0"]) for label in labels]
     path = out or options.free_folder(f"compare-{Path(spec.on).stem}")
-    return begin(runs.Group.create(path, members, comparison=True), scenario, workers, as_json, quiet)
-
-
-def show_comparison(by_label: Mapping[str, Sequence[RunReport]], path: Path, as_json: bool) -> int:
-    """Print a comparison."""
-    from archloom.analysis.report import compare as put_side_by_side
-    from archloom.analysis.report import format_comparison
-
-    output.note_early_endings(by_label)
-    if as_json:
-        tests = [test.to_json() for test in put_side_by_side(by_label).tests]
-        output.print_json(output.compare_object(by_label, tests))
-    else:
-        click.echo(format_comparison(by_label))
-        click.echo(output.next_steps(path, False))
-    return max(output.exit_code(reports) for reports in by_label.values())
+    return begin(groups.Group.create(path, members, comparison=True), scenario, workers, as_json, quiet)
 
 
 def _by_label(named: Sequence[str]) -> dict[str, str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from archloom.cli.exits import Exit
+
 EXTRAS = {
     "torch": ("train", "building and training networks"),
     "matplotlib": ("plots", "archloom plot"),
@@ -32,7 +34,6 @@ class Check:
 @click.command()
 def doctor() -> int:
     """Check Python, packages, tables and the disk. Exit code 1 if something needed does not work."""
-    from archloom.cli.main import Exit
 
     faults = 0
     for check in (*_python(), *_packages(), *_tables(), *_disk()):

@@ -105,7 +105,7 @@ def export(run: Path, target: Path) -> int:
 def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunReport]]:
     """Every started run below a folder, by label."""
     from archloom import runs
-    from archloom.cli.search import label_of
+    from archloom.cli.groups import label_of
 
     by_label: dict[str, list[RunReport]] = {}
     for path, request in _members(run).items():
@@ -119,10 +119,10 @@ def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunRepor
 
 
 def _members(run: Path) -> Mapping[Path, Request]:
-    from archloom import runs
+    from archloom import groups, runs
 
     if (run / "group.json").exists():
-        group = runs.Group.open(run)
+        group = groups.Group.open(run)
         return dict(zip(group.paths, group.members.values(), strict=True))
     return {run: runs.read_request(run)}
 

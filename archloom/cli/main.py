@@ -11,22 +11,12 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from enum import IntEnum
 from typing import Any, NoReturn
 
 import click
 
-from archloom.cli.output import Interrupted
+from archloom.cli.exits import Exit, Interrupted
 from archloom.errors import ArchloomError, InputError, unknown
-
-
-class Exit(IntEnum):
-    DONE = 0
-    FAILURES = 1
-    BAD_INPUT = 2
-    STOPPED = 3
-    INTERRUPTED = 130
-
 
 VERBS: Mapping[str, tuple[str, str]] = {
     "search": ("archloom.cli.search:search", "Search for an architecture."),

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from archloom.cli.exits import Exit, Interrupted
+
 if TYPE_CHECKING:
     from archloom.problems import Scenario
     from archloom.runs import RunReport
-
-
-class Interrupted(Exception):
-    """Ctrl-C while runs went on: says how to go on with them."""
 
 
 @contextmanager
@@ -131,7 +129,6 @@ def next_steps(path: Path, single_run: bool) -> str:
 
 def exit_code(reports: Sequence[RunReport]) -> int:
     """0, or 1 if trials failed or a run found nothing feasible."""
-    from archloom.cli.main import Exit
 
     clean = all(report.value is not None and not report.history.failed for report in reports)
     return Exit.DONE if clean else Exit.FAILURES

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,10 @@ import click
 from archloom.cli import options, output
 from archloom.cli.aside import stdout_aside
 from archloom.cli.progress import ProgressView
-from archloom.errors import InputError, StoreError
+from archloom.errors import InputError
 
 if TYPE_CHECKING:
-    from archloom.problems import Scenario
-    from archloom.runs import Group, Request, RunReport
+    pass
 
 
 @click.command()
@@ -37,7 +35,8 @@ def search(
     archloom search evolution --on nbgraph:cora --queries 300 --seeds 5 --workers 2
     archloom search random --on my_problem.py
     """
-    from archloom import runs, store
+    from archloom import groups, runs, store
+    from archloom.cli.groups import begin, show_runs
     from archloom.search import Limits
 
     if seed is not None and seeds is not None:
@@ -57,7 +56,7 @@ def search(
     path = out or options.free_folder(f"{strategy}-{Path(spec.on).stem}")
     store.check_free(path)
     if seeds is not None:
-        group = runs.Group.create(path, {f"seed-{request.seed}": request for request in requests})
+        group = groups.Group.create(path, {f"seed-{request.seed}": request for request in requests})
         return begin(group, scenario, workers, as_json, quiet)
     output.note_unmeasured(scenario)
     if workers > width:
@@ -77,11 +76,12 @@ def search(
 @options.output_options
 def resume(run: Path, workers: int, table: Path | None, changed: bool, as_json: bool, quiet: bool) -> int:
     """Go on with RUN, a folder of one run or many, wherever it stands; the answer is that of a run never stopped."""
-    from archloom import runs
+    from archloom import groups, runs
+    from archloom.cli.groups import go_on, show_runs
 
     options.check_workers(workers)
     if (run / "group.json").exists():
-        group = runs.Group.open(run)
+        group = groups.Group.open(run)
         return go_on(group if table is None else group.on_table(table), workers, as_json, quiet, table, changed)
     with stdout_aside():
         known = runs.read_report(run, table=table)
@@ -92,76 +92,3 @@ def resume(run: Path, workers: int, table: Path | None, changed: bool, as_json: 
             table=table, changed=changed,
         )  # fmt: skip
     return show_runs([report], run, as_json)
-
-
-def begin(group: Group, scenario: Scenario, workers: int, as_json: bool, quiet: bool) -> int:
-    """Say what there is to know of a new group, and run it."""
-    output.note_unmeasured(scenario)
-    output.announce(group.path, quiet)
-    return go_on(group, workers, as_json, quiet)
-
-
-def go_on(
-    group: Group, workers: int, as_json: bool, quiet: bool, table: Path | None = None, changed: bool = False
-) -> int:
-    """Run a group to its end and show it."""
-    with output.going_on(group.path):
-        by_label, failures = run_members(group, workers, quiet, table, changed)
-    if group.comparison or len(by_label) > 1:  # groups of an earlier version do not say what they are
-        from archloom.cli.compare import show_comparison
-
-        code = show_comparison(by_label, group.path, as_json)
-    else:
-        code = show_runs([report for reports in by_label.values() for report in reports], group.path, as_json)
-    if failures:
-        raise StoreError("; ".join(failures))
-    return code
-
-
-def run_members(
-    group: Group, workers: int, quiet: bool, table: Path | None, changed: bool
-) -> tuple[dict[str, list[RunReport]], list[str]]:
-    """Run every member: the reports by label, and what went wrong with those that have none."""
-    from archloom import runs, store
-
-    first = next(iter(group.members.values()))
-    with stdout_aside():
-        scenario = runs.check(first)
-    total = sum(request.limits.queries for request in group.members.values())
-    label = " ".join(dict.fromkeys(label_of(name, request) for name, request in group.members.items()))
-    with ProgressView(label, total, scenario.criteria, quiet) as view:
-        for path in group.paths:
-            with suppress(StoreError):  # a damaged record is that member's failure, told when its turn comes
-                view.add(store.read_lines(path))
-        outcome = runs.run_group(group, workers, view, table, changed)
-    by_label: dict[str, list[RunReport]] = {}
-    failures = []
-    for name, found in zip(group.members, outcome, strict=True):
-        if isinstance(found, str):
-            failures.append(f"{group.path / name}: {found}")
-        else:
-            by_label.setdefault(label_of(name, found.request), []).append(found)
-    if not by_label:
-        raise StoreError("; ".join(failures))
-    return by_label, failures
-
-
-def label_of(member: str, request: Request) -> str:
-    """What a member of a group is listed under: the folder above its seed, else its strategy."""
-    parent = Path(member).parent.name
-    return parent or request.strategy
-
-
-def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
-    """Print what came out of one strategy's runs: over all seeds, and the best of them."""
-    output.note_early_endings({reports[0].request.strategy: reports})
-    if as_json:
-        output.print_json(output.search_object(reports))
-    else:
-        from archloom.analysis.report import format_best, format_comparison
-
-        if len(reports) > 1:
-            click.echo(format_comparison({reports[0].request.strategy: reports}) + "\n")
-        click.echo(format_best(output.best_of(reports)))
-        click.echo(output.next_steps(path, len(reports) == 1))
-    return output.exit_code(reports)

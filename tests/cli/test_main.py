@@ -439,7 +439,7 @@ def test_interrupted_before_there_is_a_folder(
 def test_the_command_to_go_on_can_be_pasted(
     cli: Any, small_table: Path, planted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("archloom.runs.run_group", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("archloom.groups.run_group", raising(KeyboardInterrupt()))
     said = cli("search", "random", "--on", planted, "--seeds", 2, "--out", "a run")
     assert said.err.endswith("go on with: archloom resume 'a run'\n") and said.err.startswith("run folder: a run\n")
 

@@ -1,0 +1,20 @@
+"""How the command line ends: exit codes, and the interruption that says how to go on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """0 done; 1 done, but trials failed or nothing feasible was found; 2 bad input, nothing written; 3 a run could not
+    go on (disk full, folder held by another process, damaged record); 130 interrupted."""
+
+    DONE = 0
+    FAILURES = 1
+    BAD_INPUT = 2
+    STOPPED = 3
+    INTERRUPTED = 130
+
+
+class Interrupted(Exception):
+    """Ctrl-C while runs went on: says how to go on with them."""

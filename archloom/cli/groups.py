@@ -1,0 +1,106 @@
+"""What `search`, `compare` and `resume` share: a group of runs with its progress bar, and showing what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archloom.cli import output
+from archloom.cli.aside import stdout_aside
+from archloom.cli.progress import ProgressView
+from archloom.errors import StoreError
+
+if TYPE_CHECKING:
+    from archloom.groups import Group
+    from archloom.problems import Scenario
+    from archloom.runs import Request, RunReport
+
+
+def begin(group: Group, scenario: Scenario, workers: int, as_json: bool, quiet: bool) -> int:
+    """Say what there is to know of a new group, and run it."""
+    output.note_unmeasured(scenario)
+    output.announce(group.path, quiet)
+    return go_on(group, workers, as_json, quiet)
+
+
+def go_on(
+    group: Group, workers: int, as_json: bool, quiet: bool, table: Path | None = None, changed: bool = False
+) -> int:
+    """Run a group to its end and show it."""
+    with output.going_on(group.path):
+        by_label, failures = run_members(group, workers, quiet, table, changed)
+    if group.comparison or len(by_label) > 1:  # groups of an earlier version do not say what they are
+        code = show_comparison(by_label, group.path, as_json)
+    else:
+        code = show_runs([report for reports in by_label.values() for report in reports], group.path, as_json)
+    if failures:
+        raise StoreError("; ".join(failures))
+    return code
+
+
+def run_members(
+    group: Group, workers: int, quiet: bool, table: Path | None, changed: bool
+) -> tuple[dict[str, list[RunReport]], list[str]]:
+    """Run every member: the reports by label, and what went wrong with those that have none."""
+    from archloom import groups, runs, store
+
+    first = next(iter(group.members.values()))
+    with stdout_aside():
+        scenario = runs.check(first)
+    total = sum(request.limits.queries for request in group.members.values())
+    label = " ".join(dict.fromkeys(label_of(name, request) for name, request in group.members.items()))
+    with ProgressView(label, total, scenario.criteria, quiet) as view:
+        for path in group.paths:
+            with suppress(StoreError):  # a damaged record is that member's failure, told when its turn comes
+                view.add(store.read_lines(path))
+        outcome = groups.run_group(group, workers, view, table, changed)
+    by_label: dict[str, list[RunReport]] = {}
+    failures = []
+    for name, found in zip(group.members, outcome, strict=True):
+        if isinstance(found, str):
+            failures.append(f"{group.path / name}: {found}")
+        else:
+            by_label.setdefault(label_of(name, found.request), []).append(found)
+    if not by_label:
+        raise StoreError("; ".join(failures))
+    return by_label, failures
+
+
+def label_of(member: str, request: Request) -> str:
+    """What a member of a group is listed under: the folder above its seed, else its strategy."""
+    parent = Path(member).parent.name
+    return parent or request.strategy
+
+
+def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
+    """Print what came out of one strategy's runs: over all seeds, and the best of them."""
+    output.note_early_endings({reports[0].request.strategy: reports})
+    if as_json:
+        output.print_json(output.search_object(reports))
+    else:
+        from archloom.analysis.report import format_best, format_comparison
+
+        if len(reports) > 1:
+            click.echo(format_comparison({reports[0].request.strategy: reports}) + "\n")
+        click.echo(format_best(output.best_of(reports)))
+        click.echo(output.next_steps(path, len(reports) == 1))
+    return output.exit_code(reports)
+
+
+def show_comparison(by_label: Mapping[str, Sequence[RunReport]], path: Path, as_json: bool) -> int:
+    """Print a comparison."""
+    from archloom.analysis.report import compare as put_side_by_side
+    from archloom.analysis.report import format_comparison
+
+    output.note_early_endings(by_label)
+    if as_json:
+        tests = [test.to_json() for test in put_side_by_side(by_label).tests]
+        output.print_json(output.compare_object(by_label, tests))
+    else:
+        click.echo(format_comparison(by_label))
+        click.echo(output.next_steps(path, False))
+    return max(output.exit_code(reports) for reports in by_label.values())

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archloom import groups
+from archloom.cli.groups import label_of, run_members
+from archloom.errors import StoreError
+from archloom.problems import ProblemSpec
+from archloom.runs import Request
+from archloom.search import Limits
+
+
+def group_of(path: Path, table: Path) -> groups.Group:
+    spec = ProblemSpec("nb201", str(table))
+    return groups.Group.create(path, {f"a/seed-{s}": Request("random", spec, s, Limits(8)) for s in range(2)})
+
+
+def test_members_are_listed_under_the_folder_above_their_seed_else_their_strategy(small_table: Path) -> None:
+    request = Request("random", ProblemSpec("nb201", str(small_table)))
+    assert label_of("slow/seed-3", request) == "slow"
+    assert label_of("seed-3", request) == "random"
+
+
+def test_a_damaged_member_is_told_and_the_others_are_run(tmp_path: Path, small_table: Path) -> None:
+    group = group_of(tmp_path / "group", small_table)
+    run_members(group, 1, True, None, False)
+    (group.paths[0] / "trials.jsonl").write_bytes(b"damaged\n" * 3)
+    by_label, failures = run_members(group, 1, True, None, False)
+    assert [report.history.queries for report in by_label["a"]] == [8]
+    assert len(failures) == 1 and "seed-0: " in failures[0] and "line 1 is damaged" in failures[0]
+    (group.paths[1] / "trials.jsonl").write_bytes(b"damaged\n" * 3)
+    with pytest.raises(StoreError, match=r"seed-0.*seed-1"):
+        run_members(group, 1, True, None, False)

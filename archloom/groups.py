@@ -17,8 +17,8 @@ import msgspec
 from archloom import store
 from archloom.errors import ArchloomError, InputError, StoreError
 from archloom.executors.pool import Answer, Send, Work, WorkerPool
-from archloom.problems import resolve
-from archloom.runs import Request, RunReport, read_report, run_folder
+from archloom.problems import Scenario, resolve
+from archloom.runs import Request, RunReport, check, fingerprint, read_report, run_folder
 from archloom.search import Progress
 from archloom.store import Line
 
@@ -35,6 +35,8 @@ class Group:
     path: Path
     members: Mapping[str, Request]
     comparison: bool = False
+    made_with: str | None = None
+    """The SHA-256 of the table, or of the user's file, that the runs were begun with."""
 
     @property
     def paths(self) -> list[Path]:
@@ -42,16 +44,38 @@ class Group:
 
     def on_table(self, table: Path) -> Group:
         """The same runs with their table in another place."""
-        moved = {
-            name: replace(r, problem=resolve(replace(r.problem, table=str(table)))) for name, r in self.members.items()
-        }
-        return replace(self, members=moved)
+        return replace(self, members=_on_table(self.members, table))
+
+    def check(self, changed: bool = False) -> Scenario:
+        """Open what the runs were begun with, before any of them goes on; InputError if it is gone or another."""
+        request = next(iter(self.members.values()))
+        table = request.problem.table
+        if table is not None and not Path(table).is_file():
+            raise InputError(
+                f"{self.path} was made with table {table}, which is not there; put it back, or say where it is: "
+                f"archloom resume {self.path} --table FILE"
+            )
+        scenario = check(request)
+        if self.made_with is None or changed or self.made_with == fingerprint(scenario):
+            return scenario
+        raise InputError(
+            f"{self.path} was begun with another {'table' if table else 'file'} than {table or request.problem.on} is "
+            f"now; put the old one back, or start anew{'' if table else f', or archloom resume {self.path} --changed'}"
+        )
 
     @classmethod
-    def create(cls, path: Path, members: Mapping[str, Request], comparison: bool = False) -> Group:
-        """Write down what will run before anything runs."""
+    def create(
+        cls, path: Path, members: Mapping[str, Request], comparison: bool = False, scenario: Scenario | None = None
+    ) -> Group:
+        """Write down what will run before anything runs, and on which table: all members run on that of `scenario`."""
         store.check_free(path)
         members = {name: replace(r, problem=resolve(r.problem)) for name, r in members.items()}
+        made_with = None
+        if scenario is not None:
+            made_with = fingerprint(scenario)
+            table = scenario.problem.table
+            if table is not None and table.path is not None:
+                members = _on_table(members, table.path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -59,12 +83,13 @@ class Group:
         content = {
             "format": GROUP_FORMAT,
             "comparison": comparison,
+            "made_with": made_with,
             "members": {name: msgspec.to_builtins(r) for name, r in members.items()},
         }
         with _group_lock(path):
             store.check_free(path)  # again: somebody may have been quicker
             store.write_json(path / "group.json", content)
-        return cls(path, members, comparison)
+        return cls(path, members, comparison, made_with)
 
     @classmethod
     def open(cls, path: Path) -> Group:
@@ -75,11 +100,15 @@ class Group:
             members = {name: msgspec.convert(r, Request) for name, r in content["members"].items()}
             if not members:
                 raise InputError(f"{path}/group.json names no runs: it is damaged or not of archloom")
-            return cls(path, members, bool(content.get("comparison")))
+            return cls(path, members, bool(content.get("comparison")), content.get("made_with"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path}/group.json is damaged or not of archloom ({error})") from None
+
+
+def _on_table(members: Mapping[str, Request], table: Path) -> dict[str, Request]:
+    return {name: replace(r, problem=resolve(replace(r.problem, table=str(table)))) for name, r in members.items()}
 
 
 def run_group(
@@ -129,8 +158,8 @@ def _member_worker() -> Work:
 
 
 def _member(path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool) -> RunReport:
-    """Run one member. Where the table has moved, a member that was begun knows its own request better."""
-    begun = table is not None and (path / "run.json").exists()
+    """Run one member. One that was begun knows its own request."""
+    begun = (path / "run.json").exists()
     return run_folder(path, None if begun else request, progress=progress, table=table, changed=changed)
 
 

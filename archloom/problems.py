@@ -10,7 +10,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -244,17 +244,27 @@ def choose(problem: Problem, spec: ProblemSpec) -> Scenario:
     objectives = spec.objectives or problem.default_objectives()
     for name in objectives:
         if name not in problem.goals:
-            raise unknown("objective", name, problem.goals)
+            raise _unknown_metric("objective", name, problem.goals, problem, spec)
     wanted = criteria(objectives, problem.goals, spec.constraints)
     for constraint in wanted.constraints:
         if constraint.metric not in problem.goals:
-            raise unknown("metric in a constraint", constraint.metric, problem.goals)
+            raise _unknown_metric("metric in a constraint", constraint.metric, problem.goals, problem, spec)
     for name in spec.report:
         if name not in problem.reportable():
-            raise unknown("metric to report", name, problem.reportable())
+            raise _unknown_metric("metric to report", name, problem.reportable(), problem, spec)
     report = spec.report or problem.default_report(objectives)
     problem.check(wanted)
     return Scenario(spec, problem, wanted, report, problem.evaluator(wanted.metrics, report))
+
+
+def _unknown_metric(kind: str, name: str, known: Iterable[str], problem: Problem, spec: ProblemSpec) -> InputError:
+    """The error for a metric that is not there; where an official table would have more, it says how to get that."""
+    error, benchmark = unknown(kind, name, known), catalog.BENCHMARKS.get(spec.on)
+    if problem.data is None or benchmark is None or not benchmark.sources or problem.data.name == benchmark.file_name:
+        return error
+    return InputError(
+        f"{error}; {problem.data.name} is not the official table: archloom data fetch {spec.on} gets that"
+    )
 
 
 def open_evaluator(spec: ProblemSpec) -> Evaluator:

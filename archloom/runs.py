@@ -327,7 +327,7 @@ def _reopen(path: Path, manifest: Mapping[str, Any], table: Path | None, changed
     if made_with is None:
         if table is not None:
             raise InputError(f"--table {table}: {path} is a run of {request.problem.on}, which takes no table")
-        if not changed:
+        if not changed and _summary(path).get("ending") is None:  # a finished run evaluates nothing more
             _check_unchanged(path, request, manifest)
         scenario = open_scenario(request.problem)
     else:
@@ -367,6 +367,14 @@ def _check_unchanged(path: Path, request: Request, manifest: Mapping[str, Any]) 
             f"{file} has changed since {path} was begun, so new trials would not compare with old ones; put the old "
             f"file back, start a new run, or go on all the same: archloom resume {path} --changed"
         )
+
+
+def fingerprint(scenario: Scenario) -> str | None:
+    """The SHA-256 of the table or the user's file behind a scenario."""
+    if scenario.problem.data is not None:
+        return scenario.problem.data.sha256
+    file = user_file(scenario.spec)
+    return _sha256(file) if file is not None else None
 
 
 def _sha256(file: Path) -> str:

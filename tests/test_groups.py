@@ -176,3 +176,39 @@ def test_the_table_of_a_group_may_have_moved(tmp_path: Path, small_table: Path, 
     old.rename(new)
     found = groups.run_group(groups.Group.open(group.path).on_table(new), workers, table=new)
     assert [report.history.queries for report in found if isinstance(report, runs.RunReport)] == [9, 9]
+
+
+def test_a_group_stays_on_the_table_it_was_begun_with(
+    tmp_path: Path, small_table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ARCHLOOM_DATA says when it goes on."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "nb201.npz").write_bytes(small_table.read_bytes())
+    monkeypatch.setenv("ARCHLOOM_DATA", str(tmp_path / "data"))
+    request = runs.Request("random", ProblemSpec("nb201"), 0, Limits(9))
+    members = {f"seed-{s}": replace(request, seed=s) for s in (0, 1)}
+    groups.Group.create(tmp_path / "group", members, scenario=runs.check(request))
+    monkeypatch.delenv("ARCHLOOM_DATA")
+    group = groups.Group.open(tmp_path / "group")
+    assert group.check().problem.data is not None
+    assert all(isinstance(report, runs.RunReport) for report in groups.run_group(group, 1))
+    (tmp_path / "data" / "nb201.npz").rename(tmp_path / "moved.npz")
+    with pytest.raises(InputError, match=r"nb201.npz, which is not there; .*archloom resume .*group --table FILE"):
+        group.check()
+    assert group.on_table(tmp_path / "moved.npz").check().problem.data is not None
+
+
+def test_a_group_whose_file_changed_is_refused_before_any_member_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    text = (
+        "import archloom\nspace = archloom.Categorical({'a': [1, 2]})\n"
+        "problem = archloom.Problem(space, lambda c: c['a'], goals={'s': 'max'})\n"
+    )
+    file.write_text(text)
+    request = runs.Request("random", ProblemSpec(str(file)), 0, Limits(2))
+    groups.Group.create(tmp_path / "group", {"seed-0": request}, scenario=runs.check(request))
+    file.write_text(text + "# changed")
+    group = groups.Group.open(tmp_path / "group")
+    with pytest.raises(InputError, match=r"begun with another file .*archloom resume .*group --changed"):
+        group.check()
+    assert group.check(changed=True).objectives == ("s",)

@@ -528,6 +528,8 @@ def test_a_problem_file_imports_its_neighbours_in_workers_too(tmp_path: Path, mi
 def test_a_problem_file_that_changed_is_noticed(tmp_path: Path, mine: ProblemSpec) -> None:
     runs.run_folder(tmp_path / "run", runs.Request("random", mine, 0, Limits(9)))
     (tmp_path / "code" / "mine.py").write_text(MINE + "# better")
+    assert runs.run_folder(tmp_path / "run").value == 90.0, "a finished run evaluates nothing more"
+    (tmp_path / "run" / "summary.json").unlink()
     with pytest.raises(InputError, match=r"mine.py has changed since .*archloom resume .* --changed"):
         runs.run_folder(tmp_path / "run")
     assert runs.run_folder(tmp_path / "run", changed=True).value == 90.0

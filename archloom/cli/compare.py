@@ -58,7 +58,7 @@ def compare(
     with stdout_aside():
         scenario, *_ = [runs.check(members[f"{label}/seed-0"]) for label in labels]
     path = out or options.free_folder(f"compare-{Path(spec.on).stem}")
-    return begin(groups.Group.create(path, members, comparison=True), scenario, workers, as_json, quiet)
+    return begin(groups.Group.create(path, members, True, scenario), scenario, workers, as_json, quiet)
 
 
 def _by_label(named: Sequence[str]) -> dict[str, str]:

@@ -46,11 +46,10 @@ def run_members(
     group: Group, workers: int, quiet: bool, table: Path | None, changed: bool
 ) -> tuple[dict[str, list[RunReport]], list[str]]:
     """Run every member: the reports by label, and what went wrong with those that have none."""
-    from archloom import groups, runs, store
+    from archloom import groups, store
 
-    first = next(iter(group.members.values()))
     with stdout_aside():
-        scenario = runs.check(first)
+        scenario = group.check(changed)
     total = sum(request.limits.queries for request in group.members.values())
     label = " ".join(dict.fromkeys(label_of(name, request) for name, request in group.members.items()))
     with ProgressView(label, total, scenario.criteria, quiet) as view:
@@ -87,7 +86,7 @@ def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
         if len(reports) > 1:
             click.echo(format_comparison({reports[0].request.strategy: reports}) + "\n")
         click.echo(format_best(output.best_of(reports)))
-        click.echo(output.next_steps(path, len(reports) == 1))
+        click.echo(output.next_steps(path, reports[0] if len(reports) == 1 else None))
     return output.exit_code(reports)
 
 
@@ -102,5 +101,5 @@ def show_comparison(by_label: Mapping[str, Sequence[RunReport]], path: Path, as_
         output.print_json(output.compare_object(by_label, tests))
     else:
         click.echo(format_comparison(by_label))
-        click.echo(output.next_steps(path, False))
+        click.echo(output.next_steps(path, None))
     return max(output.exit_code(reports) for reports in by_label.values())

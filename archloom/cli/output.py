@@ -115,13 +115,16 @@ def best_of(reports: Sequence[RunReport]) -> RunReport:
     return max(found, key=lambda pair: pair[1].history.gain(pair[0]))[1] if found else reports[0]
 
 
-def next_steps(path: Path, single_run: bool) -> str:
-    """What to type next."""
+def next_steps(path: Path, single: RunReport | None) -> str:
+    """What to type next; for a single run also what can be done with its architecture."""
+    from archloom.spaces.base import HasSource
+
     typed = shlex.quote(str(path))
     lines = [f"run folder: {path}", f"next: archloom plot {typed}"]
-    if single_run:
+    if single is not None:
+        written = "cell.py" if isinstance(single.scenario.space, HasSource) else "best.json"
         lines.append(f"      archloom plot {typed} --kind cell -o cell.png")
-        lines.append(f"      archloom export {typed} -o cell.py")
+        lines.append(f"      archloom export {typed} -o {written}")
     else:
         lines.append(f"      archloom best {typed}")
     return "\n".join(lines)

@@ -56,7 +56,7 @@ def search(
     path = out or options.free_folder(f"{strategy}-{Path(spec.on).stem}")
     store.check_free(path)
     if seeds is not None:
-        group = groups.Group.create(path, {f"seed-{request.seed}": request for request in requests})
+        group = groups.Group.create(path, {f"seed-{r.seed}": r for r in requests}, scenario=scenario)
         return begin(group, scenario, workers, as_json, quiet)
     output.note_unmeasured(scenario)
     if workers > width:

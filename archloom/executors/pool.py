@@ -14,11 +14,13 @@ import pickle
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -31,6 +33,9 @@ Work = Callable[[Any, Send], Any]
 MAX_ATTEMPTS = 3
 """How often a task is tried before a dying worker is blamed on the task."""
 
+
+LOOK_EVERY_S = 0.5
+"""How often silent workers are looked after."""
 
 END_WITHIN_S = 2.0
 """How long a worker that is told to end may take."""
@@ -96,7 +101,10 @@ class WorkerPool:
         while self._queue or any(worker.task for worker in self._workers):
             self._feed()
             by_pipe = {worker.pipe: worker for worker in self._workers if worker.task}
-            events = [event for pipe in wait(list(by_pipe)) if (event := self._hear(by_pipe[pipe]))]  # type: ignore[index]
+            heard = wait(list(by_pipe), timeout=LOOK_EVERY_S)
+            events = [event for pipe in heard if (event := self._hear(by_pipe[pipe]))]  # type: ignore[index]
+            if not heard:
+                events = [event for worker in by_pipe.values() if (event := self._look_after(worker))]
             if events:
                 return events
         return ()
@@ -107,12 +115,14 @@ class WorkerPool:
         for worker in self._workers:
             worker.pipe.close()  # which is how an idle worker learns that it may go, and clean up behind it
             if worker.task is not None:
-                worker.process.terminate()
+                _signal_group(worker, signal.SIGTERM)
+        deadline = time.monotonic() + END_WITHIN_S
         for worker in self._workers:
-            worker.process.join(END_WITHIN_S)
-            if worker.process.is_alive():  # it does not listen
-                worker.process.kill()
-                worker.process.join()
+            # Not join(timeout): it waits for every copy of a file descriptor that forked children hold, too.
+            while worker.process.is_alive() and time.monotonic() < deadline:
+                time.sleep(0.002)
+            _signal_group(worker, signal.SIGKILL)
+            worker.process.join()
         self._workers.clear()
         self._queue.clear()
 
@@ -135,7 +145,9 @@ class WorkerPool:
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(self._setup, theirs), daemon=False)
+        # A worker's own children are started as this process would start them, not as workers are.
+        method = mp.get_start_method(allow_none=True) or mp.get_all_start_methods()[0]
+        process = self._context.Process(target=_serve, args=(self._setup, theirs, method), daemon=False)
         with _without_interrupts():
             process.start()
         theirs.close()  # else the death of the worker would not close the pipe
@@ -164,8 +176,15 @@ class WorkerPool:
         worker.task = None
         return Answer(task.id, value) if kind is Answer else Answer(task.id, error=value)
 
+    def _look_after(self, worker: _Worker) -> Answer | None:
+        """A dead worker's children may hold its end of the pipe open, so that silence alone does not tell."""
+        if worker.task is None or worker.process.is_alive() or worker.pipe.poll():
+            return None
+        return self._bury(worker, worker.task)
+
     def _bury(self, worker: _Worker, task: _Task) -> Answer | None:
         worker.process.join()
+        _signal_group(worker, signal.SIGKILL)
         worker.pipe.close()
         self._workers.remove(worker)
         cause = _cause_of_death(worker.process.exitcode)
@@ -181,10 +200,13 @@ class WorkerPool:
         return Answer(task.id, error=f"the worker died {MAX_ATTEMPTS} times: {', '.join(task.deaths)}")
 
 
-def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
+def _serve(setup: Callable[[], Work], pipe: Connection, start_method: str) -> None:
     """A worker's life: build the function, answer tasks until the parent closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    os.setpgid(0, 0)  # with its children a group of its own: Ctrl-C is the parent's to handle, and none outlives it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets one that came meanwhile
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    mp.set_start_method(start_method, force=True)
     sys.stdout = sys.stderr  # what a task prints is not the command's output,
     os.dup2(2, 1)  # nor what its own child processes print
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -212,6 +234,7 @@ def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
     """What is started here begins life deaf to Ctrl-C, until it can ignore it; a Ctrl-C meanwhile comes afterwards."""
+    resource_tracker.ensure_running()  # whose own start would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -227,12 +250,22 @@ def _send(pipe: Connection, message: tuple[Any, Any]) -> None:
         pipe.send((None, f"the answer cannot be sent to another process: {error}"))
 
 
+def _signal_group(worker: _Worker, number: signal.Signals) -> None:
+    """Signal a worker and whatever it has started; before it has a group of its own, the worker alone."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(worker.process.pid, number)
+        return
+    with suppress(ProcessLookupError):
+        if worker.process.is_alive():
+            os.kill(worker.process.pid, number)
+
+
 def _end_with_parent() -> None:
     """A parent that was killed cannot stop its workers; without this they would hold its run folders."""
     parent = mp.parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)
 
 
 def _told(error: Exception) -> str:

@@ -99,6 +99,7 @@ def test_a_table_that_was_moved_can_be_named(cli: Any, small_table: Path) -> Non
 def test_a_problem_that_has_changed_is_gone_on_with_if_told(cli: Any, planted: Path) -> None:
     cli("search", "random", "--on", planted, "--queries", 5, "--json", "--out", "run")
     planted.write_text(planted.read_text() + "\n# a remark\n")
+    (cli.home / "run" / "summary.json").unlink()  # as if it had been stopped
     assert "--changed" in cli.refuses("resume", "run", says=["has changed since"])
     assert cli("resume", "run", "--changed", "--json").code == 0
 

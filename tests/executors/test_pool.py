@@ -57,6 +57,17 @@ def work(payload, send):
         os._exit(value)
     if kind == "kill":
         os.kill(os.getpid(), value)
+    if kind == "orphan":
+        multiprocessing.get_context("fork").Process(target=time.sleep, args=(value,)).start()
+        os._exit(7)
+    if kind == "subprocess":
+        import subprocess
+
+        child = subprocess.Popen(["sleep", "60"])
+        Path(value).write_text(str(child.pid))
+        child.wait()
+    if kind == "method":
+        return multiprocessing.get_start_method()
     if kind == "child":
         with multiprocessing.get_context("spawn").Pool(1) as own:
             return own.apply(abs, (-value,))
@@ -279,3 +290,34 @@ def _alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+def test_a_dead_worker_is_noticed_though_its_child_holds_the_pipe(open_pool: Callable[..., WorkerPool]) -> None:
+    workers, started = open_pool(), time.monotonic()
+    workers.submit(0, ("orphan", 60))
+    (answer,) = everything(workers)
+    assert isinstance(answer, Answer) and (answer.error or "").startswith("the worker died 3 times: exit code 7")
+    assert time.monotonic() - started < 20
+
+
+def test_nothing_that_a_worker_started_outlives_it(open_pool: Callable[..., WorkerPool], tmp_path: Path) -> None:
+    workers = open_pool()
+    workers.submit(0, ("subprocess", str(tmp_path / "pid")))
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    child = int((tmp_path / "pid").read_text())
+    os.kill(child, 0)
+    workers.close()
+    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline, "it is still there"
+        time.sleep(0.01)
+
+
+def test_workers_start_their_children_as_their_parent_would(open_pool: Callable[..., WorkerPool]) -> None:
+    import multiprocessing
+
+    workers = open_pool()
+    workers.submit(0, ("method", None))
+    assert everything(workers) == [Answer(0, multiprocessing.get_all_start_methods()[0])]

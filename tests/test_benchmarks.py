@@ -29,7 +29,7 @@ def test_quality(data_dir: Path, tmp_path: Path) -> None:
 def test_speed(data_dir: Path, tmp_path: Path) -> None:
     found = smoke("speed", data_dir, tmp_path)
     assert found["durable_overhead_ms_per_trial"] > 0
-    assert 0 < found["open_table_s"] < 1, "0.03 s on an idle machine"
+    assert 0 < found["open_table_s"] < 0.3, "0.03 s on an idle machine"
     assert found["open_table_extra_mb"] < 150
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 

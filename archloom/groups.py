@@ -56,7 +56,8 @@ class Group:
                 f"archloom resume {self.path} --table FILE"
             )
         scenario = check(request)
-        if self.made_with is None or changed or self.made_with == fingerprint(scenario):
+        accepted = changed and table is None  # a file may be gone on with, another table never
+        if self.made_with is None or accepted or self.made_with == fingerprint(scenario):
             return scenario
         raise InputError(
             f"{self.path} was begun with another {'table' if table else 'file'} than {table or request.problem.on} is "

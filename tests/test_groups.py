@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from archloom import groups, runs, store
+from archloom.data.tables import load_table, save_table
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.search import Limits
@@ -196,6 +197,14 @@ def test_a_group_stays_on_the_table_it_was_begun_with(
     with pytest.raises(InputError, match=r"nb201.npz, which is not there; .*archloom resume .*group --table FILE"):
         group.check()
     assert group.on_table(tmp_path / "moved.npz").check().problem.data is not None
+    other = load_table(small_table)
+    metrics = {name: other.metric(name) + 1 for name in other.metrics}
+    save_table(
+        tmp_path / "other.npz", space=other.space, gene_names=other.gene_names, options=other.options,
+        genes=other.genes, metrics=metrics, goals=other.goals, source="another", units=other.units,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="begun with another table"):
+        group.on_table(tmp_path / "other.npz").check(changed=True)
 
 
 def test_a_group_whose_file_changed_is_refused_before_any_member_goes_on(tmp_path: Path) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
+import subprocess
+import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -163,3 +168,27 @@ def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     for library in ("OMP", "OPENBLAS", "MKL"):
         monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
     return CommandLine(home, capsys)
+
+
+Process = Callable[..., AbstractContextManager["subprocess.Popen[str]"]]
+
+
+@contextmanager
+def _process(*arguments: object, **how: Any) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    child = subprocess.Popen(
+        [sys.executable, *map(str, arguments)], env=environment, text=True, start_new_session=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how},
+    )  # fmt: skip
+    try:
+        yield child
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+
+
+@pytest.fixture
+def process() -> Process:
+    """Starts Python with some arguments in a process group of its own, of which nothing is left afterwards."""
+    return _process

@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,21 +18,6 @@ from archloom.problems import ProblemSpec
 from archloom.search import Limits
 
 Listing = Any
-
-
-@contextmanager
-def process(*arguments: object, **how: Any) -> Iterator[subprocess.Popen[str]]:
-    """A process in a group of its own, of which nothing is left afterwards."""
-    child = subprocess.Popen(
-        [sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}, **how,
-    )  # fmt: skip
-    try:
-        yield child
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
 
 
 def group_of(path: Path, table: Path, seeds: int = 3) -> groups.Group:
@@ -119,7 +101,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_group_killed_in_the_middle_goes_on(
-    tmp_path: Path, small_table: Path, workers: int, listing: Callable[[Path], Listing]
+    process: Any, tmp_path: Path, small_table: Path, workers: int, listing: Callable[[Path], Listing]
 ) -> None:
     """Its workers end with it, and give their folders free."""
     whole = group_of(tmp_path / "whole", small_table)

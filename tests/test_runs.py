@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,23 +229,8 @@ print(json.dumps({"killed": killed, "finished": finished, "torn": torn, "lengths
 '''
 
 
-@contextmanager
-def process(*arguments: object, **how: Any) -> Iterator[subprocess.Popen[str]]:
-    """A process in a group of its own, of which nothing is left afterwards."""
-    child = subprocess.Popen(
-        [sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}, **how,
-    )  # fmt: skip
-    try:
-        yield child
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-
-
 @pytest.mark.parametrize("width", [1, 3])
-def test_killed_at_random_instants(tmp_path: Path, small_table: Path, strategy: str, width: int) -> None:
+def test_killed_at_random_instants(process: Any, tmp_path: Path, small_table: Path, strategy: str, width: int) -> None:
     """With five strategies, 130 kills in all; every run that was killed comes out byte for byte the same."""
     kills = 13
     with process("-c", KILLER, strategy, small_table, tmp_path, kills, width) as killer:

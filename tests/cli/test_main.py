@@ -10,8 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +22,10 @@ from archloom.cli.main import VERBS, Exit
 from archloom.errors import InputError, StoreError
 
 
-@contextmanager
-def archloom(*arguments: object, **how: Any) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process group of its own, of which nothing is left afterwards."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "archloom", *map(str, arguments)], env=environment, text=True, start_new_session=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how},
-    )  # fmt: skip
-    try:
-        yield child
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
+@pytest.fixture
+def archloom(process: Any) -> Any:
+    """Starts an archloom command."""
+    return lambda *arguments, **how: process("-m", "archloom", *arguments, **how)
 
 
 # -- bad input ----------------------------------------------------------------------------------------------------
@@ -324,7 +313,9 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "False"
 
 
-def test_a_reader_that_goes_away_is_no_traceback() -> None:
+def test_a_reader_that_goes_away_is_no_traceback(
+    archloom: Any,
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with archloom("list", stdout=writer) as command:
@@ -334,7 +325,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_output_that_cannot_be_written_is_one_line() -> None:
+def test_output_that_cannot_be_written_is_one_line(archloom: Any) -> None:
     with Path("/dev/full").open("w") as full, archloom("list", stdout=full) as command:
         _, err = command.communicate(timeout=60)
     assert err == "archloom: No space left on device\n" and command.returncode == 3
@@ -373,7 +364,7 @@ def wait_for(file: Path, command: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_killed_and_resumed_from_the_command_line(tmp_path: Path, workers: int) -> None:
+def test_killed_and_resumed_from_the_command_line(archloom: Any, tmp_path: Path, workers: int) -> None:
     problem = tmp_path / "slow.py"
     problem.write_text(SLOW)
     asked = ["search", "evolution", "--on", problem, "--queries", 40, "--width", 2, "--set", "population=8",
@@ -406,7 +397,7 @@ def test_killed_and_resumed_from_the_command_line(tmp_path: Path, workers: int) 
 
 
 @pytest.mark.parametrize("seeds", [(), ("--seeds", 2)])
-def test_interrupted_from_the_keyboard(tmp_path: Path, seeds: tuple[object, ...]) -> None:
+def test_interrupted_from_the_keyboard(archloom: Any, tmp_path: Path, seeds: tuple[object, ...]) -> None:
     """The folder is told twice: at the start, and with what to type next, which goes on from there."""
     problem = tmp_path / "slow.py"
     problem.write_text(SLOW)
@@ -475,7 +466,7 @@ problem = archloom.Problem(archloom.Categorical({"a": [1, 2, 3]}), evaluate, {"s
 
 @pytest.mark.parametrize("more", [(), ("--seeds", 2), ("--seeds", 2, "--workers", 2)])
 def test_the_object_is_alone_on_standard_output(
-    tmp_path: Path, more: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+    archloom: Any, tmp_path: Path, more: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever a user's code, its libraries and its children write."""
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # it would have the C library write at once
@@ -502,7 +493,7 @@ main()
 """
 
 
-def test_a_disk_that_is_full_is_exit_code_3_and_the_run_goes_on(tmp_path: Path, planted: Path) -> None:
+def test_a_disk_that_is_full_is_exit_code_3_and_the_run_goes_on(archloom: Any, tmp_path: Path, planted: Path) -> None:
     """A limit on the size of files: no room for the record's next line."""
     asked = [*map(str, ["search", "random", "--on", planted, "--queries", 200, "--quiet", "--json", "--out"])]
     with archloom(*asked, tmp_path / "whole") as command:

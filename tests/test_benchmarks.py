@@ -46,7 +46,7 @@ def test_spaces(data_dir: Path, tmp_path: Path, cell_index: Any, shared_cache: P
     assert found["keys_ratio"] > 50, "more than 300 with all cells"
     assert found["nb101_env_steps_per_s"] > 10_000
     assert found["darts_env_steps_per_s"] > 500
-    assert found["surrogate_architectures_per_s"] > 5_000
+    assert found["surrogate_architectures_per_s"] > 15_000, "70,000 on one idle core"
     assert 10 < found["local_search_queries"] < 200
     assert 10 < found["local_search_best_of_50_queries"] < 1_000
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"

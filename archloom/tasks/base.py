@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
 
 from archloom.nets.state import TrainingState
 from archloom.types import Arch, Goal
@@ -47,6 +49,24 @@ class Training(Protocol):
 
 
 @runtime_checkable
+class EvaluatedFinally(Protocol):
+    """A training that is measured more thoroughly after a search than within it; others are just evaluated again."""
+
+    def evaluate_finally(self) -> Mapping[str, float]:
+        """What people are to read of it, by name; it changes nothing that training depends on."""
+        ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A training of something that makes images."""
+
+    def generate(self, count: int) -> Iterator[Tensor]:
+        """Batches of images (B, c, h, w), `count` in all, with values from 0 to 255; the same ones when asked again."""
+        ...
+
+
+@runtime_checkable
 class Task(Protocol):
     """What is trained for, on what data. A user adds a task in one file."""
 
@@ -76,6 +96,8 @@ class SuppliedTask(Task, Protocol):
     """The space to search where nothing else is said,"""
     space_settings: Mapping[str, Any]
     """and what any space for this task must be told: how many classes there are, say."""
+    final_options: Collection[str]
+    """Those of its options that concern the measuring alone, so that `archloom evaluate` may change them."""
     data: Any
     """What it trains on, with its `name`, its `sha256` and its `source` in words."""
 

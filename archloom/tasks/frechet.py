@@ -1,22 +1,29 @@
 """How far generated images are from real ones: the Fréchet distance of their features (Heusel et al. 2017).
 
 With the features of one Inception network this is the FID. With others it is another number, which must not be
-compared with one: so every metric is named after what its features come from.
+compared with one: so every metric is named after what its features come from. The same holds for the Inception Score,
+which there is where features lead on to classes.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from archloom.data import pretrained
 from archloom.errors import InputError, unknown
-from archloom.nets.efficientnet_lite0 import EfficientNetLite0, pretrained
+from archloom.nets import efficientnet_lite0
+from archloom.nets.efficientnet_lite0 import EfficientNetLite0
+from archloom.nets.inception import load_inception
+from archloom.tasks.inception_score import inception_score
 
 # -- the distance -------------------------------------------------------------------------------------------------
 
@@ -98,56 +105,122 @@ class Described(nn.Module):
         return out
 
 
-def _efficientnet_lite0() -> nn.Module:
-    return Described(pretrained())
+class Metrics(NamedTuple):
+    """What the numbers of an extractor are called."""
+
+    distance: str
+    score: str
+
+    @classmethod
+    def of(cls, name: str) -> Metrics:
+        """Names that nobody takes for the published ones."""
+        return cls(f"frechet_{name}", f"inception_score_{name}")
 
 
-EXTRACTORS: Mapping[str, Callable[[], nn.Module]] = {"efficientnet_lite0": _efficientnet_lite0, "pixels": Pixels}
-"""What makes a network of images (B, c, h, w), with values from 0 to 255, to features (B, d)."""
+class Supplied(NamedTuple):
+    """How an extractor is opened, given the environment's variables, and what its numbers are called."""
+
+    open: Callable[[Mapping[str, str]], nn.Module]
+    metrics: Metrics
+
+
+def _lite0(environ: Mapping[str, str]) -> nn.Module:
+    return Described(efficientnet_lite0.pretrained())
+
+
+def _inception(environ: Mapping[str, str]) -> nn.Module:
+    return load_inception(pretrained.locate("inception", environ))
+
+
+def _pixels(environ: Mapping[str, str]) -> nn.Module:
+    return Pixels()
+
+
+EXTRACTORS: Mapping[str, Supplied] = {
+    "efficientnet_lite0": Supplied(_lite0, Metrics.of("efficientnet_lite0")),
+    "inception": Supplied(_inception, Metrics("fid", "inception_score")),
+    "pixels": Supplied(_pixels, Metrics.of("pixels")),
+}
+"""Networks of images (B, c, h, w), with values from 0 to 255, to features (B, d). Only one of them makes an FID."""
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A network of features that also says what it takes images for."""
+
+    def logits(self, features: Tensor) -> Tensor:
+        """(B, d) to (B, classes)."""
+        ...
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network of images (B, c, h, w), with values from 0 to 255, to features (B, d), and what it is called."""
+    """A network of images (B, c, h, w), with values from 0 to 255, to features (B, d), and what its numbers are called.
+
+    `metrics.score` is measured where the network is a `Classifier`.
+    """
 
     name: str
     network: nn.Module
+    metrics: Metrics
 
     @property
-    def metric(self) -> str:
-        """What the Fréchet distance of these features is called."""
-        return f"frechet_{self.name}"
+    def scores(self) -> tuple[str, ...]:
+        """What the Inception Score and its deviation are called; () where there are no classes."""
+        if not isinstance(self.network, Classifier):
+            return ()
+        return self.metrics.score, f"{self.metrics.score}_std"
 
     def describe(self, batches: Iterable[Tensor]) -> Gaussian:
         """The distribution of the features of batches of images; it is computed on the CPU."""
-        with torch.no_grad():
-            return gaussian(self._features(images).cpu() for images in batches)
+        return gaussian(features.cpu() for features in self._features(batches))
 
-    def _features(self, images: Tensor) -> Tensor:
-        features = self.network(images)
-        if not isinstance(features, Tensor) or features.shape[:1] != images.shape[:1] or features.dim() != 2:
-            what = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
-            raise InputError(
-                f"extractor {self.name!r} makes {what} of images {tuple(images.shape)}: expected features (images, d)"
-            )
-        return features
+    def measure(self, real: Gaussian, batches: Iterable[Tensor]) -> dict[str, float]:
+        """All metrics of generated images, which are looked at once, against the features of real ones.
+
+        NaN where an image, a feature or a logit is not finite.
+        """
+        logits: list[Tensor] = []
+
+        def seen() -> Iterator[Tensor]:
+            for features in self._features(batches):
+                if isinstance(self.network, Classifier):
+                    logits.append(self.network.logits(features).cpu())
+                yield features.cpu()
+
+        distance = frechet_distance(real, gaussian(seen()))
+        scores = inception_score(torch.cat(logits)) if logits else ()
+        return {self.metrics.distance: distance, **dict(zip(self.scores, scores, strict=True))}
+
+    def _features(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        for images in batches:
+            with torch.no_grad():
+                features = self.network(images)
+            if not isinstance(features, Tensor) or features.shape[:1] != images.shape[:1] or features.dim() != 2:
+                what = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+                raise InputError(
+                    f"extractor {self.name!r} makes {what} of images {tuple(images.shape)}: expected features "
+                    "(images, d)"
+                )
+            yield features
 
 
-def open_extractor(name: str, device: torch.device) -> Extractor:
+def open_extractor(name: str, device: torch.device, environ: Mapping[str, str] | None = None) -> Extractor:
     """The extractor of this name: one of `EXTRACTORS`, or what a function of the user's returns, as `module:function`.
 
-    The function takes nothing and returns a PyTorch module (see `Extractor`); its name is the extractor's. For the FID
-    itself, let it return a module around the TorchScript file `inception-2015-12-05.pt` that NVIDIA publishes with
-    StyleGAN: its `forward(images, return_features=True)` takes images of three channels. No weights of that network
-    come with any package, so it is not here.
-
-    InputError in one line for whatever cannot be had.
+    The function takes nothing and returns a PyTorch module (see `Extractor`); its name is the extractor's. `environ`
+    says where published weights are; None: as the process's own environment does. InputError in one line for whatever
+    cannot be had.
     """
     module, colon, function = name.partition(":")
-    if not colon and name not in EXTRACTORS:
+    if colon:
+        network, metrics = _from_user(module, function), Metrics.of(function)
+    elif name in EXTRACTORS:
+        supplied = EXTRACTORS[name]
+        network, metrics = supplied.open(os.environ if environ is None else environ), supplied.metrics
+    else:
         raise unknown("extractor", name, [*EXTRACTORS, "module:function"])
-    network = _from_user(module, function) if colon else EXTRACTORS[name]()
-    return Extractor(function or name, network.to(device).eval().requires_grad_(False))
+    return Extractor(function or name, network.to(device).eval().requires_grad_(False), metrics)
 
 
 def _from_user(module: str, function: str) -> nn.Module:

@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from archloom import seeds
-from archloom.data.images import NAMED, ImageData, open_images
+from archloom.data.pictures import NAMES, Pictures, open_pictures
 from archloom.errors import InputError
 from archloom.nets.gan.losses import discriminator_loss, generator_loss
 from archloom.nets.gan.networks import GanNetworks
 from archloom.nets.state import Average, TrainingState
 from archloom.spaces.gan import Dimensions, GanHard
 from archloom.spaces.gan.dimensions import SCALE
-from archloom.tasks.frechet import Gaussian, frechet_distance, open_extractor
+from archloom.tasks.frechet import Extractor, Gaussian, open_extractor
+from archloom.tasks.inception_score import SPLITS
 from archloom.tasks.network import NetworkTraining
 from archloom.tasks.training import EpochStreams, device_of, load_network, on_cpu
 from archloom.types import Arch, Goal
@@ -56,15 +58,16 @@ class GanBuildable(Protocol):
 class GanOptions:
     """How generators and discriminators are trained and measured.
 
-    An epoch goes once through the training images in a new order, or through `batches` batches of them, if that is not
+    An epoch goes once through all images in a new order, or through `batches` batches of them, if that is not
     0; the last batch may be short. At each `batch` the discriminator makes a step, and at every `generator_every`th of
     an epoch, the first included, the generator makes one, on twice as many images. Both learn at the rate `lr`.
 
     `ema` is what part of the averaged generator each of its steps keeps. The default 0.999 is for tens of thousands of
     steps; hundreds would hardly move it from where it began: 0.9 suits those.
 
-    The averaged generator is measured by the Fréchet distance of `samples` of its images to all training images, in the
-    features of `extractor`: efficientnet_lite0, pixels, or a function of your own as module:function.
+    The averaged generator is measured by the Fréchet distance of `samples` of its images to all real ones, in the
+    features of `extractor`: inception (then it is the FID, and the Inception Score is reported beside it),
+    efficientnet_lite0, pixels, or a function of your own as module:function. `archloom evaluate` takes `final_samples`.
 
     `size` brings images to `size` x `size` pixels, a multiple of 8; 0 brings those that do not fit to the next multiple
     that does. `device` is PyTorch's name of one: cpu, cuda, cuda:1.
@@ -77,6 +80,7 @@ class GanOptions:
     lr: float = 0.0002
     ema: float = 0.999
     samples: int = 5000
+    final_samples: int = 50000
     extractor: str = "efficientnet_lite0"
     size: int = 0
     device: str = "cpu"
@@ -90,6 +94,7 @@ class GanOptions:
             "lr": (0 < self.lr < math.inf, "a number above 0, e.g. 0.0002"),
             "ema": (0 <= self.ema < 1, "a number from 0 to below 1, e.g. 0.999"),
             "samples": (self.samples >= 2, "at least 2 images: a covariance needs them"),
+            "final_samples": (self.final_samples >= 2, "at least 2 images: a covariance needs them"),
             "size": (self.size >= 0 and self.size % SCALE == 0, f"a multiple of {SCALE}, or 0"),
         }
         for name, (fits, wanted) in checks.items():
@@ -98,14 +103,23 @@ class GanOptions:
 
 
 class GanTask:
-    """Generators of images like those of a set, by the networks of `GanHard` unless `on` gives another space."""
+    """Generators of images like those of a set, by the networks of `GanHard` unless `on` gives another space.
+
+    All images of a set that are there to train on are used; they need no classes, and none are held back.
+    """
 
     name = "gan"
     space_name = "gan_hard"
     Options = GanOptions
-    report: ClassVar[Sequence[str]] = ()
+    final_options: ClassVar[Collection[str]] = ("final_samples", "extractor", "device")
 
-    def __init__(self, data: ImageData, settings: GanOptions | None = None, space: GanBuildable | None = None) -> None:
+    def __init__(
+        self,
+        data: Pictures,
+        settings: GanOptions | None = None,
+        space: GanBuildable | None = None,
+        extractor: Extractor | None = None,
+    ) -> None:
         self.data = data
         self.options = settings or GanOptions()
         self.epochs = self.options.epochs
@@ -118,23 +132,29 @@ class GanTask:
         self.space_settings = {"image_size": height, "image_channels": data.channels}
         self.space = space or GanHard(image_size=height, image_channels=data.channels)
         self.device = device_of(self.options.device)
-        self.extractor = open_extractor(self.options.extractor, self.device)
+        self.extractor = extractor or open_extractor(self.options.extractor, self.device)
+        for name in ("samples", "final_samples"):
+            count, scores = getattr(self.options, name), self.extractor.scores
+            if scores and count < SPLITS:
+                raise InputError(f"task option {name}={count}: expected at least {SPLITS} for {scores[0]}")
 
     @classmethod
     def open(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> GanTask:
-        """The task for the images of this name or at this path (see `archloom.data.images.open_images`).
+        """The task for the images of this name or at this path (see `archloom.data.pictures.open_pictures`).
 
         `settings` are values of `GanOptions`. InputError in one line for whatever does not fit.
         """
         chosen = GanOptions(**settings)
-        found = open_images(data, environ, chosen.size)
+        found = open_pictures(data, environ, chosen.size)
         size = _next_size(found)
-        return cls(found if found.size == (size, size) else open_images(data, environ, size), chosen)
+        extractor = open_extractor(chosen.extractor, device_of(chosen.device), environ)
+        fitting = found if found.size == (size, size) else open_pictures(data, environ, size)
+        return cls(fitting, chosen, extractor=extractor)
 
     @classmethod
     def named(cls) -> Collection[str]:
         """The names of data; anything else is a path."""
-        return NAMED
+        return NAMES
 
     def on(self, space: Any) -> GanTask:
         """The same task for the networks of another space; InputError where they are not for these images."""
@@ -148,21 +168,26 @@ class GanTask:
                     f"space option {name}={made}: {self.data.name} has {wanted}; leave it out, the data decide "
                     f"(task.size={made} resizes them)"
                 )
-        return GanTask(self.data, self.options, space)
+        return GanTask(self.data, self.options, space, self.extractor)
 
     @property
     def goals(self) -> Mapping[str, Goal]:
         """The Fréchet distance, named after what its features come from."""
-        return {self.extractor.metric: "min"}
+        return {self.extractor.metrics.distance: "min"}
+
+    @property
+    def report(self) -> Sequence[str]:
+        """The Inception Score (more is better) and its deviation, where the extractor knows classes."""
+        return self.extractor.scores
 
     @cached_property
     def images(self) -> Tensor:
-        """The training images on the device: (n, c, h, w) bytes."""
-        return torch.tensor(self.data.train.images).to(self.device)
+        """All images on the device: (n, c, h, w) bytes; on the CPU no second copy of them."""
+        return torch.from_numpy(np.require(self.data.images, requirements=["C", "W"])).to(self.device)
 
     @cached_property
     def real(self) -> Gaussian:
-        """The features of all training images; computed once."""
+        """The features of all real images; computed once."""
         return self.extractor.describe(batch.float() for batch in torch.split(self.images, EVALUATION_BATCH))
 
     def begin(self, arch: Arch, seed: int) -> GanTraining:
@@ -184,7 +209,7 @@ class GanTraining(NetworkTraining):
         self.steps = {GENERATOR: 0, DISCRIMINATOR: 0}
         trained = {GENERATOR: networks.generator, DISCRIMINATOR: networks.discriminator}
         optimisers = {
-            name: torch.optim.AdamW(network.parameters(), task.options.lr, BETAS, EPSILON, weight_decay=0.0)
+            name: torch.optim.AdamW(network.parameters(), task.options.lr, BETAS, EPSILON, weight_decay=0.0, fused=True)
             for name, network in trained.items()
         }
         super().__init__(trained, optimisers, seed, task.device)
@@ -226,20 +251,21 @@ class GanTraining(NetworkTraining):
         return torch.randn(count, self._task.space.dimensions.latent, generator=rng).to(self.device)
 
     def evaluate(self) -> Mapping[str, float]:
-        """The Fréchet distance of the averaged generator's images; NaN where they are not finite."""
-        return {self._task.extractor.metric: self.frechet(self._settings.samples)}
+        """The metrics of the averaged generator's images; NaN where they are not finite."""
+        return self._task.extractor.measure(self._task.real, self.generate(self._settings.samples))
 
-    def frechet(self, samples: int) -> float:
-        """The distance of so many images; which ones depends on the seed and the epochs alone."""
-        return frechet_distance(self._task.real, self._task.extractor.describe(self.generate(samples)))
+    def evaluate_finally(self) -> Mapping[str, float]:
+        """The same of more images, none of which a search has chosen the generator by."""
+        return self._task.extractor.measure(self._task.real, self.generate(self._settings.final_samples, "final"))
 
-    def generate(self, count: int) -> Iterator[Tensor]:
+    def generate(self, count: int, purpose: str = "evaluate") -> Iterator[Tensor]:
         """Batches of images (B, c, h, w) of the averaged generator, with values from 0 to 255.
 
-        It has averaged parameters and the running statistics that the generator's batch normalisation has by now.
+        Which ones depends on the seed, the epochs and the purpose alone. It has averaged parameters and the running
+        statistics that the generator's batch normalisation has by now.
         """
         self.average.load_state_dict(dict(self.networks[GENERATOR].named_buffers()), strict=False)
-        rng = torch.Generator().manual_seed(int(seeds.stream(self._seed, "evaluate", self.epochs).integers(2**63)))
+        rng = torch.Generator().manual_seed(int(seeds.stream(self._seed, purpose, self.epochs).integers(2**63)))
         with torch.no_grad():
             for latent in torch.split(self._draw(count, rng), EVALUATION_BATCH):
                 yield self.average(latent).mul(127.5).add(127.5).clamp(0, 255)
@@ -259,6 +285,6 @@ class GanTraining(NetworkTraining):
         self.steps = {name: int(state.rest["steps"][name]) for name in self.networks}
 
 
-def _next_size(data: ImageData) -> int:
+def _next_size(data: Pictures) -> int:
     """The least multiple of 8 that holds the images."""
     return -(-max(data.size) // SCALE) * SCALE

@@ -18,13 +18,16 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from archloom.nets import efficientnet_lite0  # noqa: E402
 from archloom.tasks.frechet import (  # noqa: E402
+    EXTRACTORS,
     Extractor,
     Gaussian,
+    Metrics,
     Pixels,
     frechet_distance,
     gaussian,
     open_extractor,
 )
+from archloom.tasks.inception_score import inception_score  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -52,6 +55,28 @@ def test_the_textbook_formula_is_the_oracle(seed: int) -> None:
     (m1, c1), (m2, c2) = ((x.numpy().mean(axis=0), np.cov(x.numpy(), rowvar=False)) for x in (a, b))
     expected = np.sum((m1 - m2) ** 2) + np.trace(c1 + c2 - 2 * linalg.sqrtm(c1 @ c2).real)
     assert frechet_distance(gaussian([a]), gaussian([b])) == pytest.approx(expected, rel=1e-8)
+
+
+def test_the_library_is_the_oracle() -> None:
+    """Torchmetrics' FID with a network of one's own, on fewer and on more images than features."""
+    library = pytest.importorskip("torchmetrics.image.fid", reason="the library is the reference of the formula")
+
+    class Coarse(torch.nn.Module):
+        num_features = 12
+
+        def forward(self, images: Any) -> Any:
+            return torch.nn.functional.adaptive_avg_pool2d(images.float(), 2).flatten(1)
+
+    rng = torch.Generator().manual_seed(0)
+    coarse = Extractor("coarse", Coarse(), Metrics.of("coarse"))
+    for count in (8, 300):
+        real = torch.randint(0, 256, (count, 3, 6, 6), generator=rng).byte()
+        fake = torch.randint(0, 200, (count + 5, 3, 6, 6), generator=rng).byte()
+        metric = library.FrechetInceptionDistance(feature=Coarse())
+        metric.update(real, real=True)
+        metric.update(fake, real=False)
+        expected = float(metric.compute())
+        assert frechet_distance(coarse.describe([real]), coarse.describe([fake])) == pytest.approx(expected, rel=1e-6)
 
 
 @settings(max_examples=25)
@@ -95,7 +120,7 @@ def test_one_image_has_no_covariance() -> None:
 def test_pixels_are_the_image_itself() -> None:
     images = torch.arange(2 * 3 * 2 * 2).view(2, 3, 2, 2).float()
     assert torch.equal(Pixels()(images), images.reshape(2, 12) / 255)
-    assert open_extractor("pixels", CPU).metric == "frechet_pixels"
+    assert open_extractor("pixels", CPU).metrics.distance == "frechet_pixels"
 
 
 @pytest.fixture
@@ -113,7 +138,7 @@ def of_user(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], Ex
 
 def test_a_function_of_the_users_names_the_metric(of_user: Any) -> None:
     extractor = of_user(lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(4, 2)))
-    assert extractor.metric == "frechet_mine"
+    assert extractor.metrics.distance == "frechet_mine"
     assert not extractor.network.training
     assert not any(parameter.requires_grad for parameter in extractor.network.parameters())
     images = torch.rand(5, 1, 2, 2)
@@ -139,6 +164,81 @@ def test_modules_and_functions_that_are_not_there(name: str) -> None:
 def test_an_unknown_name() -> None:
     with pytest.raises(InputError, match=r"unknown extractor 'pixel'; did you mean 'pixels'"):
         open_extractor("pixel", CPU)
+
+
+# -- classes ------------------------------------------------------------------------------------------------------
+
+
+class Bright(torch.nn.Module):  # type: ignore[misc]
+    """Two features: brightness of the left and of the right; the brighter side is the class."""
+
+    def forward(self, images: Any) -> Any:
+        half = images.shape[3] // 2
+        return torch.stack([images[..., :half].mean(dim=(1, 2, 3)), images[..., half:].mean(dim=(1, 2, 3))], dim=1)
+
+    def logits(self, features: Any) -> Any:
+        return features
+
+
+def sides(count: int) -> Any:
+    """(count, 1, 4, 4) images, bright on the left and on the right in turn."""
+    images = torch.zeros(count, 1, 4, 4)
+    images[::2, :, :, :2] = images[1::2, :, :, 2:] = 255
+    return images
+
+
+def test_where_there_are_classes_there_is_a_score(of_user: Any) -> None:
+    extractor = of_user(Bright)
+    assert extractor.scores == ("inception_score_mine", "inception_score_mine_std")
+    real = extractor.describe([sides(40)])
+    both = extractor.measure(real, torch.split(sides(40), 7))
+    assert both == pytest.approx(
+        {"frechet_mine": 0, "inception_score_mine": 2, "inception_score_mine_std": 0}, abs=1e-6
+    )
+    one_sided = extractor.measure(real, [sides(80)[::2]])
+    assert one_sided["inception_score_mine"] == pytest.approx(1)
+    assert one_sided["frechet_mine"] > 1000
+
+
+def test_where_there_are_none_there_is_no_score() -> None:
+    pixels = open_extractor("pixels", CPU)
+    assert pixels.scores == ()
+    assert pixels.measure(pixels.describe([sides(4)]), [sides(4)]).keys() == {"frechet_pixels"}
+
+
+def of_few(one: Any, other: Any) -> float:
+    """The distance where there are fewer images than features, without a matrix of all features.
+
+    With C = A^T A the trace of (C1 C2)^1/2 is the sum of the singular values of A1 A2^T.
+    """
+    means = [rows.double().mean(dim=0) for rows in (one, other)]
+    roots = [(rows - rows.double().mean(dim=0)) / (len(rows) - 1) ** 0.5 for rows in (one, other)]
+    shared = torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
+    spread = sum(root.square().sum() for root in roots)
+    return float((means[0] - means[1]).square().sum() + spread - 2 * shared)
+
+
+def test_only_the_published_network_makes_an_fid(inception_folder: Any) -> None:
+    extractor = open_extractor("inception", CPU, {"ARCHLOOM_DATA": str(inception_folder)})
+    assert extractor.metrics.distance == "fid"
+    assert extractor.scores == ("inception_score", "inception_score_std")
+    assert not extractor.network.training
+    features: list[Any] = []
+    extractor.network.register_forward_hook(lambda network, images, made: features.append(made))
+    fake = torch.rand(10, 1, 4, 4, generator=torch.Generator().manual_seed(0)) * 255
+    found = extractor.measure(extractor.describe([sides(3)]), [fake])
+    logits = extractor.network.logits(features[1])
+    assert found["fid"] == pytest.approx(of_few(*features), rel=1e-4)
+    assert (found["inception_score"], found["inception_score_std"]) == pytest.approx(inception_score(logits), rel=1e-4)
+    assert [name for name, supplied in EXTRACTORS.items() if supplied.metrics.distance == "fid"] == ["inception"]
+
+
+def test_without_the_published_weights_it_is_said_how_to_get_them(tmp_path: Any) -> None:
+    with pytest.raises(InputError, match="archloom data fetch inception"):
+        open_extractor("inception", CPU, {"ARCHLOOM_CACHE": str(tmp_path)})
+
+
+# -- EfficientNet-Lite0 -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

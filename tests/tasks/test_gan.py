@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import pytest
 
 from archloom import seeds
 from archloom.data.image_files import Split, Splits
-from archloom.data.images import ImageData, in_parts, save_images
+from archloom.data.images import save_images
+from archloom.data.pictures import Pictures
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.problems import ProblemSpec, open_scenario, resolve
@@ -27,7 +30,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from archloom.evaluators.train import TrainingEvaluator  # noqa: E402
 from archloom.nets.state import TrainingState  # noqa: E402
 from archloom.nets.state_file import load_state, save_state  # noqa: E402
-from archloom.tasks.base import Task, Training  # noqa: E402
+from archloom.tasks.base import EvaluatedFinally, Generates, Task, Training  # noqa: E402
 from archloom.tasks.gan import AVERAGE, DISCRIMINATOR, GENERATOR, GanOptions, GanTask, GanTraining  # noqa: E402
 from archloom.tasks.training import epoch_streams  # noqa: E402
 
@@ -46,9 +49,8 @@ def images(count: int, size: int = 8, channels: int = 1) -> Splits:
     return Splits(Split((noise + sides).astype(np.uint8), labels), None, None, ("left", "right"))
 
 
-def data() -> ImageData:
-    """40 of the 62 are for training: 20 of each class."""
-    return in_parts("sides", images(62), "made here")
+def data(size: int = 8) -> Pictures:
+    return Pictures.of("sides", images(40, size).train.images, "made here")
 
 
 def task(**settings: Any) -> GanTask:
@@ -88,6 +90,7 @@ def test_it_is_a_task_that_trains() -> None:
     assert isinstance(task(), Task)
     assert isinstance(task().begin(ARCH, 0), Training)
     assert task().goals == {"frechet_pixels": "min"}
+    assert task().report == (), "pixels know no classes"
 
 
 @pytest.mark.parametrize("space", [SPACE, Gan(image_size=8, image_channels=1, **SMALL)], ids=["gan_hard", "gan"])
@@ -103,7 +106,7 @@ def test_an_epoch_written_out(space: Any) -> None:
         network: torch.optim.Adam(module.parameters(), 2e-4, betas=(0.0, 0.9), eps=1e-4)
         for network, module in plain.networks.items()
     }
-    real = torch.tensor(made.data.train.images) / 127.5 - 1
+    real = torch.tensor(made.data.images) / 127.5 - 1
     for epoch in range(2):
         with epoch_streams(7, epoch, torch.device("cpu")) as streams:
             order = torch.randperm(40, generator=streams.order)
@@ -186,7 +189,55 @@ def test_evaluation_changes_nothing() -> None:
     for training in (quiet, asked):
         training.train(1)
     assert not differing(quiet.state(), asked.state())
-    assert asked.frechet(80) != asked.frechet(40)
+
+
+def test_the_final_evaluation_takes_more_images_and_others() -> None:
+    training = task(final_samples=90).begin(ARCH, 3)
+    training.train(1)
+    assert isinstance(training, EvaluatedFinally)
+    assert isinstance(training, Generates)
+    made = torch.cat(list(training.generate(90, "final")))
+    real = training._task.real
+    assert training.evaluate_finally() == training._task.extractor.measure(real, [made])
+    assert not torch.equal(made[:40], torch.cat(list(training.generate(40))))
+    again = task(final_samples=90).begin(ARCH, 4)
+    again.resume(training.state())
+    assert again.evaluate_finally() == training.evaluate_finally(), "which images follows from the state"
+
+
+class Sides(torch.nn.Module):  # type: ignore[misc]
+    """Features are the brightness of both sides, and so are the logits of the two classes."""
+
+    def forward(self, images: Any) -> Any:
+        return images.unflatten(3, (2, -1)).mean(dim=(1, 2, 4)) / 255
+
+    def logits(self, features: Any) -> Any:
+        return 9 * features
+
+
+def test_an_extractor_that_knows_classes_reports_a_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("archloom_test_sides")
+    module.sides = Sides  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    made = task(extractor="archloom_test_sides:sides")
+    names = {"frechet_sides", "inception_score_sides", "inception_score_sides_std"}
+    assert made.goals == {"frechet_sides": "min"}
+    assert {*made.goals, *made.report} == names
+    assert made.on(SPACE).extractor is made.extractor, "a large network is loaded once"
+    evaluator = TrainingEvaluator(made, SPACE, list(made.goals), made.report)
+    result = evaluate(evaluator, Proposal(ARCH, 1), 0, 0, StatesInMemory())
+    assert {*result.scores, *result.report} == names
+    assert 1 <= result.report["inception_score_sides"] <= 2
+    with pytest.raises(InputError, match=r"^task option final_samples=9: expected at least 10 for inception_score"):
+        task(extractor="archloom_test_sides:sides", final_samples=9)
+
+
+def test_the_extractor_called_inception_reports_the_fid(inception_folder: Path, tmp_path: Path) -> None:
+    save_images(images(40), tmp_path / "sides.npz")
+    found = GanTask.open(
+        str(tmp_path / "sides.npz"), {"extractor": "inception"}, {"ARCHLOOM_DATA": str(inception_folder)}
+    )
+    assert (found.goals, found.report) == ({"fid": "min"}, ("inception_score", "inception_score_std"))
 
 
 def test_training_comes_nearer_to_real_digits() -> None:
@@ -198,6 +249,16 @@ def test_training_comes_nearer_to_real_digits() -> None:
     start = training.evaluate()["frechet_pixels"]
     training.train(5)
     assert training.evaluate()["frechet_pixels"] < 0.75 * start
+
+
+def test_generators_learn_from_all_clothes_that_are_no_test_images(fashion: str) -> None:
+    chosen = {"extractor": "pixels", "samples": 20, "batches": 2, "batch": 4, "size": 8}
+    made = GanTask.open(fashion, chosen, os.environ)
+    assert made.images.shape == (60_000, 1, 8, 8)
+    space = Gan(channels=4, discriminator_channels=4, latent=12, **made.space_settings)
+    training = made.on(space).begin(space.sample(np.random.default_rng(0)), 0)
+    training.train(1)
+    assert training.evaluate()["frechet_pixels"] > 0
 
 
 def test_a_generator_that_has_overflowed_has_failed() -> None:
@@ -230,7 +291,7 @@ save_state(sys.argv[3], training.state())
 
 def test_a_fresh_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
     stored, before, after = tmp_path / "sides.npz", tmp_path / "before.safetensors", tmp_path / "after.safetensors"
-    save_images(images(62), stored)
+    save_images(images(40), stored)
     save_state(before, trained(1).state())
     program = ELSEWHERE.replace("sys.argv[2]", "Path(sys.argv[2])").replace("sys.argv[3]", "Path(sys.argv[3])")
     program = f"from pathlib import Path\n{program}"
@@ -343,7 +404,7 @@ def test_names_of_data_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("name", "value"),
     [
         ("epochs", 0), ("batch", 0), ("batches", -1), ("generator_every", 0), ("lr", 0.0), ("lr", math.nan),
-        ("ema", 1.0), ("ema", -0.1), ("samples", 1), ("size", 12), ("size", -8),
+        ("ema", 1.0), ("ema", -0.1), ("samples", 1), ("final_samples", 1), ("size", 12), ("size", -8),
     ],
 )  # fmt: skip
 def test_options_are_checked(name: str, value: Any) -> None:
@@ -357,4 +418,4 @@ def test_spaces_that_are_not_for_these_images() -> None:
     with pytest.raises(InputError, match="space option image_size=16: sides has 8; leave it out"):
         task().on(GanHard(image_size=16, image_channels=1, **SMALL))
     with pytest.raises(InputError, match=r"images of 12 x 12 pixels.*e\.g\. size=16"):
-        GanTask(in_parts("sides", images(62, 12), "made here"))
+        GanTask(data(12))

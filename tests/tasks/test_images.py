@@ -101,6 +101,18 @@ def test_digits_are_learned() -> None:
     assert after["valid_loss"] < 0.6 < before["valid_loss"]
 
 
+def test_clothes_are_told_apart_after_some_batches(fashion: str) -> None:
+    found = ImagesTask.open(fashion, {"batch": 64, "batches": 120, "lr": 0.02}, os.environ)
+    assert [len(part) for part in (found.data.train, found.data.valid, found.data.test)] == [48_000, 12_000, 10_000]
+    assert found.data.size == (28, 28) and found.data.classes[8] == "Bag"
+    space = ConvNet(stages=1, layers=1, width=8, stride=3, **found.space_settings)
+    training = found.on(space).begin(space.parse("batch:conv_3+relu"), 0)
+    training.train(1)
+    metrics = training.evaluate()
+    assert metrics["valid_accuracy"] > 50
+    assert abs(metrics["test_accuracy"] - metrics["valid_accuracy"]) < 3
+
+
 def test_every_option_of_the_space_takes_a_step() -> None:
     space, one = ConvNet(**SMALL), task(batches=1)
     for gene, size in enumerate(space.sizes.tolist()):

@@ -10,9 +10,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +65,7 @@ def read_images(path: Path, size: int = 0) -> Splits:
         raise InputError(f"{path}: no such file or folder; expected a folder of images, an official set or a .npz file")
     if path.suffix == ".npz":
         return read_npz(path)
-    files = open_tar(path) if path.is_file() else Files(path, _in_folder(path))
+    files = files_of(path)
     for mark, read in _FORMATS.items():
         if mark in files:
             return read(files)
@@ -82,57 +84,70 @@ class Files:
     """Files by name, wherever they are: what reads each."""
 
     place: Path
-    readers: Mapping[str, Callable[[], bytes]]
+    openers: Mapping[str, Callable[[], AbstractContextManager[IO[bytes]]]]
 
     def __contains__(self, name: str) -> bool:
-        return name in self.readers
+        return name in self.openers
 
-    def read(self, name: str) -> bytes:
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """The content of a file as a stream, for those that do not fit into memory."""
         if name not in self:
             raise InputError(f"{self.place}: {name} is missing; expected all files of the official set")
-        with _reading(self.place / name):
-            return self.readers[name]()
+        with _reading(self.place / name), self.openers[name]() as stream:
+            yield stream
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as stream:
+            return stream.read()
 
     def lines(self, name: str) -> tuple[str, ...]:
         """The names in a file of names, one a line."""
         return tuple(self.read(name).decode("utf-8", "replace").split())
 
 
-def _in_folder(folder: Path) -> dict[str, Callable[[], bytes]]:
+def files_of(path: Path) -> Files:
+    """What is in a folder, or in an archive."""
+    return open_tar(path) if path.is_file() else in_folder(path)
+
+
+def in_folder(folder: Path) -> Files:
     """A folder's files; one that is compressed goes by the name that it has uncompressed, too."""
-    found: dict[str, Callable[[], bytes]] = {}
+    found: dict[str, Callable[[], AbstractContextManager[IO[bytes]]]] = {}
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         if path.suffix == ".gz":
-            found.setdefault(path.stem, _Unpacked(path))
+            found.setdefault(path.stem, partial(_open_gzip, path))
         else:
-            found[path.name] = path.read_bytes
-    return found
+            found[path.name] = partial(_open_plain, path)
+    return Files(folder, found)
 
 
-@dataclass(frozen=True)
-class _Unpacked:
-    path: Path
-
-    def __call__(self) -> bytes:
-        return gzip.decompress(self.path.read_bytes())
+@contextmanager
+def _open_plain(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb") as stream:
+        yield stream
 
 
-@dataclass(frozen=True)
-class _Member:
-    archive: Path
-    name: str
+@contextmanager
+def _open_gzip(path: Path) -> Iterator[IO[bytes]]:
+    with gzip.open(path, "rb") as stream:
+        yield cast("IO[bytes]", stream)
 
-    def __call__(self) -> bytes:
-        with tarfile.open(self.archive) as archive:
-            content = archive.extractfile(self.name)
-            return b"" if content is None else content.read()
+
+@contextmanager
+def _open_member(path: Path, name: str) -> Iterator[IO[bytes]]:
+    """Reads an archive up to the file, once: to look a name up would read a compressed one to its end before."""
+    with tarfile.open(path) as archive:
+        content = archive.extractfile(next(member for member in archive if member.name == name))
+        assert content is not None  # noqa: S101 - it is a file
+        yield content
 
 
 def open_tar(path: Path) -> Files:
     """The files of a .tar or .tar.gz by the last part of their names; nothing is unpacked to disk."""
     with _reading(path), tarfile.open(path) as archive:
         names = [member.name for member in archive if member.isfile()]
-    return Files(path, {Path(name).name: _Member(path, name) for name in names})
+    return Files(path, {Path(name).name: partial(_open_member, path, name) for name in names})
 
 
 @contextmanager
@@ -140,6 +155,8 @@ def _reading(path: Path) -> Iterator[None]:
     """While a file is read: whatever is wrong with it is bad input."""
     try:
         yield
+    except InputError:
+        raise
     except (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())}); get the file again") from error
 
@@ -160,7 +177,7 @@ def _split(place: str, images: Pixels, labels: NDArray[np.integer], classes: int
 
 
 _CIFAR_SIDE = 32
-_STL_SIDE = 96
+STL_SIDE = 96
 
 
 def _cifar(files: Files, names: Sequence[str], labels: int, classes: int) -> Split:
@@ -189,20 +206,24 @@ def _cifar100(files: Files) -> Splits:
     return Splits(_cifar(files, ["train.bin"], 2, len(names)), None, _cifar(files, ["test.bin"], 2, len(names)), names)
 
 
+def stl10_images(content: Pixels) -> Pixels:
+    """Images (n, 3, 96, 96) from the bytes of a file, which stores them column by column."""
+    return np.ascontiguousarray(content.reshape(-1, 3, STL_SIDE, STL_SIDE).swapaxes(2, 3))
+
+
 def _stl10(files: Files) -> Splits:
     """The labelled parts; images are stored column by column, labels count from 1."""
     names = files.lines("class_names.txt")
     parts = []
     for part in ("train", "test"):
         pixels, labels = (np.frombuffer(files.read(f"{part}_{what}.bin"), np.uint8) for what in "Xy")
-        size = 3 * _STL_SIDE**2
+        size = 3 * STL_SIDE**2
         if len(pixels) % size:
             raise InputError(
                 f"{files.place}: {len(pixels)} bytes in {part}_X.bin; expected images of {size}; get it again"
             )
-        images = pixels.reshape(-1, 3, _STL_SIDE, _STL_SIDE).swapaxes(2, 3)
         place = f"{files.place / part}_y.bin"
-        parts.append(_split(place, np.ascontiguousarray(images), labels.astype(np.int64) - 1, len(names)))
+        parts.append(_split(place, stl10_images(pixels), labels.astype(np.int64) - 1, len(names)))
     return Splits(parts[0], None, parts[1], names)
 
 

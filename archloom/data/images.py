@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,6 +63,14 @@ def open_images(name: str, environ: Mapping[str, str], size: int = 0) -> ImageDa
     Names are those in `NAMED`. With `size` every image is brought to `size` x `size` pixels. InputError in one line
     for whatever cannot be had or read.
     """
+    return in_parts(name, *find_images(name, environ, size))
+
+
+def find_images(name: str, environ: Mapping[str, str], size: int = 0, others: Sequence[str] = ()) -> Found:
+    """The same set in the parts that it comes in, nothing cut off, and where it comes from in words.
+
+    `others` are names that the caller knows, for the error where nothing is found.
+    """
     if size < 0:
         raise InputError(f"size {size}: expected a number of pixels, or 0 to leave images as they are")
     if not name:
@@ -72,11 +80,11 @@ def open_images(name: str, environ: Mapping[str, str], size: int = 0) -> ImageDa
     elif Path(name).exists() or os.sep in name:
         found, source = read_images(Path(name), size), str(Path(name).resolve())
     else:
-        raise unknown("images", name, [*NAMED, "a path"])
+        raise unknown("images", name, [*NAMED, *others, "a path"])
     if size:
         parts = {part: Split(resized(split.images, size), split.labels) for part, split in found.parts().items()}
         found = Splits(parts["train"], parts.get("valid"), parts.get("test"), found.classes)
-    return in_parts(name, found, source)
+    return found, source
 
 
 def in_parts(name: str, found: Splits, source: str) -> ImageData:
@@ -228,21 +236,24 @@ class _Official:
 
     def __call__(self, environ: Mapping[str, str]) -> Found:
         official = OFFICIAL[self.name]
-        path = next((path for path in _places(self.name, environ) if path.exists()), None)
+        path = find(official, environ, _npz(self.name))
         if path is None:
-            raise InputError(_how_to_get(self.name))
+            raise InputError(how_to_get(self.name, official))
         found = read_images(path)
         _refuse_partial(official, path, found)
         return replace(found, classes=official.classes or found.classes), f"{official.title} in {path}"
 
 
-def _places(name: str, environ: Mapping[str, str]) -> list[Path]:
-    """Where a public set is looked for: the folder `ARCHLOOM_DATA`, the cache, and where the system puts it."""
-    official = OFFICIAL[name]
+def find(official: OfficialSet, environ: Mapping[str, str], *others: str) -> Path | None:
+    """Where a public set is: in the folder `ARCHLOOM_DATA`, in the cache, or where the system puts it; None if nowhere.
+
+    It is looked for as one of `others`, which are names of files, then as a folder, then as an archive.
+    """
     folders = [Path(environ[catalog.DATA_VARIABLE])] if environ.get(catalog.DATA_VARIABLE) else []
     folders.append(catalog.cache_dir(environ))
-    places = [folder / file for folder in folders for file in (_npz(name), official.folder, official.archive) if file]
-    return [*places, Path(official.system)] if official.system else places
+    places = [folder / file for folder in folders for file in (*others, official.folder, official.archive) if file]
+    system = [Path(official.system)] if official.system else []
+    return next((path for path in [*places, *system] if path.exists()), None)
 
 
 def _npz(name: str) -> str:
@@ -258,10 +269,10 @@ def _refuse_partial(official: OfficialSet, path: Path, found: Splits) -> None:
         )
 
 
-def _how_to_get(name: str) -> str:
-    official = OFFICIAL[name]
-    way = official.by_hand or f"download {official.url}"
-    kept = official.archive or official.folder
+def how_to_get(name: str, official: OfficialSet) -> str:
+    """What to do where a public set is not on this machine."""
+    way = official.by_hand or f"archloom data fetch images:{name}"
+    kept = f"{official.archive} from {official.url}" if official.url else official.folder
     return (
         f"images {name!r} ({official.title}) are not on this machine; {way}, or put {kept} into the folder "
         f"{catalog.DATA_VARIABLE}"
@@ -282,19 +293,32 @@ def fetch_images(
     if name not in OFFICIAL:
         raise unknown("images to download", name, [name for name, official in OFFICIAL.items() if official.url])
     official = OFFICIAL[name]
+    archive = fetch_archive(name, official, environ, progress, notify)
+    found = read_images(archive)
+    _refuse_partial(official, archive, found)
+    kept = catalog.cache_dir(environ) / _npz(name)
+    save_images(found, kept)
+    archive.unlink()
+    return kept
+
+
+def fetch_archive(
+    name: str,
+    official: OfficialSet,
+    environ: Mapping[str, str],
+    progress: Callable[[int, int | None], None] | None,
+    notify: Callable[[str], None] | None,
+) -> Path:
+    """Download the archive of a public set into a folder of the cache; errors are those of `fetch_images`."""
     if not official.url:
-        raise InputError(_how_to_get(name))
+        raise InputError(how_to_get(name, official))
     cache = catalog.make_folder(catalog.cache_dir(environ))
     archive = catalog.make_folder(cache / "downloads") / official.archive
     try:
         download(official.url, archive, sha256=None, md5=official.md5, progress=progress, notify=notify)
     except FetchError as error:
-        raise FetchError(f"{error}; by hand: {_how_to_get(name)}") from error
-    found = read_images(archive)
-    _refuse_partial(official, archive, found)
-    save_images(found, cache / _npz(name))
-    archive.unlink()
-    return cache / _npz(name)
+        raise FetchError(f"{error}; by hand: {how_to_get(name, official)}") from error
+    return archive
 
 
 NAMED: Mapping[str, Callable[[Mapping[str, str]], Found]] = {

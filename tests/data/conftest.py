@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +33,6 @@ def content() -> Content:
         "source": "made for a test",
         "units": "percent",
     }
-
-
-@pytest.fixture(scope="session")
-def real_table() -> Callable[[str], Path]:
-    """The path of a real table in ARCHLOOM_DATA; skips where it is not there."""
-
-    def find(name: str) -> Path:
-        folder = os.environ.get("ARCHLOOM_DATA")
-        if not folder:
-            pytest.skip("ARCHLOOM_DATA is not set: no folder with real tables")
-        path = Path(folder) / name
-        if not path.is_file():
-            pytest.skip(f"{path} is not there")
-        return path
-
-    return find
 
 
 class OfficialNb101:

@@ -154,7 +154,9 @@ def test_an_official_set_that_is_not_whole(tmp_path: Path) -> None:
 
 def test_what_cannot_be_had_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = {"ARCHLOOM_CACHE": str(tmp_path)}
-    with pytest.raises(InputError, match=r"cifar-10-binary\.tar\.gz into the folder ARCHLOOM_DATA"):
+    with pytest.raises(
+        InputError, match=r"data fetch images:cifar10, or put cifar-10-binary\.tar\.gz from .* into the folder"
+    ):
         open_images("cifar10", nowhere)
     absent = dataclasses.replace(data.OFFICIAL["fashion"], system=str(tmp_path / "none"))
     monkeypatch.setitem(data.OFFICIAL, "fashion", absent)  # type: ignore[arg-type]

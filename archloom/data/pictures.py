@@ -1,0 +1,155 @@
+"""Sets of images without classes: what generators learn from.
+
+They learn from all images that are there to train on; nothing is cut off for validation, and test images stay out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from archloom.data import catalog
+from archloom.data.image_files import STL_SIDE, Files, Pixels, files_of, stl10_images
+from archloom.data.image_folders import resized
+from archloom.data.images import (
+    NAMED,
+    OFFICIAL,
+    OfficialSet,
+    fetch_archive,
+    fetch_images,
+    find,
+    find_images,
+    how_to_get,
+)
+from archloom.errors import InputError
+from archloom.files import replacing
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images (n, c, h, w) of bytes; `source` says in words where they come from, `sha256` identifies them."""
+
+    name: str
+    images: Pixels
+    source: str
+    sha256: str
+
+    @classmethod
+    def of(cls, name: str, images: Pixels, source: str) -> Pictures:
+        """Identify a set."""
+        digest = hashlib.sha256(repr(images.shape).encode())
+        digest.update(np.ascontiguousarray(images).data)
+        return cls(name, images, source, digest.hexdigest())
+
+    @property
+    def channels(self) -> int:
+        return int(self.images.shape[1])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of every image."""
+        height, width = self.images.shape[2:]
+        return int(height), int(width)
+
+
+UNLABELLED: Mapping[str, OfficialSet] = {
+    "stl10_unlabelled": replace(OFFICIAL["stl10"], title="STL-10, training and unlabelled images", count=(105_000, 0)),
+}
+"""Public sets most of whose images have no classes, by name."""
+
+NAMES = (*NAMED, *UNLABELLED)
+"""Every name of a set of pictures."""
+
+
+def open_pictures(name: str, environ: Mapping[str, str], size: int = 0) -> Pictures:
+    """The training images, and the validation images where it has some, of a set of this name or at this path.
+
+    Names are `NAMES`; paths are those of `archloom.data.images.open_images`. With `size` every image is brought to
+    `size` x `size` pixels. InputError in one line for whatever cannot be had or read.
+    """
+    if name in UNLABELLED:
+        return _open_unlabelled(name, UNLABELLED[name], environ, size)
+    found, source = find_images(name, environ, size, tuple(UNLABELLED))
+    parts = [part.images for part in (found.train, found.valid) if part is not None]
+    if len({part.shape[1:] for part in parts}) > 1:
+        raise InputError(f"{source}: training and validation images of different shapes; give a size to resize to")
+    return Pictures.of(name, np.concatenate(parts), source)
+
+
+def _open_unlabelled(name: str, official: OfficialSet, environ: Mapping[str, str], size: int) -> Pictures:
+    path = find(official, environ)
+    if path is None:
+        raise InputError(how_to_get(name, official))
+    images = read_stl10(files_of(path), official.count[0], size)
+    return Pictures.of(name, images, f"{official.title} in {path}")
+
+
+_STL_FILES = ("train_X.bin", "unlabeled_X.bin")
+_AT_ONCE = 100
+"""Images of STL-10 that are in memory at full size: 3 MB."""
+
+
+def read_stl10(files: Files, count: int, size: int = 0) -> Pixels:
+    """STL-10's training images, then its unlabelled ones, `count` in all, each of `size` x `size` pixels if given.
+
+    They are read a few at a time: at 48 pixels all of them take 0.7 GB, the files 2.9 GB. InputError where they are
+    more or fewer.
+    """
+    side = size or STL_SIDE
+    images = np.empty((count, 3, side, side), np.uint8)
+    start = 0
+    for batch in (batch for name in _STL_FILES for batch in _read_batches(files, name)):
+        if start + len(batch) <= count:
+            images[start : start + len(batch)] = resized(batch, side)
+        start += len(batch)
+    if start != count:
+        raise InputError(
+            f"{files.place}: {start:,} images in {' and '.join(_STL_FILES)}; expected {count:,}; get them again"
+        )
+    return images
+
+
+def _read_batches(files: Files, name: str) -> Iterator[Pixels]:
+    each = 3 * STL_SIDE**2
+    for content in _read_chunks(files, name, _AT_ONCE * each):
+        if len(content) % each:
+            raise InputError(f"{files.place / name}: not a whole number of images of {each} bytes; get it again")
+        yield stl10_images(np.frombuffer(content, np.uint8))
+
+
+def _read_chunks(files: Files, name: str, size: int) -> Iterator[bytes]:
+    """A file in pieces of `size` bytes, the last one shorter."""
+    with files.open(name) as stream:
+        while content := stream.read(size):
+            yield content
+
+
+def fetch_pictures(
+    name: str,
+    environ: Mapping[str, str],
+    progress: Callable[[int, int | None], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Path:
+    """Download a public set into the cache, check it, and return where it is; see `archloom.data.images.fetch_images`.
+
+    An archive with images that have no classes is unpacked, which takes as much space again while it is done.
+    """
+    if name not in UNLABELLED:
+        return fetch_images(name, environ, progress, notify)
+    official = UNLABELLED[name]
+    archive = fetch_archive(name, official, environ, progress, notify)
+    folder = catalog.cache_dir(environ) / official.folder
+    _unpack(files_of(archive), catalog.make_folder(folder))
+    archive.unlink()
+    return folder
+
+
+def _unpack(files: Files, folder: Path) -> None:
+    """Write every file of an archive into a folder, under its own name alone."""
+    for name in files.openers:
+        with replacing(folder / name) as target:
+            target.writelines(_read_chunks(files, name, 1 << 24))

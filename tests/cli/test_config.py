@@ -1,0 +1,270 @@
+"""Configurations: read, checked, overridden by what is typed; and the ones that archloom ships, at their full size."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archloom.cli import config
+from archloom.cli.config import Config
+
+PLAIN = """
+strategy = "random"
+on = "nb201"
+queries = 20
+
+[set]
+space.canonical = true
+evolution.population = 5
+evolution.sample = 2
+"""
+
+
+@pytest.fixture
+def written(cli: Any) -> Path:
+    path: Path = cli.home / "mine.toml"
+    path.write_text(PLAIN)
+    return path
+
+
+# -- on the command line ------------------------------------------------------------------------------------------
+
+
+def run_of(cli: Any, *arguments: object) -> Any:
+    said = cli("search", *arguments, "--json", "--quiet", "--out", "run")
+    assert said.code == 0, said.err
+    return json.loads((cli.home / "run" / "run.json").read_text())["request"]
+
+
+@pytest.mark.usefixtures("written")
+def test_a_file_says_what_the_command_line_can_say(cli: Any, small_table: Path) -> None:
+    found = run_of(cli, "--config", "mine.toml", "--table", small_table)
+    (cli.home / "run").rename(cli.home / "before")
+    typed = ("random", "--on", "nb201", "--queries", 20, "--set", "space.canonical=true", "--table", small_table)
+    assert found == run_of(cli, *typed)
+
+
+@pytest.mark.usefixtures("written")
+def test_what_is_typed_wins(cli: Any, small_table: Path) -> None:
+    more = ("--queries", 7, "--set", "sample=1", "--set", "space.canonical=false", "--seed", 3)
+    found = run_of(cli, "evolution", "--config", "mine.toml", "--table", small_table, *more)
+    assert (found["strategy"], found["seed"], found["limits"]["queries"]) == ("evolution", 3, 7)
+    assert found["options"] == {"population": "5", "sample": "1"}
+    assert found["problem"]["space"] == {"canonical": "false"}
+
+
+def test_lists_and_single_values_of_options_that_may_be_repeated(cli: Any, small_table: Path) -> None:
+    (cli.home / "many.toml").write_text(
+        'strategy = "random"\nobjective = ["valid", "params"]\nreport = "test"\nconstraint = "params<=3"\nqueries = 9\n'
+        f'table = "{small_table}"\nseeds = 2\n'
+    )
+    found = json.loads(cli("search", "--config", "many.toml", "--json", "--quiet").out)
+    assert (found["objective"], found["constraints"]) == (["valid", "params"], ["params<=3"])
+    assert set(found["report"]) == {"test"}
+    assert len(found["runs"]) == 2
+    typed = json.loads(cli("search", "--config", "many.toml", "--seed", 5, "--json", "--quiet").out)
+    assert [run["seed"] for run in typed["runs"]] == [5], "--seed takes the place of the file's seeds"
+
+
+def test_one_file_serves_a_comparison_too(cli: Any, written: Path, small_table: Path) -> None:
+    written.write_text(written.read_text() + "slow.sample = 3\n")
+    said = cli(
+        "compare", "random", "evolution", "slow=evolution", "--config", "mine.toml", "--table", small_table,
+        "--seeds", 1, "--set", "evolution.sample=1", "--json", "--quiet",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    options = {found["label"]: found["options"] for found in json.loads(said.out)["results"]}
+    assert options == {
+        "random": {},
+        "evolution": {"population": "5", "sample": "1"},
+        "slow": {"population": "5", "sample": "3"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("querys = 20", ["bad.toml: unknown key 'querys'; did you mean 'queries'?", "belong under [set]"]),
+        ("population = 20", ["unknown key 'population'", "belong under [set]"]),
+        ("json = true", ["unknown key 'json'"]),
+        ("queries = '20'", ["bad.toml: queries = 20: expected a whole number"]),
+        ("queries = true", ["queries = true: expected a whole number"]),
+        ("on = 5", ["on = 5: expected a text in quotes"]),
+        ("objective = ['a', 5]", ["objective = 5: expected a text in quotes, or a list of such"]),
+        ("set = 5", ["bad.toml: set = 5: expected a table"]),
+        ("set.population = ''", ["population = : expected a number, a text"]),
+        ("set.population = 1979-05-27", ["population = 1979-05-27: expected a number"]),
+        ("queries = ", ["bad.toml: not TOML (Invalid value", "texts in quotes"]),
+        ("set.populatoin = 5", ["option 'populatoin'; did you mean 'population'"]),
+        ("set.space.canonicle = true", ["option 'canonicle'; did you mean 'canonical'"]),
+        ("seed = 1\nseeds = 2", ["--seed and --seeds: give one of them"]),
+    ],
+)
+def test_mistakes_are_told_in_one_line(cli: Any, small_table: Path, text: str, says: list[str]) -> None:
+    (cli.home / "bad.toml").write_text(text)
+    cli.refuses("search", "evolution", "--table", small_table, "--config", "bad.toml", says=says)
+
+
+def test_files_that_are_none(cli: Any) -> None:
+    (cli.home / "latin.toml").write_bytes(b'on = "\xe9"')
+    cli.refuses("search", "--config", "latin.toml", says=["latin.toml: not TOML"])
+    cli.refuses(
+        "search", "--config", "gan_cifar", says=["unknown configuration 'gan_cifar'; did you mean 'gan_cifar10'"]
+    )
+    for nothing in ("", "."):
+        cli.refuses("search", "--config", nothing, says=["a file of yours"])
+    (cli.home / "short.toml").write_text("queries = 5")
+    cli.refuses("search", "--config", "short.toml", says=["Missing argument 'STRATEGY'"])
+
+
+def test_settings_of_one_strategy_win_over_those_of_all() -> None:
+    found = Config({}, {"p": "1", "pbt_nas.p": "2", "searl.p": "3", "a.p": "4", "task.lr": "5"})
+    assert found.settings_for("pbt_nas") == {"p": "2", "task.lr": "5", "a.p": "4"}
+    assert found.settings_for("pbt_nas", "a", ["a", "b"]) == {"p": "4", "task.lr": "5"}
+    assert found.settings_for("random") == {"p": "1", "task.lr": "5", "a.p": "4"}
+
+
+def test_lists_of_configurations(cli: Any) -> None:
+    said = cli("list", "configs").out
+    assert "gan_hard_stl10     PBT-NAS on STL-10 at 48 pixels" in said
+    text = cli("list", "gan_cifar10").out
+    assert tomllib.loads(text)["set"]["population"] == 24
+    (cli.home / "copy.toml").write_text(text)
+    assert config.locate("copy.toml").name == "copy.toml"
+    assert "configurations for --config: archloom list configs" in cli("list").out
+
+
+# -- the paper's scale --------------------------------------------------------------------------------------------
+
+STRATEGIES = ("pbt_nas", "searl", "random_population")
+SHIPPED = ("gan_cifar10", "gan_hard_cifar10", "gan_stl10", "gan_hard_stl10")
+FEATURES = """
+import torch
+
+def means():
+    return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
+"""
+
+
+@pytest.fixture
+def few_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CIFAR-10 with 20 and STL-10 with 9 images to learn from, in their official layouts; and a light extractor."""
+    pytest.importorskip("torch", reason="training needs the extra train")
+    from archloom.data import images, pictures
+
+    rng = np.random.default_rng(0)
+    cifar = tmp_path / "cifar-10-batches-bin"
+    stl = tmp_path / "stl10_binary"
+    for folder in (cifar, stl):
+        folder.mkdir()
+    for name in [*(f"data_batch_{batch}.bin" for batch in range(1, 6)), "test_batch.bin"]:
+        rows = rng.integers(0, 256, (4, 3073), dtype=np.uint8)
+        rows[:, 0] = [0, 1, 0, 1]
+        (cifar / name).write_bytes(rows.tobytes())
+    (cifar / "batches.meta.txt").write_text("plane\ncar\n")
+    for name, count in (("train_X.bin", 3), ("unlabeled_X.bin", 6)):
+        (stl / name).write_bytes(rng.integers(0, 256, 27_648 * count, dtype=np.uint8).tobytes())
+    counts = {"cifar10": (images.OFFICIAL, (20, 4)), "stl10_unlabelled": (pictures.UNLABELLED, (9, 0))}
+    for name, (sets, count) in counts.items():
+        monkeypatch.setitem(sets, name, dataclasses.replace(sets[name], count=count))  # type: ignore[arg-type]
+    monkeypatch.setenv("ARCHLOOM_DATA", str(tmp_path))
+    (tmp_path / "paper_scale_features.py").write_text(FEATURES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any, Any]:
+    """The scenario of a shipped configuration and the plan of a strategy; `overrides` are the task's."""
+    from archloom import runs
+    from archloom.cli import options
+    from archloom.cli.search import search
+    from archloom.problems import open_scenario
+
+    read = config.read(name, search.params)
+    own = options.by_owner(read.settings_for(strategy))
+    extractor = {"extractor": "paper_scale_features:means"}
+    chosen = dataclasses.replace(own, task={**own.task, **extractor, **overrides})
+    spec = options.spec_of(read.values["on"], None, (), (), (), read.values["space_name"], chosen)
+    limits = runs.limits_for(strategy, chosen.strategy, None, None)
+    return open_scenario(spec), (limits, runs.strategy_options(strategy, chosen.strategy))
+
+
+def test_what_ships() -> None:
+    assert set(config.shipped()) == set(SHIPPED)
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_numbers_of_the_paper(name: str, strategy: str) -> None:
+    """FACTS of the paper and its code: sections 4.2 and 5.3, and the configurations of the code."""
+    scenario, (limits, chosen) = opened(name, strategy)
+    assert (chosen.population, chosen.epochs, chosen.step) == (24, 300, 10)
+    assert (limits.queries, limits.width) == (24 * 30, 24)
+    expected = {"parents": 0.25, "survivors": 0.75, "p": 0.25, "shrink": 0.4, "perturb": 0.1, "warm_epochs": 0}
+    for option, value in expected.items():
+        assert getattr(chosen, option, value) == value
+    stl = name.endswith("stl10")
+    size = scenario.space.dimensions
+    assert (size.image_size, size.bottom, size.channels) == ((48, 6, 270) if stl else (32, 4, 256))
+    assert (size.image_channels, size.discriminator_channels, size.latent) == (3, 128, 120)
+    assert scenario.space.name == name.rpartition("_")[0]
+    task = scenario.problem.task.options
+    assert (task.batch, task.batches, task.generator_every) == (128 if stl else 40, 0, 5)
+    assert (task.lr, task.ema, task.samples, task.final_samples) == (2e-4, 0.999, 5_000, 50_000)
+    assert 'extractor = "inception"' in config.shipped()[name].read_text(encoding="utf-8"), "opened() takes another"
+    images = 105_000 if stl else 50_000
+    steps = -(-images // task.batch)
+    assert (steps, -(-steps // task.generator_every)) == ((821, 165) if stl else (1250, 250))
+
+
+PARAMETERS = {
+    "gan_cifar10": {"generator": 13_174_787, "discriminator": 1_053_824},
+    "gan_hard_cifar10": {"generator": 11_702_787, "discriminator": 4_194_816},
+    "gan_stl10": {"generator": 13_696_023, "discriminator": 1_053_824},
+    "gan_hard_stl10": {"generator": 16_765_923, "discriminator": 4_194_816},
+}
+"""Of the architecture that is drawn below; another count means other networks than the paper's."""
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_networks_of_full_width_are_built_counted_and_trained_for_a_step(name: str) -> None:
+    """Smaller than the paper's are the batch and how many images there are, nothing else."""
+    from archloom.evaluators.base import evaluate
+    from archloom.states import StatesInMemory
+    from archloom.types import Proposal
+
+    scenario, _ = opened(name, batch="2", batches="1", samples="2")
+    arch = scenario.space.sample(np.random.default_rng(1))
+    built = scenario.space.build(arch, 0)
+    for network, count in PARAMETERS[name].items():
+        assert sum(parameter.numel() for parameter in getattr(built, network).parameters()) == count
+        assert scenario.space.parameters(np.array([arch.genes]))[network].tolist() == [count]
+    states = StatesInMemory()
+    result = evaluate(scenario.evaluator, Proposal(arch, 1), 0, 0, states)
+    assert result.ok, result.error
+    assert result.scores["frechet_means"] > 0
+    assert states.load(0).rest["steps"] == {"generator": 1, "discriminator": 1}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_whole_search_from_a_shipped_file(
+    cli: Any, few_images: Path, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything as shipped but for size and time."""
+    monkeypatch.setenv("ARCHLOOM_DATA", str(few_images))
+    smaller = ["population=4", "epochs=2", "step=1", "task.batches=1", "task.batch=2", "task.samples=4",
+               "task.extractor=paper_scale_features:means", "space.channels=4", "space.discriminator_channels=4",
+               "space.latent=12"]  # fmt: skip
+    typed = [word for setting in smaller for word in ("--set", setting)]
+    said = cli("search", strategy, "--config", "gan_hard_cifar10", *typed, "--json", "--quiet", "--out", "run")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert (found["strategy"], found["on"], found["queries"]) == (strategy, "gan:cifar10", 8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from archloom.spaces.base import SearchSpace
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 # Lengths are in inches at full size.
 _NODE = 0.5
 """The height of a node, and its width unless its label needs more."""
-_BETWEEN = 1.5
-"""The room between two nodes, which holds the label of the edge between them."""
+_BETWEEN = 0.8
+"""The least room between two nodes; the label of an edge between them may need more."""
 _LEVEL = 0.62
 """How much higher an arc is than the highest below it."""
+_MARGIN = 0.35
+"""Above and below a graph."""
+_TITLE = 0.2
+"""The height of a graph's title."""
 _ABSENT = "#9A9A9A"
 _INK = "#333333"
 _ROWS = 16
@@ -90,28 +95,52 @@ def _cross(a: DrawnEdge, b: DrawnEdge) -> bool:
 
 
 def _draw_graph(figure: Figure, axes: Axes, drawing: Drawing, colours: Sequence[str]) -> None:
-    placed = place(drawing.edges)
+    """The parts one above the other, their nodes in columns."""
+    parts = [(part, place(part.edges)) for part in drawing.split()]
     shades = _shades(drawing, colours)
-    top = _LEVEL * max([1, *(p.level for p in placed)])
-    bottom = _LEVEL * min([-1, *(p.level for p in placed)])
-    widths = [max(_NODE, 0.095 * len(label) + 0.22) for label in drawing.nodes]
-    step, wide = _BETWEEN + max(widths), max(widths)
-    width = step * (len(drawing.nodes) - 1)
-    figure.set_size_inches(max(width + 1.6, 7.0), top - bottom + 2.0)
-    nodes = [_draw_node(axes, i * step, label, widths[i]) for i, label in enumerate(drawing.nodes)]
-    for p in placed:
-        _draw_edge(axes, p, nodes, _ABSENT if p.edge.absent else shades[p.edge.label])
-    axes.set_xlim(-wide / 2 - 0.2, width + wide / 2 + 0.2)
-    axes.set_ylim(bottom - 0.35, top + 0.35)
+    columns = _columns(parts)
+    wide = max(map(_width, drawing.nodes)) / 2 + 0.2
+    titles = [title for title, _ in drawing.parts] or [""]
+    end = 0.0
+    for title, (part, placed) in zip(titles, parts, strict=True):
+        levels = [p.level for p in placed]
+        height = end - _LEVEL * max([1, *levels]) - _MARGIN - (_TITLE if title else 0)
+        if title:
+            axes.text(-wide, end - _MARGIN, title, ha="left", va="top", fontsize=11, weight="bold", color=_INK)
+        nodes = [_draw_node(axes, x, height, label) for x, label in zip(columns, part.nodes, strict=False)]
+        for p in placed:
+            _draw_edge(axes, p, nodes, _ABSENT if p.edge.absent else shades[p.edge.label])
+        end = height + _LEVEL * min([-1, *levels]) - _MARGIN
+    width = columns[-1] + 2 * wide
+    figure.set_size_inches(max(width + 0.6, 7.0), 1.3 - end)
+    axes.set_xlim(-wide, columns[-1] + wide)
+    axes.set_ylim(end, 0)
     axes.set_aspect("equal")
 
 
-def _draw_node(axes: Axes, x: float, label: str, width: float) -> Ellipse:
+def _columns(parts: Sequence[tuple[Drawing, Sequence[PlacedEdge]]]) -> list[float]:
+    """Where nodes stand from left to right, in all parts; wide enough apart for what straight edges say."""
+    longest = max((part for part, _ in parts), key=lambda part: len(part.nodes)).nodes
+    room = [_BETWEEN] * (len(longest) - 1)
+    for _, placed in parts:
+        for p in placed:
+            if p.level == 0:
+                room[p.edge.source] = max(room[p.edge.source], 0.085 * len(p.edge.label) + 0.4)
+    widest = max(_width(label) for part, _ in parts for label in part.nodes)
+    return list(accumulate((widest + between for between in room), initial=0.0))
+
+
+def _width(label: str) -> float:
+    """Of a node."""
+    return max(_NODE, 0.095 * len(label) + 0.22)
+
+
+def _draw_node(axes: Axes, x: float, y: float, label: str) -> Ellipse:
     from matplotlib.patches import Ellipse
 
-    node = Ellipse((x, 0.0), width, _NODE, facecolor="#F4F4F4", edgecolor=_INK, linewidth=1.2, zorder=5)
+    node = Ellipse((x, y), _width(label), _NODE, facecolor="#F4F4F4", edgecolor=_INK, linewidth=1.2, zorder=5)
     axes.add_patch(node)
-    axes.text(x, 0.0, label, ha="center", va="center_baseline", fontsize=10, zorder=6, color=_INK)
+    axes.text(x, y, label, ha="center", va="center_baseline", fontsize=10, zorder=6, color=_INK)
     return node
 
 
@@ -120,12 +149,12 @@ def _draw_edge(axes: Axes, placed: PlacedEdge, nodes: Sequence[Ellipse], colour:
 
     edge = placed.edge
     source, target = nodes[edge.source], nodes[edge.target]
-    start, end = source.center[0], target.center[0]
+    (start, y), (end, _) = source.center, target.center
     peak = placed.level * _LEVEL
     # arc3 is a quadratic Bezier curve: it rises to half the height of its control point, which is rad * length.
     axes.add_patch(
         FancyArrowPatch(
-            (start, 0.0), (end, 0.0), connectionstyle=f"arc3,rad={-2 * peak / (end - start)}",
+            (start, y), (end, y), connectionstyle=f"arc3,rad={-2 * peak / (end - start)}",
             arrowstyle="-" if edge.absent else "-|>", mutation_scale=13, patchA=source, patchB=target,
             shrinkA=1, shrinkB=2, color=colour,
             linestyle=(0, (1, 2.2)) if edge.absent else "-", linewidth=1.2 if edge.absent else 2.0, zorder=2,
@@ -133,7 +162,7 @@ def _draw_edge(axes: Axes, placed: PlacedEdge, nodes: Sequence[Ellipse], colour:
     )  # fmt: skip
     if edge.label:
         axes.text(
-            (start + end) / 2, peak, edge.label, ha="center", va="center", fontsize=9, color=colour, zorder=4,
+            (start + end) / 2, y + peak, edge.label, ha="center", va="center", fontsize=9, color=colour, zorder=4,
             bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"},
         )  # fmt: skip
 

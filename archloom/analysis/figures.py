@@ -105,3 +105,8 @@ def caption(figure: Figure, titles: Sequence[str], lines: Sequence[str]) -> None
 
 def _wrapped(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
+
+
+def sentence(text: str) -> str:
+    """A text that begins with a capital letter and ends with a full stop."""
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."

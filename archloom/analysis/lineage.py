@@ -7,24 +7,28 @@ has that member's, and one that begins anew is new.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.analysis.figures import COLOURS, caption, new_figure, styled
+from archloom.analysis.report import align, counted
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError
+from archloom.history import History
+from archloom.runs import RunReport
+from archloom.spaces.drawing import HasChoices
 from archloom.store import Line
-from archloom.types import REST
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from archloom.types import MIXED, REST, Inherit
 
 NEW = -1
 """The origin of layers that began anew after the first population."""
+
+
+# -- what a record says -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -35,85 +39,277 @@ class Generation:
     trials: Mapping[int, Line]
 
 
+def member_of(line: Line) -> int | None:
+    """Whose chunk of training a trial is; None where nobody's."""
+    member = line.note.get("member")
+    return None if member is None else int(member)
+
+
 def generations(lines: Sequence[Line]) -> list[Generation]:
     """The chunks of a run that are complete, in order; empty for a run that trained no population."""
     by_epoch: dict[int, dict[int, Line]] = {}
     for line in lines:
-        member = line.trial.proposal.note.get("member")
+        member = member_of(line)
         if member is not None:
-            by_epoch.setdefault(line.trial.proposal.fidelity, {})[int(member)] = line
+            by_epoch.setdefault(line.fidelity, {})[member] = line
     size = max((len(trials) for trials in by_epoch.values()), default=0)
     return [Generation(epoch, trials) for epoch, trials in sorted(by_epoch.items()) if len(trials) == size]
+
+
+def giver(inherit: Inherit, gene: int) -> int | None:
+    """The trial from whose state a choice's layer is taken; None where it begins anew."""
+    return inherit.donors.get(gene, inherit.base)
 
 
 def origins(lines: Sequence[Line]) -> dict[int, tuple[int, ...]]:
     """Trial -> for each of its choices the member of the first population whose layer it goes back to, or `NEW`."""
     found: dict[int, tuple[int, ...]] = {}
     for line in sorted(lines, key=lambda line: line.id):
-        proposal = line.trial.proposal
-        member = proposal.note.get("member")
+        member, genes = member_of(line), range(len(line.genes))
         if member is None:
             continue
-        inherit, genes = proposal.inherit, len(proposal.arch.genes)
-        if inherit is None:
-            found[line.id] = (int(member),) * genes
+        if line.inherit is None:
+            found[line.id] = tuple(member for _ in genes)
             continue
-        taken = list(found[inherit.base])
-        for gene, donor in inherit.donors.items():
-            if gene != REST:
-                taken[gene] = NEW if donor is None else found[donor][gene]
-        found[line.id] = tuple(taken)
+        givers = [giver(line.inherit, gene) for gene in genes]
+        found[line.id] = tuple(
+            NEW if trial is None else found[trial][gene] for gene, trial in zip(genes, givers, strict=True)
+        )
     return found
 
 
 def shares(lines: Sequence[Line]) -> tuple[NDArray[np.int64], dict[int, NDArray[np.float64]]]:
-    """Epochs (g,), and for each origin its share (g,) of all choices of all members then, the largest one first."""
+    """Epochs (g,), and for each origin its share (g,) of all choices of all members then.
+
+    The one with the largest share at the end comes first; of equals the one that had more over the whole time.
+    """
     history, found = generations(lines), origins(lines)
     counts = [
         Counter(origin for line in generation.trials.values() for origin in found[line.id]) for generation in history
     ]
     known = set().union(*counts)
     table = {origin: np.array([count[origin] / count.total() for count in counts]) for origin in known}
-    order = sorted(known, key=lambda origin: (-table[origin][-1], origin))
+    order = sorted(known, key=lambda origin: (-table[origin][-1], -table[origin].sum(), origin))
     return np.array([generation.epoch for generation in history]), {origin: table[origin] for origin in order}
 
 
-def lineage(reports: Reports) -> Figure:
-    """Stacked over time: whose layers, of the first population, the population is made of. One run at a time."""
-    study = Study.of(reports)
-    runs = [report for found in reports.values() for report in found]
-    if len(runs) != 1:
-        raise InputError(f"a lineage plot shows one run, these are {len(runs)}: name the folder of one of them")
-    lines = runs[0].history.lines
-    complete = len(generations(lines))
-    if complete < 2:
-        raise InputError(
-            f"{runs[0].request.strategy} has trained a population through {complete} complete chunk"
-            f"{'' if complete == 1 else 's'}: a lineage needs a strategy that trains one, e.g. pbt_nas, and two chunks"
+@dataclass(frozen=True)
+class Birth:
+    """A child that takes a member's place after `epoch` epochs: the trial of its first chunk, and those whose states
+    it is made of. `donors` are without the base and without layers that begin anew."""
+
+    trial: int
+    member: int
+    epoch: int
+    base: int
+    donors: tuple[int, ...]
+
+
+def births(lines: Sequence[Line]) -> list[Birth]:
+    """The children of a run, in the order of their trials."""
+    by_id = {line.id: line for line in lines}
+    found = []
+    for line in sorted(lines, key=lambda line: line.id):
+        if "parents" not in line.note or line.inherit is None:
+            continue
+        donors = {trial for trial in line.inherit.donors.values() if trial is not None} - {line.inherit.base}
+        base = by_id[line.inherit.base]
+        found.append(Birth(line.id, int(line.note["member"]), base.fidelity, base.id, tuple(sorted(donors))))
+    return found
+
+
+def ancestry(lines: Sequence[Line], trial: int) -> dict[int, frozenset[int]]:
+    """Trials that gave something to `trial` -> which of its choices' layers they had, `REST` among them.
+
+    `trial` itself is in it, with everything; it goes back to trials of the first chunk, and to where layers began anew.
+    """
+    by_id = {line.id: line for line in lines}
+    carried: dict[int, set[int]] = {trial: {*range(len(by_id[trial].genes)), REST}}
+    for number in sorted(by_id, reverse=True):
+        inherit = by_id[number].inherit
+        if number not in carried or inherit is None:
+            continue
+        for gene in carried[number]:
+            source = giver(inherit, gene)
+            if source is not None:
+                carried.setdefault(source, set()).add(gene)
+    return {number: frozenset(genes) for number, genes in sorted(carried.items())}
+
+
+# -- what recipes could not take ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """What became of the recipes of a run.
+
+    `states`: how many were mixed. `tensors`: how many these were to have from a base or a donor, of which `missing`
+    were not there, or in another shape, and began anew. `by_gene`: in how many states each gene (a number as a text;
+    "base" for what no donor was asked for) lacked something.
+    """
+
+    states: int
+    tensors: int
+    missing: int
+    by_gene: Mapping[str, int]
+
+    def __str__(self) -> str:
+        """In one line."""
+        if not self.missing:
+            return f"{counted(self.states, 'state')} mixed; every tensor that was to be inherited fitted"
+        share = 100 * self.missing / self.tensors
+        return (
+            f"{counted(self.states, 'state')} mixed; {share:.2g} % of the tensors that were to be inherited "
+            f"({self.missing} of {self.tensors}) did not fit and began anew"
         )
-    epochs, table = shares(lines)
-    named = list(table)[: len(COLOURS)]
-    rest = [origin for origin in table if origin not in named]
-    layers = [table[origin] for origin in named] + ([sum(table[origin] for origin in rest)] if rest else [])
-    labels = ["begun anew" if origin == NEW else f"member {origin}" for origin in named]
-    labels += [f"{len(rest)} others"] if rest else []
-    with styled():
-        figure = new_figure(7.6, 4.6)
-        axes = figure.add_subplot()
-        colours = [*COLOURS[: len(named)], "#D9D9D9"]
-        axes.stackplot(epochs, *[100 * layer for layer in layers], labels=labels, colors=colours, alpha=0.85)
-        axes.set_xlim(epochs[0], epochs[-1])
-        axes.set_ylim(0, 100)
-        axes.set_xlabel("epochs")
-        axes.set_ylabel("layers of the population (%)")
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="first population")
-        members = len(generations(lines)[-1].trials)
-        caption(
-            figure,
-            [f"Whose layers survive: {runs[0].request.strategy} on {study.benchmark}, seed {runs[0].request.seed}"],
-            [
-                f"{members} members; a layer counts for the member of the first population that it goes back to.",
-                study.table_line,
-            ],
-        )
-    return figure
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "by_gene": dict(self.by_gene)}
+
+
+def mixed(lines: Sequence[Line]) -> Mixed | None:
+    """What the details of a run's trials say of their recipes; None where nothing was mixed, or nobody kept it."""
+    reports = [line.details[MIXED] for line in lines if MIXED in line.details]
+    if not reports:
+        return None
+    counts = sum((Counter(report["counts"]) for report in reports), Counter())
+    lacking = Counter(gene for report in reports for gene in report.get("missing", ()))
+    inherited = counts["base"] + counts["donor"] + counts["missing"]
+    return Mixed(len(reports), inherited, counts["missing"], dict(sorted(lacking.items())))
+
+
+# -- all of it, as data and as text -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """One run's population through all complete chunks."""
+
+    report: RunReport
+    generations: Sequence[Generation]
+
+    @classmethod
+    def only(cls, reports: Reports, chunks: int = 1) -> Lineage:
+        """That of the one run there is.
+
+        InputError where there are several, and for one that trained no population through so many complete chunks.
+        """
+        Study.of(reports)
+        runs = [report for found in reports.values() for report in found]
+        if len(runs) != 1:
+            raise InputError(f"a lineage is that of one run, these are {len(runs)}: name the folder of one of them")
+        (report,) = runs
+        found = generations(report.history.lines)
+        if len(found) < chunks:
+            raise InputError(
+                f"{report.request.strategy} has trained a population through {counted(len(found), 'complete chunk')}: "
+                f"a lineage needs {chunks} of a strategy that trains one, e.g. pbt_nas"
+            )
+        return cls(report, found)
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """The trials of all complete chunks, chunk by chunk."""
+        return [line for generation in self.generations for _, line in sorted(generation.trials.items())]
+
+    @cached_property
+    def members(self) -> list[int]:
+        return sorted(self.generations[0].trials)
+
+    @cached_property
+    def origins(self) -> dict[int, tuple[int, ...]]:
+        return origins(self.lines)
+
+    @cached_property
+    def winner(self) -> Line | None:
+        """The best trial of complete chunks; None where none succeeded and met the constraints."""
+        return History.of(self.lines, self.report.scenario.criteria).best()
+
+    @property
+    def metric(self) -> str:
+        return self.report.scenario.criteria.objectives[0].metric
+
+    @cached_property
+    def choices(self) -> list[str]:
+        """What the choices are called; their numbers where the space does not say, or is not at hand."""
+        space = self.report.scenario.space
+        if isinstance(space, HasChoices):
+            return list(space.choices(self.lines[0].trial.proposal.arch))
+        return [str(gene) for gene in range(len(self.lines[0].genes))]
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of `archloom lineage`."""
+        epochs, table = shares(self.lines)
+        found = mixed(self.lines)
+        request = self.report.request
+        parents = {birth.trial: birth for birth in births(self.lines)}
+        return {
+            "strategy": request.strategy,
+            "on": request.problem.on,
+            "seed": request.seed,
+            "objective": self.metric,
+            "members": len(self.members),
+            "epochs": epochs.tolist(),
+            "choices": self.choices,
+            "shares": {name_of(origin): share.tolist() for origin, share in table.items()},
+            "mixed": found.to_json() if found else None,
+            "winner": self.winner.id if self.winner else None,
+            "trials": [self._trial(line, parents.get(line.id)) for line in self.lines],
+        }
+
+    def _trial(self, line: Line, birth: Birth | None) -> dict[str, Any]:
+        genes = range(len(line.genes))
+        return {
+            "trial": line.id,
+            "epoch": line.fidelity,
+            "member": member_of(line),
+            "arch": line.arch,
+            "value": line.scores.get(self.metric),
+            "born_of": [birth.base, *birth.donors] if birth else None,
+            "taken_from": [giver(line.inherit, gene) for gene in genes] if line.inherit else None,
+            "origins": [None if origin == NEW else origin for origin in self.origins[line.id]],
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The origin of every layer over time: a row for each choice of each trial."""
+        children = {birth.trial for birth in births(self.lines)}
+        for line in self.lines:
+            for gene, (choice, origin) in enumerate(zip(self.choices, self.origins[line.id], strict=True)):
+                taken = giver(line.inherit, gene) if line.inherit else None
+                yield {
+                    "epoch": line.fidelity,
+                    "member": member_of(line),
+                    "trial": line.id,
+                    "value": line.scores.get(self.metric),
+                    "child": int(line.id in children),
+                    "choice": choice,
+                    "taken_from": taken,
+                    "origin": None if origin == NEW else origin,
+                }
+
+
+def format_lineage(lineage: Lineage) -> str:
+    """For people: the first members whose layers are still there, how many they have, and what became of recipes."""
+    epochs, table = shares(lineage.lines)
+    winner, request = lineage.winner, lineage.report.request
+    final = Counter(lineage.origins[winner.id]) if winner else Counter[int]()
+    rows = [
+        [name_of(origin), f"{100 * share[0]:.1f} %", f"{100 * share[-1]:.1f} %", str(final[origin])]
+        for origin, share in table.items()
+        if share[-1] > 0 or final[origin]
+    ]
+    children = counted(len(births(lineage.lines)), "child", "children")
+    lines = [
+        f"{request.strategy} on {request.problem.on}, seed {request.seed}: {counted(len(lineage.members), 'member')} "
+        f"through {counted(len(epochs), 'chunk')} to epoch {epochs[-1]}, {children}",
+        *align([["layers from", "first", "last", f"in the winner, of {len(lineage.choices)}"], *rows]),
+    ]
+    if winner is not None:
+        lines.append(f"winner: member {member_of(winner)} after epoch {winner.fidelity}, {winner.arch}")
+    found = mixed(lineage.lines)
+    return "\n".join([*lines, *([str(found)] if found else [])])
+
+
+def name_of(origin: int) -> str:
+    """What a reader is told of an origin."""
+    return "begun anew" if origin == NEW else f"member {origin}"

@@ -15,8 +15,8 @@ import numpy as np
 
 from archloom import seeds
 from archloom.analysis.cell_drawing import draw_cell
-from archloom.analysis.figures import COLOURS, FAINT, INK, caption, new_figure, styled
-from archloom.analysis.lineage import lineage
+from archloom.analysis.figures import COLOURS, FAINT, INK, caption, new_figure, sentence, styled
+from archloom.analysis.lineage_plots import family, lineage
 from archloom.analysis.published import Published
 from archloom.analysis.stats import Band, Floats, curve_band, summarise
 from archloom.analysis.study import Reports, Study
@@ -61,7 +61,7 @@ def anytime(reports: Reports) -> Figure:
         _limit(axes, study, [v for grid, band in bands.values() for v in _late(grid, band, study.queries)])
         _mark_published(axes, study)
         axes.set_xlim(0, study.queries * _BEYOND)
-        axes.set_xlabel("queries (unique architectures)")
+        axes.set_xlabel(f"queries ({study.query_unit})")
         axes.set_ylabel(f"best {study.axis_label(study.metric)}")
         columns = math.ceil(len(bands) / 6)
         axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right", ncols=columns)
@@ -175,6 +175,7 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
         "box": PlotKind("best value of every run, by strategy", box),
         "pareto": PlotKind("two objectives: all queries and the Pareto set", pareto),
         "lineage": PlotKind("a population: whose layers, of the first one, survive", lineage),
+        "family": PlotKind("a population: who descends from whom, and the winner's ancestors", family),
         "cell": PlotKind("the best architecture as a graph or a table of choices", best_cell),
     }
 )
@@ -425,7 +426,7 @@ def _finish(figure: Figure, study: Study, title: str, note: str, counted: bool =
     """The title above, and below what a reader must know: marks, seeds, data, sources, caveats."""
     where = f"on {study.benchmark}" + (f" ({study.table.name})" if study.table else "")
     constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
-    lines = [f"{note} {_sentence(study.seeds)}" if counted else note, _sentence(study.table_line), *study.caveats]
+    lines = [f"{note} {sentence(study.seeds)}" if counted else note, sentence(study.table_line), *study.caveats]
     if counted and study.references and not _is_pareto(study):
         lines += ["Published, mean ± std: " + "; ".join(f"[{i}] {s}" for s, i in _sources(study).items()) + "."]
         lines += [f"* {caveat[0].upper()}{caveat[1:]}." for caveat in _reference_caveats(study)]
@@ -438,10 +439,6 @@ def _reference_caveats(study: Study) -> list[str]:
 
 def _is_pareto(study: Study) -> bool:
     return not study.criteria.single
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 
 def _named(study: Study, label: str, between: str = " ") -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from archloom.analysis.published import Published
 from archloom.analysis.stats import PairedTest, Summary, paired_tests, summarise
-from archloom.analysis.study import Reports, Study
+from archloom.analysis.study import Reports, Study, in_chunks
 from archloom.errors import InputError
 from archloom.runs import RunReport
 from archloom.store import Line
@@ -72,10 +72,10 @@ def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
     wanted = report.request.limits.queries
     share = f"{history.queries} of {wanted}" if history.queries < wanted else str(history.queries)
     plural = "" if wanted == 1 else "s"
-    if any(line.trial.proposal.inherit for line in history.lines):
+    if in_chunks(report):
         asked = f"{share} chunk{plural} of training{failed}"
     else:
-        asked = f"{share} unique architecture{plural}{failed}, {_count(repeats, 'repeat')} for free"
+        asked = f"{share} unique architecture{plural}{failed}, {counted(repeats, 'repeat')} for free"
     ending = f"ended early: {report.ending}" if _ended_early(report) else report.ending or "not finished"
     return {"asked": f"{asked}; {ending}", "data": study.table_line}
 
@@ -99,7 +99,7 @@ def _pareto_lines(study: Study, front: Sequence[Line]) -> list[str]:
     ]
     heads = [*(study.axis_label(name) for name in metrics + reported), "query", "architecture"]
     more = [f"... and {len(front) - _PARETO_LINES} more"] if len(front) > _PARETO_LINES else []
-    text = f"Pareto set: {_count(len(front), 'architecture')} that no other beats in {' and '.join(metrics)}"
+    text = f"Pareto set: {counted(len(front), 'architecture')} that no other beats in {' and '.join(metrics)}"
     return [text, *align([heads, *rows], left=(len(heads) - 1,)), *more]
 
 
@@ -248,11 +248,11 @@ def _test_notes(study: Study, shared: Sequence[int], tests: Sequence[PairedTest]
         return ["No seed is common to all strategies, so nothing is tested: run them with the same seeds."]
     notes = []
     if any(len(runs) > len(shared) for runs in study.reports.values()):
-        notes.append(f"The tests use the {_count(len(shared), 'seed')} that every strategy ran.")
+        notes.append(f"The tests use the {counted(len(shared), 'seed')} that every strategy ran.")
     least = min(1.0, 0.5 ** len(shared) * len(tests))
     if least > _SIGNIFICANT:
         notes.append(
-            f"With {_count(len(shared), 'seed')} and {len(tests)} tests no corrected p can be below {least:.2g}: "
+            f"With {counted(len(shared), 'seed')} and {len(tests)} tests no corrected p can be below {least:.2g}: "
             "run more seeds."
         )
     return notes
@@ -289,7 +289,7 @@ def _matrix_lines(comparison: Comparison) -> list[str]:
     rows = [[a, *("-" if a == b else _p(p[a, b]) for b in labels)] for a in labels]
     title = (
         "p for the row being better than the column (one-sided Wilcoxon signed-rank over "
-        f"{_count(len(comparison.seeds), 'seed')}, Bonferroni-corrected for {len(comparison.tests)} tests; "
+        f"{counted(len(comparison.seeds), 'seed')}, Bonferroni-corrected for {len(comparison.tests)} tests; "
         f"* below {_SIGNIFICANT})"
     )
     return [_wrap(title), *align([["", *labels], *rows])]
@@ -350,8 +350,9 @@ def _p(p: float) -> str:
     return f"{p:.2g}" + ("*" if p < _SIGNIFICANT else " ")
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
+def counted(n: int, what: str, several: str = "") -> str:
+    """A number of things in words: "1 seed", "2 seeds"; `several` where that is not the word and an s."""
+    return f"{n} {what if n == 1 else several or what + 's'}"
 
 
 def _wrap(text: str) -> str:

@@ -85,6 +85,12 @@ class Study:
         return max(report.history.queries for _, report in self.runs)
 
     @property
+    def query_unit(self) -> str:
+        """What a query is in these runs, in the plural."""
+        names = ("chunks of training" if in_chunks(report) else "unique architectures" for _, report in self.runs)
+        return " or ".join(dict.fromkeys(names))
+
+    @property
     def seeds(self) -> str:
         """How many runs there are, in words: "10 seeds each", or by strategy where they differ."""
         counts = {label: len(reports) for label, reports in self.reports.items()}
@@ -199,6 +205,11 @@ class Study:
         if self.table and not marked and is_surrogate(self.table.name):
             return shown
         return [name for name in shown if is_surrogate(name)]
+
+
+def in_chunks(report: RunReport) -> bool:
+    """Whether a run's queries are chunks of training that go on from each other, not architectures."""
+    return any(line.inherit is not None for line in report.history.lines)
 
 
 def is_surrogate(name: str) -> bool:

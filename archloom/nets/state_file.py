@@ -8,10 +8,11 @@ A tensor is called `networks/NETWORK/NAME`, `averages/AVERAGE/NAME`, `optimisers
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import torch
@@ -57,7 +58,11 @@ class _Layout(msgspec.Struct):
     rest: dict[str, Any]
 
 
-def save_state(path: Path, state: TrainingState) -> None:
+Writing = Callable[[Path, int], AbstractContextManager[BinaryIO]]
+"""Begins a file of so many bytes, which is there whole or not at all."""
+
+
+def save_state(path: Path, state: TrainingState, writing: Writing = lambda path, _size: replacing(path)) -> None:
     """Write a state into a file that is there whole or not at all, and on disk when this returns.
 
     Tensors come back bit for bit, whatever shares memory with what; tuples in plain data come back as lists. InputError
@@ -67,8 +72,9 @@ def save_state(path: Path, state: TrainingState) -> None:
     # Wide numbers first, so that each tensor is aligned to its numbers when the file is mapped into memory.
     order = sorted(tensors, key=lambda key: (-tensors[key].element_size(), key))
     header = _header(_layout(state), {key: tensors[key] for key in order})
+    size = 8 + len(header) + sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     try:
-        with replacing(path) as file:
+        with writing(path, size) as file:
             file.write(len(header).to_bytes(8, "little") + header)
             for key in order:
                 # One tensor at a time: a second copy of a whole state may not fit into memory.
@@ -97,6 +103,8 @@ def load_state(path: Path) -> TrainingState:
             state = _filled(layout, {key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 - no mapping
     except (SafetensorError, ValueError, msgspec.ValidationError) as error:
         raise StoreError(f"{path} is not the whole state of a training ({error}); {_CURE}") from None
+    except FileNotFoundError:  # of the library, which leaves the reason out of the error's fields
+        raise StoreError(f"{path} is not there; {_CURE}") from None
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}; {_CURE}") from error
     return state

@@ -6,6 +6,7 @@ dicts, lists and plain data are the new state's own.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -21,12 +22,13 @@ from torch import Tensor
 
 from archloom.errors import InputError, unknown
 from archloom.nets.state import Average, Optimiser, Tensors, TrainingState
-
-REST = -1
-"""Stands for a gene that owns every tensor that no gene owns."""
+from archloom.types import REST
 
 LARGEST_WEIGHT = 1e6
 """Mutated weights are cut to at most this magnitude."""
+
+
+Source = Literal["base", "donor", "fresh", "missing", "dropped"]
 
 
 class Origin(NamedTuple):
@@ -37,7 +39,7 @@ class Origin(NamedTuple):
     another shape or type. `dropped`: the base has it, the child has not.
     """
 
-    source: Literal["base", "donor", "fresh", "missing", "dropped"]
+    source: Source
     gene: int | None = None
 
 
@@ -61,13 +63,16 @@ class MixReport:
         return dict(Counter(origin.source for origin in self.networks.values()))
 
     def to_json(self) -> dict[str, Any]:
-        """A small summary: each `[source, gene]` stands at the shortest dotted prefix below which all share it."""
-        parts = {"networks": self.networks, "averages": self.averages, "slots": self.slots}
-        summaries = {
-            part: {prefix: list(origin) for prefix, origin in _summary(origins).items()}
-            for part, origins in parts.items()
-        }
-        return {**summaries, "counts": self.counts}
+        """What a record keeps: the counts, and where tensors are `missing`, gene by gene as `shared_prefixes`.
+
+        The key of a gene is its number as a text, "base" for tensors that should have been the base's.
+        """
+        missing: dict[str, list[str]] = {}
+        for prefix, origin in shared_prefixes(self.networks).items():
+            if origin.source == "missing":
+                missing.setdefault("base" if origin.gene is None else str(origin.gene), []).append(prefix)
+        counts = {source: self.counts[source] for source in get_args(Source) if source in self.counts}
+        return {"counts": counts, "missing": missing} if missing else {"counts": counts}
 
 
 def mix(
@@ -213,7 +218,8 @@ def _listed(names: Iterable[Any]) -> str:
     return ", ".join(map(str, names)) or "(there are none)"
 
 
-def _summary(origins: Mapping[str, Origin]) -> dict[str, Origin]:
+def shared_prefixes(origins: Mapping[str, Origin]) -> dict[str, Origin]:
+    """Origins in short: each stands at the shortest dotted prefix below which all tensors share it."""
     below: dict[str, set[Origin]] = {}
     for label, origin in origins.items():
         for prefix in _prefixes(label):
@@ -341,8 +347,7 @@ def average(states: Sequence[TrainingState], parts: Sequence[str] | None = None)
     if not states:
         raise InputError("there is no state to average: give at least one")
     first = states[0]
-    for prefix in parts or ():
-        _check_prefix(prefix, first.networks, f"{prefix!r} is to be averaged")
+    check_parts(first, parts or ())
 
     def blend(label: str, tensors: Sequence[Tensor]) -> Tensor:
         wanted = parts is None or not set(parts).isdisjoint(_prefixes(label))
@@ -356,6 +361,16 @@ def average(states: Sequence[TrainingState], parts: Sequence[str] | None = None)
         for name, of in ((name, average.of) for name, average in first.averages.items())
     }
     return _with(first, networks, averages)
+
+
+def check_parts(state: TrainingState, parts: Iterable[str]) -> None:
+    """InputError for a part that is to be averaged below which the state has no tensor."""
+    below = {prefix: None for label in _labels(state.networks) for prefix in _prefixes(label)}
+    for part in parts:
+        _check_prefix(part, state.networks, f"{part!r} is to be averaged")
+        if part not in below:
+            near = difflib.get_close_matches(part, below, n=1, cutoff=0.0)
+            raise InputError(f"{part!r} is to be averaged, and nothing is below it; expected e.g. {', '.join(near)}")
 
 
 def _copy(state: TrainingState, name: str) -> Tensors:

@@ -51,6 +51,13 @@ _EXPORT = '''"""A network for images, found with archloom.
 
     network = make_network(seed=0)
 
+Its weights are drawn anew. The trained ones (archloom export RUN -o weights.safetensors) belong in by
+
+    from safetensors.torch import load_file
+
+    network.load_state_dict(load_file("weights.safetensors"))
+    network.eval()
+
 Images go in as x / 127.5 - 1, where x is their bytes.
 """
 

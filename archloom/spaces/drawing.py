@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 from archloom.types import Arch
@@ -20,10 +21,15 @@ class DrawnEdge:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A directed acyclic graph: the nodes' labels in topological order, and the edges between them."""
+    """A directed acyclic graph: the nodes' labels in topological order, and the edges between them.
+
+    `parts`, where there are several with no edge between them, are named, each by its first node, from 0 on; they are
+    drawn one above the other.
+    """
 
     nodes: tuple[str, ...]
     edges: tuple[DrawnEdge, ...]
+    parts: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         for edge in self.edges:
@@ -32,6 +38,23 @@ class Drawing:
                     f"edge {edge.source}->{edge.target}: expected 0 <= source < target < {len(self.nodes)}; "
                     "give the nodes in topological order"
                 )
+        starts = [start for _, start in self.parts]
+        if starts and (starts[0] != 0 or any(a >= b for a, b in pairwise([*starts, len(self.nodes)]))):
+            raise ValueError(f"parts {self.parts}: expected the first node of each, from 0 on and ascending")
+        if sum(len(part.edges) for part in self.split()) < len(self.edges):
+            raise ValueError(f"parts {self.parts}: expected no edge from one to another")
+
+    def split(self) -> list[Drawing]:
+        """The parts as drawings of their own; the drawing itself where it has none."""
+        if not self.parts:
+            return [self]
+        starts = [start for _, start in self.parts]
+        return [self._between(start, end) for start, end in pairwise([*starts, len(self.nodes)])]
+
+    def _between(self, start: int, end: int) -> Drawing:
+        inside = [edge for edge in self.edges if start <= edge.source and edge.target < end]
+        edges = (replace(edge, source=edge.source - start, target=edge.target - start) for edge in inside)
+        return Drawing(self.nodes[start:end], tuple(edges))
 
 
 @runtime_checkable

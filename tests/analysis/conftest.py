@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from archloom.constraints import criteria
 from archloom.data.tables import Table
 from archloom.history import History
 from archloom.problems import ProblemSpec, Scenario, TableProblem
-from archloom.runs import Request, RunReport
+from archloom.runs import Request, RunReport, run_in_memory
 from archloom.search import Limits
 from archloom.spaces.base import Categorical
 from archloom.spaces.nb201 import EDGES, Nb201
@@ -99,5 +101,18 @@ def make_reports(make_report: MakeReport) -> MakeReports:
             rows = [rng.choice(min(16 * (i + 1), 64), queries, replace=False).tolist() for rng in streams]
             reports[label] = [make_report(r, seed=s, strategy=label, **settings) for s, r in enumerate(rows)]
         return reports
+
+    return make
+
+
+@pytest.fixture
+def make_population(trained: Path) -> Callable[..., RunReport]:
+    """Run a strategy that trains a population: by default 8 members through 4 chunks of 2 epochs."""
+
+    def make(strategy: str = "pbt_nas", **changes: Any) -> RunReport:
+        options = {"population": 8, "epochs": 8, "step": 2} | changes
+        chunks = options["population"] * -(-options["epochs"] // options["step"])
+        request = Request(strategy, ProblemSpec(str(trained)), 0, Limits(chunks, options["population"]), options)
+        return run_in_memory(request)
 
     return make

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import Ellipse, FancyArrowPatch
 
 from archloom.analysis.cell_drawing import PlacedEdge, draw_cell, place
+from archloom.analysis.figures import new_figure
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawable, Drawing, DrawnEdge
 from archloom.types import Arch
@@ -72,6 +74,41 @@ def test_graph_with_its_labels_and_dotted_absent_edges() -> None:
     assert len(arrows) == 3
     assert [arrow.get_linestyle() for arrow in arrows].count("-") == 2
     figure.draw_without_rendering()
+
+
+class Pairs(Categorical):
+    """A space whose architectures are two graphs."""
+
+    def drawing(self, arch: Arch) -> Drawing:
+        edges = (DrawnEdge(0, 1, "a_long_operation"), DrawnEdge(1, 2), DrawnEdge(3, 4, "x"), DrawnEdge(3, 5, "y"))
+        return Drawing(("in", "1", "out") * 2, edges, (("upper", 0), ("lower", 3)))
+
+
+def test_parts_stand_one_above_the_other_in_columns() -> None:
+    figure = Figure()
+    draw_cell(figure, Pairs({"a": [1]}), Arch((0,)), COLOURS)
+    assert {"upper", "lower"} < set(texts(figure))
+    nodes = [patch.center for patch in figure.axes[0].patches if isinstance(patch, Ellipse)]
+    assert [x for x, _ in nodes[:3]] == [x for x, _ in nodes[3:]]
+    assert len({y for _, y in nodes[:3]}) == len({y for _, y in nodes[3:]}) == 1
+    assert nodes[3][1] < nodes[0][1] - 1
+    assert nodes[1][0] - nodes[0][0] > 1.5 > nodes[2][0] - nodes[1][0], "room for what an edge says, and no more"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_picture_of_two_large_cells_fits_a_page(seed: int) -> None:
+    pytest.importorskip("numba", reason="DARTS cells need the extra bench")
+    from archloom.spaces.darts import Darts
+
+    space = Darts()
+    figure = new_figure(8, 4)
+    draw_cell(figure, space, space.sample(np.random.default_rng(seed)), COLOURS)
+    assert max(figure.get_size_inches()) < 14
+    figure.draw_without_rendering()
+    frame = figure.axes[0].get_window_extent()
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent()
+        assert frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
 
 
 def test_choices_where_there_is_no_graph() -> None:

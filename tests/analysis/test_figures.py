@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from archloom.analysis.figures import COLOURS, caption, new_figure, save, styled
+from archloom.analysis.figures import COLOURS, caption, new_figure, save, sentence, styled
 from archloom.errors import InputError
 
 
@@ -43,3 +43,8 @@ def test_a_bad_path_writes_nothing(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected a name|no folder"):
         save(drawn(), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("text", "said"), [("own problem x.py", "Own problem x.py."), ("A b.", "A b."), ("é", "É.")])
+def test_a_sentence(text: str, said: str) -> None:
+    assert sentence(text) == said

@@ -56,7 +56,7 @@ def assert_tidy(figure: Figure) -> None:
 
 
 def test_every_kind_has_a_title() -> None:
-    assert set(KINDS) == {"anytime", "box", "pareto", "lineage", "cell"}
+    assert set(KINDS) == {"anytime", "box", "pareto", "lineage", "family", "cell"}
     assert all(kind.title for kind in KINDS.values())
 
 
@@ -84,6 +84,18 @@ def test_anytime_draws_the_mean_of_the_curves(make_report: Any) -> None:
     np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3])
     np.testing.assert_allclose(line.get_ydata(), [(87.0 + 87.7) / 2, (87.7 + 88.4) / 2, (91.2 + 89.1) / 2], rtol=1e-6)
     assert line.get_drawstyle() == "steps-post"
+
+
+def test_the_axis_says_what_a_query_is(make_report: Any, make_population: Any) -> None:
+    def said(reports: Any) -> str:
+        axes: Any = anytime(reports).axes[0]
+        return str(axes.get_xlabel())
+
+    chunks = make_population()
+    assert said({"random": [make_report([1, 2])]}) == "queries (unique architectures)"
+    assert said({"pbt_nas": [chunks]}) == "queries (chunks of training)"
+    whole = make_population("random_population", epochs=2)
+    assert said({"whole": [whole], "pbt_nas": [chunks]}) == "queries (unique architectures or chunks of training)"
 
 
 def test_published_results_within_reach_stand_at_their_query_counts(make_report: Any) -> None:

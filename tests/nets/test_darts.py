@@ -218,19 +218,5 @@ def test_the_auxiliary_head_can_be_left_out() -> None:
         network.with_auxiliary(images())
 
 
-def test_the_seed_alone_decides_the_weights() -> None:
-    torch.manual_seed(1)
-    one = small(seed=7).state_dict()
-    torch.manual_seed(2)
-    same, other = small(seed=7).state_dict(), small(seed=8).state_dict()
-    assert all(torch.equal(one[name], same[name]) for name in one)
-    assert any(not torch.equal(one[name], other[name]) for name in one)
-
-
-def test_the_global_generator_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    touched: list[int] = []
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", touched.append)
-    before = torch.get_rng_state()
-    small()
-    assert torch.equal(torch.get_rng_state(), before)
-    assert touched == []
+def test_the_seed_alone_decides_the_weights_and_nothing_global_changes(only_its_seed: Any) -> None:
+    only_its_seed(lambda seed: small(seed=seed))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,10 +87,8 @@ def test_the_formulas_count_what_is_built(resolution: int) -> None:
     assert [count(network) for network in networks] == parameters(genes).tolist()
 
 
-def test_a_built_network_has_the_counts_of_the_benchmark(data_dir: Path) -> None:
-    path = data_dir / "accel_imagenet.npz"
-    if not path.is_file():
-        pytest.skip("there is no accel_imagenet.npz in ARCHLOOM_DATA")
+def test_a_built_network_has_the_counts_of_the_benchmark(real_table: Callable[[str], Path]) -> None:
+    path = real_table("accel_imagenet.npz")
     table, space = load_table(path), Mnasnet()
     for row in seeds.stream(1, "test").choice(len(table), size=3, replace=False).tolist():
         with torch.device("meta"):
@@ -164,22 +164,8 @@ def test_weights_are_drawn_as_the_benchmark_draws_them() -> None:
     assert all(not bias.any() for bias in biases)
 
 
-def test_the_seed_alone_decides_the_weights() -> None:
-    torch.manual_seed(1)
-    one = MnasNetwork(SMALL, seed=7).state_dict()
-    torch.manual_seed(2)
-    same, other = MnasNetwork(SMALL, seed=7).state_dict(), MnasNetwork(SMALL, seed=8).state_dict()
-    assert all(torch.equal(one[name], same[name]) for name in one)
-    assert any(not torch.equal(one[name], other[name]) for name in one)
-
-
-def test_the_global_generators_are_left_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    touched: list[int] = []
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", touched.append)
-    before = torch.get_rng_state()
-    MnasNetwork(SMALL, seed=0)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert touched == []
+def test_the_seed_alone_decides_the_weights_and_nothing_global_changes(only_its_seed: Any) -> None:
+    only_its_seed(lambda seed: MnasNetwork(SMALL, seed=seed))
 
 
 def test_another_number_of_blocks_is_refused() -> None:

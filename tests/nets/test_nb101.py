@@ -283,24 +283,8 @@ def test_weights_have_the_benchmarks_spread() -> None:
     assert 0.9 * bound < network.head[2].weight.abs().max().item() <= bound
 
 
-def test_the_seed_alone_decides_the_weights() -> None:
-    torch.manual_seed(1)
-    one = BOTH.build(seed=7).state_dict()
-    torch.manual_seed(2)
-    same, other = BOTH.build(seed=7).state_dict(), BOTH.build(seed=8).state_dict()
-    assert all(torch.equal(one[name], same[name]) for name in one)
-    assert any(not torch.equal(one[name], other[name]) for name in one)
-
-
-def test_the_global_generators_are_left_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    touched = []
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", touched.append)
-    before = torch.get_rng_state()
-    np_before = np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
-    BOTH.build()
-    assert torch.equal(torch.get_rng_state(), before)
-    assert np.random.get_state()[1].tolist() == np_before  # type: ignore[index]  # noqa: NPY002
-    assert touched == []
+def test_the_seed_alone_decides_the_weights_and_nothing_global_changes(only_its_seed: Any) -> None:
+    only_its_seed(lambda seed: BOTH.build(seed=seed))
 
 
 # What is no cell

@@ -22,14 +22,15 @@ from archloom.nets.state import Average, Optimiser, TrainingState  # noqa: E402
 from archloom.nets.weights import (  # noqa: E402
     BASE,
     DROPPED,
-    REST,
     MixReport,
     Origin,
     average,
     mix,
     mutate_weights,
+    shared_prefixes,
     shrink_perturb,
 )
+from archloom.types import REST  # noqa: E402
 
 CELLS = 11  # "cells.1" and "cells.10"
 MODULES = {gene: (f"net.cells.{gene}",) for gene in range(CELLS)} | {
@@ -388,33 +389,46 @@ def test_random_search_shrinks_the_whole_state_but_the_averages() -> None:
 def test_the_report_says_what_was_taken_from_where() -> None:
     base, donor = trained("cic" + "c" * 8), trained(seed=2)
     _, report = mix(base, {1: donor, 2: None, 11: donor, 12: donor}, begun(), MODULES, 0.4, 0.1)
-    said = report.to_json()
-    assert json.loads(json.dumps(said)) == said
-    assert said["networks"] == {
-        "net.stem": ["base", None],
-        **{f"net.cells.{cell}": ["base", None] for cell in (0, *range(3, 11))},
-        "net.cells.1": ["donor", 1],
-        "net.cells.2": ["fresh", 2],
-        "net.batch_norm": ["donor", 11],
-        "net.layer_norm": ["donor", 11],
-        "net.old": ["donor", 12],
-        "net.new": ["base", None],
-        "net.head": ["base", None],
-        "critic.old": ["donor", 12],
-        "critic.head": ["base", None],
+    networks = shared_prefixes(report.networks)
+    assert networks == {
+        "net.stem": ("base", None),
+        **{f"net.cells.{cell}": ("base", None) for cell in (0, *range(3, 11))},
+        "net.cells.1": ("donor", 1),
+        "net.cells.2": ("fresh", 2),
+        "net.batch_norm": ("donor", 11),
+        "net.layer_norm": ("donor", 11),
+        "net.old": ("donor", 12),
+        "net.new": ("base", None),
+        "net.head": ("base", None),
+        "critic.old": ("donor", 12),
+        "critic.head": ("base", None),
     }
-    assert said["averages"] == {
-        label.replace("net.", "ema.").replace("critic.", "target."): origin
-        for label, origin in said["networks"].items()
+    assert shared_prefixes(report.averages) == {
+        label.replace("net.", "ema.").replace("critic.", "target."): origin for label, origin in networks.items()
     }
-    assert said["slots"] == {"adam": ["base", None], "adam_critic": ["base", None]}
-    assert said["counts"] == {"base": 2 + 18 + 4 + 2 + 2, "donor": 2 + 5 + 2 + 4 + 4, "fresh": 2}
+    assert shared_prefixes(report.slots) == {"adam": ("base", None), "adam_critic": ("base", None)}
+    assert report.counts == {"base": 2 + 18 + 4 + 2 + 2, "donor": 2 + 5 + 2 + 4 + 4, "fresh": 2}
 
 
 def test_a_report_of_nothing_new_is_short() -> None:
     _, report = mix(trained(), {}, begun(), MODULES, 0.4, 0.1)
-    assert report.to_json()["networks"] == {"net": ["base", None], "critic": ["base", None]}
-    assert MixReport({}, {}, {}).to_json() == {"networks": {}, "averages": {}, "slots": {}, "counts": {}}
+    assert shared_prefixes(report.networks) == {"net": ("base", None), "critic": ("base", None)}
+    assert shared_prefixes({}) == {}
+    assert report.to_json() == {"counts": report.counts}
+
+
+def test_a_record_keeps_the_counts_and_what_was_missing() -> None:
+    origins = {
+        "net.a.weight": Origin("missing", 3), "net.a.bias": Origin("missing", 3), "net.b.weight": Origin("missing"),
+        "net.b.bias": Origin("base"), "net.c": Origin("missing", 11), "net.d": Origin("dropped"),
+        "net.e": Origin("fresh", 2),
+    }  # fmt: skip
+    said = MixReport(origins, {"ema.a": Origin("missing", 3)}, {}).to_json()
+    assert json.loads(json.dumps(said)) == said
+    assert said == {
+        "counts": {"base": 1, "fresh": 1, "missing": 4, "dropped": 1},
+        "missing": {"3": ["net.a"], "base": ["net.b.weight"], "11": ["net.c"]},
+    }
 
 
 def test_from_files_it_is_the_same(tmp_path: Path) -> None:
@@ -626,6 +640,10 @@ def test_what_makes_no_soup() -> None:
         average([])
     with pytest.raises(InputError, match=r"'nets.a' is to be averaged, which is in no network: .* net, critic"):
         average([trained()], ["nets.a"])
+    with pytest.raises(
+        InputError, match=r"'net\.cells\.99' is to be averaged, and nothing is below it; expected e\.g\. net"
+    ):
+        average([trained()], ["net.cells.99"])
     with pytest.raises(InputError, match=r"state 2 of the average differs from the first in net\.cells\.0\.bias"):
         average([trained(), trained(), trained("i" + "c" * 10)])
     lacking = trained()

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,20 +173,24 @@ def test_counts_are_those_of_the_network(stride: int) -> None:
         assert space.macs(arch, 9, 14) == sum(macs)
 
 
-def test_the_exported_file_builds_the_same_network() -> None:
-    torch = pytest.importorskip("torch", reason="networks need the extra train")
+def test_the_exported_file_builds_the_same_network(exported: Any) -> None:
     space = ConvNet(width=4, stride=2, channels=1, classes=7)
-    arch = space.parse(TEXT)
-    text = space.source(arch, "found by a test")
-    assert "found by a test" in text
-    assert TEXT in text
-    assert "archloom" not in text.partition('"""\n\n')[2]
-    scope: dict[str, object] = {"__name__": "exported"}
-    exec(compile(text, "exported.py", "exec"), scope)
-    exported = scope["make_network"](seed=3)  # type: ignore[operator]
-    built = space.build(arch, 3)
-    assert {name: t.tolist() for name, t in exported.state_dict().items()} == {
-        name: t.tolist() for name, t in built.state_dict().items()
-    }
-    x = torch.randn(3, 1, 12, 10, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(exported.eval()(x), built.eval()(x))
+    exported(space, space.parse(TEXT), (3, 1, 12, 10))
+
+
+def test_the_exported_file_says_how_trained_weights_get_in(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="networks need the extra train")
+    from safetensors.torch import save_file
+
+    arch = SPACE.parse(TEXT)
+    (tmp_path / "net.py").write_text(SPACE.source(arch, "a test"))
+    save_file(SPACE.build(arch, 7).state_dict(), tmp_path / "weights.safetensors")
+    said = ast.get_docstring(ast.parse((tmp_path / "net.py").read_text())) or ""
+    recipe = [line.strip().replace("FILE", "net") for line in said.splitlines() if line.startswith("    ")]
+    check = "print(float(sum(t.double().sum() for t in network.state_dict().values())), network.training)"
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join([*recipe, check])], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    total = sum(tensor.double().sum().item() for tensor in SPACE.build(arch, 7).state_dict().values())
+    found, training = done.stdout.split()
+    assert (float(found), training) == (pytest.approx(total), "False")

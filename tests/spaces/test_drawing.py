@@ -14,6 +14,27 @@ def test_edges_must_lead_to_later_nodes() -> None:
             Drawing(("in", "out"), (edge,))
 
 
+def test_parts_are_drawings_of_their_own() -> None:
+    drawing = Drawing(("a", "b", "c", "d", "e"), (DrawnEdge(0, 1, "x"), DrawnEdge(2, 4, "y")), (("one", 0), ("two", 2)))
+    assert drawing.split() == [
+        Drawing(("a", "b"), (DrawnEdge(0, 1, "x"),)),
+        Drawing(("c", "d", "e"), (DrawnEdge(0, 2, "y"),)),
+    ]
+    whole = Drawing(("a", "b"), (DrawnEdge(0, 1),))
+    assert whole.split() == [whole]
+
+
+@pytest.mark.parametrize("starts", [(1,), (0, 0), (0, 2, 1), (0, 3), (0, 4)])
+def test_parts_begin_at_ascending_nodes(starts: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="from 0 on and ascending"):
+        Drawing(("a", "b", "c"), (), tuple(("part", start) for start in starts))
+
+
+def test_no_edge_leads_from_part_to_part() -> None:
+    with pytest.raises(ValueError, match="no edge from one to another"):
+        Drawing(("a", "b", "c"), (DrawnEdge(1, 2),), (("one", 0), ("two", 2)))
+
+
 def test_what_can_be_drawn() -> None:
     assert isinstance(Nb201(), Drawable)
     assert not isinstance(Categorical({"a": [1, 2]}), Drawable)

@@ -181,17 +181,19 @@ class Darts:
         return _EXPORT.format(genotype=self.format(arch), found_by=found_by, code=code, normal=normal, reduce=reduce)
 
     def drawing(self, arch: Arch) -> Drawing:
-        """Both cells side by side: inputs k-2 and k-1 (the two cells before), nodes 2 to 5, and the output."""
+        """Both cells: inputs k-2 and k-1 (the two cells before), nodes 2 to 5, and the output k."""
         nodes: list[str] = []
         edges: list[DrawnEdge] = []
+        parts: list[tuple[str, int]] = []
         for cell, pairs in zip(CELLS, _pairs(arch), strict=True):
             start = len(nodes)
-            nodes += [f"{cell} k-2", f"{cell} k-1", "2", "3", "4", "5", f"{cell} k"]
+            parts.append((f"{cell} cell", start))
+            nodes += ["k-2", "k-1", "2", "3", "4", "5", "k"]
             edges += [
                 DrawnEdge(start + source, start + 2 + pair // 2, name) for pair, (name, source) in enumerate(pairs)
             ]
             edges += [DrawnEdge(start + 2 + node, start + 2 + NODES) for node in range(NODES)]
-        return Drawing(tuple(nodes), tuple(edges))
+        return Drawing(tuple(nodes), tuple(edges), tuple(parts))
 
 
 def to_arch(genotype: NDArray[np.integer[Any]]) -> Arch:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,9 @@ class GanSpace(Categorical, ABC):
     `nets.gan.generator.Cell` (features that reach one node too many).
     """
 
+    of_stl10: ClassVar[Mapping[str, Any]] = MappingProxyType({"image_size": 48, "channels": 270})
+    """The options of the paper's networks for STL-10 that are not those for CIFAR-10."""
+
     def __init__(self, parts: Mapping[str, Part], dimensions: Dimensions, as_published: bool) -> None:
         super().__init__(
             {f"{name}.{choice}": options for name, part in parts.items() for choice, options in part.choices.items()}
@@ -50,7 +54,7 @@ class GanSpace(Categorical, ABC):
         cls, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]], **settings: Any
     ) -> Self:
         """The space of a table whose genes and options are this space's own; InputError for others."""
-        space = cls(**settings)
+        space = cls._of(settings)
         own = dict(zip(space.gene_names, space.options, strict=True))
         given = {name: tuple(map(str, values)) for name, values in options.items()}
         if list(given.items()) != list(own.items()):
@@ -58,6 +62,21 @@ class GanSpace(Categorical, ABC):
             first = f"{next(iter(own))} with the options {', '.join(next(iter(own.values())))}"
             raise InputError(f"{cls.name} table, {wrong}: expected {len(own)} genes in order, the first {first}")
         return space
+
+    @classmethod
+    def cifar10(cls) -> Self:
+        """The paper's configuration for CIFAR-10: the defaults."""
+        return cls._of({})
+
+    @classmethod
+    def stl10(cls) -> Self:
+        """The paper's configuration for STL-10 at 48 pixels."""
+        return cls._of(cls.of_stl10)
+
+    @classmethod
+    def _of(cls, settings: Mapping[str, Any]) -> Self:
+        """With options of the subclass's own constructor."""
+        return cls(**settings)
 
     # -- texts ----------------------------------------------------------------------------------------------------
 
@@ -156,6 +175,7 @@ class Gan(GanSpace):
     """
 
     name = "gan"
+    of_stl10 = MappingProxyType({**GanSpace.of_stl10, "latent_parts": 2})
 
     def __init__(
         self,
@@ -172,16 +192,6 @@ class Gan(GanSpace):
         dimensions = Dimensions(image_size, image_channels, channels, discriminator_channels, latent)
         self._projections = projections.fixed(dimensions, latent_parts)
         super().__init__(GAN, dimensions, as_published)
-
-    @classmethod
-    def cifar10(cls) -> Self:
-        """The paper's configuration for CIFAR-10: the defaults."""
-        return cls()
-
-    @classmethod
-    def stl10(cls) -> Self:
-        """The paper's configuration for STL-10 at 48 pixels."""
-        return cls(image_size=48, channels=270, latent_parts=2)
 
     def projection_plans(self, arch: Arch) -> list[ProjectionPlan]:
         return self._projections
@@ -219,16 +229,6 @@ class GanHard(GanSpace):
     ) -> None:
         dimensions = Dimensions(image_size, image_channels, channels, discriminator_channels, latent)
         super().__init__(GAN_HARD, dimensions, as_published)
-
-    @classmethod
-    def cifar10(cls) -> Self:
-        """The paper's configuration for CIFAR-10: the defaults."""
-        return cls()
-
-    @classmethod
-    def stl10(cls) -> Self:
-        """The paper's configuration for STL-10 at 48 pixels."""
-        return cls(image_size=48, channels=270)
 
     def projection_plans(self, arch: Arch) -> list[ProjectionPlan]:
         chosen = self._chosen(arch)

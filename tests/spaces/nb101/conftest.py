@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,8 @@ PAIRS = list(itertools.combinations(range(7), 2))
 
 
 @pytest.fixture(scope="session")
-def table(data_dir: Path) -> Table:
-    path = data_dir / "nb101_surrogate.npz"
-    if not path.is_file():
-        pytest.skip("there is no nb101_surrogate.npz in ARCHLOOM_DATA")
-    return load_table(path)
+def table(real_table: Callable[[str], Path]) -> Table:
+    return load_table(real_table("nb101_surrogate.npz"))
 
 
 class Oracle:

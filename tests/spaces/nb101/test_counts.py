@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 pytest.importorskip("numba", reason="counts need the extra bench")
 
-from archloom.data.tables import Table, load_table
+from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.spaces.nb101 import Nb101
 from archloom.spaces.nb101.cells import by_size
@@ -31,14 +30,6 @@ def genes(rows: str, *operations: int) -> NDArray[np.uint8]:
 STRAIGHT = genes("01 00")
 ONE = genes("010 001 000", CONV3X3)
 THREE = "01110 00001 00001 00001 00000"
-
-
-@pytest.fixture(scope="module")
-def table(data_dir: Path) -> Table:
-    path = data_dir / "nb101_surrogate.npz"
-    if not path.is_file():
-        pytest.skip("there is no nb101_surrogate.npz in ARCHLOOM_DATA")
-    return load_table(path)
 
 
 def test_every_cell_of_the_table_has_its_parameters(table: Table) -> None:

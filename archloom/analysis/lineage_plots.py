@@ -1,0 +1,280 @@
+"""Pictures of a population that trains together: whose layers survive, and who descends from whom."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archloom.analysis.figures import COLOURS, INK, caption, new_figure, sentence, styled
+from archloom.analysis.lineage import (
+    NEW,
+    Birth,
+    Generation,
+    Lineage,
+    ancestry,
+    births,
+    giver,
+    member_of,
+    name_of,
+    shares,
+)
+from archloom.analysis.report import counted
+from archloom.analysis.study import Reports, Study
+from archloom.store import Line
+from archloom.types import REST
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_OTHERS, _ANEW = "#DDDDDD", "#8C8C8C"
+_SHADES = ("#DEE8F0", "#B9CFE0", "#7FA6C6", "#3F74A3", "#123F6B")
+"""From the worst member of a chunk to its best."""
+_FAILED = "#FFFFFF"
+_LINE = "#9A9A9A"
+_ACCENT = COLOURS[1]
+_DASHES = (0, (2.2, 1.4))
+_ROW = 0.28
+"""The height of a member's row, in inches."""
+_BAR = 0.5
+"""The part of it that is filled."""
+_WIDEST = 4.0
+"""How much wider the line of an ancestor is that gave all layers than that of one that gave none, in points."""
+_TURN = 0.45
+"""The share of a chunk's width over which a child's line runs from its parents."""
+
+
+# -- whose layers survive -----------------------------------------------------------------------------------------
+
+
+def lineage(reports: Reports) -> Figure:
+    """Stacked over time: whose layers, of the first population, the population is made of. One run at a time."""
+    known = Lineage.only(reports, chunks=2)
+    epochs, table = shares(known.lines)
+    founders = [origin for origin in table if origin != NEW]
+    named = founders[: len(COLOURS)]
+    rest = founders[len(COLOURS) :]
+    layers = [(name_of(origin), colour, table[origin]) for origin, colour in zip(named, COLOURS, strict=False)]
+    if rest:
+        layers.append((f"{len(rest)} others", _OTHERS, np.sum([table[origin] for origin in rest], axis=0)))
+    if NEW in table:
+        layers.append((name_of(NEW), _ANEW, table[NEW]))
+    with styled():
+        figure = new_figure(7.6, 4.6)
+        axes = figure.add_subplot()
+        # A population is the same for a whole chunk: its shares reach from the end of the chunk before to its own.
+        axes.stackplot(
+            [0, *epochs], *[100 * np.concatenate([share[:1], share]) for _, _, share in layers], step="pre",
+            labels=[f"{name}: {_percent(share[-1])}" for name, _, share in layers],
+            colors=[colour for _, colour, _ in layers], alpha=0.85, linewidth=0,
+        )  # fmt: skip
+        axes.set_xlim(0, epochs[-1])
+        axes.set_ylim(0, 100)
+        axes.set_xlabel("epochs")
+        axes.set_ylabel("layers of the population (%)")
+        handles, labels = axes.get_legend_handles_labels()
+        axes.legend(
+            handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1.01, 0.5), title="layers from, at the end"
+        )
+        _finish(
+            figure, known, "Whose layers survive",
+            f"{counted(len(known.members), 'member')}; a layer counts for the member of the first population that it "
+            "goes back to.",
+        )  # fmt: skip
+    return figure
+
+
+def _percent(share: float) -> str:
+    if share == 0:
+        return "gone"
+    return f"{100 * share:.0f} %" if share >= 0.01 else "< 1 %"
+
+
+# -- who descends from whom ---------------------------------------------------------------------------------------
+
+
+def family(reports: Reports) -> Figure:
+    """Members as rows over time, shaded by how they stand in each chunk, with a line from each parent at a birth.
+
+    The ancestors of the run's best trial stand out, the wider the more of its layers went through them. One run at a
+    time.
+    """
+    tree = _Tree(Lineage.only(reports, chunks=2))
+    with styled():
+        width = float(np.clip(0.4 * len(tree.epochs) + 2.2, 7.0, 16.0))
+        figure = new_figure(width, _ROW * len(tree.order) + 2.2)
+        axes = figure.add_subplot()
+        _draw_lives(axes, tree)
+        _draw_births(axes, tree)
+        if tree.known.winner is not None:
+            _draw_ancestry(axes, tree, tree.known.winner)
+        _frame(axes, tree)
+        _draw_key(figure, axes, tree)
+        _finish(figure, tree.known, "Who descends from whom", _told(tree))
+    return figure
+
+
+class _Tree:
+    """Where everything of a family tree stands: rows are members, the best of the last chunk first."""
+
+    def __init__(self, known: Lineage) -> None:
+        self.known = known
+        self.lines = {line.id: line for line in known.lines}
+        self.births = {birth.trial: birth for birth in births(known.lines)}
+        self.epochs = [0, *(generation.epoch for generation in known.generations)]
+        self._begin = dict(zip(self.epochs[1:], self.epochs, strict=False))
+        self.standing: dict[int, float] = {}  # from 0, the worst of its chunk, to 1
+        for generation in known.generations:
+            self.standing |= _places(known, generation)
+        last = known.generations[-1].trials
+        self.order = sorted(last, key=lambda member: (-self.standing[last[member].id], member))
+        self._rows = {member: row for row, member in enumerate(self.order)}
+
+    def row(self, trial: int) -> int:
+        return self._rows[int(self.lines[trial].note["member"])]
+
+    def begin(self, trial: int) -> int:
+        """The epoch at which a trial's chunk begins."""
+        return self._begin[self.lines[trial].fidelity]
+
+    def span(self, trial: int) -> tuple[float, float]:
+        """From where to where a trial is drawn: a child's first chunk begins where the lines of its parents end."""
+        begin, end = self.begin(trial), self.lines[trial].fidelity
+        return begin + _TURN * (end - begin) * (trial in self.births), end
+
+
+def _places(known: Lineage, generation: Generation) -> dict[int, float]:
+    """Trial -> its place in its chunk, by the rule that the search itself goes by; equals share one."""
+    lines = list(generation.trials.values())
+    standing = known.report.scenario.criteria.standing([line.trial.result for line in lines])
+    worse = np.searchsorted(np.sort(standing), standing)
+    return {line.id: float(place) for line, place in zip(lines, worse / max(len(lines) - 1, 1), strict=True)}
+
+
+def _draw_lives(axes: Axes, tree: _Tree) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shade = LinearSegmentedColormap.from_list("standing", _SHADES)
+    spans = [tree.span(trial) for trial in tree.lines]
+    colours = [_FAILED if line.error else shade(tree.standing[trial]) for trial, line in tree.lines.items()]
+    axes.barh(
+        [tree.row(trial) for trial in tree.lines], [end - begin for begin, end in spans],
+        left=[begin for begin, _ in spans], height=_BAR, color=colours, linewidth=0, zorder=2,
+    )  # fmt: skip
+    for trial, line in tree.lines.items():
+        if line.error:
+            begin, end = tree.span(trial)
+            axes.barh(tree.row(trial), end - begin, left=begin, height=_BAR, fill=False, edgecolor=_LINE, hatch="////",
+                      linewidth=0.6, zorder=2.1)  # fmt: skip
+
+
+def _draw_births(axes: Axes, tree: _Tree) -> None:
+    """A line from each parent to its child, and a mark where the member died whose place it takes."""
+    for birth in tree.births.values():
+        for parent in (birth.base, *birth.donors):
+            _draw_descent(axes, tree, parent, birth, color=INK, linewidth=0.6, alpha=0.55, zorder=3)
+    ends = [(birth.epoch, tree.row(birth.trial)) for birth in tree.births.values()]
+    if ends:
+        x, y = zip(*ends, strict=True)
+        axes.scatter(x, y, marker="x", s=16, color=INK, linewidths=1.0, zorder=4)
+
+
+def _draw_descent(axes: Axes, tree: _Tree, parent: int, birth: Birth, **how: Any) -> None:
+    """A curve from the end of a parent's chunk to the beginning of its child; dashed unless it is the base."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    start, end = tree.begin(birth.trial), tree.span(birth.trial)[0]
+    middle = (start + end) / 2
+    above, below = tree.row(parent), tree.row(birth.trial)
+    path = Path([(start, above), (middle, above), (middle, below), (end, below)], [Path.MOVETO, *[Path.CURVE4] * 3])
+    dashes = "-" if parent == birth.base else _DASHES
+    axes.add_patch(PathPatch(path, fill=False, linestyle=dashes, capstyle="butt", **how))
+
+
+def _draw_ancestry(axes: Axes, tree: _Tree, winner: Line) -> None:
+    """The trials that gave something to the winner, and the births through which it came, as wide as they gave much."""
+    carried = ancestry(tree.known.lines, winner.id)
+    hair = 0.002 * tree.epochs[-1]  # so that no seam shows between two chunks
+
+    def width(genes: Collection[int]) -> float:
+        return 1.0 + _WIDEST * len(set(genes) - {REST}) / len(winner.genes)
+
+    for trial, genes in carried.items():
+        begin, end = tree.span(trial)
+        row = tree.row(trial)
+        axes.plot(
+            [begin, end + hair], [row, row], color=_ACCENT, linewidth=width(genes), solid_capstyle="butt", zorder=5
+        )
+        inherit, birth = tree.lines[trial].inherit, tree.births.get(trial)
+        if inherit is None or birth is None:
+            continue
+        for parent in (birth.base, *birth.donors):
+            given = {gene for gene in genes if giver(inherit, gene) == parent}
+            if given:
+                _draw_descent(axes, tree, parent, birth, color=_ACCENT, linewidth=width(given), zorder=5)
+    axes.scatter(winner.fidelity, tree.row(winner.id), marker="*", s=150, color=_ACCENT, edgecolor="white",
+                 linewidths=0.8, zorder=7, clip_on=False)  # fmt: skip
+
+
+def _frame(axes: Axes, tree: _Tree) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlim(0, tree.epochs[-1])
+    axes.set_ylim(len(tree.order) - 0.4, -0.6)
+    axes.set_yticks(range(len(tree.order)), [str(member) for member in tree.order])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=False)
+    axes.set_xlabel("epochs")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.set_ylabel("member")
+
+
+def _draw_key(figure: Figure, axes: Axes, tree: _Tree) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    key: list[Any] = [
+        Patch(color=_SHADES[-1], label="best of its chunk"),
+        Patch(color=_SHADES[0], label="worst of its chunk"),
+    ]
+    if any(line.error for line in tree.lines.values()):
+        key.append(Patch(facecolor=_FAILED, edgecolor=_LINE, hatch="////", label="failed chunk"))
+    if tree.births:
+        key.append(Line2D([], [], color=_LINE, linewidth=1.2, label="base of a child"))
+        if any(birth.donors for birth in tree.births.values()):
+            key.append(Line2D([], [], color=_LINE, linewidth=1.2, linestyle=_DASHES, label="donor of layers"))
+        key.append(Line2D([], [], color=INK, marker="x", markersize=5, linestyle="", label="dies"))
+    if tree.known.winner is not None:
+        key.append(Line2D([], [], color=_ACCENT, linewidth=3.5, label="what went into the best one"))
+        key.append(Line2D([], [], color=_ACCENT, marker="*", markersize=11, markeredgecolor="white", linestyle="",
+                          label="the best one"))  # fmt: skip
+    width = figure.get_figwidth()
+    columns = len(key) if width > 1.75 * len(key) else int(width / 2.2)
+    axes.legend(handles=key, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, ncols=columns, frameon=False)
+
+
+def _told(tree: _Tree) -> str:
+    children = counted(len(tree.births), "child", "children")
+    text = f"{counted(len(tree.order), 'member')}, the best at the end on top; {children}."
+    if (winner := tree.known.winner) is not None:
+        text += (
+            f" The best one is member {member_of(winner)} after epoch {winner.fidelity}; the more of its "
+            "layers came along a line, the wider it is."
+        )
+    return text
+
+
+# -- both ---------------------------------------------------------------------------------------------------------
+
+
+def _finish(figure: Figure, known: Lineage, title: str, note: str) -> None:
+    request = known.report.request
+    study = Study.of({request.strategy: [known.report]})
+    caption(
+        figure, [f"{title}: {request.strategy} on {study.benchmark}, seed {request.seed}"],
+        [note, sentence(study.table_line)],
+    )  # fmt: skip

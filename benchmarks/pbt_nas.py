@@ -1,28 +1,34 @@
-"""PBT-NAS against its ablations and baselines on a small supervised task, as in the paper's Tables 2 and 3.
+"""PBT-NAS against its ablations and baselines, as in the paper's Tables 1, 2 and 3, at a size for two cores.
 
-    python -m benchmarks.pbt_nas                       12 members, 10 seeds, 5,000 digits of MNIST
-    python -m benchmarks.pbt_nas --on images:fashion   on other images
-    python -m benchmarks.pbt_nas --json                one JSON object a row
-    python -m benchmarks.pbt_nas --smoke               two seeds, two chunks
+    python -m benchmarks.pbt_nas images      Tables 2 and 3 on small images of clothes: 12 members, 10 seeds
+    python -m benchmarks.pbt_nas gan         Table 1, space gan_hard, on digits of 8 x 8 pixels: 5 seeds
+    python -m benchmarks.pbt_nas images --record FILE    keep what is done in FILE, and go on from there
+    python -m benchmarks.pbt_nas images --json           one JSON object a row
+    python -m benchmarks.pbt_nas images --smoke          two seeds, two chunks
 
-Every row trains as many networks for as many epochs. The value is the best validation accuracy that any member reached
-at the end of a chunk, and the test accuracy of that network beside it.
+Every row trains as many networks for as many epochs, from the same seeds. The value is the best that any member reached
+at the end of a chunk, on the search's own metric.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
-from functools import partial
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 
 from archloom import seeds
 from archloom.analysis.stats import bootstrap_interval, signed_rank_p, summarise
+from archloom.data.image_files import Split, Splits
+from archloom.data.images import open_images, save_images
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, limits_for, run_in_memory
 
@@ -36,32 +42,66 @@ class Setting:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-SETTINGS = (
-    Setting("PBT-NAS", "pbt_nas"),
-    Setting("no mixing: itself, shrink-perturbed", "pbt_nas", {"itself": "true"}),
-    Setting("copied exactly [1, 0]", "pbt_nas", {"shrink": "1", "perturb": "0"}),
-    Setting("begun anew [0, 1]", "pbt_nas", {"shrink": "0", "perturb": "1"}),
-    Setting("SEARL-like mutation", "searl"),
-    Setting("random search", "random_population"),
-    Setting("random search, shrink-perturbed", "random_population", {"shrink_perturb": "true"}),
-)
-"""The first is compared with all others."""
+DEFAULT = Setting("PBT-NAS", "pbt_nas")
+NO_MIXING = Setting("no mixing: itself, shrink-perturbed", "pbt_nas", {"itself": "true"})
+COPIED = Setting("copied exactly [1, 0]", "pbt_nas", {"shrink": "1", "perturb": "0"})
+ANEW = Setting("begun anew [0, 1]", "pbt_nas", {"shrink": "0", "perturb": "1"})
+SEARL = Setting("SEARL-like mutation", "searl")
+RANDOM = Setting("random search", "random_population")
+RANDOM_SHRUNK = Setting("random search, shrink-perturbed", "random_population", {"shrink_perturb": "true"})
 
 
 @dataclass(frozen=True)
-class Size:
-    """How large a search is."""
+class Study:
+    """What is trained, how long, and which rows are compared; the first row is compared with all others.
 
+    `images` is the set of images; `parts`, where given, how many of its training, validation and test images are used.
+    """
+
+    task: str
+    images: str
+    settings: tuple[Setting, ...]
+    seeds: int
     members: int
     epochs: int
-    step: int
-    batches: int
-    width: int
-    pixels: int
+    options: Mapping[str, str]
+    space: Mapping[str, str]
+    parts: tuple[int, int, int] | None = None
+    size: int = 0
 
 
-FULL = Size(members=12, epochs=40, step=4, batches=10, width=6, pixels=8)
-SMOKE = Size(members=4, epochs=2, step=1, batches=2, width=4, pixels=8)
+STUDIES = {
+    "images": Study(
+        "images", "fashion", (DEFAULT, NO_MIXING, COPIED, ANEW, SEARL, RANDOM, RANDOM_SHRUNK), seeds=10, members=12,
+        epochs=20, options={"batches": "40", "batch": "64"}, space={"width": "4"}, parts=(4_000, 1_500, 1_000), size=8,
+    ),
+    "gan": Study(
+        "gan", "digits", (DEFAULT, SEARL, RANDOM), seeds=5, members=8, epochs=16,
+        options={"batches": "30", "generator_every": "1", "lr": "0.0005", "ema": "0.95", "samples": "1000",
+                 "extractor": "pixels"},
+        space={"channels": "16", "discriminator_channels": "16", "latent": "60"},
+    ),
+}  # fmt: skip
+
+SMOKE = {
+    "images": replace(STUDIES["images"], images="digits", parts=None, seeds=2, members=4, epochs=2,
+                      options={"batches": "2"}),
+    "gan": replace(STUDIES["gan"], seeds=2, members=4, epochs=2,
+                   options={**STUDIES["gan"].options, "batches": "2", "samples": "100"}),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one search came to: the best value of its metric, and the test accuracy of that network, if it has one."""
+
+    setting: str
+    seed: int
+    metric: str
+    goal: str
+    value: float
+    test: float | None
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -72,64 +112,114 @@ class Row:
     std: float
     low: float
     high: float
-    test_mean: float
+    test_mean: float | None
     p_default_better: float | None
     """One-sided Wilcoxon signed-rank test over seeds that the default is better; None for the default itself."""
+    p_corrected: float | None
+    """The same after Bonferroni's correction for the number of other rows."""
 
 
-def search(setting: Setting, on: str, size: Size, seed: int) -> tuple[float, float]:
-    """The best validation accuracy of a run, and the test accuracy of that network."""
-    options = {
-        "population": str(size.members), "epochs": str(size.epochs), "step": str(size.step), **setting.options
-    }  # fmt: skip
-    task = {"batches": str(size.batches), "epochs": str(size.epochs), "size": str(size.pixels)}
-    spec = ProblemSpec(on, space={"width": str(size.width)}, task=task)
-    report = run_in_memory(
-        Request(setting.strategy, spec, seed, limits_for(setting.strategy, options, None, None), options)
-    )
-    best = report.best
-    if best is None:
-        return 0.0, 0.0
-    return best.scores["valid_accuracy"], best.report["test_accuracy"]
+def search(study: Study, images: str, setting: Setting, seed: int) -> Found:
+    """One search, in memory. A step is an epoch."""
+    options = {"population": str(study.members), "epochs": str(study.epochs), "step": "1", **setting.options}
+    spec = ProblemSpec(f"{study.task}:{images}", space=study.space, task={"epochs": str(study.epochs), **study.options})
+    limits = limits_for(setting.strategy, options, None, None)
+    started = time.monotonic()
+    report = run_in_memory(Request(setting.strategy, spec, seed, limits, options))
+    seconds, objective = time.monotonic() - started, report.scenario.criteria.objectives[0]
+    if report.best is None:
+        raise RuntimeError(f"{setting.name}, seed {seed}: every training failed")
+    return Found(
+        setting.name, seed, objective.metric, objective.goal, report.best.scores[objective.metric],
+        report.best.report.get("test_accuracy"), round(seconds, 1),
+    )  # fmt: skip
 
 
-def rows(found: Mapping[str, Sequence[tuple[float, float]]]) -> list[Row]:
-    default = [valid for valid, _ in found[SETTINGS[0].name]]
+def prepared(study: Study, folder: Path) -> str:
+    """The images of a study: their name, or the path of a file with as many of them as the study takes."""
+    if study.parts is None:
+        return study.images
+    whole, rng = open_images(study.images, os.environ, study.size), np.random.default_rng(0)
+
+    def some(split: Split, count: int) -> Split:
+        return split.take(np.sort(rng.permutation(len(split))[:count]))
+
+    train, valid, test = map(some, (whole.train, whole.valid, whole.test), study.parts)
+    path = folder / f"{study.images}.npz"
+    save_images(Splits(train, valid, test, whole.classes), path)
+    return str(path)
+
+
+def searches(study: Study, images: str, workers: int, known: Sequence[Found]) -> Iterator[Found]:
+    """All that are not known yet, as they end; every setting of a seed before the next seed."""
+    done = {(found.setting, found.seed) for found in known}
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [
+            pool.submit(search, study, images, setting, seed)
+            for seed in range(study.seeds)
+            for setting in study.settings
+            if (setting.name, seed) not in done
+        ]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def rows(study: Study, found: Sequence[Found]) -> list[Row]:
+    def of(setting: Setting, value: Callable[[Found], float | None]) -> list[float]:
+        ordered = sorted((f for f in found if f.setting == setting.name), key=lambda f: f.seed)
+        return [known for f in ordered if (known := value(f)) is not None]
+
+    default = of(study.settings[0], lambda f: f.value)
+    sign = {"max": 1.0, "min": -1.0}[found[0].goal]
     table = []
-    for setting in SETTINGS:
-        valid = [value for value, _ in found[setting.name]]
-        stats = summarise(valid)
-        low, high = bootstrap_interval(valid, seeds.stream(0, "bootstrap"))
-        p = signed_rank_p(np.subtract(default, valid)) if setting is not SETTINGS[0] else None
-        test = summarise([value for _, value in found[setting.name]]).mean
-        table.append(Row(setting.name, len(valid), stats.mean, stats.std or 0.0, low, high, test, p))
+    for setting in study.settings:
+        values, tests = of(setting, lambda f: f.value), of(setting, lambda f: f.test)
+        stats = summarise(values)
+        low, high = bootstrap_interval(values, seeds.stream(0, "bootstrap"))
+        p = signed_rank_p(sign * np.subtract(default, values)) if setting is not study.settings[0] else None
+        corrected = None if p is None else min(1.0, p * (len(study.settings) - 1))
+        test = summarise(tests).mean if tests else None
+        table.append(Row(setting.name, len(values), stats.mean, stats.std or 0.0, low, high, test, p, corrected))
     return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--on", default="images:mnist5k")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("--seeds", type=int, help="so many instead of the study's own")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--record", type=Path, help="a file of what is done already, which grows")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--smoke", action="store_true", help="small sizes")
     arguments = parser.parse_args()
-    size, count = (SMOKE, 2) if arguments.smoke else (FULL, arguments.seeds)
-    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
-        found = {
-            setting.name: list(pool.map(partial(search, setting, arguments.on, size), range(count)))
-            for setting in SETTINGS
-        }
-    table = rows(found)
+    study = (SMOKE if arguments.smoke else STUDIES)[arguments.study]
+    study = replace(study, seeds=arguments.seeds or study.seeds)
+    record: Path | None = arguments.record
+    found = (
+        [Found(**json.loads(line)) for line in record.read_text().splitlines()] if record and record.exists() else []
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for new in searches(study, prepared(study, Path(folder)), arguments.workers, found):
+            found.append(new)
+            if record is not None:
+                with record.open("a") as file:
+                    file.write(json.dumps(asdict(new)) + "\n")
+    table = rows(study, found)
     if arguments.json:
         print(json.dumps([asdict(row) for row in table]))
         return
-    print(f"{arguments.on}: {size}")
-    print(f"{'setting':<38}{'seeds':>6}{'best validation':>18}{'95 % interval':>18}{'test':>8}{'p':>8}")
+    show(study, found, table)
+
+
+def show(study: Study, found: Sequence[Found], table: Sequence[Row]) -> None:
+    each = study.epochs * study.members
+    print(f"{study.task}:{study.images}, {study.members} members, {each} epochs in all, {study.options}")
+    print(f"{'setting':<38}{'seeds':>6}{found[0].metric:>18}{'95 % interval':>18}{'test':>8}{'p':>8}{'corrected':>11}")
     for row in table:
         value, interval = f"{row.mean:.2f} ± {row.std:.2f}", f"{row.low:.2f} to {row.high:.2f}"
-        p = "" if row.p_default_better is None else f"{row.p_default_better:.3f}"
-        print(f"{row.setting:<38}{row.seeds:>6}{value:>18}{interval:>18}{row.test_mean:>8.2f}{p:>8}")
+        test = "" if row.test_mean is None else f"{row.test_mean:.2f}"
+        p, corrected = ("" if p is None else f"{p:.3f}" for p in (row.p_default_better, row.p_corrected))
+        print(f"{row.setting:<38}{row.seeds:>6}{value:>18}{interval:>18}{test:>8}{p:>8}{corrected:>11}")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from typing import Any
 
 from archloom import runs
 from archloom.errors import InputError
+from archloom.executors.backends import Backend
 from archloom.problems import Problem, ProblemSpec, Scenario, choose, open_scenario
 from archloom.search import Progress
+from archloom.states import said
 from archloom.strategies.base import Strategy
 
 
@@ -54,9 +56,11 @@ def run(
     queries: int | None = None,
     seed: int = 0,
     width: int | None = None,
-    workers: int = 1,
+    workers: int | Backend = 1,
     out: str | PathLike[str] | None = None,
     progress: Progress | None = None,
+    keep: int | str | None = None,
+    disk_budget: int | str | None = None,
     **options: Any,
 ) -> runs.RunReport:
     """Search, and return what came out: `best`, `value`, `rank`, `curve`, `history`.
@@ -64,19 +68,27 @@ def run(
     `on` is a name, a `Problem` or a `scenario(...)`; further keywords are the strategy's options. With `out` the run
     is kept in that folder and can be resumed from there; an unfinished run of the same request is gone on with.
     `queries` and `width` are what the strategy plans (a population's chunks of training), else 500 and 1.
+    `keep` and `disk_budget` (bytes, or a text such as "2GB") say which states of trainings stay in that folder, as
+    --keep and --disk-budget do.
     With one worker everything happens in this process; more are started as processes, which a script must do under
-    `if __name__ == "__main__":`.
+    `if __name__ == "__main__":`; `executors.ray.RayCluster(workers)` evaluates on Ray.
     """
     chosen = on if isinstance(on, Scenario) else scenario(on)
     limits = runs.limits_for(strategy, options, queries, width)
-    request = runs.Request(strategy, chosen.spec, seed, limits, options)
+    spec = runs.spec_for(strategy, options, chosen.spec)
+    if spec != chosen.spec:
+        chosen = open_scenario(spec)
+    request = runs.Request(strategy, spec, seed, limits, options)
+    kept = said(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
     if out is None:
+        if kept:
+            raise InputError("keep and disk_budget are for states on disk: give the run a folder with out=...")
         if workers != 1:
             raise InputError(f"workers={workers}: several processes need a run folder; give out=...")
         return runs.run_in_memory(request, chosen, progress)
     if isinstance(on, Problem) or chosen.spec.on == "a Problem object":
         raise InputError(f"out={str(out)!r}: a Problem object cannot be opened again; put it into a file, on='FILE.py'")
-    return runs.run_folder(Path(out), request, workers, progress, scenario=chosen, isolate=workers > 1)
+    return runs.run_folder(Path(out), request, workers, progress, scenario=chosen, isolate=workers != 1, kept=kept)
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,17 +22,29 @@ def replace_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def _new(path: Path) -> BinaryIO:
+    return path.open("xb")
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to in parts, which takes the place of `path` at the end, as `replace_file` does it."""
+def replacing(
+    path: Path,
+    open_new: Callable[[Path], BinaryIO] = _new,
+    renaming: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Iterator[BinaryIO]:
+    """A file to write to in parts, which takes the place of `path` at the end, as `replace_file` does it.
+
+    `open_new` makes the file that it is until then, `renaming` surrounds the moment when it gets its name.
+    """
     # Not tempfile: its files are private (0600), and a result is to be readable as the umask says.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with open_new(temporary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+            with renaming():
+                temporary.replace(path)
         sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):

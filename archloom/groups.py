@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +16,12 @@ import msgspec
 
 from archloom import store
 from archloom.errors import ArchloomError, InputError, StoreError
+from archloom.executors.backends import Backend, Processes
 from archloom.executors.pool import Answer, Send, Work, WorkerPool
 from archloom.problems import Scenario, resolve
 from archloom.runs import Request, RunReport, check, fingerprint, read_report, run_folder
 from archloom.search import Progress
+from archloom.states import NOTHING_SAID, Keeping, Said
 from archloom.store import Line
 
 GROUP_FORMAT = 1
@@ -46,7 +48,7 @@ class Group:
         """The same runs with their table in another place."""
         return replace(self, members=_on_table(self.members, table))
 
-    def check(self, changed: bool = False) -> Scenario:
+    def check(self, changed: bool = False, kept: Said = NOTHING_SAID) -> Scenario:
         """Open what the runs were begun with, before any of them goes on; InputError if it is gone or another."""
         request = next(iter(self.members.values()))
         table = request.problem.table
@@ -55,7 +57,7 @@ class Group:
                 f"{self.path} was made with table {table}, which is not there; put it back, or say where it is: "
                 f"archloom resume {self.path} --table FILE"
             )
-        scenario = check(request)
+        scenario = check(request, kept)
         accepted = changed and table is None  # a file may be gone on with, another table never
         if self.made_with is None or accepted or self.made_with == fingerprint(scenario):
             return scenario
@@ -113,21 +115,32 @@ def _on_table(members: Mapping[str, Request], table: Path) -> dict[str, Request]
 
 
 def run_group(
-    group: Group, workers: int, watch: Watch | None = None, table: Path | None = None, changed: bool = False
+    group: Group,
+    workers: int | Backend,
+    watch: Watch | None = None,
+    table: Path | None = None,
+    changed: bool = False,
+    kept: Said = NOTHING_SAID,
 ) -> list[RunReport | str]:
-    """Run every member to its end, `workers` at a time; a member that cannot go on gives its error's text instead.
+    """Run every member to its end; a member that cannot go on gives its error's text instead.
 
-    `table` and `changed` are those of `run_folder`, for members that were begun.
+    So many `workers` run at a time, or one after another where evaluations run elsewhere (`executors.ray.RayCluster`).
+    `table` and `changed` are those of `run_folder`, for members that were begun. What was `kept` of states is said for
+    all runs together.
     """
     members = list(zip(group.paths, group.members.values(), strict=True))
     with _group_lock(group.path):
-        if workers == 1:
-            return [_run_member(i, path, request, watch, table, changed) for i, (path, request) in enumerate(members)]
-        pool = WorkerPool(_member_worker, min(workers, len(members)))
+        kept = _kept(group, kept)
+        how = (table, changed, kept)
+        backend = Processes(workers) if isinstance(workers, int) else workers
+        if backend.runs_at_once == 1:
+            with backend.ready():
+                return [_run_member(i, p, request, watch, *how, backend) for i, (p, request) in enumerate(members)]
+        pool = WorkerPool(_member_worker, min(backend.runs_at_once, len(members)))
         outcome: list[RunReport | str] = ["not run"] * len(members)
         try:
             for number, (path, request) in enumerate(members):
-                pool.submit(number, (path, request, table, changed))
+                pool.submit(number, (path, request, *how))
             while events := pool.wait():
                 for event in events:
                     if isinstance(event, Answer):
@@ -139,11 +152,22 @@ def run_group(
         return outcome
 
 
+def _kept(group: Group, said: Said) -> Said:
+    """What each run is told of the states to keep: what the user says now, or has said of the group before."""
+    before = Keeping.read(group.path)
+    if said:
+        now = before.as_said({**said, "runs": len(group.members)})
+        now.write(group.path)
+        return asdict(now)
+    return asdict(before) if before != Keeping() else NOTHING_SAID
+
+
 def _run_member(
-    number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool
-) -> RunReport | str:
+    number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool, kept: Said,
+    backend: Backend,
+) -> RunReport | str:  # fmt: skip
     try:
-        return _member(path, request, partial(watch, number) if watch else None, table, changed)
+        return _member(path, request, partial(watch, number) if watch else None, table, changed, kept, backend)
     except ArchloomError as error:
         return str(error)
 
@@ -151,17 +175,20 @@ def _run_member(
 def _member_worker() -> Work:
     """What a worker process does with members of a group."""
 
-    def work(payload: tuple[Path, Request, Path | None, bool], send: Send) -> None:
-        path, request, table, changed = payload
-        _member(path, request, send, table, changed)
+    def work(payload: tuple[Path, Request, Path | None, bool, Said], send: Send) -> None:
+        path, request, table, changed, kept = payload
+        _member(path, request, send, table, changed, kept, Processes())
 
     return work
 
 
-def _member(path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool) -> RunReport:
+def _member(
+    path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool, kept: Said,
+    backend: Backend,
+) -> RunReport:  # fmt: skip
     """Run one member. One that was begun knows its own request."""
-    begun = (path / "run.json").exists()
-    return run_folder(path, None if begun else request, progress=progress, table=table, changed=changed)
+    begun = None if (path / "run.json").exists() else request
+    return run_folder(path, begun, backend, progress, table=table, changed=changed, kept=kept)
 
 
 @contextmanager

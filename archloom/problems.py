@@ -346,7 +346,7 @@ def resolve(spec: ProblemSpec) -> ProblemSpec:
     if _is_file(on):
         path, attribute = _user_file(on)
         on = f"{path.resolve()}:{attribute}"
-    elif _is_task(on):
+    elif is_task(on):
         task, _, data = on.partition(":")
         named = data in registry.load_task(task).named()
         on = f"{task}:{Path(data).resolve()}" if not named and Path(data).exists() else on
@@ -364,7 +364,7 @@ def _open_problem(spec: ProblemSpec) -> Problem:
         if spec.space_name:
             raise InputError(f"--space {spec.space_name}: {spec.on} has a space of its own")
         return _load_user_problem(spec.on)
-    if _is_task(spec.on):
+    if is_task(spec.on):
         return _open_task(spec)
     if spec.space_name:
         raise InputError(f"--space {spec.space_name}: {_ONLY_TRAINED}")
@@ -420,7 +420,8 @@ def _open_task(spec: ProblemSpec) -> Problem:
     return problem
 
 
-def _is_task(on: str) -> bool:
+def is_task(on: str) -> bool:
+    """Whether this names a task with its data, rather than a benchmark, a table or a file."""
     return on.partition(":")[0] in registry.TASKS
 
 

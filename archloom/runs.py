@@ -20,8 +20,8 @@ import msgspec
 from archloom import options, registry, seeds, store
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
+from archloom.executors.backends import Backend, Evaluations, Processes
 from archloom.executors.base import Executor
-from archloom.executors.process import ProcessExecutor
 from archloom.executors.serial import SerialExecutor
 from archloom.history import History
 from archloom.problems import (
@@ -29,6 +29,8 @@ from archloom.problems import (
     RecordedProblem,
     Scenario,
     TableIdentity,
+    TaskProblem,
+    is_task,
     open_evaluator,
     open_scenario,
     resolve,
@@ -36,7 +38,7 @@ from archloom.problems import (
 )
 from archloom.search import Journal, Limits, MemoryJournal, Progress, Search
 from archloom.spaces.base import SearchSpace
-from archloom.states import Retention, StateFolder, States, StatesInMemory
+from archloom.states import NOTHING_SAID, Keeping, Retention, Said, StateFolder, States, StatesInMemory
 from archloom.store import Line, RunFolder
 from archloom.strategies.base import Inheriting, Plan, Strategy
 
@@ -115,9 +117,8 @@ def make_strategy(
     name: str, space: SearchSpace, criteria: Criteria, seed: int = 0, settings: Mapping[str, Any] | None = None
 ) -> Strategy:
     """A strategy ready to be asked, its options checked and its random stream derived from `seed`."""
-    kind = registry.load_strategy(name)
-    chosen = kind.Options(**_strategy_options(name, kind, settings or {}))
-    strategy: Strategy = kind(space, criteria, seeds.stream(seed, "strategy"), chosen)
+    chosen = strategy_options(name, settings or {})
+    strategy: Strategy = registry.load_strategy(name)(space, criteria, seeds.stream(seed, "strategy"), chosen)
     return strategy
 
 
@@ -125,8 +126,7 @@ def limits_for(
     name: str, settings: Mapping[str, Any], queries: int | None, width: int | None, max_repeats: int = 5_000
 ) -> Limits:
     """The limits of a run: what is None is what the strategy itself plans, else 500 queries, one in flight."""
-    kind = registry.load_strategy(name)
-    plan: Plan = kind.plan(kind.Options(**_strategy_options(name, kind, settings)))
+    plan = plan_of(name, settings)
     return Limits(
         queries if queries is not None else plan.trials or DEFAULT_QUERIES,
         width if width is not None else plan.width,
@@ -134,16 +134,65 @@ def limits_for(
     )
 
 
-def _strategy_options(name: str, kind: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
-    return options.convert_all(f"strategy {name}", options.of_dataclass(kind.Options), settings)
+def plan_of(name: str, settings: Mapping[str, Any]) -> Plan:
+    """What a run of a strategy with these options comes to."""
+    plan: Plan = registry.load_strategy(name).plan(strategy_options(name, settings))
+    return plan
 
 
-def check(request: Request) -> Scenario:
-    """Open everything that a request names, so that a mistake shows before anything is written."""
+def strategy_options(name: str, settings: Mapping[str, Any]) -> Any:
+    """The options of a strategy, checked: what its `Options` makes of them."""
+    kind = registry.load_strategy(name)
+    return kind.Options(**options.convert_all(f"strategy {name}", options.of_dataclass(kind.Options), settings))
+
+
+def epochs_in_all(request: Request, scenario: Scenario) -> int | None:
+    """How many epochs of training a run comes to, all its networks together; None where nothing is trained."""
+    if not isinstance(scenario.problem, TaskProblem):
+        return None
+    plan, queries = plan_of(request.strategy, request.options), request.limits.queries
+    if plan.trials is None or plan.epochs is None:
+        return queries * scenario.problem.task.epochs
+    return round(plan.width * plan.epochs * min(1.0, queries / plan.trials))
+
+
+def spec_for(name: str, settings: Mapping[str, Any], spec: ProblemSpec) -> ProblemSpec:
+    """The problem as a strategy needs it: one that decides how long networks are trained tells the task.
+
+    What a task spreads over all epochs (a falling learning rate) then ends when the training does. InputError where
+    the task was told another number.
+    """
+    epochs = plan_of(name, settings).epochs
+    if epochs is None or not is_task(spec.on):
+        return spec
+    asked = spec.task.get("epochs", epochs)
+    if str(asked).strip() != str(epochs):
+        raise InputError(
+            f"task.epochs={asked}: {name} itself says how long its networks are trained, {epochs} epochs; "
+            f"give it --set epochs={asked}, and leave task.epochs out"
+        )
+    return replace(spec, task={**spec.task, "epochs": str(epochs)})
+
+
+def check(request: Request, kept: Said = NOTHING_SAID) -> Scenario:
+    """Open everything that a request names, so that a mistake shows before anything is written.
+
+    `kept` is what the user says of the states of trainings.
+    """
     seeds.check_seed(request.seed)
     scenario = open_scenario(request.problem)
     _strategy(request, scenario)
+    _check_kept(kept, scenario)
     return scenario
+
+
+def _check_kept(kept: Said, scenario: Scenario) -> None:
+    """InputError where states are spoken of and there are none."""
+    if kept and not scenario.problem.trains:
+        raise InputError(
+            f"keep and disk_budget are for states of trainings, and nothing is trained on {scenario.spec.on}: "
+            "leave them away"
+        )
 
 
 def _strategy(request: Request, scenario: Scenario) -> Strategy:
@@ -171,46 +220,59 @@ def run_in_memory(request: Request, scenario: Scenario | None = None, progress: 
 def run_folder(
     path: Path,
     request: Request | None = None,
-    workers: int = 1,
+    workers: int | Backend = 1,
     progress: Progress | None = None,
     on_open: Callable[[RunFolder], None] | None = None,
     scenario: Scenario | None = None,
     table: Path | None = None,
     changed: bool = False,
     isolate: bool = True,
+    kept: Said = NOTHING_SAID,
 ) -> RunReport:
     """Run a request in a folder to its end, from wherever the folder stands; without `request`, its own is read.
 
     `scenario` is the request's, where it is open already. For a folder that exists, `table` says where its table is
-    now, and `changed` goes on although the user's problem file has changed since. A user's code is evaluated in
-    processes of its own, even by one worker, unless `isolate` is False.
+    now, and `changed` goes on although the user's problem file has changed since. `workers` are so many processes, or
+    another place to evaluate (`executors.ray.RayCluster`). A user's code is evaluated in processes of its own, even by
+    one worker, unless `isolate` is False. `kept` is what the user says of the states of trainings (`states.Keeping`);
+    the rest is as it was said before.
     """
+    backend = Processes(workers, isolate) if isinstance(workers, int) else workers
     if request is not None and not (path / "run.json").exists():
         request = replace(request, problem=resolve(request.problem))
         scenario = scenario or check(request)
         _strategy(request, scenario)
-        folder = RunFolder.create(path, _manifest(request, scenario))
+        _check_kept(kept, scenario)
+        begin = partial(RunFolder.create, path, _manifest(request, scenario))
     else:
         if request is not None and not _same(request, read_request(path)):
             raise InputError(f"{path} holds another run: archloom resume {path}, or give another --out")
-        folder, scenario = RunFolder.open(path), None
-    with folder:
+        begin, scenario = partial(RunFolder.open, path), None
+    with backend.ready(), begin() as folder:
         if scenario is None:
             request, scenario = _reopen(path, folder.manifest, table, changed)
         assert request is not None  # noqa: S101 - given, or just read
         if on_open is not None:
             on_open(folder)
-        states = StateFolder(folder.path / WEIGHTS) if scenario.problem.trains else None
-        executor = _executor(scenario, workers, isolate, states)
-        return _go_on(folder, request, scenario, executor, progress, states)
+        keeping = _keeping(folder.path, kept, scenario)
+        states = keeping.states(folder.path / WEIGHTS, folder.path) if scenario.problem.trains else None
+        executor = backend.executor(_evaluations(scenario, states))
+        return _go_on(folder, request, scenario, executor, progress, states, keeping)
 
 
-def _executor(scenario: Scenario, workers: int, isolate: bool, states: StateFolder | None) -> Executor:
-    """Tables are looked up in this process; a user's code runs in others, which it may take down with it."""
-    if workers == 1 and not (isolate and scenario.problem.isolate):
-        return SerialExecutor(scenario.evaluator, states)
+def _keeping(path: Path, kept: Said, scenario: Scenario) -> Keeping:
+    """What holds for the states in this folder: what is said now, and what was said before."""
+    _check_kept(kept, scenario)
+    keeping = Keeping.read(path).as_said(kept)
+    if kept:
+        keeping.write(path)
+    return keeping
+
+
+def _evaluations(scenario: Scenario, states: StateFolder | None) -> Evaluations:
+    """What executors need of a scenario."""
     make = partial(open_evaluator, resolve(scenario.spec))
-    return ProcessExecutor(make, workers, scenario.evaluator.shared_state, states)
+    return Evaluations(scenario.evaluator, make, scenario.problem.isolate, states)
 
 
 def _go_on(
@@ -220,6 +282,7 @@ def _go_on(
     executor: Executor,
     progress: Progress | None,
     states: StateFolder | None,
+    keeping: Keeping,
 ) -> RunReport:
     """Search to the end in an open folder, and sum it up; also what a Ctrl-C leaves."""
     summary = _summary(folder.path)
@@ -231,7 +294,7 @@ def _go_on(
         if progress is not None:
             progress(new)
 
-    search = _new_search(request, scenario, folder, executor, heard, states)
+    search = _new_search(request, scenario, folder, executor, heard, states, keeping)
     started, before = time.monotonic(), float(summary.get("seconds", 0.0))
 
     def report(ending: str | None) -> RunReport:
@@ -345,9 +408,13 @@ def _new_search(
     executor: Executor,
     progress: Progress | None,
     states: States | None,
+    keeping: Keeping | None = None,
 ) -> Search:
     strategy = _strategy(request, scenario)
-    retention = Retention(states, scenario.criteria) if states is not None else None
+    retention = None
+    if states is not None:
+        members = plan_of(request.strategy, request.options).width if isinstance(strategy, Inheriting) else 1
+        retention = Retention(states, scenario.criteria, (keeping or Keeping()).keep, members)
     return Search(scenario.space, strategy, executor, journal, request.limits, request.seed, progress, retention)
 
 

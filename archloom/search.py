@@ -150,9 +150,12 @@ class Search:
         """Search to the end. Whatever happens, everything that finished is committed."""
         self._started = time.monotonic()
         flight = self._restore(self._journal.load_state())
+        if self._retention is not None:
+            self._retention.begin(self._recorded.keys())
         try:
             for proposal in flight:
                 self._admit(proposal)
+            self._drop_states(self._asked - len(flight) - 1)
             self._repeats = self._repeats_at_checkpoint
             while True:
                 ending = self._fill()
@@ -219,9 +222,9 @@ class Search:
         return _Asked(trial_id, proposal, self._queries, None)
 
     def _key(self, proposal: Proposal, trial_id: int) -> str:
-        """What makes a query unique. A proposal that inherits weights goes on training: it is never a repeat."""
+        """What makes a query unique. Where weights are passed on, every training is its own: it is never a repeat."""
         key = self._space.key(proposal.arch)
-        if proposal.inherit is not None:
+        if proposal.inherit is not None or isinstance(self._strategy, Inheriting):
             return f"{key}#{trial_id}"
         return f"{key}@{proposal.fidelity}" if proposal.fidelity else key
 
@@ -261,13 +264,14 @@ class Search:
             self._answers[head.id] = head.result
         trial = Trial(head.id, head.proposal, head.result).without_report()
         self._strategy.tell([trial])
-        if self._retention is not None:
+        if self._retention is not None and head.same is None:
             self._retention.told(trial)
-            self._drop_states(head.id)
+        self._drop_states(head.id)
 
     def _drop_states(self, told: int) -> None:
         """Drop the states that no proposal, in flight or to come, can inherit; all that was told must be on disk."""
-        assert self._retention is not None  # noqa: S101 - only called where there are states
+        if self._retention is None:
+            return
         needed = self._strategy.needed() if isinstance(self._strategy, Inheriting) else ()
         self._commit(force=True)
         self._retention.sweep(told, needed, [asked.proposal.inherit for asked in self._flight])
@@ -331,9 +335,9 @@ class Search:
             self._strategy.load_state_dict(pristine)
             return []
         for trial in told:
-            self._number(trial.proposal)
+            asked = self._number(trial.proposal)
             self._answers[trial.id] = trial.result
-            if self._retention is not None:
+            if self._retention is not None and asked.same is None:
                 self._retention.told(trial)
         self._repeats_at_checkpoint = repeats
         return flight

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from archloom.analysis.lineage import generations
-from archloom.constraints import Objective
 from archloom.errors import InputError
 from archloom.nets.state import TrainingState
-from archloom.nets.weights import average
+from archloom.nets.weights import average, check_parts
 from archloom.problems import TaskProblem
 from archloom.runs import WEIGHTS, RunReport
 from archloom.states import StateFolder
 from archloom.store import Line
+from archloom.strategies.population import same_as_the_best
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,13 @@ def cook(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
         )
     objective = report.scenario.criteria.objectives[0]
     states = StateFolder(report.path / WEIGHTS)
-    lines = _same_as_the_best(list(history[-1].trials.values()), objective)
+    members = {line.id: line for line in history[-1].trials.values()}
+    lines = [members[trial.id] for trial in same_as_the_best([m.trial for m in members.values()], objective)]
+    if not lines:
+        raise InputError("every member of the last population has failed: there is nothing to average")
     kept = [lines[0]]
     state: TrainingState = states.load(lines[0].id)
+    check_parts(state, parts or ())  # also where there is nobody to average with
     best = metrics = _measure(problem, lines[0], state)
     for line in lines[1:]:
         candidate = average([states.load(member.id) for member in [*kept, line]], parts)
@@ -75,15 +79,6 @@ def cook(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
             state, metrics = candidate, found
     left_out = tuple(_member(line) for line in lines if line not in kept)
     return Soup(state, lines[0].arch, tuple(map(_member, kept)), left_out, metrics, best)
-
-
-def _same_as_the_best(lines: Sequence[Line], objective: Objective) -> list[Line]:
-    """The members with the genes of the best one, best first."""
-    done = [line for line in lines if line.error is None]
-    if not done:
-        raise InputError("every member of the last population has failed: there is nothing to average")
-    ranked = sorted(done, key=lambda line: -objective.gain(line.scores[objective.metric]))
-    return [line for line in ranked if line.genes == ranked[0].genes]
 
 
 def _measure(problem: TaskProblem, line: Line, state: TrainingState) -> Mapping[str, float]:

@@ -6,31 +6,57 @@ driver never sees the weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import json
+import warnings
+from bisect import insort
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
+from archloom import store
 from archloom.constraints import Criteria
-from archloom.files import TEMPORARY
-from archloom.types import Inherit, Result, Trial, Weights
+from archloom.disk import Room, format_bytes, parse_bytes, resuming, taken
+from archloom.errors import InputError, StoreError
+from archloom.files import TEMPORARY, replacing
+from archloom.types import Inherit, Trial, Weights
 
 SUFFIX = ".safetensors"
 
 
-class States(Protocol):
-    """States of trainings by trial."""
+class Shelf(Protocol):
+    """Where an evaluation takes states of trainings from, by trial, and puts its own."""
 
     def load(self, trial: int) -> Weights:
         """The state in which a trial ended; StoreError where it is not there or damaged."""
         ...
 
     def save(self, trial: int, state: Weights) -> None:
-        """Keep the state of a trial, on disk when this returns if it is kept on disk at all."""
+        """Keep the state of a trial, on disk when this returns if it is kept on disk at all.
+
+        StoreError where there is no room: no fault of the trial's, the run must stop.
+        """
         ...
 
-    def drop(self, upto: int, keep: Iterable[int]) -> None:
-        """Drop the states of trials 0 to `upto` but for those to keep, and whatever killed writers left of them."""
+
+class States(Shelf, Protocol):
+    """All states of a run."""
+
+    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] = ()) -> None:
+        """Drop the states of trials 0 to `upto`, and whatever killed writers left of them, but for those to keep.
+
+        Those to spare stay too as long as there is room; where there is not, the first of them go first.
+        """
+        ...
+
+    def drop_all_but(self, trials: Collection[int]) -> None:
+        """Drop all other states, whatever their trial, and everything half-written. Nobody may be writing."""
+        ...
+
+    def foresee(self, count: int) -> bool:
+        """Warn, and return True, if so many states of the size of those that are there will not fit."""
         ...
 
 
@@ -46,16 +72,26 @@ class StatesInMemory:
     def save(self, trial: int, state: Weights) -> None:
         self.kept[trial] = state
 
-    def drop(self, upto: int, keep: Iterable[int]) -> None:
-        wanted = set(keep)
+    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] = ()) -> None:
+        wanted = {*keep, *spare}
         self.kept = {trial: state for trial, state in self.kept.items() if trial > upto or trial in wanted}
+
+    def drop_all_but(self, trials: Collection[int]) -> None:
+        self.kept = {trial: state for trial, state in self.kept.items() if trial in trials}
+
+    def foresee(self, count: int) -> bool:
+        return False  # memory has no budget
 
 
 @dataclass(frozen=True)
 class StateFolder:
-    """A folder with one file a state. Several processes may use it; each file is there whole or not at all."""
+    """A folder with one file a state. Several processes may use it; each file is there whole or not at all.
+
+    With a `room`, which is for that folder, its files never take more than that allows.
+    """
 
     path: Path
+    room: Room | None = None
 
     def load(self, trial: int) -> Weights:
         from archloom.nets.state_file import load_state
@@ -66,18 +102,136 @@ class StateFolder:
         from archloom.nets.state_file import save_state
 
         self.path.mkdir(exist_ok=True)
-        save_state(self.file(trial), state)
+        save_state(self.file(trial), state, self._writing(trial))
 
-    def drop(self, upto: int, keep: Iterable[int]) -> None:
-        wanted = set(keep)
-        for file in [*self.path.glob(f"*{SUFFIX}"), *self.path.glob(TEMPORARY)]:
-            number = file.name.lstrip(".").partition(".")[0]  # of "000012.safetensors" and ".000012.safetensors.x.tmp"
-            if number.isdecimal() and int(number) <= upto and int(number) not in wanted:
+    def save_content(self, trial: int, content: memoryview) -> None:
+        """`save` for the bytes of a state's file."""
+        self.path.mkdir(exist_ok=True)
+        try:
+            with self._writing(trial)(self.file(trial), content.nbytes) as file:
+                file.write(content)
+        except OSError as error:
+            raise StoreError(f"{self.file(trial)}: {error.strerror or error}; the state was not written") from error
+
+    def _writing(self, trial: int) -> Callable[[Path, int], AbstractContextManager[BinaryIO]]:
+        """What begins the file of a state of so many bytes."""
+        if self.room is None:
+            return lambda path, _size: replacing(path)
+        return partial(self.room.writing, turn=trial)
+
+    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] = ()) -> None:
+        wanted = {*keep, *spare}
+        for trial, file in self._numbered(f"*{SUFFIX}"):
+            if trial <= upto and trial not in wanted:
                 file.unlink(missing_ok=True)
+        for trial, file in self._numbered(TEMPORARY):
+            if trial <= upto:  # told: whoever was writing this was killed
+                file.unlink(missing_ok=True)
+        if self.room is not None:
+            self.room.plan(upto, [self.file(trial).name for trial in spare])
+
+    def drop_all_but(self, trials: Collection[int]) -> None:
+        kept = {file for trial, file in self._numbered(f"*{SUFFIX}") if trial in trials}
+        for pattern in (f"*{SUFFIX}", TEMPORARY):
+            for _, file in self._numbered(pattern):
+                if file not in kept:
+                    file.unlink(missing_ok=True)
+
+    def foresee(self, count: int) -> bool:
+        files, size = taken(self.path)
+        if self.room is None or not files or size * count <= self.room.limit * files:
+            return False
+        warnings.warn(
+            f"states take {format_bytes(size / files)} each so far, and {count} of them will be needed at once: with a "
+            f"--disk-budget of {format_bytes(self.room.limit)} for the run it will stop for want of room; to give it "
+            f"more, stop it, then: {self.room.advice(size * count // files)}",
+            stacklevel=2,
+        )
+        return True
 
     def file(self, trial: int) -> Path:
         """Where a trial's state is."""
         return self.path / f"{trial:06d}{SUFFIX}"
+
+    def _numbered(self, pattern: str) -> list[tuple[int, Path]]:
+        """Files with the trials that they are of: "000012.safetensors" and ".000012.safetensors.x.tmp"."""
+        found = [(file.name.lstrip(".").partition(".")[0], file) for file in self.path.glob(pattern)]
+        return [(int(number), file) for number, file in found if number.isdecimal()]
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What a user says about the states of a run; it changes no result.
+
+    `keep`: so many of the best trials' states stay, besides those that are needed; None for all. `disk_budget`: bytes
+    that `runs` runs may take together, in equal shares; None for as many as there are.
+    """
+
+    FILE: ClassVar[str] = "keeping.json"
+
+    keep: int | None = 1
+    disk_budget: int | None = None
+    runs: int = 1
+
+    def __post_init__(self) -> None:
+        if self.keep is not None and self.keep < 1:
+            raise InputError(f"keep={self.keep}: expected at least 1, for the best trial, or all")
+        if self.disk_budget is not None and self.disk_budget < self.runs:
+            raise InputError(f"disk_budget={self.disk_budget}: expected bytes for {self.runs} runs, or none")
+
+    @classmethod
+    def read(cls, folder: Path) -> Keeping:
+        """What was last said about the run, or the group of runs, in a folder; the default where nothing was."""
+        try:
+            return cls(**json.loads((folder / cls.FILE).read_bytes()))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(
+                f"{folder}/{cls.FILE} cannot be read ({error}): remove it, and say --keep and --disk-budget again"
+            ) from None
+
+    def as_said(self, said: Said) -> Keeping:
+        """This, but for what is said now."""
+        return Keeping(**{**asdict(self), **said})
+
+    def write(self, folder: Path) -> None:
+        store.write_json(folder / self.FILE, asdict(self))
+
+    def states(self, folder: Path, run: Path) -> StateFolder:
+        """The states in `folder` of the run in `run`."""
+        if self.disk_budget is None:
+            return StateFolder(folder)
+        told = run if self.runs == 1 else next((p for p in run.parents if (p / "group.json").exists()), run)
+        return StateFolder(folder, Room(folder, self.disk_budget // self.runs, resuming(told), self.runs))
+
+    def __str__(self) -> str:
+        budget = "" if self.disk_budget is None else f", --disk-budget {format_bytes(self.disk_budget)}"
+        return f"--keep {'all' if self.keep is None else self.keep}{budget}"
+
+
+Said = Mapping[str, int | None]
+"""Fields of `Keeping` that the user has given just now; the others are as they were."""
+
+NOTHING_SAID: Said = {}
+
+
+def said(keep: str | None, disk_budget: str | None) -> dict[str, int | None]:
+    """What the texts of `--keep` and `--disk-budget` say; None for one that was not given."""
+    given: dict[str, int | None] = {}
+    if keep is not None:
+        if keep != "all" and (not keep.isdecimal() or int(keep) < 1):
+            raise InputError(f"--keep {keep}: expected how many of the best trials' states stay, at least 1, or all")
+        given["keep"] = None if keep == "all" else int(keep)
+    if disk_budget is not None:
+        try:
+            given["disk_budget"] = None if disk_budget == "none" else parse_bytes(disk_budget)
+        except ValueError as error:
+            raise InputError(f"--disk-budget {disk_budget}: {error}, or none") from None
+        if given["disk_budget"] == 0:
+            raise InputError(f"--disk-budget {disk_budget}: expected more than nothing, or none for no limit")
+        given["runs"] = 1
+    return given
 
 
 def sources(inherit: Inherit | None) -> set[int]:
@@ -88,29 +242,40 @@ def sources(inherit: Inherit | None) -> set[int]:
 
 
 class Retention:
-    """Which states stay: those that the strategy may still inherit from, those of trials in flight, and the best ever.
+    """Which states stay: those that the strategy needs, those of trials in flight, and the best ever; besides, as long
+    as there is room, those of the `keep` best (None: of all).
+
+    The best has the best value of the first objective among those that keep all constraints, as `History.best` says.
 
     Sweeping is safe: a strategy's needs follow from the trials it was told, so that what was dropped is never asked for
     again, also after a crash. While a record is replayed, states of trials that are yet to be told stay.
     """
 
-    def __init__(self, states: States, criteria: Criteria) -> None:
+    def __init__(self, states: States, criteria: Criteria, keep: int | None = 1, members: int = 1) -> None:
+        """`members`: so many states at least will be needed at once."""
         self._states = states
         self._criteria = criteria
-        self._best: Trial | None = None
+        self._keep = keep
+        self._members = self._to_foresee = members
+        self._ranked: list[tuple[float, float, int]] = []  # (violation, minus the gain, trial), the best first
+
+    def begin(self, recorded: Collection[int]) -> None:
+        """Drop what killed workers left: states of trials that are not recorded, which will be trained again."""
+        self._states.drop_all_but(recorded)
 
     def told(self, trial: Trial) -> None:
-        """Take note of an evaluated trial."""
+        """Take note of an evaluated trial, which has a state of its own unless it failed."""
         if not trial.result.ok:
             return
-        if self._best is None or self._better(trial.result, self._best.result):
-            self._best = trial
+        if self._to_foresee:
+            self._to_foresee = 0 if self._states.foresee(self._members) else self._to_foresee - 1
+        violation = self._criteria.violation(trial.result)
+        insort(self._ranked, (violation, -self._criteria.gains(trial.result)[0] if violation <= 0 else 0.0, trial.id))
+        if self._keep is not None:
+            del self._ranked[self._keep :]
 
     def sweep(self, told: int, needed: Iterable[int], in_flight: Iterable[Inherit | None]) -> None:
         """Drop what nobody needs now that trial `told` and all before it are told."""
         keep = set(needed).union(*map(sources, in_flight))
-        self._states.drop(told, keep | ({self._best.id} if self._best else set()))
-
-    def _better(self, one: Result, other: Result) -> bool:
-        standing = self._criteria.standing([other, one])
-        return bool(standing[1] > standing[0])
+        keep.update(trial for *_, trial in self._ranked[:1])
+        self._states.drop(told, keep, [trial for *_, trial in reversed(self._ranked) if trial not in keep])

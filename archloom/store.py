@@ -6,6 +6,8 @@
 | `trials.jsonl` | the append-only record: one finished trial a line, each with a checksum |
 | `state.npz` | the latest checkpoint of strategy and loop; may be absent or behind the record |
 | `summary.json` | what came out; written when the run ends |
+| `keeping.json` | what the user last said of the states of trainings (`states.Keeping`); absent where nothing was |
+| `weights/` | states of trainings; `weights.json`, `weights.lock`: which may go, where they are on a budget (`disk.Room`) |
 | `lock`, `holder.json` | who is writing now |
 
 A trial is committed when its line, newline included, is on disk, and only then reported done. Commits are grouped: the
@@ -71,19 +73,20 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     report: dict[str, float] = {}
     cost_s: float = 0.0
     error: str | None = None
+    details: dict[str, Any] = {}
 
     @classmethod
     def of(cls, trial: Trial, arch: str, query: int | None, same: int | None) -> Line:
         proposal, result = trial.proposal, trial.result
         return cls(
             trial.id, proposal.arch.genes, arch, query, same, proposal.fidelity, proposal.inherit, dict(proposal.note),
-            dict(result.scores), dict(result.report), result.cost_s, result.error,
+            dict(result.scores), dict(result.report), result.cost_s, result.error, dict(result.details),
         )  # fmt: skip
 
     @property
     def trial(self) -> Trial:
         proposal = Proposal(Arch(self.genes), self.fidelity, self.inherit, self.note)
-        return Trial(self.id, proposal, Result(self.scores, self.report, self.cost_s, self.error))
+        return Trial(self.id, proposal, Result(self.scores, self.report, self.cost_s, self.error, self.details))
 
 
 class TornTailWarning(UserWarning):

@@ -24,6 +24,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial, reduce
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -36,7 +37,18 @@ from archloom.evaluators.base import Evaluator, checked
 from archloom.executors.serial import SerialExecutor
 from archloom.history import History
 from archloom.search import Limits, MemoryJournal, Search
-from archloom.spaces.base import Categorical, HasAlpha, HasNeighbours, SearchSpace, Sized, draw, is_valid, vary
+from archloom.spaces.base import (
+    Buildable,
+    Categorical,
+    HasAlpha,
+    HasModules,
+    HasNeighbours,
+    SearchSpace,
+    Sized,
+    draw,
+    is_valid,
+    vary,
+)
 from archloom.spaces.table import TableSpace
 from archloom.store import decode_state, encode_state
 from archloom.strategies.base import Strategy
@@ -118,11 +130,11 @@ _OTHER_CRITERIA: Mapping[str, Criteria] = {
 """Of the scores that `_answer` gives."""
 
 
-class PoisonedReport(dict[str, float]):
-    """A report that a strategy must not look into."""
+class PoisonedReport(dict[str, Any]):
+    """A report, or details, that a strategy must not look into."""
 
     def _refuse(self, *_: Any) -> Any:
-        raise AssertionError("the strategy read `report`, which is for people only")
+        raise AssertionError("the strategy read `report` or `details`, which are for people only")
 
     __getitem__ = __iter__ = __contains__ = items = values = keys = get = _refuse
 
@@ -143,6 +155,7 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
         if isinstance(space, HasAlpha):
             _check_one_hot(space, arch)
     _check_keys(space, archs)
+    _check_modules(space, archs)
     for start in archs[:4]:
         _check_chain(space, start, wanted=len({space.key(arch) for arch in archs}) / 2)
     if isinstance(space, HasAlpha):
@@ -191,6 +204,29 @@ def _check_written(space: SearchSpace, arch: Arch, what: str) -> None:
     except InputError:
         back = None
     assert back == arch, f"the {what} {arch} cannot be written and read back"
+
+
+def _check_modules(space: SearchSpace, archs: list[Arch]) -> None:
+    """What genes own is there, in some network at least: a prefix that is misspelled owns nothing, silently."""
+    if (
+        not (isinstance(space, HasModules) and isinstance(space, Buildable))
+        or importlib.util.find_spec("torch") is None
+    ):
+        return
+    missing = {prefix: gene for gene in range(len(archs[0].genes)) for prefix in space.modules(gene)}
+    names: list[str] = []
+    for arch in archs:
+        names = list(space.build(arch, 0).state_dict())
+        # What `build` returns is either all networks as children, or the one network that the prefixes begin with.
+        there = {start for name in names for start in accumulate(name.split("."), "{}.{}".format)}
+        missing = {p: gene for p, gene in missing.items() if p not in there and p.partition(".")[2] not in there}
+        if not missing:
+            return
+    prefix, gene = next(iter(missing.items()))
+    raise AssertionError(
+        f"gene {gene} owns {prefix!r}, below which none of {len(archs)} networks has a tensor: is it misspelled? "
+        f"Names are like {names[0]!r}, after NETWORK. where there is one network"
+    )
 
 
 def _check_chain(space: SearchSpace, start: Arch, wanted: float, length: int = 200) -> None:
@@ -296,7 +332,7 @@ def _answer(first_id: int, proposals: list[Proposal], fail_every: int = 0) -> li
         worth = PlantedEvaluator().evaluate(proposal, None, seeds.stream(0, "unused"))[0].scores["worth"]
         scores = {"worth": worth, "debt": -worth, "cost": float(sum(proposal.arch.genes))}
         failed = bool(fail_every) and trial_id % fail_every == 0
-        result = Result.failed("on purpose") if failed else Result(scores, PoisonedReport())
+        result = Result.failed("on purpose") if failed else Result(scores, PoisonedReport(), details=PoisonedReport())
         trials.append(Trial(trial_id, proposal, result))
     return trials
 
@@ -442,7 +478,7 @@ def check_evaluator(make: MakeEvaluator, make_space: MakeSpace, samples: int = 5
         assert kept.ok or result.error, f"a result without error is not usable: {kept.error}"
         stray = sorted(set(result.scores) - set(evaluator.goals))
         assert not stray, f"{', '.join(stray)} is in scores, but not in goals"
-        json.dumps([dict(result.scores), dict(result.report)])
+        json.dumps([dict(result.scores), dict(result.report), dict(result.details)])
     _check_independent(partial(_scores, make, make_space), "evaluate")
 
 
@@ -452,7 +488,7 @@ def _scores(make: MakeEvaluator, make_space: MakeSpace) -> list[Any]:
     for index in range(5):
         answer, _ = evaluator.evaluate(Proposal(draw(space, rng)), None, seeds.stream(1, "evaluate", index))
         results.append(checked(answer, evaluator.goals))  # without NaN, which is unequal to itself
-    return [[dict(r.scores), dict(r.report), r.error] for r in results]
+    return [[dict(r.scores), dict(r.report), dict(r.details), r.error] for r in results]
 
 
 # -- randomness ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,9 @@ Weights = Any
 REST = -1
 """Among the genes of a recipe: everything that no gene owns."""
 
+MIXED = "mixed"
+"""Among the details of a result: what a recipe could take from where (`nets.weights.MixReport.to_json`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arch:
@@ -61,7 +64,8 @@ class Proposal:
 class Result:
     """What an evaluator answers.
 
-    `scores` may be used for selection; `report` (test metrics) is for people and never reaches a strategy. A failed
+    `scores` may be used for selection; `report` (test metrics) is for people and never reaches a strategy, nor do
+    `details`: small JSON-able facts about how the evaluation went, the same whenever it is repeated. A failed
     evaluation has an `error` and no scores. `cost_s` is in seconds.
     """
 
@@ -69,6 +73,7 @@ class Result:
     report: Mapping[str, float] = field(default_factory=dict)
     cost_s: float = 0.0
     error: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -90,5 +95,6 @@ class Trial:
     result: Result
 
     def without_report(self) -> Trial:
-        """The same trial as a strategy may see it."""
-        return replace(self, result=replace(self.result, report={})) if self.result.report else self
+        """The same trial as a strategy may see it: without `report` and `details`."""
+        result = self.result
+        return replace(self, result=replace(result, report={}, details={})) if result.report or result.details else self

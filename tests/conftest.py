@@ -3,6 +3,7 @@ command line to type into."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import signal
@@ -11,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ from archloom.testing import PlantedEvaluator, PlantedSpace
 problem = archloom.Problem(PlantedSpace(), PlantedEvaluator(), {"worth": "max"})
 """
 
+TRAINED = """
+from archloom.problems import TaskProblem
+from archloom.tasks.planted import PlantedTask
+from archloom.testing import PlantedSpace
+
+problem = TaskProblem(PlantedSpace(), PlantedTask())
+"""
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
@@ -46,11 +55,31 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def nb201_table(data_dir: Path) -> Table:
-    path = data_dir / "nb201.npz"
-    if not path.is_file():
-        pytest.skip("there is no nb201.npz in ARCHLOOM_DATA")
-    return load_table(path)
+def real_table(data_dir: Path) -> Callable[[str], Path]:
+    """The path of a real table by its name; skips where it is not there."""
+
+    def find(name: str) -> Path:
+        path = data_dir / name
+        if not path.is_file():
+            pytest.skip(f"there is no {name} in ARCHLOOM_DATA")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def fashion() -> str:
+    """The name of Fashion-MNIST; skips where it is not on this machine."""
+    from archloom.data.images import OFFICIAL, find
+
+    if find(OFFICIAL["fashion"], os.environ, "images-fashion.npz") is None:
+        pytest.skip("Fashion-MNIST is not here: apt-get install dataset-fashion-mnist")
+    return "fashion"
+
+
+@pytest.fixture(scope="session")
+def nb201_table(real_table: Callable[[str], Path]) -> Table:
+    return load_table(real_table("nb201.npz"))
 
 
 @pytest.fixture(params=["random", "evolution", "local_search", "random_walk", "cadam"])
@@ -96,6 +125,15 @@ def planted(tmp_path: Path) -> Path:
     """A problem of a user's own: 4**8 architectures, the best of them worth 100; evaluations always cost 0 seconds."""
     path = tmp_path / "planted.py"
     path.write_text(PLANTED)
+    return path
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """The same architectures as networks that train, in no time: a layer for each gene."""
+    pytest.importorskip("torch", reason="training needs the extra train")
+    path = tmp_path / "trained.py"
+    path.write_text(TRAINED)
     return path
 
 
@@ -248,6 +286,59 @@ def nb301_ensemble(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.save_model(place / "surrogate_model.ubj")
         (place / "model_config.json").write_text('{"model": "xgb", "param:max_depth": 4}')
         (place / "data_config.json").write_text('{"seed": 6}')
+    return folder
+
+
+def _scattered(count: int, salt: int) -> np.ndarray:
+    """(count,) numbers from 0 to 1 that look random: by integer arithmetic, so that they never change."""
+    number = np.arange(count, dtype=np.uint64) + np.uint64(salt * 1_000_003)
+    mixed = (number * np.uint64(2_654_435_761)) & np.uint64(0xFFFFFFFF)
+    mixed ^= mixed >> np.uint64(16)
+    mixed = (mixed * np.uint64(2_246_822_519)) & np.uint64(0xFFFFFFFF)
+    mixed ^= mixed >> np.uint64(13)
+    return (mixed / 2**32).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def scattered() -> Callable[[int, int], np.ndarray]:
+    return _scattered
+
+
+@pytest.fixture(scope="session")
+def inception_weights() -> dict[str, Any]:
+    """Weights of Inception-v3 in the layout of the published file: made up, of sizes that keep activations in range."""
+    torch = pytest.importorskip("torch", reason="training needs the extra train")
+    from archloom.nets.inception import Inception
+
+    shapes = {name: tuple(tensor.shape) for name, tensor in Inception().state_dict().items()}
+    weights = {}
+    for salt, (name, shape) in enumerate(sorted(shapes.items())):
+        values = torch.from_numpy(_scattered(int(np.prod(shape)), salt)).reshape(shape)
+        if name.endswith("num_batches_tracked"):
+            weights[name] = torch.zeros((), dtype=torch.long)
+        elif name.endswith(("running_var", "bn.weight")):
+            weights[name] = 0.5 + values
+        elif len(shape) > 1:
+            weights[name] = (values - 0.5) * (24 / np.prod(shape[1:])) ** 0.5
+        else:
+            weights[name] = 0.2 * (values - 0.5)
+    return weights
+
+
+@pytest.fixture
+def inception_folder(
+    inception_weights: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A folder for ARCHLOOM_DATA with these weights, which count as the published ones meanwhile."""
+    import torch
+
+    from archloom.data import pretrained
+
+    known = pretrained.PRETRAINED["inception"]
+    folder = tmp_path_factory.mktemp("pretrained")
+    torch.save(inception_weights, folder / known.file_name)
+    digest = hashlib.sha256((folder / known.file_name).read_bytes()).hexdigest()
+    monkeypatch.setattr(pretrained, "PRETRAINED", {"inception": replace(known, sha256=digest)})
     return folder
 
 

@@ -92,3 +92,23 @@ def test_everything_offered_is_there() -> None:
         assert getattr(archloom, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         archloom.nothing  # noqa: B018
+
+
+def test_states_stay_as_it_is_said(trained: Path, tmp_path: Path) -> None:
+    options = {"population": 3, "epochs": 4, "step": 2}
+    archloom.run("pbt_nas", on=str(trained), out=tmp_path / "run", keep="all", disk_budget="1MB", **options)
+    assert len(list((tmp_path / "run" / "weights").iterdir())) == 6
+    with pytest.raises(InputError, match="keep and disk_budget are for states on disk: give the run a folder"):
+        archloom.run("pbt_nas", on=str(trained), keep=3, **options)
+    own = tmp_path / "own.py"
+    own.write_text(USER_FILE)
+    with pytest.raises(InputError, match="nothing is trained on"):
+        archloom.run("random", on=str(own), out=tmp_path / "other", disk_budget=5)
+
+
+def test_a_population_tells_the_task_how_long_it_trains() -> None:
+    pytest.importorskip("sklearn", reason="the digits are in scikit-learn")
+    pytest.importorskip("torch", reason="training needs the extra train")
+    found = archloom.run("random_population", on="images:digits", population=1, epochs=1, step=1)
+    assert found.request.problem.task == {"epochs": "1"}
+    assert found.scenario.problem.task.epochs == 1  # type: ignore[attr-defined]

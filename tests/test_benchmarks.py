@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,16 @@ def test_pbt_nas(data_dir: Path, tmp_path: Path) -> None:
     assert len({row["mean"] for row in rows}) > 2, "settings differ"
 
 
+def test_executors(data_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    if find_spec("ray") is None:
+        pytest.skip("evaluating on Ray needs the extra ray")
+    found = smoke("executors", data_dir, tmp_path)
+    assert min(found[name] for name in ("serial_s", "ray_s", "ray_start_s", "process_s")) > 0
+    assert found["ray_speedup"] == pytest.approx(found["serial_s"] / found["ray_s"])
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
 def test_settings_of_cadam(data_dir: Path, tmp_path: Path) -> None:
     rows = {row["setting"]: row for row in smoke("cadam", data_dir, tmp_path)}
     assert rows["default"]["unique"] == 60, "every step is a new cell"
@@ -82,3 +93,15 @@ def test_a_rate_is_the_best_of_windows_in_turns(monkeypatch: pytest.MonkeyPatch)
 
     rates = spaces._rates({"own": (lambda: work(0.01), 3), "peer": (lambda: work(0.04), 3)}, 8.0)
     assert rates == pytest.approx({"own": 300.0, "peer": 75.0}, rel=0.1)
+
+
+def test_kills(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    found = smoke("kills", tmp_path, tmp_path)
+    assert found["drivers_killed"] >= 2 and found["kills"] == 4
+    assert found["trials"] == 24 and found["trials_different"] == []
+    assert found["states"] == found["states_equal"] >= 4
+    assert found["population_missing"] == found["left_over"] == []
+    assert 0 < found["peak_bytes"] <= found["budget_bytes"] and found["samples_over_budget"] == 0
+    assert found["samples"] > 100
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"

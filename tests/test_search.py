@@ -247,7 +247,7 @@ def test_the_report_never_reaches_a_strategy(strategy: str) -> None:
 
 
 def test_a_trial_as_a_strategy_sees_it() -> None:
-    trial = Trial(3, Proposal(cell(1)), Result({"worth": 1.0}, PoisonedReport(test=2.0)))
+    trial = Trial(3, Proposal(cell(1)), Result({"worth": 1.0}, PoisonedReport(test=2.0), details={"a": 1}))
     assert trial.without_report().result == Result({"worth": 1.0})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +11,46 @@ import pytest
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, RunReport, limits_for, read_report, run_folder
+from archloom.search import Progress
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from archloom import soups  # noqa: E402
 from archloom.nets.state import TrainingState  # noqa: E402
 from archloom.states import StateFolder  # noqa: E402
-
-PROBLEM = """
-from archloom.problems import TaskProblem
-from archloom.tasks.planted import PlantedTask
-from archloom.testing import PlantedSpace
-
-problem = TaskProblem(PlantedSpace(), PlantedTask())
-"""
+from archloom.store import Line  # noqa: E402
 
 
-def trained(tmp_path: Path, strategy: str, **options: str) -> RunReport:
-    (tmp_path / "trained.py").write_text(PROBLEM)
-    request = Request(
-        strategy, ProblemSpec(str(tmp_path / "trained.py")), 0, limits_for(strategy, options, None, None), options
-    )
-    run_folder(tmp_path / "run", request, isolate=False)
-    return read_report(tmp_path / "run", need_space=True)
+def run(problem: Path, strategy: str, progress: Progress | None = None, **options: str) -> RunReport:
+    folder = problem.parent / "run"
+    request = Request(strategy, ProblemSpec(str(problem)), 0, limits_for(strategy, options, None, None), options)
+    run_folder(folder, request, progress=progress, isolate=False)
+    return read_report(folder, need_space=True)
 
 
 @pytest.fixture
-def population(tmp_path: Path) -> RunReport:
+def population(trained: Path) -> RunReport:
     """A population most of which has the winner's architecture."""
-    return trained(tmp_path, "pbt_nas", population="8", epochs="20", step="2")
+    return run(trained, "pbt_nas", population="8", epochs="20", step="2")
+
+
+@pytest.mark.parametrize("trials", [13, 61, 71, 72, 77, 79])
+def test_a_run_that_was_stopped_anywhere_has_all_it_needs(trained: Path, trials: int) -> None:
+    """Also while the next chunk trains, when those who are done with it stand elsewhere."""
+    recorded = 0
+
+    def stop(lines: Sequence[Line]) -> None:
+        nonlocal recorded
+        recorded += len(lines)
+        if recorded >= trials:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(trained, "pbt_nas", stop, population="8", epochs="20", step="2")
+    report = read_report(trained.parent / "run", need_space=True)
+    assert report.trials == trials
+    soup = soups.cook(report)
+    assert len(soup.members) + len(soup.left_out) > 1 or trials < 20, "by and by the winner's genes are everywhere"
 
 
 def set_layers(report: RunReport, trial: int, value: float) -> None:
@@ -88,16 +100,15 @@ def test_only_the_parts_asked_for_are_averaged(population: RunReport) -> None:
         soups.cook(population, ["generator"])
 
 
-def test_alone_the_best_member_is_the_soup(tmp_path: Path) -> None:
-    report = trained(tmp_path, "random_population", population="4", epochs="4", step="2")
+def test_alone_the_best_member_is_the_soup(trained: Path) -> None:
+    report = run(trained, "random_population", population="4", epochs="4", step="2")
     soup = soups.cook(report)
     assert len(soup.members) == 1
     assert soup.to_json("worth")["difference"] == 0
 
 
-def test_what_has_no_population_has_no_soup(tmp_path: Path) -> None:
-    (tmp_path / "trained.py").write_text(PROBLEM)
-    request: Any = Request("random", ProblemSpec(str(tmp_path / "trained.py")), 0, limits_for("random", {}, 3, None))
+def test_what_has_no_population_has_no_soup(tmp_path: Path, trained: Path) -> None:
+    request: Any = Request("random", ProblemSpec(str(trained)), 0, limits_for("random", {}, 3, None))
     run_folder(tmp_path / "run", request, isolate=False)
     with pytest.raises(InputError, match="strategy random has trained no population"):
         soups.cook(read_report(tmp_path / "run", need_space=True))

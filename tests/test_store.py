@@ -71,6 +71,7 @@ lines = st.builds(
     report=metrics,
     cost_s=finite,
     error=st.none() | st.text(),
+    details=st.dictionaries(st.text(max_size=5), st.lists(st.integers(0, 9) | st.text(max_size=5)), max_size=2),
 )
 
 
@@ -93,11 +94,17 @@ def test_a_damaged_line_is_noticed(written: Line, data: st.DataObject) -> None:
 
 def test_a_line_carries_a_whole_trial() -> None:
     proposal = Proposal(Arch((1, 2.5)), 3, Inherit(0, {1: None, 2: 7}, 0.5, 0.1), {"action": [1, "x"]})
-    trial = Trial(9, proposal, Result({"a": 1.5}, {"b": -2.0}, 0.25))
+    trial = Trial(9, proposal, Result({"a": 1.5}, {"b": -2.0}, 0.25, details={"mixed": {"counts": {"base": 3}}}))
     assert unseal(seal(Line.of(trial, "text", 4, None))).trial == trial
     failed = Trial(10, proposal, Result.failed("half a surrogate \udcff\nand a second line"))
     assert unseal(seal(Line.of(failed, "text", None, 9))).trial == failed
     assert failed.result.error == "half a surrogate \\udcff and a second line"
+
+
+def test_details_are_absent_where_there_are_none_as_in_older_records() -> None:
+    older = b'{"id":3,"genes":[1,2],"arch":"x","query":4,"scores":{"a":1.5},"crc":"350ba15f"}\n'
+    assert unseal(older).details == {}
+    assert seal(unseal(older)) == older
 
 
 # -- opening ------------------------------------------------------------------------------------------------------

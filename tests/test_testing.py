@@ -249,6 +249,32 @@ def test_an_offending_space_is_caught(kind: type[PlantedSpace], message: str) ->
         check_space(kind)
 
 
+class Built(PlantedSpace):
+    """Its networks have a layer for each gene but where the gene is 0."""
+
+    misspelled = ""
+
+    def modules(self, gene: int) -> tuple[str, ...]:
+        return (f"network.layers{self.misspelled if gene == 3 else ''}.{gene}",)
+
+    def build(self, arch: Arch, seed: int) -> Any:
+        from torch import nn
+
+        layers = {str(gene): nn.Linear(1, 1) for gene, option in enumerate(arch.genes) if option}
+        return nn.ModuleDict({"layers": nn.ModuleDict(layers)})
+
+
+class Misspelled(Built):
+    misspelled = "_"
+
+
+def test_a_gene_that_owns_nothing_in_any_network_is_caught() -> None:
+    pytest.importorskip("torch")
+    check_space(Built)
+    with pytest.raises(AssertionError, match=r"gene 3 owns 'network\.layers_\.3', below which none of 40 networks"):
+        check_space(Misspelled)
+
+
 def test_pytorchs_generator_is_watched_too() -> None:
     pytest.importorskip("torch")
     with pytest.raises(AssertionError, match="the global random generator of torch was used"):
@@ -388,7 +414,7 @@ def test_a_strategy_may_refuse_sparse_tables() -> None:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (PeeksAtReports, "the strategy read `report`, which is for people only"),
+        (PeeksAtReports, "the strategy read `report` or `details`, which are for people only"),
         (OwnRandomness, "the global random generator of numpy was used"),
         (AsksTooMuch, r"ask\(1\) gave 2 proposals"),
         (FallsSilent, "ask gave nothing although nothing is in flight"),

@@ -10,7 +10,7 @@ from archloom.types import Arch, Inherit, Proposal, Result, Trial
 
 def trial() -> Trial:
     proposal = Proposal(Arch((0, 2.5)), 4, Inherit(3, {0: 1, 1: None}, 0.4, 0.1), {"action": [1, "x", None]})
-    return Trial(7, proposal, Result({"valid": 90.5}, {"test": 89.0}, 1.5))
+    return Trial(7, proposal, Result({"valid": 90.5}, {"test": 89.0}, 1.5, details={"mixed": {"counts": {"base": 2}}}))
 
 
 def test_a_trial_survives_json() -> None:
@@ -33,9 +33,9 @@ def test_architectures_are_equal_by_their_genes() -> None:
     assert len({Arch((1, 2)), Arch((1, 2)), Arch((2, 1))}) == 2
 
 
-def test_what_a_strategy_sees_has_no_report() -> None:
+def test_what_a_strategy_sees_has_no_report_and_no_details() -> None:
     seen = trial().without_report()
-    assert seen.result.report == {}
+    assert seen.result.report == seen.result.details == {}
     assert seen.result.scores == {"valid": 90.5}
     assert seen.result.cost_s == 1.5
     assert (seen.id, seen.proposal) == (7, trial().proposal)

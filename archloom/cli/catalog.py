@@ -21,12 +21,16 @@ _CLEAR = "\r\x1b[K"
 _LIVE_EVERY_S, _LINE_EVERY_S = 0.1, 10.0
 
 
+_CONFIGS = "configs"
+
+
 @click.command("list")
 @click.argument("name", required=False)
 def list_all(name: str | None) -> int:
     """List strategies, spaces and benchmarks; with NAME, one of them: a strategy's or space's options, where a
-    benchmark is."""
+    benchmark is. NAME configs lists the configurations that come with archloom; with the name of one, its text."""
     from archloom import options, registry
+    from archloom.cli import config
     from archloom.data import catalog
 
     if name is not None:
@@ -43,9 +47,14 @@ def list_all(name: str | None) -> int:
         elif name in catalog.BENCHMARKS:
             _show_benchmark(catalog.status(name, environ=os.environ))
             click.echo(f"  space {catalog.BENCHMARKS[name].space}: archloom list {catalog.BENCHMARKS[name].space}")
+        elif name == _CONFIGS:
+            for key, path in config.shipped().items():
+                click.echo(f"  {key:<18} {config.title(path)}")
+        elif name in config.shipped():
+            click.echo(config.shipped()[name].read_text(encoding="utf-8"), nl=False)
         else:
-            known = [*registry.STRATEGIES, *registry.SPACES, *registry.TASKS, *catalog.BENCHMARKS]
-            raise unknown("strategy, space, task or benchmark", name, dict.fromkeys(known))
+            known = [*registry.STRATEGIES, *registry.SPACES, *registry.TASKS, *catalog.BENCHMARKS, _CONFIGS]
+            raise unknown("strategy, space, task or benchmark", name, dict.fromkeys([*known, *config.shipped()]))
         return 0
     click.echo("strategies (archloom list NAME shows the options of one)")
     for key, entry in registry.STRATEGIES.items():
@@ -61,6 +70,7 @@ def list_all(name: str | None) -> int:
         click.echo(f"  {key + ':DATA':<18} {entry.title}; archloom list {key} shows its options")
     click.echo(f"  {'table':<18} any table in archloom's format, with --table FILE")
     click.echo(f"  {'FILE.py':<18} a problem of your own")
+    click.echo(f"configurations for --config: archloom list {_CONFIGS}")
     return 0
 
 
@@ -72,12 +82,15 @@ def data() -> None:
 @data.command("list")
 def data_list() -> int:
     """Say where each benchmark's table is, or how to get it."""
-    from archloom.data import catalog
+    from archloom.data import catalog, pretrained
 
     click.echo(f"cache: {catalog.cache_dir(os.environ)}")
     click.echo(f"ARCHLOOM_DATA: {os.environ.get('ARCHLOOM_DATA', 'not set')}")
     for status in catalog.installed(environ=os.environ):
         _show_benchmark(status)
+    for weights in pretrained.PRETRAINED.values():
+        where = pretrained.place(weights.name, os.environ) or "not here"
+        click.echo(f"{weights.name}\n  {weights.title}\n  {where}; licence {weights.licence}; {weights.size}")
     return 0
 
 
@@ -95,16 +108,21 @@ IMAGES = "images"
 def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: str | None, keep: bool) -> int:
     """Download the official file of BENCHMARK, check it, and convert it into the cache.
 
-    images:cifar10, images:cifar100 and images:stl10 are sets of images to train on.
+    images:cifar10, images:cifar100 and images:stl10 are sets of images to train on, images:stl10_unlabelled is one to
+    train generators on. inception is the network behind FID and the Inception Score.
     """
-    from archloom.data import catalog
+    from archloom.data import catalog, pretrained
 
     kind, _, name = benchmark.partition(":")
     with _Stages() as show:
         if kind == IMAGES:
-            from archloom.data.images import fetch_images
+            from archloom.data.pictures import fetch_pictures
 
-            path = fetch_images(name, os.environ, lambda done, total: show("download", done, total), show.say)
+            path = fetch_pictures(name, os.environ, lambda done, total: show("download", done, total), show.say)
+        elif benchmark in pretrained.PRETRAINED:
+            if source or sha256 or keep:
+                raise InputError("--source, --sha256 and --keep are for tables: there is one file of these weights")
+            path = _fetch_weights(benchmark, file, show)
         elif file is not None:
             path = catalog.add(benchmark, file, environ=os.environ, source=source, sha256=sha256, progress=show)
         else:
@@ -120,6 +138,16 @@ def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: st
             )
     click.echo(str(path))
     return 0
+
+
+def _fetch_weights(name: str, file: Path | None, show: _Stages) -> Path:
+    """Published weights into the cache: from a file that is here, else from where they are published."""
+    from archloom.data import pretrained
+
+    if file is not None:
+        return pretrained.add(name, file, os.environ)
+    show.say(f"fetching {name}: {pretrained.find(name).size}")
+    return pretrained.fetch(name, os.environ, lambda done, total: show("download", done, total), show.say)
 
 
 @data.command("convert")

@@ -22,6 +22,7 @@ EXTRAS = {
     "numba": ("bench", "--on nb101 and --on nb301"),
     "gymnasium": ("envs", "archloom.envs and archloom episodes"),
     "xgboost": ("nb301", "the official ensembles of NAS-Bench-301"),
+    "ray": ("ray", "--ray and --ray-address"),
 }
 
 

@@ -15,24 +15,27 @@ from archloom.cli.progress import ProgressView
 from archloom.errors import StoreError
 
 if TYPE_CHECKING:
+    from archloom.executors.backends import Backend
     from archloom.groups import Group
     from archloom.problems import Scenario
     from archloom.runs import Request, RunReport
+    from archloom.states import Said
 
 
-def begin(group: Group, scenario: Scenario, workers: int, as_json: bool, quiet: bool) -> int:
+def begin(group: Group, scenario: Scenario, backend: Backend, as_json: bool, quiet: bool, kept: Said) -> int:
     """Say what there is to know of a new group, and run it."""
     output.note_unmeasured(scenario)
     output.announce(group.path, quiet)
-    return go_on(group, workers, as_json, quiet)
+    return go_on(group, backend, as_json, quiet, kept)
 
 
 def go_on(
-    group: Group, workers: int, as_json: bool, quiet: bool, table: Path | None = None, changed: bool = False
-) -> int:
+    group: Group, backend: Backend, as_json: bool, quiet: bool, kept: Said, table: Path | None = None,
+    changed: bool = False,
+) -> int:  # fmt: skip
     """Run a group to its end and show it."""
     with output.going_on(group.path):
-        by_label, failures = run_members(group, workers, quiet, table, changed)
+        by_label, failures = run_members(group, backend, quiet, table, changed, kept)
     if group.comparison or len(by_label) > 1:  # groups of an earlier version do not say what they are
         code = show_comparison(by_label, group.path, as_json)
     else:
@@ -43,20 +46,20 @@ def go_on(
 
 
 def run_members(
-    group: Group, workers: int, quiet: bool, table: Path | None, changed: bool
+    group: Group, backend: int | Backend, quiet: bool, table: Path | None, changed: bool, kept: Said
 ) -> tuple[dict[str, list[RunReport]], list[str]]:
     """Run every member: the reports by label, and what went wrong with those that have none."""
     from archloom import groups, store
 
     with stdout_aside():
-        scenario = group.check(changed)
+        scenario = group.check(changed, kept)
     total = sum(request.limits.queries for request in group.members.values())
     label = " ".join(dict.fromkeys(label_of(name, request) for name, request in group.members.items()))
     with ProgressView(label, total, scenario.criteria, quiet) as view:
         for path in group.paths:
             with suppress(StoreError):  # a damaged record is that member's failure, told when its turn comes
                 view.add(store.read_lines(path))
-        outcome = groups.run_group(group, workers, view, table, changed)
+        outcome = groups.run_group(group, backend, view, table, changed, kept)
     by_label: dict[str, list[RunReport]] = {}
     failures = []
     for name, found in zip(group.members, outcome, strict=True):

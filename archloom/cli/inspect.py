@@ -25,21 +25,27 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 def status(run: Path) -> int:
     """Say how far RUN is, and whether something is working on it."""
     from archloom import store
+    from archloom.analysis.lineage import mixed
 
     data = []
     for path, request in _members(run).items():
-        held = store.holder(path)
+        held, lines = store.holder(path), store.read_lines(path)
+        asked, recipes = sum(line.query is not None for line in lines), mixed(lines)
         if not (path / "run.json").exists():
-            state, asked = "not started", 0
+            state = "not started"
         else:
             data.append(_data_line(request, store.read_manifest(path)))
-            asked, ending = sum(line.query is not None for line in store.read_lines(path)), _ending(path)
+            ending = _ending(path)
             state = f"working ({held})" if held else (ending or "stopped: archloom resume goes on")
             if not held and not ending and asked >= request.limits.queries:
                 state = "all queries asked, no summary yet: archloom resume writes it"
         click.echo(f"{path}  {request.strategy} seed {request.seed}  {asked}/{request.limits.queries} queries  {state}")
+        if recipes is not None:
+            click.echo(f"  {recipes}")
     for line in dict.fromkeys(data):
         click.echo(line)
+    if (states := _states_line(run)) is not None:
+        click.echo(states)
     return 0
 
 
@@ -60,7 +66,7 @@ def best(run: Path, as_json: bool) -> int:
 
 @click.command()
 @RUN
-@click.option("--kind", default="anytime", show_default=True, help="anytime, box, pareto, lineage or cell.")
+@click.option("--kind", default="anytime", show_default=True, help="anytime, box, pareto, lineage, family or cell.")
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
               help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
 def plot(run: Path, kind: str, target: Path | None) -> int:
@@ -140,10 +146,25 @@ def _ending(path: Path) -> str | None:
 
 def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
     """Which data answer, as the manifest says: the table itself may be large, or elsewhere by now."""
-    table = manifest.get("table")
+    table, trained_on = manifest.get("table"), manifest.get("trained_on")
+    if isinstance(trained_on, dict):
+        return f"data: trained on {trained_on.get('name')}: {trained_on.get('source')}"
     if not isinstance(table, dict):
         return f"data: own problem {request.problem.on}"
     return f"data: table {table.get('name')} (sha256 {str(table.get('sha256'))[:12]}): {table.get('source')}"
+
+
+def _states_line(run: Path) -> str | None:
+    """What the states of trainings below a folder take, and what was said of them; None where there are none."""
+    from archloom.disk import format_bytes, taken
+    from archloom.runs import WEIGHTS
+    from archloom.states import Keeping
+
+    found = [taken(path / WEIGHTS) for path in _members(run) if (path / WEIGHTS).is_dir()]
+    if not found:
+        return None
+    files, size = map(sum, zip(*found, strict=True))
+    return f"states: {files} files, {format_bytes(size)} ({Keeping.read(run)})"
 
 
 def _source(report: RunReport) -> bytes:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from archloom.cli.config import config_option
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
+    from archloom.executors.backends import Backend
     from archloom.problems import ProblemSpec
 
 DEFAULT_ON = "nb201"
@@ -54,13 +56,71 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--out", type=NewFolder(path_type=Path), default=None, metavar="DIR",
                      help="Run folder. Default: a new one under runs/."),
     ]  # fmt: skip
-    return functools.reduce(lambda f, decorate: decorate(f), reversed(decorators), function)
+    return functools.reduce(lambda f, decorate: decorate(f), reversed([*decorators, config_option]), function)
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--json and --quiet."""
     function = click.option("--quiet", is_flag=True, help="No progress bar.")(function)
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(function)
+
+
+def state_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--keep and --disk-budget, as the one argument `kept`."""
+
+    @click.option("--keep", default=None, metavar="K",
+                  help="Where networks are trained: states of the K best trials stay, besides those that are needed; "
+                       "all: nothing is dropped. Default: 1.")  # fmt: skip
+    @click.option("--disk-budget", default=None, metavar="SIZE",
+                  help="States never take more on disk, all runs of a group together: "
+                       "500MB, 2GB, 1.5GiB; none.")  # fmt: skip
+    @functools.wraps(function)
+    def taking(*arguments: Any, keep: str | None, disk_budget: str | None, **named: Any) -> Any:
+        from archloom.states import said
+
+        return function(*arguments, **named, kept=said(keep, disk_budget))
+
+    return taking
+
+
+def backend_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--ray, --ray-address and --gpus; with --workers, which stands elsewhere, they are the one argument `backend`."""
+
+    @click.option("--ray", is_flag=True,
+                  help="Evaluate on Ray: on the cluster that the variable RAY_ADDRESS names, else on one of this "
+                       "machine that ends with the command. Several runs go one after another, each on all "
+                       "workers.")  # fmt: skip
+    @click.option("--ray-address", default=None, metavar="ADDRESS",
+                  help="Evaluate on this Ray cluster, which this machine has joined: HOST:PORT or auto.")  # fmt: skip
+    @click.option("--gpus", type=float, default=None, metavar="SHARE",
+                  help="On Ray: GPUs of each worker; with 0.5 two share one. Default: 0.")  # fmt: skip
+    @functools.wraps(function)
+    def taking(
+        *arguments: Any, workers: int, ray: bool, ray_address: str | None, gpus: float | None, **named: Any
+    ) -> Any:
+        check_workers(workers)
+        return function(*arguments, **named, backend=_backend(workers, ray, ray_address, gpus))
+
+    return taking
+
+
+def _backend(workers: int, ray: bool, address: str | None, gpus: float | None) -> Backend:
+    if address == "":
+        raise InputError("--ray-address '': expected HOST:PORT or auto (--ray for this machine alone)")
+    if ray or address is not None:
+        from archloom.executors.ray import RayCluster
+
+        return RayCluster(workers, address, gpus or 0.0)
+    if gpus is not None:
+        raise InputError(f"--gpus {gpus:g}: Ray shares GPUs out, so add --ray, or --ray-address ADDRESS")
+    from archloom.executors.backends import Processes
+
+    return Processes(workers)
+
+
+def make_ready(backend: Backend) -> None:
+    """Have the place where evaluations run until the command ends; done before anything is written."""
+    click.get_current_context().with_resource(backend.ready())
 
 
 def spec_of(
@@ -97,12 +157,22 @@ class Settings:
     space: dict[str, str]
     task: dict[str, str]
 
+    def over(self, others: Settings) -> Settings:
+        """These, and those of `others` that are not among them."""
+        return Settings(
+            {**others.strategy, **self.strategy}, {**others.space, **self.space}, {**others.task, **self.task}
+        )
+
 
 def split_settings(settings: Sequence[str]) -> Settings:
     """--set options: NAME=VALUE is the strategy's, space.NAME=VALUE the space's, task.NAME=VALUE the task's."""
     from archloom.options import parse_settings
 
-    parsed = parse_settings(settings)
+    return by_owner(parse_settings(settings))
+
+
+def by_owner(parsed: Mapping[str, str]) -> Settings:
+    """The same from names and values."""
     owned: dict[str, dict[str, str]] = {owner: {} for owner in OWNERS}
     strategy = {}
     for name, value in parsed.items():

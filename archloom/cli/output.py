@@ -14,8 +14,9 @@ import click
 from archloom.cli.exits import Exit, Interrupted
 
 if TYPE_CHECKING:
+    from archloom.executors.backends import Backend
     from archloom.problems import Scenario
-    from archloom.runs import RunReport
+    from archloom.runs import Request, RunReport
 
 
 @contextmanager
@@ -39,6 +40,38 @@ def announce(path: Path, quiet: bool) -> None:
 
 def note(text: str) -> None:
     click.echo(f"archloom: note: {text}", err=True)
+
+
+def note_idle(backend: Backend, width: int, runs: int) -> None:
+    """Say so where some workers will have nothing to do."""
+    one_at_a_time = runs == 1 or backend.runs_at_once == 1
+    if one_at_a_time and backend.workers > width:
+        note(f"--width {width} keeps only {width} of {backend.workers} workers busy")
+
+
+def note_cut(request: Request) -> None:
+    """Say so where a run ends while a population is in the middle of a chunk of training."""
+    from archloom.runs import plan_of
+
+    plan, queries = plan_of(request.strategy, request.options), request.limits.queries
+    if plan.trials is not None and queries < plan.trials and queries % plan.width:
+        note(
+            f"--queries {queries} ends {request.strategy} inside a chunk of its {plan.width} members: "
+            f"give a multiple of {plan.width}; {plan.trials} train them all to the end"
+        )
+
+
+def note_budgets(planned: Mapping[str, tuple[Request, Scenario]]) -> None:
+    """Say so where the strategies of a comparison, by label, would train for different lengths."""
+    from archloom.runs import epochs_in_all
+
+    epochs = {label: epochs_in_all(request, scenario) for label, (request, scenario) in planned.items()}
+    if len(set(epochs.values())) > 1:
+        listed = ", ".join(f"{label} {total:,}" for label, total in epochs.items())
+        note(
+            f"epochs of training a run: {listed}; not an equal budget. random_population is random search with that of "
+            "pbt_nas; --queries and task.epochs set that of others"
+        )
 
 
 def note_unmeasured(scenario: Scenario) -> None:
@@ -127,8 +160,10 @@ def next_steps(path: Path, single: RunReport | None) -> str:
         lines.append(f"      archloom export {typed} -o {written}")
         if single.scenario.problem.trains:
             lines.append(f"      archloom export {typed} -o weights.safetensors")
+            lines.append(f"      archloom evaluate {typed}")
         if any("member" in line.trial.proposal.note for line in single.history.lines):
             lines.append(f"      archloom plot {typed} --kind lineage")
+            lines.append(f"      archloom plot {typed} --kind family")
             lines.append(f"      archloom soup {typed}")
     else:
         lines.append(f"      archloom best {typed}")

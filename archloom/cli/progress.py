@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -21,26 +21,18 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 10.0
 
 
-class ProgressView:
-    """Counts queries over all runs and shows the best value so far. Use as a context manager."""
+class _View:
+    """Counts towards a total: in a bar on a terminal, else in a line now and then. Use as a context manager."""
 
-    def __init__(self, label: str, total: int, criteria: Criteria, quiet: bool = False) -> None:
-        self._criteria = criteria
-        self._metric = criteria.objectives[0].metric
-        self._label = label
-        self._total = total
+    def __init__(self, label: str, total: int, unit: str, quiet: bool) -> None:
+        self._total, self._unit, self._quiet = total, unit, quiet
         self._done = 0
-        self._best: Line | None = None
-        self._failed = 0
-        self._bar = None
         self._said_at = time.monotonic()
-        self._quiet = quiet
         self._aside = stdout_aside()  # what an evaluator prints is not the command's output
-        if not quiet and sys.stderr.isatty():
-            self._bar = _make_bar()
-            self._task = self._bar.add_task(label, total=total, best="")
+        self._bar = _make_bar() if not quiet and sys.stderr.isatty() else None
+        self._task = self._bar.add_task(label, total=total, best="") if self._bar is not None else None
 
-    def __enter__(self) -> ProgressView:
+    def __enter__(self) -> Self:
         self._aside.__enter__()
         if self._bar is not None:
             self._bar.start()
@@ -53,6 +45,27 @@ class ProgressView:
             self._bar.stop()
         self._aside.__exit__(kind, value, trace)
 
+    def _show(self, what: str, state: str) -> None:
+        """`what` is being worked on; `state` is how it stands."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self._done, best=state or what)
+        elif not self._quiet and time.monotonic() - self._said_at > LINE_EVERY_S:
+            self._said_at = time.monotonic()
+            count = f"{what}: {self._done:,} of {self._total:,} {self._unit}"
+            click.echo(f"{count}, {state}" if state else count, err=True)
+
+
+class ProgressView(_View):
+    """Counts queries over all runs and shows the best value so far."""
+
+    def __init__(self, label: str, total: int, criteria: Criteria, quiet: bool = False) -> None:
+        super().__init__(label, total, "queries", quiet)
+        self._label = label
+        self._criteria = criteria
+        self._metric = criteria.objectives[0].metric
+        self._best: Line | None = None
+        self._failed = 0
+
     def __call__(self, run: int, lines: Sequence[Line]) -> None:
         """Take newly committed trials of one of the runs."""
         for line in lines:
@@ -60,11 +73,7 @@ class ProgressView:
             self._failed += line.error is not None and line.query is not None
             if self._criteria.feasible(line.trial.result) and self._is_better(line):
                 self._best = line
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, best=self._state())
-        elif not self._quiet and time.monotonic() - self._said_at > LINE_EVERY_S:
-            self._said_at = time.monotonic()
-            click.echo(f"{self._label}: {self._done} of {self._total} queries, {self._state()}", err=True)
+        self._show(self._label, self._state())
 
     def add(self, lines: Sequence[Line]) -> None:
         """Take trials that were there before."""
@@ -79,38 +88,16 @@ class ProgressView:
         return f"{best}, {self._failed} failed" if self._failed else best
 
 
-class CountView:
-    """Counts what is done of a known number of things. Use as a context manager."""
+class CountView(_View):
+    """Counts what is done of a known number of things."""
 
     def __init__(self, total: int, unit: str, quiet: bool = False) -> None:
-        self._total, self._unit, self._quiet = total, unit, quiet
-        self._done = 0
-        self._said_at = time.monotonic()
-        self._aside = stdout_aside()
-        self._bar = _make_bar() if not quiet and sys.stderr.isatty() else None
-        self._task = self._bar.add_task(unit, total=total, best="") if self._bar is not None else None
-
-    def __enter__(self) -> CountView:
-        self._aside.__enter__()
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        self._aside.__exit__(kind, value, trace)
+        super().__init__(unit, total, unit, quiet)
 
     def __call__(self, what: str, more: int) -> None:
         """`more` are done now; `what` is being worked on."""
         self._done += more
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._done, best=what)
-        elif not self._quiet and time.monotonic() - self._said_at > LINE_EVERY_S:
-            self._said_at = time.monotonic()
-            click.echo(f"{what}: {self._done:,} of {self._total:,} {self._unit}", err=True)
+        self._show(what, "")
 
 
 def _make_bar() -> Progress:

@@ -10,11 +10,13 @@ import click
 
 from archloom.cli import options, output
 from archloom.cli.aside import stdout_aside
+from archloom.cli.config import Config, typed_first
 from archloom.cli.progress import ProgressView
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
-    pass
+    from archloom.executors.backends import Backend
+    from archloom.states import Said
 
 
 @click.command()
@@ -22,48 +24,54 @@ if TYPE_CHECKING:
 @options.problem_options
 @click.option("--seed", type=int, default=None, help="Run this one seed. Default: 0.")
 @click.option("--seeds", type=int, default=None, metavar="K", help="Run seeds 0 to K-1, spread over the workers.")
+@options.backend_options
+@options.state_options
 @options.output_options
 def search(
     strategy: str, on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
-    constraints: Sequence[str], space_name: str | None, queries: int | None, width: int | None, workers: int,
+    constraints: Sequence[str], space_name: str | None, queries: int | None, width: int | None,
     settings: Sequence[str], max_repeats: int,
-    out: Path | None, seed: int | None, seeds: int | None, as_json: bool, quiet: bool,
+    out: Path | None, seed: int | None, seeds: int | None, as_json: bool, quiet: bool, config: Config,
+    kept: Said, backend: Backend,
 ) -> int:  # fmt: skip
-    """Search for an architecture with STRATEGY (archloom list shows them).
+    """Search for an architecture with STRATEGY (archloom list shows them); it may stand in the file of --config.
 
     \b
     archloom search cadam --on nb201
     archloom search evolution --on nbgraph:cora --queries 300 --seeds 5 --workers 2
     archloom search random --on my_problem.py
+    archloom search --config my_search.toml
     """
     from archloom import groups, runs, store
     from archloom.cli.groups import begin, show_runs
 
+    seed, seeds = typed_first(seed=seed, seeds=seeds)
     if seed is not None and seeds is not None:
         raise InputError("--seed and --seeds: give one of them (one seed, or seeds 0 to K-1)")
     if seeds is not None:
         options.check_seeds(seeds)
-    options.check_workers(workers)
-    chosen = options.split_settings(settings)
+    chosen = options.split_settings(settings).over(options.by_owner(config.settings_for(strategy)))
     spec = options.spec_of(on, table, objectives, reports, constraints, space_name, chosen)
+    spec = runs.spec_for(strategy, chosen.strategy, spec)
     limits = runs.limits_for(strategy, chosen.strategy, queries, width, max_repeats)
     requests = [
         runs.Request(strategy, spec, number, limits, chosen.strategy)
         for number in (range(seeds) if seeds is not None else [seed or 0])
     ]
     with stdout_aside():
-        scenario = runs.check(requests[0])
+        scenario = runs.check(requests[0], kept)
     path = out or options.free_folder(f"{strategy}-{Path(spec.on).stem}")
     store.check_free(path)
+    options.make_ready(backend)
+    output.note_idle(backend, limits.width, len(requests))
+    output.note_cut(requests[0])
     if seeds is not None:
         group = groups.Group.create(path, {f"seed-{r.seed}": r for r in requests}, scenario=scenario)
-        return begin(group, scenario, workers, as_json, quiet)
+        return begin(group, scenario, backend, as_json, quiet, kept)
     output.note_unmeasured(scenario)
-    if workers > limits.width:
-        output.note(f"--width {limits.width} keeps only {limits.width} of {workers} workers busy")
     output.announce(path, quiet)
     with output.going_on(path), ProgressView(strategy, limits.queries, scenario.criteria, quiet) as view:
-        report = runs.run_folder(path, requests[0], workers, lambda lines: view(0, lines), scenario=scenario)
+        report = runs.run_folder(path, requests[0], backend, lambda lines: view(0, lines), scenario=scenario, kept=kept)
     return show_runs([report], path, as_json)
 
 
@@ -73,22 +81,27 @@ def search(
 @click.option("--table", type=click.Path(path_type=Path), default=None, metavar="FILE",
               help="Where the run's table is now, if it was moved.")  # fmt: skip
 @click.option("--changed", is_flag=True, help="Go on although the problem's .py file has changed since.")
+@options.backend_options
+@options.state_options
 @options.output_options
-def resume(run: Path, workers: int, table: Path | None, changed: bool, as_json: bool, quiet: bool) -> int:
+def resume(
+    run: Path, table: Path | None, changed: bool, as_json: bool, quiet: bool, kept: Said, backend: Backend
+) -> int:
     """Go on with RUN, a folder of one run or many, wherever it stands; the answer is that of a run never stopped."""
     from archloom import groups, runs
     from archloom.cli.groups import go_on, show_runs
 
-    options.check_workers(workers)
     if (run / "group.json").exists():
         group = groups.Group.open(run)
-        return go_on(group if table is None else group.on_table(table), workers, as_json, quiet, table, changed)
+        options.make_ready(backend)
+        return go_on(group if table is None else group.on_table(table), backend, as_json, quiet, kept, table, changed)
     with stdout_aside():
         known = runs.read_report(run, table=table)
+    options.make_ready(backend)
     criteria, limits = known.scenario.criteria, known.request.limits
     with output.going_on(run), ProgressView(known.request.strategy, limits.queries, criteria, quiet) as view:
         report = runs.run_folder(
-            run, None, workers, lambda lines: view(0, lines), lambda folder: view.add(folder.lines),
-            table=table, changed=changed,
+            run, None, backend, lambda lines: view(0, lines), lambda folder: view.add(folder.lines),
+            table=table, changed=changed, kept=kept,
         )  # fmt: skip
     return show_runs([report], run, as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -25,10 +26,13 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
 
     The soup is judged by the run's objective, on validation data; test metrics are shown and decide nothing.
     """
-    from archloom import runs
+    from archloom import groups, runs
 
     if target is not None and (target.suffix != ".safetensors" or not target.parent.is_dir()):
         raise InputError(f"-o {target}: expected FILE.safetensors in a folder that is there")
+    if (run / "group.json").exists():
+        first = next(iter(groups.Group.open(run).paths))
+        raise InputError(f"{run} holds several runs: a soup is cooked from one, e.g. archloom soup {quote(str(first))}")
     with stdout_aside():
         report = runs.read_report(run, need_space=True)
         from archloom.soups import cook

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from archloom import seeds
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
-from archloom.states import States, sources
+from archloom.states import Shelf, sources
 from archloom.types import Goal, Proposal, Result, Weights
 
 
@@ -39,32 +40,36 @@ class Evaluator(Protocol):
         ...
 
 
-def evaluate(
-    evaluator: Evaluator, proposal: Proposal, seed: int, trial_id: int, states: States | None = None
-) -> Result:
+def evaluate(evaluator: Evaluator, proposal: Proposal, seed: int, trial_id: int, states: Shelf | None = None) -> Result:
     """Evaluate trial `trial_id` of the run with this seed; an exception or a bad number becomes a failed result.
 
     What the proposal inherits is read from `states`, and the state it ends in is kept there before this returns. The
     trial's random stream depends on the run's seed and the trial's id alone, so that it does not matter which worker
-    evaluates it, or when.
+    evaluates it, or when. StoreError where there is no room for that state: no fault of the trial's, which is to be
+    evaluated again when there is.
     """
     started = time.perf_counter()
+    state: Weights | None = None
     try:
         inherited = {trial: states.load(trial) for trial in sources(proposal.inherit)} if states else None
         result, state = evaluator.evaluate(proposal, inherited, seeds.stream(seed, "evaluate", trial_id))
         result = checked(result, evaluator.goals)
-        if states is not None and state is not None and result.ok:
-            states.save(trial_id, state)
-        return result
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises is the trial's failure, not the run's
         return Result.failed(f"{type(error).__name__}: {error}", time.perf_counter() - started)
+    if states is not None and state is not None and result.ok:
+        try:
+            states.save(trial_id, state)
+        except InputError as error:  # a state that no file can hold
+            return Result.failed(f"{type(error).__name__}: {error}", time.perf_counter() - started)
+    return result
 
 
 def checked(result: Result, goals: Mapping[str, Goal]) -> Result:
     """`result` if it has a finite score for every goal, else the failed result that says what is wrong.
 
     Values that are not finite are dropped from `report`: they say that a metric was not measured. Numbers of any type
-    (numpy's, say) come back as plain ones, for the record; ValueError or TypeError for what is no number.
+    (numpy's, say) come back as plain ones, for the record; ValueError or TypeError for what is no number, and for
+    `details` that are no JSON.
     """
     if not isinstance(result, Result):
         raise InputError(f"the evaluator answered {result!r}: expected a Result")
@@ -79,7 +84,14 @@ def checked(result: Result, goals: Mapping[str, Goal]) -> Result:
         if not math.isfinite(value):
             return Result.failed(f"{name} is {value}", cost)
     report = {name: float(value) for name, value in result.report.items()}
-    return Result(scores, {name: value for name, value in report.items() if math.isfinite(value)}, cost)
+    finite = {name: value for name, value in report.items() if math.isfinite(value)}
+    return Result(scores, finite, cost, details=_plain(result.details))
+
+
+def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details as they come back from the record; TypeError or ValueError for what JSON has not."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(details), allow_nan=False)) if details else {}
+    return plain
 
 
 class FunctionEvaluator:

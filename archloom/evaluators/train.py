@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from archloom.nets.state import TrainingState
 from archloom.nets.weights import mix, mutate_weights
 from archloom.spaces.base import HasModules, SearchSpace
 from archloom.tasks.base import Task, Training
-from archloom.types import Goal, Inherit, Proposal, Result, Weights
+from archloom.types import MIXED, Goal, Inherit, Proposal, Result, Weights
 
 
 class TrainingEvaluator:
@@ -20,7 +21,7 @@ class TrainingEvaluator:
 
     A proposal's fidelity is how many epochs its training has had in all when it is evaluated; 0: the task's own. One
     that inherits goes on from the state of its base, some layers taken from other states as its recipe says, and is
-    evaluated after the epochs that are missing.
+    evaluated after the epochs that are missing. What its recipe could not give it is told in the result's details.
     """
 
     shared_state = False
@@ -40,8 +41,10 @@ class TrainingEvaluator:
         started = time.perf_counter()
         seed = int(rng.integers(1 << 62))
         training = self._task.begin(proposal.arch, seed)
+        details: dict[str, Any] = {}
         if proposal.inherit is not None:
-            training.resume(self._inherited(proposal, proposal.inherit, weights or {}, training, rng))
+            state, details = self._inherited(proposal, proposal.inherit, weights or {}, training, rng)
+            training.resume(state)
             if proposal.inherit.donors or proposal.inherit.mutate:
                 training.reseed(seed)  # a child that went on with its parent's random numbers would be its twin
         reach = proposal.fidelity or self._task.epochs
@@ -53,6 +56,7 @@ class TrainingEvaluator:
             {name: metrics[name] for name in self.goals if name in metrics},
             {name: metrics[name] for name in self._report if name in metrics},
             cost_s=time.perf_counter() - started,
+            details=details,
         )
         return result, training.state()
 
@@ -63,14 +67,16 @@ class TrainingEvaluator:
         weights: Mapping[int, Weights],
         fresh: Training,
         rng: np.random.Generator,
-    ) -> TrainingState:
-        """The state that a proposal's recipe describes; `fresh` is newly built."""
+    ) -> tuple[TrainingState, dict[str, Any]]:
+        """The state that a proposal's recipe describes, and what the record keeps of it; `fresh` is newly built."""
         state: TrainingState = weights[inherit.base]
+        details: dict[str, Any] = {}
         if inherit.donors:
             donors = {gene: None if trial is None else weights[trial] for gene, trial in inherit.donors.items()}
             owners = {gene: self._modules(gene) for gene in range(len(proposal.arch.genes))}
-            state, _ = mix(state, donors, fresh.state(), owners, inherit.shrink, inherit.perturb)
-        return mutate_weights(state, rng) if inherit.mutate else state
+            state, report = mix(state, donors, fresh.state(), owners, inherit.shrink, inherit.perturb)
+            details = {MIXED: report.to_json()}
+        return mutate_weights(state, rng) if inherit.mutate else state, details
 
     def _modules(self, gene: int) -> Sequence[str]:
         if not isinstance(self._space, HasModules):

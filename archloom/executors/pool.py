@@ -213,7 +213,7 @@ def _serve(setup: Callable[[], Work], pipe: Connection, start_method: str) -> No
     try:
         work = setup()
     except Exception as error:  # noqa: BLE001 - told to the parent, which gives up
-        pipe.send((_Worker, _told(error)))
+        pipe.send((_Worker, told(error)))
         return
     pipe.send((_Worker, None))
     while True:
@@ -224,7 +224,7 @@ def _serve(setup: Callable[[], Work], pipe: Connection, start_method: str) -> No
         try:
             message: tuple[Any, Any] = (Answer, work(payload, lambda news: pipe.send((News, news))))
         except Exception as error:  # noqa: BLE001 - told to the parent, which decides
-            message = (None, _told(error))
+            message = (None, told(error))
         try:
             _send(pipe, message)
         except (BrokenPipeError, ConnectionResetError):
@@ -268,7 +268,7 @@ def _end_with_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """One line: what went wrong and where."""
     frames = traceback.extract_tb(sys.exc_info()[2])
     where = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""

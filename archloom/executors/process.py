@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from archloom.errors import StoreError
 from archloom.evaluators.base import Evaluator, evaluate
 from archloom.executors.base import Done, Job
 from archloom.executors.pool import Answer, Send, Work, WorkerPool
@@ -22,8 +23,11 @@ class _Setup:
     def __call__(self) -> Work:
         evaluator = self.factory()
 
-        def work(job: Job, send: Send) -> Result:
-            return evaluate(evaluator, job.proposal, job.seed, job.trial_id, self.states)
+        def work(job: Job, send: Send) -> Result | StoreError:
+            try:
+                return evaluate(evaluator, job.proposal, job.seed, job.trial_id, self.states)
+            except StoreError as error:  # an answer that is no trial's: the run stops
+                return error
 
         return work
 
@@ -49,7 +53,11 @@ class ProcessExecutor:
         self._pool.submit(job.trial_id, job)
 
     def wait(self) -> Sequence[Done]:
+        """See `Executor`. StoreError where a worker could not keep the state of a training."""
         answers = [answer for answer in self._pool.wait() if isinstance(answer, Answer)]
+        for answer in answers:
+            if isinstance(answer.value, StoreError):
+                raise answer.value
         return [Done(a.task, a.value if a.error is None else Result.failed(a.error)) for a in answers]
 
     def close(self) -> None:

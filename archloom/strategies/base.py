@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
 
+from archloom import registry
 from archloom.constraints import Criteria
-from archloom.errors import InputError
+from archloom.errors import InputError, MissingExtraError
 from archloom.spaces.base import SearchSpace, draw, vary
 from archloom.types import Arch, Proposal, Trial
 
@@ -39,10 +41,14 @@ class Strategy(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """How many trials a strategy makes in all (None: as many as it is asked for), and how many it asks side by side."""
+    """How many trials a strategy makes in all (None: as many as it is asked for), and how many it asks side by side.
+
+    `epochs`: over how many a network is trained in all its trials (None: as long as the task says, in one trial).
+    """
 
     trials: int | None = None
     width: int = 1
+    epochs: int | None = None
 
 
 @runtime_checkable
@@ -50,7 +56,7 @@ class Inheriting(Protocol):
     """A strategy whose proposals inherit states of trainings."""
 
     def needed(self) -> set[int]:
-        """The trials whose states a later proposal may inherit."""
+        """The trials whose states must stay: a later proposal may inherit them, or a soup be made of them."""
         ...
 
 
@@ -77,7 +83,7 @@ class BaseStrategy(ABC):
             if not isinstance(space, capability):
                 raise InputError(
                     f"strategy {type(self).__name__} needs a space with {_describe(capability)}, "
-                    f"which space {space.name!r} has not"
+                    f"which space {space.name!r} has not{_others(capability)}"
                 )
         self.space = space
         self.criteria = criteria
@@ -132,8 +138,22 @@ class BaseStrategy(ABC):
 
 
 def _describe(capability: type[Any]) -> str:
-    members = sorted(name for name in vars(capability) if not name.startswith("_"))
-    return " and ".join(members)
+    return " and ".join(_members(capability))
+
+
+def _members(capability: type[Any]) -> list[str]:
+    return sorted(name for name in vars(capability) if not name.startswith("_"))
+
+
+def _others(capability: type[Any]) -> str:
+    """Which of archloom's spaces have a capability: those whose classes show it, and that can be imported here."""
+    found = []
+    for name, entry in registry.SPACES.items():
+        with suppress(MissingExtraError):
+            kind = entry.load()
+            if all(hasattr(kind, member) for member in _members(capability)):
+                found.append(name)
+    return f"; these have: {', '.join(found)}" if found else ""
 
 
 def pack_trials(trials: Sequence[Trial]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 
-from archloom.constraints import Criteria
+from archloom.constraints import Criteria, Objective
 from archloom.errors import InputError
 from archloom.spaces.base import HasSizes, SearchSpace, draw, is_valid
 from archloom.states import sources
@@ -36,6 +36,10 @@ class PopulationOptions:
         for name, least in (("population", 1), ("epochs", 1), ("step", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name}={getattr(self, name)}: expected at least {least}")
+        if self.step > self.epochs:
+            raise InputError(
+                f"step={self.step}: expected at most epochs={self.epochs}, which a member trains in all its chunks"
+            )
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ class Selection(PopulationOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.population < 2:
+            raise InputError(
+                f"population={self.population}: expected at least 2, the worst goes on from the best "
+                "(random_population trains networks on their own)"
+            )
         for name in ("parents", "survivors"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(f"{name}={getattr(self, name)}: expected a share above 0 and up to 1")
@@ -105,12 +114,13 @@ class PopulationStrategy(BaseStrategy):
         self.members = [Member(number, arch) for number, arch in enumerate(archs)]
         self.epoch = 0  # that all members have reached
         self.results: dict[int, Trial] = {}  # by member, of the chunk in training
+        self.winners: set[int] = set()  # the trials of the last chunk that a soup is made of
         self.queue: deque[Proposal] = deque()
         self.enqueue([None] * len(self.members))
 
     @classmethod
     def plan(cls, options: Any) -> Plan:
-        return Plan(options.population * -(-options.epochs // options.step), options.population)
+        return Plan(options.population * -(-options.epochs // options.step), options.population, options.epochs)
 
     @abstractmethod
     def begin_chunk(self, trials: Sequence[Trial]) -> list[Inherit | None]:
@@ -131,6 +141,7 @@ class PopulationStrategy(BaseStrategy):
             return
         trials = [self.results[number] for number in range(len(self.members))]
         self.results = {}
+        self.winners = {trial.id for trial in same_as_the_best(trials, self.criteria.objectives[0])}
         self.epoch = min(self.epoch + self.options.step, self.options.epochs)
         if self.epoch < self.options.epochs:
             self.enqueue(self.begin_chunk(trials))
@@ -146,15 +157,16 @@ class PopulationStrategy(BaseStrategy):
         return {}
 
     def needed(self) -> set[int]:
-        """The trials whose states may still be inherited."""
+        """The trials whose states may still be inherited, or be asked for by a soup of the last complete chunk."""
         standing = {member.trial for member in self.members if member.trial is not None}
-        return standing.union(*(sources(proposal.inherit) for proposal in self.queue))
+        return standing.union(self.winners, *(sources(proposal.inherit) for proposal in self.queue))
 
     def dump(self) -> dict[str, Any]:
         return {
             "members": msgspec.to_builtins(self.members),
             "epoch": self.epoch,
             "results": pack_trials(list(self.results.values())),
+            "winners": sorted(self.winners),
             "queue": msgspec.to_builtins(list(self.queue)),
         }
 
@@ -162,7 +174,15 @@ class PopulationStrategy(BaseStrategy):
         self.members = msgspec.convert(own["members"], list[Member])
         self.epoch = own["epoch"]
         self.results = {int(t.proposal.note["member"]): t for t in unpack_trials(own["results"])}
+        self.winners = set(own["winners"])
         self.queue = deque(msgspec.convert(own["queue"], list[Proposal], strict=False))
+
+
+def same_as_the_best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
+    """The trials of a chunk with the genes of the best one, best first: what a soup is made of. Empty if all failed."""
+    done = [trial for trial in trials if trial.result.ok]
+    ranked = sorted(done, key=lambda trial: (-objective.gain(trial.result.scores[objective.metric]), trial.id))
+    return [trial for trial in ranked if trial.proposal.arch.genes == ranked[0].proposal.arch.genes]
 
 
 def balanced(space: Any, count: int, rng: np.random.Generator) -> list[Arch]:

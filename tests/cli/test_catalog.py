@@ -124,3 +124,23 @@ def test_tasks_are_listed_with_their_options(cli: Any) -> None:
     assert "task.batch = 64" in said
     assert "data: digits, mnist5k" in said
     assert cli("list", "images:digits").out == said
+
+
+def test_published_weights_are_listed_and_taken_over(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import hashlib
+    from dataclasses import replace
+
+    from archloom.data import pretrained
+
+    known = pretrained.PRETRAINED["inception"]
+    monkeypatch.setattr(
+        pretrained, "PRETRAINED", {"inception": replace(known, sha256=hashlib.sha256(b"weights").hexdigest())}
+    )
+    assert "inception\n  Inception-v3 of December 2015" in cli("data", "list").out
+    (cli.home / "wrong.pth").write_bytes(b"others")
+    cli.refuses("data", "fetch", "inception", "--file", "wrong.pth", says=["wrong.pth: the sha256 of the file is"])
+    cli.refuses("data", "fetch", "inception", "--source", "x", says=["--source, --sha256 and --keep are for tables"])
+    (cli.home / "right.pth").write_bytes(b"weights")
+    said = cli("data", "fetch", "inception", "--file", "right.pth")
+    assert said.code == 0 and Path(said.out.strip()).name == known.file_name
+    assert said.out.strip() in cli("data", "list").out

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 def compared(cli: Any, table: Path, *more: object, seeds: int = 5) -> Any:
     return cli(
@@ -78,3 +80,53 @@ def test_settings_of_one_strategy_under_labels(cli: Any, small_table: Path) -> N
     assert "first (local_search), seed" in cli("best", "cmp").out
     labels = [(run["label"], run["strategy"]) for run in json.loads(cli("best", "cmp", "--json").out)["runs"]]
     assert labels == [("local_search", "local_search"), ("first", "local_search")]
+
+
+# -- where networks are trained -----------------------------------------------------------------------------------
+
+
+def trained_by(cli: Any, problem: Path, other: str, *more: object) -> str:
+    """What is said on standard error of pbt_nas beside another strategy."""
+    labels = [label for label in ("pbt_nas", other) if label != "random"]
+    small = [f"{label}.{setting}" for label in labels for setting in ("population=4", "epochs=2", "step=1")]
+    settings = [word for setting in small for word in ("--set", setting)]
+    said = cli("compare", "pbt_nas", other, "--on", problem, *settings, *more, "--seeds", 1, "--quiet")
+    assert said.code == 0, said.err
+    return str(said.err)
+
+
+def test_budgets_that_differ_are_noted(cli: Any, trained: Path) -> None:
+    note = (
+        "note: epochs of training a run: pbt_nas 8, random 80; not an equal budget. random_population is random search"
+    )
+    assert note in trained_by(cli, trained, "random", "--queries", 8)
+    assert trained_by(cli, trained, "random_population") == ""
+
+
+def test_a_population_that_is_cut_is_noted(cli: Any, trained: Path) -> None:
+    said = trained_by(cli, trained, "random", "--queries", 3)
+    assert (
+        "note: --queries 3 ends pbt_nas inside a chunk of its 4 members: give a multiple of 4; 8 train them all" in said
+    )
+
+
+def test_epochs_of_the_task_are_for_those_that_do_not_say_themselves(cli: Any) -> None:
+    pytest.importorskip("sklearn", reason="the digits are in scikit-learn")
+    pytest.importorskip("torch", reason="training needs the extra train")
+    task = ("--set", "task.batches=1", "--set", "task.epochs=3", "--set", "space.width=4")
+    trained_by(cli, Path("images:digits"), "random", *task, "--queries", 4, "--out", "cmp")
+    epochs = {
+        label: json.loads((cli.home / "cmp" / label / "seed-0" / "run.json").read_text())["request"]["problem"]["task"]
+        for label in ("pbt_nas", "random")
+    }
+    assert {label: found["epochs"] for label, found in epochs.items()} == {"pbt_nas": "2", "random": "3"}
+
+
+def test_an_option_of_nobody_is_not_said_to_be_the_spaces(cli: Any, planted: Path) -> None:
+    said = cli.refuses("compare", "pbt_nas", "searl", "--on", planted, "--set", "population=4")
+    assert "pbt_nas.population, searl.population" in said and "space.population" not in said
+
+
+def test_states_are_kept_where_there_are_any(cli: Any, small_table: Path) -> None:
+    line = ("compare", "random", "evolution", "--on", "nb201", "--table", small_table, "--disk-budget", "1GB")
+    cli.refuses(*line, says=["keep and disk_budget are for states of trainings", "nothing is trained on nb201"])

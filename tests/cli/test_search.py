@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from archloom.disk import format_bytes
+
 
 def arguments(table: Path, *more: object, strategy: str = "random") -> list[object]:
     return ["search", strategy, "--on", "nb201", "--table", table, "--queries", 20, *more]
@@ -55,6 +57,22 @@ def test_several_seeds(cli: Any, small_table: Path, workers: int) -> None:
 def test_more_workers_than_width_is_noted(cli: Any, planted: Path) -> None:
     said = cli("search", "random", "--on", planted, "--queries", 3, "--workers", 2, "--json", "--quiet")
     assert said.err == "archloom: note: --width 1 keeps only 1 of 2 workers busy\n" and said.code == 0
+
+
+def test_a_population_that_is_cut_is_noted(cli: Any, trained: Path) -> None:
+    small = ["--set", "population=4", "--set", "epochs=3", "--set", "step=1", "--quiet"]
+    for queries, note in ((5, "--queries 5 ends searl inside a chunk of its 4 members"), (8, ""), (12, ""), (99, "")):
+        said = cli("search", "searl", "--on", trained, *small, "--queries", queries, "--out", f"run-{queries}")
+        assert (note in said.err) if note else "inside a chunk" not in said.err
+    assert "give a multiple of 4; 12 train them all to the end" in cli(
+        "search", "searl", "--on", trained, *small, "--queries", 5, "--seeds", 2
+    ).err  # fmt: skip
+
+
+def test_epochs_that_a_population_would_ignore_are_refused(cli: Any) -> None:
+    pytest.importorskip("torch", reason="training needs the extra train")
+    told = ["task.epochs=5: searl itself says how long its networks are trained, 300 epochs", "--set epochs=5"]
+    cli.refuses("search", "searl", "--on", "images:digits", "--set", "task.epochs=5", says=told)
 
 
 def test_a_metric_that_is_not_measured_everywhere_is_noted(cli: Any, small_table: Path) -> None:
@@ -170,3 +188,66 @@ def test_the_text_for_people(cli: Any, small_table: Path, listing: Callable[...,
         said = cli(*arguments(small_table, *more, "--out", f"run-{len(more)}"))
         assert said.code == 0 and f"run folder: run-{len(more)}" in said.out and "next: archloom plot" in said.out
     assert "next: archloom plot 'a run'\n" in cli(*arguments(small_table, "--out", "a run")).out
+
+
+# -- states on disk -----------------------------------------------------------------------------------------------
+
+POPULATION = (
+    "--on", "images:digits", "--set", "population=3", "--set", "epochs=4", "--set", "step=1", "--set", "task.batches=1",
+    "--set", "task.size=8", "--set", "space.width=4", "--quiet",
+)  # fmt: skip
+
+
+def weights(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (run / "weights").iterdir()}
+
+
+@pytest.fixture
+def digits() -> None:
+    pytest.importorskip("sklearn", reason="the digits are in scikit-learn")
+    pytest.importorskip("torch", reason="training needs the extra train")
+
+
+@pytest.mark.usefixtures("digits")
+def test_states_stay_as_it_is_said(cli: Any) -> None:
+    assert cli("search", "pbt_nas", *POPULATION, "--out", "all", "--keep", "all").code == 0
+    every = weights(cli.home / "all")
+    assert len(every) == 12
+    status = cli("status", "all").out.splitlines()
+    assert status[-1].startswith("states: 12 files, ") and status[-1].endswith("KB (--keep all)")
+
+    room_for_two = sum(len(every[f"{trial:06d}.safetensors"]) for trial in (0, 1))
+    said = cli("search", "pbt_nas", *POPULATION, "--out", "few", "--disk-budget", room_for_two)
+    assert said.code == 3 and said.out == ""
+    warning, stopped = said.err.splitlines()
+    assert "warning: states take" in warning and "3 of them will be needed at once" in warning
+    assert "no room for the next state" in stopped and f"--disk-budget is {format_bytes(room_for_two)}" in stopped
+    assert "archloom resume few --disk-budget" in stopped
+    assert cli("resume", "few", "--quiet").code == 3, "it is as it was said before"
+    assert cli("resume", "few", "--quiet", "--disk-budget", 9 * max(map(len, every.values()))).code == 0
+    few = weights(cli.home / "few")
+    assert few.items() < every.items()
+    assert {f"{trial:06d}.safetensors" for trial in range(9, 12)} <= few.keys()
+
+
+@pytest.mark.usefixtures("digits")
+def test_runs_of_a_group_share_a_budget(cli: Any) -> None:
+    said = cli("search", "random_population", *POPULATION, "--seeds", 2, "--out", "two", "--disk-budget", "20KB")
+    assert said.code == 3 and "of which this run may take 10 KB" in said.err
+    assert "archloom resume two --disk-budget" in said.err, "which is where both get more"
+    assert cli("resume", "two", "--quiet", "--keep", 2, "--disk-budget", "2MB").code == 0
+    assert sum(len(content) for seed in (0, 1) for content in weights(cli.home / f"two/seed-{seed}").values()) < 2e6
+    assert cli("status", "two").out.splitlines()[-1].endswith("KB (--keep 2, --disk-budget 2 MB)")
+
+
+def test_states_are_kept_where_there_are_any(cli: Any, small_table: Path) -> None:
+    cli.refuses(
+        *arguments(small_table, "--keep", 3), says=["keep and disk_budget are for states of trainings", "nb201"]
+    )
+    cli.refuses(*arguments(small_table, "--seeds", 2, "--disk-budget", "1GB"), says=["nothing is trained on nb201"])
+    cli.refuses(*arguments(small_table, "--disk-budget", "1XB"), says=["--disk-budget 1XB", "500MB, 2GB, 1.5GiB"])
+    cli.refuses(*arguments(small_table, "--keep", "-2"), says=["--keep -2: expected how many"])
+    cli(*arguments(small_table, "--quiet", "--out", "run"))
+    cli(*arguments(small_table, "--quiet", "--out", "group", "--seeds", 2))
+    for folder in ("run", "group"):
+        cli.refuses("resume", folder, "--disk-budget", "1GB", says=["nothing is trained on nb201"])

@@ -10,15 +10,6 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra train")
 
-PROBLEM = """
-from archloom.problems import TaskProblem
-from archloom.tasks.planted import PlantedTask
-from archloom.testing import PlantedSpace
-
-problem = TaskProblem(PlantedSpace(), PlantedTask())
-"""
-
-
 BROKEN = """
 from archloom.problems import TaskProblem
 from archloom.tasks.planted import PlantedTask
@@ -32,33 +23,40 @@ problem = TaskProblem(PlantedSpace(), Broken())
 """
 
 
-@pytest.fixture
-def run(cli: Any) -> str:
-    (cli.home / "trained.py").write_text(PROBLEM)
-    line = "search pbt_nas --on trained.py --set population=8 --set epochs=8 --set step=2 --out run"
-    assert cli(*line.split()).code == 0
-    return "run"
-
-
-def test_a_soup_is_told_and_written(cli: Any, run: str) -> None:
+def test_a_soup_is_told_and_written(cli: Any, population: str) -> None:
     from safetensors.torch import load_file
 
-    said = cli("soup", run, "-o", "soup.safetensors", "--json")
+    said = cli("soup", population, "-o", "soup.safetensors", "--json")
     content = json.loads(said.out)
     assert content["metric"] == "worth"
     assert content["difference"] >= 0
     tensors = load_file(cli.home / "soup.safetensors")
     layers = [tensors[f"layers.{gene}.weight"].item() for gene in range(8)]
     assert 100 * sum(layers) / 8 == pytest.approx(content["soup"]["worth"], abs=1e-4)
-    told = cli("soup", run).out
+    told = cli("soup", population).out
     assert "best member" in told
     assert f"no. {', '.join(map(str, content['members']))}" in told
 
 
-def test_what_to_do_next_is_told(cli: Any, run: str) -> None:
-    said = cli("search", "pbt_nas", "--on", "trained.py", "--set", "population=4", "--set", "epochs=2",
+def test_a_part_that_is_not_there_is_refused_whoever_shares_the_winners_genes(cli: Any, population: str) -> None:
+    cli.refuses(
+        "soup", population, "--part", "network.nope", says=["'network.nope' is to be averaged, and nothing is below"]
+    )
+    cli.refuses("soup", population, "--part", "nope", says=["network"])
+    assert cli("soup", population, "--part", "network.layers.0").code == 0
+
+
+def test_of_several_runs_one_is_to_be_named(cli: Any, trained: Path) -> None:
+    line = f"search pbt_nas --on {trained} --set population=4 --set epochs=2 --set step=1 --seeds 2 --quiet --out two"
+    assert cli(*line.split()).code == 0
+    cli.refuses("soup", "two", says=["two holds several runs", "archloom soup two/seed-0"])
+
+
+def test_what_to_do_next_is_told(cli: Any, trained: Path) -> None:
+    said = cli("search", "pbt_nas", "--on", trained, "--set", "population=4", "--set", "epochs=2",
                "--set", "step=1", "--out", "other")  # fmt: skip
     assert "archloom plot other --kind lineage" in said.out
+    assert "archloom plot other --kind family" in said.out
     assert "archloom soup other" in said.out
     assert "-o weights.safetensors" in said.out
 
@@ -70,20 +68,20 @@ def test_where_everything_fails_the_reason_is_told(cli: Any) -> None:
     assert "all 2 trials failed, the last one with ValueError: no GPU" in said.out
 
 
-def test_the_winners_weights_are_exported(cli: Any, run: str) -> None:
+def test_the_winners_weights_are_exported(cli: Any, population: str) -> None:
     from safetensors.torch import load_file
 
-    best = json.loads(cli("best", run, "--json").out)
-    assert cli("export", run, "-o", "best.safetensors").code == 0
+    best = json.loads(cli("best", population, "--json").out)
+    assert cli("export", population, "-o", "best.safetensors").code == 0
     tensors = load_file(cli.home / "best.safetensors")
     layers = [tensors[f"layers.{gene}.weight"].item() for gene in range(8)]
     value = best["runs"][0]["best"]["value"]
     assert 100 * sum(layers) / 8 == pytest.approx(value, abs=1e-4)
 
 
-def test_bad_files_are_refused_before_anything_is_cooked(cli: Any, run: str) -> None:
-    cli.refuses("soup", run, "-o", "soup.pt", says=["expected FILE.safetensors"])
-    cli.refuses("soup", run, "-o", "missing/soup.safetensors", says=["expected FILE.safetensors"])
+def test_bad_files_are_refused_before_anything_is_cooked(cli: Any, population: str) -> None:
+    cli.refuses("soup", population, "-o", "soup.pt", says=["expected FILE.safetensors"])
+    cli.refuses("soup", population, "-o", "missing/soup.safetensors", says=["expected FILE.safetensors"])
 
 
 def test_what_was_not_trained_has_no_weights(cli: Any, planted: Path) -> None:

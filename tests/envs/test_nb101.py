@@ -24,8 +24,8 @@ METRIC = "valid_108_surrogate"
 
 
 @pytest.fixture(scope="module")
-def table(data_dir: Any) -> Table:
-    return load_table(data_dir / "nb101_surrogate.npz")
+def table(real_table: Any) -> Table:
+    return load_table(real_table("nb101_surrogate.npz"))
 
 
 def terrain(cell_index: Any, walkers: int, max_neighbours: int) -> Nb101Terrain:

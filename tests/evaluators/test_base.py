@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from archloom import seeds
-from archloom.errors import InputError
+from archloom.errors import InputError, StoreError
 from archloom.evaluators.base import Evaluator, FunctionEvaluator, checked, evaluate
 from archloom.spaces.base import Categorical
+from archloom.states import StatesInMemory
 from archloom.testing import PlantedEvaluator, PlantedSpace, check_evaluator
 from archloom.types import Arch, Goal, Proposal, Result
 
@@ -85,6 +86,8 @@ def test_a_bad_evaluation_is_a_failed_trial(answer: Any, error: str) -> None:
         (Result({"acc": "high", "size": 1.0}), None),  # type: ignore[dict-item]
         (Result({"acc": None, "size": 1.0}), None),  # type: ignore[dict-item]
         (Result({"acc": 1.0, "size": 1.0}, {"test": "x"}), None),  # type: ignore[dict-item]
+        (Result({"acc": 1.0, "size": 1.0}, details={"a": object()}), None),
+        (Result({"acc": 1.0, "size": 1.0}, details={"a": math.nan}), None),
     ],
 )
 def test_nonsense_is_a_failed_trial_and_not_the_end_of_the_run(answer: Any) -> None:
@@ -109,6 +112,12 @@ def test_numbers_of_any_type_become_plain_ones() -> None:
 def test_what_was_not_measured_is_left_out_of_the_report() -> None:
     kept = checked(Result({"acc": 1.0}, {"a": math.nan, "b": 2.0, "c": math.inf}), ACC)
     assert kept.report == {"b": 2.0}
+
+
+def test_details_are_kept_as_the_record_has_them() -> None:
+    kept = checked(Result({"acc": 1.0}, details={"pairs": (1, "x"), 3: None}), ACC)
+    assert kept.details == {"pairs": [1, "x"], "3": None}
+    assert checked(Result(details={"a": 1}, error="no"), ACC).details == {}
 
 
 @pytest.mark.parametrize("cost", [math.nan, math.inf])
@@ -253,3 +262,22 @@ def test_goals_are_checked(goals: dict[str, Any]) -> None:
     with pytest.raises(InputError) as caught:
         FunctionEvaluator(SPACE, accuracy, goals)
     assert str(caught.value) == f"goals {goals}: expected a metric with 'max' or 'min', e.g. {{'accuracy': 'max'}}"
+
+
+class Refusing(StatesInMemory):
+    """Keeps nothing, and says why."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def save(self, trial: int, state: Any) -> None:
+        raise self.reason
+
+
+def test_a_state_without_room_is_no_failure_of_the_trial() -> None:
+    trained = Answering((Result({"acc": 1.0, "size": 2.0}), "a state"))
+    with pytest.raises(StoreError, match="no room"):
+        evaluate(trained, PROPOSAL, seed=0, trial_id=3, states=Refusing(StoreError("no room")))
+    found = evaluate(trained, PROPOSAL, seed=0, trial_id=3, states=Refusing(InputError("no such numbers")))
+    assert found.error == "InputError: no such numbers"

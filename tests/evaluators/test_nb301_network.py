@@ -50,10 +50,8 @@ def by_the_formula(weights: Arrays, codes: np.ndarray, epoch: int) -> tuple[np.n
 # -- what it predicts ---------------------------------------------------------------------------------------------
 
 
-def test_the_published_vectors(data_dir: Path) -> None:
-    path = data_dir / "nb301_surrogate.npz"
-    if not path.is_file():
-        pytest.skip("there is no nb301_surrogate.npz in ARCHLOOM_DATA")
+def test_the_published_vectors(real_table: Callable[[str], Path]) -> None:
+    path = real_table("nb301_surrogate.npz")
     network = Nb301Network(path)
     with np.load(path) as stored:
         genotypes = stored["check_genotypes"]

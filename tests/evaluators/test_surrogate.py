@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -94,10 +95,8 @@ def test_only_metrics_that_there_are(nb301_ensemble: Path) -> None:
         SurrogateEvaluator(model, Darts(), ("valid_surrogate",), ("runtime_s_surrogate",))
 
 
-def test_costs_are_the_published_ones(data_dir: Path) -> None:
-    path = data_dir / "nb301_surrogate.npz"
-    if not path.is_file():
-        pytest.skip("there is no nb301_surrogate.npz in ARCHLOOM_DATA")
+def test_costs_are_the_published_ones(real_table: Callable[[str], Path]) -> None:
+    path = real_table("nb301_surrogate.npz")
     with np.load(path) as stored:
         genotypes = stored["check_genotypes"]
         for name, tolerance in (("params_m", 1e-6), ("flops_m", 0.01)):  # FLOPs: 8,192 of 153 million more

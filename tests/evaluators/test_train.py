@@ -13,7 +13,7 @@ from archloom.evaluators.base import evaluate
 from archloom.spaces.base import Categorical
 from archloom.states import StatesInMemory
 from archloom.testing import PlantedSpace
-from archloom.types import REST, Arch, Inherit, Proposal
+from archloom.types import MIXED, REST, Arch, Inherit, Proposal
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
@@ -70,6 +70,21 @@ def test_a_child_has_its_donors_layers_shrunk_and_perturbed_and_goes_on_with_its
     assert weights(states, 2)[:6] == pytest.approx(weights(states, 0)[:6])
     assert weights(states, 2)[6:] == pytest.approx(0.4 * weights(states, 1)[6:])
     assert states.load(2).rest["seed"] != states.load(0).rest["seed"]
+
+
+def test_what_a_recipe_could_not_give_is_in_the_details() -> None:
+    states = StatesInMemory()
+    run(Proposal(BEST, 2), Proposal(OTHER, 2), Proposal(BEST, 4, Inherit(0)), states=states)
+    narrow = states.load(1)
+    del narrow.networks["network"]["layers.3.weight"]
+    states.save(1, narrow)
+    mixed = evaluate(make(), Proposal(BEST, 4, Inherit(0, {2: 1, 3: 1, 4: None})), 0, 3, states)
+    assert mixed.details == {
+        MIXED: {
+            "counts": {"base": 6, "donor": 1, "fresh": 1, "missing": 1}, "missing": {"3": ["network.layers.3"]},
+        }
+    }  # fmt: skip
+    assert evaluate(make(), Proposal(BEST, 4, Inherit(0)), 0, 4, states).details == {}, "nothing was mixed"
 
 
 def test_a_layer_of_nobody_begins_anew() -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from archloom.errors import StoreError
 from archloom.executors.base import Job
 from archloom.executors.pool import WorkerError
 from archloom.executors.process import ProcessExecutor
 from archloom.problems import ProblemSpec, open_evaluator
+from archloom.states import StateFolder
 from archloom.types import Arch, Proposal, Result
 
 PROBLEM = """
@@ -64,3 +66,21 @@ def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(tmp_p
     factory = partial(open_evaluator, ProblemSpec(str(tmp_path / "missing.py")))
     with pytest.raises(WorkerError, match="there is no file"):
         evaluated(ProcessExecutor(factory, 1), [1, 2])
+
+
+class Refusing(StateFolder):
+    """Has no room."""
+
+    def save(self, trial: int, state: object) -> None:
+        raise StoreError(f"no room for {trial}")
+
+
+def test_where_a_state_has_no_room_the_run_stops(trained: Path, tmp_path: Path) -> None:
+    factory = partial(open_evaluator, ProblemSpec(str(trained)))
+    executor = ProcessExecutor(factory, 1, states=Refusing(tmp_path / "weights"))
+    try:
+        executor.submit(Job(0, Proposal(Arch((0,) * 8), 1), 0))
+        with pytest.raises(StoreError, match="^no room for 0$"):
+            executor.wait()
+    finally:
+        executor.close()

@@ -115,7 +115,10 @@ def test_a_space_without_a_needed_capability_is_refused(capability: type[Any], t
 
     with pytest.raises(InputError) as caught:
         Needy(Bare(), PLANTED_CRITERIA, seeds.stream(0, "strategy"))  # type: ignore[arg-type]
-    assert str(caught.value) == f"strategy Needy needs a space with {told}, which space 'bare' has not"
+    said, _, others = str(caught.value).partition("; these have: ")
+    assert said == f"strategy Needy needs a space with {told}, which space 'bare' has not"
+    assert {"nb201", "convnet"} <= set(others.split(", "))
+    assert ("nb101" in others) == (capability is not HasAlpha)
 
 
 def test_trials_and_architectures_are_packed_without_loss() -> None:

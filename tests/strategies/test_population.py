@@ -14,29 +14,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
-from archloom.runs import Request, RunReport, limits_for, run_folder, run_in_memory
+from archloom.runs import Request, RunReport, limits_for, plan_of, run_folder, run_in_memory, strategy_options
 from archloom.spaces.base import is_valid
+from archloom.store import read_lines
+from archloom.strategies.base import Plan
 from archloom.strategies.population import balanced
 from archloom.testing import PlantedSpace, RuledSpace
-
-PROBLEM = """
-from archloom.problems import TaskProblem
-from archloom.tasks.planted import PlantedTask
-from archloom.testing import PlantedSpace
-
-problem = TaskProblem(PlantedSpace(), PlantedTask())
-"""
 
 SMALL = {"population": "8", "epochs": "12", "step": "2"}
 
 
 @pytest.fixture
-def problem(tmp_path: Path) -> str:
-    pytest.importorskip("torch", reason="training needs the extra train")
-    path = tmp_path / "trained.py"
-    path.write_text(PROBLEM)
-    return str(path)
+def problem(trained: Path) -> str:
+    return str(trained)
 
 
 def request(problem: str, strategy: str = "pbt_nas", seed: int = 0, **options: str) -> Request:
@@ -59,6 +51,27 @@ def test_the_first_population_has_every_option_equally_often() -> None:
         counts = Counter(arch.genes[gene] for arch in archs)
         assert min(counts[option] for option in range(4)) >= 2
     assert len({arch.genes for arch in archs}) > 5, "columns are shuffled independently"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "says"),
+    [
+        ("pbt_nas", {"population": 1}, "population=1: expected at least 2"),
+        ("searl", {"population": 1}, "population=1: expected at least 2"),
+        ("random_population", {"population": 0}, "population=0: expected at least 1"),
+        ("random_population", {"epochs": 5}, "step=10: expected at most epochs=5"),
+        ("pbt_nas", {"epochs": 5, "step": 6}, "step=6: expected at most epochs=5"),
+    ],
+)
+def test_populations_that_cannot_be(strategy: str, options: dict[str, int], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        strategy_options(strategy, options)
+    assert strategy_options("random_population", {"population": 1, "epochs": 10}).population == 1
+
+
+def test_a_plan_says_how_long_networks_are_trained() -> None:
+    assert plan_of("pbt_nas", {"population": 5, "epochs": 7, "step": 2}) == Plan(trials=20, width=5, epochs=7)
+    assert plan_of("random", {}) == Plan(None, 1, None)
 
 
 def test_only_valid_ones_are_dealt() -> None:
@@ -137,3 +150,60 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(problem: str, tmp_pa
     assert records(found) == records(expected)
     assert not list((run / "weights").glob(".*.tmp"))
     assert {p.name for p in (run / "weights").iterdir()} == {p.name for p in (tmp_path / "whole/weights").iterdir()}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_too_small_a_budget_stops_a_run_that_goes_on_with_a_larger_one(
+    problem: str, tmp_path: Path, workers: int
+) -> None:
+    whole = run_folder(tmp_path / "whole", request(problem), isolate=False, kept={"keep": None})
+    states = {path.name: path.read_bytes() for path in (tmp_path / "whole" / "weights").iterdir()}
+    assert len(states) == 48, "everything was kept"
+    size, run = max(map(len, states.values())), tmp_path / "run"
+    with (
+        pytest.warns(UserWarning, match="8 of them will be needed at once"),
+        pytest.raises(StoreError, match=f"no room for the next state .* archloom resume {run} --disk-budget"),
+    ):
+        run_folder(run, request(problem), workers, isolate=False, kept={"disk_budget": 6 * size})
+    assert 4 <= len(read_lines(run)) <= 6
+    with pytest.warns(UserWarning), pytest.raises(StoreError, match="no room"):
+        run_folder(run, None, isolate=False)  # what was said holds until something else is
+    # Not two populations: that is where all have the winner's genes, and here they are not as many.
+    found = run_folder(run, None, workers, isolate=False, kept={"disk_budget": 16 * size, "keep": 40})
+    assert records(found) == records(whole)
+    left = {path.name: path.read_bytes() for path in (run / "weights").iterdir()}
+    assert left.items() <= states.items()
+    assert {f"{trial:06d}.safetensors" for trial in range(40, 48)} <= left.keys()
+    assert len(left) > 8 and sum(map(len, left.values())) <= 16 * size
+
+
+def test_one_state_more_than_the_population_is_enough_room(problem: str, tmp_path: Path) -> None:
+    """With nobody replaced and different genes: where the members stand, the best ever, and the one that is written.
+
+    Whoever is not in turn waits with a state, so that it does not take the place of one that must come first.
+    """
+    options = request(problem, "random_population")
+    whole = run_folder(tmp_path / "whole", options, isolate=False)
+    size = max(path.stat().st_size for path in (tmp_path / "whole" / "weights").iterdir())
+    found = run_folder(tmp_path / "run", options, 2, kept={"disk_budget": 11 * size})
+    assert records(found) == records(whole)
+
+
+def test_two_members_that_are_the_same_network_are_two_trainings(trained: Path) -> None:
+    trained.write_text(ALIKE)
+    report = run_in_memory(request(str(trained)))
+    assert not report.history.failed and report.ending == "all queries asked"
+    assert [line.same for line in report.history.lines] == [None] * (8 * 6)
+
+
+ALIKE = """
+from archloom.problems import TaskProblem
+from archloom.tasks.planted import PlantedTask
+from archloom.testing import PlantedSpace
+
+class AlikeByTheFirstGene(PlantedSpace):
+    def key(self, arch):
+        return str(arch.genes[0])
+
+problem = TaskProblem(AlikeByTheFirstGene(), PlantedTask())
+"""

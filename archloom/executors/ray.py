@@ -1,0 +1,328 @@
+"""The Ray executor: evaluations on a Ray cluster, of one machine or many."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import secrets
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from archloom.errors import InputError, StoreError
+from archloom.evaluators.base import Evaluator
+from archloom.executors.backends import Evaluations
+from archloom.executors.base import Done, Executor, Job
+from archloom.executors.pool import LOOK_EVERY_S, MAX_ATTEMPTS, WorkerError
+from archloom.executors.ray_actor import Begun, Setup, Token, Worker
+from archloom.executors.ray_cluster import connected, import_ray
+from archloom.states import StateFolder, sources
+from archloom.types import Result
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables that say how many threads a process computes with: for workers what they are here, else one."""
+
+LONGEST_CAUSE = 200
+"""Characters of Ray's word on a death."""
+
+ROOM_WITHIN_S = 30.0
+"""How long a worker may take to start before the user is told that there may be no room for it."""
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """Up to `workers` workers on the Ray cluster at `address`, `gpus` GPUs each: with 0.5, two share one.
+
+    `address` is HOST:PORT, `auto`, or `local`, a cluster of this machine alone that ends with its use; None: that of
+    the variable RAY_ADDRESS, else `local`. A connection that is there already (`ray.init`) is used.
+    """
+
+    workers: int = 1
+    address: str | None = None
+    gpus: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise InputError(f"workers={self.workers}: expected at least 1")
+        if not (0 <= self.gpus <= 1 or (math.isfinite(self.gpus) and self.gpus > 1 and self.gpus == int(self.gpus))):
+            raise InputError(f"gpus={self.gpus}: expected a share of one GPU, e.g. 0.5, or a whole number of them")
+
+    @property
+    def runs_at_once(self) -> int:
+        """One run after another, each on all workers."""
+        return 1
+
+    def ready(self) -> AbstractContextManager[object]:
+        return connected(self.address, self.workers, self.gpus)
+
+    def executor(self, evaluations: Evaluations) -> Executor:
+        return RayExecutor(self, evaluations.make, evaluations.evaluator.shared_state, evaluations.states)
+
+
+@dataclass
+class _Task:
+    job: Job
+    deaths: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Actor:
+    """A worker as seen from here. `sees`: it reads and writes the run's states itself."""
+
+    handle: Any
+    begun: bool = False
+    sees: bool = False
+    task: _Task | None = None
+    state: Any = None
+    """Where the state that its task ends in will be, if it does not see the folder."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A result whose state, in Ray's object store, is not in the run's folder yet."""
+
+    task: _Task
+    result: Result
+    state: Any
+
+
+class RayExecutor:
+    """Evaluates on up to `cluster.workers` Ray actors; each makes its own evaluator with `factory`, which is picklable.
+
+    Actors that see the folder of `states` read and write them there. To the others states are sent through Ray's object
+    store, from where they are if that is known, and are written into the folder before the result is given back.
+
+    An evaluator with shared state gets one actor. One that dies is replaced and its job tried again, three times in
+    all; then the trial has failed with the reason. The driver holds no more than one state in memory at a time.
+    """
+
+    def __init__(
+        self,
+        cluster: RayCluster,
+        factory: Callable[[], Evaluator],
+        shared_state: bool = False,
+        states: StateFolder | None = None,
+    ) -> None:
+        self._ray: Any = import_ray()
+        self._size = 1 if shared_state else cluster.workers
+        self._states = None if states is None else _absolute(states)
+        self._queue: deque[_Task] = deque()
+        self._actors: list[_Actor] = []
+        self._awaited: dict[Any, _Actor] = {}  # what an actor will answer next
+        self._sent: dict[int, Any] = {}  # states in Ray's object store, by trial
+        self._held: dict[int, _Answer] = {}  # by trial, until their states are written
+        self._stillborn = 0  # actors that died while they started, since one has begun
+        self._warned = False
+        self._since = time.monotonic()
+        with ExitStack() as opened:
+            opened.enter_context(cluster.ready())
+            self._kind = self._ray.remote(num_cpus=1, num_gpus=cluster.gpus, max_restarts=0)(Worker)
+            self._setup = Setup(
+                factory,
+                self._states,
+                opened.enter_context(_token(self._states)) if self._states is not None else None,
+                {name: os.environ.get(name, "1") for name in THREADS},
+            )
+            self._open = opened.pop_all()
+
+    def submit(self, job: Job) -> None:
+        self._queue.append(_Task(job))
+        self._feed()
+
+    def wait(self) -> Sequence[Done]:
+        """See `Executor`. StoreError where the state of a training could not be kept."""
+        while self._queue or self._held or self._at_work:
+            self._feed()
+            if done := self._write():
+                return done
+            heard = self._ray.wait(list(self._awaited), timeout=LOOK_EVERY_S)[0] if self._awaited else ()
+            if done := [end for ref in heard if (end := self._hear(ref))]:
+                return done
+            self._look_for_room()
+        return ()
+
+    def close(self) -> None:
+        for actor in list(self._actors):
+            self._end(actor)
+        self._queue.clear()
+        self._held.clear()
+        self._sent.clear()
+        self._open.close()
+
+    # -- giving out jobs ------------------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        """Give queued jobs to idle actors, and start actors where there are too few."""
+        for actor in self._actors:
+            if self._queue and actor.begun and actor.task is None:
+                self._give(actor, self._queue.popleft())
+        starting = sum(not actor.begun for actor in self._actors)
+        for _ in range(min(self._size - len(self._actors), len(self._queue) - starting)):
+            handle = self._kind.remote()
+            actor = _Actor(handle)
+            self._actors.append(actor)
+            self._awaited[handle.begin.remote(self._setup)] = actor
+
+    def _give(self, actor: _Actor, task: _Task) -> None:
+        self._forget_dropped()
+        inherited = {} if actor.sees else self._inherited(task.job)
+        evaluate = actor.handle.evaluate.options(num_returns=2)
+        answer, state = evaluate.remote(task.job, list(inherited), *inherited.values())
+        actor.task, actor.state = task, state
+        self._awaited[answer] = actor
+
+    def _inherited(self, job: Job) -> dict[int, Any]:
+        """The states that a job needs, in Ray's object store; one that is not there yet is read from its file, once.
+
+        Without those that have no file: the actor will miss them, and say so.
+        """
+        if self._states is None:
+            return {}
+        found = {}
+        for trial in sources(job.proposal.inherit):
+            if trial not in self._sent:
+                with suppress(FileNotFoundError):
+                    self._sent[trial] = self._ray.put(np.fromfile(self._states.file(trial), dtype=np.uint8))
+            if trial in self._sent:
+                found[trial] = self._sent[trial]
+        return found
+
+    def _forget_dropped(self) -> None:
+        """A state that has no file any more will not be asked for again."""
+        if self._states is not None:
+            kept = {trial: ref for trial, ref in self._sent.items() if self._states.file(trial).exists()}
+            self._sent = kept
+
+    # -- taking answers -------------------------------------------------------------------------------------------
+
+    def _hear(self, ref: Any) -> Done | None:
+        """Take an actor's answer; the trial's end, unless it is none or a state is yet to be written."""
+        actor = self._awaited.pop(ref)
+        task, state = actor.task, actor.state
+        if task is None:
+            self._hear_begun(actor, ref)
+            return None
+        try:
+            result = self._ray.get(ref)
+        except self._ray.exceptions.RayError as error:
+            self._end(actor)
+            return self._failed(task, error)
+        actor.task = actor.state = None
+        if isinstance(result, StoreError):
+            raise result
+        if actor.sees or not result.ok:
+            return Done(task.job.trial_id, result)
+        self._held[task.job.trial_id] = _Answer(task, result, state)
+        return None
+
+    def _hear_begun(self, actor: _Actor, ref: Any) -> None:
+        """An actor that cannot begin, or several that die of it, are nobody's task: WorkerError."""
+        try:
+            begun: Begun = self._ray.get(ref)
+        except self._ray.exceptions.RayError as error:
+            self._end(actor)
+            self._stillborn += 1
+            if self._stillborn < MAX_ATTEMPTS:  # a machine may go at any time; another actor is started
+                return
+            raise WorkerError(f"{MAX_ATTEMPTS} Ray workers died while they started: {_cause(error)}") from error
+        if begun.error is not None:
+            raise WorkerError(f"a Ray worker could not start: {begun.error}")
+        actor.begun, actor.sees = True, begun.sees
+        self._stillborn = 0
+
+    def _write(self) -> list[Done]:
+        """Write the states of answers that wait for it: these trials' ends.
+
+        Where room on disk is limited, only that of the oldest trial there is: writing any other may have to wait until
+        the search has been told of this one, and drops what nobody needs any more.
+        """
+        in_turn = self._states is not None and self._states.room is not None
+        at_work = [task.job.trial_id for task in (*self._queue, *self._at_work)]
+        may = [trial for trial in sorted(self._held) if not in_turn or trial == min([*at_work, *self._held])]
+        return [done for trial in may if (done := self._keep(self._held.pop(trial)))]
+
+    def _keep(self, answer: _Answer) -> Done | None:
+        """Bring the state of an answer to this machine and write it, so that its trial has ended."""
+        trial = answer.task.job.trial_id
+        try:
+            content = self._ray.get(answer.state)
+        except self._ray.exceptions.RayError as error:  # it went with the machine that had it
+            return self._failed(answer.task, error)
+        if content is not None and self._states is not None:
+            self._states.save_content(trial, content.data)
+            self._sent[trial] = answer.state
+        return Done(trial, answer.result)
+
+    def _failed(self, task: _Task, error: Exception) -> Done | None:
+        """Try a task again that its actor died of; after the last time the trial has failed with the reason."""
+        for trial in sources(task.job.proposal.inherit):
+            self._sent.pop(trial, None)  # lost too, perhaps; it is on disk
+        task.deaths.append(_cause(error))
+        if len(task.deaths) < MAX_ATTEMPTS:
+            self._queue.appendleft(task)
+            return None
+        reason = f"the worker died {MAX_ATTEMPTS} times: {', '.join(task.deaths)}"
+        return Done(task.job.trial_id, Result.failed(reason))
+
+    @property
+    def _at_work(self) -> list[_Task]:
+        return [actor.task for actor in self._actors if actor.task is not None]
+
+    def _end(self, actor: _Actor) -> None:
+        self._actors.remove(actor)
+        self._awaited = {ref: other for ref, other in self._awaited.items() if other is not actor}
+        with suppress(self._ray.exceptions.RayError):
+            self._ray.kill(actor.handle)
+
+    def _look_for_room(self) -> None:
+        """Tell once if workers have not started after a while: a cluster may wait for machines, or be too small."""
+        waiting = sum(not actor.begun for actor in self._actors)
+        if self._warned or not waiting or time.monotonic() - self._since < ROOM_WITHIN_S:
+            return
+        self._warned = True
+        there = self._ray.cluster_resources()
+        warnings.warn(
+            f"{waiting} of {self._size} Ray workers have not started after {ROOM_WITHIN_S:.0f} s: there may be no room "
+            f"for them on the cluster, which has {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs "
+            "(a worker needs a CPU and what --gpus says); the others go on",
+            stacklevel=2,
+        )
+
+
+@contextmanager
+def _token(states: StateFolder) -> Iterator[Token]:
+    """A file next to the states, called so that it is swept away when the run goes on if this process is killed."""
+    content = secrets.token_hex(8)
+    token = Token(states.path.with_name(f".{content}.tmp"), content)
+    token.write()
+    try:
+        yield token
+    finally:
+        token.path.unlink(missing_ok=True)
+
+
+def _absolute(states: StateFolder) -> StateFolder:
+    """The same folder for a process that works elsewhere."""
+    room = states.room and replace(states.room, folder=states.room.folder.resolve())
+    return replace(states, path=states.path.resolve(), room=room)
+
+
+def _cause(error: Exception) -> str:
+    """One line of what Ray says about a death: why the process ended, else the last line, which names the cause."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(getattr(error, "cause", None) or error)).strip()
+    found = re.search(r"Worker exit type: (\w+) Worker exit detail: (.*?)(?: Some common causes|$)", text, re.DOTALL)
+    if found:
+        return f"{_clipped(found[2])} ({found[1]})"
+    return _clipped(text.splitlines()[-1] if text else type(error).__name__)
+
+
+def _clipped(text: str) -> str:
+    line = " ".join(text.split()).rstrip(".")
+    return line if len(line) <= LONGEST_CAUSE else f"{line[:LONGEST_CAUSE]}..."

@@ -1,0 +1,130 @@
+"""What a Ray worker does: it builds an evaluator once, then evaluates one job after another.
+
+Where it sees the folder of the run's states, it reads and writes them there. Elsewhere the states that a job inherits
+come with it, and the one that it ends in goes back with the answer, each as the bytes of its file: nothing is pickled,
+and what is written in the end is the same.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from archloom.errors import StoreError
+from archloom.evaluators.base import Evaluator, evaluate
+from archloom.executors.base import Job
+from archloom.executors.pool import told
+from archloom.states import Shelf, StateFolder
+from archloom.types import Result, Weights
+
+Content = NDArray[np.uint8]
+"""The bytes of a state's file."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """A file that was just written next to the run's states: who sees it sees them."""
+
+    path: Path
+    content: str
+
+    def write(self) -> None:
+        self.path.write_text(self.content)
+
+    def seen(self) -> bool:
+        try:
+            return self.path.read_text() == self.content
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker begins with. `threads` are variables of its environment."""
+
+    make: Callable[[], Evaluator]
+    states: StateFolder | None
+    token: Token | None
+    threads: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A worker's first answer: why it cannot start, if so, and whether it sees the run's folder."""
+
+    error: str | None
+    sees: bool
+
+
+class SentStates:
+    """The states that came with a job, and the one that is to be sent back."""
+
+    def __init__(self, sent: Mapping[int, Content]) -> None:
+        self._sent = sent
+        self.saved: Content | None = None
+
+    def load(self, trial: int) -> Weights:
+        if trial not in self._sent:
+            raise StoreError(f"the state of trial {trial} is not in the run's folder; train that trial again")
+        from archloom.nets.state_file import load_state
+
+        with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+            file.write(self._sent[trial].data)
+            file.flush()
+            return load_state(Path(file.name))  # it is mapped, and may go while its tensors are in use
+
+    def save(self, trial: int, state: Weights) -> None:
+        from archloom.nets.state_file import save_state
+
+        buffer = io.BytesIO()
+        save_state(Path(f"the state of trial {trial}"), state, lambda _path, _size: nullcontext(buffer))
+        self.saved = np.frombuffer(buffer.getbuffer(), dtype=np.uint8)
+
+
+class Worker:
+    """One at a time of these lives in a process of Ray's."""
+
+    def __init__(self) -> None:
+        self._evaluator: Evaluator | None = None
+        self._trains = False
+        self._folder: StateFolder | None = None
+
+    def begin(self, setup: Setup) -> Begun:
+        """Build the evaluator."""
+        os.environ.update(setup.threads)  # which libraries read when they are imported
+        threads = setup.threads.get("OPENBLAS_NUM_THREADS", "")
+        if threads.isdecimal():
+            threadpool_limits(int(threads), user_api="blas")  # but this one is there already
+        sees = setup.token is not None and setup.token.seen()
+        self._trains, self._folder = setup.states is not None, setup.states if sees else None
+        try:
+            self._evaluator = setup.make()
+        except Exception as error:  # noqa: BLE001 - told to the driver, which gives up
+            return Begun(told(error), sees)
+        return Begun(None, sees)
+
+    def evaluate(self, job: Job, inherited: Sequence[int], *sent: Content) -> tuple[Any, Content | None]:
+        """The result, or the StoreError that stops the run; and the state, unless it is in the run's folder already.
+
+        `sent` are the states of the trials `inherited`.
+        """
+        assert self._evaluator is not None  # noqa: S101 - a worker that has not begun gets no job
+        courier = SentStates(dict(zip(inherited, sent, strict=True)))
+        states: Shelf | None = None
+        if self._trains:
+            states = self._folder or courier
+        try:
+            result: Result | StoreError = evaluate(self._evaluator, job.proposal, job.seed, job.trial_id, states)
+        except StoreError as error:
+            result = error
+        return result, courier.saved

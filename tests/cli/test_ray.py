@@ -1,0 +1,129 @@
+"""--ray, --ray-address and --gpus as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archloom.executors import ray_guard
+from archloom.store import read_lines
+
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="evaluating on Ray needs the extra ray")
+
+SLOW = """
+import time
+import archloom
+
+def evaluate(choices):
+    time.sleep(0.1)
+    return float(sum(choices.values()))
+
+problem = archloom.Problem(
+    archloom.Categorical({"a": list(range(9)), "b": list(range(9))}), evaluate, {"score": "max"}
+)
+"""
+
+
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    path = tmp_path / "slow.py"
+    path.write_text(SLOW)
+    return path
+
+
+def begun(process: Any, slow: Path, folder: Path) -> Any:
+    """A search on two Ray workers, in a process of its own."""
+    return process(
+        "-m", "archloom", "search", "random", "--on", slow, "--queries", 40, "--width", 2, "--workers", 2, "--ray",
+        "--out", folder,
+    )  # fmt: skip
+
+
+def wait_for(trials: int, folder: Path, child: subprocess.Popen[str]) -> Path:
+    """Until so many trials are recorded; the folder of the run's cluster."""
+    deadline = time.monotonic() + 120
+    while not (folder / "trials.jsonl").exists() or len(read_lines(folder)) < trials:
+        assert time.monotonic() < deadline and child.poll() is None
+        time.sleep(0.05)
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        words = entry.read_bytes().split(b"\0")
+        if ray_guard.__file__.encode() in words and f"PPid:\t{child.pid}\n" in (entry.parent / "status").read_text():
+            return Path(os.fsdecode(words[words.index(ray_guard.__file__.encode()) + 1]))
+    raise AssertionError("there is no guard")
+
+
+def check_gone(cluster: Path) -> None:
+    deadline = time.monotonic() + 20
+    while cluster.exists() or list(ray_guard.processes(str(cluster))):
+        assert time.monotonic() < deadline, "the cluster outlives its driver"
+        time.sleep(0.05)
+
+
+def answers(folder: Path) -> list[tuple[int, str, dict[str, float]]]:
+    return sorted((line.id, line.arch, line.scores) for line in read_lines(folder))
+
+
+@needs_ray
+@pytest.mark.skipif(not Path("/proc/self/fdinfo").is_dir(), reason="processes are found by /proc")
+def test_a_killed_driver_leaves_nothing_and_its_run_goes_on(cli: Any, slow: Path, process: Any) -> None:
+    with begun(process, slow, cli.home / "run") as child:
+        cluster = wait_for(3, cli.home / "run", child)
+        assert list(ray_guard.processes(str(cluster)))
+        child.kill()
+        child.wait()
+        check_gone(cluster)
+    assert cli("resume", "run", "--workers", 2, "--quiet").code == 0
+    whole = cli("search", "random", "--on", slow, "--queries", 40, "--width", 2, "--workers", 2, "--out", "whole")
+    assert whole.code == 0
+    assert answers(cli.home / "run") == answers(cli.home / "whole")
+
+
+@needs_ray
+@pytest.mark.skipif(not Path("/proc/self/fdinfo").is_dir(), reason="processes are found by /proc")
+def test_ctrl_c_ends_the_cluster_and_says_how_to_go_on(cli: Any, slow: Path, process: Any) -> None:
+    folder = cli.home / "run"
+    with begun(process, slow, folder) as child:
+        cluster = wait_for(3, folder, child)
+        os.killpg(child.pid, signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    assert child.returncode == 130 and out == ""
+    assert err.splitlines() == [
+        f"run folder: {folder}",
+        "",
+        f"archloom: interrupted; everything finished so far is on disk; go on with: archloom resume {folder}",
+    ]
+    check_gone(cluster)
+    with process("-m", "archloom", "resume", folder, "--ray", "--workers", 2, "--json") as child:
+        out, err = child.communicate(timeout=120)
+    assert child.returncode == 0 and err == ""
+    assert json.loads(out)["runs"][0]["queries"] == 40 and out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--gpus", 0.5], "--gpus 0.5: Ray shares GPUs out, so add --ray, or --ray-address ADDRESS"),
+        (["--ray-address", ""], "--ray-address '': expected HOST:PORT or auto"),
+        (["--ray", "--gpus", -1], "gpus=-1.0: expected a share of one GPU"),
+        (["--ray", "--workers", 0], "--workers 0: expected at least 1"),
+    ],
+)
+def test_what_is_refused(cli: Any, slow: Path, options: list[object], says: str) -> None:
+    cli.refuses("search", "random", "--on", slow, *options, says=[says])
+
+
+@needs_ray
+@pytest.mark.parametrize("verb", [["search", "random"], ["search", "random", "--seeds", 2], ["compare", "random"]])
+def test_a_cluster_that_is_not_there(cli: Any, slow: Path, verb: list[object]) -> None:
+    cli.refuses(
+        *verb, "--on", slow, "--ray-address", "localhost:1", says=["--ray-address localhost:1: there is no Ray"]
+    )

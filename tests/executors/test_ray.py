@@ -1,0 +1,282 @@
+"""Evaluations on a real Ray cluster of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archloom.errors import InputError
+from archloom.executors import ray as executor_module
+from archloom.executors.base import Job
+from archloom.executors.pool import WorkerError
+from archloom.executors.ray import RayCluster, RayExecutor
+from archloom.executors.ray_actor import Token
+from archloom.executors.ray_cluster import import_ray
+from archloom.groups import Group, run_group
+from archloom.problems import ProblemSpec, open_evaluator
+from archloom.runs import WEIGHTS, Request, RunReport, limits_for, run_folder
+from archloom.search import Limits
+from archloom.states import StateFolder, said
+from archloom.store import Line, read_lines
+from archloom.types import Arch, Inherit, Proposal, Result
+
+if find_spec("ray") is None:  # importing it here would make it talkative
+    pytest.skip("evaluating on Ray needs the extra ray", allow_module_level=True)
+ray: Any = import_ray()
+
+PROBLEM = """
+import os
+import archloom
+from pathlib import Path
+
+def evaluate(choices):
+    here = Path(__file__).parent
+    with open(here / "workers", "a") as file:
+        file.write(f"{os.getpid()} {os.environ['OMP_NUM_THREADS']}\\n")
+    if choices["number"] == 0:
+        os._exit(4)
+    if choices["number"] == 4 and len((here / "workers").read_text().splitlines()) == 1:
+        os._exit(5)
+    print("loud")
+    return float(choices["number"])
+
+problem = archloom.Problem(archloom.Categorical({"number": [0, 1, 2, 3, 4]}), evaluate, {"score": "max"})
+"""
+
+STILLBORN = """
+with open(__file__ + ".starts", "a") as file:
+    file.write("x")
+if len(Path(__file__ + ".starts").read_text()) <= {times}:
+    os._exit(6)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    found = RayCluster(2, "local")
+    with found.ready():
+        yield found
+
+
+@pytest.fixture
+def factory(tmp_path: Path) -> partial[Any]:
+    (tmp_path / "problem.py").write_text(PROBLEM)
+    return partial(open_evaluator, ProblemSpec(str(tmp_path / "problem.py")))
+
+
+def evaluated(executor: RayExecutor, genes: list[int]) -> dict[int, Result]:
+    try:
+        for number, gene in enumerate(genes):
+            executor.submit(Job(number, Proposal(Arch((gene,))), 0))
+        found = {}
+        while done := executor.wait():
+            found |= {answer.trial_id: answer.result for answer in done}
+        return found
+    finally:
+        executor.close()
+
+
+def test_a_dead_worker_is_a_failed_trial_and_the_others_are_answered(
+    cluster: RayCluster, factory: partial[Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluated(RayExecutor(cluster, factory), [1, 0, 2, 3])
+    assert found[1].error is not None and found[1].error.startswith(
+        "the worker died 3 times: Worker unexpectedly exits"
+    )
+    assert {number: result.scores for number, result in found.items() if result.ok} == {
+        0: {"score": 1.0}, 2: {"score": 2.0}, 3: {"score": 3.0},
+    }  # fmt: skip
+    assert capfd.readouterr() == ("", ""), "neither Ray nor its workers write to the terminal"
+
+
+def test_a_job_whose_worker_dies_once_is_tried_again(
+    cluster: RayCluster, factory: partial[Any], tmp_path: Path
+) -> None:
+    assert evaluated(RayExecutor(cluster, factory), [4]) == {0: Result({"score": 4.0}, cost_s=pytest.approx(0, abs=60))}
+    workers = (tmp_path / "workers").read_text().splitlines()
+    assert len(set(workers)) == len(workers) == 2
+
+
+def test_an_evaluator_with_shared_state_stays_in_one_worker_of_one_thread(
+    cluster: RayCluster, factory: partial[Any], tmp_path: Path
+) -> None:
+    evaluated(RayExecutor(cluster, factory, shared_state=True), [1, 2, 3, 1, 2, 3])
+    (worker,) = set((tmp_path / "workers").read_text().splitlines())
+    assert worker.split()[1] == "1"
+
+
+def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(cluster: RayCluster, tmp_path: Path) -> None:
+    factory = partial(open_evaluator, ProblemSpec(str(tmp_path / "missing.py")))
+    with pytest.raises(WorkerError, match=r"a Ray worker could not start: .*there is no file"):
+        evaluated(RayExecutor(cluster, factory), [1, 2])
+
+
+def test_workers_that_die_while_they_start_are_nobodys_task(cluster: RayCluster, tmp_path: Path) -> None:
+    fatal, once = tmp_path / "fatal.py", tmp_path / "once.py"
+    fatal.write_text(f"from pathlib import Path\nimport os\n{STILLBORN.format(times=3)}{PROBLEM}")
+    once.write_text(f"from pathlib import Path\nimport os\n{STILLBORN.format(times=2)}{PROBLEM}")
+    with pytest.raises(WorkerError, match=r"3 Ray workers died while they started: Worker unexpectedly exits"):
+        evaluated(RayExecutor(cluster, partial(open_evaluator, ProblemSpec(str(fatal)))), [1])
+    found = evaluated(RayExecutor(cluster, partial(open_evaluator, ProblemSpec(str(once)))), [1])
+    assert found[0].scores == {"score": 1.0}
+
+
+def test_workers_that_find_no_room_are_told_of(
+    cluster: RayCluster, factory: partial[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor_module, "ROOM_WITHIN_S", 0.1)
+    executor = RayExecutor(replace(cluster, gpus=0.5), factory)
+    try:
+        executor.submit(Job(0, Proposal(Arch((1,))), 0))
+        with pytest.raises(UserWarning, match=r"1 of 2 Ray workers have not started .* which has 2 CPUs and 0 GPUs"):
+            executor.wait()
+    finally:
+        executor.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (
+            "The actor died.\n\tpid: 7\nThe actor is dead because its worker process has died. Worker exit type: "
+            "SYSTEM_ERROR Worker exit detail: Worker exits. End of file. Some common causes include: (1) this",
+            "Worker exits. End of file (SYSTEM_ERROR)",
+        ),
+        ("\x1b[36mray::Worker.__init__()\x1b[39m\n  File x\nModuleNotFoundError: No module named 'archloom'\n",
+         "ModuleNotFoundError: No module named 'archloom'"),
+        ("", "RuntimeError"),
+        ("x" * 1000, "x" * 200 + "..."),
+    ],
+)  # fmt: skip
+def test_what_ray_says_of_a_death_is_kept_to_a_line(text: str, cause: str) -> None:
+    assert executor_module._cause(RuntimeError(text)) == cause
+
+
+@pytest.mark.parametrize("gpus", [-0.5, 1.5, float("nan"), float("inf")])
+def test_shares_of_gpus_that_are_none(gpus: float) -> None:
+    with pytest.raises(InputError, match=r"gpus=.*: expected a share of one GPU"):
+        RayCluster(1, gpus=gpus)
+
+
+# -- populations --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def population() -> Request:
+    pytest.importorskip("torch", reason="networks need the extra train")
+    pytest.importorskip("sklearn", reason="the digits, in the extra images")
+    options = {"population": "4", "epochs": "3", "step": "1"}
+    spec = ProblemSpec("images:digits", space={"width": "4"}, task={"batches": "2", "epochs": "3"})
+    return Request("pbt_nas", spec, 0, limits_for("pbt_nas", options, None, None), options)
+
+
+KEEP_ALL = said("all", None)
+
+
+@pytest.fixture(scope="module")
+def serial(population: Request, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run in this process, one evaluation after another, with all states."""
+    path = tmp_path_factory.mktemp("serial") / "run"
+    run_folder(path, population, isolate=False, kept=KEEP_ALL)
+    return path
+
+
+@pytest.fixture
+def blind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Workers do not see the run's folder, as on machines without shared storage."""
+
+    @contextmanager
+    def unseen(states: StateFolder) -> Iterator[Token]:
+        yield Token(tmp_path / "elsewhere", "token")
+
+    monkeypatch.setattr(executor_module, "_token", unseen)
+
+
+def record(path: Path) -> list[Line]:
+    import msgspec
+
+    lines = sorted(read_lines(path), key=lambda line: line.id)
+    return [msgspec.structs.replace(line, cost_s=0.0) for line in lines]
+
+
+def states(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted((path / WEIGHTS).iterdir())}
+
+
+def same(path: Path, serial: Path) -> None:
+    assert record(path) == record(serial)
+    assert len(states(serial)) == 12
+    assert states(path) == states(serial)
+    assert not [file for file in path.iterdir() if file.name.endswith(".tmp")], "the token is gone"
+
+
+def test_workers_that_see_the_folder_end_in_the_files_of_the_serial_run(
+    cluster: RayCluster, population: Request, serial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StateFolder, "save_content", None)  # the driver must not write any
+    run_folder(tmp_path / "run", population, cluster, kept=KEEP_ALL)
+    same(tmp_path / "run", serial)
+
+
+@pytest.mark.usefixtures("blind")
+def test_states_travel_to_workers_that_do_not_see_the_folder_and_are_written_in_turn_where_room_is_limited(
+    cluster: RayCluster, population: Request, serial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "put", None)  # what the driver has just brought here, it need not send
+    largest = max(map(len, states(serial).values()))
+    run_folder(tmp_path / "run", population, cluster, kept=said(None, str(8 * largest)))
+    assert record(tmp_path / "run") == record(serial)
+    assert 4 <= len(states(tmp_path / "run")) <= 8
+    assert states(tmp_path / "run").items() <= states(serial).items()
+
+
+@pytest.mark.usefixtures("blind")
+def test_a_resumed_run_sends_each_state_at_most_once(
+    cluster: RayCluster, population: Request, serial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run"
+
+    def stop(lines: Any) -> None:
+        if len(read_lines(path)) >= 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_folder(path, population, cluster, stop, kept=KEEP_ALL)
+    put: list[bytes] = []
+    real: Callable[[Any], Any] = ray.put
+    monkeypatch.setattr(ray, "put", lambda content: put.append(content.tobytes()) or real(content))
+    run_folder(path, None, cluster)
+    same(path, serial)
+    assert 1 <= len(put) == len(set(put)) <= 4
+    assert set(put) <= set(states(path).values())
+
+
+@pytest.mark.usefixtures("blind")
+def test_a_state_that_is_gone_is_the_trials_failure(cluster: RayCluster, factory: partial[Any], tmp_path: Path) -> None:
+    executor = RayExecutor(cluster, factory, states=StateFolder(tmp_path / WEIGHTS))
+    try:
+        executor.submit(Job(7, Proposal(Arch((1,)), 1, Inherit(3)), 0))
+        (done,) = executor.wait()
+    finally:
+        executor.close()
+    assert done.result.error is not None and "the state of trial 3 is not in the run's folder" in done.result.error
+
+
+def test_runs_of_a_group_go_one_after_another_each_on_all_workers(
+    cluster: RayCluster, planted: Path, tmp_path: Path
+) -> None:
+    spec = ProblemSpec(str(planted))
+    requests = {f"seed-{seed}": Request("random", spec, seed, Limits(3, width=2)) for seed in range(2)}
+    found = run_group(Group.create(tmp_path / "group", requests), cluster)
+    expected = [run_folder(tmp_path / name, request) for name, request in requests.items()]
+    for report, other in zip(found, expected, strict=True):
+        assert isinstance(report, RunReport)
+        assert report.path is not None and other.path is not None
+        assert record(report.path) == record(other.path)

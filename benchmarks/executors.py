@@ -23,10 +23,10 @@ from archloom.problems import ProblemSpec
 from archloom.runs import Request, limits_for, run_folder, run_in_memory
 
 
-def request(members: int, chunks: int, batches: int) -> Request:
-    options = {"population": str(members), "epochs": str(chunks), "step": "1"}
-    task = {"batches": str(batches), "epochs": str(chunks)}
-    spec = ProblemSpec("images:digits", space={"width": "16"}, task=task)
+def request(members: int, chunks: int, epochs: int) -> Request:
+    """A population that trains so many epochs in each of its chunks."""
+    options = {"population": str(members), "epochs": str(chunks * epochs), "step": str(epochs)}
+    spec = ProblemSpec("images:digits", space={"width": "16"}, task={"epochs": str(chunks * epochs)})
     return Request("pbt_nas", spec, 0, limits_for("pbt_nas", options, None, None), options)
 
 
@@ -64,7 +64,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    what = request(4, 1, 4) if arguments.smoke else request(8, 3, 600)
+    what = request(4, 1, 1) if arguments.smoke else request(8, 4, 16)
     load = os.getloadavg()[0]
     found = {**measure(what, arguments.workers), "load_before": load}
     if arguments.json:

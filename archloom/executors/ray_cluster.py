@@ -30,6 +30,9 @@ END_WITHIN_S = 10.0
 STORE_BYTES = 100_000_000
 """The object store of a local cluster, which carries small answers only: states are in the run's folder."""
 
+AS_WE_ARE = {"worker_niceness": 0}
+"""Workers of a local cluster are as urgent as this process; Ray would have them wait for whatever else is computed."""
+
 LONGEST_FOLDER = 24
 """Ray's sockets lie deep in its folder, and the path of a socket has at most 107 characters (103 on macOS)."""
 
@@ -73,7 +76,7 @@ def _local(ray: ModuleType, workers: int, gpus: float) -> Iterator[None]:
     with _guarded_folder() as folder, _shut_down_at_the_end(ray):
         try:
             _init(ray, address=LOCAL, num_cpus=workers, object_store_memory=STORE_BYTES, include_dashboard=False,
-                  _temp_dir=str(folder))  # fmt: skip
+                  _temp_dir=str(folder), _system_config=AS_WE_ARE)  # fmt: skip
         except _REFUSALS as error:
             raise WorkerError(f"Ray cannot start on this machine: {_line(error)}") from error
         there = ray.cluster_resources().get("GPU", 0.0)

@@ -80,7 +80,7 @@ def test_where_a_state_has_no_room_the_run_stops(trained: Path, tmp_path: Path) 
     executor = ProcessExecutor(factory, 1, states=Refusing(tmp_path / "weights"))
     try:
         executor.submit(Job(0, Proposal(Arch((0,) * 8), 1), 0))
-        with pytest.raises(StoreError, match="^no room for 0$"):
+        with pytest.raises(StoreError, match=r"^no room for 0$"):
             executor.wait()
     finally:
         executor.close()

@@ -7,7 +7,8 @@
 | `state.npz` | the latest checkpoint of strategy and loop; may be absent or behind the record |
 | `summary.json` | what came out; written when the run ends |
 | `keeping.json` | what the user last said of the states of trainings (`states.Keeping`); absent where nothing was |
-| `weights/` | states of trainings; `weights.json`, `weights.lock`: which may go, where they are on a budget (`disk.Room`) |
+| `weights/` | states of trainings |
+| `weights.json`, `weights.lock` | which of them may go, where they are on a budget (`disk.Room`) |
 | `lock`, `holder.json` | who is writing now |
 
 A trial is committed when its line, newline included, is on disk, and only then reported done. Commits are grouped: the

@@ -92,12 +92,18 @@ class Room:
     def plan(self, done: int, spare: Sequence[str]) -> None:
         """Say which turns are over (all up to `done`), and which files may go where there is no room, first ones first.
 
-        Removes as many of these now as the limit demands.
+        Removes as many of these now as the limit demands. StoreError where it cannot be written down.
         """
-        with self._locked():
-            self._plan_file.write_text(json.dumps({"done": done, "spare": list(spare)}))
-            sizes = self._clean()
-            self._remove(spare, sizes, sum(sizes.values()) - self.limit)
+        try:
+            with self._locked():
+                self._plan_file.write_text(json.dumps({"done": done, "spare": list(spare)}))
+                sizes = self._clean()
+                self._remove(spare, sizes, sum(sizes.values()) - self.limit)
+        except OSError as error:
+            raise StoreError(
+                f"{self._plan_file}: {error.strerror or error}; everything finished is on disk, free some space, then: "
+                f"{self.command}"
+            ) from error
 
     @property
     def _plan_file(self) -> Path:

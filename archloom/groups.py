@@ -68,10 +68,15 @@ class Group:
 
     @classmethod
     def create(
-        cls, path: Path, members: Mapping[str, Request], comparison: bool = False, scenario: Scenario | None = None
-    ) -> Group:
-        """Write down what will run before anything runs, and on which table: all members run on that of `scenario`."""
+        cls, path: Path, members: Mapping[str, Request], comparison: bool = False, scenario: Scenario | None = None,
+        kept: Said = NOTHING_SAID,
+    ) -> Group:  # fmt: skip
+        """Write down what will run before anything runs, and on which table: all members run on that of `scenario`.
+
+        `kept` is what is said of the states of all runs together: who is stopped at once must go on with it.
+        """
         store.check_free(path)
+        Keeping().as_said({**kept, "runs": len(members)})  # a mistake shows before anything is written
         members = {name: replace(r, problem=resolve(r.problem)) for name, r in members.items()}
         made_with = None
         if scenario is not None:
@@ -91,8 +96,10 @@ class Group:
         }
         with _group_lock(path):
             store.check_free(path)  # again: somebody may have been quicker
+            group = cls(path, members, comparison, made_with)
+            _kept(group, kept)
             store.write_json(path / "group.json", content)
-        return cls(path, members, comparison, made_with)
+        return group
 
     @classmethod
     def open(cls, path: Path) -> Group:

@@ -243,7 +243,8 @@ def run_folder(
         scenario = scenario or check(request)
         _strategy(request, scenario)
         _check_kept(kept, scenario)
-        begin = partial(RunFolder.create, path, _manifest(request, scenario))
+        # Who is killed right after the run is there must go on with what was said of its states.
+        begin = partial(RunFolder.create, path, _manifest(request, scenario), partial(_say, kept))
     else:
         if request is not None and not _same(request, read_request(path)):
             raise InputError(f"{path} holds another run: archloom resume {path}, or give another --out")
@@ -263,6 +264,11 @@ def run_folder(
 def _keeping(path: Path, kept: Said, scenario: Scenario) -> Keeping:
     """What holds for the states in this folder: what is said now, and what was said before."""
     _check_kept(kept, scenario)
+    return _say(kept, path)
+
+
+def _say(kept: Said, path: Path) -> Keeping:
+    """Write down what is said now, if anything; what holds then."""
     keeping = Keeping.read(path).as_said(kept)
     if kept:
         keeping.write(path)

@@ -131,7 +131,8 @@ class Search:
         self._seed = seed
         self._progress = progress
         self._recorded = {line.id: line for line in journal.lines}
-        self._size = space.size if isinstance(space, Sized) else None
+        # Where weights are passed on, the same architecture trains again and again: no space is ever used up.
+        self._size = space.size if isinstance(space, Sized) and not isinstance(strategy, Inheriting) else None
         self._asked = 0
         self._queries = 0
         self._repeats = 0  # in a row

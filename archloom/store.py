@@ -28,7 +28,7 @@ import socket
 import time
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -110,13 +110,19 @@ class RunFolder:
         self._synced_at = 0.0
 
     @classmethod
-    def create(cls, path: Path, manifest: Mapping[str, Any]) -> RunFolder:
-        """Make the folder of a new run. It must not hold a run already."""
+    def create(
+        cls, path: Path, manifest: Mapping[str, Any], before: Callable[[Path], object] = lambda _path: None
+    ) -> RunFolder:
+        """Make the folder of a new run. It must not hold a run already.
+
+        `before` writes what must be there as soon as there is a run to go on with.
+        """
         check_free(path)
         _guarded(path, lambda: path.mkdir(parents=True, exist_ok=True))
         lock = hold(path)
         try:
             check_free(path)  # again: somebody may have been quicker
+            before(path)
             write_json(path / "run.json", {"format": FORMAT, **manifest})
             return cls(path, read_manifest(path), lock, [])
         except BaseException:

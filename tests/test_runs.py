@@ -19,6 +19,7 @@ from archloom import files, runs, search, store
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.search import Limits
+from archloom.states import Keeping
 from archloom.store import Line, TornTailWarning, read_lines
 from archloom.testing import PlantedEvaluator
 
@@ -90,6 +91,24 @@ def test_a_mistake_writes_nothing(tmp_path: Path, small_table: Path) -> None:
         with pytest.raises(InputError):
             runs.run_folder(tmp_path / "run", wrong)
         assert not (tmp_path / "run").exists()
+
+
+def test_who_is_killed_as_soon_as_there_is_a_run_goes_on_with_what_was_said_of_its_states(
+    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = store.write_json
+
+    def killed(path: Path, content: dict[str, Any]) -> None:
+        real(path, content)
+        if path.name == "run.json":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "write_json", killed)
+    request = runs.Request("random", ProblemSpec(str(trained)), 0, Limits(2))
+    with pytest.raises(KeyboardInterrupt):
+        runs.run_folder(tmp_path / "run", request, isolate=False, kept={"keep": 2, "disk_budget": 5_000})
+    assert runs.read_request(tmp_path / "run").limits.queries == 2
+    assert Keeping.read(tmp_path / "run") == Keeping(2, 5_000)
 
 
 def test_a_folder_goes_on_with_its_own_request_only(tmp_path: Path, small_table: Path) -> None:

@@ -184,6 +184,16 @@ def test_a_run_ends_when_the_space_is_exhausted(width: int) -> None:
     assert sum(line.query is not None for line in lines) == 6
 
 
+def test_a_population_trains_on_where_the_space_has_fewer_architectures_than_it_asks_for() -> None:
+    space = Categorical({"a": [1, 2, 3], "b": [1, 2]})
+    strategy = load_strategy("pbt_nas")
+    options = strategy.Options(population=4, epochs=3, step=1)
+    ending, lines = search(
+        strategy(space, PLANTED_CRITERIA, seeds.stream(0, "strategy"), options), queries=12, space=space, width=4
+    )
+    assert ending is Ending.BUDGET and [line.query for line in lines] == list(range(1, 13))
+
+
 def test_a_run_ends_when_the_strategy_has_no_more() -> None:
     ending, lines = search(Scripted([1], [2], None, [3], None), width=2)
     assert ending is Ending.FINISHED and len(lines) == 3

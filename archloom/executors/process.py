@@ -48,16 +48,22 @@ class ProcessExecutor:
         states: StateFolder | None = None,
     ) -> None:
         self._pool = WorkerPool(_Setup(factory, states), 1 if shared_state else workers)
+        self._stopped: StoreError | None = None
 
     def submit(self, job: Job) -> None:
         self._pool.submit(job.trial_id, job)
 
     def wait(self) -> Sequence[Done]:
-        """See `Executor`. StoreError where a worker could not keep the state of a training."""
+        """See `Executor`. StoreError where a worker could not keep the state of a training; what was answered at the
+        same time comes first, so that it is recorded.
+        """
+        if self._stopped is not None:
+            raise self._stopped
         answers = [answer for answer in self._pool.wait() if isinstance(answer, Answer)]
-        for answer in answers:
-            if isinstance(answer.value, StoreError):
-                raise answer.value
+        self._stopped = next((a.value for a in answers if isinstance(a.value, StoreError)), None)
+        answers = [answer for answer in answers if not isinstance(answer.value, StoreError)]
+        if self._stopped is not None and not answers:
+            raise self._stopped
         return [Done(a.task, a.value if a.error is None else Result.failed(a.error)) for a in answers]
 
     def close(self) -> None:

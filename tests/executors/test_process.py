@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from archloom.errors import StoreError
-from archloom.executors.base import Job
-from archloom.executors.pool import WorkerError
+from archloom.executors.base import Done, Job
+from archloom.executors.pool import Answer, WorkerError, WorkerPool
 from archloom.executors.process import ProcessExecutor
 from archloom.problems import ProblemSpec, open_evaluator
 from archloom.states import StateFolder
@@ -73,6 +73,18 @@ class Refusing(StateFolder):
 
     def save(self, trial: int, state: object) -> None:
         raise StoreError(f"no room for {trial}")
+
+
+def test_what_was_answered_together_with_it_is_answered(
+    factory: partial[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = ProcessExecutor(factory, 2)  # type: ignore[arg-type]
+    result = Result({"score": 1.0})
+    heard = [[Answer(0, StoreError("no room for 0")), Answer(1, result)]]
+    monkeypatch.setattr(WorkerPool, "wait", lambda _pool: heard.pop())
+    assert executor.wait() == [Done(1, result)]
+    with pytest.raises(StoreError, match=r"^no room for 0$"):
+        executor.wait()
 
 
 def test_where_a_state_has_no_room_the_run_stops(trained: Path, tmp_path: Path) -> None:

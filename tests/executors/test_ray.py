@@ -30,6 +30,7 @@ from archloom.types import Arch, Inherit, Proposal, Result
 if find_spec("ray") is None:  # importing it here would make it talkative
     pytest.skip("evaluating on Ray needs the extra ray", allow_module_level=True)
 ray: Any = import_ray()
+pytestmark = pytest.mark.xdist_group("ray")  # one cluster, and one serial run to compare with, for all of them
 
 PROBLEM = """
 import os
@@ -42,7 +43,8 @@ def evaluate(choices):
         file.write(f"{os.getpid()} {os.environ['OMP_NUM_THREADS']}\\n")
     if choices["number"] == 0:
         os._exit(4)
-    if choices["number"] == 4 and len((here / "workers").read_text().splitlines()) == 1:
+    if choices["number"] == 4 and not (here / "died").exists():
+        (here / "died").touch()
         os._exit(5)
     print("loud")
     return float(choices["number"])
@@ -83,31 +85,32 @@ def evaluated(executor: RayExecutor, genes: list[int]) -> dict[int, Result]:
         executor.close()
 
 
-def test_a_dead_worker_is_a_failed_trial_and_the_others_are_answered(
-    cluster: RayCluster, factory: partial[Any], capfd: pytest.CaptureFixture[str]
+def test_a_job_whose_worker_dies_is_tried_three_times_and_the_others_are_answered(
+    cluster: RayCluster, factory: partial[Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    found = evaluated(RayExecutor(cluster, factory), [1, 0, 2, 3])
+    found = evaluated(RayExecutor(cluster, factory), [1, 0, 4, 3])
     assert found[1].error is not None and found[1].error.startswith(
         "the worker died 3 times: Worker unexpectedly exits"
     )
     assert {number: result.scores for number, result in found.items() if result.ok} == {
-        0: {"score": 1.0}, 2: {"score": 2.0}, 3: {"score": 3.0},
+        0: {"score": 1.0}, 2: {"score": 4.0}, 3: {"score": 3.0},
     }  # fmt: skip
+    assert (tmp_path / "died").exists(), "of which number 4 was told nothing"
+    assert len((tmp_path / "workers").read_text().splitlines()) == 1 + 3 + 2 + 1
     assert capfd.readouterr() == ("", ""), "neither Ray nor its workers write to the terminal"
 
 
-def test_a_job_whose_worker_dies_once_is_tried_again(
-    cluster: RayCluster, factory: partial[Any], tmp_path: Path
-) -> None:
-    assert evaluated(RayExecutor(cluster, factory), [4]) == {0: Result({"score": 4.0}, cost_s=pytest.approx(0, abs=60))}
-    workers = (tmp_path / "workers").read_text().splitlines()
-    assert len(set(workers)) == len(workers) == 2
-
-
+@pytest.mark.usefixtures("blind")
 def test_an_evaluator_with_shared_state_stays_in_one_worker_of_one_thread(
     cluster: RayCluster, factory: partial[Any], tmp_path: Path
 ) -> None:
-    evaluated(RayExecutor(cluster, factory, shared_state=True), [1, 2, 3, 1, 2, 3])
+    """And a state that is gone is its trial's failure, not the run's."""
+    executor = RayExecutor(cluster, factory, shared_state=True, states=StateFolder(tmp_path / WEIGHTS))
+    executor.submit(Job(7, Proposal(Arch((1,)), 1, Inherit(3)), 0))
+    found = evaluated(executor, [1, 2, 3])
+    error = found.pop(7).error
+    assert error is not None and "the state of trial 3 is not in the run's folder" in error
+    assert [found[number].scores for number in range(3)] == [{"score": 1.0}, {"score": 2.0}, {"score": 3.0}]
     (worker,) = set((tmp_path / "workers").read_text().splitlines())
     assert worker.split()[1] == "1"
 
@@ -115,17 +118,21 @@ def test_an_evaluator_with_shared_state_stays_in_one_worker_of_one_thread(
 def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(cluster: RayCluster, tmp_path: Path) -> None:
     factory = partial(open_evaluator, ProblemSpec(str(tmp_path / "missing.py")))
     with pytest.raises(WorkerError, match=r"a Ray worker could not start: .*there is no file"):
-        evaluated(RayExecutor(cluster, factory), [1, 2])
+        evaluated(RayExecutor(replace(cluster, workers=1), factory), [1, 2])
 
 
-def test_workers_that_die_while_they_start_are_nobodys_task(cluster: RayCluster, tmp_path: Path) -> None:
-    fatal, once = tmp_path / "fatal.py", tmp_path / "once.py"
-    fatal.write_text(f"from pathlib import Path\nimport os\n{STILLBORN.format(times=3)}{PROBLEM}")
-    once.write_text(f"from pathlib import Path\nimport os\n{STILLBORN.format(times=2)}{PROBLEM}")
-    with pytest.raises(WorkerError, match=r"3 Ray workers died while they started: Worker unexpectedly exits"):
-        evaluated(RayExecutor(cluster, partial(open_evaluator, ProblemSpec(str(fatal)))), [1])
-    found = evaluated(RayExecutor(cluster, partial(open_evaluator, ProblemSpec(str(once)))), [1])
-    assert found[0].scores == {"score": 1.0}
+def test_workers_that_die_while_they_start_are_nobodys_task(
+    cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two attempts each: the first two workers are too many, of the next two only one dies."""
+    monkeypatch.setattr(executor_module, "MAX_ATTEMPTS", 2)
+    file = tmp_path / "problem.py"
+    file.write_text(f"from pathlib import Path\nimport os\n{STILLBORN.format(times=3)}{PROBLEM}")
+    factory = partial(open_evaluator, ProblemSpec(str(file)))
+    with pytest.raises(WorkerError, match=r"2 Ray workers died while they started: Worker unexpectedly exits"):
+        evaluated(RayExecutor(cluster, factory), [1])
+    assert evaluated(RayExecutor(cluster, factory), [1])[0].scores == {"score": 1.0}
+    assert len((tmp_path / "problem.py.starts").read_text()) == 4
 
 
 def test_workers_that_find_no_room_are_told_of(
@@ -229,53 +236,33 @@ def test_workers_that_see_the_folder_end_in_the_files_of_the_serial_run(
 def test_states_travel_to_workers_that_do_not_see_the_folder_and_are_written_in_turn_where_room_is_limited(
     cluster: RayCluster, population: Request, serial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray, "put", None)  # what the driver has just brought here, it need not send
-    largest = max(map(len, states(serial).values()))
-    run_folder(tmp_path / "run", population, cluster, kept=said(None, str(8 * largest)))
-    assert record(tmp_path / "run") == record(serial)
-    assert 4 <= len(states(tmp_path / "run")) <= 8
-    assert states(tmp_path / "run").items() <= states(serial).items()
-
-
-@pytest.mark.usefixtures("blind")
-def test_a_resumed_run_sends_each_state_at_most_once(
-    cluster: RayCluster, population: Request, serial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    """Each at most once, and none that the driver has just brought here; on what was begun in this process."""
     path = tmp_path / "run"
+    limit = 8 * max(map(len, states(serial).values()))
 
     def stop(lines: Any) -> None:
         if len(read_lines(path)) >= 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_folder(path, population, cluster, stop, kept=KEEP_ALL)
+        run_folder(path, population, 1, stop, isolate=False, kept=said(None, str(limit)))
+    begun = set(states(path).values())
     put: list[bytes] = []
     real: Callable[[Any], Any] = ray.put
     monkeypatch.setattr(ray, "put", lambda content: put.append(content.tobytes()) or real(content))
     run_folder(path, None, cluster)
-    same(path, serial)
-    assert 1 <= len(put) == len(set(put)) <= 4
-    assert set(put) <= set(states(path).values())
+    assert 1 <= len(put) == len(set(put)) <= 5
+    assert set(put) <= begun
+    assert record(path) == record(serial)
+    assert 4 <= len(states(path)) <= 8
+    assert states(path).items() <= states(serial).items()
 
 
-@pytest.mark.usefixtures("blind")
-def test_a_state_that_is_gone_is_the_trials_failure(cluster: RayCluster, factory: partial[Any], tmp_path: Path) -> None:
-    executor = RayExecutor(cluster, factory, states=StateFolder(tmp_path / WEIGHTS))
-    try:
-        executor.submit(Job(7, Proposal(Arch((1,)), 1, Inherit(3)), 0))
-        (done,) = executor.wait()
-    finally:
-        executor.close()
-    assert done.result.error is not None and "the state of trial 3 is not in the run's folder" in done.result.error
-
-
-def test_runs_of_a_group_go_one_after_another_each_on_all_workers(
-    cluster: RayCluster, planted: Path, tmp_path: Path
-) -> None:
+def test_runs_of_a_group_go_one_after_another(cluster: RayCluster, planted: Path, tmp_path: Path) -> None:
     spec = ProblemSpec(str(planted))
     requests = {f"seed-{seed}": Request("random", spec, seed, Limits(3, width=2)) for seed in range(2)}
-    found = run_group(Group.create(tmp_path / "group", requests), cluster)
-    expected = [run_folder(tmp_path / name, request) for name, request in requests.items()]
+    found = run_group(Group.create(tmp_path / "group", requests), replace(cluster, workers=1))
+    expected = [run_folder(tmp_path / name, request, isolate=False) for name, request in requests.items()]
     for report, other in zip(found, expected, strict=True):
         assert isinstance(report, RunReport)
         assert report.path is not None and other.path is not None

@@ -1,0 +1,7 @@
+"""A problem with a known answer for strategies that train: what every layer is worth is known, see `tasks.planted`."""
+
+from archloom.problems import TaskProblem
+from archloom.tasks.planted import PlantedTask
+from archloom.testing import PlantedSpace
+
+problem = TaskProblem(PlantedSpace(), PlantedTask())

@@ -373,7 +373,9 @@ def _open_problem(spec: ProblemSpec) -> Problem:
         raise InputError("--on table needs --table FILE, a table in archloom's format")
     if named is not None and spec.on in registry.SPACES:
         return _open_table(spec, spec.on, named)
-    benchmark = catalog.find(spec.on)
+    benchmark = catalog.find(
+        spec.on, [*(f"{task}:DATA" for task in registry.TASKS), ANY_TABLE, "a file of yours, NAME.py"]
+    )
     return _OPENERS[benchmark.kind](spec, benchmark.space, catalog.locate(spec.on, table=named, environ=os.environ))
 
 

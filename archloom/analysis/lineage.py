@@ -197,13 +197,16 @@ class Lineage:
         Study.of(reports)
         runs = [report for found in reports.values() for report in found]
         if len(runs) != 1:
-            raise InputError(f"a lineage is that of one run, these are {len(runs)}: name the folder of one of them")
+            raise InputError(
+                f"a lineage is that of one run, these are {len(runs)}: name the folder of one of them{_example(runs)}"
+            )
         (report,) = runs
         found = generations(report.history.lines)
         if len(found) < chunks:
             raise InputError(
                 f"{report.request.strategy} has trained a population through {counted(len(found), 'complete chunk')}: "
-                f"a lineage needs {chunks} of a strategy that trains one, e.g. pbt_nas"
+                f"a lineage needs {chunks}; let the run go on (archloom resume), or take one of a strategy that "
+                "trains a population, e.g. pbt_nas"
             )
         return cls(report, found)
 
@@ -308,6 +311,11 @@ def format_lineage(lineage: Lineage) -> str:
         lines.append(f"winner: member {member_of(winner)} after epoch {winner.fidelity}, {winner.arch}")
     found = mixed(lineage.lines)
     return "\n".join([*lines, *([str(found)] if found else [])])
+
+
+def _example(reports: Sequence[RunReport]) -> str:
+    path = next((report.path for report in reports if report.path), None)
+    return f", e.g. {path}" if path else ""
 
 
 def name_of(origin: int) -> str:

@@ -79,7 +79,8 @@ def compare(
     for request in first.values():
         output.note_cut(request)
     output.note_budgets({label: (request, opened[label]) for label, request in first.items()})
-    return begin(groups.Group.create(path, members, True, scenario), scenario, backend, as_json, quiet, kept)
+    group = groups.Group.create(path, members, True, scenario, kept)
+    return begin(group, scenario, backend, as_json, quiet, kept)
 
 
 def _specs(

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,11 +35,14 @@ def evaluate(
     Generators make 50,000 images instead of 5,000, others than those that the search chose them by. Classifiers are
     measured on validation and test images. What the search recorded stands beside it.
     """
-    from archloom import runs
+    from archloom import groups, runs
 
     changes = _of_task(settings)
     if target is not None and (target.suffix != ".png" or not target.parent.is_dir()):
         raise InputError(f"--images {target}: expected FILE.png in a folder that is there")
+    if (run / "group.json").exists():
+        first = next(iter(groups.Group.open(run).paths))
+        raise InputError(f"{run} holds several runs: name one of them, e.g. archloom evaluate {quote(str(first))}")
     with stdout_aside():
         report = runs.read_report(run)
         from archloom import final

@@ -66,7 +66,7 @@ def search(
     output.note_idle(backend, limits.width, len(requests))
     output.note_cut(requests[0])
     if seeds is not None:
-        group = groups.Group.create(path, {f"seed-{r.seed}": r for r in requests}, scenario=scenario)
+        group = groups.Group.create(path, {f"seed-{r.seed}": r for r in requests}, scenario=scenario, kept=kept)
         return begin(group, scenario, backend, as_json, quiet, kept)
     output.note_unmeasured(scenario)
     output.announce(path, quiet)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -50,10 +50,10 @@ class Status:
     origin: str | None
 
 
-def find(name: str) -> Benchmark:
+def find(name: str, others: Collection[str] = ()) -> Benchmark:
     """The benchmark of this name (`nb201`, `nbgraph:cora`), or the only one on the space of this name (`darts`).
 
-    Raises InputError with the nearest name.
+    Raises InputError with the nearest name; `others` are names that the caller knows besides.
     """
     if name in BENCHMARKS:
         return BENCHMARKS[name]
@@ -63,7 +63,7 @@ def find(name: str) -> Benchmark:
     over = [known for known in BENCHMARKS.values() if known.space == name]
     if len(over) == 1:
         return over[0]
-    raise unknown("benchmark", name, BENCHMARKS)
+    raise unknown("benchmark", name, [*BENCHMARKS, *others])
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:

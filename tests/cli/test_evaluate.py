@@ -109,6 +109,9 @@ def test_bad_input_is_told_in_one_line(cli: Any, run: str, planted: Path) -> Non
     cli.refuses("evaluate", run, "--images", "grid.png", says=["makes no images"])
     search(cli.home / "plain", planted, "random", queries=3)
     cli.refuses("evaluate", "plain", says=["no trained networks are kept there"])
+    assert cli("search", "random", "--on", planted, "--queries", 2, "--seeds", 2, "--quiet", "--out", "two").code == 0
+    cli.refuses("evaluate", "two", says=["two holds several runs", "archloom evaluate two/seed-0"])
+    cli.refuses("lineage", "two", says=["these are 2: name the folder of one of them, e.g. two/seed-0"])
 
 
 def test_the_network_of_the_fid_is_asked_for(cli: Any, generators: str) -> None:

@@ -46,9 +46,8 @@ def test_a_part_that_is_not_there_is_refused_whoever_shares_the_winners_genes(cl
     assert cli("soup", population, "--part", "network.layers.0").code == 0
 
 
-def test_of_several_runs_one_is_to_be_named(cli: Any, trained: Path) -> None:
-    line = f"search pbt_nas --on {trained} --set population=4 --set epochs=2 --set step=1 --seeds 2 --quiet --out two"
-    assert cli(*line.split()).code == 0
+def test_of_several_runs_one_is_to_be_named(cli: Any, planted: Path) -> None:
+    assert cli("search", "random", "--on", planted, "--queries", 2, "--seeds", 2, "--quiet", "--out", "two").code == 0
     cli.refuses("soup", "two", says=["two holds several runs", "archloom soup two/seed-0"])
 
 

@@ -22,6 +22,10 @@ import pytest
 
 from archloom.data.tables import Table, load_table, save_table
 
+# Tests run beside each other, and sums of floats depend on how many threads share them: PyTorch, imported later than
+# this, gets one thread in every process, as the command line gives it.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 # A busy machine is no error: the first example may wait for an import.
 hypothesis.settings.register_profile("archloom", deadline=None)
 hypothesis.settings.load_profile("archloom")

@@ -58,14 +58,6 @@ def bits(state: TrainingState) -> str:
     return digest.hexdigest()
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_the_contracts() -> None:
     assert isinstance(task(), Task)
     assert isinstance(task().begin(arch(), 0), Training)

@@ -43,14 +43,11 @@ def _applied(owner: nn.Module, edge: str, name: str, x: Tensor, stride: int = 1,
 
 @pytest.fixture(autouse=True)
 def _the_same_weights_every_time() -> Iterator[None]:
-    """Modules that a test builds itself are drawn from one seed; one thread, as the tensors are tiny."""
+    """Modules that a test builds itself are drawn from one seed."""
     torch = pytest.importorskip("torch", reason="networks need PyTorch")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

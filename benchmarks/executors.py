@@ -64,7 +64,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    what = request(4, 1, 1) if arguments.smoke else request(8, 4, 16)
+    what = request(4, 1, 1) if arguments.smoke else request(8, 2, 24)
     load = os.getloadavg()[0]
     found = {**measure(what, arguments.workers), "load_before": load}
     if arguments.json:

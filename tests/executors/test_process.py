@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,19 +38,9 @@ def factory(tmp_path: Path) -> partial[object]:
     return partial(open_evaluator, ProblemSpec(str(tmp_path / "problem.py")))
 
 
-def evaluated(executor: ProcessExecutor, genes: list[int]) -> dict[int, Result]:
-    try:
-        for number, gene in enumerate(genes):
-            executor.submit(Job(number, Proposal(Arch((gene,))), 0))
-        found = {}
-        while done := executor.wait():
-            found |= {answer.trial_id: answer.result for answer in done}
-        return found
-    finally:
-        executor.close()
-
-
-def test_a_dead_worker_is_a_failed_trial_and_the_others_are_answered(factory: partial[object], tmp_path: Path) -> None:
+def test_a_dead_worker_is_a_failed_trial_and_the_others_are_answered(
+    factory: partial[object], tmp_path: Path, evaluated: Any
+) -> None:
     found = evaluated(ProcessExecutor(factory, 2), [1, 0, 2, 3])  # type: ignore[arg-type]
     assert found[1].error == "the worker died 3 times: exit code 4, exit code 4, exit code 4"
     assert {number: result.scores for number, result in found.items() if result.ok} == {
@@ -57,12 +48,14 @@ def test_a_dead_worker_is_a_failed_trial_and_the_others_are_answered(factory: pa
     }  # fmt: skip
 
 
-def test_an_evaluator_with_shared_state_stays_in_one_worker(factory: partial[object], tmp_path: Path) -> None:
+def test_an_evaluator_with_shared_state_stays_in_one_worker(
+    factory: partial[object], tmp_path: Path, evaluated: Any
+) -> None:
     evaluated(ProcessExecutor(factory, 3, shared_state=True), [1, 2, 3, 1, 2, 3])  # type: ignore[arg-type]
     assert len(set((tmp_path / "workers").read_text().split())) == 1
 
 
-def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(tmp_path: Path) -> None:
+def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(tmp_path: Path, evaluated: Any) -> None:
     factory = partial(open_evaluator, ProblemSpec(str(tmp_path / "missing.py")))
     with pytest.raises(WorkerError, match="there is no file"):
         evaluated(ProcessExecutor(factory, 1), [1, 2])

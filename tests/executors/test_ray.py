@@ -25,7 +25,7 @@ from archloom.runs import WEIGHTS, Request, RunReport, limits_for, run_folder
 from archloom.search import Limits
 from archloom.states import StateFolder, said
 from archloom.store import Line, read_lines
-from archloom.types import Arch, Inherit, Proposal, Result
+from archloom.types import Arch, Inherit, Proposal
 
 if find_spec("ray") is None:  # importing it here would make it talkative
     pytest.skip("evaluating on Ray needs the extra ray", allow_module_level=True)
@@ -73,20 +73,8 @@ def factory(tmp_path: Path) -> partial[Any]:
     return partial(open_evaluator, ProblemSpec(str(tmp_path / "problem.py")))
 
 
-def evaluated(executor: RayExecutor, genes: list[int]) -> dict[int, Result]:
-    try:
-        for number, gene in enumerate(genes):
-            executor.submit(Job(number, Proposal(Arch((gene,))), 0))
-        found = {}
-        while done := executor.wait():
-            found |= {answer.trial_id: answer.result for answer in done}
-        return found
-    finally:
-        executor.close()
-
-
 def test_a_job_whose_worker_dies_is_tried_three_times_and_the_others_are_answered(
-    cluster: RayCluster, factory: partial[Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    cluster: RayCluster, factory: partial[Any], tmp_path: Path, capfd: pytest.CaptureFixture[str], evaluated: Any
 ) -> None:
     found = evaluated(RayExecutor(cluster, factory), [1, 0, 4, 3])
     assert found[1].error is not None and found[1].error.startswith(
@@ -102,7 +90,7 @@ def test_a_job_whose_worker_dies_is_tried_three_times_and_the_others_are_answere
 
 @pytest.mark.usefixtures("blind")
 def test_an_evaluator_with_shared_state_stays_in_one_worker_of_one_thread(
-    cluster: RayCluster, factory: partial[Any], tmp_path: Path
+    cluster: RayCluster, factory: partial[Any], tmp_path: Path, evaluated: Any
 ) -> None:
     """And a state that is gone is its trial's failure, not the run's."""
     executor = RayExecutor(cluster, factory, shared_state=True, states=StateFolder(tmp_path / WEIGHTS))
@@ -115,14 +103,16 @@ def test_an_evaluator_with_shared_state_stays_in_one_worker_of_one_thread(
     assert worker.split()[1] == "1"
 
 
-def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(cluster: RayCluster, tmp_path: Path) -> None:
+def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(
+    cluster: RayCluster, tmp_path: Path, evaluated: Any
+) -> None:
     factory = partial(open_evaluator, ProblemSpec(str(tmp_path / "missing.py")))
     with pytest.raises(WorkerError, match=r"a Ray worker could not start: .*there is no file"):
         evaluated(RayExecutor(replace(cluster, workers=1), factory), [1, 2])
 
 
 def test_workers_that_die_while_they_start_are_nobodys_task(
-    cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evaluated: Any
 ) -> None:
     """With two attempts each: the first two workers are too many, of the next two only one dies."""
     monkeypatch.setattr(executor_module, "MAX_ATTEMPTS", 2)

@@ -38,6 +38,9 @@ SPACES: Mapping[str, Entry] = {
     "darts": Entry(
         "archloom.spaces.darts:Darts", "DARTS cells (NAS-Bench-301): a normal and a reduction cell", "numba", "bench"
     ),
+    "efficientnet_b0": Entry(
+        "archloom.spaces.efficientnet_b0:EfficientNetB0", "EfficientNet-B0's 16 layers, each of its three kinds"
+    ),
     "gan": Entry("archloom.spaces.gan:Gan", "PBT-NAS's Gan: three generator cells beside AutoGAN's discriminator"),
     "gan_hard": Entry("archloom.spaces.gan:GanHard", "PBT-NAS's GanHard: generator, latent projections, discriminator"),
     "mnasnet": Entry("archloom.spaces.mnasnet:Mnasnet", "MnasNet-like: 7 blocks x expansion, kernel, layers, SE"),
@@ -46,6 +49,7 @@ SPACES: Mapping[str, Entry] = {
     ),
     "nb201": Entry("archloom.spaces.nb201:Nb201", "NAS-Bench-201 cells: 6 edges, 5 operations"),
     "nbgraph": Entry("archloom.spaces.nbgraph:NbGraph", "NAS-Bench-Graph: trees of 4 graph-network layers"),
+    "proxyless": Entry("archloom.spaces.proxyless:Proxyless", "ProxylessNAS: 21 layers x kernel, expansion, or none"),
     "table": Entry("archloom.spaces.table:TableSpace", "the plain choices of any table"),
 }
 
@@ -58,6 +62,9 @@ STRATEGIES: Mapping[str, Entry] = {
     "searl": Entry("archloom.strategies.searl:Searl", "a population that trains and mutates, as SEARL's does"),
     "random_population": Entry(
         "archloom.strategies.random_population:RandomPopulation", "random networks trained in a population's chunks"
+    ),
+    "ga_nas": Entry(
+        "archloom.strategies.ga_nas:GaNas", "GA-NAS: a generator learns to draw the best graphs", "torch", "train"
     ),
     "cadam": Entry("archloom.strategies.cadam:Cadam", "CADAM: a DDPG agent over architecture parameters"),
 }

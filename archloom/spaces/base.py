@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from operator import contains
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError, NoArchitectureError
+from archloom.spaces.graphs import Chain, Graph, Growth
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -184,7 +186,8 @@ class Categorical:
 
     `options` maps a choice's name to the names of its options, in the order of the genes. Texts read
     `kernel=3, width=64`. Neighbours differ in exactly one choice; alpha has a row per choice and a column per option,
-    rows with fewer options than the widest use the first columns only.
+    rows with fewer options than the widest use the first columns only. As a graph it is a chain with a vertex per
+    choice.
     """
 
     name = "table"
@@ -283,6 +286,25 @@ class Categorical:
         matrix = np.zeros(self.alpha_shape, dtype=np.float32)
         matrix[np.arange(len(arch.genes)), np.array(self.indices(arch), dtype=np.int64)] = 1.0
         return matrix
+
+    @cached_property
+    def _chain(self) -> Chain:
+        return Chain(self.gene_names, self.options)
+
+    @property
+    def graph_labels(self) -> tuple[str, ...]:
+        """What a vertex of `to_graph` can be."""
+        return self._chain.labels
+
+    def to_graph(self, arch: Arch) -> Graph:
+        return self._chain.graph(self.indices(arch))
+
+    def from_graph(self, graph: Graph) -> Arch:
+        return Arch(self._chain.genes(graph))
+
+    def growth(self) -> Growth:
+        """Any combination of options can be drawn."""
+        return self._chain.growth()
 
     def choices(self, arch: Arch) -> dict[str, object]:
         """The chosen options by name, with the values that the space was made from."""

@@ -1,14 +1,25 @@
-"""Architectures as labelled directed graphs: what graph generators and graph networks work on."""
+"""Architectures as labelled directed graphs: what graph generators and graph networks work on.
+
+A space shows its architectures as graphs (`HasGraph`) and may say how such a graph is drawn, vertex after vertex
+(`HasGrowth`). Decisions that follow from the others (an operation that may only stand here, an edge that must be there)
+are part of the growth, so that whoever draws decides what is open and nothing else.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archloom.errors import InputError
 from archloom.types import Arch
+
+Bools = NDArray[np.bool_]
+OPEN = -1
+"""The label of a vertex that is not drawn yet, or not there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +33,73 @@ class Graph:
     adjacency: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A batch of graphs that are being drawn: `labels` (B, V), `OPEN` where there is no vertex; `adjacency` (B, V, V).
+
+    Both are changed in place as decisions are made.
+    """
+
+    labels: NDArray[np.int64]
+    adjacency: NDArray[np.uint8]
+
+    @classmethod
+    def begin(cls, template: Graph, count: int) -> Drawn:
+        """`count` copies of what is there before the first decision."""
+        return cls(np.tile(template.labels, (count, 1)), np.tile(template.adjacency, (count, 1, 1)))
+
+    def graphs(self) -> list[Graph]:
+        """Each graph without the vertices that are not there."""
+        found = []
+        for labels, adjacency in zip(self.labels, self.adjacency, strict=True):
+            there = np.flatnonzero(labels != OPEN)
+            found.append(Graph(labels[there], adjacency[np.ix_(there, there)]))
+        return found
+
+
+@dataclass(frozen=True)
+class Step:
+    """One vertex is drawn: its label, then for each of `sources`, in order, whether it leads to the vertex."""
+
+    vertex: int
+    sources: tuple[int, ...] = ()
+
+
+class Growth(Protocol):
+    """How the graphs of a space are drawn.
+
+    `template` has all V vertices: those that are always the same with their labels, the others `OPEN`, and the edges
+    that are always there. At a step all vertices before the step's are there, unless their label is `OPEN` even then
+    (a graph with fewer vertices).
+    """
+
+    @property
+    def template(self) -> Graph: ...
+
+    @property
+    def steps(self) -> Sequence[Step]: ...
+
+    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+        """(B, L) which labels the vertex of a step may have; a row of none: there is nothing more to decide."""
+        ...
+
+    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+        """(B, 2) whether the edge from a step's source number `place` may be absent, and whether it may be there.
+
+        The vertex's label and the edges from sources before are in `drawn` already. Exactly one: it is decided; none:
+        there is no such vertex.
+        """
+        ...
+
+
 @runtime_checkable
 class HasGraph(Protocol):
     """A space whose architectures are graphs."""
 
-    graph_labels: tuple[str, ...]
-    """What a vertex can be."""
+    @property
+    def graph_labels(self) -> tuple[str, ...]:
+        """What a vertex can be."""
+        ...
 
     def to_graph(self, arch: Arch) -> Graph:
         """The graph of `arch`."""
@@ -36,3 +108,106 @@ class HasGraph(Protocol):
     def from_graph(self, graph: Graph) -> Arch:
         """The architecture of a graph; InputError for one that the space cannot hold."""
         ...
+
+
+@runtime_checkable
+class HasGrowth(HasGraph, Protocol):
+    """A space whose graphs can be drawn step by step. The graph of a canonical architecture can be, exactly."""
+
+    def growth(self) -> Growth:
+        """How; the same at every call."""
+        ...
+
+
+class FixedGrowth:
+    """Growth of graphs that differ in labels alone: which labels a vertex may have does not depend on the others.
+
+    `options` maps each open vertex of `template` to the labels that it may have, of `labels` in all.
+    """
+
+    def __init__(self, template: Graph, options: dict[int, Sequence[int]], labels: int) -> None:
+        self.template = template
+        self.steps: Sequence[Step] = tuple(Step(vertex) for vertex in options)
+        self._masks = np.zeros((len(options), labels), dtype=bool)
+        for mask, allowed in zip(self._masks, options.values(), strict=True):
+            mask[list(allowed)] = True
+
+    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+        return np.tile(self._masks[step], (len(drawn.labels), 1))
+
+    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+        raise IndexError("a graph of fixed edges has no edge to decide")
+
+
+# -- choices as a chain -------------------------------------------------------------------------------------------
+
+
+class Chain:
+    """Independent choices as a chain of vertices, one a choice: its label is the option that was chosen."""
+
+    def __init__(self, names: Sequence[str], options: Sequence[Sequence[str]]) -> None:
+        self.labels = tuple(f"{name}={text}" for name, texts in zip(names, options, strict=True) for text in texts)
+        self.sizes = np.array([len(texts) for texts in options])
+        self.offsets = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+        self._edges = np.eye(len(options), k=1, dtype=np.uint8)
+
+    def graph(self, genes: Sequence[int]) -> Graph:
+        return Graph(np.array(genes, dtype=np.int64) + self.offsets, self._edges.copy())
+
+    def genes(self, graph: Graph) -> tuple[int, ...]:
+        """The choices of a graph; InputError for any that is not such a chain."""
+        labels, adjacency = np.asarray(graph.labels), np.asarray(graph.adjacency)
+        if labels.shape != self.sizes.shape or labels.dtype.kind not in "iu":
+            raise InputError(
+                f"graph with labels of shape {labels.shape} and type {labels.dtype}: expected {len(self.sizes)} whole "
+                "numbers, one for each choice"
+            )
+        if not np.array_equal(adjacency, self._edges):
+            raise InputError("graph: expected a chain, with an edge from each vertex to the next and no other")
+        found = labels - self.offsets
+        for gene in np.flatnonzero((found < 0) | (found >= self.sizes)).tolist():
+            low = int(self.offsets[gene])
+            raise InputError(
+                f"graph: vertex {gene} has label {labels[gene]}: expected {low} to {low + int(self.sizes[gene]) - 1}, "
+                "the options of its choice"
+            )
+        return tuple(found.tolist())
+
+    def growth(self) -> FixedGrowth:
+        """Every combination can be drawn."""
+        template = Graph(np.full(len(self.sizes), OPEN, dtype=np.int64), self._edges)
+        starts = zip(self.offsets.tolist(), self.sizes.tolist(), strict=True)
+        options = {gene: range(start, start + size) for gene, (start, size) in enumerate(starts)}
+        return FixedGrowth(template, dict(options), len(self.labels))
+
+
+class RowsGrowth:
+    """Growth of chains that end in one of the `rows` (n, genes) of a table: what no row goes on with is not legal."""
+
+    def __init__(self, chain: Chain, rows: NDArray[np.integer[Any]]) -> None:
+        whole = chain.growth()
+        self.template, self.steps = whole.template, whole.steps
+        self._offsets = chain.offsets
+        # A trie: `_next[gene]` (prefixes, options) is the number of the longer prefix, -1 where no row has it.
+        self._next: list[NDArray[np.int64]] = []
+        prefixes = np.zeros(len(rows), dtype=np.int64)
+        for gene, size in enumerate(chain.sizes.tolist()):
+            codes, longer = np.unique(prefixes * size + rows[:, gene], return_inverse=True)
+            table = np.full((int(prefixes.max()) + 1) * size, -1, dtype=np.int64)
+            table[codes] = np.arange(len(codes))
+            self._next.append(table.reshape(-1, size))
+            prefixes = longer
+        self._width = len(chain.labels)
+
+    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+        prefixes = np.zeros(len(drawn.labels), dtype=np.int64)
+        for gene in range(step):
+            prefixes = self._next[gene][prefixes, drawn.labels[:, gene] - self._offsets[gene]]
+        mask = np.zeros((len(prefixes), self._width), dtype=bool)
+        start = int(self._offsets[step])
+        legal = self._next[step][prefixes] >= 0
+        mask[:, start : start + legal.shape[1]] = legal
+        return mask
+
+    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+        raise IndexError("a chain has no edge to decide")

@@ -7,13 +7,9 @@ to three layers a block and four in block 5 alone; here every block may have fou
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from importlib.resources import files
 from itertools import product
-from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,14 +18,12 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.mbconv import THOP, Chain, Frame, Places, build, costs, genes_of, side_of, source
 from archloom.spaces.table import TableSpace
 from archloom.types import Arch
 
 if TYPE_CHECKING:
     from torch import nn
-
-STEM, HEAD, CLASSES = 32, 1280, 1000
-"""Channels after the first and the last convolution, and ImageNet's classes."""
 
 WIDTHS = (16, 24, 40, 80, 112, 192, 320)
 """Channels after each block."""
@@ -58,32 +52,10 @@ _FITTING: Mapping[str, tuple[str, Callable[[int], bool]]] = {
 }
 """What the options of each choice can be, in words and as a test."""
 
-_SIZES = tuple(len(values) for values in CHOICES.values())
 _TEXT = re.compile(r"e([0-9]+)_k([0-9]+)_l([0-9]+)_se([0-9]+)")
 _SHAPE = "e6_k3_l2_se1"
 
-_EXPORT = '''"""An Accel-NASBench (MnasNet-like) network, found with archloom.
-
-{arch}
-{found_by}
-
-    from FILE import make_network
-
-    network = make_network(seed=0, classes=1000)
-"""
-
-{code}
-
-BLOCKS_FOUND: list[Block] = [
-{blocks}
-]
-"""Expansion, kernel, layers and squeeze-excitation of each block."""
-
-
-def make_network(seed: int = 0, classes: int = 1000) -> MnasNetwork:
-    """The network with freshly drawn weights, for images of shape (B, 3, H, W)."""
-    return MnasNetwork(BLOCKS_FOUND, seed, classes)
-'''
+FRAME = Frame(stem=32, head=1280, activation="silu")
 
 
 class Mnasnet(TableSpace):
@@ -128,30 +100,27 @@ class Mnasnet(TableSpace):
         return [f"e{e}_k{k}_l{layers}_se{int(se)}" for e, k, layers, se in self.blocks(arch)]
 
     def blocks(self, arch: Arch) -> list[tuple[int, int, int, bool]]:
-        """Expansion, kernel, layers and squeeze-excitation of each block: what `MnasNetwork` is built from.
-
-        InputError for genes that are no options.
-        """
+        """Expansion, kernel, layers and squeeze-excitation of each block; InputError for genes that are no options."""
         numbers = [int(texts[i]) for texts, i in zip(self.options, self.indices(arch), strict=True)]
         return [(e, k, layers, bool(se)) for e, k, layers, se in zip(*(numbers[i::4] for i in range(4)), strict=True)]
 
+    def stages_of(self, arch: Arch) -> list[Chain]:
+        """The layers of each block: what `MbconvNetwork` is built from."""
+        return [_chain(block, *choices) for block, choices in enumerate(self.blocks(arch))]
+
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The benchmark's ImageNet network (1000 classes)."""
-        from archloom.nets.mnasnet import MnasNetwork
-
-        return MnasNetwork(self.blocks(arch), seed=seed)
+        return build(self.stages_of(arch), FRAME, seed)
 
     def source(self, arch: Arch, found_by: str) -> str:
-        """`archloom/nets/mnasnet.py` with these blocks filled in: a file that needs PyTorch only."""
-        network = (files("archloom") / "nets" / "mnasnet.py").read_text(encoding="utf-8")
-        code = network.partition('"""\n\n')[2]
-        blocks = "\n".join(f"    {block}," for block in self.blocks(arch))
-        return _EXPORT.format(arch=self.format(arch), found_by=found_by, code=code, blocks=blocks)
+        """The network as a file that needs PyTorch only."""
+        title = "An Accel-NASBench (MnasNet-like) network"
+        return source(self.stages_of(arch), FRAME, title, self.format(arch), found_by)
 
     def drawing(self, arch: Arch) -> Drawing:
         """A chain: nodes are the channels between blocks, edges the blocks."""
         edges = [DrawnEdge(block, block + 1, label) for block, label in enumerate(self.labels(arch))]
-        return Drawing(tuple(str(width) for width in (STEM, *WIDTHS)), tuple(edges))
+        return Drawing(tuple(str(width) for width in (FRAME.stem, *WIDTHS)), tuple(edges))
 
 
 def _check_option(gene: str, text: str) -> None:
@@ -162,8 +131,18 @@ def _check_option(gene: str, text: str) -> None:
         raise InputError(f"mnasnet option {gene}={text!r}: expected {wanted}")
 
 
+def _chain(block: int, expansion: int, kernel: int, layers: int, gated: bool) -> Chain:
+    """The layers of a block; the first has its stride."""
+    return tuple((WIDTHS[block], expansion, kernel, 1 if layer else STRIDES[block], gated) for layer in range(layers))
+
+
 # -- counts -------------------------------------------------------------------------------------------------------
-# Both counts are sums over blocks, because a block's input and output do not depend on the other blocks' genes.
+
+_PLACES: Places = tuple(
+    tuple(_chain(block, e, k, layers, bool(se)) for e, k, layers, se in product(*CHOICES.values()))
+    for block in range(BLOCKS)
+)
+"""What each block can be, in the order of its four genes, the last of which varies fastest."""
 
 
 def parameters(genes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
@@ -171,7 +150,7 @@ def parameters(genes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
 
     InputError for genes of another shape or type, or that are no options.
     """
-    return _sums(genes, *_costs(224)[0])
+    return _counts(genes, 224, 0)
 
 
 def macs(genes: NDArray[np.integer[Any]], resolution: int = 224) -> NDArray[np.int64]:
@@ -181,76 +160,13 @@ def macs(genes: NDArray[np.integer[Any]], resolution: int = 224) -> NDArray[np.i
     the classifier is 1, batch normalisation 4 a value, an average over p values p + 1; activations and the gates'
     products are free. At 224 pixels, the benchmark's resolution, these are its table's `macs_m`.
     """
-    try:
-        side = index(resolution)
-    except TypeError:
-        side = 0
-    if side < 1:
-        raise InputError(f"resolution {resolution!r}: expected a whole number of at least 1 pixel, e.g. 224")
-    return _sums(genes, *_costs(side)[1])
+    return _counts(genes, side_of(resolution), 1)
 
 
-def _sums(genes: NDArray[np.integer[Any]], base: int, table: NDArray[np.int64]) -> NDArray[np.int64]:
-    try:
-        rows = np.atleast_2d(np.asarray(genes))
-    except ValueError as error:
-        raise InputError(f"genes in rows of different lengths: expected integers (n, {len(OPTIONS)})") from error
-    if rows.ndim != 2 or rows.shape[1] != len(OPTIONS) or rows.dtype.kind not in "iu":
-        raise InputError(
-            f"genes of shape {np.shape(genes)} and type {rows.dtype}: expected integers (n, {len(OPTIONS)})"
-        )
-    digits = rows.astype(np.int64).reshape(-1, BLOCKS, len(_SIZES))
-    wrong = np.argwhere((digits < 0) | (digits >= _SIZES))
-    if len(wrong):
-        row, block, choice = wrong[0].tolist()
-        raise InputError(
-            f"gene block{block}.{tuple(CHOICES)[choice]} of row {row} is {digits[row, block, choice]}: "
-            f"expected the index of one of its {_SIZES[choice]} options"
-        )
-    codes = np.ravel_multi_index(tuple(np.moveaxis(digits, 2, 0)), _SIZES)
-    counts: NDArray[np.int64] = base + table[np.arange(BLOCKS), codes].sum(axis=1)
+def _counts(genes: NDArray[np.integer[Any]], resolution: int, which: int) -> NDArray[np.int64]:
+    sizes = [len(values) for values in OPTIONS.values()]
+    digits = genes_of(genes, tuple(OPTIONS), sizes).reshape(-1, BLOCKS, len(CHOICES))
+    codes = np.ravel_multi_index(tuple(np.moveaxis(digits, 2, 0)), sizes[: len(CHOICES)])
+    base, table = costs(FRAME, _PLACES, resolution, THOP)
+    counts: NDArray[np.int64] = base[which] + table[np.arange(BLOCKS), codes, which].sum(axis=1)
     return counts
-
-
-Count = tuple[int, int]
-"""Parameters, and operations for one image."""
-
-
-@lru_cache(maxsize=16)
-def _costs(resolution: int) -> tuple[tuple[int, NDArray[np.int64]], tuple[int, NDArray[np.int64]]]:
-    """For parameters and for operations: the count of stem and head, and of each block (7, 48) by its options."""
-    side = math.ceil(resolution / 2)
-    base, counts, c_in = [_conv(3, STEM, 3, side)], [], STEM
-    for c_out, stride in zip(WIDTHS, STRIDES, strict=True):
-        counts.append([_block(c_in, c_out, stride, side, *options) for options in product(*CHOICES.values())])
-        side, c_in = math.ceil(side / stride), c_out
-    base += [_conv(c_in, HEAD, 1, side), (0, HEAD * (side**2 + 1)), (HEAD * CLASSES + CLASSES, HEAD * CLASSES)]
-    table = np.moveaxis(np.array(counts, dtype=np.int64), 2, 0)
-    return (_sum(base)[0], table[0]), (_sum(base)[1], table[1])
-
-
-def _block(c_in: int, c_out: int, stride: int, side: int, expansion: int, kernel: int, layers: int, se: int) -> Count:
-    first = _layer(c_in, c_out, stride, side, expansion, kernel, se)
-    other = _layer(c_out, c_out, 1, math.ceil(side / stride), expansion, kernel, se)
-    return _sum([first, *[other] * (layers - 1)])
-
-
-def _layer(c_in: int, c_out: int, stride: int, side: int, expansion: int, kernel: int, se: int) -> Count:
-    inner, after, squeezed = expansion * c_in, math.ceil(side / stride), c_in // 4
-    counts = [_conv(1, inner, kernel, after), _conv(inner, c_out, 1, after)]
-    if expansion > 1:
-        counts.append(_conv(c_in, inner, 1, side))
-    if se:
-        products = 2 * inner * squeezed
-        counts.append((products + inner + squeezed, products + inner * (after**2 + 1)))
-    return _sum(counts)
-
-
-def _conv(fan: int, c_out: int, kernel: int, side: int) -> Count:
-    """A convolution with `fan` input channels for each output, and its batch normalisation; `side` is the output's."""
-    weights = fan * c_out * kernel**2
-    return weights + 2 * c_out, (weights + 4 * c_out) * side**2
-
-
-def _sum(counts: Sequence[Count]) -> Count:
-    return sum(parameters for parameters, _ in counts), sum(operations for _, operations in counts)

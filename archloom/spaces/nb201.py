@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError, unknown
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.graphs import OPEN, FixedGrowth, Graph, Growth
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -36,6 +37,24 @@ _PARAMETERS = {"nor_conv_1x1": 28_000, "nor_conv_3x3": 243_040}  # of one edge i
 _MACS = {"nor_conv_1x1": 3_932_160, "nor_conv_3x3": 35_389_440}
 
 _TEXT = re.compile(r"^\|([^|~]+)~0\|\+\|([^|~]+)~0\|([^|~]+)~1\|\+\|([^|~]+)~0\|([^|~]+)~1\|([^|~]+)~2\|$")
+
+_VERTICES = len(EDGES) + 2
+"""Of a cell as a graph with operations on vertices: the input, one for each edge, the output."""
+
+
+def _line_graph() -> NDArray[np.uint8]:
+    """(8, 8): vertex 1 + e is the operation of edge e; it reads what ends where the edge begins."""
+    adjacency = np.zeros((_VERTICES, _VERTICES), dtype=np.uint8)
+    for edge, (source, target) in enumerate(EDGES, start=1):
+        if source == 0:
+            adjacency[0, edge] = 1
+        for other, (begin, _) in enumerate(EDGES, start=1):
+            adjacency[edge, other] = begin == target
+        adjacency[edge, -1] = target == 3
+    return adjacency
+
+
+_ADJACENCY = _line_graph()
 
 _ZERO = frozenset({"none"})
 _IDENTITY = frozenset({"skip_connect"})
@@ -94,6 +113,8 @@ class Nb201(Categorical):
             raise InputError(f"nb201 genes {', '.join(given)}: expected {', '.join(GENES)}")
         super().__init__(given)
         self._merge = canonical
+        self._operations = tuple(dict.fromkeys(text for texts in self.options for text in texts))
+        self._labels = {operation: label for label, operation in enumerate(self._operations, start=2)}
         self._representatives: dict[str, Arch] = {}
 
     @property
@@ -143,6 +164,42 @@ class Nb201(Categorical):
     def operations(self, arch: Arch) -> list[str]:
         """The operation of each edge, in the order of `EDGES`."""
         return [texts[i] for texts, i in zip(self.options, self.indices(arch), strict=True)]
+
+    @property
+    def graph_labels(self) -> tuple[str, ...]:
+        """Input, output, then the operations."""
+        return ("input", "output", *self._operations)
+
+    def to_graph(self, arch: Arch) -> Graph:
+        """The cell with operations on vertices: its edges become vertices 1 to 6, between the input and the output.
+
+        The vertex of an edge reads those of all edges that end where it begins. `none` stays a vertex, so that the
+        graph says exactly what the cell is.
+        """
+        labels = [self._labels[operation] for operation in self.operations(arch)]
+        return Graph(np.array([0, *labels, 1], dtype=np.int64), _ADJACENCY.copy())
+
+    def from_graph(self, graph: Graph) -> Arch:
+        labels, adjacency = np.asarray(graph.labels), np.asarray(graph.adjacency)
+        if labels.shape != (_VERTICES,) or labels.dtype.kind not in "iu" or not np.array_equal(adjacency, _ADJACENCY):
+            raise InputError(
+                f"graph with labels of shape {labels.shape} and type {labels.dtype} and adjacency of shape "
+                f"{adjacency.shape}: expected {_VERTICES} whole numbers, and the edges that `to_graph` of any cell has"
+            )
+        inner = labels[1:-1]
+        if labels[0] != 0 or labels[-1] != 1 or ((inner < 2) | (inner >= len(self.graph_labels))).any():
+            raise InputError(
+                f"graph with labels {labels.tolist()}: expected 0 (input), six of 2 to {len(self.graph_labels) - 1}, "
+                "then 1 (output)"
+            )
+        names = (self.graph_labels[label] for label in inner.tolist())
+        return Arch(tuple(self.option_index(gene, name) for gene, name in enumerate(names)))
+
+    def growth(self) -> Growth:
+        """One operation after another, edges in the order of `EDGES`."""
+        template = np.array([0, *[OPEN] * len(EDGES), 1], dtype=np.int64)
+        options = {1 + gene: [self._labels[text] for text in texts] for gene, texts in enumerate(self.options)}
+        return FixedGrowth(Graph(template, _ADJACENCY), dict(options), len(self.graph_labels))
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The benchmark's CIFAR network around this cell (16 channels, 3 x 5 cells, 10 classes)."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical
+from archloom.spaces.graphs import Growth, RowsGrowth
 from archloom.types import Arch
 
 _MORE = 0.25
@@ -25,19 +26,20 @@ class TableSpace(Categorical):
     A table that holds every combination is a `Categorical` space. One that holds a sample is searched within the
     sample: random draws are rows; neighbours are the rows with the fewest genes different; a mutant is the row nearest
     to a plain mutant; alpha stands for the row whose entries have the largest sum (on a complete table that is the
-    row-wise arg-max).
+    row-wise arg-max). Without `rows` it is every combination.
     """
 
-    def __init__(self, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]]) -> None:
+    def __init__(self, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]] | None = None) -> None:
         super().__init__(options)
-        self._complete = len(rows) == math.prod(self.sizes.tolist())
-        self._rows = np.ascontiguousarray(rows)
-        self._index = {} if self._complete else {genes: row for row, genes in enumerate(map(tuple, rows.tolist()))}
+        given = np.empty((0, len(self.sizes)), np.intp) if rows is None else rows
+        self._complete = rows is None or len(rows) == math.prod(self.sizes.tolist())
+        self._rows = np.ascontiguousarray(given)
+        self._index = {} if self._complete else {genes: row for row, genes in enumerate(map(tuple, given.tolist()))}
         self._groups = [] if self._complete else _grouped(self._rows, self.sizes.tolist())
 
     @classmethod
     def for_table(
-        cls, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]], **settings: Any
+        cls, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]] | None, **settings: Any
     ) -> TableSpace:
         return cls(options, rows, **settings)
 
@@ -84,6 +86,10 @@ class TableSpace(Categorical):
         if alpha.shape != self.alpha_shape:
             raise InputError(f"alpha of shape {alpha.shape}: expected {self.alpha_shape}")
         return self._row(int(self._sums(alpha).argmax()))
+
+    def growth(self) -> Growth:
+        """In a sparse table only its rows can be drawn."""
+        return super().growth() if self._complete else RowsGrowth(self._chain, self._rows)
 
     def _row(self, index: int) -> Arch:
         return Arch(tuple(self._rows[index].tolist()))

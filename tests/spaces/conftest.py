@@ -39,3 +39,34 @@ def exported() -> Exported:
         return ours, made
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def counted() -> Callable[..., int]:
+    """The operations of a network for an image of a shape (C, H, W), from the shapes that pass through its layers.
+
+    Multiply-adds of convolutions and linear layers, `norm` for each normalised value, and `average` for each addition
+    and division of an average. Networks on the device "meta" are enough.
+    """
+    torch = pytest.importorskip("torch", reason="networks need the extra train")
+
+    def count(network: Any, image: Sequence[int], norm: int = 0, average: int = 0) -> int:
+        rules: dict[type, Callable[[Any, Any, Any], int]] = {
+            torch.nn.Conv2d: lambda layer, given, out: out.numel() * layer.weight[0].numel(),
+            torch.nn.Linear: lambda layer, given, out: layer.weight.numel(),
+            torch.nn.BatchNorm2d: lambda layer, given, out: norm * out.numel(),
+            torch.nn.AdaptiveAvgPool2d: lambda layer, given, out: average * (given[0].numel() + out.numel()),
+        }
+        found: list[int] = []
+        hooks = [
+            module.register_forward_hook(lambda layer, given, out: found.append(rules[type(layer)](layer, given, out)))
+            for module in network.modules()
+            if type(module) in rules
+        ]
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, *image))
+        for hook in hooks:
+            hook.remove()
+        return sum(found)
+
+    return count

@@ -241,6 +241,36 @@ def test_the_benchmarks_table_opens_as_this_space(data_dir: Path, accel_table: T
 # -- networks -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("resolution", [32, 75])
+def test_the_formulas_count_what_is_built(counted: Callable[..., int], resolution: int) -> None:
+    """The smallest and the largest network, and a few between."""
+    torch = pytest.importorskip("torch", reason="networks need the extra train")
+    genes = np.concatenate([np.zeros((1, 28), int), SPACE.sizes[None] - 1, ROWS[:4]])
+    with torch.device("meta"):  # shapes are enough to count
+        networks = [SPACE.build(Arch(tuple(row)), seed=0) for row in genes.tolist()]
+        found = [counted(network, (3, resolution, resolution), norm=4, average=1) for network in networks]
+    assert found == macs(genes, resolution).tolist()
+    assert [sum(p.numel() for p in network.parameters()) for network in networks] == parameters(genes).tolist()
+
+
+def test_a_built_network_has_the_counts_of_the_benchmark(accel_table: Table, counted: Callable[..., int]) -> None:
+    torch = pytest.importorskip("torch", reason="networks need the extra train")
+    for row in seeds.stream(1, "test").choice(len(accel_table), size=3, replace=False).tolist():
+        with torch.device("meta"):
+            network = SPACE.build(Arch(tuple(accel_table.genes[row].tolist())), seed=0)
+            found = counted(network, (3, 224, 224), norm=4, average=1)
+        assert np.float32(found / 1e6) == accel_table.metric("macs_m")[row]
+        parameters_m = sum(p.numel() for p in network.parameters()) / 1e6
+        assert np.float32(parameters_m) == accel_table.metric("params_m")[row]
+
+
+def test_a_block_is_a_stage_whose_first_layer_has_the_stride() -> None:
+    stages = SPACE.stages_of(SPACE.parse(EFFICIENT))
+    assert stages[0] == ((16, 1, 3, 1, True),)
+    assert stages[1] == ((24, 6, 3, 2, True), (24, 6, 3, 1, True))
+    assert [len(stage) for stage in stages] == [1, 2, 2, 3, 3, 4, 1]
+
+
 def test_the_source_is_a_file_that_builds_the_same_network(exported: Any) -> None:
     arch = SPACE.parse("e1_k3_l1_se0-e4_k3_l1_se1-e1_k5_l2_se0-e1_k3_l1_se1-e1_k3_l1_se0-e1_k5_l1_se1-e1_k3_l1_se0")
     exported(SPACE, arch, (1, 3, 40, 40))

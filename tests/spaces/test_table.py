@@ -23,6 +23,10 @@ def complete() -> TableSpace:
     return TableSpace(OPTIONS, ALL)
 
 
+def without_rows() -> TableSpace:
+    return TableSpace.for_table(OPTIONS, None)
+
+
 def sparse() -> TableSpace:
     return TableSpace.for_table(OPTIONS, ALL[::3])
 
@@ -54,7 +58,7 @@ class OnlyTheNearest(TableSpace):
         return near[int(rng.integers(len(near)))]
 
 
-@pytest.mark.parametrize("make", [complete, sparse, lonely, islands])
+@pytest.mark.parametrize("make", [complete, without_rows, sparse, lonely, islands])
 def test_contract(make: type[TableSpace]) -> None:
     check_space(make)
 

@@ -6,6 +6,7 @@ reduction cell. No edge joins the two parts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 from archloom.spaces.darts.encoding import FIRST_OPERATION, LABELS, VERTICES, encode, sum_vertex
 from archloom.spaces.darts.genotypes import CELLS, NODES, SHAPE, Genotypes, canonical, explain
-from archloom.spaces.graphs import Graph
+from archloom.spaces.graphs import OPEN, Bools, Drawn, Graph, Step
 
 SIZE = len(CELLS) * VERTICES
 _UPPER = np.triu_indices(VERTICES, 1)
@@ -61,6 +62,40 @@ def genotype_of_graph(graph: Graph) -> Genotypes:
         raise InputError(f"graph: {fault}")
     _compare(labels[order], adjacency[np.ix_(order, order)], graph_of(genotype))
     return canonical(genotype.astype(np.uint8))
+
+
+class GenotypeGrowth:
+    """The 16 operations in order, each with its source; a node's second operation reads a later source than its first.
+
+    So an architecture is drawn in exactly one way, its canonical one.
+    """
+
+    def __init__(self) -> None:
+        whole = graph_of(np.array([[[pair % 2, 0] for pair in range(2 * NODES)]] * len(CELLS), dtype=np.uint8))
+        self._vertices = np.concatenate([cell * VERTICES + _READERS for cell in range(len(CELLS))])
+        labels, adjacency = whole.labels.copy(), whole.adjacency.copy()
+        labels[self._vertices], adjacency[:, self._vertices] = OPEN, 0
+        self.template = Graph(labels, adjacency)
+        self.steps: Sequence[Step] = tuple(
+            Step(int(vertex), tuple(vertex // VERTICES * VERTICES + source for source in _SOURCES[: pair // 2 + 2]))
+            for vertex, pair in zip(self._vertices.tolist(), list(range(2 * NODES)) * len(CELLS), strict=True)
+        )
+
+    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+        mask = np.zeros((len(drawn.labels), len(LABELS)), dtype=bool)
+        mask[:, FIRST_OPERATION:] = True
+        return mask
+
+    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+        """Exactly one source: the first operation leaves a later one for the second, which reads a later one."""
+        vertex, sources = self.steps[step].vertex, self.steps[step].sources
+        chosen = drawn.adjacency[:, :, vertex].any(axis=1)
+        if step % 2:
+            earlier = drawn.adjacency[:, list(sources[place:]), vertex - 1].any(axis=1)  # not after the first's source
+            return np.stack([np.full_like(chosen, place < len(sources) - 1) | chosen, ~chosen & ~earlier], axis=1)
+        last = len(sources) - 2
+        free = np.full_like(chosen, place <= last)
+        return np.stack([chosen | (place != last), ~chosen & free], axis=1)
 
 
 def _compare(labels: NDArray[Any], adjacency: NDArray[Any], wanted: Graph) -> None:

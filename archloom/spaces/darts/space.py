@@ -25,10 +25,10 @@ from archloom.spaces.darts.genotypes import (
     random_genotypes,
     to_text,
 )
-from archloom.spaces.darts.graph import genotype_of_graph, graph_of
+from archloom.spaces.darts.graph import GenotypeGrowth, genotype_of_graph, graph_of
 from archloom.spaces.darts.moves import NEIGHBOURS, neighbours
 from archloom.spaces.drawing import Drawing, DrawnEdge
-from archloom.spaces.graphs import Graph
+from archloom.spaces.graphs import Graph, Growth
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -165,6 +165,9 @@ class Darts:
 
     def from_graph(self, graph: Graph) -> Arch:
         return to_arch(genotype_of_graph(graph))
+
+    def growth(self) -> Growth:
+        return GenotypeGrowth()
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The CIFAR-10 evaluation network at its published size: 20 cells, 36 channels, with its auxiliary head."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError, unknown
 from archloom.spaces.drawing import Drawing, DrawnEdge
-from archloom.spaces.graphs import Graph
+from archloom.spaces.graphs import Graph, Growth
 from archloom.spaces.nb101.cells import CELLS, SAMPLERS
 from archloom.spaces.nb101.codes import (
     ABSENT,
@@ -35,6 +35,7 @@ from archloom.spaces.nb101.codes import (
     pruned,
     unpack,
 )
+from archloom.spaces.nb101.growth import GRAPH_LABELS, CellGrowth
 from archloom.spaces.nb101.moves import neighbour_codes
 from archloom.types import Arch
 
@@ -98,7 +99,7 @@ class Nb101:
 
     name = "nb101"
     neighbours_are_valid = True
-    graph_labels = ("input", *LABELS, "output")
+    graph_labels = GRAPH_LABELS
 
     def __init__(
         self,
@@ -222,6 +223,9 @@ class Nb101:
             )
         edges = [int(matrix[x, y]) if y < v else 0 for x, y in PAIRS]
         return Arch((*edges, *(inner - 1).tolist(), *[ABSENT] * (VERTICES - v)))
+
+    def growth(self) -> Growth:
+        return CellGrowth()
 
     def drawing(self, arch: Arch) -> Drawing:
         """The cell as it stands."""

@@ -1,0 +1,256 @@
+"""The generator of GA-NAS: a policy that draws graphs vertex after vertex (section 3.2).
+
+At every step a k-GNN encodes the partial graph; a feed-forward softmax says which label the next vertex has; a GRU goes
+over the earlier vertices, one after another, and says of each whether it leads to the new one. A whole batch of graphs
+is drawn at once, and all of its steps are evaluated at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from archloom.nets.gnn import GraphBatch, GraphEncoder, readout
+from archloom.spaces.graphs import OPEN, Drawn, Graph, Growth
+
+_NONE = -1e9
+"""The logit of what must not be chosen."""
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """B graphs with every decision on the way, over S steps and at most P sources a step.
+
+    `chosen` (B, S) labels, `OPEN` where there was nothing to decide, and `edges` (B, S, P) are what the policy chose;
+    `drawn` is what came of it, the same unless a choice was illegal. `label_masks` (B, S, L) and `edge_masks`
+    (B, S, P, 2) are what it could choose from; `illegal` (B, S) counts its illegal choices.
+    """
+
+    drawn: Drawn
+    chosen: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    label_masks: NDArray[np.bool_]
+    edge_masks: NDArray[np.bool_]
+    illegal: NDArray[np.int64]
+
+    @classmethod
+    def begin(cls, growth: Growth, count: int, labels: int) -> Episodes:
+        """`count` episodes before the first decision; they are filled in place."""
+        steps, places = len(growth.steps), most_sources(growth)
+        return cls(
+            Drawn.begin(growth.template, count),
+            np.full((count, steps), OPEN, dtype=np.int64),
+            np.zeros((count, steps, places), dtype=np.int64),
+            np.zeros((count, steps, labels), dtype=bool),
+            np.zeros((count, steps, places, 2), dtype=bool),
+            np.zeros((count, steps), dtype=np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, rows: NDArray[np.integer[Any]]) -> Episodes:
+        drawn = Drawn(self.drawn.labels[rows], self.drawn.adjacency[rows])
+        return Episodes(drawn, *(getattr(self, field.name)[rows] for field in fields(self)[1:]))
+
+    @property
+    def live(self) -> NDArray[np.bool_]:
+        """(B, S) where there was something to decide."""
+        live: NDArray[np.bool_] = self.chosen != OPEN
+        return live
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the policy thinks of episodes: each (B, S), zero where there was nothing to decide."""
+
+    log_probs: Tensor
+    entropies: Tensor
+    values: Tensor
+
+
+class GraphPolicy(nn.Module):
+    """The generator for one space's growth, with a value network's head on the same encoder.
+
+    With `masked`, what is illegal has no probability. Without, it may be chosen, counts, and is then mended: the first
+    legal label, the edge as it must be.
+    """
+
+    def __init__(self, growth: Growth, labels: int, width: int, layers: int, masked: bool = True) -> None:
+        super().__init__()
+        self.growth = growth
+        self.masked = masked
+        self.labels = labels
+        steps, vertices = growth.steps, len(growth.template.labels)
+        self.places = most_sources(growth)
+        self.encoder = GraphEncoder(labels, vertices, width, layers)
+        self.step = nn.Embedding(len(steps), width)
+        self.trunk = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU())
+        self.label_head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, labels))
+        self.value_head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+        if self.places:
+            self.label = nn.Embedding(labels, width)
+            self.begin = nn.Linear(2 * width, width)
+            self.decision = nn.Embedding(3, width)  # of the source before: none, no, yes
+            self.gru = nn.GRU(2 * width, width, batch_first=True)
+            self.edge_head = nn.Linear(width, 1)
+        sources = torch.zeros(len(steps), self.places, dtype=torch.int64)
+        for row, step in enumerate(steps):
+            sources[row, : len(step.sources)] = torch.tensor(step.sources, dtype=torch.int64)
+        before = torch.arange(vertices) < torch.tensor([step.vertex for step in steps]).unsqueeze(1)  # (S, V)
+        self.sources: Tensor
+        self.before: Tensor
+        self.register_buffer("sources", sources, persistent=False)
+        self.register_buffer("before", before, persistent=False)
+
+    # -- drawing --------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def draw(self, count: int, rng: np.random.Generator, temperature: float = 1.0) -> Episodes:
+        """`count` graphs; a temperature above 1 flattens the policy."""
+        episodes = Episodes.begin(self.growth, count, self.labels)
+        for at, step in enumerate(self.growth.steps):
+            legal = self.growth.label_mask(episodes.drawn, at)
+            live = legal.any(axis=1)
+            if not live.any():
+                break
+            states, context = self._encode(self._partial(episodes.drawn, at), torch.full((count,), at))
+            episodes.label_masks[:, at] = self._open(legal)
+            labels = _pick(self._label_logits(context, episodes.label_masks[:, at]), rng, temperature)
+            wrong = live & ~legal[np.arange(count), labels]
+            episodes.chosen[:, at] = np.where(live, labels, OPEN)
+            episodes.illegal[:, at] = wrong
+            episodes.drawn.labels[:, step.vertex] = np.where(live, np.where(wrong, legal.argmax(axis=1), labels), OPEN)
+            if step.sources:
+                hidden = self._begin(context, torch.from_numpy(labels))
+                self._draw_edges(episodes, at, states, hidden, rng, temperature)
+        return episodes
+
+    def _draw_edges(
+        self, episodes: Episodes, at: int, states: Tensor, hidden: Tensor, rng: np.random.Generator, temperature: float
+    ) -> None:
+        """Decide the edges into the vertex of step `at`, one source after another."""
+        drawn, step = episodes.drawn, self.growth.steps[at]
+        before = torch.zeros(len(episodes), dtype=torch.int64)
+        for place, source in enumerate(step.sources):
+            legal = self.growth.edge_mask(drawn, at, place)
+            episodes.edge_masks[:, at, place] = mask = self._open(legal)
+            inputs = torch.cat([states[:, source], self.decision(before)], dim=-1).unsqueeze(1)
+            out, hidden = self.gru(inputs, hidden)
+            picked = _pick(_two(self.edge_head(out).squeeze(1), torch.from_numpy(mask)), rng, temperature)
+            there = legal.any(axis=1)
+            wrong = there & ~legal[np.arange(len(picked)), picked]
+            episodes.illegal[:, at] += wrong
+            episodes.edges[:, at, place] = np.where(there, picked, 0)
+            drawn.adjacency[:, source, step.vertex] = np.where(there, picked ^ wrong, 0)
+            before = torch.from_numpy(episodes.edges[:, at, place] + 1)
+
+    def _open(self, legal: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """What may be chosen where `legal` is legal."""
+        return legal if self.masked else np.repeat(legal.any(axis=1, keepdims=True), legal.shape[1], axis=1)
+
+    def _partial(self, drawn: Drawn, at: int) -> GraphBatch:
+        """What there is before step `at` of graphs that are drawn so far, or wholly."""
+        before = self.before[at].numpy()
+        labels = np.where(before, drawn.labels, OPEN)
+        return GraphBatch.from_arrays(labels, drawn.adjacency * before)
+
+    # -- evaluating -----------------------------------------------------------------------------------------------
+
+    def judge(self, episodes: Episodes) -> Judged:
+        """Log-probabilities, entropies and values of all steps of episodes, all at once."""
+        b, s = episodes.chosen.shape
+        before = self.before.unsqueeze(0)  # (1, S, V)
+        labels = torch.from_numpy(episodes.drawn.labels).unsqueeze(1)
+        adjacency = torch.from_numpy(episodes.drawn.adjacency.astype(np.float32)).unsqueeze(1)
+        graphs = GraphBatch(
+            torch.where(before, labels, OPEN).flatten(0, 1), (adjacency * before.unsqueeze(2)).flatten(0, 1)
+        )
+        states, context = self._encode(graphs, torch.arange(s).repeat(b))
+        live = torch.from_numpy(episodes.live).flatten()
+        chosen = torch.from_numpy(episodes.chosen).flatten().clamp(min=0)
+        logits = self._label_logits(context, episodes.label_masks.reshape(b * s, -1))
+        log_probs, entropies = _of_choice(logits, chosen)
+        if self.places:
+            more = self._judge_edges(episodes, states, context, chosen)
+            log_probs, entropies = log_probs + more[0], entropies + more[1]
+        values = self.value_head(context).squeeze(-1)
+        return Judged(*((x * live).view(b, s) for x in (log_probs, entropies, values)))
+
+    def _judge_edges(
+        self, episodes: Episodes, states: Tensor, context: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities and entropies (B*S,) of the edges of every step."""
+        b, s, p = episodes.edges.shape
+        edges = torch.from_numpy(episodes.edges).view(b * s, p)
+        before = torch.cat([torch.zeros_like(edges[:, :1]), edges[:, :-1] + 1], dim=1)
+        sources = self.sources.repeat(b, 1).unsqueeze(-1).expand(-1, -1, states.shape[-1])
+        inputs = torch.cat([states.gather(1, sources), self.decision(before)], dim=-1)  # (B*S, P, 2 * width)
+        out, _ = self.gru(inputs, self._begin(context, labels))
+        masks = torch.from_numpy(episodes.edge_masks).view(b * s, p, 2)
+        log_probs, entropies = _of_choice(_two(self.edge_head(out), masks), edges)
+        there = masks.any(dim=-1)
+        return (log_probs * there).sum(dim=1), (entropies * there).sum(dim=1)
+
+    # -- the network ----------------------------------------------------------------------------------------------
+
+    def _encode(self, graphs: GraphBatch, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """States (N, V, width) of the vertices, and what the next decision goes by (N, width)."""
+        states = self.encoder(graphs)
+        context: Tensor = self.trunk(torch.cat([readout(states, graphs), self.step(steps)], dim=-1))
+        return states, context
+
+    def _label_logits(self, context: Tensor, mask: NDArray[np.bool_]) -> Tensor:
+        logits: Tensor = self.label_head(context)
+        return logits.masked_fill(~torch.from_numpy(mask), _NONE)
+
+    def _begin(self, context: Tensor, labels: Tensor) -> Tensor:
+        """The GRU's first state (1, N, width)."""
+        hidden: Tensor = torch.tanh(self.begin(torch.cat([context, self.label(labels)], dim=-1)))
+        return hidden.unsqueeze(0)
+
+
+def most_sources(growth: Growth) -> int:
+    """P: how many edges are decided at a step, at most."""
+    return max(len(step.sources) for step in growth.steps)
+
+
+def retrace(growth: Growth, graphs: Sequence[Graph], labels: int) -> Episodes:
+    """The decisions that lead to each of `graphs`, of which there must be legal ones; `labels` as in `GraphPolicy`."""
+    episodes = Episodes.begin(growth, len(graphs), labels)
+    drawn = episodes.drawn
+    whole = GraphBatch.of(graphs, len(growth.template.labels))
+    target_labels, target = whole.labels.numpy(), whole.adjacency.numpy().astype(np.int64)
+    for at, step in enumerate(growth.steps):
+        episodes.label_masks[:, at] = legal = growth.label_mask(drawn, at)
+        episodes.chosen[:, at] = np.where(legal.any(axis=1), target_labels[:, step.vertex], OPEN)
+        drawn.labels[:, step.vertex] = episodes.chosen[:, at]
+        for place, source in enumerate(step.sources):
+            episodes.edge_masks[:, at, place] = growth.edge_mask(drawn, at, place)
+            episodes.edges[:, at, place] = drawn.adjacency[:, source, step.vertex] = target[:, source, step.vertex]
+    return episodes
+
+
+def _two(logit: Tensor, mask: Tensor) -> Tensor:
+    """Logits (..., 2) of no and yes, from yes's (..., 1)."""
+    return torch.cat([torch.zeros_like(logit), logit], dim=-1).masked_fill(~mask, _NONE)
+
+
+def _of_choice(logits: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """The log-probability of what was chosen (...), and the entropy (...), of logits (..., options)."""
+    log_probs = logits.log_softmax(dim=-1)
+    entropy = -(log_probs.exp() * log_probs.clamp(min=_NONE)).sum(dim=-1)
+    return log_probs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1), entropy
+
+
+def _pick(logits: Tensor, rng: np.random.Generator, temperature: float) -> NDArray[np.int64]:
+    """(N,) draws from logits (N, options), by the largest of logits and Gumbel noise."""
+    noisy = logits.double().numpy() / temperature + rng.gumbel(size=logits.shape)
+    picked: NDArray[np.int64] = noisy.argmax(axis=1)
+    return picked

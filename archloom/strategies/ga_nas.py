@@ -1,0 +1,250 @@
+"""GA-NAS: generative adversarial architecture search with importance sampling (paper "ga-nas", Algorithm 2).
+
+Time and again the best K of everything evaluated are the truth set, a generator is refitted to it, and what it then
+draws is evaluated. Constraints are hard: only architectures that keep them are truths.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from archloom.constraints import Criteria
+from archloom.errors import InputError
+from archloom.nets.arrays import one_thread
+from archloom.nets.ppo import Ppo
+from archloom.spaces.base import SearchSpace, is_valid
+from archloom.spaces.graphs import HasGrowth
+from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
+from archloom.strategies.refits import REFITS, REWARDS, Evidence, Settings
+from archloom.types import Arch, Proposal, Trial
+
+
+@dataclass(frozen=True)
+class GaNasOptions:
+    """Sizes are Algorithm 2's. What the paper's text at hand does not give (most of what follows) is chosen here.
+
+    initial: |X_0|, drawn at random. Published 50 (set-up 1), 100 (set-up 2).
+    batch, growth: |X_1|, and how much each X_t is larger than the one before. Published 100, 50 (200, 100).
+    top_k: K, the size of the truth set. Published 25 (50).
+    iterations: T, after which the search ends; 0: when its queries are asked. Published 10.
+    start: architectures to begin with, in X_0, as `archloom best` writes them; several are separated by ";".
+    refit: how the generator is refitted: "adversarial"; "accuracy" (no discriminator: the reward is how the latest
+        architectures stand); "likelihood" (KL in place of JS: the cross-entropy method); "random" (no generator: the
+        discriminator chooses among `pool` times as many random architectures).
+    redraws, widen: where what is drawn was evaluated before, it is drawn again, each time at a `widen` times higher
+        temperature, so many times at most; then X_t is smaller.
+    width, layers: of the k-GNNs; width also of the GRU and the heads.
+    rate, discriminator_rate: Adam's.
+    fresh: whether each iteration begins with a new discriminator.
+    rounds: how often discriminator and generator take turns in an iteration. As printed: 1.
+    pairs, pair_steps: a turn of the discriminator is so many batches of so many pairs.
+    smoothing: the label of pairs from the truth set.
+    updates, episodes: a turn of the generator is so many PPO updates on so many drawn graphs.
+    reward: of the discriminator's D: "logit" (log(D/(1-D))), "probability", "log", "minimax" (-log(1-D)).
+    masked: whether illegal choices have no probability. If they have, each costs `step_penalty` (R_step).
+    penalty: R_final for each rule of the space that a whole architecture breaks.
+    clip, entropy, value, gamma, lam, epochs, minibatch, max_norm: PPO's (see `archloom.nets.ppo.Ppo`).
+    """
+
+    initial: int = 50
+    batch: int = 25
+    growth: int = 0
+    top_k: int = 25
+    iterations: int = 0
+    start: str = ""
+    refit: Literal["adversarial", "accuracy", "likelihood", "random"] = "adversarial"
+    redraws: int = 20
+    widen: float = 1.15
+    width: int = 32
+    layers: int = 3
+    rate: float = 1e-3
+    discriminator_rate: float = 1e-3
+    fresh: bool = True
+    rounds: int = 3
+    pairs: int = 128
+    pair_steps: int = 50
+    smoothing: float = 1.0
+    updates: int = 5
+    episodes: int = 64
+    reward: Literal["logit", "probability", "log", "minimax"] = "logit"
+    masked: bool = True
+    step_penalty: float = 0.5
+    penalty: float = 5.0
+    pool: int = 20
+    clip: float = 0.2
+    entropy: float = 0.02
+    value: float = 0.5
+    gamma: float = 1.0
+    lam: float = 0.95
+    epochs: int = 4
+    minibatch: int = 64
+    max_norm: float = 5.0
+
+    def __post_init__(self) -> None:
+        whole = ("initial", "batch", "top_k", "width", "layers", "rounds", "pair_steps", "updates", "episodes", "pool")
+        for name in (*whole, "epochs", "minibatch"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        for name in ("growth", "iterations", "redraws", "entropy", "value", "step_penalty", "penalty"):
+            _require(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more")
+        for name in ("rate", "discriminator_rate", "clip", "max_norm"):
+            _require(0 < getattr(self, name) < math.inf, name, getattr(self, name), "a finite number above 0")
+        for name in ("gamma", "lam", "smoothing"):
+            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
+        _require(1 <= self.widen < math.inf, "widen", self.widen, "at least 1")
+        _require(self.pairs >= 2, "pairs", self.pairs, "at least 2")
+
+    def settings(self) -> Settings:
+        """What concerns networks and training."""
+        shared = {f.name: getattr(self, f.name) for f in fields(Settings) if f.name not in ("reward", "ppo")}
+        ppo = {f.name: getattr(self, f.name) for f in fields(Ppo) if f.name != "batch"}
+        return Settings(**shared, reward=REWARDS[self.reward], ppo=Ppo(**ppo, batch=self.minibatch))
+
+
+def _require(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise InputError(f"ga_nas option {name}={value}: expected {expected}")
+
+
+class GaNas(BaseStrategy):
+    """Algorithm 2. Everything falls at barriers: X_{t+1} is drawn when all of X_t is evaluated.
+
+    A proposal's note says its `iteration` t, and how often it came up among the first |X_t| graphs that the refitted
+    generator drew (`draws`; 0: it came of widened draws). The first of an iteration says besides: `rho`, the share of
+    the truth set in all that was evaluated; `js`, the estimated divergence of the generator from the truth set before
+    it was refitted, in nats; `known`, the earlier trials that came up again, and how often.
+    """
+
+    Options: ClassVar[type[Any]] = GaNasOptions
+    needs = (HasGrowth,)
+    options: GaNasOptions
+
+    def __init__(
+        self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: GaNasOptions | None = None
+    ) -> None:
+        super().__init__(space, criteria, rng, options)
+        o = self.options
+        self.starts = [self._start(text) for text in o.start.split(";") if text.strip()]
+        self.refit = REFITS[o.refit](space, o.settings(), rng)
+        self.iteration = -1  # of the last set that was drawn
+        self.drawn: deque[Proposal] = deque()  # of it, what is not asked for yet
+        self.waiting = 0  # asked for and not told
+        self.told: list[Trial] = []
+        self.trials: dict[str, int] = {}  # key -> place in `told`
+
+    @classmethod
+    def plan(cls, options: GaNasOptions) -> Plan:
+        """A whole set side by side, as nothing is learned in between; with T iterations, as many trials as those."""
+        o, t = options, options.iterations
+        sets = t * o.batch + o.growth * t * (t - 1) // 2
+        return Plan(trials=o.initial + sets if t else None, width=max(o.initial, o.batch))
+
+    def _start(self, text: str) -> Arch:
+        arch = self.space.parse(text.strip())
+        if not is_valid(self.space, arch):
+            raise InputError(f"ga_nas option start={text.strip()}: not valid in space {self.space.name!r}")
+        return arch
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    def propose(self) -> Proposal | None:
+        if not self.drawn and not self.waiting:
+            if self.options.iterations and self.iteration >= self.options.iterations:
+                return None
+            self.iteration += 1
+            with one_thread():
+                self.drawn.extend(self.first_set() if not self.iteration else self.next_set())
+        if not self.drawn:
+            return None
+        self.waiting += 1
+        return self.drawn.popleft()
+
+    def first_set(self) -> list[Proposal]:
+        """X_0: what was given to start with, then random architectures."""
+        unique = {self.space.key(arch): arch for arch in self.starts}
+        self._add_random(unique, max(self.options.initial, len(unique)))
+        return [Proposal(arch, note={"iteration": 0, "draws": 0}) for arch in unique.values()]
+
+    def next_set(self) -> list[Proposal]:
+        """X_t: refit the generator, and draw from it what was not evaluated before."""
+        o = self.options
+        size = o.batch + (self.iteration - 1) * o.growth
+        note: dict[str, Any] = {}
+        unique: dict[str, Arch] = {}
+        counts: Counter[str] = Counter()
+        if evidence := self.evidence():
+            divergence = self.refit.refit(evidence)
+            note = {"rho": len(evidence.truth) / len(self.told)} | ({} if divergence is None else {"js": divergence})
+            for redraw in range(1 + o.redraws):
+                archs = [arch for arch in self.refit.draw(size, o.widen**redraw) if arch is not None]
+                keys = [self.space.key(arch) for arch in archs]
+                if not redraw:
+                    counts.update(keys)
+                for key, arch in zip(keys, archs, strict=True):
+                    if key not in self.trials and len(unique) < size:
+                        unique.setdefault(key, arch)
+                if len(unique) >= size:
+                    break
+        if not unique:  # a generator that only repeats itself, or no truth to fit it to
+            self._add_random(unique, size)
+        note["known"] = {str(self.told[self.trials[key]].id): n for key, n in counts.items() if key in self.trials}
+        return [
+            Proposal(arch, note={"iteration": self.iteration, "draws": counts[key]} | (note if not at else {}))
+            for at, (key, arch) in enumerate(unique.items())
+        ]
+
+    def _add_random(self, unique: dict[str, Arch], size: int) -> None:
+        """Fill `unique` up to `size` with random architectures that are not evaluated yet, if such are found."""
+        for _ in range(size * (1 + self.options.redraws)):
+            if len(unique) >= size:
+                return
+            arch = self.draw()
+            key = self.space.key(arch)
+            if key not in self.trials:
+                unique.setdefault(key, arch)
+
+    def evidence(self) -> Evidence | None:
+        """The truth set (the best K that keep the constraints, else those nearest to it) and the latest set."""
+        good = [trial for trial in self.told if trial.result.ok]
+        if not good:
+            return None
+        results = [trial.result for trial in good]
+        standing = self.criteria.standing(results)
+        order = np.argsort(-standing, kind="stable").tolist()
+        keep = [at for at in order if self.criteria.feasible(results[at])] or order
+        latest = [at for at, trial in enumerate(good) if trial.proposal.note["iteration"] == self.iteration - 1]
+        return Evidence(
+            [good[at].proposal.arch for at in keep[: self.options.top_k]],
+            [good[at].proposal.arch for at in latest or order],
+            standing[latest or order],
+        )
+
+    # -- learning -------------------------------------------------------------------------------------------------
+
+    def learn(self, trial: Trial) -> None:
+        self.waiting -= 1
+        self.trials[self.space.key(trial.proposal.arch)] = len(self.told)
+        note = {"iteration": trial.proposal.note["iteration"]}
+        self.told.append(Trial(trial.id, Proposal(trial.proposal.arch, note=note), trial.result))
+
+    # -- state ----------------------------------------------------------------------------------------------------
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "refit": self.refit.dump(),
+            "iteration": self.iteration,
+            "drawn": [[list(proposal.arch.genes), dict(proposal.note)] for proposal in self.drawn],
+            "waiting": self.waiting,
+            "told": pack_trials(self.told),
+        }
+
+    def restore(self, own: dict[str, Any]) -> None:
+        self.refit.restore(own["refit"])
+        self.iteration, self.waiting = own["iteration"], own["waiting"]
+        self.drawn = deque(Proposal(Arch(tuple(genes)), note=note) for genes, note in own["drawn"])
+        self.told = unpack_trials(own["told"])
+        self.trials = {self.space.key(trial.proposal.arch): at for at, trial in enumerate(self.told)}

@@ -1,7 +1,8 @@
 """What a search is run on: a space with something that evaluates it, and the choice of what to optimise.
 
 `open_scenario` opens whatever `--on` names: a public benchmark, tabular (`nb201`, `nbgraph:cora`) or a surrogate
-(`nb301`), any table (`table` with a file), or a user's Python file that defines `problem = archloom.Problem(...)`.
+(`nb301`), any table (`table` with a file), a model fitted to a table (`fitted:mnasnet`), or a user's Python file that
+defines `problem = archloom.Problem(...)`.
 """
 
 from __future__ import annotations
@@ -127,23 +128,15 @@ class Problem:
         """How many architectures such a place is among: those that have the metric; None where that is unknown."""
         return None
 
+    def remarks(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
+        """What a user must know of these metrics before a search: those of selection, and those reported besides."""
+        return ()
 
-class TableProblem(Problem):
-    """A tabular benchmark."""
 
-    table: Table
-    space: TabularSpace
+class _TabularProblem(Problem):
+    """What problems with the metrics of a table have in common."""
+
     isolate = False
-
-    def __init__(self, table: Table, space: TabularSpace) -> None:
-        self.table = table
-        self.space = space
-        self.goals = dict(table.goals)
-        self.units = table.units
-
-    @property
-    def data(self) -> TableIdentity:
-        return TableIdentity(self.table.name, self.table.sha256, self.table.source, self.table.path)
 
     def default_objectives(self) -> tuple[str, ...]:
         """The table's first metric with "valid" in its name; where there is none, its first metric."""
@@ -156,6 +149,23 @@ class TableProblem(Problem):
 
     def reportable(self) -> Sequence[str]:
         return tuple(self.goals)
+
+
+class TableProblem(_TabularProblem):
+    """A tabular benchmark."""
+
+    table: Table
+    space: TabularSpace
+
+    def __init__(self, table: Table, space: TabularSpace) -> None:
+        self.table = table
+        self.space = space
+        self.goals = dict(table.goals)
+        self.units = table.units
+
+    @property
+    def data(self) -> TableIdentity:
+        return TableIdentity(self.table.name, self.table.sha256, self.table.source, self.table.path)
 
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
         return TableEvaluator(self.table, self.space, scores, report)
@@ -193,11 +203,55 @@ class TableProblem(Problem):
     def ranked(self, metric: str) -> int:
         return int((self._answering & np.isfinite(self.table.metric(metric))).sum())
 
+    def remarks(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
+        """Where the table lacks values that selection needs: asking for such an architecture is a failed trial."""
+        found = []
+        for metric in scores:
+            measured = np.isfinite(self.table.metric(metric))
+            if not measured.all():
+                share = f"{measured.sum():,} of the {len(self.table):,} rows ({100 * measured.mean():.3g} %)"
+                found.append(f"{metric} is measured for {share} of {self.table.name}; trials of the others fail")
+        return found
+
     @cached_property
     def _answering(self) -> NDArray[np.bool_]:
         """(n,) which rows can answer: where the space merges architectures, one of each class."""
         mask: NDArray[np.bool_] = self.space.answering(self.table.genes)
         return mask
+
+
+class FittedProblem(_TabularProblem):
+    """A model fitted to a table answers for every architecture of the table's genes, also those it does not hold.
+
+    Predicted metrics have "_fitted" at the end of their names; what can be counted has the table's name for it. A
+    metric is fitted when it is first asked for.
+    """
+
+    def __init__(self, table: Table, space: SearchSpace) -> None:
+        from archloom.evaluators.fitted import model_of
+
+        self.space = space
+        self.units = table.units
+        self._fitted_to = table
+        self._model = model_of(table)
+        self.goals = dict(self._model.goals)
+
+    @property
+    def data(self) -> TableIdentity:
+        table = self._fitted_to
+        source = f"a model fitted to its {len(table):,} rows: {table.source}"
+        return TableIdentity(table.name, table.sha256, source, table.path)
+
+    def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
+        from archloom.evaluators.fitted import FittedEvaluator
+
+        return FittedEvaluator(self._model, self.space, scores, report)
+
+    def remarks(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
+        """How well those that are predicted are predicted."""
+        quality = {metric: self._model.held_out(metric) for metric in dict.fromkeys([*scores, *report])}
+        table = self._fitted_to.name
+        return [f"{metric} is predicted, not measured: {how} ({table})" for metric, how in quality.items() if how]
 
 
 class SurrogateProblem(Problem):
@@ -302,6 +356,11 @@ class Scenario:
     def objectives(self) -> tuple[str, ...]:
         return tuple(objective.metric for objective in self.criteria.objectives)
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What a user must know of the metrics chosen before a search."""
+        return self.problem.remarks(self.criteria.metrics, self.report)
+
 
 def open_scenario(spec: ProblemSpec) -> Scenario:
     """Open what a spec names; InputError in one line for whatever does not fit."""
@@ -342,6 +401,7 @@ def open_evaluator(spec: ProblemSpec) -> Evaluator:
 
 def resolve(spec: ProblemSpec) -> ProblemSpec:
     """The spec with paths made absolute, so that it means the same from any folder."""
+    spec = _with_table(spec)
     on = spec.on
     if _is_file(on):
         path, attribute = _user_file(on)
@@ -368,19 +428,54 @@ def _open_problem(spec: ProblemSpec) -> Problem:
         return _open_task(spec)
     if spec.space_name:
         raise InputError(f"--space {spec.space_name}: {_ONLY_TRAINED}")
-    named = Path(spec.table) if spec.table else None
-    if spec.on == ANY_TABLE and named is None:
+    if spec.on.startswith(FITTED):
+        return _open_fitted(_with_table(spec))
+    kind, space, path = _found(spec.on, spec.table)
+    return _OPENERS[kind](spec, space, path)
+
+
+def _found(on: str, table: str | None) -> tuple[str, str, Path]:
+    """What a name of data stands for: the kind of its file, its space, and where the file is."""
+    named = Path(table) if table else None
+    if on == ANY_TABLE and named is None:
         raise InputError("--on table needs --table FILE, a table in archloom's format")
-    if named is not None and spec.on in registry.SPACES:
-        return _open_table(spec, spec.on, named)
-    benchmark = catalog.find(
-        spec.on, [*(f"{task}:DATA" for task in registry.TASKS), ANY_TABLE, "a file of yours, NAME.py"]
-    )
-    return _OPENERS[benchmark.kind](spec, benchmark.space, catalog.locate(spec.on, table=named, environ=os.environ))
+    if named is not None and on in registry.SPACES:
+        return "table", on, named
+    others = [*(f"{task}:DATA" for task in registry.TASKS), f"{FITTED}TABLE", ANY_TABLE, "a file of yours, NAME.py"]
+    benchmark = catalog.find(on, others)
+    return benchmark.kind, benchmark.space, catalog.locate(on, table=named, environ=os.environ)
+
+
+def _with_table(spec: ProblemSpec) -> ProblemSpec:
+    """`fitted:FILE.npz` is the table in this file, on the space that it names."""
+    file = spec.on.removeprefix(FITTED)
+    if not (spec.on.startswith(FITTED) and file.endswith(".npz")):
+        return spec
+    if spec.table:
+        raise InputError(f"--table {spec.table}: --on {spec.on} names a table already; leave one of them out")
+    return replace(spec, on=f"{FITTED}{space_of_table(Path(file))}", table=file)
+
+
+def _open_fitted(spec: ProblemSpec) -> Problem:
+    """A model of the table that stands behind the colon of `--on`, on all architectures of its space."""
+    on = spec.on.removeprefix(FITTED)
+    kind, space, path = _found(on, spec.table)
+    if kind != "table":
+        raise InputError(f"--on {spec.on}: {on} is a {kind}, which answers for all of its space: --on {on}")
+    table, choices = _read_table(replace(spec, on=on), space, path)
+    opened = registry.load_space(space)
+    return FittedProblem(table, opened.for_table(choices, None, **_space_options(opened, spec)))
 
 
 def _open_table(spec: ProblemSpec, space: str, path: Path) -> Problem:
-    """The table at `path`, which must be of this space, and of the dataset after the colon of `--on`."""
+    """The table at `path` on its space."""
+    table, choices = _read_table(spec, space, path)
+    kind = registry.load_space(space)
+    return TableProblem(table, kind.for_table(choices, table.genes, **_space_options(kind, spec)))
+
+
+def _read_table(spec: ProblemSpec, space: str, path: Path) -> tuple[Table, dict[str, tuple[str, ...]]]:
+    """The table at `path`, which must be of this space, and of the dataset after the colon of `--on`; its options."""
     if spec.task:
         raise InputError(f"--set task.{next(iter(spec.task))}: {_ONLY_TRAINED}")
     table, dataset = load_table(path), spec.on.partition(":")[2]
@@ -392,9 +487,7 @@ def _open_table(spec: ProblemSpec, space: str, path: Path) -> Problem:
     if dataset and not any(name.startswith(f"{dataset}_") for name in table.metrics):
         names = ", ".join(table.metrics)
         raise InputError(f"{table.path} has no metric of {dataset!r} (it has {names}): it is not {spec.on}")
-    kind = registry.load_space(space)
-    choices = dict(zip(table.gene_names, table.options, strict=True))
-    return TableProblem(table, kind.for_table(choices, table.genes, **_space_options(kind, spec)))
+    return table, dict(zip(table.gene_names, table.options, strict=True))
 
 
 def _open_task(spec: ProblemSpec) -> Problem:
@@ -451,6 +544,9 @@ _ONLY_TRAINED = "only where networks are trained, as with --on images:digits"
 
 ANY_TABLE = "table"
 """The space that searches any table as plain choices."""
+
+FITTED = "fitted:"
+"""What stands before the name of a table, or its file, for a model that is fitted to it."""
 
 
 def space_of_table(path: Path) -> str:

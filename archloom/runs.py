@@ -442,6 +442,7 @@ def _manifest(request: Request, scenario: Scenario) -> dict[str, Any]:
         "table": None if data is None else {"name": data.name, "path": str(Path(data.path or "").resolve()),
                                             "sha256": data.sha256, "source": data.source},
         "trained_on": _trained_on(scenario),
+        "remarks": list(scenario.remarks),
         "file_sha256": _sha256(file) if file else None,
         "versions": store.environment(),
         "created": store.now(),

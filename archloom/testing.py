@@ -49,10 +49,12 @@ from archloom.spaces.base import (
     is_valid,
     vary,
 )
+from archloom.spaces.graphs import HasGraph, HasGrowth
 from archloom.spaces.table import TableSpace
 from archloom.store import decode_state, encode_state
 from archloom.strategies.base import Strategy
 from archloom.strategies.random_search import RandomSearch
+from archloom.testing_graphs import check_graph, check_growth
 from archloom.types import Arch, Goal, Proposal, Result, Trial, Weights
 
 MakeSpace = Callable[[], SearchSpace]
@@ -161,6 +163,10 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
     if isinstance(space, HasAlpha):
         _check_alpha(space)
     _check_unparsable(space)
+    if isinstance(space, HasGraph):
+        check_graph(space, archs)
+    if isinstance(space, HasGrowth):
+        check_growth(space, archs, seeds.stream(5, "check"))
     _check_independent(partial(_draws, make), "sample")
 
 

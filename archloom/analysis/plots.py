@@ -16,6 +16,7 @@ import numpy as np
 from archloom import seeds
 from archloom.analysis.cell_drawing import draw_cell
 from archloom.analysis.figures import COLOURS, FAINT, INK, caption, new_figure, sentence, styled
+from archloom.analysis.levels_plot import levels
 from archloom.analysis.lineage_plots import family, lineage
 from archloom.analysis.published import Published
 from archloom.analysis.stats import Band, Floats, curve_band, summarise
@@ -176,6 +177,7 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
         "pareto": PlotKind("two objectives: all queries and the Pareto set", pareto),
         "lineage": PlotKind("a population: whose layers, of the first one, survive", lineage),
         "family": PlotKind("a population: who descends from whom, and the winner's ancestors", family),
+        "levels": PlotKind("a generator that is fitted again and again: how high its draws reach", levels),
         "cell": PlotKind("the best architecture as a graph or a table of choices", best_cell),
     }
 )

@@ -13,6 +13,7 @@ from archloom.analysis.published import Published, Role, is_test_metric, referen
 from archloom.constraints import Criteria, Objective
 from archloom.data.tables import Table
 from archloom.errors import InputError
+from archloom.evaluators.fitted import SUFFIX
 from archloom.runs import RunReport
 
 Reports = Mapping[str, Sequence[RunReport]]
@@ -164,11 +165,13 @@ class Study:
         notes = [f"Selection used a test metric ({', '.join(tests)})."] if (tests := self._selected_on_test) else []
         if predicted := self._predicted:
             notes.append(f"Values of {', '.join(predicted)} are predictions of a surrogate, not measurements.")
+        if fitted := [name for name in self._shown if is_fitted(name)]:
+            notes.append(f"Values of {', '.join(fitted)} are predictions of a model fitted to a table, not measured.")
         return notes
 
     def unit(self, metric: str) -> str:
         """The unit of a metric, "" where it has none or it is not known."""
-        last = metric.lower().removesuffix("_surrogate").rsplit("_", 1)[-1]
+        last = metric.lower().removesuffix("_surrogate").removesuffix(SUFFIX).rsplit("_", 1)[-1]
         if last in _UNITS:
             return _UNITS[last]
         problem = self.first.scenario.problem
@@ -198,13 +201,16 @@ class Study:
         return [name for name in self.criteria.metrics if is_test_metric(self.benchmark, name)]
 
     @property
+    def _shown(self) -> list[str]:
+        return list(dict.fromkeys([*self.criteria.metrics, *self.first.scenario.report]))
+
+    @property
     def _predicted(self) -> list[str]:
         """The metrics shown that a surrogate predicts: those named so; all, where only the table's file is."""
-        shown = list(dict.fromkeys([*self.criteria.metrics, *self.first.scenario.report]))
         marked = [name for name in self.table.metrics if is_surrogate(name)] if self.table else []
         if self.table and not marked and is_surrogate(self.table.name):
-            return shown
-        return [name for name in shown if is_surrogate(name)]
+            return self._shown
+        return [name for name in self._shown if is_surrogate(name)]
 
 
 def in_chunks(report: RunReport) -> bool:
@@ -215,6 +221,11 @@ def in_chunks(report: RunReport) -> bool:
 def is_surrogate(name: str) -> bool:
     """Whether a metric or a table is a prediction: those have the word in their name."""
     return "surrogate" in name.lower()
+
+
+def is_fitted(name: str) -> bool:
+    """Whether a metric is the prediction of a model fitted to a table."""
+    return name.endswith(SUFFIX)
 
 
 def _identity(report: RunReport) -> tuple[str, str | None]:

@@ -69,6 +69,7 @@ def list_all(name: str | None) -> int:
     for key, entry in registry.TASKS.items():
         click.echo(f"  {key + ':DATA':<18} {entry.title}; archloom list {key} shows its options")
     click.echo(f"  {'table':<18} any table in archloom's format, with --table FILE")
+    click.echo(f"  {'fitted:TABLE':<18} a model fitted to a table (its name, or FILE.npz), on its complete space")
     click.echo(f"  {'FILE.py':<18} a problem of your own")
     click.echo(f"configurations for --config: archloom list {_CONFIGS}")
     return 0

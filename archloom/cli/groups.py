@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def begin(group: Group, scenario: Scenario, backend: Backend, as_json: bool, quiet: bool, kept: Said) -> int:
     """Say what there is to know of a new group, and run it."""
-    output.note_unmeasured(scenario)
+    output.note_remarks(scenario)
     output.announce(group.path, quiet)
     return go_on(group, backend, as_json, quiet, kept)
 

@@ -34,7 +34,8 @@ def status(run: Path) -> int:
         if not (path / "run.json").exists():
             state = "not started"
         else:
-            data.append(_data_line(request, store.read_manifest(path)))
+            manifest = store.read_manifest(path)
+            data += [_data_line(request, manifest), *(f"note: {text}" for text in manifest.get("remarks", []))]
             ending = _ending(path)
             state = f"working ({held})" if held else (ending or "stopped: archloom resume goes on")
             if not held and not ending and asked >= request.limits.queries:
@@ -66,7 +67,8 @@ def best(run: Path, as_json: bool) -> int:
 
 @click.command()
 @RUN
-@click.option("--kind", default="anytime", show_default=True, help="anytime, box, pareto, lineage, family or cell.")
+@click.option("--kind", default="anytime", show_default=True,
+              help="anytime, box, pareto, lineage, family, levels or cell.")  # fmt: skip
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
               help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
 def plot(run: Path, kind: str, target: Path | None) -> int:

@@ -34,7 +34,8 @@ class NewFolder(click.Path):
 def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--on and everything that says what is searched, for how long and where."""
     decorators = [
-        click.option("--on", default=None, metavar="NAME", help="What to search: nb201, nbgraph:cora, table, my.py."),
+        click.option("--on", default=None, metavar="NAME",
+                     help="What to search: nb201, nbgraph:cora, fitted:mnasnet, table, my.py."),
         click.option("--table", type=click.Path(), default=None, metavar="FILE", help="A table to use instead."),
         click.option("--objective", "objectives", multiple=True, metavar="METRIC",
                      help="Metric to optimise; repeat it for a Pareto set. Default: the first validation metric."),

@@ -74,17 +74,10 @@ def note_budgets(planned: Mapping[str, tuple[Request, Scenario]]) -> None:
         )
 
 
-def note_unmeasured(scenario: Scenario) -> None:
-    """Say where the table lacks values that selection needs: asking for such an architecture is a failed trial."""
-    import numpy as np
-
-    table = scenario.problem.table
-    for metric in scenario.criteria.metrics if table else ():
-        assert table is not None  # noqa: S101 - no metrics otherwise
-        measured = np.isfinite(table.metric(metric))
-        if not measured.all():
-            share = f"{measured.sum():,} of the {len(table):,} rows ({100 * measured.mean():.3g} %)"
-            note(f"{metric} is measured for {share} of {table.name}; trials of the others fail")
+def note_remarks(scenario: Scenario) -> None:
+    """Say what there is to know of the metrics before a search."""
+    for text in scenario.remarks:
+        note(text)
 
 
 def note_early_endings(by_label: Mapping[str, Sequence[RunReport]]) -> None:

@@ -68,7 +68,7 @@ def search(
     if seeds is not None:
         group = groups.Group.create(path, {f"seed-{r.seed}": r for r in requests}, scenario=scenario, kept=kept)
         return begin(group, scenario, backend, as_json, quiet, kept)
-    output.note_unmeasured(scenario)
+    output.note_remarks(scenario)
     output.announce(path, quiet)
     with output.going_on(path), ProgressView(strategy, limits.queries, scenario.criteria, quiet) as view:
         report = runs.run_folder(path, requests[0], backend, lambda lines: view(0, lines), scenario=scenario, kept=kept)

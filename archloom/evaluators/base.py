@@ -94,6 +94,11 @@ def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
+def shortest(value: np.floating) -> float:
+    """The number with the fewest digits that a float32 stands for: 91.6 rather than 91.59999847412109."""
+    return float(str(np.float32(value)))
+
+
 class FunctionEvaluator:
     """Evaluates with a plain function of the user's.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError, unknown
+from archloom.evaluators.base import shortest
 from archloom.evaluators.nb301_network import LAST_EPOCH, Nb301Network, check_epoch
 from archloom.evaluators.xgb_ensemble import XgbEnsemble
 from archloom.spaces.base import SearchSpace
@@ -120,15 +121,10 @@ class SurrogateEvaluator:
         wanted = {*self.goals, *self._report}
         predicted = self._model.metrics(genotype, proposal.fidelity or self._epoch)
         counted = {name: count(genotype) for name, count in COSTS.items() if name in wanted}
-        values = {name: _shortest(column[0]) for name, column in {**predicted, **counted}.items()}
+        values = {name: shortest(column[0]) for name, column in {**predicted, **counted}.items()}
         return Result({name: values[name] for name in self.goals}, {name: values[name] for name in self._report}), None
 
 
 def _genotype(arch: Arch) -> Genotypes:
     """(1, 2, 8, 2) the genotype whose numbers are the genes."""
     return np.array(arch.genes, dtype=np.int64).reshape(1, 2, 8, 2)
-
-
-def _shortest(value: np.floating) -> float:
-    """The number with the fewest digits that a float32 stands for: 94.1 rather than 94.0999984741211."""
-    return float(str(np.float32(value)))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from archloom.data.tables import Table
+from archloom.evaluators.base import shortest
 from archloom.spaces.base import SearchSpace
 from archloom.types import Goal, Proposal, Result, Weights
 
@@ -35,14 +36,9 @@ class TableEvaluator:
         row = self._table.row(tuple(int(gene) for gene in arch.genes))
         if row is None:
             return Result.failed(f"{self._space.format(arch)} is not in {self._table.name}"), None
-        scores = {name: _shortest(values[row]) for name, values in self._scores.items()}
+        scores = {name: shortest(values[row]) for name, values in self._scores.items()}
         missing = [name for name, value in scores.items() if math.isnan(value)]
         if missing:
             return Result.failed(f"{missing[0]} of {self._space.format(arch)} is not measured"), None
-        report = {name: _shortest(values[row]) for name, values in self._report.items()}
+        report = {name: shortest(values[row]) for name, values in self._report.items()}
         return Result(scores, report), None
-
-
-def _shortest(value: np.float32) -> float:
-    """The number with the fewest digits that a float32 stands for: 91.6 rather than 91.59999847412109."""
-    return float(str(value))

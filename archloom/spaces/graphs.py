@@ -69,8 +69,8 @@ class Growth(Protocol):
     """How the graphs of a space are drawn.
 
     `template` has all V vertices: those that are always the same with their labels, the others `OPEN`, and the edges
-    that are always there. At a step all vertices before the step's are there, unless their label is `OPEN` even then
-    (a graph with fewer vertices).
+    that are always there. Each open vertex has its step, in order. At a step all vertices before the step's are there;
+    the last ones may stay `OPEN` (a graph with fewer vertices).
     """
 
     @property
@@ -80,7 +80,7 @@ class Growth(Protocol):
     def steps(self) -> Sequence[Step]: ...
 
     def label_mask(self, drawn: Drawn, step: int) -> Bools:
-        """(B, L) which labels the vertex of a step may have; a row of none: there is nothing more to decide."""
+        """(B, L) which labels the vertex of a step may have; a row of none: nothing more to decide, now or later."""
         ...
 
     def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
@@ -112,7 +112,12 @@ class HasGraph(Protocol):
 
 @runtime_checkable
 class HasGrowth(HasGraph, Protocol):
-    """A space whose graphs can be drawn step by step. The graph of a canonical architecture can be, exactly."""
+    """A space whose graphs can be drawn step by step.
+
+    `from_graph` takes every graph that legal decisions lead to, and the graph of every canonical architecture can be
+    drawn, exactly. A space may have rules that no mask can tell, such as a budget: what was drawn may be an
+    architecture that is not valid, as `violations` says.
+    """
 
     def growth(self) -> Growth:
         """How; the same at every call."""

@@ -114,8 +114,8 @@ class GaNas(BaseStrategy):
     """Algorithm 2. Everything falls at barriers: X_{t+1} is drawn when all of X_t is evaluated.
 
     A proposal's note says its `iteration` t, and how often it came up among the first |X_t| graphs that the refitted
-    generator drew (`draws`; 0: it came of widened draws). The first of an iteration says besides: `rho`, the share of
-    the truth set in all that was evaluated; `js`, the estimated divergence of the generator from the truth set before
+    generator drew (`draws`; 0: it came of widened draws). The first of an iteration says besides: `size`, how many there
+    are in it; `rho`, the share of the truth set in all that was evaluated; `js`, the estimated divergence of the generator from the truth set before
     it was refitted, in nats; `known`, the earlier trials that came up again, and how often.
     """
 
@@ -191,6 +191,7 @@ class GaNas(BaseStrategy):
                     break
         if not unique:  # a generator that only repeats itself, or no truth to fit it to
             self._add_random(unique, size)
+        note["size"] = len(unique)
         note["known"] = {str(self.told[self.trials[key]].id): n for key, n in counts.items() if key in self.trials}
         return [
             Proposal(arch, note={"iteration": self.iteration, "draws": counts[key]} | (note if not at else {}))

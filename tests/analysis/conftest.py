@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from archloom.analysis.study import Reports
 from archloom.constraints import criteria
@@ -16,7 +18,7 @@ from archloom.data.tables import Table
 from archloom.history import History
 from archloom.problems import ProblemSpec, Scenario, TableProblem
 from archloom.runs import Request, RunReport, run_in_memory
-from archloom.search import Limits
+from archloom.search import Ending, Limits
 from archloom.spaces.base import Categorical
 from archloom.spaces.nb201 import EDGES, Nb201
 from archloom.store import Line
@@ -101,6 +103,39 @@ def make_reports(make_report: MakeReport) -> MakeReports:
             rows = [rng.choice(min(16 * (i + 1), 64), queries, replace=False).tolist() for rng in streams]
             reports[label] = [make_report(r, seed=s, strategy=label, **settings) for s, r in enumerate(rows)]
         return reports
+
+    return make
+
+
+FITTED = (
+    *((row, {"iteration": 0, "draws": 0}) for row in (0, 1, 2, 3)),
+    (7, {"iteration": 1, "draws": 2, "rho": 2 / 4, "js": 0.6, "known": {"3": 1, "0": 1}, "size": 3}),
+    (5, {"iteration": 1, "draws": 1}),
+    (4, {"iteration": 1, "draws": 0}),
+    (63, {"iteration": 2, "draws": 1, "rho": 2 / 7, "js": -0.01, "known": {"4": 3}, "size": 3}),
+    (31, {"iteration": 2, "draws": 1}),
+    (15, {"iteration": 2, "draws": 2}),
+)
+"""Rows of the table, with 0, 1, 1, 2; 3, 2, 1; 6, 5 and 4 convolutions, and what a generator's search notes of them."""
+
+
+@pytest.fixture(scope="session")
+def make_fitted(make_report: MakeReport) -> MakeReport:
+    """Build the report of a search that fits a generator: the first `count` trials of `FITTED`, with other settings of
+    `make_report`; those in `failed` failed."""
+
+    def make(
+        count: int = len(FITTED),
+        ending: str | None = Ending.FINISHED.value,
+        failed: Sequence[int] = (),
+        **settings: Any,
+    ) -> RunReport:
+        report = make_report([row for row, _ in FITTED[:count]], strategy="ga_nas", **settings)
+        lines = [
+            replace(line, note=note, **({"scores": {}, "error": "no room"} if line.id in failed else {}))
+            for line, (_, note) in zip(report.history.lines, FITTED, strict=False)
+        ]
+        return dataclasses.replace(report, history=History.of(lines, report.scenario.criteria), ending=ending)
 
     return make
 

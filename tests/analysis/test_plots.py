@@ -56,7 +56,7 @@ def assert_tidy(figure: Figure) -> None:
 
 
 def test_every_kind_has_a_title() -> None:
-    assert set(KINDS) == {"anytime", "box", "pareto", "lineage", "family", "cell"}
+    assert set(KINDS) == {"anytime", "box", "pareto", "lineage", "family", "levels", "cell"}
     assert all(kind.title for kind in KINDS.values())
 
 
@@ -120,7 +120,7 @@ def test_runs_that_found_nothing_are_said(make_report: Any) -> None:
     assert "a (n = 1; 1 found nothing)" in words(figure)
     assert "cifar10_fpga_latency_ms>=5" in words(figure)
     for kind in KINDS.values():
-        with pytest.raises(InputError, match=r"no run found|two objectives|complete chunks"):
+        with pytest.raises(InputError, match=r"no run found|two objectives|complete chunks|no levels"):
             kind.draw({"a": [make_report([0], **wanted)]})
 
 
@@ -171,6 +171,14 @@ def test_pareto_steps_go_through_the_front(make_report: Any) -> None:
 def test_pareto_needs_two_objectives(make_reports: Any) -> None:
     with pytest.raises(InputError, match=r"two objectives, these runs have 1 \(cifar10_valid_200\)"):
         pareto(make_reports())
+
+
+# -- levels
+
+
+@pytest.mark.parametrize("settings", [{}, {"constraints": ["cifar10_fpga_latency_ms>=3", "cifar10_baseline<=99.5"]}])
+def test_levels_leave_every_text_its_room(settings: Any, make_fitted: Any) -> None:
+    assert_tidy(KINDS["levels"].draw({"ga_nas": [make_fitted(seed=seed, **settings) for seed in range(3)]}))
 
 
 # -- cells

@@ -10,6 +10,7 @@ from archloom.analysis.study import Study
 from archloom.constraints import criteria
 from archloom.data.tables import Table
 from archloom.errors import InputError
+from archloom.problems import RecordedProblem
 
 
 def test_a_study_knows_its_runs(make_reports: Any) -> None:
@@ -84,6 +85,22 @@ def test_measured_metrics_of_a_surrogates_table_are_not_called_predictions(make_
     assert caveat == "Values of valid_surrogate are predictions of a surrogate, not measurements."
     shown = replace(report, scenario=replace(report.scenario, report=("valid_surrogate",)))
     assert Study.of({"a": [shown]}).caveats == [caveat]
+
+
+def test_metrics_of_a_fitted_model_are_called_predictions(make_report: Any) -> None:
+    measured = make_report([1])
+    goals = {"valid_fitted": "max", "latency_ms_fitted": "min", "params_m": "min"}
+    problem = RecordedProblem("nb201", goals, measured.scenario.problem.data)
+    scenario = replace(
+        measured.scenario, problem=problem, criteria=criteria(["valid_fitted"], goals, ["params_m<=3"]),
+        report=("latency_ms_fitted",),
+    )  # fmt: skip
+    study = Study.of({"a": [replace(measured, scenario=scenario)]})
+    [caveat] = study.caveats
+    assert caveat == (
+        "Values of valid_fitted, latency_ms_fitted are predictions of a model fitted to a table, not measured."
+    )
+    assert [study.unit(name) for name in goals] == ["", "ms", "millions"]
 
 
 @pytest.mark.parametrize("reports", [{}, {"random": []}])

@@ -16,7 +16,7 @@ from archloom import registry
 def test_everything_there_is_is_listed(cli: Any) -> None:
     said = cli("list")
     assert said.code == 0 and said.err == ""
-    for name in (*registry.STRATEGIES, *registry.SPACES, "nb201", "nbgraph:cora", "FILE.py"):
+    for name in (*registry.STRATEGIES, *registry.SPACES, "nb201", "nbgraph:cora", "fitted:TABLE", "FILE.py"):
         assert f"  {name} " in said.out
     assert "not on this machine" in said.out
 

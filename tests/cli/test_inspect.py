@@ -122,3 +122,9 @@ def test_plot_writes_a_picture(cli: Any, finished: Any) -> None:
     pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
     assert cli("plot", "run").out == "run/anytime.png\n"
     assert (cli.home / "run" / "anytime.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_that_a_kind_of_plot_does_not_fit_is_refused(cli: Any, finished: Any) -> None:
+    pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
+    cli.refuses("plot", "run", "--kind", "levels", says=["fits no generator, so it has no levels", "ga_nas"])
+    assert not (cli.home / "run" / "levels.png").exists()

@@ -86,6 +86,17 @@ def test_a_metric_that_is_not_measured_everywhere_is_noted(cli: Any, small_table
     assert said.err.count("holes is measured for 486") == 1
 
 
+def test_how_well_a_model_is_fitted_is_noted_and_kept(cli: Any, small_table: Path) -> None:
+    note = "note: valid_fitted is predicted, not measured: fitted to 729 rows; held out: Spearman 1.000"
+    asked = ("search", "random", "--on", f"fitted:{small_table}", "--queries", 5, "--quiet")
+    said = cli(*asked, "--out", "run")
+    assert said.err.count(note) == 1 and said.err.count("test_fitted is predicted") == 1
+    assert "table small.npz: a model fitted to its 729 rows" in said.out
+    assert "predictions of a model" in said.out
+    assert note in cli("status", "run").out
+    assert cli(*asked, "--seeds", 2, "--workers", 2).err.count(note) == 1
+
+
 def test_a_run_that_ends_early_says_so(cli: Any, planted: Path) -> None:
     (cli.home / "tiny.py").write_text(
         "import archloom\nproblem = archloom.Problem(\n"

@@ -132,7 +132,8 @@ def test_a_high_temperature_flattens_and_the_seed_decides() -> None:
     with torch.no_grad():
         network.label_head[-1].bias[1] = 6.0
     shares = [
-        (network.draw(500, np.random.default_rng(0), temperature).chosen[:, 1] == 1).mean() for temperature in (1.0, 9.0)
+        (network.draw(500, np.random.default_rng(0), temperature).chosen[:, 1] == 1).mean()
+        for temperature in (1.0, 9.0)
     ]
     assert shares[0] > 0.95 > 0.7 > shares[1]
     first, again = (network.draw(5, np.random.default_rng(7)).chosen for _ in range(2))

@@ -13,8 +13,10 @@ from archloom import seeds
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
+from archloom.spaces.graphs import Graph
 from archloom.spaces.nb201 import EDGES, OPERATIONS, Nb201, macs, parameters
 from archloom.testing import check_space
+from archloom.testing_graphs import draw_graphs
 from archloom.types import Arch
 
 FIVE = [Arch(genes) for genes in itertools.product(range(5), repeat=6)]
@@ -105,6 +107,76 @@ def test_known_isomorphs() -> None:
     assert CANONICAL.key(Arch((SKIP, CONV1, 0, 0, 0, CONV3))) == CANONICAL.key(Arch((SKIP, 0, CONV1, 0, 0, CONV3)))
     assert CANONICAL.key(Arch((0, 0, CONV1, CONV3, CONV1, 0))) == CANONICAL.key(Arch((0, 0, 0, CONV3, 0, 0)))
     assert CANONICAL.key(Arch((0, 0, 0, CONV1, 0, 0))) != CANONICAL.key(Arch((0, 0, 0, CONV3, 0, 0)))
+
+
+# -- graphs -------------------------------------------------------------------------------------------------------
+
+
+def test_every_cell_is_read_back_from_its_graph() -> None:
+    space = Nb201()
+    graphs = [space.to_graph(arch) for arch in FIVE]
+    assert [space.from_graph(graph) for graph in graphs] == FIVE
+    assert len({tuple(graph.labels.tolist()) for graph in graphs}) == 15_625
+
+
+def test_edges_become_vertices_as_in_a_line_graph() -> None:
+    """Between the input, read by edges from node 0, and the output, which reads edges to node 3."""
+    networkx = pytest.importorskip("networkx", reason="graphs are compared by networkx, which comes with torch")
+    space, genes = Nb201(), (4, 2, 1, 3, 0, 1)
+    graph = space.to_graph(Arch(genes))
+    expected = networkx.line_graph(networkx.DiGraph(EDGES))
+    expected.add_edges_from(("input", edge) for edge in EDGES if edge[0] == 0)
+    expected.add_edges_from((edge, "output") for edge in EDGES if edge[1] == 3)
+    names = ["input", *EDGES, "output"]
+    assert {(names[x], names[y]) for x, y in np.argwhere(graph.adjacency)} == set(expected.edges)
+    operations = [OPERATIONS[gene] for gene in genes]
+    assert [space.graph_labels[label] for label in graph.labels] == ["input", *operations, "output"]
+
+
+def test_random_graphs_are_cells_drawn_uniformly_edge_by_edge() -> None:
+    space = Nb201()
+    graphs = draw_graphs(space.growth(), 7, 500, seeds.stream(0, "test"))
+    genes = np.array([space.from_graph(graph).genes for graph in graphs])
+    assert all(set(column) == set(range(5)) for column in genes.T)
+    assert len(np.unique(genes, axis=0)) > 450  # of 500; 492 are expected
+
+
+def mixed() -> Nb201:
+    """Edges with operations of their own, in orders of their own."""
+    sets = (("none", "sep_conv"), ("sep_conv", "none", "zoom"), ("zoom",))
+    return Nb201({f"{a}->{b}": sets[edge % 3] for edge, (a, b) in enumerate(EDGES)})
+
+
+def test_operations_of_a_table_are_labels_by_their_names() -> None:
+    check_space(mixed)
+    space = mixed()
+    assert space.graph_labels == ("input", "output", "none", "sep_conv", "zoom")
+    archs = [Arch(genes) for genes in itertools.product(*map(range, space.sizes))]
+    assert [space.from_graph(space.to_graph(arch)) for arch in archs] == archs
+    assert space.to_graph(Arch((0, 1, 0, 1, 0, 0))).labels.tolist() == [0, 2, 2, 4, 3, 3, 4, 1]
+    graphs = draw_graphs(space.growth(), 5, 300, seeds.stream(0, "test"))
+    assert {space.from_graph(graph) for graph in graphs} == set(archs)
+    labels = space.to_graph(archs[0]).labels.copy()
+    labels[1] = 4
+    with pytest.raises(InputError, match="0->1='zoom': expected one of none, sep_conv"):
+        space.from_graph(Graph(labels, space.to_graph(archs[0]).adjacency))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g: Graph(g.labels[:7], g.adjacency), r"labels of shape \(7,\) .*: expected 8 whole numbers"),
+        (lambda g: Graph(g.labels + 0.5, g.adjacency), "type float64 .*: expected 8 whole numbers"),
+        (lambda g: Graph(g.labels, g.adjacency[:7, :7]), r"adjacency of shape \(7, 7\): expected 8 whole numbers"),
+        (lambda g: Graph(g.labels, 1 - g.adjacency), "the edges that `to_graph` of any cell has"),
+        (lambda g: Graph(g.labels[::-1], g.adjacency), r"labels \[1, .*, 0\]: expected 0 \(input\), six of 2 to 6"),
+        (lambda g: Graph(g.labels % 6, g.adjacency), r"labels \[0, .*: expected 0 \(input\), six of 2 to 6, then 1"),
+        (lambda g: Graph(g.labels + (g.labels == 6), g.adjacency), r"expected 0 \(input\), six of 2 to 6, then 1"),
+    ],
+)
+def test_another_graph_is_told(change: Callable[[Graph], Graph], message: str) -> None:
+    with pytest.raises(InputError, match=f"^graph with .*{message}"):
+        Nb201().from_graph(change(Nb201().to_graph(Arch((4, 2, 1, 3, 0, 1)))))
 
 
 # -- against the table --------------------------------------------------------------------------------------------

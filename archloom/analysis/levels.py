@@ -1,0 +1,160 @@
+"""The levels of a search that fits a generator again and again: how high its draws reach, iteration by iteration.
+
+GA-NAS (section 3.1, Algorithm 1) raises a level gamma_t that the share rho_t of the draws of its generator reaches, as
+the cross-entropy method for rare events does. All that is needed for it stands in the notes of a run's trials.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.analysis.report import counted
+from archloom.analysis.stats import Floats
+from archloom.errors import InputError
+from archloom.runs import RunReport
+from archloom.search import Ending
+from archloom.store import Line
+
+_ROUNDING = 1e-9
+"""By how much of a draw a share of the draws may be off, because it is a floating-point number."""
+
+
+def level(gains: Floats, times: NDArray[np.int64], rho: float) -> float:
+    """gamma(theta, rho) of Algorithm 1: the (1 - rho)-quantile of `gains` (n,), each of them drawn `times` (n,) times.
+
+    It is the largest gain that at least the share `rho` of all draws reaches. Where the quantile lies between two gains
+    that is the upper one: then the level of the starting set is the threshold of the first truth set, and nothing is
+    interpolated towards the minus infinity of a failed trial. NaN where nothing was drawn, and for a share of nothing.
+    """
+    best_first = np.argsort(-gains, kind="stable")
+    draws = int(times.sum())
+    needed = min(math.ceil(rho * draws - _ROUNDING), draws)
+    if needed < 1:
+        return math.nan
+    return float(gains[best_first][np.searchsorted(np.cumsum(times[best_first]), needed)])
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The levels of one run. Every array is (i,): iterations from 0, the starting set, to the last complete one.
+
+    `queries`: how many architectures had been asked for by the iteration's end. In the objective's units, NaN for a
+    gap: `gamma`, the level that the share rho_t of the generator's draws reaches, where failed architectures and those
+    that break constraints are worse than all others (rho_0 is rho_1, the share of the starting set that becomes the
+    first truth set); `threshold`, the worst of the truth set that the generator was fitted to, the K-th best of all
+    before; `best`, the best by the iteration's end. `js`: the Jensen-Shannon divergence (nats, estimated) between that
+    truth set and the generator before it was fitted to it. `left_out`: the trials of an iteration not yet complete.
+    """
+
+    queries: NDArray[np.int64]
+    gamma: Floats
+    threshold: Floats
+    best: Floats
+    js: Floats
+    left_out: int
+
+    @classmethod
+    def of(cls, report: RunReport) -> Levels:
+        """Read them from a run's record.
+
+        InputError for several objectives, for a strategy that fits no generator, and for a run that has completed no
+        iteration with one yet.
+        """
+        criteria = report.scenario.criteria
+        if not criteria.single:
+            raise InputError(
+                f"levels are those of one objective, this run has {len(criteria.objectives)} "
+                f"({', '.join(o.metric for o in criteria.objectives)}): search with one --objective"
+            )
+        record = _Record(report)
+        if not record.iterations:
+            raise InputError(
+                f"{report.request.strategy} fits no generator, so it has no levels: show a run of a strategy that "
+                "does, e.g. ga_nas"
+            )
+        if record.complete < 2:
+            raise InputError(
+                f"{report.request.strategy} has completed no iteration after its starting set, in "
+                f"{counted(report.history.queries, 'query', 'queries')}: let the run go on (archloom resume), or "
+                "search with more --queries"
+            )
+        return record.levels()
+
+
+class _Record:
+    """A run's trials by iteration."""
+
+    def __init__(self, report: RunReport) -> None:
+        self.report = report
+        self.objective = report.scenario.criteria.objectives[0]
+        self.iterations: list[list[Line]] = []
+        for line in report.history.lines:
+            if "iteration" in line.note:
+                number = int(line.note["iteration"])
+                self.iterations += [[] for _ in range(number + 1 - len(self.iterations))]
+                self.iterations[number].append(line)
+
+    @cached_property
+    def complete(self) -> int:
+        """How many iterations are: all that another one follows, and the last with all its trials; it has no more where
+        the strategy had no more to ask."""
+        last = len(self.iterations) - 1
+        whole = len(self.iterations[last]) >= self.opening(last).get("size", math.inf)
+        return last + (whole or self.report.ending == Ending.FINISHED.value)
+
+    @cached_property
+    def gains(self) -> dict[int, float]:
+        """Trial -> its gain; minus infinity where it failed or breaks a constraint."""
+        feasible = {line.id for line in self.report.history.feasible()}
+        return {
+            line.id: self.report.history.gain(line) if line.id in feasible else -math.inf
+            for line in self.report.history.lines
+        }
+
+    def levels(self) -> Levels:
+        numbers = range(self.complete)
+        openings = [self.opening(number) for number in numbers]
+        rhos = [opening.get("rho", 0.0) for opening in openings]
+        rhos[0] = rhos[1]
+        js = [opening.get("js", math.nan) for opening in openings]
+        return Levels(
+            np.array([len(self.before(number + 1)) for number in numbers]),
+            self._values([self.gamma(number, rhos[number]) for number in numbers]),
+            self._values([math.nan, *(self.threshold(number, rhos[number]) for number in numbers[1:])]),
+            self._values([self.before(number + 1).max(initial=-math.inf) for number in numbers]),
+            np.array(js, dtype=np.float64),
+            sum(map(len, self.iterations[self.complete :])),
+        )
+
+    def opening(self, number: int) -> dict[str, Any]:
+        """The note of an iteration's first proposal, which says how the generator was refitted, unless there was no
+        truth to fit it to; empty for the starting set."""
+        return next((line.note for line in self.iterations[number] if "known" in line.note), {})
+
+    def before(self, number: int) -> Floats:
+        """The gains of everything evaluated before an iteration."""
+        return np.array([self.gains[line.id] for lines in self.iterations[:number] for line in lines])
+
+    def gamma(self, number: int, rho: float) -> float:
+        """The level of an iteration's draws: each in the starting set once, later ones as often as they came up."""
+        draws = {line.id: int(line.note["draws"]) if number else 1 for line in self.iterations[number]}
+        draws |= {int(trial): int(times) for trial, times in self.opening(number).get("known", {}).items()}
+        gains = np.array([self.gains[trial] for trial in draws])
+        return level(gains, np.array(list(draws.values()), dtype=np.int64), rho)
+
+    def threshold(self, number: int, rho: float) -> float:
+        """The K-th best before an iteration, or the worst where fewer than K can be in a truth set."""
+        before = self.before(number)
+        truth = np.sort(before[np.isfinite(before)])[::-1][: round(rho * len(before))]
+        return float(truth[-1]) if len(truth) else math.nan
+
+    def _values(self, gains: list[float]) -> Floats:
+        """Gains back in the objective's units; NaN for what is not finite."""
+        values = self.objective.sign * np.array(gains, dtype=np.float64)
+        return np.where(np.isfinite(values), values, np.nan)

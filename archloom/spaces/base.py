@@ -288,23 +288,24 @@ class Categorical:
         return matrix
 
     @cached_property
-    def _chain(self) -> Chain:
-        return Chain(self.gene_names, self.options)
+    def chain(self) -> Chain:
+        """The choices as a chain of vertices."""
+        return Chain(self.options, self.gene_names)
 
     @property
     def graph_labels(self) -> tuple[str, ...]:
         """What a vertex of `to_graph` can be."""
-        return self._chain.labels
+        return self.chain.labels
 
     def to_graph(self, arch: Arch) -> Graph:
-        return self._chain.graph(self.indices(arch))
+        return self.chain.graph(self.indices(arch))
 
     def from_graph(self, graph: Graph) -> Arch:
-        return Arch(self._chain.genes(graph))
+        return Arch(self.chain.genes(graph))
 
     def growth(self) -> Growth:
         """Any combination of options can be drawn."""
-        return self._chain.growth()
+        return self.chain.growth()
 
     def choices(self, arch: Arch) -> dict[str, object]:
         """The chosen options by name, with the values that the space was made from."""

@@ -148,70 +148,76 @@ class FixedGrowth:
 
 
 class Chain:
-    """Independent choices as a chain of vertices, one a choice: its label is the option that was chosen."""
+    """Independent choices as a chain of vertices, one a choice: its label is the option that was chosen.
 
-    def __init__(self, names: Sequence[str], options: Sequence[Sequence[str]]) -> None:
-        self.labels = tuple(f"{name}={text}" for name, texts in zip(names, options, strict=True) for text in texts)
-        self.sizes = np.array([len(texts) for texts in options])
-        self.offsets = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+    With `names` an option of one choice is another label than the same text of another choice; without, as for the
+    blocks of a network, it is the same.
+    """
+
+    def __init__(self, options: Sequence[Sequence[str]], names: Sequence[str] | None = None) -> None:
+        texts = [[f"{names[gene]}={text}" if names else text for text in own] for gene, own in enumerate(options)]
+        self.labels = tuple(dict.fromkeys(text for own in texts for text in own))
+        ids = {text: label for label, text in enumerate(self.labels)}
+        self.options = [np.array([ids[text] for text in own]) for own in texts]
+        """Of each choice, the labels of its options."""
+        self.places = np.full((len(options), len(self.labels)), -1)
+        """(choices, L) the option that a label is, -1 where it is none of that choice."""
+        for gene, own in enumerate(self.options):
+            self.places[gene, own] = np.arange(len(own))
         self._edges = np.eye(len(options), k=1, dtype=np.uint8)
 
     def graph(self, genes: Sequence[int]) -> Graph:
-        return Graph(np.array(genes, dtype=np.int64) + self.offsets, self._edges.copy())
+        labels = [int(own[gene]) for own, gene in zip(self.options, genes, strict=True)]
+        return Graph(np.array(labels, dtype=np.int64), self._edges.copy())
 
     def genes(self, graph: Graph) -> tuple[int, ...]:
         """The choices of a graph; InputError for any that is not such a chain."""
         labels, adjacency = np.asarray(graph.labels), np.asarray(graph.adjacency)
-        if labels.shape != self.sizes.shape or labels.dtype.kind not in "iu":
+        if labels.shape != (len(self.options),) or labels.dtype.kind not in "iu":
             raise InputError(
-                f"graph with labels of shape {labels.shape} and type {labels.dtype}: expected {len(self.sizes)} whole "
+                f"graph with labels of shape {labels.shape} and type {labels.dtype}: expected {len(self.options)} whole "
                 "numbers, one for each choice"
             )
         if not np.array_equal(adjacency, self._edges):
             raise InputError("graph: expected a chain, with an edge from each vertex to the next and no other")
-        found = labels - self.offsets
-        for gene in np.flatnonzero((found < 0) | (found >= self.sizes)).tolist():
-            low = int(self.offsets[gene])
+        known = (labels >= 0) & (labels < len(self.labels))
+        found = np.where(known, self.places[np.arange(len(labels)), np.where(known, labels, 0)], -1)
+        for gene in np.flatnonzero(found < 0).tolist():
             raise InputError(
-                f"graph: vertex {gene} has label {labels[gene]}: expected {low} to {low + int(self.sizes[gene]) - 1}, "
-                "the options of its choice"
+                f"graph: vertex {gene} has label {labels[gene]}: expected one of "
+                f"{', '.join(map(str, self.options[gene].tolist()))}, the options of its choice"
             )
         return tuple(found.tolist())
 
     def growth(self) -> FixedGrowth:
         """Every combination can be drawn."""
-        template = Graph(np.full(len(self.sizes), OPEN, dtype=np.int64), self._edges)
-        starts = zip(self.offsets.tolist(), self.sizes.tolist(), strict=True)
-        options = {gene: range(start, start + size) for gene, (start, size) in enumerate(starts)}
-        return FixedGrowth(template, dict(options), len(self.labels))
+        template = Graph(np.full(len(self.options), OPEN, dtype=np.int64), self._edges)
+        return FixedGrowth(template, {gene: own.tolist() for gene, own in enumerate(self.options)}, len(self.labels))
 
 
 class RowsGrowth:
-    """Growth of chains that end in one of the `rows` (n, genes) of a table: what no row goes on with is not legal."""
+    """Growth of chains that end in one of the `rows` (n, choices) of a table: what no row goes on with is not legal."""
 
     def __init__(self, chain: Chain, rows: NDArray[np.integer[Any]]) -> None:
         whole = chain.growth()
         self.template, self.steps = whole.template, whole.steps
-        self._offsets = chain.offsets
+        self._chain = chain
         # A trie: `_next[gene]` (prefixes, options) is the number of the longer prefix, -1 where no row has it.
         self._next: list[NDArray[np.int64]] = []
         prefixes = np.zeros(len(rows), dtype=np.int64)
-        for gene, size in enumerate(chain.sizes.tolist()):
-            codes, longer = np.unique(prefixes * size + rows[:, gene], return_inverse=True)
-            table = np.full((int(prefixes.max()) + 1) * size, -1, dtype=np.int64)
+        for gene, own in enumerate(chain.options):
+            codes, longer = np.unique(prefixes * len(own) + rows[:, gene], return_inverse=True)
+            table = np.full((int(prefixes.max()) + 1) * len(own), -1, dtype=np.int64)
             table[codes] = np.arange(len(codes))
-            self._next.append(table.reshape(-1, size))
+            self._next.append(table.reshape(-1, len(own)))
             prefixes = longer
-        self._width = len(chain.labels)
 
     def label_mask(self, drawn: Drawn, step: int) -> Bools:
         prefixes = np.zeros(len(drawn.labels), dtype=np.int64)
         for gene in range(step):
-            prefixes = self._next[gene][prefixes, drawn.labels[:, gene] - self._offsets[gene]]
-        mask = np.zeros((len(prefixes), self._width), dtype=bool)
-        start = int(self._offsets[step])
-        legal = self._next[step][prefixes] >= 0
-        mask[:, start : start + legal.shape[1]] = legal
+            prefixes = self._next[gene][prefixes, self._chain.places[gene, drawn.labels[:, gene]]]
+        mask = np.zeros((len(prefixes), len(self._chain.labels)), dtype=bool)
+        mask[:, self._chain.options[step]] = self._next[step][prefixes] >= 0
         return mask
 
     def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:

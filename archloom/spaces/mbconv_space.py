@@ -92,6 +92,11 @@ class MbconvSpace(Categorical):
             f"{cls.name} trains its networks and reads no table; use --on table to search a table's choices"
         )
 
+    @cached_property
+    def chain(self) -> Chain:
+        """The layers as a chain: a kind of layer is the same label wherever it stands."""
+        return Chain(self.options)
+
     def kinds_of(self, arch: Arch) -> list[list[str]]:
         """The kinds of the layers of each stage, of those without a gene too."""
         found = zip(self._at, self.options, self.indices(arch), strict=True)

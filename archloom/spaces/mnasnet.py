@@ -78,11 +78,7 @@ class Mnasnet(TableSpace):
         for gene, values in given.items():
             for value in values:
                 _check_option(gene, str(value))
-        if rows is None:
-            Categorical.__init__(self, given)  # there are no rows to index: of 48**7 there could not be
-            self._complete = True
-        else:
-            super().__init__(given, rows)
+        super().__init__(given, rows)
 
     def format(self, arch: Arch) -> str:
         return "-".join(self.labels(arch))
@@ -107,6 +103,11 @@ class Mnasnet(TableSpace):
     def stages_of(self, arch: Arch) -> list[Chain]:
         """The layers of each block: what `MbconvNetwork` is built from."""
         return [_chain(block, *choices) for block, choices in enumerate(self.blocks(arch))]
+
+    @cached_property
+    def chain(self) -> GraphChain:
+        """The seven blocks as a chain: a block is the same label wherever it stands."""
+        return GraphChain([["_".join(map("".join, zip("ekls", block))) for block in product(*own)] for own in self._own()])
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The benchmark's ImageNet network (1000 classes)."""

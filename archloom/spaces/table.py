@@ -89,7 +89,7 @@ class TableSpace(Categorical):
 
     def growth(self) -> Growth:
         """In a sparse table only its rows can be drawn."""
-        return super().growth() if self._complete else RowsGrowth(self._chain, self._rows)
+        return super().growth() if self._complete else RowsGrowth(self.chain, self._rows)
 
     def _row(self, index: int) -> Arch:
         return Arch(tuple(self._rows[index].tolist()))

@@ -25,9 +25,11 @@ from archloom.spaces.base import (
     valid_neighbours,
     vary,
 )
+from archloom.spaces.graphs import HasGrowth
 from archloom.spaces.nb201 import Nb201
 from archloom.spaces.nbgraph import NbGraph
 from archloom.testing import ForbiddenSpace, RuledSpace, check_space
+from archloom.testing_graphs import draw_graphs
 from archloom.types import Arch
 
 NETWORK = {"kernel": (3, 5, 7), "width": (16, 32), "norm": ("batch",), "shape": ((1, 2), (3, 4))}
@@ -60,10 +62,20 @@ def test_contract() -> None:
 
 def test_capabilities_are_seen() -> None:
     space = network()
-    for capability in (SearchSpace, HasNeighbours, HasAlpha, Sized):
+    for capability in (SearchSpace, HasNeighbours, HasAlpha, HasGrowth, Sized):
         assert isinstance(space, capability)
     for capability in (Buildable, HasSource):
         assert not isinstance(space, capability)
+
+
+def test_choices_are_a_chain_of_which_any_combination_can_be_drawn() -> None:
+    space = network()
+    labels = space.to_graph(Arch((2, 0, 0, 1))).labels
+    assert [space.graph_labels[label] for label in labels] == ["kernel=7", "width=16", "norm=batch", "shape=(3, 4)"]
+    graphs = draw_graphs(space.growth(), len(space.graph_labels), 200, seeds.stream(0, "test"))
+    assert len({space.from_graph(graph) for graph in graphs}) == space.size
+    with pytest.raises(InputError, match="gene kernel is 3: expected the index of one of its 3 options"):
+        space.to_graph(Arch((3, 0, 0, 1)))
 
 
 @given(space=spaces, seed=st.integers(0, 99))

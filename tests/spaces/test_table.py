@@ -12,6 +12,7 @@ from archloom.errors import InputError
 from archloom.spaces.base import Categorical, draw, is_valid
 from archloom.spaces.table import TableSpace
 from archloom.testing import check_space
+from archloom.testing_graphs import draw_graphs
 from archloom.types import Arch
 
 OPTIONS = {"op": ("conv", "pool", "skip"), "width": ("8", "16"), "depth": ("1", "2", "3", "4")}
@@ -100,6 +101,12 @@ def test_what_is_not_in_the_sample_is_invalid() -> None:
 def test_every_row_is_drawn() -> None:
     space, rng = sparse(), seeds.stream(0, "test")
     assert {space.sample(rng).genes for _ in range(300)} == set(map(tuple, ALL[::3].tolist()))
+
+
+def test_every_row_is_drawn_as_a_graph_and_nothing_else() -> None:
+    for space, expected in ((sparse(), ALL[::3]), (complete(), ALL), (without_rows(), ALL), (lonely(), ALL[5:6])):
+        graphs = draw_graphs(space.growth(), len(space.graph_labels), 300, seeds.stream(0, "test"))
+        assert {space.from_graph(graph).genes for graph in graphs} == set(map(tuple, expected.tolist()))
 
 
 def test_one_row_has_nowhere_to_go() -> None:

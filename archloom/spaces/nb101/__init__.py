@@ -7,6 +7,7 @@
 | `cells` | all cells from the definition; samplers |
 | `moves` | neighbours |
 | `counts` | parameters and multiply-adds of the network |
+| `growth` | how a cell is drawn, vertex after vertex |
 | `space` | the space that strategies see |
 
 Functions work on arrays of cells in the layout of tables, (n, 26); one cell is a batch of one.

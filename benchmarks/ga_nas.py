@@ -1,0 +1,254 @@
+"""GA-NAS against random search and evolution, as in the paper's Tables 2, 4, 5 and 6 and Figure 1, and its ablations.
+
+python -m benchmarks.ga_nas cifar10          Table 4 (also cifar100), objective = test accuracy, 20 seeds
+python -m benchmarks.ga_nas cifar10_valid    the same with objective = validation (also cifar100_valid)
+python -m benchmarks.ga_nas nb101_1          Table 2, set-up 1 (nb101_2: set-up 2), on the surrogate table, 10 seeds
+python -m benchmarks.ga_nas constrained      Table 5's idea: cells of NAS-Bench-201 with few parameters, 10 seeds
+python -m benchmarks.ga_nas nb301            Figure 1, on a surrogate: 6,000 queries, 3 seeds
+python -m benchmarks.ga_nas improve          Table 6's idea: EfficientNet-B0 under a bound on its latency, 5 seeds
+python -m benchmarks.ga_nas ablations        what each part is worth, on CIFAR-100 test, 10 seeds
+python -m benchmarks.ga_nas choices          what each choice that the paper leaves open is worth, the same way
+... --record FILE    keep what is done in FILE, and go on from there
+... --json           one JSON object a row
+... --smoke          two seeds, few queries
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from archloom.analysis.stats import summarise
+from archloom.problems import ProblemSpec
+from archloom.runs import Request, run_in_memory
+from archloom.search import Limits
+from benchmarks.recorded import outcomes, p_better
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A row: a strategy with its options."""
+
+    name: str
+    strategy: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+RANDOM, EVOLUTION = Setting("random", "random"), Setting("evolution", "evolution")
+
+
+def ga_nas(name: str = "GA-NAS", **options: object) -> Setting:
+    return Setting(name, "ga_nas", {option: str(value) for option, value in options.items()})
+
+
+@dataclass(frozen=True)
+class Study:
+    """A problem and the rows that are compared on it, the first with all others; values are taken at `budgets`."""
+
+    on: str
+    objective: str
+    budgets: tuple[int, ...]
+    seeds: int
+    settings: tuple[Setting, ...]
+    constraints: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
+
+
+def nb201(data: str, part: str) -> Study:
+    test = (f"{data}_test_200",)
+    return Study(
+        "nb201", f"{data}_{part}_200", (150, 445), 20, (ga_nas(), RANDOM, EVOLUTION), report=test * (part != "test")
+    )
+
+
+def nb101(**options: int) -> Study:
+    """One of the published set-ups, which say how many queries there are."""
+    total = options["initial"] + sum(options["batch"] + t * options["growth"] for t in range(10))
+    setting = ga_nas(**options, iterations=10)
+    return Study("nb101", "valid_108_surrogate", (500, total), 10, (setting, RANDOM, EVOLUTION))
+
+
+RESNET = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|none~2|"
+"""The cell that NAS-Bench-201 calls ResNet: 0.559386 M parameters (Dong & Yang 2020, section 4)."""
+
+EFFICIENTNET_B0 = (
+    "e1_k3_l1_se1-e6_k3_l2_se1-e6_k5_l2_se1-e6_k3_l3_se1-e6_k5_l3_se1-e6_k5_l4_se1-e6_k3_l1_se1"
+)  # fmt: skip
+_LATENCY = "imagenet_latency_zcu102_ms_fitted"
+
+STUDIES = {
+    "cifar10": nb201("cifar10", "test"),
+    "cifar100": nb201("cifar100", "test"),
+    "cifar10_valid": nb201("cifar10", "valid"),
+    "cifar100_valid": nb201("cifar100", "valid"),
+    "nb101_1": nb101(initial=50, batch=100, growth=50, top_k=25),
+    "nb101_2": nb101(initial=100, batch=200, growth=100, top_k=50),
+    "constrained": Study(
+        "nb201", "cifar10_valid_200", (150, 445), 10, (ga_nas(), RANDOM, EVOLUTION),
+        ("cifar10_params_m<=0.5594",), ("cifar10_test_200",),
+    ),
+    "nb301": Study(
+        "nb301", "valid_98_surrogate", (1_000, 3_000, 6_000), 3,
+        (ga_nas(initial=100, batch=100, top_k=50), RANDOM, EVOLUTION),
+    ),
+    "improve": Study(
+        "fitted:mnasnet", "valid_top1_fitted", (150, 445, 1_000), 5,
+        (ga_nas(start=EFFICIENTNET_B0), RANDOM, EVOLUTION), (f"{_LATENCY}<=8.397",),
+    ),
+    "ablations": replace(nb201("cifar100", "test"), seeds=10, settings=(
+        ga_nas(),
+        ga_nas("no discriminator", refit="accuracy"),
+        ga_nas("random generator", refit="random"),
+        ga_nas("KL: cross-entropy method", refit="likelihood"),
+        RANDOM,
+    )),
+    "choices": replace(nb201("cifar100", "test"), seeds=10, settings=(
+        ga_nas(),
+        ga_nas("one round, as printed", rounds=1, pair_steps=150, updates=15),
+        ga_nas("six rounds", rounds=6, pair_steps=25, updates=3),
+        ga_nas("reward D", reward="probability"),
+        ga_nas("reward log D", reward="log"),
+        ga_nas("reward -log(1-D)", reward="minimax"),
+        ga_nas("one discriminator for all", fresh="false"),
+        ga_nas("smoothed labels 0.9", smoothing=0.9),
+        ga_nas("entropy 0", entropy=0.0),
+        ga_nas("entropy 0.1", entropy=0.1),
+        ga_nas("K = 10", top_k=10),
+        ga_nas("K = 50", top_k=50),
+        ga_nas("|X_t| = 50", batch=50),
+        ga_nas("|X_t| = |X_t-1| + 50", batch=100, growth=50),
+        ga_nas("no widening: repeats are dropped", redraws=0),
+        ga_nas("k-GNN of 6 layers", layers=6),
+    )),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one search came to: the best value after each budget and its rank, when it was found, and what else it is.
+
+    `scores` are the best architecture's at the end: objective, constraints and reported metrics. `seconds` is the whole
+    search, on one core.
+    """
+
+    setting: str
+    seed: int
+    values: list[float]
+    ranks: list[int | None]
+    found_at: int
+    arch: str
+    scores: dict[str, float]
+    feasible: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting at one budget, over seeds; `p` that the first setting is better (one-sided Wilcoxon)."""
+
+    setting: str
+    queries: int
+    seeds: int
+    mean: float
+    std: float
+    worst: float
+    rank: float | None
+    found_at: float
+    reported: float | None
+    feasible: int
+    seconds: float
+    p: float | None
+
+
+def search(study: Study, setting: Setting, seed: int) -> Found:
+    spec = ProblemSpec(study.on, objectives=(study.objective,), constraints=study.constraints, report=study.report)
+    started = time.monotonic()
+    report = run_in_memory(Request(setting.strategy, spec, seed, Limits(study.budgets[-1]), setting.options))
+    seconds = time.monotonic() - started
+    best, problem = report.best, report.scenario.problem
+    if best is None:
+        raise RuntimeError(f"{setting.name}, seed {seed}: nothing was found")
+    criteria = report.scenario.criteria
+    gain = criteria.objectives[0].gain
+    curve = dict(report.curve)
+    values = [curve.get(budget, curve[max(curve)]) for budget in study.budgets]
+    found = min(query for query, value in curve.items() if value == values[-1])
+    return Found(
+        setting.name, seed, values, [problem.rank(study.objective, gain(value)) for value in values], found, best.arch,
+        {**best.scores, **best.report}, criteria.feasible(best.trial.result), round(seconds, 1),
+    )  # fmt: skip
+
+
+def rows(study: Study, found: Sequence[Found]) -> list[Row]:
+    """Every setting at every budget."""
+    table = []
+    for at, budget in enumerate(study.budgets):
+        by_setting = {s.name: [f for f in found if f.setting == s.name] for s in study.settings}
+        first = [f.values[at] for f in by_setting[study.settings[0].name]]
+        for name, runs in by_setting.items():
+            values = [f.values[at] for f in runs]
+            stats = summarise(values)
+            ranks = [rank for f in runs if (rank := f.ranks[at]) is not None]
+            reported = [f.scores[metric] for f in runs for metric in study.report if metric in f.scores]
+            last = at == len(study.budgets) - 1
+            table.append(
+                Row(
+                    name,
+                    budget,
+                    len(runs),
+                    round(stats.mean, 3),
+                    round(stats.std or 0.0, 3),
+                    round(stats.min, 3),
+                    round(summarise(ranks).mean, 2) if ranks else None,
+                    round(summarise([f.found_at for f in runs]).mean),
+                    round(summarise(reported).mean, 3) if reported and last else None,
+                    sum(f.feasible for f in runs),
+                    round(summarise([f.seconds for f in runs]).mean, 1),
+                    None if values is first or name == study.settings[0].name else p_better(first, values, 1.0),
+                )  # fmt: skip
+            )
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("--seeds", type=int, help="so many instead of the study's own")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--record", type=Path, help="a file of what is done already, which grows")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--smoke", action="store_true", help="two seeds, 80 queries")
+    arguments = parser.parse_args()
+    study = STUDIES[arguments.study]
+    study = replace(study, seeds=arguments.seeds or study.seeds)
+    if arguments.smoke:
+        study = replace(study, seeds=2, budgets=(60, 80), settings=study.settings[:2])
+    jobs = (((s.name, seed), (study, s, seed)) for seed in range(study.seeds) for s in study.settings)
+    table = rows(study, outcomes(Found, search, jobs, arguments.workers, arguments.record))
+    if arguments.json:
+        print(json.dumps([asdict(row) for row in table]))
+    else:
+        show(study, table)
+
+
+def show(study: Study, table: Sequence[Row]) -> None:
+    print(f"{study.on}, {study.objective}{''.join(f', {c}' for c in study.constraints)}")
+    print(
+        f"{'setting':<34}{'queries':>8}{'seeds':>6}{'best':>18}{'worst':>9}{'rank':>9}{'found at':>9}"
+        f"{'reported':>9}{'s a run':>8}{'p':>8}"
+    )
+    for row in table:
+        rank, reported = ("" if x is None else f"{x:.2f}" for x in (row.rank, row.reported))
+        p = "" if row.p is None else f"{row.p:.4f}"
+        print(
+            f"{row.setting:<34}{row.queries:>8}{row.seeds:>6}{f'{row.mean:.3f} ± {row.std:.3f}':>18}{row.worst:>9.3f}"
+            f"{rank:>9}{row.found_at:>9.0f}{reported:>9}{row.seconds:>8.1f}{p:>8}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Many searches side by side, each written down when it is done, so that a study can be cut short and gone on with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from archloom.analysis.stats import signed_rank_p
+
+
+class Outcome(Protocol):
+    """What one search came to; a frozen dataclass of plain data."""
+
+    @property
+    def setting(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+
+Found = TypeVar("Found", bound=Outcome)
+
+
+def outcomes(
+    kind: Callable[..., Found],
+    search: Callable[..., Found],
+    jobs: Iterable[tuple[tuple[str, int], Sequence[Any]]],
+    workers: int,
+    record: Path | None,
+) -> list[Found]:
+    """`search(*arguments)` of every job ((setting, seed), arguments) that `record` does not hold yet, and what it holds."""
+    lines = record.read_text(encoding="utf-8").splitlines() if record and record.exists() else []
+    found = [kind(**json.loads(line)) for line in lines]
+    done = {(known.setting, known.seed) for known in found}
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(search, *arguments) for key, arguments in jobs if key not in done]
+        for future in as_completed(futures):
+            found.append(new := future.result())
+            if record is not None:
+                with record.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(new)) + "\n")  # type: ignore[call-overload]
+    return sorted(found, key=lambda outcome: outcome.seed)
+
+
+def p_better(ours: Sequence[float], theirs: Sequence[float], sign: float) -> float:
+    """One-sided Wilcoxon signed-rank test over seeds that ours are better."""
+    return signed_rank_p([sign * (a - b) for a, b in zip(ours, theirs, strict=True)])

@@ -65,10 +65,10 @@ def nb201(data: str, part: str) -> Study:
     )
 
 
-def nb101(**options: int) -> Study:
+def nb101(initial: int, batch: int, growth: int, top_k: int) -> Study:
     """One of the published set-ups, which say how many queries there are."""
-    total = options["initial"] + sum(options["batch"] + t * options["growth"] for t in range(10))
-    setting = ga_nas(**options, iterations=10)
+    total = initial + sum(batch + t * growth for t in range(10))
+    setting = ga_nas(initial=initial, batch=batch, growth=growth, top_k=top_k, iterations=10)
     return Study("nb101", "valid_108_surrogate", (500, total), 10, (setting, RANDOM, EVOLUTION))
 
 
@@ -92,7 +92,7 @@ STUDIES = {
         ("cifar10_params_m<=0.5594",), ("cifar10_test_200",),
     ),
     "nb301": Study(
-        "nb301", "valid_98_surrogate", (1_000, 3_000, 6_000), 3,
+        "nb301", "valid_surrogate", (1_000, 3_000, 6_000), 3,
         (ga_nas(initial=100, batch=100, top_k=50), RANDOM, EVOLUTION),
     ),
     "improve": Study(
@@ -209,7 +209,7 @@ def rows(study: Study, found: Sequence[Found]) -> list[Row]:
                     sum(f.feasible for f in runs),
                     round(summarise([f.seconds for f in runs]).mean, 1),
                     None if values is first or name == study.settings[0].name else p_better(first, values, 1.0),
-                )  # fmt: skip
+                )
             )
     return table
 

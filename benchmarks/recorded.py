@@ -33,7 +33,7 @@ def outcomes(
     workers: int,
     record: Path | None,
 ) -> list[Found]:
-    """`search(*arguments)` of every job ((setting, seed), arguments) that `record` does not hold yet, and what it holds."""
+    """What `record` holds, and `search(*arguments)` of every job ((setting, seed), arguments) that it does not hold."""
     lines = record.read_text(encoding="utf-8").splitlines() if record and record.exists() else []
     found = [kind(**json.loads(line)) for line in lines]
     done = {(known.setting, known.seed) for known in found}

@@ -175,8 +175,8 @@ class Chain:
         labels, adjacency = np.asarray(graph.labels), np.asarray(graph.adjacency)
         if labels.shape != (len(self.options),) or labels.dtype.kind not in "iu":
             raise InputError(
-                f"graph with labels of shape {labels.shape} and type {labels.dtype}: expected {len(self.options)} whole "
-                "numbers, one for each choice"
+                f"graph with labels of shape {labels.shape} and type {labels.dtype}: expected {len(self.options)} "
+                "whole numbers, one for each choice"
             )
         if not np.array_equal(adjacency, self._edges):
             raise InputError("graph: expected a chain, with an edge from each vertex to the next and no other")

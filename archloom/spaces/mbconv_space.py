@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
@@ -14,6 +15,7 @@ from archloom.errors import InputError
 from archloom.spaces.base import Categorical
 from archloom.spaces.convnet import NETWORK
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.graphs import Chain
 from archloom.spaces.mbconv import MULTIPLY_ADDS, Frame, Layer, Places, build, costs, genes_of, side_of, source
 from archloom.types import Arch
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError
-from archloom.spaces.base import Categorical
+from archloom.spaces import graphs
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.mbconv import THOP, Chain, Frame, Places, build, costs, genes_of, side_of, source
 from archloom.spaces.table import TableSpace
@@ -43,6 +44,9 @@ CHOICES: Mapping[str, tuple[int, ...]] = {
 
 OPTIONS = {f"block{block}.{choice}": values for block in range(BLOCKS) for choice, values in CHOICES.items()}
 """The 28 genes with their options, in order."""
+
+_FIRST = range(0, len(OPTIONS), len(CHOICES))
+"""Where each block's genes begin."""
 
 _FITTING: Mapping[str, tuple[str, Callable[[int], bool]]] = {
     "expansion": ("a whole number from 1", lambda number: number >= 1),
@@ -93,7 +97,7 @@ class Mnasnet(TableSpace):
 
     def labels(self, arch: Arch) -> list[str]:
         """The seven blocks as texts."""
-        return [f"e{e}_k{k}_l{layers}_se{int(se)}" for e, k, layers, se in self.blocks(arch)]
+        return [_name(*block) for block in self.blocks(arch)]
 
     def blocks(self, arch: Arch) -> list[tuple[int, int, int, bool]]:
         """Expansion, kernel, layers and squeeze-excitation of each block; InputError for genes that are no options."""
@@ -105,9 +109,30 @@ class Mnasnet(TableSpace):
         return [_chain(block, *choices) for block, choices in enumerate(self.blocks(arch))]
 
     @cached_property
-    def chain(self) -> GraphChain:
+    def chain(self) -> graphs.Chain:
         """The seven blocks as a chain: a block is the same label wherever it stands."""
-        return GraphChain([["_".join(map("".join, zip("ekls", block))) for block in product(*own)] for own in self._own()])
+        return graphs.Chain(
+            [[_name(*map(int, choices)) for choices in product(*self.options[first : first + 4])] for first in _FIRST]
+        )
+
+    def to_graph(self, arch: Arch) -> graphs.Graph:
+        return self.chain.graph(self._codes(np.array([self.indices(arch)]))[0].tolist())
+
+    def from_graph(self, graph: graphs.Graph) -> Arch:
+        blocks = zip(_FIRST, self.chain.genes(graph), strict=True)
+        found = [np.unravel_index(code, tuple(self.sizes[first : first + 4])) for first, code in blocks]
+        return Arch(tuple(int(gene) for block in found for gene in block))
+
+    def growth(self) -> graphs.Growth:
+        return self.chain.growth() if self._complete else graphs.RowsGrowth(self.chain, self._codes(self._rows))
+
+    def _codes(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+        """(n, 7) which of its options each block is, of genes (n, 28)."""
+        columns = [
+            np.ravel_multi_index(tuple(rows[:, first : first + 4].T), tuple(self.sizes[first : first + 4]))
+            for first in _FIRST
+        ]
+        return np.stack(columns, axis=1)
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The benchmark's ImageNet network (1000 classes)."""
@@ -122,6 +147,10 @@ class Mnasnet(TableSpace):
         """A chain: nodes are the channels between blocks, edges the blocks."""
         edges = [DrawnEdge(block, block + 1, label) for block, label in enumerate(self.labels(arch))]
         return Drawing(tuple(str(width) for width in (FRAME.stem, *WIDTHS)), tuple(edges))
+
+
+def _name(expansion: int, kernel: int, layers: int, se: int) -> str:
+    return f"e{expansion}_k{kernel}_l{layers}_se{int(se)}"
 
 
 def _check_option(gene: str, text: str) -> None:

@@ -160,7 +160,7 @@ def test_the_generator_concentrates_on_a_planted_motif() -> None:
     drawn = [arch for arch in strategy.refit.draw(400, 1.0) if arch is not None]
     share = np.mean([space.has_motif(arch) for arch in drawn])
     assert by_chance < 0.2 and share > 0.8
-    assert len({arch for arch in drawn}) > 20  # and not on one architecture
+    assert len(set(drawn)) > 20  # and not on one architecture
 
 
 # -- Algorithm 2 --------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def test_a_fixed_growth_decides_labels_alone() -> None:
 
 # -- choices as a chain -------------------------------------------------------------------------------------------
 
-SMALL = Chain(("op", "width", "skip"), (("conv", "pool"), ("8", "16", "32"), ("no",)))
+SMALL = Chain((("conv", "pool"), ("8", "16", "32"), ("no",)), ("op", "width", "skip"))
 
 
 def test_a_chain_has_a_label_for_every_option_of_every_choice() -> None:
@@ -115,10 +115,10 @@ def test_graphs_share_nothing() -> None:
         ([[0, 2, 5]], [(0, 1), (1, 2)], r"labels of shape \(1, 3\) and type int64"),
         ([0, 2, 5], [(0, 1)], "expected a chain, with an edge from each vertex to the next and no other"),
         ([0, 2, 5], [(0, 1), (1, 2), (0, 2)], "expected a chain"),
-        ([2, 2, 5], [(0, 1), (1, 2)], "vertex 0 has label 2: expected 0 to 1, the options of its choice"),
-        ([0, 1, 5], [(0, 1), (1, 2)], "vertex 1 has label 1: expected 2 to 4, the options of its choice"),
-        ([0, 5, 5], [(0, 1), (1, 2)], "vertex 1 has label 5: expected 2 to 4, the options of its choice"),
-        ([0, 2, OPEN], [(0, 1), (1, 2)], "vertex 2 has label -1: expected 5 to 5"),
+        ([2, 2, 5], [(0, 1), (1, 2)], "vertex 0 has label 2: expected one of 0, 1, the options of its choice"),
+        ([0, 1, 5], [(0, 1), (1, 2)], "vertex 1 has label 1: expected one of 2, 3, 4, the options of its choice"),
+        ([0, 5, 5], [(0, 1), (1, 2)], "vertex 1 has label 5: expected one of 2, 3, 4, the options of its choice"),
+        ([0, 2, OPEN], [(0, 1), (1, 2)], "vertex 2 has label -1: expected one of 5, the"),
     ],
 )
 def test_another_graph_than_a_chain_is_told(labels: list[float], edges: list[tuple[int, int]], message: str) -> None:
@@ -137,7 +137,7 @@ def tables(draw: st.DrawFn) -> tuple[Chain, NDArray[np.uint8]]:
     sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
     every = list(itertools.product(*map(range, sizes)))
     rows = draw(st.lists(st.sampled_from(every), min_size=1, max_size=12))
-    return Chain([f"c{i}" for i in range(len(sizes))], [list(map(str, range(size))) for size in sizes]), np.array(
+    return Chain([list(map(str, range(size))) for size in sizes], [f"c{i}" for i in range(len(sizes))]), np.array(
         rows, dtype=np.uint8
     )
 
@@ -179,7 +179,7 @@ def test_what_is_legal_is_what_some_row_goes_on_with(table: tuple[Chain, NDArray
         mask = growth.label_mask(drawn, step)
         for row, genes in enumerate(rows.tolist()):
             after = {other[step] for other in rows.tolist() if other[:step] == genes[:step]}
-            assert np.flatnonzero(mask[row]).tolist() == sorted(int(chain.offsets[step]) + gene for gene in after)
+            assert np.flatnonzero(mask[row]).tolist() == sorted(int(chain.options[step][gene]) for gene in after)
         drawn.labels[:, step] = chain.offsets[step] + rows[:, step]
 
 

@@ -180,7 +180,7 @@ def test_what_is_legal_is_what_some_row_goes_on_with(table: tuple[Chain, NDArray
         for row, genes in enumerate(rows.tolist()):
             after = {other[step] for other in rows.tolist() if other[:step] == genes[:step]}
             assert np.flatnonzero(mask[row]).tolist() == sorted(int(chain.options[step][gene]) for gene in after)
-        drawn.labels[:, step] = chain.offsets[step] + rows[:, step]
+        drawn.labels[:, step] = chain.options[step][rows[:, step]]
 
 
 def test_growths_without_edges_to_decide_say_so() -> None:

@@ -196,7 +196,25 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
 
 
 def test_what_ships() -> None:
-    assert set(config.shipped()) == set(SHIPPED)
+    assert set(config.shipped()) == {*SHIPPED, "ga_nas_1", "ga_nas_2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"), [("ga_nas_1", (50, 100, 50, 25, 3_300)), ("ga_nas_2", (100, 200, 100, 50, 6_600))]
+)
+def test_the_two_set_ups_of_ga_nas(name: str, sizes: tuple[int, ...]) -> None:
+    """GA-NAS, section 4.1: |X_0|, |X_1|, how much sets grow, K, and what ten iterations come to."""
+    pytest.importorskip("torch", reason="ga_nas needs the extra train")
+    from archloom import runs
+    from archloom.cli.search import search
+
+    read = config.read(name, search.params)
+    settings = read.settings_for("ga_nas")
+    chosen = runs.strategy_options("ga_nas", settings)
+    found = (chosen.initial, chosen.batch, chosen.growth, chosen.top_k, runs.plan_of("ga_nas", settings).trials)
+    assert found == sizes and chosen.iterations == 10
+    assert read.values["on"] == "nb101" and read.values["seeds"] == 10
+    assert not read.settings_for("random"), "the sizes are ga_nas's alone"
 
 
 @pytest.mark.usefixtures("few_images")

@@ -36,7 +36,7 @@ class GraphBatch:
         return cls.from_arrays(labels, adjacency)
 
     @classmethod
-    def from_arrays(cls, labels: NDArray[np.int64], adjacency: NDArray[np.floating[Any]]) -> GraphBatch:
+    def from_arrays(cls, labels: NDArray[np.int64], adjacency: NDArray[Any]) -> GraphBatch:
         return cls(torch.from_numpy(labels), torch.from_numpy(adjacency.astype(np.float32, copy=False)))
 
     def __len__(self) -> int:
@@ -47,47 +47,56 @@ class GraphBatch:
 
 
 class GraphConv(nn.Module):
-    """x_i W_1 + sum over j -> i of x_j W_2 + sum over i -> j of x_j W_3 (Morris et al. 2019, eq. 5).
+    """x_i W_1 + sum over j -> i of x_j W_2 (Morris et al. 2019, eq. 5), and with `both` + sum over i -> j of x_j W_3.
 
-    With both directions of the edges, each with weights of its own: in a cell it matters who reads whom.
+    In a cell it matters who reads whom: each direction of the edges has weights of its own.
     """
 
-    def __init__(self, c_in: int, c_out: int) -> None:
+    def __init__(self, c_in: int, c_out: int, both: bool) -> None:
         super().__init__()
-        self.own = nn.Linear(c_in, c_out)
-        self.neighbours = nn.Linear(c_in, 2 * c_out, bias=False)
+        self.directions = 2 if both else 1
+        self.linear = nn.Linear((1 + self.directions) * c_in, c_out)
 
-    def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:  # (N, V, C_in), (N, V, V) -> (N, V, C_out)
-        back, ahead = self.neighbours(x).chunk(2, dim=-1)
-        out: Tensor = self.own(x) + adjacency.mT @ back + adjacency @ ahead
+    def forward(self, x: Tensor, edges: Tensor) -> Tensor:  # (N, V, C_in), (N, V or 2 V, V) -> (N, V, C_out)
+        """`edges` are the transposed adjacency matrix and, with `both`, the matrix itself below it."""
+        n, v, c = x.shape
+        sums = (edges @ x).view(n, self.directions, v, c).unbind(dim=1)
+        out: Tensor = self.linear(torch.cat([x, *sums], dim=-1))
         return out
 
 
 class GraphEncoder(nn.Module):
-    """Labels and places of vertices, then `layers` graph convolutions with tanh between them."""
+    """Labels and places of vertices, then `layers` graph convolutions with tanh between them.
 
-    def __init__(self, labels: int, vertices: int, width: int, layers: int) -> None:
+    Without `both`, what a vertex knows comes from vertices before it alone, so that its state is the same in a graph
+    that is not finished.
+    """
+
+    def __init__(self, labels: int, vertices: int, width: int, layers: int, both: bool) -> None:
         super().__init__()
+        self.both = both
         self.label = nn.Embedding(labels + 1, width)  # the last one for vertices that are not there
         self.place = nn.Embedding(vertices, width)
-        self.convolutions = nn.ModuleList(GraphConv(width, width) for _ in range(layers))
+        self.convolutions = nn.ModuleList(GraphConv(width, width, both) for _ in range(layers))
 
     def forward(self, graphs: GraphBatch) -> Tensor:
-        """(N, V, width) the state of every vertex; zeros where there is none."""
+        """(N, V, width) the state of every vertex, of which there may be fewer than `vertices`; zeros where none is."""
         there = (graphs.labels != OPEN).unsqueeze(-1)  # (N, V, 1)
         # OPEN is -1, so that a remainder makes it the last embedding.
-        x: Tensor = self.label(graphs.labels % self.label.num_embeddings) + self.place.weight
+        x: Tensor = self.label(graphs.labels % self.label.num_embeddings) + self.place.weight[: graphs.labels.shape[1]]
         x = x * there
+        back = graphs.adjacency.mT
+        edges = torch.cat([back, graphs.adjacency], dim=1) if self.both else back
         for convolution in self.convolutions:
-            x = torch.tanh(convolution(x, graphs.adjacency)) * there
+            x = torch.tanh(convolution(x, edges)) * there
         return x
 
 
-def readout(states: Tensor, graphs: GraphBatch) -> Tensor:
-    """(N, width) the mean over the vertices that are there of their states (N, V, width)."""
-    count = (graphs.labels != OPEN).sum(dim=1, keepdim=True).clamp(min=1)
-    mean: Tensor = states.sum(dim=1) / count
-    return mean
+def readouts(states: Tensor, labels: Tensor) -> Tensor:
+    """(N, V + 1, width): at v the mean over the vertices before v that are there of their states (N, V, width)."""
+    sums = functional.pad(states.cumsum(dim=1), (0, 0, 1, 0))
+    counts = functional.pad((labels != OPEN).cumsum(dim=1), (1, 0))
+    return sums / counts.clamp(min=1).unsqueeze(-1)
 
 
 class PairDiscriminator(nn.Module):
@@ -98,12 +107,15 @@ class PairDiscriminator(nn.Module):
 
     def __init__(self, labels: int, vertices: int, width: int, layers: int) -> None:
         super().__init__()
-        self.encoder = GraphEncoder(labels, vertices, width, layers)
+        self.encoder = GraphEncoder(labels, vertices, width, layers, both=True)
         self.head = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, 1))
 
     def encode(self, graphs: GraphBatch) -> Tensor:
-        """(N, width) codes."""
-        return readout(self.encoder(graphs), graphs)
+        """(N, width) codes: the mean of the states of all vertices."""
+        states = self.encoder(graphs)
+        count = (graphs.labels != OPEN).sum(dim=1, keepdim=True).clamp(min=1)
+        mean: Tensor = states.sum(dim=1) / count
+        return mean
 
     def compare(self, truth: Tensor, codes: Tensor) -> Tensor:
         """Logits (N,) of the pairs of codes (N, width) and (N, width)."""

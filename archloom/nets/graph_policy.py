@@ -2,7 +2,8 @@
 
 At every step a k-GNN encodes the partial graph; a feed-forward softmax says which label the next vertex has; a GRU goes
 over the earlier vertices, one after another, and says of each whether it leads to the new one. A whole batch of graphs
-is drawn at once, and all of its steps are evaluated at once.
+is drawn at once. All of its steps are evaluated at once, and each graph is encoded once for all its steps: the k-GNN
+passes messages along the edges only, so a vertex's state does not change when others are added behind it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from archloom.nets.gnn import GraphBatch, GraphEncoder, readout
+from archloom.nets.gnn import GraphBatch, GraphEncoder, readouts
 from archloom.spaces.graphs import OPEN, Drawn, Graph, Growth
 
 _NONE = -1e9
@@ -89,7 +90,7 @@ class GraphPolicy(nn.Module):
         self.labels = labels
         steps, vertices = growth.steps, len(growth.template.labels)
         self.places = most_sources(growth)
-        self.encoder = GraphEncoder(labels, vertices, width, layers)
+        self.encoder = GraphEncoder(labels, vertices, width, layers, both=False)
         self.step = nn.Embedding(len(steps), width)
         self.trunk = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU())
         self.label_head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, labels))
@@ -103,11 +104,10 @@ class GraphPolicy(nn.Module):
         sources = torch.zeros(len(steps), self.places, dtype=torch.int64)
         for row, step in enumerate(steps):
             sources[row, : len(step.sources)] = torch.tensor(step.sources, dtype=torch.int64)
-        before = torch.arange(vertices) < torch.tensor([step.vertex for step in steps]).unsqueeze(1)  # (S, V)
         self.sources: Tensor
-        self.before: Tensor
+        self.vertices: Tensor
         self.register_buffer("sources", sources, persistent=False)
-        self.register_buffer("before", before, persistent=False)
+        self.register_buffer("vertices", torch.tensor([step.vertex for step in steps]), persistent=False)
 
     # -- drawing --------------------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class GraphPolicy(nn.Module):
             live = legal.any(axis=1)
             if not live.any():
                 break
-            states, context = self._encode(self._partial(episodes.drawn, at), torch.full((count,), at))
+            states, context = self._at_step(episodes.drawn, at)
             episodes.label_masks[:, at] = self._open(legal)
             labels = _pick(self._label_logits(context, episodes.label_masks[:, at]), rng, temperature)
             wrong = live & ~legal[np.arange(count), labels]
@@ -155,33 +155,30 @@ class GraphPolicy(nn.Module):
         """What may be chosen where `legal` is legal."""
         return legal if self.masked else np.repeat(legal.any(axis=1, keepdims=True), legal.shape[1], axis=1)
 
-    def _partial(self, drawn: Drawn, at: int) -> GraphBatch:
-        """What there is before step `at` of graphs that are drawn so far, or wholly."""
-        before = self.before[at].numpy()
-        labels = np.where(before, drawn.labels, OPEN)
-        return GraphBatch.from_arrays(labels, drawn.adjacency * before)
+    def _at_step(self, drawn: Drawn, at: int) -> tuple[Tensor, Tensor]:
+        """States (B, V', width) of the V' vertices before a step, and what the step goes by (B, width)."""
+        v = self.growth.steps[at].vertex
+        graphs = GraphBatch.from_arrays(drawn.labels[:, :v], drawn.adjacency[:, :v, :v])
+        states = self.encoder(graphs)
+        return states, self._context(readouts(states, graphs.labels)[:, -1:], torch.tensor([at])).squeeze(1)
 
     # -- evaluating -----------------------------------------------------------------------------------------------
 
     def judge(self, episodes: Episodes) -> Judged:
         """Log-probabilities, entropies and values of all steps of episodes, all at once."""
         b, s = episodes.chosen.shape
-        before = self.before.unsqueeze(0)  # (1, S, V)
-        labels = torch.from_numpy(episodes.drawn.labels).unsqueeze(1)
-        adjacency = torch.from_numpy(episodes.drawn.adjacency.astype(np.float32)).unsqueeze(1)
-        graphs = GraphBatch(
-            torch.where(before, labels, OPEN).flatten(0, 1), (adjacency * before.unsqueeze(2)).flatten(0, 1)
-        )
-        states, context = self._encode(graphs, torch.arange(s).repeat(b))
-        live = torch.from_numpy(episodes.live).flatten()
-        chosen = torch.from_numpy(episodes.chosen).flatten().clamp(min=0)
-        logits = self._label_logits(context, episodes.label_masks.reshape(b * s, -1))
-        log_probs, entropies = _of_choice(logits, chosen)
+        graphs = GraphBatch.from_arrays(episodes.drawn.labels, episodes.drawn.adjacency)
+        states = self.encoder(graphs)  # (B, V, width)
+        context = self._context(readouts(states, graphs.labels)[:, self.vertices], torch.arange(s))  # (B, S, width)
+        chosen = torch.from_numpy(episodes.chosen).clamp(min=0)
+        choices = self._label_logits(context, episodes.label_masks).log_softmax(dim=-1)
+        log_probs, entropies = choices.gather(-1, chosen.unsqueeze(-1)).squeeze(-1), _entropy(choices)
         if self.places:
-            more = self._judge_edges(episodes, states, context, chosen)
-            log_probs, entropies = log_probs + more[0], entropies + more[1]
+            more = self._judge_edges(episodes, states, context.flatten(0, 1), chosen.flatten())
+            log_probs, entropies = log_probs + more[0].view(b, s), entropies + more[1].view(b, s)
         values = self.value_head(context).squeeze(-1)
-        return Judged(*((x * live).view(b, s) for x in (log_probs, entropies, values)))
+        live = torch.from_numpy(episodes.live)
+        return Judged(log_probs * live, entropies * live, values * live)
 
     def _judge_edges(
         self, episodes: Episodes, states: Tensor, context: Tensor, labels: Tensor
@@ -190,21 +187,21 @@ class GraphPolicy(nn.Module):
         b, s, p = episodes.edges.shape
         edges = torch.from_numpy(episodes.edges).view(b * s, p)
         before = torch.cat([torch.zeros_like(edges[:, :1]), edges[:, :-1] + 1], dim=1)
-        sources = self.sources.repeat(b, 1).unsqueeze(-1).expand(-1, -1, states.shape[-1])
-        inputs = torch.cat([states.gather(1, sources), self.decision(before)], dim=-1)  # (B*S, P, 2 * width)
+        inputs = torch.cat([states[:, self.sources].flatten(0, 1), self.decision(before)], dim=-1)  # (B*S, P, 2 width)
         out, _ = self.gru(inputs, self._begin(context, labels))
         masks = torch.from_numpy(episodes.edge_masks).view(b * s, p, 2)
-        log_probs, entropies = _of_choice(_two(self.edge_head(out), masks), edges)
+        choices = _two(self.edge_head(out), masks).log_softmax(dim=-1)  # (B*S, P, 2)
+        log_probs = choices.gather(-1, edges.unsqueeze(-1)).squeeze(-1)
         there = masks.any(dim=-1)
-        return (log_probs * there).sum(dim=1), (entropies * there).sum(dim=1)
+        return (log_probs * there).sum(dim=1), (_entropy(choices) * there).sum(dim=1)
 
     # -- the network ----------------------------------------------------------------------------------------------
 
-    def _encode(self, graphs: GraphBatch, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """States (N, V, width) of the vertices, and what the next decision goes by (N, width)."""
-        states = self.encoder(graphs)
-        context: Tensor = self.trunk(torch.cat([readout(states, graphs), self.step(steps)], dim=-1))
-        return states, context
+    def _context(self, before: Tensor, steps: Tensor) -> Tensor:
+        """(B, S, width) what decisions go by, of the readouts (B, S, width) of what is there before `steps` (S,)."""
+        at = self.step(steps).expand(len(before), -1, -1)
+        context: Tensor = self.trunk(torch.cat([before, at], dim=-1))
+        return context
 
     def _label_logits(self, context: Tensor, mask: NDArray[np.bool_]) -> Tensor:
         logits: Tensor = self.label_head(context)
@@ -242,11 +239,9 @@ def _two(logit: Tensor, mask: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(logit), logit], dim=-1).masked_fill(~mask, _NONE)
 
 
-def _of_choice(logits: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """The log-probability of what was chosen (...), and the entropy (...), of logits (..., options)."""
-    log_probs = logits.log_softmax(dim=-1)
-    entropy = -(log_probs.exp() * log_probs.clamp(min=_NONE)).sum(dim=-1)
-    return log_probs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1), entropy
+def _entropy(log_probs: Tensor) -> Tensor:
+    """(...) in nats, of log-probabilities (..., options)."""
+    return -(log_probs.exp() * log_probs).sum(dim=-1)
 
 
 def _pick(logits: Tensor, rng: np.random.Generator, temperature: float) -> NDArray[np.int64]:

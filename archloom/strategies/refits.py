@@ -137,7 +137,7 @@ class Discriminator:
         self.settings, self.rng = settings, rng
         with arrays.drawn_from(rng):
             self.network = PairDiscriminator(view.labels, view.vertices, settings.width, settings.layers)
-        self.optimiser = Adam(self.network.parameters(), lr=settings.discriminator_rate)
+        self.optimiser = Adam(self.network.parameters(), lr=settings.discriminator_rate, fused=True)
         self.truth = torch.zeros(0, settings.width)  # (K, width) codes of the truth set that it was trained on
 
     def train(self, truth: GraphBatch, fakes: GraphBatch) -> None:
@@ -189,7 +189,7 @@ class Generator:
         self.settings, self.rng = settings, rng
         with arrays.drawn_from(rng):
             self.policy = GraphPolicy(view.growth, view.labels, settings.width, settings.layers, settings.masked)
-        self.optimiser = Adam(self.policy.parameters(), lr=settings.rate)
+        self.optimiser = Adam(self.policy.parameters(), lr=settings.rate, fused=True)
 
     def draw(self, count: int, temperature: float = 1.0) -> Episodes:
         return self.policy.draw(count, self.rng, temperature)

@@ -15,18 +15,16 @@ python -m benchmarks.ga_nas choices          what each choice that the paper lea
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 from archloom.analysis.stats import summarise
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, run_in_memory
 from archloom.search import Limits
-from benchmarks.recorded import outcomes, p_better
+from benchmarks.recorded import outcomes, p_better, parser
 
 
 @dataclass(frozen=True)
@@ -215,14 +213,7 @@ def rows(study: Study, found: Sequence[Found]) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", choices=STUDIES)
-    parser.add_argument("--seeds", type=int, help="so many instead of the study's own")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--record", type=Path, help="a file of what is done already, which grows")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--smoke", action="store_true", help="two seeds, 80 queries")
-    arguments = parser.parse_args()
+    arguments = parser(__doc__, STUDIES, smoke="two seeds, 80 queries").parse_args()
     study = STUDIES[arguments.study]
     study = replace(study, seeds=arguments.seeds or study.seeds)
     if arguments.smoke:

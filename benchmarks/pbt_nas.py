@@ -13,25 +13,23 @@ at the end of a chunk, on the search's own metric.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from archloom import seeds
-from archloom.analysis.stats import bootstrap_interval, signed_rank_p, summarise
+from archloom.analysis.stats import bootstrap_interval, summarise
 from archloom.data.image_files import Split, Splits
 from archloom.data.images import open_images, save_images
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, limits_for, run_in_memory
+from benchmarks.recorded import outcomes, p_better, parser
 
 
 @dataclass(frozen=True)
@@ -156,24 +154,9 @@ def prepared(study: Study, folder: Path) -> str:
     return f"{task}:{path}"
 
 
-def searches(study: Study, on: str, workers: int, known: Sequence[Found]) -> Iterator[Found]:
-    """All that are not known yet, as they end; every setting of a seed before the next seed."""
-    done = {(found.setting, found.seed) for found in known}
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [
-            pool.submit(search, study, on, setting, seed)
-            for seed in range(study.seeds)
-            for setting in study.settings
-            if (setting.name, seed) not in done
-        ]
-        for future in as_completed(futures):
-            yield future.result()
-
-
 def rows(study: Study, found: Sequence[Found]) -> list[Row]:
     def of(setting: Setting, value: Callable[[Found], float | None]) -> list[float]:
-        ordered = sorted((f for f in found if f.setting == setting.name), key=lambda f: f.seed)
-        return [known for f in ordered if (known := value(f)) is not None]
+        return [known for f in found if f.setting == setting.name and (known := value(f)) is not None]
 
     default = of(study.settings[0], lambda f: f.value)
     sign = {"max": 1.0, "min": -1.0}[found[0].goal]
@@ -182,7 +165,7 @@ def rows(study: Study, found: Sequence[Found]) -> list[Row]:
         values, tests = of(setting, lambda f: f.value), of(setting, lambda f: f.test)
         stats = summarise(values)
         low, high = bootstrap_interval(values, seeds.stream(0, "bootstrap"))
-        p = signed_rank_p(sign * np.subtract(default, values)) if setting is not study.settings[0] else None
+        p = p_better(default, values, sign) if setting is not study.settings[0] else None
         corrected = None if p is None else min(1.0, p * (len(study.settings) - 1))
         test = summarise(tests).mean if tests else None
         table.append(Row(setting.name, len(values), stats.mean, stats.std or 0.0, low, high, test, p, corrected))
@@ -190,26 +173,14 @@ def rows(study: Study, found: Sequence[Found]) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", choices=STUDIES)
-    parser.add_argument("--seeds", type=int, help="so many instead of the study's own")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--record", type=Path, help="a file of what is done already, which grows")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--smoke", action="store_true", help="small sizes")
-    arguments = parser.parse_args()
+    arguments = parser(__doc__, STUDIES, smoke="small sizes").parse_args()
     study = (SMOKE if arguments.smoke else STUDIES)[arguments.study]
     study = replace(study, seeds=arguments.seeds or study.seeds)
-    record: Path | None = arguments.record
-    found = (
-        [Found(**json.loads(line)) for line in record.read_text().splitlines()] if record and record.exists() else []
-    )
     with tempfile.TemporaryDirectory() as folder:
-        for new in searches(study, prepared(study, Path(folder)), arguments.workers, found):
-            found.append(new)
-            if record is not None:
-                with record.open("a") as file:
-                    file.write(json.dumps(asdict(new)) + "\n")
+        on = prepared(study, Path(folder))
+        # Every setting of a seed before the next seed.
+        jobs = (((s.name, seed), (study, on, s, seed)) for seed in range(study.seeds) for s in study.settings)
+        found = outcomes(Found, search, jobs, arguments.workers, arguments.record)
     table = rows(study, found)
     if arguments.json:
         print(json.dumps([asdict(row) for row in table]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -45,6 +46,18 @@ def outcomes(
                 with record.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(asdict(new)) + "\n")  # type: ignore[call-overload]
     return sorted(found, key=lambda outcome: outcome.seed)
+
+
+def parser(doc: str | None, studies: Iterable[str], smoke: str) -> argparse.ArgumentParser:
+    """The arguments that studies share; `smoke` says what a smoke version is."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("study", choices=studies)
+    made.add_argument("--seeds", type=int, help="so many instead of the study's own")
+    made.add_argument("--workers", type=int, default=2)
+    made.add_argument("--record", type=Path, help="a file of what is done already, which grows")
+    made.add_argument("--json", action="store_true", help="print JSON")
+    made.add_argument("--smoke", action="store_true", help=smoke)
+    return made
 
 
 def p_better(ours: Sequence[float], theirs: Sequence[float], sign: float) -> float:

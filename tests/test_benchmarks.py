@@ -130,3 +130,15 @@ def test_kills(tmp_path: Path) -> None:
     assert 0 < found["peak_bytes"] <= found["budget_bytes"] and found["samples_over_budget"] == 0
     assert found["samples"] > 100
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_ga_nas(data_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="ga_nas needs the extra train")
+    record = tmp_path / "done.jsonl"
+    rows = smoke("ga_nas", data_dir, tmp_path, "cifar100", "--record", str(record))
+    assert [(row["setting"], row["queries"]) for row in rows] == [
+        (setting, queries) for queries in (60, 80) for setting in ("GA-NAS", "random")
+    ]
+    assert all(row["seeds"] == row["feasible"] == 2 and 60 < row["mean"] < 74 for row in rows)
+    assert len(record.read_text().splitlines()) == 4
+    assert smoke("ga_nas", data_dir, tmp_path, "cifar100", "--record", str(record)) == rows, "nothing is searched again"

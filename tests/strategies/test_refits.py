@@ -73,7 +73,7 @@ def test_a_temperature_brings_others() -> None:
     generator = refit("likelihood")
     for _ in range(4):
         generator.refit(evidence())
-    assert like_the_truth(generator.draw(200, 1.0)) > like_the_truth(generator.draw(200, 8.0)) + 0.2
+    assert like_the_truth(generator.draw(200, 1.0)) > like_the_truth(generator.draw(200, 16.0)) + 0.2
 
 
 @pytest.mark.parametrize("options", [OPTIONS, replace(OPTIONS, fresh=False)], ids=["fresh", "kept"])

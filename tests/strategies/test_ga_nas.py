@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -303,3 +305,41 @@ def test_a_space_without_graphs_is_refused() -> None:
 
     with pytest.raises(InputError, match="needs a space with"):
         GaNas(Bare(), WORTH, seeds.stream(0, "strategy"))  # type: ignore[arg-type]
+
+
+# -- as users meet it ---------------------------------------------------------------------------------------------
+
+SETTINGS = [
+    word
+    for option in ("initial=10", "batch=10", "top_k=5", "width=8", "layers=1", "rounds=1", "updates=2", "pair_steps=5")
+    for word in ("--set", option)
+]
+
+
+@pytest.mark.parametrize("checkpoint", ["state.npz", "nothing"])
+def test_a_run_that_was_cut_goes_on_to_the_same_record(cli: Any, small_table: Path, checkpoint: str) -> None:
+    """With the checkpoint of its 25th query, and without, so that everything is learned again."""
+    pytest.importorskip("matplotlib", reason="plots need the extra plots")
+    common = ("search", "ga_nas", "--table", small_table, *SETTINGS, "--width", 1)
+    cli(*common, "--queries", 25, "--out", "run")
+    cut, record = cli.home / "run", cli.home / "run" / "trials.jsonl"
+    states = {name: (cut / name).read_bytes() for name in ("state.npz",) if name == checkpoint}
+    begun = archs(record)
+    cli(*common, "--queries", 38, "--out", "whole")
+    whole = archs(cli.home / "whole" / "trials.jsonl")
+    assert whole[:25] == begun and len(whole) == 38
+    lines = (cli.home / "whole" / "trials.jsonl").read_text().splitlines(keepends=True)
+    (cli.home / "whole" / "trials.jsonl").write_text("".join(lines[:31]))
+    (cli.home / "whole" / "state.npz").unlink()
+    for name, content in states.items():
+        (cli.home / "whole" / name).write_bytes(content)
+    cli("resume", "whole")
+    assert archs(cli.home / "whole" / "trials.jsonl") == whole
+    cli("plot", "whole", "--kind", "levels")
+    assert (cli.home / "whole" / "levels.png").stat().st_size > 10_000
+
+
+def archs(record: Path) -> list[tuple[str, dict[str, Any]]]:
+    """What was asked, and the notes that came with it."""
+    lines = [json.loads(line[: line.rindex("}") + 1]) for line in record.read_text().splitlines()]
+    return [(line["arch"], line["note"]) for line in lines]

@@ -180,7 +180,9 @@ def main() -> None:
         on = prepared(study, Path(folder))
         # Every setting of a seed before the next seed.
         jobs = (((s.name, seed), (study, on, s, seed)) for seed in range(study.seeds) for s in study.settings)
-        found = outcomes(Found, search, jobs, arguments.workers, arguments.record)
+        found = outcomes(
+            Found, search, jobs, arguments.workers, arguments.record, f"{study.on}, {study.members}, {study.epochs}"
+        )
     table = rows(study, found)
     if arguments.json:
         print(json.dumps([asdict(row) for row in table]))

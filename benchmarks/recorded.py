@@ -33,10 +33,17 @@ def outcomes(
     jobs: Iterable[tuple[tuple[str, int], Sequence[Any]]],
     workers: int,
     record: Path | None,
+    study: str,
 ) -> list[Found]:
-    """What `record` holds, and `search(*arguments)` of every job ((setting, seed), arguments) that it does not hold."""
+    """What `record` holds, and `search(*arguments)` of every job ((setting, seed), arguments) that it does not hold.
+
+    `study` says of which study the record is, sizes and all: one of another study is refused.
+    """
     lines = record.read_text(encoding="utf-8").splitlines() if record and record.exists() else []
-    found = [kind(**json.loads(line)) for line in lines]
+    held = [json.loads(line) for line in lines]
+    if any(line.pop("study") != study for line in held):
+        raise SystemExit(f"{record} is of another study, or of other sizes: name another file")
+    found = [kind(**line) for line in held]
     done = {(known.setting, known.seed) for known in found}
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(search, *arguments) for key, arguments in jobs if key not in done]
@@ -44,7 +51,7 @@ def outcomes(
             found.append(new := future.result())
             if record is not None:
                 with record.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(new)) + "\n")  # type: ignore[call-overload]
+                    file.write(json.dumps({"study": study, **asdict(new)}) + "\n")  # type: ignore[call-overload]
     return sorted(found, key=lambda outcome: outcome.seed)
 
 

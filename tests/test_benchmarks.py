@@ -142,3 +142,6 @@ def test_ga_nas(data_dir: Path, tmp_path: Path) -> None:
     assert all(row["seeds"] == row["feasible"] == 2 and 60 < row["mean"] < 74 for row in rows)
     assert len(record.read_text().splitlines()) == 4
     assert smoke("ga_nas", data_dir, tmp_path, "cifar100", "--record", str(record)) == rows, "nothing is searched again"
+    other = [sys.executable, "-m", "benchmarks.ga_nas", "cifar10", "--smoke", "--record", str(record)]
+    refused = subprocess.run(other, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.returncode and "is of another study" in refused.stderr

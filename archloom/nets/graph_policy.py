@@ -121,7 +121,7 @@ class GraphPolicy(nn.Module):
             if not live.any():
                 break
             states, context = self._at_step(episodes.drawn, at)
-            episodes.label_masks[:, at] = self._open(legal)
+            episodes.label_masks[:, at] = _open(legal, self.masked)
             labels = _pick(self._label_logits(context, episodes.label_masks[:, at]), rng, temperature)
             wrong = live & ~legal[np.arange(count), labels]
             episodes.chosen[:, at] = np.where(live, labels, OPEN)
@@ -140,7 +140,7 @@ class GraphPolicy(nn.Module):
         before = torch.zeros(len(episodes), dtype=torch.int64)
         for place, source in enumerate(step.sources):
             legal = self.growth.edge_mask(drawn, at, place)
-            episodes.edge_masks[:, at, place] = mask = self._open(legal)
+            episodes.edge_masks[:, at, place] = mask = _open(legal, self.masked)
             inputs = torch.cat([states[:, source], self.decision(before)], dim=-1).unsqueeze(1)
             out, hidden = self.gru(inputs, hidden)
             picked = _pick(_two(self.edge_head(out).squeeze(1), torch.from_numpy(mask)), rng, temperature)
@@ -150,10 +150,6 @@ class GraphPolicy(nn.Module):
             episodes.edges[:, at, place] = np.where(there, picked, 0)
             drawn.adjacency[:, source, step.vertex] = np.where(there, picked ^ wrong, 0)
             before = torch.from_numpy(episodes.edges[:, at, place] + 1)
-
-    def _open(self, legal: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """What may be chosen where `legal` is legal."""
-        return legal if self.masked else np.repeat(legal.any(axis=1, keepdims=True), legal.shape[1], axis=1)
 
     def _at_step(self, drawn: Drawn, at: int) -> tuple[Tensor, Tensor]:
         """States (B, V', width) of the V' vertices before a step, and what the step goes by (B, width)."""
@@ -218,20 +214,26 @@ def most_sources(growth: Growth) -> int:
     return max(len(step.sources) for step in growth.steps)
 
 
-def retrace(growth: Growth, graphs: Sequence[Graph], labels: int) -> Episodes:
-    """The decisions that lead to each of `graphs`, of which there must be legal ones; `labels` as in `GraphPolicy`."""
+def retrace(growth: Growth, graphs: Sequence[Graph], labels: int, masked: bool = True) -> Episodes:
+    """The decisions that lead to each of `graphs`, which must be legal; `labels`, `masked` as in `GraphPolicy`."""
     episodes = Episodes.begin(growth, len(graphs), labels)
     drawn = episodes.drawn
     whole = GraphBatch.of(graphs, len(growth.template.labels))
     target_labels, target = whole.labels.numpy(), whole.adjacency.numpy().astype(np.int64)
     for at, step in enumerate(growth.steps):
-        episodes.label_masks[:, at] = legal = growth.label_mask(drawn, at)
+        legal = growth.label_mask(drawn, at)
+        episodes.label_masks[:, at] = _open(legal, masked)
         episodes.chosen[:, at] = np.where(legal.any(axis=1), target_labels[:, step.vertex], OPEN)
         drawn.labels[:, step.vertex] = episodes.chosen[:, at]
         for place, source in enumerate(step.sources):
-            episodes.edge_masks[:, at, place] = growth.edge_mask(drawn, at, place)
+            episodes.edge_masks[:, at, place] = _open(growth.edge_mask(drawn, at, place), masked)
             episodes.edges[:, at, place] = drawn.adjacency[:, source, step.vertex] = target[:, source, step.vertex]
     return episodes
+
+
+def _open(legal: NDArray[np.bool_], masked: bool) -> NDArray[np.bool_]:
+    """(B, options) what may be chosen where `legal` is legal: that, or anything while something is to be decided."""
+    return legal if masked else np.repeat(legal.any(axis=1, keepdims=True), legal.shape[1], axis=1)
 
 
 def _two(logit: Tensor, mask: Tensor) -> Tensor:
@@ -246,6 +248,7 @@ def _entropy(log_probs: Tensor) -> Tensor:
 
 def _pick(logits: Tensor, rng: np.random.Generator, temperature: float) -> NDArray[np.int64]:
     """(N,) draws from logits (N, options), by the largest of logits and Gumbel noise."""
-    noisy = logits.double().numpy() / temperature + rng.gumbel(size=logits.shape)
-    picked: NDArray[np.int64] = noisy.argmax(axis=1)
+    given = logits.double().numpy()
+    noisy = given / temperature + rng.gumbel(size=given.shape)
+    picked: NDArray[np.int64] = np.where(given > _NONE, noisy, -np.inf).argmax(axis=1)
     return picked

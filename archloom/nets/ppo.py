@@ -20,8 +20,9 @@ class Ppo:
     """The settings of an update.
 
     clip: epsilon of the clipped ratio. entropy, value: weights of the entropy bonus and of the value loss. gamma, lam:
-    discount and lambda of generalised advantage estimation. epochs: passes over the episodes, in mini-batches of
-    `batch` episodes. max_norm: at most so long may the gradient be.
+    discount and lambda of generalised advantage estimation. expert: weight of the log-likelihood of an expert's
+    episodes, where there are any. epochs: passes over the episodes, in mini-batches of `batch` episodes. max_norm: at
+    most so long may the gradient be.
     """
 
     clip: float = 0.2
@@ -29,6 +30,7 @@ class Ppo:
     value: float = 0.5
     gamma: float = 1.0
     lam: float = 0.95
+    expert: float = 0.0
     epochs: int = 4
     batch: int = 64
     max_norm: float = 5.0
@@ -40,8 +42,12 @@ class Ppo:
         episodes: Episodes,
         rewards: NDArray[np.floating[Any]],
         rng: np.random.Generator,
+        expert: Episodes | None = None,
     ) -> None:
-        """Improve `policy` by episodes that it drew, with rewards (B, S) for their steps."""
+        """Improve `policy` by episodes that it drew, with rewards (B, S) for their steps.
+
+        An expert's gradient is added to that of every mini-batch (You et al. 2018, section 3.5).
+        """
         with torch.no_grad():
             old = policy.judge(episodes)
         live = episodes.live
@@ -55,7 +61,10 @@ class Ppo:
             gain = torch.minimum(ratio * gains[rows], ratio.clamp(1 - self.clip, 1 + self.clip) * gains[rows])
             error = (now.values - returns[rows]) ** 2
             per_step = -gain - self.entropy * now.entropies + self.value * error
-            step(policy, optimiser, per_step[there[rows]].mean(), self.max_norm)
+            loss = per_step[there[rows]].mean()
+            if expert is not None and self.expert:
+                loss = loss - self.expert * policy.judge(expert).log_probs[torch.from_numpy(expert.live)].mean()
+            step(policy, optimiser, loss, self.max_norm)
 
     def _batches(self, count: int, rng: np.random.Generator) -> Iterator[NDArray[np.integer[Any]]]:
         for _ in range(self.epochs):

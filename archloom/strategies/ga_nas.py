@@ -1,7 +1,7 @@
 """GA-NAS: generative adversarial architecture search with importance sampling (paper "ga-nas", Algorithm 2).
 
 Time and again the best K of everything evaluated are the truth set, a generator is refitted to it, and what it then
-draws is evaluated. Constraints are hard: only architectures that keep them are truths.
+draws is evaluated. Constraints are hard: only architectures that keep them are truths, once there are any.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.nets.arrays import one_thread
 from archloom.nets.ppo import Ppo
-from archloom.spaces.base import SearchSpace, is_valid
+from archloom.spaces.base import MAX_TRIES, SearchSpace, is_valid
 from archloom.spaces.graphs import HasGrowth
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.strategies.refits import REFITS, REWARDS, Evidence, Settings
@@ -49,6 +49,8 @@ class GaNasOptions:
     masked: whether illegal choices have no probability. If they have, each costs `step_penalty` (R_step).
     penalty: R_final for each rule of the space that a whole architecture breaks.
     clip, entropy, value, gamma, lam, epochs, minibatch, max_norm: PPO's (see `archloom.nets.ppo.Ppo`).
+    expert: weight of the truth set's log-likelihood beside PPO's gain. Above 0 (4, say) the generator keeps all of a
+        truth set that is of several kinds, where PPO alone goes to the largest; it is slower elsewhere.
     """
 
     initial: int = 50
@@ -81,6 +83,7 @@ class GaNasOptions:
     value: float = 0.5
     gamma: float = 1.0
     lam: float = 0.95
+    expert: float = 0.0
     epochs: int = 4
     minibatch: int = 64
     max_norm: float = 5.0
@@ -89,14 +92,19 @@ class GaNasOptions:
         whole = ("initial", "batch", "top_k", "width", "layers", "rounds", "pair_steps", "updates", "episodes", "pool")
         for name in (*whole, "epochs", "minibatch"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("growth", "iterations", "redraws", "entropy", "value", "step_penalty", "penalty"):
+        for name in ("growth", "iterations", "redraws", "entropy", "value", "expert", "step_penalty", "penalty"):
             _require(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more")
         for name in ("rate", "discriminator_rate", "clip", "max_norm"):
             _require(0 < getattr(self, name) < math.inf, name, getattr(self, name), "a finite number above 0")
         for name in ("gamma", "lam", "smoothing"):
             _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
-        _require(1 <= self.widen < math.inf, "widen", self.widen, "at least 1")
+        _require(1 <= self.widen <= 10, "widen", self.widen, "1 to 10")
         _require(self.pairs >= 2, "pairs", self.pairs, "at least 2")
+
+    @property
+    def starts(self) -> list[str]:
+        """The texts of the architectures to begin with."""
+        return [text.strip() for text in self.start.split(";") if text.strip()]
 
     def settings(self) -> Settings:
         """What concerns networks and training."""
@@ -129,7 +137,7 @@ class GaNas(BaseStrategy):
     ) -> None:
         super().__init__(space, criteria, rng, options)
         o = self.options
-        self.starts = [self._start(text) for text in o.start.split(";") if text.strip()]
+        self.starts = [self._start(text) for text in o.starts]
         self.refit = REFITS[o.refit](space, o.settings(), rng)
         self.iteration = -1  # of the last set that was drawn
         self.drawn: deque[Proposal] = deque()  # of it, what is not asked for yet
@@ -141,13 +149,14 @@ class GaNas(BaseStrategy):
     def plan(cls, options: GaNasOptions) -> Plan:
         """A whole set side by side, as nothing is learned in between; with T iterations, as many trials as those."""
         o, t = options, options.iterations
+        first = max(o.initial, len(o.starts))
         sets = t * o.batch + o.growth * t * (t - 1) // 2
-        return Plan(trials=o.initial + sets if t else None, width=max(o.initial, o.batch))
+        return Plan(trials=first + sets if t else None, width=max(first, o.batch + o.growth * max(t - 1, 0)))
 
     def _start(self, text: str) -> Arch:
-        arch = self.space.parse(text.strip())
+        arch = self.space.parse(text)
         if not is_valid(self.space, arch):
-            raise InputError(f"ga_nas option start={text.strip()}: not valid in space {self.space.name!r}")
+            raise InputError(f"ga_nas option start={text}: not valid in space {self.space.name!r}; give one that is")
         return arch
 
     # -- asking ---------------------------------------------------------------------------------------------------
@@ -201,7 +210,7 @@ class GaNas(BaseStrategy):
 
     def _add_random(self, unique: dict[str, Arch], size: int) -> None:
         """Fill `unique` up to `size` with random architectures that are not evaluated yet, if such are found."""
-        for _ in range(size * (1 + self.options.redraws)):
+        for _ in range(max(size * (1 + self.options.redraws), MAX_TRIES)):
             if len(unique) >= size:
                 return
             arch = self.draw()
@@ -216,7 +225,7 @@ class GaNas(BaseStrategy):
             return None
         results = [trial.result for trial in good]
         standing = self.criteria.standing(results)
-        order = np.argsort(-standing, kind="stable").tolist()
+        order = np.lexsort((-np.arange(len(good)), -standing)).tolist()  # of equals the newest first
         keep = [at for at in order if self.criteria.feasible(results[at])] or order
         latest = [at for at, trial in enumerate(good) if trial.proposal.note["iteration"] == self.iteration - 1]
         return Evidence(

@@ -25,7 +25,7 @@ from archloom.nets.gnn import GraphBatch, PairDiscriminator, pair_loss
 from archloom.nets.graph_policy import Episodes, GraphPolicy, retrace
 from archloom.nets.ppo import Ppo, step
 from archloom.spaces.base import SearchSpace, draw
-from archloom.spaces.graphs import Drawn, Graph, HasGrowth
+from archloom.spaces.graphs import Drawn, Graph
 from archloom.types import Arch
 
 REWARDS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -165,10 +165,18 @@ class Discriminator:
         """(N, K) of each graph against each of the truth set."""
         return self.network.against(self.truth, self.network.encode(graphs))
 
-    def divergence(self, truth: GraphBatch, fakes: GraphBatch) -> float:
-        """ln 2 + E_T[log D] / 2 + E_F[log(1 - D)] / 2 in nats: at most the divergence (Goodfellow et al. 2014, thm. 1).
+    def dump(self) -> dict[str, Any]:
+        return {"network": arrays.dump(self.network, self.optimiser), "truth": self.truth.numpy().copy()}
 
-        D(x) is the mean over the truth set, without x itself where it is in there.
+    def restore(self, state: Mapping[str, Any]) -> None:
+        arrays.restore(self.network, self.optimiser, state["network"])
+        self.truth = torch.from_numpy(np.array(state["truth"]))
+
+    def divergence(self, truth: GraphBatch, fakes: GraphBatch) -> float:
+        """ln 2 + E_T[log D] / 2 + E_F[log(1 - D)] / 2 in nats, the divergence for the best D (Goodfellow et al. 2014).
+
+        D(x) is the mean over the truth set, without x itself where it is in there. Of the architectures that D was
+        trained on this reads too high, the more so the fewer they are.
         """
         real = torch.sigmoid(self.logits(truth))
         if len(truth) > 1:
@@ -194,11 +202,11 @@ class Generator:
     def draw(self, count: int, temperature: float = 1.0) -> Episodes:
         return self.policy.draw(count, self.rng, temperature)
 
-    def reinforce(self, episodes: Episodes, final: NDArray[np.floating[Any]]) -> None:
+    def reinforce(self, episodes: Episodes, final: NDArray[np.floating[Any]], expert: Episodes | None = None) -> None:
         """One PPO update: what is illegal costs at its step, `final` (B,) comes at the last step."""
         rewards = -self.settings.step_penalty * episodes.illegal.astype(np.float64)
         rewards[np.arange(len(final)), episodes.live.sum(axis=1) - 1] += final
-        self.settings.ppo.update(self.policy, self.optimiser, episodes, rewards, self.rng)
+        self.settings.ppo.update(self.policy, self.optimiser, episodes, rewards, self.rng, expert)
 
 
 # -- refits -------------------------------------------------------------------------------------------------------
@@ -213,6 +221,10 @@ class _Learned(Refit):
 
     def draw(self, count: int, temperature: float) -> list[Arch | None]:
         return self.view.read(self.generator.draw(count, temperature).drawn)[0]
+
+    def retraced(self, archs: Sequence[Arch]) -> Episodes:
+        """The decisions that lead to these architectures."""
+        return retrace(self.view.growth, self.view.graphs(archs), self.view.labels, self.settings.masked)
 
     def dump(self) -> dict[str, Any]:
         return {"generator": arrays.dump(self.generator.policy, self.generator.optimiser)}
@@ -233,6 +245,7 @@ class Adversarial(_Learned):
         if self.discriminator is None or s.fresh:
             self.discriminator = Discriminator(self.view, s, self.rng)
         truth, divergence = self.view.batch(evidence.truth), None
+        expert = self.retraced(evidence.truth)
         for turn in range(s.rounds):
             fakes = [arch for arch in self.draw(len(truth), 1.0) if arch is not None]
             if fakes:
@@ -242,7 +255,7 @@ class Adversarial(_Learned):
                     divergence = self.discriminator.divergence(truth, drawn)
             for _ in range(s.updates):
                 episodes = self.generator.draw(s.episodes)
-                self.generator.reinforce(episodes, self._judge(episodes, self.discriminator))
+                self.generator.reinforce(episodes, self._judge(episodes, self.discriminator), expert)
         return divergence
 
     def _judge(self, episodes: Episodes, discriminator: Discriminator) -> NDArray[np.float64]:
@@ -256,9 +269,8 @@ class Adversarial(_Learned):
         return final
 
     def dump(self) -> dict[str, Any]:
-        kept = self.discriminator if not self.settings.fresh else None
-        known = arrays.dump(kept.network, kept.optimiser) if kept else None
-        return {**super().dump(), "discriminator": known}
+        kept = None if self.settings.fresh or self.discriminator is None else self.discriminator.dump()
+        return {**super().dump(), "discriminator": kept}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
@@ -267,27 +279,31 @@ class Adversarial(_Learned):
             before = self.rng.bit_generator.state
             self.discriminator = Discriminator(self.view, self.settings, self.rng)
             self.rng.bit_generator.state = before
-            arrays.restore(self.discriminator.network, self.discriminator.optimiser, state["discriminator"])
+            self.discriminator.restore(state["discriminator"])
 
 
 class FromAccuracy(_Learned):
-    """Without the discriminator: the generator is rewarded with how the architectures evaluated last stand."""
+    """Without the discriminator: the generator is rewarded with how the architectures evaluated last stand.
+
+    As many updates as the adversarial generator gets, on these episodes instead of freshly drawn ones.
+    """
 
     def refit(self, evidence: Evidence) -> float | None:
-        episodes = retrace(self.view.growth, self.view.graphs(evidence.latest), self.view.labels)
-        self.generator.reinforce(episodes, evidence.standing)
+        episodes = self.retraced(evidence.latest)
+        for _ in range(self.settings.rounds * self.settings.updates):
+            self.generator.reinforce(episodes, evidence.standing)
         return None
 
 
 class Likelihood(_Learned):
     """The cross-entropy method: KL in place of JS, so the generator maximises the likelihood of the truth set.
 
-    As many steps as the adversarial generator gets.
+    As many passes over it as the adversarial generator makes over its episodes.
     """
 
     def refit(self, evidence: Evidence) -> float | None:
         s, generator = self.settings, self.generator
-        episodes = retrace(self.view.growth, self.view.graphs(evidence.truth), self.view.labels)
+        episodes = self.retraced(evidence.truth)
         there = torch.from_numpy(episodes.live)
         for _ in range(s.rounds * s.updates * s.ppo.epochs):
             judged = generator.policy.judge(episodes)
@@ -318,12 +334,10 @@ class RandomGenerator(Refit):
         return [pool[row] for row in np.argsort(-liked, kind="stable")[:count].tolist()]
 
     def dump(self) -> dict[str, Any]:
-        known = self.discriminator
-        return {"discriminator": arrays.dump(known.network, known.optimiser), "truth": known.truth.numpy().copy()}
+        return {"discriminator": self.discriminator.dump()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        arrays.restore(self.discriminator.network, self.discriminator.optimiser, state["discriminator"])
-        self.discriminator.truth = torch.from_numpy(np.array(state["truth"]))
+        self.discriminator.restore(state["discriminator"])
 
 
 REFITS: Mapping[str, type[Refit]] = {
@@ -333,6 +347,3 @@ REFITS: Mapping[str, type[Refit]] = {
     "random": RandomGenerator,
 }
 """By the names that users know them by."""
-
-NEEDS = (HasGrowth,)
-"""What a space must be able to do."""

@@ -152,3 +152,17 @@ def test_choices_alone_need_no_decoder_of_edges() -> None:
     every = [space.to_graph(space.parse(f"a={a}, b={b}")) for a in "xy" for b in "xyz"]
     judged = network.judge(retrace(growth, every, len(space.graph_labels)))
     assert judged.log_probs.sum(dim=1).exp().sum().item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_what_is_masked_is_never_drawn_however_hot() -> None:
+    graphs = list(everything())
+    for graph in policy().draw(300, np.random.default_rng(0), temperature=1e12).drawn.graphs():
+        assert any(same(graph, one) for one in graphs)
+
+
+def test_retracing_without_masks_opens_what_was_open() -> None:
+    network = policy(masked=False)
+    episodes = network.draw(100, np.random.default_rng(0))
+    again = retrace(GROWTH, episodes.drawn.graphs(), LABELS, masked=False)
+    np.testing.assert_array_equal(again.label_masks, episodes.label_masks)
+    np.testing.assert_array_equal(again.edge_masks, episodes.edge_masks)

@@ -19,7 +19,6 @@ from archloom.strategies.refits import (  # noqa: E402
     Adversarial,
     Discriminator,
     Evidence,
-    FromAccuracy,
     Generator,
     GraphView,
     Refit,
@@ -102,6 +101,45 @@ def test_the_divergence_is_small_for_the_truth_itself_and_ln_2_where_all_is_diff
     assert 0.6 < found[1] <= np.log(2.0)
 
 
+def test_the_divergence_of_few_architectures_reads_too_high_and_is_told_to() -> None:
+    """Two samples of one distribution: learned by heart. It still tells them from what is different."""
+    rng = np.random.default_rng(0)
+    view = GraphView(SPACE)
+    one, other = (view.batch([SPACE.sample(rng) for _ in range(25)]) for _ in range(2))
+    apart = view.batch([Arch((2, 2, 2, *rng.integers(0, 2, 2).tolist())) for _ in range(25)])
+    found = []
+    for fakes in (other, apart):
+        judge = Discriminator(view, replace(OPTIONS, pair_steps=60).settings(), rng)
+        judge.train(one, fakes)
+        found.append(judge.divergence(one, fakes))
+    assert 0.05 < found[0] < found[1] <= np.log(2.0)
+
+
+def test_an_expert_keeps_both_kinds_of_a_truth_set() -> None:
+    """Most truths begin with 0, 0 and a few with 2, 2; the expert's gradient keeps the few."""
+    few = [Arch((2, 2, *rest)) for rest in ((0, 1, 2), (1, 2, 0))]
+    shares = []
+    for weight in (0.0, 4.0):
+        generator = refit("adversarial", replace(OPTIONS, expert=weight))
+        for _ in range(5):
+            generator.refit(evidence([*TRUTH, *few]))
+        drawn = generator.draw(400, 1.0)
+        shares.append(float(np.mean([arch is not None and arch.genes[:2] == (2, 2) for arch in drawn])))
+    assert shares[1] > 0.1 and shares[1] > shares[0]
+
+
+def test_a_kept_discriminator_takes_its_truth_along() -> None:
+    """It is used where nothing that is drawn is valid."""
+    one = refit("adversarial", replace(OPTIONS, fresh=False))
+    one.refit(evidence())
+    other = refit("adversarial", replace(OPTIONS, fresh=False), seed=1)
+    other.restore(decode_state(encode_state(one.dump())))
+    assert isinstance(one, Adversarial) and isinstance(other, Adversarial)
+    assert one.discriminator is not None and other.discriminator is not None
+    assert len(one.discriminator.truth) == len(TRUTH)
+    assert torch.equal(one.discriminator.truth, other.discriminator.truth)
+
+
 def test_a_truth_set_of_one_is_paired_with_itself() -> None:
     generator = refit("adversarial")
     divergence = generator.refit(evidence(TRUTH[:1]))
@@ -155,8 +193,3 @@ def test_equal_architectures_look_the_same() -> None:
     view = GraphView(space)
     for arch, canonical in changed:
         assert torch.equal(view.batch([arch]).labels, view.batch([canonical]).labels)
-
-
-def test_accuracy_needs_no_discriminator() -> None:
-    generator = refit("accuracy")
-    assert isinstance(generator, FromAccuracy) and generator.refit(evidence()) is None

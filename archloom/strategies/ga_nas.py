@@ -119,13 +119,13 @@ def _require(holds: bool, name: str, value: object, expected: str) -> None:
 
 
 class GaNas(BaseStrategy):
-    """Algorithm 2. Everything falls at barriers: X_{t+1} is drawn when all of X_t is evaluated.
+    """A generator learns to draw graphs like the best so far, in sets: the next is drawn when all of one is evaluated.
 
-    A proposal's note says its `iteration` t, and how often it came up among the first |X_t| graphs that the refitted
-    generator drew (`draws`; 0: it came of widened draws). The first of an iteration says besides: `size`, how many
-    there are in it; `rho`, the share of the truth set in all that was evaluated; `js`, the estimated divergence of the
-    generator from the truth set before it was refitted, in nats; `known`, the earlier trials that came up again, and
-    how often.
+    This is Algorithm 2 of the paper; docs/ga-nas.md says more. A proposal's note says its `iteration` t, and how often
+    it came up among the first |X_t| graphs that the refitted generator drew (`draws`; 0: it came of widened draws). The
+    first of an iteration says besides: `size`, how many there are in it; `rho`, the share of the truth set in all that
+    was evaluated; `js`, the estimated divergence of the generator from the truth set before it was refitted, in nats;
+    `known`, the earlier trials that came up again, and how often.
     """
 
     Options: ClassVar[type[Any]] = GaNasOptions

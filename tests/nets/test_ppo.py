@@ -6,9 +6,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="networks need the extra train")
 
 from archloom.nets.arrays import drawn_from  # noqa: E402
-from archloom.nets.graph_policy import GraphPolicy  # noqa: E402
+from archloom.nets.graph_policy import GraphPolicy, retrace  # noqa: E402
 from archloom.nets.ppo import Ppo, advantages_of, step  # noqa: E402
 from archloom.spaces.base import Categorical  # noqa: E402
+from archloom.types import Arch  # noqa: E402
 
 SPACE = Categorical({f"choice{i}": "abcd" for i in range(4)})
 
@@ -74,6 +75,20 @@ def test_the_ratio_is_clipped() -> None:
         Ppo(clip=clip, epochs=20, entropy=0.0, value=0.0).update(policy, optimiser, episodes, rewards, rng)
         moved.append((policy.judge(episodes).log_probs.detach() - before).abs().mean().item())
     assert moved[0] < 0.1 * moved[1]
+
+
+def test_an_expert_s_episodes_become_likelier() -> None:
+    likelihoods = []
+    for weight in (0.0, 5.0):
+        rng = np.random.default_rng(0)
+        with drawn_from(rng):
+            policy = GraphPolicy(SPACE.growth(), len(SPACE.graph_labels), width=16, layers=1)
+        optimiser = torch.optim.Adam(policy.parameters(), lr=0.01)
+        shown = retrace(SPACE.growth(), [SPACE.to_graph(Arch((3, 1, 2, 0)))], len(SPACE.graph_labels))
+        for _ in range(10):
+            Ppo(expert=weight).update(policy, optimiser, policy.draw(32, rng), rng.normal(size=(32, 4)), rng, shown)
+        likelihoods.append(policy.judge(shown).log_probs.sum().exp().item())
+    assert likelihoods[1] > 0.5 > likelihoods[0]
 
 
 def test_a_gradient_is_no_longer_than_allowed() -> None:

@@ -354,6 +354,12 @@ def test_a_run_that_was_cut_goes_on_to_the_same_record(cli: Any, small_table: Pa
     assert (cli.home / "whole" / "levels.png").stat().st_size > 10_000
 
 
+def test_a_run_that_ends_before_its_last_iteration_is_no_cut_training(cli: Any, small_table: Path) -> None:
+    """What is said of populations that train in chunks is not said of sets."""
+    options = ("search", "ga_nas", "--table", small_table, *SETTINGS, "--set", "iterations=5", "--queries", 25)
+    assert "chunk" not in cli(*options, "--out", "run").err
+
+
 def archs(record: Path) -> list[tuple[str, dict[str, Any]]]:
     """What was asked, and the notes that came with it."""
     lines = [json.loads(line[: line.rindex("}") + 1]) for line in record.read_text().splitlines()]

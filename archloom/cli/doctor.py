@@ -20,6 +20,7 @@ EXTRAS = {
     "analognasbench": ("bench", "the default table of --on nb201"),
     "nas_bench_graph": ("bench", "--on nbgraph:..."),
     "numba": ("bench", "--on nb101 and --on nb301"),
+    "google_crc32c": ("bench", "the official files of NAS-Bench-101"),
     "gymnasium": ("envs", "archloom.envs and archloom episodes"),
     "xgboost": ("nb301", "the official ensembles of NAS-Bench-301"),
     "ray": ("ray", "--ray and --ray-address"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from archloom.data.nasbench201 import is_nats, is_pth, nasbench201_pth, nats_tss
 from archloom.data.tables import Table, TableError
-from archloom.data.tfrecord import opening
+from archloom.data.tfrecord import HEADER
 from archloom.errors import MissingExtraError, unknown
 
 Progress = Callable[[int, int | None], None]
@@ -64,9 +64,11 @@ _NASBENCH101 = re.compile(rb'\s*\[\s*"[0-9a-f]{32}"\s*,')
 
 
 def is_nasbench101(path: Path) -> bool:
-    """Whether this is a TFRecord file whose first record begins as those of NAS-Bench-101 do. Needs no compiler."""
-    start = opening(path, 64)
-    return start is not None and _NASBENCH101.match(start) is not None
+    """Whether a file begins with a record as those of NAS-Bench-101 begin. No checksum is compared."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return _NASBENCH101.match(stream.read(HEADER + 64), HEADER) is not None
 
 
 def _nasbench101(path: Path, progress: Progress | None) -> Table:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("numba", reason="official NAS-Bench-101 files are checked by code that numba compiles")
+pytest.importorskip("numba", reason="hashes of cells are computed by code that numba compiles")
+pytest.importorskip("google_crc32c", reason="checksums need the extra bench")
 
 from archloom.data.convert import convert, is_nasbench101
 from archloom.data.nasbench101 import nasbench101
@@ -276,7 +277,8 @@ def test_a_damaged_beginning_is_called_damage_where_the_name_tells(official: Any
         file.write_bytes(data)
     with pytest.raises(TableError, match=r"byte 0: the .*wrong checksum.*download"):
         convert(named)
-    with pytest.raises(TableError, match=r"not a benchmark file .*if it is one of these, --kind says so"):
+    unread = "not a benchmark file .*if it is one of these, --kind says so" if at >= 12 else "byte 0: the first length"
+    with pytest.raises(TableError, match=unread):
         convert(other)
     with pytest.raises(TableError, match=r"byte 0: the .*wrong checksum"):
         convert(other, kind="nasbench101")

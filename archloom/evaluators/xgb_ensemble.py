@@ -2,7 +2,7 @@
 
 The authors' archives unpack to `nb_models/xgb_v1.0/...` with a folder for each of the 10 members, which holds
 `surrogate_model.model`, `model_config.json` and `data_config.json`. The model file is a pickled `xgboost.Booster` of
-2020; it is read without running anything of it. A member that was saved again as `surrogate_model.ubj` or
+2020; it is read without running anything of it. A member that xgboost saved again as `surrogate_model.ubj` or
 `surrogate_model.json` is preferred to the pickle beside it.
 
 An architecture enters as the numeric vector of its configuration in the ConfigSpace that the authors ship with their
@@ -11,7 +11,7 @@ alphabetical order. A choice is the index of its option; a number is scaled to [
 operation whose edge is not there is -1. Everything but the architecture is the same for all.
 
 Checked here: the vectors against ConfigSpace 0.6.1 on the authors' space, models in the layouts that xgboost of 2020
-wrote, made by 3.0.5, and pickles of 3.0.5. Not checked, because the archives could not be had: their real files.
+wrote, made by 3.0.5. Not checked, because the archives could not be had: their real files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 from archloom.data.unpickle import Allowed, Record, UnpickleError, restricted_load
 from archloom.errors import InputError, MissingExtraError
 from archloom.evaluators import genotypes as coding
-from archloom.evaluators import ubjson
 from archloom.evaluators.nb301_network import LAST_EPOCH, check_epoch
 from archloom.spaces.darts.genotypes import CELLS, EDGES
 from archloom.types import Goal
@@ -196,7 +195,7 @@ def _booster(file: Path, raw: bytes) -> Any:
     if _is_old_binary(model) and _version(xgboost) >= (3, 1):
         raise InputError(
             f"{file}: a binary model of 2020, which xgboost {xgboost.__version__} cannot read: "
-            "pip install 'xgboost-cpu<3.1'"
+            f"pip install 'xgboost-cpu<3.1', which can also convert it: Booster.save_model('{MEMBER}.ubj')"
         )
     booster = xgboost.Booster()
     try:
@@ -234,9 +233,9 @@ _OFFSET_MARK = b"CONFIG-offset:"
 def _model_of(file: Path, raw: bytes) -> bytes:
     """The model in a pickled Booster, without the training configuration that other versions of xgboost refuse.
 
-    Its `handle` holds the two together: as an object with `Model` and `Config`, in JSON or, since xgboost 2, in UBJSON;
-    or as a mark, the model's length in 8 bytes and the model in the binary format, then the configuration. Before
-    xgboost 1.0 it is the model alone.
+    Its `handle` holds the two together: as a JSON object with `Model` and `Config`; or as a mark, the model's length
+    in 8 bytes and the model in the binary format, then the configuration. Before xgboost 1.0 it is the model alone.
+    Since xgboost 2 the object is in UBJSON, which only xgboost reads: InputError.
     """
     booster = restricted_load(io.BytesIO(raw), _ALLOWED, label=str(file), max_bytes=_MAX_BYTES)
     handle = getattr(booster, "handle", None)
@@ -249,10 +248,13 @@ def _model_of(file: Path, raw: bytes) -> bytes:
         return content[begin : begin + length]
     if not content.startswith(b"{"):
         return content
+    if not _is_json(content):
+        raise InputError(
+            f"{file}: pickled by xgboost 2 or newer; convert it where that is: "
+            f"pickle.load(open('{file.name}', 'rb')).save_model('{MEMBER}.ubj'), and put that file beside it"
+        )
     try:
-        if _is_json(content):
-            return json.dumps(json.loads(content)["Model"]).encode()
-        return ubjson.members(content)["Model"]
+        return json.dumps(json.loads(content)["Model"]).encode()
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{file}: a pickled model that cannot be read ({type(error).__name__}: {str(error)[:200]}); download it "

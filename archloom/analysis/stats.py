@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archloom.errors import InputError
+from archloom.ranks import mean_ranks
 
 Floats = NDArray[np.float64]
 
@@ -117,7 +118,7 @@ def signed_rank_p(difference: ArrayLike) -> float:
     """
     values = np.asarray(difference, dtype=np.float64)
     values = values[values != 0.0]
-    ranks = _twice_mean_ranks(np.abs(values))  # whole numbers
+    ranks = (2 * mean_ranks(np.abs(values))).astype(np.int64)  # twice a mean rank is a whole number
     chances = np.ones(1)  # chances[w]: P(twice W+ = w) over the ranks so far
     for rank in ranks:
         grown = np.zeros(len(chances) + rank)
@@ -126,13 +127,6 @@ def signed_rank_p(difference: ArrayLike) -> float:
         chances = grown
     observed = int(ranks[values > 0.0].sum())
     return min(1.0, float(chances[observed:].sum()))
-
-
-def _twice_mean_ranks(sizes: Floats) -> NDArray[np.int64]:
-    """Twice the rank of each entry, ties sharing their mean rank. (n,) -> (n,)"""
-    _, group, counts = np.unique(sizes, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((2 * last - counts + 1)[group], dtype=np.int64)
 
 
 def _difference(a: Floats, b: Floats) -> Floats:

@@ -19,6 +19,7 @@ from archloom.data.tables import Table
 from archloom.errors import InputError, unknown
 from archloom.evaluators.base import shortest
 from archloom.evaluators.ridge import MIN_ROWS, Design, Effects, Genes, Ridge
+from archloom.ranks import mean_ranks
 from archloom.spaces.base import SearchSpace
 from archloom.types import Goal, Proposal, Result, Weights
 
@@ -151,16 +152,10 @@ def _agrees(count: Count, table: Table, name: str) -> bool:
 
 def spearman(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> float:
     """Spearman's rank correlation of two samples (n,), ties sharing their mean rank; NaN where one does not vary."""
-    ranks = np.stack([_mean_ranks(a), _mean_ranks(b)])
+    ranks = np.stack([mean_ranks(a), mean_ranks(b)])
     ranks -= ranks.mean(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
         return float(np.divide(ranks[0] @ ranks[1], np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1]))))
-
-
-def _mean_ranks(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2.0)[place]
-    return ranks
 
 
 @dataclass(frozen=True)

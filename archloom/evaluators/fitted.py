@@ -6,7 +6,7 @@ Whatever is predicted has "fitted" in its name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -14,31 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from archloom import registry
 from archloom.constraints import Objective
 from archloom.data.tables import Table
 from archloom.errors import InputError, unknown
 from archloom.evaluators.base import shortest
 from archloom.evaluators.ridge import MIN_ROWS, Design, Effects, Genes, Ridge
 from archloom.ranks import mean_ranks
-from archloom.spaces.base import SearchSpace
+from archloom.spaces.base import Count, HasCounts, SearchSpace
 from archloom.types import Goal, Proposal, Result, Weights
 
 SUFFIX = "_fitted"
 """What the name of a predicted metric ends in."""
 
 _BEST = 0.1  # the share of architectures whose errors are told apart: where a search spends its time
-
-Count = Callable[[Genes], NDArray[np.floating]]
-
-
-def _mnasnet() -> Mapping[str, Count]:
-    from archloom.spaces.mnasnet import macs, parameters
-
-    return {"params_m": lambda genes: parameters(genes) / 1e6, "macs_m": lambda genes: macs(genes) / 1e6}
-
-
-COUNTS: Mapping[str, Callable[[], Mapping[str, Count]]] = {"mnasnet": _mnasnet}
-"""For a table's space, what of its metrics can be counted; it is, where that gives every row's number."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +126,15 @@ def _part(gene: str) -> str:
 
 
 def _counted(table: Table) -> Mapping[str, Count]:
-    """What can be counted of a table's metrics, where that agrees with every row."""
-    counts = COUNTS[table.space]() if table.space in COUNTS else {}
+    """What the table's space can count of its metrics, if that agrees with every row."""
+    if table.space not in registry.SPACES:
+        return {}
+    try:
+        choices = dict(zip(table.gene_names, table.options, strict=True))
+        space = registry.load_space(table.space).for_table(choices, None)
+    except InputError:  # a table of other genes
+        return {}
+    counts = space.counts() if isinstance(space, HasCounts) else {}
     return {name: count for name, count in counts.items() if name in table.goals and _agrees(count, table, name)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from operator import contains
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -17,6 +17,11 @@ from archloom.types import Arch
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from archloom.spaces.known import BenchmarkTable, Finding
+
+Count = Callable[[NDArray[np.integer[Any]]], NDArray[np.number[Any]]]
+"""Genes (n, g) to numbers (n,); InputError for genes that are no options."""
 
 MAX_TRIES = 1_000
 """How often a valid architecture is drawn before a space is said to have none."""
@@ -136,6 +141,24 @@ class HasSource(Protocol):
 
     def source(self, arch: Arch, found_by: str) -> str:
         """A Python file that defines the network of `arch` and needs PyTorch only; `found_by` goes into its header."""
+        ...
+
+
+@runtime_checkable
+class HasCounts(Protocol):
+    """Networks whose parameters or operations are counted without building them."""
+
+    def counts(self) -> Mapping[str, Count]:
+        """By the name of the metric: a function that gives the number of each architecture, (n,), of genes (n, g)."""
+        ...
+
+
+@runtime_checkable
+class HasKnownAnswers(Protocol):
+    """Classes of spaces that public benchmarks hold: what is known of such a table, whatever genes it has."""
+
+    def known_answers(self, table: BenchmarkTable) -> Iterable[Finding]:
+        """A class method: the table compared with what is published or can be computed; its faults raise nothing."""
         ...
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError
 from archloom.spaces import graphs
+from archloom.spaces.base import Count
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.mbconv import THOP, Chain, Frame, Places, build, costs, genes_of, side_of, source
 from archloom.spaces.table import TableSpace
@@ -133,6 +134,10 @@ class Mnasnet(TableSpace):
             for first in _FIRST
         ]
         return np.stack(columns, axis=1)
+
+    def counts(self) -> Mapping[str, Count]:
+        """As the benchmark's table has them, in millions, over `OPTIONS`."""
+        return {"params_m": lambda genes: parameters(genes) / 1e6, "macs_m": lambda genes: macs(genes) / 1e6}
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The benchmark's ImageNet network (1000 classes)."""

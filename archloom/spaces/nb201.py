@@ -8,7 +8,7 @@ operations.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from archloom.errors import InputError, unknown
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.graphs import OPEN, FixedGrowth, Graph, Growth
+from archloom.spaces.known import BenchmarkTable, Finding, best_values, row_count
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -97,6 +98,17 @@ def make_network(seed: int = 0, channels: int = 16, cells: int = 5, classes: int
     return Nb201Network(OPERATIONS_FOUND, seed, channels, cells, classes)
 '''
 
+CELLS = len(OPERATIONS) ** len(GENES)
+_PUBLISHED_BEST = {
+    "cifar10_valid_200": 91.61,
+    "cifar10_test_200": 94.37,
+    "cifar100_valid_200": 73.49,
+    "cifar100_test_200": 73.51,
+}
+"""The optimum row of the paper's table 5,"""
+_PRINTED = 0.01
+"""and how far an unrounded value can be from it: half a unit of the last digit and the rounding of float32."""
+
 
 class Nb201(Categorical):
     """The cell space of NAS-Bench-201.
@@ -116,6 +128,12 @@ class Nb201(Categorical):
         self._operations = tuple(dict.fromkeys(text for texts in self.options for text in texts))
         self._labels = {operation: label for label, operation in enumerate(self._operations, start=2)}
         self._representatives: dict[str, Arch] = {}
+
+    @classmethod
+    def known_answers(cls, table: BenchmarkTable) -> Iterator[Finding]:
+        """All cells, and the optima that the paper prints."""
+        yield row_count(table, CELLS)
+        yield from best_values(table, _PUBLISHED_BEST, _PRINTED)
 
     @property
     def size(self) -> int:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.known import BenchmarkTable, Finding, row_count
 from archloom.types import Arch
 
 LINKS: tuple[tuple[int, ...], ...] = (
@@ -51,6 +52,19 @@ class NbGraph(Categorical):
         super().__init__(options or expected)
         if self.gene_names != GENES or self.options != tuple(tuple(values) for values in expected.values()):
             raise InputError(f"nbgraph genes {', '.join(self.gene_names)}: expected {', '.join(GENES)}, 9 options each")
+
+    @classmethod
+    def known_answers(cls, table: BenchmarkTable) -> Iterator[Finding]:
+        """All networks, each in the genes that represent it."""
+        yield row_count(table, CLASSES)
+        try:
+            space = cls(dict(zip(table.gene_names, table.options, strict=True)))
+        except InputError as error:
+            yield Finding(False, str(error))
+            return
+        archs = [Arch(tuple(row)) for row in table.genes.tolist()]
+        others = sum(space.canonical(arch) != arch for arch in archs)
+        yield Finding(others == 0, f"{others} rows are not the representative of their architecture, expected 0")
 
     @property
     def size(self) -> int:

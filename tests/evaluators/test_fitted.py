@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import math
 import pickle
+import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from archloom import registry
 from archloom.data.tables import Table, load_table
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.evaluators.fitted import FittedEvaluator, HeldOut, Model, model_of, spearman
 from archloom.spaces import mnasnet
-from archloom.spaces.base import Categorical
+from archloom.spaces.base import Categorical, Count, HasCounts
 from archloom.spaces.mnasnet import Mnasnet
 from archloom.testing import check_evaluator
 from archloom.types import Arch, Proposal
@@ -85,6 +88,22 @@ def test_a_table_of_other_options_is_fitted() -> None:
         metrics={"params_m": table.metric("params_m")}, goals={"params_m": "min"},
     )  # fmt: skip
     assert tuple(Model(other).goals) == ("params_m_fitted",)
+
+
+def test_a_new_space_brings_its_own_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted(Categorical):
+        def counts(self) -> dict[str, Count]:
+            return {"total": lambda genes: genes.sum(axis=1), "first": lambda genes: genes[:, 0]}
+
+    monkeypatch.setattr(sys.modules[__name__], "Counted", Counted, raising=False)
+    monkeypatch.setitem(registry.SPACES, "counted", registry.Entry(f"{__name__}:Counted", "a space"))
+    genes = np.array(list(product(range(4), repeat=2)))
+    table = Table.from_arrays(
+        space="counted", gene_names=["a", "b"], options=[list("abcd")] * 2, genes=genes, source="", units="",
+        metrics={"total": genes.sum(axis=1), "first": genes[:, 1]}, goals={"total": "min", "first": "min"},
+    )  # fmt: skip
+    assert isinstance(Counted({"a": [1]}), HasCounts) and isinstance(Mnasnet(), HasCounts)
+    assert tuple(Model(table).goals) == ("total", "first_fitted"), "what does not agree with the table is fitted"
 
 
 def test_a_metric_is_fitted_to_the_rows_that_have_it() -> None:

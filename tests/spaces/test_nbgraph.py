@@ -102,3 +102,28 @@ def test_neighbours_are_other_networks_each_once() -> None:
 def test_other_options_are_refused() -> None:
     with pytest.raises(InputError, match="expected links, op1, op2, op3, op4"):
         NbGraph({"links": ["a", "b"]})
+
+
+def wrong(table: Table) -> list[str]:
+    return [finding.what for finding in NbGraph.known_answers(table) if not finding.ok]
+
+
+def test_rows_must_be_representatives() -> None:
+    options = NbGraph().options
+    genes = [[0, 0, 1, 2, 3], [0, 1, 0, 2, 3]]  # the same four nodes on the input, in two orders
+    table = Table.from_arrays(
+        space="nbgraph", gene_names=["links", "op1", "op2", "op3", "op4"], options=options, genes=genes,
+        metrics={"valid": [1.0, 2.0]}, goals={"valid": "max"}, source="", units="",
+    )  # fmt: skip
+    assert wrong(table) == [
+        "2 architectures, expected 26206",
+        "1 rows are not the representative of their architecture, expected 0",
+    ]
+
+
+def test_a_table_with_other_genes_is_a_finding() -> None:
+    table = Table.from_arrays(
+        space="nbgraph", gene_names=["a", "b"], options=[["x"], ["y"]], genes=[[0, 0]],
+        metrics={"valid": [1.0]}, goals={"valid": "max"}, source="", units="",
+    )  # fmt: skip
+    assert any("expected links, op1" in what for what in wrong(table))

@@ -7,6 +7,7 @@
 | `cells` | all cells from the definition; samplers |
 | `moves` | neighbours |
 | `counts` | parameters and multiply-adds of the network |
+| `known` | what is known of a table of them |
 | `growth` | how a cell is drawn, vertex after vertex |
 | `space` | the space that strategies see |
 

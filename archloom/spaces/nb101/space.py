@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError, unknown
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.graphs import Graph, Growth
+from archloom.spaces.known import BenchmarkTable, Finding
 from archloom.spaces.nb101.cells import CELLS, SAMPLERS
 from archloom.spaces.nb101.codes import (
     ABSENT,
@@ -36,6 +37,7 @@ from archloom.spaces.nb101.codes import (
     unpack,
 )
 from archloom.spaces.nb101.growth import GRAPH_LABELS, CellGrowth
+from archloom.spaces.nb101.known import known_answers
 from archloom.spaces.nb101.moves import neighbour_codes
 from archloom.types import Arch
 
@@ -125,6 +127,11 @@ class Nb101:
     ) -> Nb101:
         """The space over a table's rows, which may hold any matrix of a cell."""
         return cls(options, rows, **settings)
+
+    @classmethod
+    def known_answers(cls, table: BenchmarkTable) -> Iterator[Finding]:
+        """Of a table of NAS-Bench-101; see `archloom.spaces.nb101.known`."""
+        return known_answers(table, (table.gene_names, table.options) == (GENE_NAMES, tuple(OPTIONS.values())))
 
     @property
     def size(self) -> int:

@@ -1,17 +1,32 @@
-"""Named options of spaces and strategies: which there are, and how texts from the command line become their values."""
+"""Named options of spaces and strategies: which there are, and how texts from the command line become their values.
+
+A field says its bounds in its type, `Annotated[int, msgspec.Meta(ge=1)]` or one of the names here, and is checked
+against them wherever the value comes from.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from archloom.errors import InputError, unknown
+
+_LARGEST = sys.float_info.max
+"""As an upper bound it says that a number is finite."""
+
+PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
+NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
+PositiveFloat = Annotated[float, msgspec.Meta(gt=0, le=_LARGEST)]
+NonNegativeFloat = Annotated[float, msgspec.Meta(ge=0, le=_LARGEST)]
+UnitInterval = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""Probabilities and shares."""
 
 
 @dataclass(frozen=True)
@@ -22,26 +37,49 @@ class Option:
     type: Any
     default: Any
 
-    def convert(self, owner: str, value: Any) -> Any:
-        """`value`, a text or a value, as the option's type; InputError naming what was expected."""
-        if isinstance(value, str) and typing.get_origin(self.type) is tuple:
+    @property
+    def expected(self) -> str:
+        """What its values are, in words, bounds included."""
+        return _words(self.type)
+
+    @property
+    def limited(self) -> bool:
+        """Whether `expected` says more than a plain type does."""
+        return _bare(self.type)[0] not in _NOUNS or bool(_bare(self.type)[1])
+
+    def convert(self, owner: str, value: Any, strict: bool = False) -> Any:
+        """`value` as the option's type; InputError naming what was expected. Not `strict`: it may be a text."""
+        if not strict and isinstance(value, str) and typing.get_origin(_bare(self.type)[0]) is tuple:
             value = [part.strip() for part in value.split(",")]
         try:
-            return msgspec.convert(value, self.type, strict=False)
+            return msgspec.convert(value, self.type, strict=strict)
         except msgspec.ValidationError:
             shown = value if isinstance(value, str) else repr(value)
-            raise InputError(f"{owner} option {self.name}={shown}: expected {_type_name(self.type)}") from None
+            raise InputError(f"{owner} option {self.name}={shown}: expected {self.expected}") from None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a frozen dataclass of options inherits: each field is checked against its type when one is made.
+
+    InputError for a value that is not of the field's type or beyond its bounds. A subclass that checks several fields
+    against each other does so in `__post_init__`, after `super().__post_init__()`.
+    """
+
+    def __post_init__(self) -> None:
+        for name, option in of_dataclass(type(self)).items():
+            option.convert(type(self).__name__, getattr(self, name), strict=True)
 
 
 def of_dataclass(kind: type[Any]) -> dict[str, Option]:
     """The options that a frozen dataclass of options declares."""
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     return {f.name: Option(f.name, hints[f.name], f.default) for f in dataclasses.fields(kind)}
 
 
 def of_space(kind: type[Any]) -> dict[str, Option]:
     """The options that a space's constructor takes beyond what a table gives it (`options`, `rows`)."""
-    hints = typing.get_type_hints(kind.__init__)
+    hints = typing.get_type_hints(kind.__init__, include_extras=True)
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
     own = [p for p in parameters if p.name not in ("options", "rows")]
     return {p.name: Option(p.name, hints.get(p.name, str), p.default) for p in own}
@@ -69,12 +107,54 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
     return parsed
 
 
-def _type_name(kind: Any) -> str:
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    if kind in names:
-        return names[kind]
-    if typing.get_origin(kind) is typing.Literal:
-        return "one of " + ", ".join(map(str, typing.get_args(kind)))
-    if typing.get_origin(kind) is tuple:
-        return "a list of " + _type_name(typing.get_args(kind)[0]).removeprefix("a ") + "s, e.g. 128,256,128"
-    return str(kind).replace("|", "or")
+_NOUNS: Mapping[Any, tuple[str, str]] = {
+    bool: ("true or false", "true or false"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("a string", "strings"),
+}
+
+
+def _bare(kind: Any) -> tuple[Any, dict[str, Any]]:
+    """A type without its annotation, and what `msgspec.Meta` says of it there."""
+    if typing.get_origin(kind) is not Annotated:
+        return kind, {}
+    bare, *metas = typing.get_args(kind)
+    names = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "description")
+    return bare, {name: value for meta in metas for name in names if (value := getattr(meta, name)) is not None}
+
+
+def _words(kind: Any, plural: bool = False) -> str:
+    """What values of a type are: "a whole number of at least 1"."""
+    kind, limits = _bare(kind)
+    if kind in _NOUNS:
+        words = _bounded(_NOUNS[kind][plural], limits)
+    elif typing.get_origin(kind) is typing.Literal:
+        words = f"{'any' if plural else 'one'} of {', '.join(map(str, typing.get_args(kind)))}"
+    elif typing.get_origin(kind) is tuple:
+        (inner, *_), some = typing.get_args(kind), "one or more " if limits.get("min_length") else ""
+        words = f"a list of {some}{_words(inner, plural=True)}, separated by commas"
+    else:
+        words = str(kind).replace("|", "or")
+    return words + (f"; {limits['description']}" if "description" in limits else "")
+
+
+def _bounded(noun: str, limits: Mapping[str, Any]) -> str:
+    """A noun with the bounds of its numbers: "a number above 0 and up to 1"."""
+    at_least, above, at_most, below = (limits.get(name) for name in ("ge", "gt", "le", "lt"))
+    if at_most == _LARGEST:
+        noun, at_most = noun.replace("number", "finite number"), None
+    top = f"below {_plain(below)}" if below is not None else f"up to {_plain(at_most)}" if at_most is not None else ""
+    if at_least is not None:
+        low = _plain(at_least)
+        bounds = f"from {low} to {top.removeprefix('up to ')}" if top else f"of at least {low}"
+    elif above is not None:
+        bounds = f"above {_plain(above)}{' and ' if top else ''}{top}"
+    else:
+        bounds = top
+    step = f", a multiple of {_plain(limits['multiple_of'])}" if "multiple_of" in limits else ""
+    return f"{noun} {bounds}".rstrip() + step
+
+
+def _plain(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"

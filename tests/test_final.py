@@ -174,7 +174,7 @@ def test_options_that_change_more_than_the_measuring(generators: RunReport, name
 
 
 def test_options_are_checked_like_any(generators: RunReport) -> None:
-    with pytest.raises(InputError, match=r"^task option final_samples=1: expected at least 2 images"):
+    with pytest.raises(InputError, match=r"^task option final_samples=1: expected a whole number of at least 2; a"):
         open_member(generators, settings={"final_samples": "1"})
     with pytest.raises(InputError, match=r"^task option final_samples=many: expected a whole number"):
         open_member(generators, settings={"final_samples": "many"})

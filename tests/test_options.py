@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 
 from archloom import options
 from archloom.errors import InputError
@@ -77,14 +79,96 @@ def test_texts_and_choices() -> None:
         ("rate", "half", "rate=half: expected a number"),
         ("deep", "maybe", "deep=maybe: expected true or false"),
         ("mode", "medium", "mode=medium: expected one of fast, slow"),
-        ("sizes", "1,x", "sizes=['1', 'x']: expected a list of whole numbers, e.g. 128,256,128"),
-        ("sizes", "", "sizes=['']: expected a list of whole numbers, e.g. 128,256,128"),
+        ("sizes", "1,x", "sizes=['1', 'x']: expected a list of whole numbers, separated by commas"),
+        ("sizes", "", "sizes=['']: expected a list of whole numbers, separated by commas"),
+        ("label", 3, "label=3: expected a string"),
     ],
 )
 def test_a_wrong_value_is_told_with_what_was_expected(name: str, value: Any, expected: str) -> None:
     with pytest.raises(InputError) as caught:
         convert(name, value)
     assert str(caught.value) == f"sample option {expected}"
+
+
+BOUNDS: dict[str, tuple[Any, str]] = {
+    "positive": (options.PositiveInt, "a whole number of at least 1"),
+    "finite": (options.PositiveFloat, "a finite number above 0"),
+    "also finite": (options.NonNegativeFloat, "a finite number of at least 0"),
+    "probability": (options.UnitInterval, "a number from 0 to 1"),
+    "half-open": (Annotated[float, Meta(ge=0, lt=1)], "a number from 0 to below 1"),
+    "share": (Annotated[float, Meta(gt=0, le=1)], "a number above 0 and up to 1"),
+    "between": (Annotated[float, Meta(gt=0, lt=0.5)], "a number above 0 and below 0.5"),
+    "up to": (Annotated[int, Meta(le=5000)], "a whole number up to 5,000"),
+    "below": (Annotated[int, Meta(lt=5)], "a whole number below 5"),
+    "multiple": (Annotated[int, Meta(ge=0, multiple_of=8)], "a whole number of at least 0, a multiple of 8"),
+    "list": (
+        Annotated[tuple[options.PositiveInt, ...], Meta(min_length=1)],
+        "a list of one or more whole numbers of at least 1, separated by commas",
+    ),
+    "choices": (tuple[Literal["shift", "flip"], ...], "a list of any of shift, flip, separated by commas"),
+    "explained": (
+        Annotated[options.PositiveInt, Meta(description="1 is slow")],
+        "a whole number of at least 1; 1 is slow",
+    ),
+    "open": (int, "a whole number"),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_bounds_in_words(name: str) -> None:
+    kind, words = BOUNDS[name]
+    option = options.Option("a", kind, None)
+    assert option.expected == words
+    assert option.limited == (name != "open")
+    with pytest.raises(InputError) as caught:
+        option.convert("sample", "nothing of that kind")
+    assert str(caught.value).endswith(f": expected {words}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "inside", "outside"),
+    [
+        (options.PositiveInt, [1, 10**30], [0, -1, 1.5, True, "one", None]),
+        (options.NonNegativeInt, [0, 7], [-1]),
+        (options.PositiveFloat, [1e-300, 1, 1e308], [0.0, -1.0, math.nan, math.inf, -math.inf]),
+        (options.NonNegativeFloat, [0, 0.0], [-1e-9, math.nan, math.inf]),
+        (options.UnitInterval, [0, 0.5, 1], [-0.1, 1.1, math.nan]),
+    ],
+)
+def test_what_is_within_bounds(kind: Any, inside: list[Any], outside: list[Any]) -> None:
+    option = options.Option("a", kind, None)
+    for strict in (True, False):
+        assert [option.convert("sample", value, strict) for value in inside] == inside
+        for value in outside:
+            with pytest.raises(InputError, match=r"^sample option a=.*: expected a "):
+                option.convert("sample", value, strict)
+    assert [option.convert("sample", str(value)) for value in inside] == inside
+
+
+@dataclass(frozen=True)
+class Bounded(options.Options):
+    steps: options.PositiveInt = 3
+    most: options.PositiveInt = 5
+    mode: Literal["fast", "slow"] = "fast"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.steps > self.most:
+            raise InputError(f"steps={self.steps}: expected at most most={self.most}")
+
+
+def test_a_dataclass_of_options_checks_whatever_it_is_made_of() -> None:
+    assert Bounded(5).steps == 5
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"steps": 0}, "Bounded option steps=0: expected a whole number of at least 1"),
+        ({"most": "5"}, "Bounded option most=5: expected a whole number of at least 1"),
+        ({"mode": "medium"}, "Bounded option mode=medium: expected one of fast, slow"),
+        ({"steps": 6}, "steps=6: expected at most most=5"),
+    ]
+    for settings, message in wrong:
+        with pytest.raises(InputError) as caught:
+            Bounded(**settings)
+        assert str(caught.value) == message
 
 
 def test_an_unknown_option_is_told_with_the_nearest() -> None:

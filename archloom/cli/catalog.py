@@ -237,7 +237,8 @@ def _describe(name: str, kind: type, known: dict, prefix: str, notes: str) -> No
     click.echo(f"{name}: {inspect.cleandoc(kind.__doc__ or '')}\n")
     click.echo("options (--set NAME=VALUE)" if known else "no options")
     for option in known.values():
-        click.echo(f"  {prefix}{option.name} = {_plain(option.default)}")
+        limits = f"  ({option.expected})" if option.limited else ""
+        click.echo(f"  {prefix}{option.name} = {_plain(option.default)}{limits}")
     if known and notes:
         click.echo("\n" + inspect.cleandoc(notes))
 

@@ -11,8 +11,9 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
@@ -20,17 +21,19 @@ from threadpoolctl import ThreadpoolController
 from archloom.constraints import Criteria
 from archloom.errors import InputError, NoArchitectureError
 from archloom.nets.ddpg import Ddpg, Float32
+from archloom.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
 from archloom.spaces.base import MAX_TRIES, HasAlpha, SearchSpace, is_valid
 from archloom.strategies.base import BaseStrategy, pack_trials, unpack_trials
 from archloom.types import Arch, Proposal, Trial
 
 Float64 = NDArray[np.float64]
+Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 _DIGITS = 8
 """Actions are kept to so many decimals, so that a trial's note is short and reads back exactly."""
 
 
 @dataclass(frozen=True)
-class CadamOptions:
+class CadamOptions(Options):
     """Defaults work on NAS-Bench-201. "Printed": the thesis's value there, in brackets that for supernets if different.
 
     top_k: architectures that the state averages. Printed 64 (500).
@@ -54,46 +57,31 @@ class CadamOptions:
     distinct_top: an architecture is in the top K once. Printed: not said.
     """
 
-    top_k: int = 64
-    tau: float = 0.9
-    batch: int = 8
-    max_cycles: int = 10
-    noise: float = 1e-4
-    hidden: tuple[int, ...] = (128, 256, 128)
-    actor_lr: float = 1e-5
-    critic_lr: float = 1e-3
-    beta1: float = 0.9
-    beta2: float = 0.99
-    reward_base: float = 100.0
-    capacity: int = 0
-    warmup: int = 0
-    epsilon_start: float = 1.0
-    epsilon_end: float = 0.05
-    epsilon_steps: int = 175
-    widen_tries: int = 32
-    growth: float = 1.5
-    random_tries: int = 32
+    top_k: PositiveInt = 64
+    tau: UnitInterval = 0.9
+    batch: PositiveInt = 8
+    max_cycles: PositiveInt = 10
+    noise: NonNegativeFloat = 1e-4
+    hidden: Annotated[tuple[PositiveInt, ...], msgspec.Meta(min_length=1)] = (128, 256, 128)
+    actor_lr: PositiveFloat = 1e-5
+    critic_lr: PositiveFloat = 1e-3
+    beta1: Decay = 0.9
+    beta2: Decay = 0.99
+    reward_base: PositiveFloat = 100.0
+    capacity: NonNegativeInt = 0
+    warmup: NonNegativeInt = 0
+    epsilon_start: UnitInterval = 1.0
+    epsilon_end: UnitInterval = 0.05
+    epsilon_steps: PositiveInt = 175
+    widen_tries: NonNegativeInt = 32
+    growth: PositiveFloat = 1.5
+    random_tries: NonNegativeInt = 32
     distinct_top: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("top_k", "batch", "max_cycles", "epsilon_steps"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("capacity", "warmup", "widen_tries", "random_tries", "noise"):
-            _require(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more")
-        for name in ("actor_lr", "critic_lr", "growth", "reward_base"):
-            _require(0 < getattr(self, name) < math.inf, name, getattr(self, name), "a finite number above 0")
-        for name in ("tau", "epsilon_start", "epsilon_end"):
-            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
-        for name in ("beta1", "beta2"):
-            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and below 1")
-        _require(bool(self.hidden) and min(self.hidden) >= 1, "hidden", self.hidden, "one or more widths of at least 1")
-        enough = not self.capacity or self.capacity >= self.batch
-        _require(enough, "capacity", self.capacity, f"0 (all) or at least a batch of {self.batch}")
-
-
-def _require(holds: bool, name: str, value: object, expected: str) -> None:
-    if not holds:
-        raise InputError(f"cadam option {name}={value}: expected {expected}")
+        super().__post_init__()
+        if self.capacity and self.capacity < self.batch:
+            raise InputError(f"capacity={self.capacity}: expected 0 (all) or at least a batch of {self.batch}")
 
 
 class Cadam(BaseStrategy):

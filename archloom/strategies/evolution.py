@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+import msgspec
 import numpy as np
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
+from archloom.options import Options, PositiveInt
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, pack_trials, unpack_trials
 from archloom.types import Proposal, Trial
 
 
 @dataclass(frozen=True)
-class EvolutionOptions:
+class EvolutionOptions(Options):
     """`population`: how many of the newest trials live. `sample`: how many of them a tournament draws."""
 
-    population: int = 100
-    sample: int = 10
+    population: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
+    sample: PositiveInt = 10
 
     def __post_init__(self) -> None:
-        if not 1 <= self.sample <= self.population <= 1_000_000:
-            raise InputError(
-                f"population={self.population}, sample={self.sample}: expected 1 <= sample <= population <= 1000000"
-            )
+        super().__post_init__()
+        if self.sample > self.population:
+            raise InputError(f"population={self.population}, sample={self.sample}: expected sample <= population")
 
 
 class Evolution(BaseStrategy):

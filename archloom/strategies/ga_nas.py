@@ -6,17 +6,18 @@ draws is evaluated. Constraints are hard: only architectures that keep them are 
 
 from __future__ import annotations
 
-import math
 from collections import Counter, deque
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import msgspec
 import numpy as np
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.nets.arrays import one_thread
 from archloom.nets.ppo import Ppo
+from archloom.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
 from archloom.spaces.base import MAX_TRIES, SearchSpace, is_valid
 from archloom.spaces.graphs import HasGrowth
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
@@ -25,7 +26,7 @@ from archloom.types import Arch, Proposal, Trial
 
 
 @dataclass(frozen=True)
-class GaNasOptions:
+class GaNasOptions(Options):
     """Sizes are Algorithm 2's. What the paper's text at hand does not give (most of what follows) is chosen here.
 
     initial: |X_0|, drawn at random. Published 50 (set-up 1), 100 (set-up 2).
@@ -53,53 +54,40 @@ class GaNasOptions:
         truth set that is of several kinds, where PPO alone goes to the largest; it is slower elsewhere.
     """
 
-    initial: int = 50
-    batch: int = 25
-    growth: int = 0
-    top_k: int = 25
-    iterations: int = 0
+    initial: PositiveInt = 50
+    batch: PositiveInt = 25
+    growth: NonNegativeInt = 0
+    top_k: PositiveInt = 25
+    iterations: NonNegativeInt = 0
     start: str = ""
     refit: Literal["adversarial", "accuracy", "likelihood", "random"] = "adversarial"
-    redraws: int = 20
-    widen: float = 1.15
-    width: int = 32
-    layers: int = 3
-    rate: float = 1e-3
-    discriminator_rate: float = 1e-3
+    redraws: NonNegativeInt = 20
+    widen: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1.15
+    width: PositiveInt = 32
+    layers: PositiveInt = 3
+    rate: PositiveFloat = 1e-3
+    discriminator_rate: PositiveFloat = 1e-3
     fresh: bool = True
-    rounds: int = 3
-    pairs: int = 128
-    pair_steps: int = 50
-    smoothing: float = 1.0
-    updates: int = 5
-    episodes: int = 64
+    rounds: PositiveInt = 3
+    pairs: Annotated[int, msgspec.Meta(ge=2)] = 128
+    pair_steps: PositiveInt = 50
+    smoothing: UnitInterval = 1.0
+    updates: PositiveInt = 5
+    episodes: PositiveInt = 64
     reward: Literal["logit", "probability", "log", "minimax"] = "logit"
     masked: bool = True
-    step_penalty: float = 0.5
-    penalty: float = 5.0
-    pool: int = 20
-    clip: float = 0.2
-    entropy: float = 0.02
-    value: float = 0.5
-    gamma: float = 1.0
-    lam: float = 0.95
-    expert: float = 0.0
-    epochs: int = 4
-    minibatch: int = 64
-    max_norm: float = 5.0
-
-    def __post_init__(self) -> None:
-        whole = ("initial", "batch", "top_k", "width", "layers", "rounds", "pair_steps", "updates", "episodes", "pool")
-        for name in (*whole, "epochs", "minibatch"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("growth", "iterations", "redraws", "entropy", "value", "expert", "step_penalty", "penalty"):
-            _require(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more")
-        for name in ("rate", "discriminator_rate", "clip", "max_norm"):
-            _require(0 < getattr(self, name) < math.inf, name, getattr(self, name), "a finite number above 0")
-        for name in ("gamma", "lam", "smoothing"):
-            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
-        _require(1 <= self.widen <= 10, "widen", self.widen, "1 to 10")
-        _require(self.pairs >= 2, "pairs", self.pairs, "at least 2")
+    step_penalty: NonNegativeFloat = 0.5
+    penalty: NonNegativeFloat = 5.0
+    pool: PositiveInt = 20
+    clip: PositiveFloat = 0.2
+    entropy: NonNegativeFloat = 0.02
+    value: NonNegativeFloat = 0.5
+    gamma: UnitInterval = 1.0
+    lam: UnitInterval = 0.95
+    expert: NonNegativeFloat = 0.0
+    epochs: PositiveInt = 4
+    minibatch: PositiveInt = 64
+    max_norm: PositiveFloat = 5.0
 
     @property
     def starts(self) -> list[str]:
@@ -111,11 +99,6 @@ class GaNasOptions:
         shared = {f.name: getattr(self, f.name) for f in fields(Settings) if f.name not in ("reward", "ppo")}
         ppo = {f.name: getattr(self, f.name) for f in fields(Ppo) if f.name != "batch"}
         return Settings(**shared, reward=REWARDS[self.reward], ppo=Ppo(**ppo, batch=self.minibatch))
-
-
-def _require(holds: bool, name: str, value: object, expected: str) -> None:
-    if not holds:
-        raise InputError(f"ga_nas option {name}={value}: expected {expected}")
 
 
 class GaNas(BaseStrategy):

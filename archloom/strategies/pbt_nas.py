@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from archloom.errors import InputError, NoArchitectureError
+from archloom.errors import NoArchitectureError
+from archloom.options import UnitInterval
 from archloom.spaces.base import MAX_TRIES, is_valid
 from archloom.strategies.population import Child, Member, SelectingStrategy, Selection
 from archloom.types import Arch, Inherit
@@ -24,15 +25,10 @@ class PbtNasOptions(Selection):
     [shrink, perturb] = [1, 0] copies layers exactly, [0, 1] begins them anew.
     """
 
-    p: float = 0.25
+    p: UnitInterval = 0.25
     shrink: float = 0.4
     perturb: float = 0.1
     itself: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.p <= 1:
-            raise InputError(f"p={self.p}: expected a probability")
 
 
 class PbtNas(SelectingStrategy):

@@ -11,31 +11,33 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
 
 from archloom.constraints import Criteria, Objective
 from archloom.errors import InputError
+from archloom.options import NonNegativeInt, Options, PositiveInt
 from archloom.spaces.base import HasSizes, SearchSpace, draw, is_valid
 from archloom.states import sources
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+_WHY_TWO = "the worst goes on from the best (random_population trains networks on their own)"
+
 
 @dataclass(frozen=True)
-class PopulationOptions:
+class PopulationOptions(Options):
     """`population`: members. `epochs`: how many each trains in all. `step`: epochs of a chunk."""
 
-    population: int = 24
-    epochs: int = 300
-    step: int = 10
+    population: PositiveInt = 24
+    epochs: PositiveInt = 300
+    step: PositiveInt = 10
 
     def __post_init__(self) -> None:
-        for name, least in (("population", 1), ("epochs", 1), ("step", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name}={getattr(self, name)}: expected at least {least}")
+        super().__post_init__()
         if self.step > self.epochs:
             raise InputError(
                 f"step={self.step}: expected at most epochs={self.epochs}, which a member trains in all its chunks"
@@ -50,22 +52,15 @@ class Selection(PopulationOptions):
     `warm_epochs` epochs members are replaced only every `warm_step` epochs.
     """
 
-    parents: float = 0.25
-    survivors: float = 0.75
-    warm_epochs: int = 0
-    warm_step: int = 0
+    population: Annotated[int, msgspec.Meta(ge=2, description=_WHY_TWO)] = 24
+    parents: Share = 0.25
+    survivors: Share = 0.75
+    warm_epochs: NonNegativeInt = 0
+    warm_step: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.population < 2:
-            raise InputError(
-                f"population={self.population}: expected at least 2, the worst goes on from the best "
-                "(random_population trains networks on their own)"
-            )
-        for name in ("parents", "survivors"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"{name}={getattr(self, name)}: expected a share above 0 and up to 1")
-        if self.warm_epochs < 0 or self.warm_step < 0 or (self.warm_epochs and not self.warm_step):
+        if self.warm_epochs and not self.warm_step:
             raise InputError(
                 f"warm_epochs={self.warm_epochs}, warm_step={self.warm_step}: expected 0 and 0, or both above 0"
             )

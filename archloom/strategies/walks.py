@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+import msgspec
 import numpy as np
 
 from archloom.constraints import Criteria
-from archloom.errors import InputError
+from archloom.options import NonNegativeInt, Options
 from archloom.spaces.base import HasNeighbours, SearchSpace, valid_neighbours
 from archloom.strategies.base import BaseStrategy, pack_archs, pack_trials, unpack_archs, unpack_trials
 from archloom.types import Arch, Proposal, Trial
 
 
 @dataclass(frozen=True)
-class LocalSearchOptions:
+class LocalSearchOptions(Options):
     """`shown`: at most so many neighbours, drawn without replacement, are looked at a step (0: all of them).
 
     `first`: move as soon as a neighbour is better, instead of looking at all those shown and moving to the best. It
@@ -23,12 +24,8 @@ class LocalSearchOptions:
     incremental search problem (Cassimon et al., section 3.2.3, with shown=50).
     """
 
-    shown: int = 0
+    shown: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all of them")] = 0
     first: bool = True
-
-    def __post_init__(self) -> None:
-        if self.shown < 0:
-            raise InputError(f"shown={self.shown}: expected 0 (all neighbours) or more")
 
 
 class LocalSearch(BaseStrategy):
@@ -118,18 +115,14 @@ class LocalSearch(BaseStrategy):
 
 
 @dataclass(frozen=True)
-class RandomWalkOptions:
+class RandomWalkOptions(Options):
     """`steps`: the walk starts again at a random architecture after so many steps (0: only when it stops by chance).
 
     `stop`: the walk may stop at each step, as one more choice among the neighbours.
     """
 
-    steps: int = 32
+    steps: Annotated[NonNegativeInt, msgspec.Meta(description="0 is no limit")] = 32
     stop: bool = True
-
-    def __post_init__(self) -> None:
-        if self.steps < 0:
-            raise InputError(f"steps={self.steps}: expected 0 (no limit) or more")
 
 
 class RandomWalk(BaseStrategy):

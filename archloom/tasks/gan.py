@@ -6,12 +6,12 @@ How they train is PBT-NAS's (Chebykin et al. 2023, appendix and code), which fol
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from archloom.errors import InputError
 from archloom.nets.gan.losses import discriminator_loss, generator_loss
 from archloom.nets.gan.networks import GanNetworks
 from archloom.nets.state import Average, TrainingState
+from archloom.options import NonNegativeInt, Options, PositiveFloat, PositiveInt
 from archloom.spaces.gan import Dimensions, GanHard
 from archloom.spaces.gan.dimensions import SCALE
 from archloom.tasks.frechet import Extractor, Gaussian, open_extractor
@@ -40,6 +41,8 @@ BETAS = (0.0, 0.9)
 EPSILON = 1e-4
 """Of both Adam optimisers."""
 
+Images = Annotated[int, msgspec.Meta(ge=2, description="a covariance needs two images")]
+
 EVALUATION_BATCH = 250
 """Images that are described at once."""
 
@@ -55,7 +58,7 @@ class GanBuildable(Protocol):
 
 
 @dataclass(frozen=True)
-class GanOptions:
+class GanOptions(Options):
     """How generators and discriminators are trained and measured.
 
     An epoch goes once through all images in a new order, or through `batches` batches of them, if that is not
@@ -73,33 +76,17 @@ class GanOptions:
     that does. `device` is PyTorch's name of one: cpu, cuda, cuda:1.
     """
 
-    epochs: int = 300
-    batch: int = 40
-    batches: int = 0
-    generator_every: int = 5
-    lr: float = 0.0002
-    ema: float = 0.999
-    samples: int = 5000
-    final_samples: int = 50000
+    epochs: PositiveInt = 300
+    batch: PositiveInt = 40
+    batches: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
+    generator_every: PositiveInt = 5
+    lr: PositiveFloat = 0.0002
+    ema: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.999
+    samples: Images = 5000
+    final_samples: Images = 50000
     extractor: str = "efficientnet_lite0"
-    size: int = 0
+    size: Annotated[int, msgspec.Meta(ge=0, multiple_of=SCALE)] = 0
     device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        checks: Mapping[str, tuple[bool, str]] = {
-            "epochs": (self.epochs >= 1, "at least 1"),
-            "batch": (self.batch >= 1, "at least 1 image"),
-            "batches": (self.batches >= 0, "a number of batches, or 0 for all images"),
-            "generator_every": (self.generator_every >= 1, "a number of batches from 1, e.g. 5"),
-            "lr": (0 < self.lr < math.inf, "a number above 0, e.g. 0.0002"),
-            "ema": (0 <= self.ema < 1, "a number from 0 to below 1, e.g. 0.999"),
-            "samples": (self.samples >= 2, "at least 2 images: a covariance needs them"),
-            "final_samples": (self.final_samples >= 2, "at least 2 images: a covariance needs them"),
-            "size": (self.size >= 0 and self.size % SCALE == 0, f"a multiple of {SCALE}, or 0"),
-        }
-        for name, (fits, wanted) in checks.items():
-            if not fits:
-                raise InputError(f"task option {name}={getattr(self, name)}: expected {wanted}")
 
 
 class GanTask:

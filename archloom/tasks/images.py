@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +17,7 @@ from archloom import seeds
 from archloom.data.image_files import Split
 from archloom.data.images import NAMED, ImageData, open_images
 from archloom.errors import InputError
+from archloom.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt
 from archloom.spaces.base import Buildable
 from archloom.spaces.convnet import NETWORK, ConvNet
 from archloom.tasks.augment import AUGMENTATIONS
@@ -57,7 +59,7 @@ SCHEDULES: Mapping[str, Callable[[float], float]] = {"constant": _constant, "cos
 
 
 @dataclass(frozen=True)
-class ImagesOptions:
+class ImagesOptions(Options):
     """How networks are trained.
 
     An epoch goes once through the training images in a new order, or through `batches` batches of them, if that is not
@@ -67,31 +69,17 @@ class ImagesOptions:
     name of one: cpu, cuda, cuda:1.
     """
 
-    epochs: int = 20
-    batch: int = 64
-    batches: int = 0
+    epochs: PositiveInt = 20
+    batch: Annotated[int, msgspec.Meta(ge=2, description="normalisation over a batch needs two images")] = 64
+    batches: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
     optimiser: Literal["sgd", "adamw"] = "adamw"
-    lr: float = 0.002
-    weight_decay: float = 0.01
+    lr: PositiveFloat = 0.002
+    weight_decay: NonNegativeFloat = 0.01
     schedule: Literal["constant", "cosine"] = "constant"
     augment: tuple[Literal["none", "shift", "flip", "crop"], ...] = ()
-    label_smoothing: float = 0.0
-    size: int = 0
+    label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    size: Annotated[NonNegativeInt, msgspec.Meta(description="0 leaves images as they are")] = 0
     device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        checks: Mapping[str, tuple[bool, str]] = {
-            "epochs": (self.epochs >= 1, "at least 1"),
-            "batch": (self.batch >= 2, "at least 2 images: normalisation over a batch needs them"),
-            "batches": (self.batches >= 0, "a number of batches, or 0 for all images"),
-            "lr": (0 < self.lr < math.inf, "a number above 0, e.g. 0.002"),
-            "weight_decay": (0 <= self.weight_decay < math.inf, "a number from 0, e.g. 0.01"),
-            "label_smoothing": (0 <= self.label_smoothing < 1, "a number from 0 to below 1"),
-            "size": (self.size >= 0, "a number of pixels, or 0 to leave images as they are"),
-        }
-        for name, (fits, wanted) in checks.items():
-            if not fits:
-                raise InputError(f"task option {name}={getattr(self, name)}: expected {wanted}")
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,10 @@ def test_the_options_of_one(cli: Any, name: str) -> None:
 
 
 def test_options_are_shown_as_they_are_typed(cli: Any) -> None:
-    assert "  population = 100\n" in cli("list", "evolution").out
+    assert "  population = 100  (a whole number from 1 to 1,000,000)\n" in cli("list", "evolution").out
     assert "  first = true\n" in cli("list", "local_search").out
+    assert "  shown = 0  (a whole number of at least 0; 0 is all of them)\n" in cli("list", "local_search").out
+    assert "  lr = 0.002  (a finite number above 0)\n" in cli("list", "images").out.replace("task.", "")
     assert "  space.canonical = false\n" in cli("list", "nb201").out
     assert "no options" in cli("list", "random").out
 

@@ -292,13 +292,13 @@ def test_only_what_knows_a_divergence_tells_one() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"initial": 0}, "ga_nas option initial=0: expected at least 1"),
-        ({"top_k": 0}, "ga_nas option top_k=0: expected at least 1"),
-        ({"widen": 0.5}, "ga_nas option widen=0.5: expected 1 to 10"),
-        ({"gamma": 1.5}, "ga_nas option gamma=1.5: expected 0 to 1"),
-        ({"rate": 0.0}, "ga_nas option rate=0.0: expected a finite number above 0"),
-        ({"entropy": -1.0}, "ga_nas option entropy=-1.0: expected 0 or more"),
-        ({"pairs": 1}, "ga_nas option pairs=1: expected at least 2"),
+        ({"initial": 0}, "GaNasOptions option initial=0: expected a whole number of at least 1"),
+        ({"top_k": 0}, "GaNasOptions option top_k=0: expected a whole number of at least 1"),
+        ({"widen": 0.5}, "GaNasOptions option widen=0.5: expected a number from 1 to 10"),
+        ({"gamma": 1.5}, "GaNasOptions option gamma=1.5: expected a number from 0 to 1"),
+        ({"rate": 0.0}, "GaNasOptions option rate=0.0: expected a finite number above 0"),
+        ({"entropy": -1.0}, "GaNasOptions option entropy=-1.0: expected a finite number of at least 0"),
+        ({"pairs": 1}, "GaNasOptions option pairs=1: expected a whole number of at least 2"),
     ],
 )
 def test_options_out_of_range_are_told(wrong: dict[str, Any], told: str) -> None:

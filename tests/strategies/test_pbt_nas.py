@@ -152,9 +152,9 @@ def test_the_states_that_may_be_inherited_are_needed() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"p": 1.5}, "p=1.5: expected a probability"),
-        ({"population": 0}, "population=0: expected at least 1"),
-        ({"survivors": 0.0}, "survivors=0.0: expected a share above 0"),
+        ({"p": 1.5}, "p=1.5: expected a number from 0 to 1"),
+        ({"population": 0}, "population=0: expected a whole number of at least 2"),
+        ({"survivors": 0.0}, "survivors=0.0: expected a number above 0 and up to 1"),
         ({"warm_epochs": 5}, "expected 0 and 0, or both above 0"),
     ],
 )

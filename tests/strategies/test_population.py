@@ -56,9 +56,13 @@ def test_the_first_population_has_every_option_equally_often() -> None:
 @pytest.mark.parametrize(
     ("strategy", "options", "says"),
     [
-        ("pbt_nas", {"population": 1}, "population=1: expected at least 2"),
-        ("searl", {"population": 1}, "population=1: expected at least 2"),
-        ("random_population", {"population": 0}, "population=0: expected at least 1"),
+        ("pbt_nas", {"population": 1}, "population=1: expected a whole number of at least 2; the worst goes on"),
+        ("searl", {"population": 1}, "population=1: expected a whole number of at least 2; the worst goes on"),
+        (
+            "random_population",
+            {"population": 0},
+            "random_population option population=0: expected a whole number of at least 1",
+        ),
         ("random_population", {"epochs": 5}, "step=10: expected at most epochs=5"),
         ("pbt_nas", {"epochs": 5, "step": 6}, "step=6: expected at most epochs=5"),
     ],

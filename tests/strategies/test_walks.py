@@ -309,8 +309,14 @@ def test_a_walk_goes_to_every_neighbour_equally_often() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: LocalSearchOptions(shown=-1), "shown=-1: expected 0 (all neighbours) or more"),
-        (lambda: RandomWalkOptions(steps=-5), "steps=-5: expected 0 (no limit) or more"),
+        (
+            lambda: LocalSearchOptions(shown=-1),
+            "LocalSearchOptions option shown=-1: expected a whole number of at least 0; 0 is all of them",
+        ),
+        (
+            lambda: RandomWalkOptions(steps=-5),
+            "RandomWalkOptions option steps=-5: expected a whole number of at least 0; 0 is no limit",
+        ),
     ],
 )
 def test_negative_options_are_told(make: Any, message: str) -> None:

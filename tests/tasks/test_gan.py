@@ -408,7 +408,7 @@ def test_names_of_data_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )  # fmt: skip
 def test_options_are_checked(name: str, value: Any) -> None:
-    with pytest.raises(InputError, match=f"^task option {name}={value}: expected .*$"):
+    with pytest.raises(InputError, match=f"^GanOptions option {name}={value}: expected .*$"):
         GanOptions(**{name: value})
 
 

@@ -296,11 +296,11 @@ def test_opening(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"batch": 1}, "batch=1: expected at least 2 images"),
+        ({"batch": 1}, "batch=1: expected a whole number of at least 2; normalisation over a batch needs two images"),
         ({"batch": 500}, "batch=500: bars has 78 images to train on; expected 2 to 78"),
         ({"batches": -1}, "batches=-1"),
-        ({"epochs": 0}, "epochs=0: expected at least 1"),
-        ({"lr": 0.0}, "lr=0.0: expected a number above 0"),
+        ({"epochs": 0}, "epochs=0: expected a whole number of at least 1"),
+        ({"lr": 0.0}, "lr=0.0: expected a finite number above 0"),
         ({"lr": float("nan")}, "lr=nan"),
         ({"weight_decay": -0.1}, "weight_decay=-0.1"),
         ({"label_smoothing": 1.0}, "label_smoothing=1.0"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from archloom.spaces.known import BenchmarkTable, Finding
 
-Count = Callable[[NDArray[np.integer[Any]]], NDArray[np.number[Any]]]
+Count = Callable[[NDArray[np.integer[Any]]], NDArray[np.floating[Any]]]
 """Genes (n, g) to numbers (n,); InputError for genes that are no options."""
 
 MAX_TRIES = 1_000

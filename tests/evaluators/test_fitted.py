@@ -93,7 +93,7 @@ def test_a_table_of_other_options_is_fitted() -> None:
 def test_a_new_space_brings_its_own_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     class Counted(Categorical):
         def counts(self) -> dict[str, Count]:
-            return {"total": lambda genes: genes.sum(axis=1), "first": lambda genes: genes[:, 0]}
+            return {"total": lambda genes: genes.sum(axis=1) / 1, "first": lambda genes: genes[:, 0] / 1}
 
     monkeypatch.setattr(sys.modules[__name__], "Counted", Counted, raising=False)
     monkeypatch.setitem(registry.SPACES, "counted", registry.Entry(f"{__name__}:Counted", "a space"))

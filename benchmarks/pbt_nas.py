@@ -25,7 +25,7 @@ import numpy as np
 
 from archloom import seeds
 from archloom.analysis.stats import bootstrap_interval, summarise
-from archloom.data.image_files import Split, Splits
+from archloom.data.image_splits import Split, Splits
 from archloom.data.images import open_images, save_images
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, limits_for, run_in_memory

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from archloom import envs, seeds
 from archloom.data import catalog, cell_index
+from archloom.data.cache import CACHE_VARIABLE
 from archloom.data.tables import Table, load_table
 from archloom.evaluators.base import evaluate
 from archloom.evaluators.surrogate import load_nb301
@@ -85,7 +86,7 @@ def enumeration() -> dict[str, Any]:
 def index_file() -> dict[str, float]:
     """The neighbour index made in an empty cache, and opened again, each in a process of its own."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        environ = {**os.environ, catalog.CACHE_VARIABLE: folder}
+        environ = {**os.environ, CACHE_VARIABLE: folder}
         built, opened = float(_run(_BUILD, environ)), float(_run(_BUILD, environ))
         size = (Path(folder) / cell_index.FILE_NAME).stat().st_size
     return {"index_build_s": built, "index_mb": size / 1e6, "index_open_s": opened}

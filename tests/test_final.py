@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from archloom.data.image_files import Split, Splits
+from archloom.data.image_splits import Split, Splits
 from archloom.data.images import save_images
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec, TaskProblem

@@ -83,9 +83,9 @@ def data() -> None:
 @data.command("list")
 def data_list() -> int:
     """Say where each benchmark's table is, or how to get it."""
-    from archloom.data import catalog, pretrained
+    from archloom.data import cache, catalog, pretrained
 
-    click.echo(f"cache: {catalog.cache_dir(os.environ)}")
+    click.echo(f"cache: {cache.cache_dir(os.environ)}")
     click.echo(f"ARCHLOOM_DATA: {os.environ.get('ARCHLOOM_DATA', 'not set')}")
     for status in catalog.installed(environ=os.environ):
         _show_benchmark(status)

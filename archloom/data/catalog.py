@@ -8,7 +8,6 @@ none of them has it, the folder and the cache are searched for a substitute that
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from archloom.data.benchmarks import BENCHMARKS as BENCHMARKS
 from archloom.data.benchmarks import Benchmark, Source
+from archloom.data.cache import DATA_VARIABLE, cache_dir, make_folder
 from archloom.data.packages import package_version
 from archloom.data.tables import Table, TableError
 from archloom.errors import InputError, unknown
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 # What fetches and converts (urllib, tarfile ...) is imported where it is used: every search imports this module, and
 # almost none downloads.
 
-DATA_VARIABLE = "ARCHLOOM_DATA"
-CACHE_VARIABLE = "ARCHLOOM_CACHE"
 # Part of the name of every table made from a package: raise it when a conversion changes, and old ones are
 # made anew.
 _REVISION = 1
@@ -64,19 +62,6 @@ def find(name: str, others: Collection[str] = ()) -> Benchmark:
     if len(over) == 1:
         return over[0]
     raise unknown("benchmark", name, [*BENCHMARKS, *others])
-
-
-def cache_dir(environ: Mapping[str, str]) -> Path:
-    """The folder for what archloom converts and downloads; it may not exist yet."""
-    chosen = environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen)
-    home = Path(environ.get("HOME") or Path.home())
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "archloom"
-    if sys.platform == "win32":
-        return Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "archloom" / "Cache"
-    return Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "archloom"
 
 
 def locate(name: str, *, table: Path | None = None, environ: Mapping[str, str]) -> Path:
@@ -267,18 +252,6 @@ def _package_prefix(benchmark: Benchmark) -> str:
 def stands_in(benchmark: Benchmark, file_name: str) -> bool:
     """Whether a table of this name answers where the official one is not there: a substitute, or from a package."""
     return file_name in benchmark.substitutes or file_name.startswith(_package_prefix(benchmark))
-
-
-def make_folder(path: Path) -> Path:
-    """The folder, made where it is not there; InputError where that cannot be."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be made ({error.strerror or error}); set {CACHE_VARIABLE} to a folder that may "
-            "be written to"
-        ) from error
-    return path
 
 
 def _how_to_get(benchmark: Benchmark) -> str:

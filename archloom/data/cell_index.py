@@ -18,7 +18,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from archloom.data.catalog import CACHE_VARIABLE, cache_dir, make_folder
+from archloom.data.cache import CACHE_VARIABLE, cache_dir, make_folder
 from archloom.errors import InputError
 from archloom.files import TEMPORARY, replace_file
 from archloom.spaces.nb101.cells import CELLS, official_codes

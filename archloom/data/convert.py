@@ -13,12 +13,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from archloom.data.nasbench201 import is_nats, is_pth, nasbench201_pth, nats_tss
+from archloom.data.progress import Progress
 from archloom.data.tables import Table, TableError
 from archloom.data.tfrecord import HEADER
 from archloom.errors import MissingExtraError, unknown
-
-Progress = Callable[[int, int | None], None]
-"""Called with what is done and, where it is known, how much there is."""
 
 
 @dataclass(frozen=True)

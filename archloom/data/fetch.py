@@ -22,10 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from archloom.data.progress import Progress
 from archloom.errors import InputError
-
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes there are and, where the server says so, the bytes there will be."""
 
 CHUNK_BYTES = 1 << 18
 _USER_AGENT = "archloom"

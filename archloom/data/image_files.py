@@ -19,39 +19,9 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from archloom.data.image_folders import read_folders
+from archloom.data.image_splits import Pixels, Split, Splits
 from archloom.errors import InputError
-
-Pixels = NDArray[np.uint8]
-Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images (n, c, h, w) and their classes (n,), numbers from 0."""
-
-    images: Pixels
-    labels: Labels
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def take(self, rows: NDArray[np.integer]) -> Split:
-        return Split(self.images[rows], self.labels[rows])
-
-
-@dataclass(frozen=True)
-class Splits:
-    """What was found on disk; a validation or test part that it does not have is None."""
-
-    train: Split
-    valid: Split | None
-    test: Split | None
-    classes: tuple[str, ...]
-
-    def parts(self) -> dict[str, Split]:
-        """The parts that there are."""
-        named = {"train": self.train, "valid": self.valid, "test": self.test}
-        return {name: part for name, part in named.items() if part is not None}
 
 
 def read_images(path: Path, size: int = 0) -> Splits:
@@ -71,8 +41,6 @@ def read_images(path: Path, size: int = 0) -> Splits:
             return read(files)
     if path.is_file():
         raise InputError(f"{path}: no archive of images that is known; expected an official binary set, or a folder")
-    from archloom.data.image_folders import read_folders
-
     return read_folders(path, size)
 
 

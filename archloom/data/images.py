@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom import seeds
-from archloom.data import catalog
+from archloom.data.cache import DATA_VARIABLE, cache_dir, make_folder
 from archloom.data.fetch import FetchError, download
-from archloom.data.image_files import Labels, Split, Splits, read_images
+from archloom.data.image_files import read_images
 from archloom.data.image_folders import resized
+from archloom.data.image_splits import Labels, Split, Splits
+from archloom.data.progress import Progress
 from archloom.errors import InputError, MissingExtraError, unknown
 from archloom.files import replace_file
 
@@ -249,8 +251,8 @@ def find(official: OfficialSet, environ: Mapping[str, str], *others: str) -> Pat
 
     It is looked for as one of `others`, which are names of files, then as a folder, then as an archive.
     """
-    folders = [Path(environ[catalog.DATA_VARIABLE])] if environ.get(catalog.DATA_VARIABLE) else []
-    folders.append(catalog.cache_dir(environ))
+    folders = [Path(environ[DATA_VARIABLE])] if environ.get(DATA_VARIABLE) else []
+    folders.append(cache_dir(environ))
     places = [folder / file for folder in folders for file in (*others, official.folder, official.archive) if file]
     system = [Path(official.system)] if official.system else []
     return next((path for path in [*places, *system] if path.exists()), None)
@@ -275,14 +277,14 @@ def how_to_get(name: str, official: OfficialSet) -> str:
     kept = f"{official.archive} from {official.url}" if official.url else official.folder
     return (
         f"images {name!r} ({official.title}) are not on this machine; {way}, or put {kept} into the folder "
-        f"{catalog.DATA_VARIABLE}"
+        f"{DATA_VARIABLE}"
     )
 
 
 def fetch_images(
     name: str,
     environ: Mapping[str, str],
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Path:
     """Download a public set, check it, and keep it in the cache as a .npz file, whose path is returned.
@@ -296,7 +298,7 @@ def fetch_images(
     archive = fetch_archive(name, official, environ, progress, notify)
     found = read_images(archive)
     _refuse_partial(official, archive, found)
-    kept = catalog.cache_dir(environ) / _npz(name)
+    kept = cache_dir(environ) / _npz(name)
     save_images(found, kept)
     archive.unlink()
     return kept
@@ -306,14 +308,14 @@ def fetch_archive(
     name: str,
     official: OfficialSet,
     environ: Mapping[str, str],
-    progress: Callable[[int, int | None], None] | None,
+    progress: Progress | None,
     notify: Callable[[str], None] | None,
 ) -> Path:
     """Download the archive of a public set into a folder of the cache; errors are those of `fetch_images`."""
     if not official.url:
         raise InputError(how_to_get(name, official))
-    cache = catalog.make_folder(catalog.cache_dir(environ))
-    archive = catalog.make_folder(cache / "downloads") / official.archive
+    cache = make_folder(cache_dir(environ))
+    archive = make_folder(cache / "downloads") / official.archive
     try:
         download(official.url, archive, sha256=None, md5=official.md5, progress=progress, notify=notify)
     except FetchError as error:

@@ -20,20 +20,18 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from archloom.data.progress import Progress
 from archloom.data.tables import Table, TableError
 from archloom.data.tfrecord import records
 from archloom.spaces.nb101 import md5_hashes
 from archloom.spaces.nb101.codes import ABSENT, LABELS, MAX_EDGES, PAIRS, VERTICES
 from archloom.spaces.nb101.space import GENE_NAMES, OPTIONS
 from archloom.types import Goal
-
-if TYPE_CHECKING:
-    from archloom.data.convert import Progress
 
 EPOCHS = (108, 36, 12, 4)
 """Training budgets: all four in `nasbench_full.tfrecord`, the first in `nasbench_only108.tfrecord`."""

@@ -14,16 +14,14 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 import numpy as np
 
+from archloom.data.progress import Progress
 from archloom.data.tables import Table, TableError
 from archloom.data.unpickle import NUMPY_SCALARS, Allowed, restricted_load, restricted_load_all
 from archloom.spaces.nb201 import GENES, OPERATIONS
-
-if TYPE_CHECKING:
-    from archloom.data.convert import Progress
 
 # metric -> (training set, evaluation set). CIFAR-10 validation comes from training on half of the training
 # set ("cifar10-valid"), its test accuracy from training on all of it; the other two have one training each.

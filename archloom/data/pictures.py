@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from archloom.data import catalog
-from archloom.data.image_files import STL_SIDE, Files, Pixels, files_of, stl10_images
+from archloom.data.cache import cache_dir, make_folder
+from archloom.data.image_files import STL_SIDE, Files, files_of, stl10_images
 from archloom.data.image_folders import resized
+from archloom.data.image_splits import Pixels
 from archloom.data.images import (
     NAMED,
     OFFICIAL,
@@ -25,6 +26,7 @@ from archloom.data.images import (
     find_images,
     how_to_get,
 )
+from archloom.data.progress import Progress
 from archloom.errors import InputError
 from archloom.files import replacing
 
@@ -131,7 +133,7 @@ def _read_chunks(files: Files, name: str, size: int) -> Iterator[bytes]:
 def fetch_pictures(
     name: str,
     environ: Mapping[str, str],
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Path:
     """Download a public set into the cache, check it, and return where it is; see `archloom.data.images.fetch_images`.
@@ -142,8 +144,8 @@ def fetch_pictures(
         return fetch_images(name, environ, progress, notify)
     official = UNLABELLED[name]
     archive = fetch_archive(name, official, environ, progress, notify)
-    folder = catalog.cache_dir(environ) / official.folder
-    _unpack(files_of(archive), catalog.make_folder(folder))
+    folder = cache_dir(environ) / official.folder
+    _unpack(files_of(archive), make_folder(folder))
     archive.unlink()
     return folder
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from archloom.data.catalog import DATA_VARIABLE, cache_dir, make_folder
+from archloom.data.cache import DATA_VARIABLE, cache_dir, make_folder
 from archloom.data.fetch import Digests, FetchError, download, wrong_digests
+from archloom.data.progress import Progress
 from archloom.errors import InputError, unknown
 from archloom.files import replacing
 
@@ -83,7 +84,7 @@ def locate(name: str, environ: Mapping[str, str]) -> Path:
 def fetch(
     name: str,
     environ: Mapping[str, str],
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Path:
     """Download a file of weights into the cache, check it and return its path; one that is there already is kept.

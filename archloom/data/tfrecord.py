@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from archloom.data.progress import Progress
 from archloom.data.tables import TableError
 from archloom.errors import MissingExtraError
 
@@ -29,9 +30,7 @@ def masked(crc: int) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def records(
-    path: Path, *, longest: int = LONGEST, progress: Callable[[int, int | None], None] | None = None
-) -> Iterator[tuple[int, bytes]]:
+def records(path: Path, *, longest: int = LONGEST, progress: Progress | None = None) -> Iterator[tuple[int, bytes]]:
     """(byte at which the record begins, its content) of every record, in the file's order.
 
     Every checksum is compared before the record is given out; about 10 MB of memory. `progress` is called with the

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archloom import seeds
-from archloom.data.image_files import Split
+from archloom.data.image_splits import Split
 from archloom.data.images import NAMED, ImageData, open_images
 from archloom.errors import InputError
 from archloom.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt

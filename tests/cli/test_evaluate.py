@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom.data.image_files import Split, Splits
+from archloom.data.image_splits import Split, Splits
 from archloom.data.images import save_images
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, limits_for, run_folder

@@ -13,7 +13,7 @@ import pytest
 
 from archloom.data import catalog, convert, packages
 from archloom.data.benchmarks import BENCHMARKS, Benchmark, Source
-from archloom.data.catalog import add, cache_dir, find, installed, locate, status
+from archloom.data.catalog import add, find, installed, locate, status
 from archloom.data.fetch import FetchError
 from archloom.data.tables import Table, TableError, load_table, save_table
 from archloom.errors import InputError
@@ -75,17 +75,6 @@ def test_find() -> None:
         find("nbgraph")
     with pytest.raises(InputError, match="did you mean 'nbgraph:cora'"):
         find("nbgraph:coral")
-
-
-def test_cache_dir(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cache_dir({"ARCHLOOM_CACHE": "/a", "XDG_CACHE_HOME": "/b", "HOME": "/c"}) == Path("/a")
-    monkeypatch.setattr("sys.platform", "linux")
-    assert cache_dir({"XDG_CACHE_HOME": "/b", "HOME": "/c"}) == Path("/b/archloom")
-    assert cache_dir({"HOME": "/c"}) == Path("/c/.cache/archloom")
-    monkeypatch.setattr("sys.platform", "darwin")
-    assert cache_dir({"HOME": "/c"}) == Path("/c/Library/Caches/archloom")
-    monkeypatch.setattr("sys.platform", "win32")
-    assert cache_dir({"LOCALAPPDATA": "/d"}) == Path("/d/archloom/Cache")
 
 
 # --- where a table is found -------------------------------------------------------------------------------

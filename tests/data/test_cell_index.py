@@ -20,7 +20,7 @@ from archloom.errors import InputError
 pytest.importorskip("numba", reason="NAS-Bench-101 cells need the extra bench")
 
 from archloom.data import cell_index as module
-from archloom.data.catalog import CACHE_VARIABLE
+from archloom.data.cache import CACHE_VARIABLE
 from archloom.spaces import nb101
 from archloom.spaces.nb101.codes import unpack
 

@@ -16,7 +16,8 @@ import pytest
 
 from archloom.data import images as labelled
 from archloom.data import pictures
-from archloom.data.image_files import Files, Split, Splits, files_of
+from archloom.data.image_files import Files, files_of
+from archloom.data.image_splits import Split, Splits
 from archloom.data.images import open_images, save_images
 from archloom.data.pictures import NAMES, UNLABELLED, Pictures, fetch_pictures, open_pictures, read_stl10
 from archloom.errors import InputError

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from archloom import seeds
-from archloom.data.image_files import Split, Splits
+from archloom.data.image_splits import Split, Splits
 from archloom.data.images import save_images
 from archloom.data.pictures import Pictures
 from archloom.errors import InputError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from archloom import options, seeds
-from archloom.data.image_files import Split, Splits
+from archloom.data.image_splits import Split, Splits
 from archloom.data.images import ImageData, in_parts
 from archloom.errors import InputError
 from archloom.spaces.convnet import ConvNet

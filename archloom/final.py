@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom import registry
-from archloom.data.image_splits import Pixels
+from archloom.data.images.splits import Pixels
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec, TaskProblem, is_task, open_scenario
 from archloom.runs import WEIGHTS, RunReport

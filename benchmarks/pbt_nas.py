@@ -25,8 +25,8 @@ import numpy as np
 
 from archloom import seeds
 from archloom.analysis.stats import bootstrap_interval, summarise
-from archloom.data.image_splits import Split, Splits
-from archloom.data.images import open_images, save_images
+from archloom.data.images.labelled import open_images, save_images
+from archloom.data.images.splits import Split, Splits
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, limits_for, run_in_memory
 from benchmarks.recorded import outcomes, p_better, parser

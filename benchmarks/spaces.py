@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom import envs, seeds
-from archloom.data import catalog, cell_index
+from archloom.data import catalog
 from archloom.data.cache import CACHE_VARIABLE
-from archloom.data.tables import Table, load_table
+from archloom.data.tables import Table, cell_index, load_table
 from archloom.evaluators.base import evaluate
 from archloom.evaluators.surrogate import load_nb301
 from archloom.problems import ProblemSpec, open_scenario
@@ -52,7 +52,7 @@ print(json.dumps([len(genes), sizes, seconds, peak / 1024]))
 
 _BUILD = """
 import os, sys, time
-from archloom.data.cell_index import open_index
+from archloom.data.tables.cell_index import open_index
 started = time.perf_counter()
 open_index(os.environ)
 print(time.perf_counter() - started)

@@ -74,7 +74,7 @@ def real_table(data_dir: Path) -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def fashion() -> str:
     """The name of Fashion-MNIST; skips where it is not on this machine."""
-    from archloom.data.images import OFFICIAL, find
+    from archloom.data.images.labelled import OFFICIAL, find
 
     if find(OFFICIAL["fashion"], os.environ, "images-fashion.npz") is None:
         pytest.skip("Fashion-MNIST is not here: apt-get install dataset-fashion-mnist")
@@ -336,7 +336,7 @@ def inception_folder(
     """A folder for ARCHLOOM_DATA with these weights, which count as the published ones meanwhile."""
     import torch
 
-    from archloom.data import pretrained
+    from archloom.data.download import pretrained
 
     known = pretrained.PRETRAINED["inception"]
     folder = tmp_path_factory.mktemp("pretrained")
@@ -359,6 +359,6 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cell_index(shared_cache: Path) -> Any:
     """The neighbour index of NAS-Bench-101, made once (some 20 seconds)."""
     pytest.importorskip("numba", reason="NAS-Bench-101 cells need the extra bench")
-    from archloom.data.cell_index import open_index
+    from archloom.data.tables.cell_index import open_index
 
     return open_index({"ARCHLOOM_CACHE": str(shared_cache)})

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from archloom.data.image_splits import Split, Splits
-from archloom.data.images import save_images
+from archloom.data.images.labelled import save_images
+from archloom.data.images.splits import Split, Splits
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec, TaskProblem
 from archloom.runs import WEIGHTS, Request, RunReport, limits_for, read_report, run_folder

@@ -83,7 +83,8 @@ def data() -> None:
 @data.command("list")
 def data_list() -> int:
     """Say where each benchmark's table is, or how to get it."""
-    from archloom.data import cache, catalog, pretrained
+    from archloom.data import cache, catalog
+    from archloom.data.download import pretrained
 
     click.echo(f"cache: {cache.cache_dir(os.environ)}")
     click.echo(f"ARCHLOOM_DATA: {os.environ.get('ARCHLOOM_DATA', 'not set')}")
@@ -112,12 +113,13 @@ def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: st
     images:cifar10, images:cifar100 and images:stl10 are sets of images to train on, images:stl10_unlabelled is one to
     train generators on. inception is the network behind FID and the Inception Score.
     """
-    from archloom.data import catalog, pretrained
+    from archloom.data import catalog
+    from archloom.data.download import pretrained
 
     kind, _, name = benchmark.partition(":")
     with _Stages() as show:
         if kind == IMAGES:
-            from archloom.data.pictures import fetch_pictures
+            from archloom.data.images.unlabelled import fetch_pictures
 
             path = fetch_pictures(name, os.environ, lambda done, total: show("download", done, total), show.say)
         elif benchmark in pretrained.PRETRAINED:
@@ -143,7 +145,7 @@ def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: st
 
 def _fetch_weights(name: str, file: Path | None, show: _Stages) -> Path:
     """Published weights into the cache: from a file that is here, else from where they are published."""
-    from archloom.data import pretrained
+    from archloom.data.download import pretrained
 
     if file is not None:
         return pretrained.add(name, file, os.environ)
@@ -157,7 +159,7 @@ def _fetch_weights(name: str, file: Path | None, show: _Stages) -> Path:
 @click.option("--kind", default=None, help="What the file is, where its name and content do not tell.")
 def data_convert(file: Path, target: Path, kind: str | None) -> int:
     """Convert an official benchmark FILE into a table in archloom's format."""
-    from archloom.data.convert import convert
+    from archloom.data.convert.official import convert
 
     _check_target(target)
     with _Stages() as show:
@@ -171,7 +173,7 @@ def data_convert(file: Path, target: Path, kind: str | None) -> int:
 def data_verify(file: Path) -> int:
     """Check a table: its format, and the benchmark's known answers."""
     from archloom.data.tables import load_table
-    from archloom.data.verify import verify
+    from archloom.data.tables.verify import verify
 
     table = load_table(file)
     click.echo(f"{table.name}: space {table.space}, {len(table):,} rows, sha256 {table.sha256}")

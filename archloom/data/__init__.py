@@ -1,6 +1,11 @@
-"""Benchmark data: the table format, where the tables come from, and how official files become tables.
+"""Data: tables of benchmarks, where they come from, sets of images, and published weights.
 
-`tables` reads and writes the one format every search uses; `benchmarks` lists what is known and `catalog` finds
-its files; `fetch` downloads, `convert` (with a module a format) and `packages` translate what others publish,
-`verify` checks known answers. Nothing in here unpickles an object that it does not name (`unpickle`).
+| room | what |
+|---|---|
+| `catalog`, `benchmarks` | where the tables of known benchmarks are, and which these are |
+| `tables` | the table format, and checks of known answers |
+| `convert` | official files and packages as tables |
+| `images` | labelled and unlabelled images |
+| `download` | files from the network, checked |
+| `cache`, `progress` | the folders that all of these use, and how they tell how far they are |
 """

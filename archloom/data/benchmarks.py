@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archloom.data.packages import NBGRAPH_GRAPHS
+from archloom.data.convert.packages import NBGRAPH_GRAPHS
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "ICLR 2020; Dong et al., NATS-Bench, TPAMI 2021",
             sources=(_NATS_TSS, _NASBENCH201),
             package="analog-nasbench",
-            provider="archloom.data.packages:analog_nb201",
+            provider="archloom.data.convert.packages:analog_nb201",
         ),
         Benchmark(
             name="nb101",
@@ -162,7 +162,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
                 size="1 MB as a table; the package is 3 MB",
                 citation="Qin et al., NAS-Bench-Graph: Benchmarking Graph Neural Architecture Search, NeurIPS 2022",
                 package="nas-bench-graph",
-                provider="archloom.data.packages:nbgraph",
+                provider="archloom.data.convert.packages:nbgraph",
                 provider_arguments=(graph,),
             )
             for graph in NBGRAPH_GRAPHS

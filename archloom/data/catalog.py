@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, cast
 from archloom.data.benchmarks import BENCHMARKS as BENCHMARKS
 from archloom.data.benchmarks import Benchmark, Source
 from archloom.data.cache import DATA_VARIABLE, cache_dir, make_folder
-from archloom.data.packages import package_version
+from archloom.data.convert.packages import package_version
 from archloom.data.tables import Table, TableError
 from archloom.errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from archloom.data.fetch import Digests
+    from archloom.data.download.fetch import Digests
 
 # What fetches and converts (urllib, tarfile ...) is imported where it is used: every search imports this module, and
 # almost none downloads.
@@ -118,7 +118,7 @@ def fetch(
     An interrupted download is continued by the next call. Raises InputError (FetchError, TableError) and then
     changes no table.
     """
-    from archloom.data.fetch import FetchError, download
+    from archloom.data.download.fetch import FetchError, download
 
     benchmark = find(name)
     official = _source(benchmark, source)
@@ -158,8 +158,8 @@ def add(
     checked that way, only by the benchmark's known answers. `source` says which of the benchmark's sources the file
     is; None recognises it by its content.
     """
-    from archloom.data.convert import convert
-    from archloom.data.fetch import wrong_digests
+    from archloom.data.convert.official import convert
+    from archloom.data.download.fetch import wrong_digests
 
     benchmark = find(name)
     official = next((s for s in benchmark.sources if s.file_name == file.name), None)
@@ -177,7 +177,7 @@ def add(
 
 
 def _refuse_wrong(benchmark: Benchmark, file: Path, table: Table) -> None:
-    from archloom.data.verify import verify
+    from archloom.data.tables.verify import verify
 
     if table.space != benchmark.space:
         raise TableError(f"{file}: holds the space {table.space!r}; {benchmark.name} needs {benchmark.space!r}")
@@ -187,7 +187,7 @@ def _refuse_wrong(benchmark: Benchmark, file: Path, table: Table) -> None:
 
 
 def _digests(source: Source, sha256: str | None) -> Digests:
-    from archloom.data.fetch import Digests
+    from archloom.data.download.fetch import Digests
 
     return Digests(sha256=sha256) if sha256 is not None else Digests(source.sha256, source.md5)
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.compiled import compiled, share, signed
-from archloom.data.cell_index import CellIndex, open_index
 from archloom.data.tables import Table
+from archloom.data.tables.cell_index import CellIndex, open_index
 from archloom.envs import TerrainRequest
 from archloom.envs.incremental import Terrain
 from archloom.errors import InputError

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.data.unpickle import Allowed, Record, UnpickleError, restricted_load
+from archloom.data.convert.unpickle import Allowed, Record, UnpickleError, restricted_load
 from archloom.errors import InputError, MissingExtraError
 from archloom.evaluators import genotypes as coding
 from archloom.evaluators.nb301_network import LAST_EPOCH, check_epoch

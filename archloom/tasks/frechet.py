@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archloom.data import pretrained
+from archloom.data.download import pretrained
 from archloom.errors import InputError, unknown
 from archloom.nets import efficientnet_lite0
 from archloom.nets.efficientnet_lite0 import EfficientNetLite0

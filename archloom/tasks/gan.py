@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from archloom import seeds
-from archloom.data.pictures import NAMES, Pictures, open_pictures
+from archloom.data.images.unlabelled import NAMES, Pictures, open_pictures
 from archloom.errors import InputError
 from archloom.nets.gan.losses import discriminator_loss, generator_loss
 from archloom.nets.gan.networks import GanNetworks
@@ -127,7 +127,7 @@ class GanTask:
 
     @classmethod
     def open(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> GanTask:
-        """The task for the images of this name or at this path (see `archloom.data.pictures.open_pictures`).
+        """The task for the images of this name or at this path (see `archloom.data.images.unlabelled.open_pictures`).
 
         `settings` are values of `GanOptions`. InputError in one line for whatever does not fit.
         """

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archloom import seeds
-from archloom.data.image_splits import Split
-from archloom.data.images import NAMED, ImageData, open_images
+from archloom.data.images.labelled import NAMED, ImageData, open_images
+from archloom.data.images.splits import Split
 from archloom.errors import InputError
 from archloom.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt
 from archloom.spaces.base import Buildable
@@ -127,7 +127,7 @@ class ImagesTask:
 
     @classmethod
     def open(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> ImagesTask:
-        """The task for the images of this name or at this path (see `archloom.data.images.open_images`).
+        """The task for the images of this name or at this path (see `archloom.data.images.labelled.open_images`).
 
         `settings` are values of `ImagesOptions`. InputError in one line for whatever does not fit.
         """

@@ -78,7 +78,7 @@ def test_no_command_is_help(cli: Any) -> None:
 def test_where_a_table_goes_is_checked_before_it_is_made(
     cli: Any, monkeypatch: pytest.MonkeyPatch, target: str, message: str
 ) -> None:
-    from archloom.data import convert
+    from archloom.data.convert import official as convert
 
     monkeypatch.setattr(convert, "convert", lambda *_, **__: pytest.fail("it was converted"))
     (cli.home / "folder.npz").mkdir()
@@ -132,7 +132,7 @@ def test_published_weights_are_listed_and_taken_over(cli: Any, monkeypatch: pyte
     import hashlib
     from dataclasses import replace
 
-    from archloom.data import pretrained
+    from archloom.data.download import pretrained
 
     known = pretrained.PRETRAINED["inception"]
     monkeypatch.setattr(

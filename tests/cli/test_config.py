@@ -156,7 +156,8 @@ def means():
 def few_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """CIFAR-10 with 20 and STL-10 with 9 images to learn from, in their official layouts; and a light extractor."""
     pytest.importorskip("torch", reason="training needs the extra train")
-    from archloom.data import images, pictures
+    from archloom.data.images import labelled as images
+    from archloom.data.images import unlabelled as pictures
 
     rng = np.random.default_rng(0)
     cifar = tmp_path / "cifar-10-batches-bin"

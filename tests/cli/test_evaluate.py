@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom.data.image_splits import Split, Splits
-from archloom.data.images import save_images
+from archloom.data.images.labelled import save_images
+from archloom.data.images.splits import Split, Splits
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, limits_for, run_folder
 

@@ -4,8 +4,8 @@ import importlib
 
 import pytest
 
-from archloom.data import convert
 from archloom.data.benchmarks import BENCHMARKS, Benchmark
+from archloom.data.convert import official as convert
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS.values(), ids=lambda benchmark: benchmark.name)

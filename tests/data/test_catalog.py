@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from archloom.data import catalog, convert, packages
+from archloom.data import catalog
 from archloom.data.benchmarks import BENCHMARKS, Benchmark, Source
 from archloom.data.catalog import add, find, installed, locate, status
-from archloom.data.fetch import FetchError
+from archloom.data.convert import official as convert
+from archloom.data.convert import packages
+from archloom.data.download.fetch import FetchError
 from archloom.data.tables import Table, TableError, load_table, save_table
 from archloom.errors import InputError
 

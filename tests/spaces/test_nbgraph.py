@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from archloom.data.packages import nbgraph
+from archloom.data.convert.packages import nbgraph
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.spaces import nbgraph as space_module

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from archloom import seeds
-from archloom.data.image_splits import Split, Splits
-from archloom.data.images import save_images
-from archloom.data.pictures import Pictures
+from archloom.data.images.labelled import save_images
+from archloom.data.images.splits import Split, Splits
+from archloom.data.images.unlabelled import Pictures
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.problems import ProblemSpec, open_scenario, resolve

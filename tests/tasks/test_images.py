@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from archloom import options, seeds
-from archloom.data.image_splits import Split, Splits
-from archloom.data.images import ImageData, in_parts
+from archloom.data.images.labelled import ImageData, in_parts
+from archloom.data.images.splits import Split, Splits
 from archloom.errors import InputError
 from archloom.spaces.convnet import ConvNet
 from archloom.types import Arch

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archloom.data.cache import DATA_VARIABLE, cache_dir, make_folder
-from archloom.data.fetch import Digests, FetchError, download, wrong_digests
+from archloom.data.download.fetch import Digests, FetchError, download, wrong_digests
 from archloom.data.progress import Progress
 from archloom.errors import InputError, unknown
 from archloom.files import replacing

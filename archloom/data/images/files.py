@@ -19,8 +19,8 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.data.image_folders import read_folders
-from archloom.data.image_splits import Pixels, Split, Splits
+from archloom.data.images.folders import read_folders
+from archloom.data.images.splits import Pixels, Split, Splits
 from archloom.errors import InputError
 
 
@@ -29,7 +29,7 @@ def read_images(path: Path, size: int = 0) -> Splits:
 
     That is a .npz file (see `read_npz`); an official set as a folder or .tar.gz: CIFAR-10 or CIFAR-100 (binary
     version), STL-10 (binary), MNIST or Fashion-MNIST (IDX files, compressed or not); or a folder of image files (see
-    `archloom.data.image_folders`), which are brought to `size` x `size` pixels if a size is given.
+    `archloom.data.images.folders`), which are brought to `size` x `size` pixels if a size is given.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; expected a folder of images, an official set or a .npz file")

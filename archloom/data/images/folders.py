@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archloom.data.image_splits import Pixels, Split, Splits
+from archloom.data.images.splits import Pixels, Split, Splits
 from archloom.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:

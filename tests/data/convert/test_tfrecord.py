@@ -12,9 +12,9 @@ pytest.importorskip("google_crc32c", reason="checksums need the extra bench")
 
 from google_crc32c import value as crc32c
 
-from archloom.data import tfrecord
+from archloom.data.convert import tfrecord
+from archloom.data.convert.tfrecord import masked, records
 from archloom.data.tables import TableError
-from archloom.data.tfrecord import masked, records
 from archloom.errors import MissingExtraError
 
 CONTENTS = [b"first", b"", bytes(range(256)) * 3, b"last"]

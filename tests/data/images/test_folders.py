@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archloom.data.image_files import read_images
+from archloom.data.images.files import read_images
 from archloom.errors import InputError
 
 Image = pytest.importorskip("PIL.Image", reason="image files need the extra train")
 
-from archloom.data.image_folders import resized  # noqa: E402 - it needs Pillow
+from archloom.data.images.folders import resized  # noqa: E402 - it needs Pillow
 
 RNG = np.random.default_rng(0)
 

@@ -14,12 +14,12 @@ from typing import IO
 import numpy as np
 import pytest
 
-from archloom.data import images as labelled
-from archloom.data import pictures
-from archloom.data.image_files import Files, files_of
-from archloom.data.image_splits import Split, Splits
-from archloom.data.images import open_images, save_images
-from archloom.data.pictures import NAMES, UNLABELLED, Pictures, fetch_pictures, open_pictures, read_stl10
+from archloom.data.images import labelled
+from archloom.data.images import unlabelled as pictures
+from archloom.data.images.files import Files, files_of
+from archloom.data.images.labelled import open_images, save_images
+from archloom.data.images.splits import Split, Splits
+from archloom.data.images.unlabelled import NAMES, UNLABELLED, Pictures, fetch_pictures, open_pictures, read_stl10
 from archloom.errors import InputError
 
 pytest.importorskip("PIL", reason="resizing needs the extra train")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from archloom.data import convert as convert_module
-from archloom.data.convert import convert
+from archloom.data.convert import official as convert_module
+from archloom.data.convert.official import convert
 from archloom.data.tables import TableError
 from archloom.errors import InputError, MissingExtraError
 
@@ -43,7 +43,7 @@ def test_an_official_name_is_enough_to_be_told_what_is_wrong(tmp_path: Path) -> 
 
 
 def test_nas_bench_101_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "archloom.data.nasbench101", None)
+    monkeypatch.setitem(sys.modules, "archloom.data.convert.nasbench101", None)
     (tmp_path / "a").touch()
     with pytest.raises(MissingExtraError, match=r"needs the package numba: pip install 'archloom\[bench\]'"):
         convert(tmp_path / "a", kind="nasbench101")

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from archloom.data import pretrained
-from archloom.data.fetch import FetchError
+from archloom.data.download import pretrained
+from archloom.data.download.fetch import FetchError
 from archloom.errors import InputError
 
 CONTENT = bytes(range(256)) * 2000

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from archloom.data.cache import cache_dir, make_folder
-from archloom.data.image_files import STL_SIDE, Files, files_of, stl10_images
-from archloom.data.image_folders import resized
-from archloom.data.image_splits import Pixels
-from archloom.data.images import (
+from archloom.data.images.files import STL_SIDE, Files, files_of, stl10_images
+from archloom.data.images.folders import resized
+from archloom.data.images.labelled import (
     NAMED,
     OFFICIAL,
     OfficialSet,
@@ -26,6 +25,7 @@ from archloom.data.images import (
     find_images,
     how_to_get,
 )
+from archloom.data.images.splits import Pixels
 from archloom.data.progress import Progress
 from archloom.errors import InputError
 from archloom.files import replacing
@@ -70,8 +70,8 @@ NAMES = (*NAMED, *UNLABELLED)
 def open_pictures(name: str, environ: Mapping[str, str], size: int = 0) -> Pictures:
     """The training images, and the validation images where it has some, of a set of this name or at this path.
 
-    Names are `NAMES`; paths are those of `archloom.data.images.open_images`. With `size` every image is brought to
-    `size` x `size` pixels. InputError in one line for whatever cannot be had or read.
+    Names are `NAMES`; paths are those of `archloom.data.images.labelled.open_images`. With `size` every image is
+    brought to `size` x `size` pixels. InputError in one line for whatever cannot be had or read.
     """
     if name in UNLABELLED:
         return _open_unlabelled(name, UNLABELLED[name], environ, size)

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archloom.data import tables
 from archloom.data.tables import Table, TableError, load_table, save_table
+from archloom.data.tables import format as tables
 from archloom.errors import InputError
 
 Content = dict[str, Any]

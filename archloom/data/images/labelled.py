@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from archloom import seeds
 from archloom.data.cache import DATA_VARIABLE, cache_dir, make_folder
-from archloom.data.fetch import FetchError, download
-from archloom.data.image_files import read_images
-from archloom.data.image_folders import resized
-from archloom.data.image_splits import Labels, Split, Splits
+from archloom.data.download.fetch import FetchError, download
+from archloom.data.images.files import read_images
+from archloom.data.images.folders import resized
+from archloom.data.images.splits import Labels, Split, Splits
 from archloom.data.progress import Progress
 from archloom.errors import InputError, MissingExtraError, unknown
 from archloom.files import replace_file

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from archloom.data import fetch
-from archloom.data.fetch import Digests, FetchError, download, wrong_digests
+from archloom.data.download import fetch
+from archloom.data.download.fetch import Digests, FetchError, download, wrong_digests
 
 BODY = bytes(range(256)) * 4000  # 1 MB
 MD5 = hashlib.md5(BODY, usedforsecurity=False).hexdigest()

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from archloom.data.nasbench201 import is_nats, is_pth, nasbench201_pth, nats_tss
+from archloom.data.convert.nasbench201 import is_nats, is_pth, nasbench201_pth, nats_tss
+from archloom.data.convert.tfrecord import HEADER
 from archloom.data.progress import Progress
 from archloom.data.tables import Table, TableError
-from archloom.data.tfrecord import HEADER
 from archloom.errors import MissingExtraError, unknown
 
 
@@ -71,7 +71,7 @@ def is_nasbench101(path: Path) -> bool:
 
 def _nasbench101(path: Path, progress: Progress | None) -> Table:
     try:
-        from archloom.data.nasbench101 import nasbench101
+        from archloom.data.convert.nasbench101 import nasbench101
     except ImportError:
         raise MissingExtraError("numba", "bench", "reading a file of NAS-Bench-101") from None
     return nasbench101(path, progress)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom.data import nasbench201 as nasbench201_module
-from archloom.data.convert import convert
-from archloom.data.nasbench201 import NB201_METRICS, nasbench201_pth, nats_tss, nb201_genes
+from archloom.data.convert import nasbench201 as nasbench201_module
+from archloom.data.convert.nasbench201 import NB201_METRICS, nasbench201_pth, nats_tss, nb201_genes
+from archloom.data.convert.official import convert
+from archloom.data.convert.unpickle import UnpickleError
 from archloom.data.tables import TableError
-from archloom.data.unpickle import UnpickleError
 from archloom.errors import InputError
 
 ARCHS = [

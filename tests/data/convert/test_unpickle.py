@@ -14,7 +14,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from archloom.data.unpickle import NUMPY_SCALARS, Allowed, Record, UnpickleError, restricted_load, restricted_load_all
+from archloom.data.convert.unpickle import (
+    NUMPY_SCALARS,
+    Allowed,
+    Record,
+    UnpickleError,
+    restricted_load,
+    restricted_load_all,
+)
 
 
 class Cell(Record):

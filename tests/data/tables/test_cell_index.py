@@ -19,8 +19,8 @@ from archloom.errors import InputError
 
 pytest.importorskip("numba", reason="NAS-Bench-101 cells need the extra bench")
 
-from archloom.data import cell_index as module
 from archloom.data.cache import CACHE_VARIABLE
+from archloom.data.tables import cell_index as module
 from archloom.spaces import nb101
 from archloom.spaces.nb101.codes import unpack
 
@@ -105,7 +105,7 @@ def test_of_several_at_once_one_builds(content: bytes, tmp_path: Path, monkeypat
 _KILLED = """
 import os, signal, sys
 from archloom import files
-from archloom.data import cell_index
+from archloom.data.tables import cell_index
 
 def killed(descriptor):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -18,9 +18,9 @@ from typing import IO, BinaryIO, cast
 
 import numpy as np
 
+from archloom.data.convert.unpickle import NUMPY_SCALARS, Allowed, restricted_load, restricted_load_all
 from archloom.data.progress import Progress
 from archloom.data.tables import Table, TableError
-from archloom.data.unpickle import NUMPY_SCALARS, Allowed, restricted_load, restricted_load_all
 from archloom.spaces.nb201 import GENES, OPERATIONS
 
 # metric -> (training set, evaluation set). CIFAR-10 validation comes from training on half of the training

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from archloom.data.convert.unpickle import NUMPY_SCALARS, Allowed, Record, restricted_load
 from archloom.data.tables import Table, TableError
-from archloom.data.unpickle import NUMPY_SCALARS, Allowed, Record, restricted_load
 from archloom.errors import InputError, MissingExtraError
 from archloom.spaces import nb201
 from archloom.spaces import nbgraph as nbgraph_space

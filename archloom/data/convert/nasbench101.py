@@ -25,9 +25,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from archloom.data.convert.tfrecord import records
 from archloom.data.progress import Progress
 from archloom.data.tables import Table, TableError
-from archloom.data.tfrecord import records
 from archloom.spaces.nb101 import md5_hashes
 from archloom.spaces.nb101.codes import ABSENT, LABELS, MAX_EDGES, PAIRS, VERTICES
 from archloom.spaces.nb101.space import GENE_NAMES, OPTIONS

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archloom.data import images as data
-from archloom.data.image_files import read_images
-from archloom.data.image_splits import Split, Splits
-from archloom.data.images import cut, fetch_images, in_parts, open_images, save_images
+from archloom.data.images import labelled as data
+from archloom.data.images.files import read_images
+from archloom.data.images.labelled import cut, fetch_images, in_parts, open_images, save_images
+from archloom.data.images.splits import Split, Splits
 from archloom.errors import InputError, MissingExtraError
 
 

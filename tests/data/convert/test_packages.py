@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archloom.data import packages
-from archloom.data.packages import NBGRAPH_GRAPHS, analog_nb201, nbgraph
+from archloom.data.convert import packages
+from archloom.data.convert.packages import NBGRAPH_GRAPHS, analog_nb201, nbgraph
+from archloom.data.convert.unpickle import UnpickleError
 from archloom.data.tables import Table, TableError, load_table
-from archloom.data.unpickle import UnpickleError
 from archloom.errors import InputError, MissingExtraError
 from archloom.spaces.nbgraph import OPERATIONS
 

@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("numba", reason="hashes of cells are computed by code that numba compiles")
 pytest.importorskip("google_crc32c", reason="checksums need the extra bench")
 
-from archloom.data.convert import convert, is_nasbench101
-from archloom.data.nasbench101 import nasbench101
+from archloom.data.convert.nasbench101 import nasbench101
+from archloom.data.convert.official import convert, is_nasbench101
 from archloom.data.tables import Table, TableError, load_table
 from archloom.problems import ProblemSpec, open_scenario
 from archloom.spaces.nb101 import Nb101, md5_hashes
@@ -322,7 +322,7 @@ def test_data_fetch_of_a_file_that_is_here(
     said = cli("data", "fetch", "nb101", "--file", file)
     assert said.code == 2 and "not the whole nb101: 3 architectures, expected 423624" in said.err
     assert not (tmp_path / "cache" / "nb101.npz").exists()
-    monkeypatch.setattr("archloom.data.verify.verify", lambda table: [])
+    monkeypatch.setattr("archloom.data.tables.verify.verify", lambda table: [])
     said = cli("data", "fetch", "nb101", "--file", file)
     assert said.code == 0 and said.out.strip() == str(tmp_path / "cache" / "nb101.npz")
     check(load_table(tmp_path / "cache" / "nb101.npz"), (108,))

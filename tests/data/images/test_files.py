@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archloom.data.image_files import read_images
-from archloom.data.image_splits import Splits
+from archloom.data.images.files import read_images
+from archloom.data.images.splits import Splits
 from archloom.errors import InputError
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import pytest
 
 from archloom import registry
 from archloom.data.tables import Table, load_table, save_table
-from archloom.data.verify import verify
+from archloom.data.tables.verify import verify
 from archloom.errors import MissingExtraError
 from archloom.spaces.base import Categorical
 from archloom.spaces.known import BenchmarkTable, Finding, row_count
@@ -88,7 +88,7 @@ def test_a_space_that_needs_a_missing_package(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_package_is_whole() -> None:
-    packages = pytest.importorskip("archloom.data.packages")
+    packages = pytest.importorskip("archloom.data.convert.packages")
     if packages.package_version("nas-bench-graph") is None:
         pytest.skip("the package nas-bench-graph is not installed")
     assert wrong(packages.nbgraph("citeseer")) == []

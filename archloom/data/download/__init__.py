@@ -1,0 +1,1 @@
+"""`fetch` downloads files, checked and continued; `pretrained` are published weights."""

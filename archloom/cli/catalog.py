@@ -119,9 +119,9 @@ def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: st
     kind, _, name = benchmark.partition(":")
     with _Stages() as show:
         if kind == IMAGES:
-            from archloom.data.images.unlabelled import fetch_pictures
+            from archloom.data.images.unlabelled import fetch_set
 
-            path = fetch_pictures(name, os.environ, lambda done, total: show("download", done, total), show.say)
+            path = fetch_set(name, os.environ, lambda done, total: show("download", done, total), show.say)
         elif benchmark in pretrained.PRETRAINED:
             if source or sha256 or keep:
                 raise InputError("--source, --sha256 and --keep are for tables: there is one file of these weights")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from archloom import seeds
-from archloom.data.images.unlabelled import NAMES, Pictures, open_pictures
+from archloom.data.images.unlabelled import NAMES, UnlabelledImages, open_unlabelled
 from archloom.errors import InputError
 from archloom.nets.gan.losses import discriminator_loss, generator_loss
 from archloom.nets.gan.networks import GanNetworks
@@ -102,7 +102,7 @@ class GanTask:
 
     def __init__(
         self,
-        data: Pictures,
+        data: UnlabelledImages,
         settings: GanOptions | None = None,
         space: GanBuildable | None = None,
         extractor: Extractor | None = None,
@@ -127,15 +127,15 @@ class GanTask:
 
     @classmethod
     def open(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> GanTask:
-        """The task for the images of this name or at this path (see `archloom.data.images.unlabelled.open_pictures`).
+        """The task for the images of this name or at this path (see `archloom.data.images.unlabelled.open_unlabelled`).
 
         `settings` are values of `GanOptions`. InputError in one line for whatever does not fit.
         """
         chosen = GanOptions(**settings)
-        found = open_pictures(data, environ, chosen.size)
+        found = open_unlabelled(data, environ, chosen.size)
         size = _next_size(found)
         extractor = open_extractor(chosen.extractor, device_of(chosen.device), environ)
-        fitting = found if found.size == (size, size) else open_pictures(data, environ, size)
+        fitting = found if found.size == (size, size) else open_unlabelled(data, environ, size)
         return cls(fitting, chosen, extractor=extractor)
 
     @classmethod
@@ -272,6 +272,6 @@ class GanTraining(NetworkTraining):
         self.steps = {name: int(state.rest["steps"][name]) for name in self.networks}
 
 
-def _next_size(data: Pictures) -> int:
+def _next_size(data: UnlabelledImages) -> int:
     """The least multiple of 8 that holds the images."""
     return -(-max(data.size) // SCALE) * SCALE

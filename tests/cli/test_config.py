@@ -157,7 +157,7 @@ def few_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """CIFAR-10 with 20 and STL-10 with 9 images to learn from, in their official layouts; and a light extractor."""
     pytest.importorskip("torch", reason="training needs the extra train")
     from archloom.data.images import labelled as images
-    from archloom.data.images import unlabelled as pictures
+    from archloom.data.images import unlabelled
 
     rng = np.random.default_rng(0)
     cifar = tmp_path / "cifar-10-batches-bin"
@@ -171,7 +171,7 @@ def few_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (cifar / "batches.meta.txt").write_text("plane\ncar\n")
     for name, count in (("train_X.bin", 3), ("unlabeled_X.bin", 6)):
         (stl / name).write_bytes(rng.integers(0, 256, 27_648 * count, dtype=np.uint8).tobytes())
-    counts = {"cifar10": (images.OFFICIAL, (20, 4)), "stl10_unlabelled": (pictures.UNLABELLED, (9, 0))}
+    counts = {"cifar10": (images.OFFICIAL, (20, 4)), "stl10_unlabelled": (unlabelled.UNLABELLED, (9, 0))}
     for name, (sets, count) in counts.items():
         monkeypatch.setitem(sets, name, dataclasses.replace(sets[name], count=count))  # type: ignore[arg-type]
     monkeypatch.setenv("ARCHLOOM_DATA", str(tmp_path))

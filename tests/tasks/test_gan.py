@@ -16,7 +16,7 @@ import pytest
 from archloom import seeds
 from archloom.data.images.labelled import save_images
 from archloom.data.images.splits import Split, Splits
-from archloom.data.images.unlabelled import Pictures
+from archloom.data.images.unlabelled import UnlabelledImages
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.problems import ProblemSpec, open_scenario, resolve
@@ -49,8 +49,8 @@ def images(count: int, size: int = 8, channels: int = 1) -> Splits:
     return Splits(Split((noise + sides).astype(np.uint8), labels), None, None, ("left", "right"))
 
 
-def data(size: int = 8) -> Pictures:
-    return Pictures.of("sides", images(40, size).train.images, "made here")
+def data(size: int = 8) -> UnlabelledImages:
+    return UnlabelledImages.of("sides", images(40, size).train.images, "made here")
 
 
 def task(**settings: Any) -> GanTask:

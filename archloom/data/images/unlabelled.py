@@ -32,7 +32,7 @@ from archloom.files import replacing
 
 
 @dataclass(frozen=True)
-class Pictures:
+class UnlabelledImages:
     """Images (n, c, h, w) of bytes; `source` says in words where they come from, `sha256` identifies them."""
 
     name: str
@@ -41,7 +41,7 @@ class Pictures:
     sha256: str
 
     @classmethod
-    def of(cls, name: str, images: Pixels, source: str) -> Pictures:
+    def of(cls, name: str, images: Pixels, source: str) -> UnlabelledImages:
         """Identify a set."""
         digest = hashlib.sha256(repr(images.shape).encode())
         digest.update(np.ascontiguousarray(images).data)
@@ -64,30 +64,30 @@ UNLABELLED: Mapping[str, OfficialSet] = {
 """Public sets most of whose images have no classes, by name."""
 
 NAMES = (*NAMED, *UNLABELLED)
-"""Every name of a set of pictures."""
+"""Every name of a set of unlabelled."""
 
 
-def open_pictures(name: str, environ: Mapping[str, str], size: int = 0) -> Pictures:
+def open_unlabelled(name: str, environ: Mapping[str, str], size: int = 0) -> UnlabelledImages:
     """The training images, and the validation images where it has some, of a set of this name or at this path.
 
     Names are `NAMES`; paths are those of `archloom.data.images.labelled.open_images`. With `size` every image is
     brought to `size` x `size` pixels. InputError in one line for whatever cannot be had or read.
     """
     if name in UNLABELLED:
-        return _open_unlabelled(name, UNLABELLED[name], environ, size)
+        return _open_official(name, UNLABELLED[name], environ, size)
     found, source = find_images(name, environ, size, tuple(UNLABELLED))
     parts = [part.images for part in (found.train, found.valid) if part is not None]
     if len({part.shape[1:] for part in parts}) > 1:
         raise InputError(f"{source}: training and validation images of different shapes; give a size to resize to")
-    return Pictures.of(name, np.concatenate(parts), source)
+    return UnlabelledImages.of(name, np.concatenate(parts), source)
 
 
-def _open_unlabelled(name: str, official: OfficialSet, environ: Mapping[str, str], size: int) -> Pictures:
+def _open_official(name: str, official: OfficialSet, environ: Mapping[str, str], size: int) -> UnlabelledImages:
     path = find(official, environ)
     if path is None:
         raise InputError(how_to_get(name, official))
     images = read_stl10(files_of(path), official.count[0], size)
-    return Pictures.of(name, images, f"{official.title} in {path}")
+    return UnlabelledImages.of(name, images, f"{official.title} in {path}")
 
 
 _STL_FILES = ("train_X.bin", "unlabeled_X.bin")
@@ -130,7 +130,7 @@ def _read_chunks(files: Files, name: str, size: int) -> Iterator[bytes]:
             yield content
 
 
-def fetch_pictures(
+def fetch_set(
     name: str,
     environ: Mapping[str, str],
     progress: Progress | None = None,

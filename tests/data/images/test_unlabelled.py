@@ -14,12 +14,11 @@ from typing import IO
 import numpy as np
 import pytest
 
-from archloom.data.images import labelled
-from archloom.data.images import unlabelled as pictures
+from archloom.data.images import labelled, unlabelled
 from archloom.data.images.files import Files, files_of
 from archloom.data.images.labelled import open_images, save_images
 from archloom.data.images.splits import Split, Splits
-from archloom.data.images.unlabelled import NAMES, UNLABELLED, Pictures, fetch_pictures, open_pictures, read_stl10
+from archloom.data.images.unlabelled import NAMES, UNLABELLED, UnlabelledImages, fetch_set, open_unlabelled, read_stl10
 from archloom.errors import InputError
 
 pytest.importorskip("PIL", reason="resizing needs the extra train")
@@ -50,7 +49,7 @@ def pack(folder: Path, path: Path) -> Path:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """STL-10 has 7 images to learn from here, and 1 to test."""
     official = dataclasses.replace(UNLABELLED["stl10_unlabelled"], count=(7, 0))
-    monkeypatch.setitem(pictures.UNLABELLED, "stl10_unlabelled", official)  # type: ignore[arg-type]
+    monkeypatch.setitem(unlabelled.UNLABELLED, "stl10_unlabelled", official)  # type: ignore[arg-type]
     official = dataclasses.replace(labelled.OFFICIAL["stl10"], count=(2, 1))
     monkeypatch.setitem(labelled.OFFICIAL, "stl10", official)  # type: ignore[arg-type]
 
@@ -67,11 +66,11 @@ def test_stl10_is_its_training_images_and_then_the_unlabelled_ones(packed: bool,
         place = tmp_path / "packed"
         place.mkdir()
         pack(folder, place / "stl10_binary.tar.gz")
-    found = open_pictures("stl10_unlabelled", {"ARCHLOOM_DATA": str(place)})
+    found = open_unlabelled("stl10_unlabelled", {"ARCHLOOM_DATA": str(place)})
     assert np.array_equal(found.images, STL)
     assert (found.size, found.channels) == ((96, 96), 3)
     assert found.source.startswith("STL-10, training and unlabelled images in ")
-    smaller = open_pictures("stl10_unlabelled", {"ARCHLOOM_DATA": str(place)}, size=48)
+    smaller = open_unlabelled("stl10_unlabelled", {"ARCHLOOM_DATA": str(place)}, size=48)
     assert smaller.images.shape == (7, 3, 48, 48)
     blocks = STL.reshape(7, 3, 48, 2, 48, 2).mean(axis=(3, 5))
     assert np.abs(smaller.images - blocks)[:, :, 1:-1, 1:-1].max() <= 1
@@ -98,7 +97,7 @@ def test_damaged_files_are_refused_in_one_line(content: bytes | None, says: str,
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        open_pictures("stl10_unlabelled", {"ARCHLOOM_DATA": str(tmp_path)})
+        open_unlabelled("stl10_unlabelled", {"ARCHLOOM_DATA": str(tmp_path)})
     assert says in str(caught.value)
     assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
 
@@ -133,10 +132,10 @@ def test_it_is_downloaded_and_unpacked(tmp_path: Path, monkeypatch: pytest.Monke
     archive = pack(write_stl10(tmp_path / "made"), tmp_path / "made.tar.gz")
     monkeypatch.setattr(labelled, "download", lambda url, target, **_: target.write_bytes(archive.read_bytes()))
     cache = {"ARCHLOOM_CACHE": str(tmp_path / "cache")}
-    folder = fetch_pictures("stl10_unlabelled", cache)
+    folder = fetch_set("stl10_unlabelled", cache)
     assert sorted(path.name for path in folder.iterdir()) == sorted(files_of(archive).openers)
     assert list((tmp_path / "cache" / "downloads").iterdir()) == []
-    assert np.array_equal(open_pictures("stl10_unlabelled", cache).images, STL)
+    assert np.array_equal(open_unlabelled("stl10_unlabelled", cache).images, STL)
     found, _ = labelled.find_images("stl10", cache)
     assert found.train.labels.tolist() == [0, 1], "the labelled part is there too"
 
@@ -149,28 +148,28 @@ def test_of_a_set_with_classes_all_but_the_test_images(tmp_path: Path) -> None:
         return Split(STL[first : first + count], np.arange(count) % 2)
 
     save_images(Splits(part(0, 4), part(4, 2), part(6, 1), ("a", "b")), tmp_path / "set.npz")
-    assert np.array_equal(open_pictures(str(tmp_path / "set.npz"), {}).images, STL[:6])
-    assert open_pictures(str(tmp_path / "set.npz"), {}, size=8).images.shape == (6, 3, 8, 8)
+    assert np.array_equal(open_unlabelled(str(tmp_path / "set.npz"), {}).images, STL[:6])
+    assert open_unlabelled(str(tmp_path / "set.npz"), {}, size=8).images.shape == (6, 3, 8, 8)
     save_images(Splits(part(0, 4), Split(STL[:1, :, :8], np.zeros(1, int)), None, ("a", "b")), tmp_path / "odd.npz")
     with pytest.raises(InputError, match="different shapes; give a size"):
-        open_pictures(str(tmp_path / "odd.npz"), {})
+        open_unlabelled(str(tmp_path / "odd.npz"), {})
 
 
 def test_all_digits_are_there_to_learn_from() -> None:
     pytest.importorskip("sklearn", reason="the digits are in scikit-learn")
-    assert open_pictures("digits", {}).images.shape == (1797, 1, 8, 8)
+    assert open_unlabelled("digits", {}).images.shape == (1797, 1, 8, 8)
 
 
 def test_the_digest_identifies_images() -> None:
-    one, other = (Pictures.of("x", STL[:count], "here").sha256 for count in (2, 3))
+    one, other = (UnlabelledImages.of("x", STL[:count], "here").sha256 for count in (2, 3))
     assert one != other
-    assert one == Pictures.of("y", STL[:2].copy(), "there").sha256
+    assert one == UnlabelledImages.of("y", STL[:2].copy(), "there").sha256
 
 
 def test_names() -> None:
     assert {"digits", "cifar10", "stl10", "stl10_unlabelled"} <= set(NAMES)
     with pytest.raises(InputError, match="did you mean 'stl10_unlabelled'"):
-        open_pictures("stl10_unlabeled", {})
+        open_unlabelled("stl10_unlabeled", {})
     with pytest.raises(InputError, match="unknown images 'stl10_unlabelled'"):
         open_images("stl10_unlabelled", {})
 
@@ -180,4 +179,4 @@ def test_what_cannot_be_had_says_how_to_get_it(tmp_path: Path) -> None:
         InputError,
         match=r"stl10_unlabelled.*fetch images:stl10_unlabelled, or put stl10_binary\.tar\.gz from .* into the folder",
     ):
-        open_pictures("stl10_unlabelled", {"ARCHLOOM_CACHE": str(tmp_path)})
+        open_unlabelled("stl10_unlabelled", {"ARCHLOOM_CACHE": str(tmp_path)})

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archloom.spaces.base import Categorical as Categorical
     from archloom.types import Arch as Arch
     from archloom.types import Proposal as Proposal
+    from archloom.types import Resource as Resource
     from archloom.types import Result as Result
     from archloom.types import Trial as Trial
 
@@ -27,6 +28,7 @@ _HOMES = {
     "Categorical": "archloom.spaces.base",
     "Problem": "archloom.problems",
     "Proposal": "archloom.types",
+    "Resource": "archloom.types",
     "Result": "archloom.types",
     "TaskProblem": "archloom.problems",
     "Trial": "archloom.types",

@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from archloom import options, registry
 from archloom.constraints import Criteria, Objective, criteria
 from archloom.data import catalog
+from archloom.data.tables.fidelities import NO_FIDELITIES, Fidelities
 from archloom.data.tables import Table, load_table
 from archloom.errors import InputError, unknown
 from archloom.evaluators.base import Evaluator, FunctionEvaluator
 from archloom.evaluators.table import TableEvaluator
 from archloom.spaces.base import AbsentSpace, SearchSpace, TabularSpace
-from archloom.types import Goal
+from archloom.types import Goal, Resource
 
 if TYPE_CHECKING:
     from archloom.evaluators.surrogate import Surrogate
@@ -52,7 +53,8 @@ class Problem:
 
     `evaluate` is a function of the user's (see `evaluators.base.FunctionEvaluator`) or a complete `Evaluator`. `goals`
     says for each metric whether more ("max") or less ("min") is better, the one to optimise by default first; metrics
-    in `report` (test accuracy, say) are recorded for people and never reach a strategy.
+    in `report` (test accuracy, say) are recorded for people and never reach a strategy. `resource` says what a function
+    that reports on the way counts (`archloom.Resource("epochs", maximum=50)`), so that strategies may stop it early.
     """
 
     table: Table | None = None
@@ -64,6 +66,7 @@ class Problem:
     """Whether evaluations end in states of trainings, which are kept while others may inherit from them."""
     trained_on: TableIdentity | None = None
     """The data that networks are trained on, where they are known by name."""
+    resource: Resource | None = None
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Problem:
         evaluate: Callable[..., Any] | Evaluator,
         goals: Mapping[str, Goal],
         report: Sequence[str] = (),
+        resource: Resource | None = None,
     ) -> None:
         if isinstance(space, type) or not isinstance(space, SearchSpace):
             raise InputError(f"space {space!r}: expected a search space, e.g. archloom.Categorical({{...}})")
@@ -78,6 +82,7 @@ class Problem:
         self.goals = dict(goals)
         self._evaluate = evaluate
         self._report = tuple(report)
+        self.resource = resource
         evaluator = self.evaluator(tuple(self.goals), self._report)  # fails here, rather than in a worker
         if not self.goals:
             raise InputError("goals {}: expected a metric with 'max' or 'min', e.g. {'accuracy': 'max'}")
@@ -110,7 +115,7 @@ class Problem:
         goals = {name: self.goals[name] for name in scores}
         others = [name for name in self.goals if name not in scores]
         return FunctionEvaluator(
-            self.space, self._evaluate, goals, tuple(dict.fromkeys([*report, *self._report, *others]))
+            self.space, self._evaluate, goals, tuple(dict.fromkeys([*report, *self._report, *others])), self.resource
         )
 
     def check(self, wanted: Criteria) -> None:
@@ -131,6 +136,10 @@ class Problem:
     def remarks(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         """What a user must know of these metrics before a search: those of selection, and those reported besides."""
         return ()
+
+
+SECONDS = "train_seconds"
+"""The metric of a table that says how long its trainings took, if the table does not name another."""
 
 
 class _TabularProblem(Problem):
@@ -158,9 +167,14 @@ class TableProblem(_TabularProblem):
     space: TabularSpace
 
     def __init__(self, table: Table, space: TabularSpace) -> None:
+        pattern = getattr(space, "epochs_in_names", None)
+        if table.fidelities is NO_FIDELITIES and pattern is not None:
+            table = table.with_fidelities(Fidelities.from_names(table.goals, pattern))
+        if table.seconds is None and SECONDS in table.all_goals:
+            table = table.with_fidelities(table.fidelities, SECONDS)
         self.table = table
         self.space = space
-        self.goals = dict(table.goals)
+        self.goals = table.all_goals
         self.units = table.units
 
     @property
@@ -317,7 +331,8 @@ class RecordedProblem(Problem):
         return self._data
 
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
-        return FunctionEvaluator(self.space, self._absent.missing, {name: self.goals[name] for name in scores})
+        goals = {name: self.goals[name] for name in scores}
+        return FunctionEvaluator(self.space, self._absent.evaluate, goals, resource=self.resource)
 
 
 @dataclass(frozen=True)
@@ -351,6 +366,11 @@ class Scenario:
     @property
     def space(self) -> SearchSpace:
         return self.problem.space
+
+    @property
+    def resource(self) -> Resource | None:
+        """What a fidelity counts; None if everything is evaluated in full."""
+        return self.evaluator.resource
 
     @property
     def objectives(self) -> tuple[str, ...]:

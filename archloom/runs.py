@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from archloom import options, registry, seeds, store
+from archloom.budgets import LIMITED, Limits
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.backends import Backend, Evaluations, Processes
@@ -36,11 +37,12 @@ from archloom.problems import (
     resolve,
     user_file,
 )
-from archloom.search import Journal, Limits, MemoryJournal, Progress, Search
+from archloom.search import Journal, MemoryJournal, Progress, Search
 from archloom.spaces.base import SearchSpace
 from archloom.states import NOTHING_SAID, Keeping, Retention, Said, StateFolder, States, StatesInMemory
 from archloom.store import Line, RunFolder
-from archloom.strategies.base import Inheriting, Plan, Strategy
+from archloom.strategies.base import Plan, Strategy
+from archloom.types import Resource
 
 WEIGHTS = "weights"
 """The folder in a run's folder with the states of trainings."""
@@ -72,12 +74,19 @@ class RunReport:
     path: Path | None = None
 
     @property
+    def ended_early(self) -> bool:
+        """Whether the run ended before any of its limits was reached."""
+        wanted = self.request.limits.queries
+        fewer = wanted is None or self.history.queries < wanted
+        return self.ending is not None and fewer and self.ending not in {ending.value for ending in LIMITED}
+
+    @property
     def best(self) -> Line | None:
         """The best trial: its `arch` as text, `scores`, `report` and `query`; None if there is no feasible one."""
         return self.history.best()
 
     @property
-    def curve(self) -> list[tuple[int, float]]:
+    def curve(self) -> list[tuple[float, float]]:
         """(query, best value so far)."""
         return self.history.curve()
 
@@ -151,6 +160,8 @@ def epochs_in_all(request: Request, scenario: Scenario) -> int | None:
     if not isinstance(scenario.problem, TaskProblem):
         return None
     plan, queries = plan_of(request.strategy, request.options), request.limits.queries
+    if queries is None:
+        return request.limits.resource
     if plan.trials is None or plan.epochs is None:
         return queries * scenario.problem.task.epochs
     return round(plan.width * plan.epochs * min(1.0, queries / plan.trials))
@@ -198,7 +209,7 @@ def _check_kept(kept: Said, scenario: Scenario) -> None:
 def _strategy(request: Request, scenario: Scenario) -> Strategy:
     """The request's strategy; InputError where it and the problem do not go together."""
     strategy = make_strategy(request.strategy, scenario.space, scenario.criteria, request.seed, request.options)
-    if isinstance(strategy, Inheriting) and not scenario.problem.trains:
+    if plan_of(request.strategy, request.options).needs_training and not scenario.problem.trains:
         raise InputError(
             f"strategy {request.strategy} passes weights on, and nothing is trained on {request.problem.on}: "
             "search where networks are trained, e.g. --on images:digits"
@@ -363,6 +374,8 @@ def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scen
         report = tuple(manifest["report"])
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}/run.json is damaged or not of an archloom run ({error!r})") from None
+    resource = manifest.get("resource")
+    problem.resource = None if resource is None else msgspec.convert(resource, Resource)
     return Scenario(request.problem, problem, wanted, report, problem.evaluator(tuple(goals), report))
 
 
@@ -417,18 +430,22 @@ def _new_search(
     keeping: Keeping | None = None,
 ) -> Search:
     strategy = _strategy(request, scenario)
+    plan = plan_of(request.strategy, request.options)
     retention = None
     if states is not None:
-        members = plan_of(request.strategy, request.options).width if isinstance(strategy, Inheriting) else 1
+        members = plan.width if plan.inherits else 1
         retention = Retention(states, scenario.criteria, (keeping or Keeping()).keep, members)
-    return Search(scenario.space, strategy, executor, journal, request.limits, request.seed, progress, retention)
+    return Search(
+        scenario.space, strategy, executor, journal, request.limits, request.seed, progress, retention, plan,
+        scenario.resource, scenario.criteria,
+    )  # fmt: skip
 
 
 def _report(
     request: Request, scenario: Scenario, lines: Sequence[Line], ending: str | None, seconds: float,
     path: Path | None = None,
 ) -> RunReport:  # fmt: skip
-    history = History.of(lines, scenario.criteria)
+    history = History.of(lines, scenario.criteria, scenario.resource)
     return RunReport(request, scenario, history, len(lines), ending, seconds, path)
 
 
@@ -437,6 +454,7 @@ def _manifest(request: Request, scenario: Scenario) -> dict[str, Any]:
     return {
         "request": msgspec.to_builtins(request),
         "criteria": scenario.criteria.to_json(),
+        "resource": None if scenario.resource is None else msgspec.to_builtins(scenario.resource),
         "report": list(scenario.report),
         "space": scenario.space.name,
         "table": None if data is None else {"name": data.name, "path": str(Path(data.path or "").resolve()),
@@ -457,20 +475,29 @@ def _reopen(path: Path, manifest: Mapping[str, Any], table: Path | None, changed
             raise InputError(f"--table {table}: {path} is a run of {request.problem.on}, which takes no table")
         if not changed and _summary(path).get("ending") is None:  # a finished run evaluates nothing more
             _check_unchanged(path, request, manifest)
-        scenario = open_scenario(request.problem)
+        scenario = open_scenario(_as_begun(request.problem, manifest))
         if not changed and _trained_on(scenario) != manifest.get("trained_on"):
             raise InputError(
                 f"{path} was trained on other data than {request.problem.on} is now; put the old data back, start a "
                 f"new run, or go on all the same: archloom resume {path} --changed"
             )
     else:
-        scenario = _open_table(path, request, made_with, table)
+        scenario = _open_table(path, replace(request, problem=_as_begun(request.problem, manifest)), made_with, table)
     if scenario.criteria.to_json() != manifest.get("criteria"):
         raise InputError(
             f"{path} was made for {manifest.get('criteria')}, and its problem is now {scenario.criteria.to_json()}: "
             "put back what it was, or start a new run"
         )
     return request, scenario
+
+
+def _as_begun(problem: ProblemSpec, manifest: Mapping[str, Any]) -> ProblemSpec:
+    """The problem with the objectives that a run was begun with, also those that were chosen by default then."""
+    try:
+        objectives = tuple(manifest["criteria"]["objectives"])
+    except (KeyError, TypeError):
+        return problem
+    return replace(problem, objectives=objectives)
 
 
 def _open_table(path: Path, request: Request, made_with: Mapping[str, Any], table: Path | None) -> Scenario:

@@ -1,50 +1,43 @@
 """The one loop: ask, execute, record, tell.
 
-It keeps what every run promises. A query is one unique architecture; asking again is answered from the record. Results
-are told one by one in the order in which they were asked, however many workers there are, so the same seed gives the
-same trials. What is recorded already is answered from the record, after checking that the strategy asks for the same
-again; so going on with a run is running it.
+It keeps what every run promises. A query is one unique architecture; asking again is answered from the record.
+Results are told one by one in the order in which they were asked, however many workers there are, so the same seed
+gives the same trials; a run may ask for results as they come instead (`Limits.as_completed`), and is then told them
+in the order of its record. What is recorded already is answered from the record, after checking that the strategy
+asks for the same again; so going on with a run is running it.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import msgspec
 
-from archloom.errors import ArchloomError, InputError
+from archloom.budgets import LIMITED, Ending, Limits, Spending
+from archloom.constraints import Criteria
+from archloom.errors import ArchloomError
 from archloom.executors.base import Executor, Job
 from archloom.spaces.base import SearchSpace, Sized
 from archloom.states import Retention
 from archloom.store import Line
-from archloom.strategies.base import Inheriting, Strategy
-from archloom.types import Proposal, Result, Trial
+from archloom.strategies.base import Plan, Strategy, kept_states, plan_of
+from archloom.types import Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
 
 CHECKPOINT_EVERY_S = 5.0
 CHECKPOINT_SHARE = 0.02
 """Checkpoints are spaced so that writing them takes at most this share of the time."""
 
 WORTH_A_SYNC_S = 0.001
-"""Where answers take longer than this to come, each is committed at once: the next may be as long in coming."""
+"""If answers take longer than this to come, each is committed at once: the next may take as long."""
 
 
 class ResumeError(ArchloomError):
     """A strategy does not ask again for what the record says it asked."""
-
-
-class Ending(Enum):
-    """Why a run is over."""
-
-    BUDGET = "all queries asked"
-    EXHAUSTED = "every architecture of the space asked"
-    FINISHED = "the strategy has no more to ask"
-    STALLED = "the strategy asks only for architectures it knows"
 
 
 class Journal(Protocol):
@@ -78,29 +71,15 @@ class MemoryJournal:
         return self.state
 
 
-@dataclass(frozen=True)
-class Limits:
-    """`queries`: unique architectures to ask for. `width`: proposals in flight at once. `max_repeats`: how many
-    proposals in a row may be for known architectures before the run is called stalled."""
-
-    queries: int
-    width: int = 1
-    max_repeats: int = 5_000
-
-    def __post_init__(self) -> None:
-        for name, value in (("queries", self.queries), ("width", self.width), ("max_repeats", self.max_repeats)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
-
-
 @dataclass
 class _Asked:
-    """A proposal in flight."""
+    """A proposal in flight. `price`: the units of the resource that it is expected to use."""
 
     id: int
     proposal: Proposal
     query: int | None
     same: int | None
+    price: int = 0
     result: Result | None = None
 
 
@@ -109,7 +88,17 @@ Progress = Callable[[Sequence[Line]], None]
 
 
 class Search:
-    """One run of one strategy on one space. `run` goes from wherever the journal stands to the end."""
+    """One run of one strategy on one space. `run` goes from wherever the journal stands to the end.
+
+    Args:
+        space, strategy, executor, journal, limits, seed: what runs where, and how far.
+        progress: is told of trials that are committed.
+        retention: which states of trainings are kept, if anything trains.
+        plan: what the strategy needs of the loop; by default what it says itself.
+        resource: what fidelities count, as the evaluator says.
+        criteria: what `limits.target` is a value of.
+        clock: seconds, from any zero; a simulated executor has its own.
+    """
 
     def __init__(
         self,
@@ -121,6 +110,10 @@ class Search:
         seed: int,
         progress: Progress | None = None,
         retention: Retention | None = None,
+        plan: Plan | None = None,
+        resource: Resource | None = None,
+        criteria: Criteria | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._retention = retention
         self._space = space
@@ -130,41 +123,53 @@ class Search:
         self._limits = limits
         self._seed = seed
         self._progress = progress
+        self._plan = plan_of(strategy) if plan is None else plan
+        self._resource = resource
+        self._clock = clock
         self._recorded = {line.id: line for line in journal.lines}
-        # Where weights are passed on, the same architecture trains again and again: no space is ever used up.
-        self._size = space.size if isinstance(space, Sized) and not isinstance(strategy, Inheriting) else None
+        self._order = [line.id for line in journal.lines]  # in which they were told, if that was as completed
+        self._size = space.size if isinstance(space, Sized) and not self._plan.unique else None
+        self._spending = Spending(limits, resource, criteria)
         self._asked = 0
-        self._queries = 0
+        self._told = 0
         self._repeats = 0  # in a row
-        self._flight: deque[_Asked] = deque()
-        self._by_id: dict[int, _Asked] = {}
-        self._first: dict[str, int] = {}  # key -> the trial that asked first
+        self._held: deque[Proposal] = deque()  # asked for, and not begun: a limit was reached
+        self._flight: dict[int, _Asked] = {}
+        self._ready: deque[int] = deque()  # answered and not yet told, if they are told as completed
+        self._keys: dict[int, str] = {}  # of the architecture of each trial
+        self._first: dict[str, int] = {}  # what makes a query unique -> the trial that asked first
+        self._origin: dict[int, int] = {}  # a repeat -> the trial that answers for it, whose state is there
+        self._at_fidelity: Counter[int] = Counter()  # queries
         self._answers: dict[int, Result] = {}  # of queries that were told
         self._unreported: list[Line] = []
-        self._repeats_at_checkpoint = 0
         self._seconds_before = 0.0
-        self._started = self._saved_at = time.monotonic()
+        self._started, self._saved_at = clock(), time.monotonic()
         self._save_cost = 0.0
         self._slow = False  # whether the last wait for an answer took longer than a sync
+        self._final = False  # whether the checkpoint stands where a limit was reached
 
     def run(self) -> Ending:
         """Search to the end. Whatever happens, everything that finished is committed."""
-        self._started = time.monotonic()
-        flight = self._restore(self._journal.load_state())
+        self._started = self._clock()
+        checkpoint = self._restore(self._journal.load_state())
         if self._retention is not None:
             self._retention.begin(self._recorded.keys())
         try:
-            for proposal in flight:
-                self._admit(proposal)
-            self._drop_states(self._asked - len(flight) - 1)
-            self._repeats = self._repeats_at_checkpoint
+            if checkpoint is not None:
+                self._take_up(checkpoint)
+            elif self._retention is not None:
+                self._drop_states()
             while True:
                 ending = self._fill()
+                if ending in LIMITED and not self._final:
+                    self._save()  # a longer run goes on from here, as if it had been asked for at once
+                    self._final = True
                 if not self._flight:
                     self._commit(force=True)
-                    self._save()
+                    if not self._final:
+                        self._save()
                     return ending or Ending.FINISHED
-                self._tell(self._flight[0])
+                self._tell(self._next())
                 if self._checkpoint_due():
                     self._save()
         finally:
@@ -173,7 +178,7 @@ class Search:
     @property
     def seconds(self) -> float:
         """How long the run has searched, over all its sessions; what a kill took with it is not in."""
-        return self._seconds_before + time.monotonic() - self._started
+        return self._seconds_before + self._clock() - self._started
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -182,52 +187,78 @@ class Search:
         while (room := self._limits.width - len(self._flight)) > 0:
             if (ending := self._ended()) is not None:
                 return ending
-            proposals = self._strategy.ask(min(room, self._limits.queries - self._queries))
-            if not proposals:
+            if not self._held:
+                # Always as many as there is room for, whatever limits say: a longer run asks for the same.
+                self._held.extend(self._strategy.ask(room))
+            if not self._held:
                 return None
-            for proposal in proposals:
-                self._admit(proposal)
+            if not self._affords(self._held[0]):
+                return Ending.RESOURCE
+            self._admit(self._held.popleft())
         return None
 
     def _ended(self) -> Ending | None:
-        if self._queries >= self._limits.queries:
-            return Ending.BUDGET
-        if self._size is not None and self._queries >= self._size:
+        if (ending := self._spending.ending(self.seconds)) is not None:
+            return ending
+        if self._size is not None and len(self._at_fidelity) == 1 and self._spending.queries >= self._size:
             return Ending.EXHAUSTED
-        if self._repeats >= self._limits.max_repeats:
-            return Ending.STALLED
-        return None
+        return Ending.STALLED if self._repeats >= self._limits.max_repeats else None
+
+    def _affords(self, proposal: Proposal) -> bool:
+        if self._limits.resource is None:
+            return True
+        fidelity = resolve_fidelity(self._resource, proposal.fidelity)
+        known = self._query(proposal, self._space.key(proposal.arch), fidelity, self._asked) in self._first
+        return known or self._spending.affords(self._price(proposal, fidelity))
 
     def _admit(self, proposal: Proposal) -> None:
         """Give a proposal its number, and its job to the executor unless its answer is known."""
         asked = self._number(proposal)
-        self._flight.append(asked)
-        self._by_id[asked.id] = asked
+        self._flight[asked.id] = asked
         line = self._recorded.get(asked.id)
         if line is not None:
             self._check_same(line, proposal)
             asked.result = line.trial.result
         elif asked.same is None:
-            self._executor.submit(Job(asked.id, proposal, self._seed))
+            self._executor.submit(Job(asked.id, replace(proposal, inherit=self._mapped(proposal.inherit)), self._seed))
 
     def _number(self, proposal: Proposal) -> _Asked:
         trial_id, self._asked = self._asked, self._asked + 1
-        key = self._key(proposal, trial_id)
-        same = self._first.get(key)
+        fidelity = resolve_fidelity(self._resource, proposal.fidelity)
+        price = self._price(proposal, fidelity)
+        key = self._keys[trial_id] = self._space.key(proposal.arch)
+        query = self._query(proposal, key, fidelity, trial_id)
+        self._spending.fidelities[trial_id] = fidelity
+        same = self._first.get(query)
         if same is not None:
             self._repeats += 1
+            self._origin[trial_id] = same
             return _Asked(trial_id, proposal, None, same)
-        self._first[key] = trial_id
-        self._queries += 1
+        self._first[query] = trial_id
+        self._at_fidelity[fidelity] += 1
+        self._spending.asked(price)
         self._repeats = 0
-        return _Asked(trial_id, proposal, self._queries, None)
+        return _Asked(trial_id, proposal, self._spending.queries, None, price)
 
-    def _key(self, proposal: Proposal, trial_id: int) -> str:
-        """What makes a query unique. Where weights are passed on, every training is its own: it is never a repeat."""
-        key = self._space.key(proposal.arch)
-        if proposal.inherit is not None or isinstance(self._strategy, Inheriting):
-            return f"{key}#{trial_id}"
-        return f"{key}@{proposal.fidelity}" if proposal.fidelity else key
+    def _price(self, proposal: Proposal, fidelity: int) -> int:
+        return self._spending.price(fidelity, proposal.inherit.base if proposal.inherit else None)
+
+    def _query(self, proposal: Proposal, key: str, fidelity: int, trial_id: int) -> str:
+        """What makes a query unique; `key` is its architecture's.
+
+        A promotion is the training that it goes on with, in however many steps; weights that come from elsewhere make a
+        training of its own, which is never a repeat.
+        """
+        inherit = proposal.inherit
+        own = inherit is not None and (inherit.donors or inherit.mutate or self._keys.get(inherit.base) != key)
+        return f"{key}#{trial_id}" if self._plan.unique or own else f"{key}@{fidelity}"
+
+    def _mapped(self, inherit: Inherit | None) -> Inherit | None:
+        """A recipe that names the trials whose states are there: a repeat has none of its own."""
+        if inherit is None or not self._origin:
+            return inherit
+        donors = {gene: self._origin.get(t, t) if t is not None else None for gene, t in inherit.donors.items()}
+        return replace(inherit, base=self._origin.get(inherit.base, inherit.base), donors=donors)
 
     def _check_same(self, line: Line, proposal: Proposal) -> None:
         recorded = line.trial.proposal
@@ -246,36 +277,75 @@ class Search:
 
     # -- answering ------------------------------------------------------------------------------------------------
 
-    def _tell(self, head: _Asked) -> None:
-        """Wait for the oldest proposal's answer and tell it to the strategy."""
+    def _next(self) -> _Asked:
+        """Wait for the proposal whose answer is told next."""
+        return self._next_completed() if self._limits.as_completed else self._oldest()
+
+    def _oldest(self) -> _Asked:
+        head = next(iter(self._flight.values()))
         if head.same is not None and head.result is None:
             self._finish(head, self._answers[head.same])
         while head.result is None:
-            # Where answers take their time, nothing finished may wait for the next one to be synced.
-            self._commit(force=self._slow)
-            asked_at = time.monotonic()
-            done = self._executor.wait()
-            self._slow = time.monotonic() - asked_at > WORTH_A_SYNC_S
-            for answer in done:
-                self._finish(self._by_id[answer.trial_id], answer.result)
-            self._commit(force=self._slow)
-        self._flight.popleft()
-        del self._by_id[head.id]
-        if head.same is None:
-            self._answers[head.id] = head.result
-        trial = Trial(head.id, head.proposal, head.result).without_report()
-        self._strategy.tell([trial])
-        if self._retention is not None and head.same is None:
-            self._retention.told(trial)
-        self._drop_states(head.id)
+            self._wait()
+        return head
 
-    def _drop_states(self, told: int) -> None:
+    def _next_completed(self) -> _Asked:
+        """The next in the order of the record; after its end, whatever is answered first."""
+        if self._told < len(self._order):
+            known = self._order[self._told]
+            if known not in self._flight:
+                raise ResumeError(
+                    f"trial {known} is recorded after {self._told} others, when the strategy has not asked for it yet: "
+                    "the run was made by another version of the strategy, or with another width; start a new run"
+                )
+            return self._flight[known]
+        while not self._ready:
+            for asked in self._flight.values():
+                if asked.result is None and asked.same in self._answers:
+                    self._finish(asked, self._answers[asked.same])
+            if not self._ready:
+                self._wait()
+        return self._flight[self._ready.popleft()]
+
+    def _wait(self) -> None:
+        """Take answers from the executor, when there are any."""
+        # If answers take their time, nothing finished may wait for the next one to be synced.
+        self._commit(force=self._slow)
+        asked_at = time.monotonic()
+        done = self._executor.wait()
+        self._slow = time.monotonic() - asked_at > WORTH_A_SYNC_S
+        for answer in done:
+            self._finish(self._flight[answer.trial_id], answer.result)
+        self._commit(force=self._slow)
+
+    def _tell(self, asked: _Asked) -> None:
+        """Tell an answer to the strategy."""
+        assert asked.result is not None  # noqa: S101 - it was waited for
+        del self._flight[asked.id]
+        self._told += 1
+        self._note(asked, asked.result)
+        self._strategy.tell([Trial(asked.id, asked.proposal, asked.result).without_report()])
+        self._drop_states()
+
+    def _note(self, asked: _Asked, result: Result) -> None:
+        """Keep what a told answer means for the rest of the run."""
+        if asked.same is not None:
+            return
+        self._answers[asked.id] = result
+        trial = Trial(asked.id, asked.proposal, result)
+        self._spending.told(trial, asked.price)
+        if self._retention is not None:
+            self._retention.told(trial, self._spending.fidelities[asked.id])
+
+    def _drop_states(self) -> None:
         """Drop the states that no proposal, in flight or to come, can inherit; all that was told must be on disk."""
         if self._retention is None:
             return
-        needed = self._strategy.needed() if isinstance(self._strategy, Inheriting) else ()
+        needed = kept_states(self._strategy, self._answers) if self._plan.inherits else set()
         self._commit(force=True)
-        self._retention.sweep(told, needed, [asked.proposal.inherit for asked in self._flight])
+        waiting = [*(asked.proposal.inherit for asked in self._flight.values()), *(p.inherit for p in self._held)]
+        told = min(self._flight, default=self._asked) - 1
+        self._retention.sweep(told, [self._origin.get(t, t) for t in needed], list(map(self._mapped, waiting)))
 
     def _finish(self, asked: _Asked, result: Result) -> None:
         """Record an answer as soon as it is there, even if it is not its turn to be told."""
@@ -284,6 +354,8 @@ class Search:
         line = Line.of(trial, self._space.format(asked.proposal.arch), asked.query, asked.same)
         self._journal.append(line)
         self._unreported.append(line)
+        if self._limits.as_completed:
+            self._ready.append(asked.id)
         self._commit()
 
     def _commit(self, force: bool = False) -> None:
@@ -296,37 +368,37 @@ class Search:
 
     def _checkpoint_due(self) -> bool:
         wait = max(CHECKPOINT_EVERY_S, self._save_cost / CHECKPOINT_SHARE)
-        return time.monotonic() - self._saved_at >= wait
+        return not self._final and time.monotonic() - self._saved_at >= wait
 
     def _save(self) -> None:
         started = time.monotonic()
         self._commit(force=True)
         self._journal.save_state({"loop": self._dump(), "strategy": self._strategy.state_dict()})
         self._saved_at = time.monotonic()
-        self._save_cost = self._saved_at - started
+        self._save_cost = time.monotonic() - started
 
     def _dump(self) -> dict[str, Any]:
         return {
             "asked": self._asked,
             "repeats": self._repeats,
             "seconds": self.seconds,
-            "flight": [msgspec.to_builtins(asked.proposal) for asked in self._flight],
+            "ids": list(self._flight),
+            "flight": [msgspec.to_builtins(asked.proposal) for asked in self._flight.values()],
+            "held": msgspec.to_builtins(list(self._held)),
         }
 
-    def _restore(self, state: Mapping[str, Any] | None) -> list[Proposal]:
-        """Go on from a checkpoint, if there is one that fits: the proposals that were in flight then.
+    def _restore(self, state: Mapping[str, Any] | None) -> _Checkpoint | None:
+        """The strategy as it was at a checkpoint, if there is one that fits.
 
-        A checkpoint only saves time. Without it the strategy starts anew, and its trials are answered from the record.
+        A checkpoint only saves time. Without it the strategy starts again, and its trials are answered from the record.
         """
         if state is None:
-            return []
+            return None
         pristine = self._strategy.state_dict()
         try:
-            loop = state["loop"]
-            flight = [msgspec.convert(item, Proposal, strict=False) for item in loop["flight"]]
-            told = [self._recorded[trial_id].trial for trial_id in range(loop["asked"] - len(flight))]
-            self._seconds_before = float(loop["seconds"])
-            repeats = int(loop["repeats"])
+            checkpoint = _Checkpoint.of(state["loop"])
+            for trial_id in checkpoint.told:
+                _ = self._recorded[trial_id]
             self._strategy.load_state_dict(state["strategy"])
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             warnings.warn(
@@ -334,11 +406,47 @@ class Search:
                 stacklevel=3,
             )
             self._strategy.load_state_dict(pristine)
-            return []
-        for trial in told:
-            asked = self._number(trial.proposal)
-            self._answers[trial.id] = trial.result
-            if self._retention is not None and asked.same is None:
-                self._retention.told(trial)
-        self._repeats_at_checkpoint = repeats
-        return flight
+            return None
+        return checkpoint
+
+    def _take_up(self, checkpoint: _Checkpoint) -> None:
+        """Stand where a checkpoint was taken: everything numbered, what was told taken note of, the rest in flight."""
+        self._seconds_before = checkpoint.seconds
+        told: dict[int, _Asked] = {}
+        for trial_id in range(checkpoint.asked):
+            if trial_id in checkpoint.flight:
+                self._admit(checkpoint.flight[trial_id])
+            else:
+                told[trial_id] = self._number(self._recorded[trial_id].trial.proposal)
+        for trial_id in filter(told.__contains__, self._order) if self._limits.as_completed else told:
+            self._note(told[trial_id], self._recorded[trial_id].trial.result)
+        self._told = len(told)
+        self._held.extend(checkpoint.held)
+        self._drop_states()
+        self._repeats = checkpoint.repeats
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    """Where the loop stood: `flight` by trial; what was asked besides was told. `held` was asked for and not begun."""
+
+    asked: int
+    repeats: int
+    seconds: float
+    flight: Mapping[int, Proposal]
+    held: Sequence[Proposal]
+
+    @classmethod
+    def of(cls, loop: Mapping[str, Any]) -> _Checkpoint:
+        """From its plain data; KeyError, TypeError or ValueError if it is another version's."""
+        flight = [msgspec.convert(item, Proposal, strict=False) for item in loop["flight"]]
+        ids = loop.get("ids", range(loop["asked"] - len(flight), loop["asked"]))
+        held = [msgspec.convert(item, Proposal, strict=False) for item in loop.get("held", ())]
+        return cls(
+            int(loop["asked"]), int(loop["repeats"]), float(loop["seconds"]),
+            dict(zip(map(int, ids), flight, strict=True)), held,
+        )  # fmt: skip
+
+    @property
+    def told(self) -> list[int]:
+        return [trial_id for trial_id in range(self.asked) if trial_id not in self.flight]

@@ -245,7 +245,8 @@ class Retention:
     """Which states stay: those that the strategy needs, those of trials in flight, and the best ever; besides, as long
     as there is room, those of the `keep` best (None: of all).
 
-    The best has the best value of the first objective among those that keep all constraints, as `History.best` says.
+    The best has the best value of the first objective, at the highest fidelity that was reached, among those that keep
+    all constraints, as `History.best` says.
 
     Sweeping is safe: a strategy's needs follow from the trials it was told, so that what was dropped is never asked for
     again, also after a crash. While a record is replayed, states of trials that are yet to be told stay.
@@ -257,20 +258,22 @@ class Retention:
         self._criteria = criteria
         self._keep = keep
         self._members = self._to_foresee = members
-        self._ranked: list[tuple[float, float, int]] = []  # (violation, minus the gain, trial), the best first
+        self._ranked: list[tuple[float, int, float, int]] = []
+        """(violation, minus the fidelity, minus the gain, trial), the best first."""
 
     def begin(self, recorded: Collection[int]) -> None:
         """Drop what killed workers left: states of trials that are not recorded, which will be trained again."""
         self._states.drop_all_but(recorded)
 
-    def told(self, trial: Trial) -> None:
-        """Take note of an evaluated trial, which has a state of its own unless it failed."""
+    def told(self, trial: Trial, fidelity: int = 0) -> None:
+        """Take note of a trial that was evaluated at a fidelity, and has a state of its own unless it failed."""
         if not trial.result.ok:
             return
         if self._to_foresee:
             self._to_foresee = 0 if self._states.foresee(self._members) else self._to_foresee - 1
         violation = self._criteria.violation(trial.result)
-        insort(self._ranked, (violation, -self._criteria.gains(trial.result)[0] if violation <= 0 else 0.0, trial.id))
+        place = (-fidelity, -self._criteria.gains(trial.result)[0]) if violation <= 0 else (0, 0.0)
+        insort(self._ranked, (violation, *place, trial.id))
         if self._keep is not None:
             del self._ranked[self._keep :]
 

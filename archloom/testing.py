@@ -31,12 +31,13 @@ import msgspec
 import numpy as np
 
 from archloom import seeds
+from archloom.budgets import Limits
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError, NoArchitectureError
 from archloom.evaluators.base import Evaluator, checked
 from archloom.executors.serial import SerialExecutor
 from archloom.history import History
-from archloom.search import Limits, MemoryJournal, Search
+from archloom.search import MemoryJournal, Search
 from archloom.spaces.base import (
     Buildable,
     Categorical,
@@ -111,7 +112,7 @@ class PlantedEvaluator:
     """Tells how much of the planted architecture is there, in percent."""
 
     goals: Mapping[str, Goal] = {"worth": "max"}
-    shared_state = False
+    resource = None
 
     def evaluate(
         self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
@@ -473,7 +474,6 @@ def check_evaluator(make: MakeEvaluator, make_space: MakeSpace, samples: int = 5
     evaluator, space = make(), make_space()
     assert evaluator.goals, "goals is empty: nothing can be optimised"
     assert set(evaluator.goals.values()) <= {"max", "min"}, f"goals are {dict(evaluator.goals)}: expected max or min"
-    assert isinstance(evaluator.shared_state, bool), "shared_state is not a bool"
     rng = seeds.stream(0, "check")
     for index in range(samples):
         proposal = Proposal(draw(space, rng))

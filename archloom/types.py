@@ -1,4 +1,4 @@
-"""The five values that every room of archloom speaks: small, frozen and JSON-able.
+"""The values that every room of archloom speaks: small, frozen and JSON-able.
 
 None of them ever holds a model, a table or a function: weights travel as a recipe (`Inherit`) and are moved by
 whoever has them.
@@ -6,9 +6,11 @@ whoever has them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from archloom.errors import InputError
 
 Goal = Literal["max", "min"]
 """Whether more or less of a metric is better."""
@@ -50,8 +52,10 @@ class Inherit:
 class Proposal:
     """What a strategy asks to have evaluated.
 
-    `fidelity` counts the evaluator's own units (epochs, say); 0 means all there is. `note` is the strategy's private
-    JSON-able message to itself: it comes back with the trial.
+    `fidelity` counts the units of the evaluator's `Resource` (epochs, say); 0 means all there is. With `inherit`, it
+    goes on from the state of an earlier trial: a promotion is `Proposal(arch, fidelity, Inherit(base=trial))`, which
+    continues the training where states are kept, and is a look-up where the answer comes from a table. `note` is the
+    strategy's private JSON-able message to itself: it comes back with the trial.
     """
 
     arch: Arch
@@ -61,12 +65,99 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """What a fidelity counts, and which fidelities an evaluator has.
+
+    Args:
+        unit: what is counted, in the plural: "epochs", "steps", "samples".
+        maximum: the fidelity that 0 stands for: all there is.
+        minimum: the lowest fidelity.
+        levels: the only fidelities there are, ascending; empty: every whole number from `minimum` to `maximum`.
+        open_ended: a fidelity may exceed `maximum` (a training can go on for longer than its task plans).
+        resumable: a proposal that inherits goes on from its base's state, so it uses the difference only. If not, it
+            starts over and uses all of its fidelity.
+        cost_from_start: `Result.cost_s` counts a training from its start, as a table measured it; what a promotion took
+            is then the difference to its base.
+
+    Raises:
+        InputError: the numbers contradict each other.
+    """
+
+    unit: str
+    maximum: int
+    minimum: int = 1
+    levels: tuple[int, ...] = ()
+    open_ended: bool = False
+    resumable: bool = True
+    cost_from_start: bool = False
+
+    def __post_init__(self) -> None:
+        if self.levels:
+            object.__setattr__(self, "levels", tuple(self.levels))
+            if list(self.levels) != sorted(set(self.levels)) or self.levels[-1] != self.maximum:
+                raise InputError(
+                    f"levels {list(self.levels)}: expected ascending numbers, each once, the last of them the maximum, "
+                    f"{self.maximum}"
+                )
+            object.__setattr__(self, "minimum", self.levels[0])
+        whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (self.minimum, self.maximum, *self.levels))
+        if not whole or not 1 <= self.minimum <= self.maximum:
+            raise InputError(
+                f"a resource from {self.minimum!r} to {self.maximum!r} {self.unit}: expected whole numbers, "
+                "1 <= minimum <= maximum"
+            )
+
+    @classmethod
+    def at(cls, unit: str, levels: Iterable[int], cost_from_start: bool = False) -> Resource:
+        """A resource that has these levels only, in any order."""
+        ordered = tuple(sorted(set(levels)))
+        return cls(unit, ordered[-1], ordered[0], ordered, cost_from_start=cost_from_start)
+
+    def resolve(self, fidelity: int) -> int:
+        """The fidelity that a proposal's number stands for; InputError for one that there is not."""
+        if fidelity == 0:
+            return self.maximum
+        if isinstance(fidelity, bool) or not isinstance(fidelity, int) or not self._has(fidelity):
+            raise InputError(f"fidelity {fidelity!r}: expected {self}, or 0 for all")
+        return fidelity
+
+    def _has(self, fidelity: int) -> bool:
+        if self.levels:
+            return fidelity in self.levels
+        return self.minimum <= fidelity and (self.open_ended or fidelity <= self.maximum)
+
+    def used(self, fidelity: int, base: int | None = None) -> int:
+        """The units that one evaluation uses; `base` is the fidelity of the trial that it goes on from, if any.
+
+        Both are resolved fidelities.
+        """
+        return max(0, fidelity - base) if self.resumable and base is not None else fidelity
+
+    def __str__(self) -> str:
+        if self.levels:
+            return f"{' or '.join(map(str, self.levels))} {self.unit}"
+        if self.open_ended:
+            return f"at least {self.minimum} {self.unit}"
+        return f"{self.minimum} to {self.maximum} {self.unit}"
+
+
+def resolve_fidelity(resource: Resource | None, fidelity: int) -> int:
+    """`Resource.resolve`; without a resource the only fidelity is 0."""
+    if resource is not None:
+        return resource.resolve(fidelity)
+    if fidelity != 0:
+        raise InputError(f"fidelity {fidelity!r}: nothing here is evaluated in part; expected 0")
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What an evaluator answers.
 
     `scores` may be used for selection; `report` (test metrics) is for people and never reaches a strategy, nor do
     `details`: small JSON-able facts about how the evaluation went, the same whenever it is repeated. A failed
-    evaluation has an `error` and no scores. `cost_s` is in seconds.
+    evaluation has an `error` and no scores. `cost_s` is in seconds: what the evaluation took, or, where the answer is
+    looked up, what the training behind it took when it was measured (0 if nobody has recorded that).
     """
 
     scores: Mapping[str, float] = field(default_factory=dict)

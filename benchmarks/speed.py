@@ -21,10 +21,10 @@ from pathlib import Path
 from statistics import median
 
 from archloom import store
+from archloom.budgets import Limits
 from archloom.data import catalog
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, run_folder, run_in_memory
-from archloom.search import Limits
 
 _OPEN = """
 import sys, time

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from archloom import groups, runs, store
+from archloom.budgets import Limits
 from archloom.data.tables import load_table, save_table
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
-from archloom.search import Limits
 from archloom.states import Keeping
 
 Listing = Any

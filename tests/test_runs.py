@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from archloom import files, runs, search, store
+from archloom.budgets import Limits
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
-from archloom.search import Limits
 from archloom.states import Keeping
 from archloom.store import Line, TornTailWarning, read_lines
 from archloom.testing import PlantedEvaluator
@@ -188,7 +188,7 @@ from pathlib import Path
 from archloom import runs, search, seeds, store
 from archloom.registry import load_strategy
 from archloom.problems import ProblemSpec
-from archloom.search import Limits
+from archloom.budgets import Limits
 
 strategy, table, home, kills, width = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 store.COMMIT_EVERY_S = 0.0  # every trial is a commit of its own

@@ -11,16 +11,17 @@ import msgspec
 import pytest
 
 from archloom import seeds
+from archloom.budgets import Ending, Limits
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.executors.base import Done, Job
 from archloom.executors.serial import SerialExecutor
 from archloom.registry import load_strategy
-from archloom.search import Ending, Limits, MemoryJournal, ResumeError, Search
+from archloom.search import MemoryJournal, ResumeError, Search
 from archloom.spaces.base import Categorical
 from archloom.store import Line, decode_state, encode_state
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, PoisonedReport
-from archloom.types import Arch, Inherit, Proposal, Result, Trial
+from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial
 
 
 class Scripted:
@@ -97,12 +98,17 @@ def search(
     space: Any = None,
     seed: int = 0,
     progress: Callable[[Sequence[Line]], None] | None = None,
+    resource: Resource | None = None,
+    **limits: Any,
 ) -> tuple[Ending, list[Line]]:
     journal = MemoryJournal() if journal is None else journal
     executor = executor or SerialExecutor(PlantedEvaluator())
-    limits = Limits(queries, width, max_repeats)
-    ending = Search(space or PlantedSpace(), strategy, executor, journal, limits, seed, progress).run()
-    return ending, journal.lines
+    bounds = Limits(queries, width, max_repeats, **limits)
+    run = Search(
+        space or PlantedSpace(), strategy, executor, journal, bounds, seed, progress, resource=resource,
+        criteria=PLANTED_CRITERIA,
+    )  # fmt: skip
+    return run.run(), journal.lines
 
 
 def make(name: str, seed: int = 0) -> Any:
@@ -153,9 +159,21 @@ def test_a_repeat_of_a_failure_fails_for_the_same_reason() -> None:
 def test_another_fidelity_or_inherited_weights_are_another_query() -> None:
     low, high = Proposal(cell(1), fidelity=1), Proposal(cell(1), fidelity=3)
     going_on = Proposal(cell(1), inherit=Inherit(0))
-    _, lines = search(Scripted([1], low, high, low, going_on, going_on, [1]))
-    assert [line.query for line in lines] == [1, 2, 3, None, 4, 5, None]
-    assert [line.same for line in lines] == [None, None, None, 1, None, None, 0]
+    mixed = Proposal(cell(1), inherit=Inherit(0, {1: None}))
+    script = Scripted([1], low, high, low, going_on, mixed, mixed, [1])
+    _, lines = search(script, resource=Resource("epochs", 9))
+    assert [line.query for line in lines] == [1, 2, 3, None, None, 4, 5, None]
+    assert [line.same for line in lines] == [None, None, None, 1, 0, None, None, 0], "a promotion is no other training"
+
+
+def test_no_fidelity_is_ignored() -> None:
+    levels = Resource.at("epochs", [12, 200])
+    _, lines = search(Scripted(Proposal(cell(1), 200), Proposal(cell(1)), Proposal(cell(1), 12)), resource=levels)
+    assert [line.query for line in lines] == [1, None, 2], "0 stands for all there is"
+    with pytest.raises(InputError, match="fidelity 7: expected 12 or 200 epochs, or 0 for all"):
+        search(Scripted(Proposal(cell(1), 7)), resource=levels)
+    with pytest.raises(InputError, match="fidelity 7: nothing here is evaluated in part; expected 0"):
+        search(Scripted(Proposal(cell(1), 7)))
 
 
 def test_isomorphic_architectures_are_one_query() -> None:
@@ -189,8 +207,9 @@ def test_a_population_trains_on_where_the_space_has_fewer_architectures_than_it_
     strategy = load_strategy("pbt_nas")
     options = strategy.Options(population=4, epochs=3, step=1)
     ending, lines = search(
-        strategy(space, PLANTED_CRITERIA, seeds.stream(0, "strategy"), options), queries=12, space=space, width=4
-    )
+        strategy(space, PLANTED_CRITERIA, seeds.stream(0, "strategy"), options), queries=12, space=space, width=4,
+        resource=Resource("epochs", 3),
+    )  # fmt: skip
     assert ending is Ending.BUDGET and [line.query for line in lines] == list(range(1, 13))
 
 

@@ -480,10 +480,6 @@ class OddGoals(Answers):
     goals: Mapping[str, Goal] = {"worth": "up"}  # type: ignore[dict-item]
 
 
-class VagueState(Answers):
-    shared_state = None  # type: ignore[assignment]
-
-
 class MissesAScore(Answers):
     goals: Mapping[str, Goal] = {"worth": "max", "size": "min"}
 
@@ -536,7 +532,6 @@ class Noisy(Answers):
     [
         (NoGoals, "goals is empty"),
         (OddGoals, "expected max or min"),
-        (VagueState, "shared_state is not a bool"),
         (MissesAScore, "a result without error is not usable: the evaluator gave no score named size"),
         (NotANumber, "a result without error is not usable: worth is nan"),
         (StrayScore, "test is in scores, but not in goals"),

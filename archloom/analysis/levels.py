@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from archloom.analysis.report import counted
 from archloom.analysis.stats import Floats
+from archloom.budgets import Ending
 from archloom.errors import InputError
 from archloom.runs import RunReport
-from archloom.search import Ending
 from archloom.store import Line
 
 _ROUNDING = 1e-9

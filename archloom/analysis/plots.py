@@ -193,7 +193,7 @@ def _bands(study: Study) -> dict[str, tuple[Floats, Band]]:
         curves = study.curves(label)
         if curves:
             end = max(curve[-1][0] for curve in curves)
-            grid = np.unique(np.linspace(1, end, min(end, _GRID_POINTS)).round())
+            grid = np.unique(np.linspace(1, end, int(min(end, _GRID_POINTS))).round())
             bands[label] = grid, curve_band(curves, grid, seeds.stream(0, "bootstrap"))
     return bands
 

@@ -70,18 +70,14 @@ def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
     repeats = report.trials - history.queries
     failed = f", {len(history.failed)} failed" if history.failed else ""
     wanted = report.request.limits.queries
-    share = f"{history.queries} of {wanted}" if history.queries < wanted else str(history.queries)
+    share = str(history.queries) if wanted is None or history.queries >= wanted else f"{history.queries} of {wanted}"
     plural = "" if wanted == 1 else "s"
     if in_chunks(report):
         asked = f"{share} chunk{plural} of training{failed}"
     else:
         asked = f"{share} unique architecture{plural}{failed}, {counted(repeats, 'repeat')} for free"
-    ending = f"ended early: {report.ending}" if _ended_early(report) else report.ending or "not finished"
+    ending = f"ended early: {report.ending}" if report.ended_early else report.ending or "not finished"
     return {"asked": f"{asked}; {ending}", "data": study.table_line}
-
-
-def _ended_early(report: RunReport) -> bool:
-    return report.ending is not None and report.history.queries < report.request.limits.queries
 
 
 def _hypervolume(study: Study, report: RunReport) -> str:
@@ -196,15 +192,16 @@ def early_endings(reports: Reports) -> list[str]:
     early: dict[tuple[str, str], list[RunReport]] = {}
     for label, runs in reports.items():
         for report in runs:
-            if _ended_early(report):
+            if report.ended_early:
                 early.setdefault((label, report.ending or ""), []).append(report)
     lines = []
     for (label, ending), runs in early.items():
         asked = sorted(report.history.queries for report in runs)
         extent = str(asked[0]) if asked[0] == asked[-1] else f"{asked[0]} to {asked[-1]}"
-        wanted = max(report.request.limits.queries for report in runs)
+        limits = [report.request.limits.queries for report in runs]
+        wanted = f" of {max(known)}" if (known := [limit for limit in limits if limit is not None]) else ""
         which = label if len(reports[label]) == 1 else f"{len(runs)} of {len(reports[label])} runs of {label}"
-        lines.append(f"{which} ended early, after {extent} of {wanted} queries: {ending}")
+        lines.append(f"{which} ended early, after {extent}{wanted} queries: {ending}")
     return lines
 
 

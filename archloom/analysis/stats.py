@@ -156,7 +156,7 @@ class Band(NamedTuple):
     high: Floats
 
 
-def sample_curve(curve: Sequence[tuple[int, float]], queries: ArrayLike) -> Floats:
+def sample_curve(curve: Sequence[tuple[float, float]], queries: ArrayLike) -> Floats:
     """A step function's values: the last point at or before each query; NaN before the first. (q,)"""
     if not curve:
         raise InputError("a curve without points: leave out runs that found nothing")
@@ -167,7 +167,7 @@ def sample_curve(curve: Sequence[tuple[int, float]], queries: ArrayLike) -> Floa
 
 
 def curve_band(
-    curves: Sequence[Sequence[tuple[int, float]]],
+    curves: Sequence[Sequence[tuple[float, float]]],
     queries: ArrayLike,
     rng: np.random.Generator,
     confidence: float = CONFIDENCE,

@@ -14,6 +14,7 @@ from archloom.constraints import Criteria, Objective
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.evaluators.fitted import SUFFIX
+from archloom.history import Axis
 from archloom.runs import RunReport
 
 Reports = Mapping[str, Sequence[RunReport]]
@@ -104,9 +105,9 @@ class Study:
         """The best value of each of a strategy's runs; runs that found nothing are left out."""
         return [report.value for report in self.reports[label] if report.value is not None]
 
-    def curves(self, label: str) -> list[list[tuple[int, float]]]:
+    def curves(self, label: str, axis: Axis = "queries") -> list[list[tuple[float, float]]]:
         """The curve of each of a strategy's runs; runs that found nothing are left out."""
-        return [curve for report in self.reports[label] if (curve := report.history.curve())]
+        return [curve for report in self.reports[label] if (curve := report.history.curve(axis))]
 
     def need_best(self) -> None:
         """InputError where no run found anything."""

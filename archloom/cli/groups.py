@@ -53,7 +53,8 @@ def run_members(
 
     with stdout_aside():
         scenario = group.check(changed, kept)
-    total = sum(request.limits.queries for request in group.members.values())
+    limits = [request.limits.queries for request in group.members.values()]
+    total = None if None in limits else sum(limit for limit in limits if limit is not None)
     label = " ".join(dict.fromkeys(label_of(name, request) for name, request in group.members.items()))
     with ProgressView(label, total, scenario.criteria, quiet) as view:
         for path in group.paths:

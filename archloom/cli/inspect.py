@@ -31,6 +31,7 @@ def status(run: Path) -> int:
     for path, request in _members(run).items():
         held, lines = store.holder(path), store.read_lines(path)
         asked, recipes = sum(line.query is not None for line in lines), mixed(lines)
+        wanted = request.limits.queries
         if not (path / "run.json").exists():
             state = "not started"
         else:
@@ -38,9 +39,10 @@ def status(run: Path) -> int:
             data += [_data_line(request, manifest), *(f"note: {text}" for text in manifest.get("remarks", []))]
             ending = _ending(path)
             state = f"working ({held})" if held else (ending or "stopped: archloom resume goes on")
-            if not held and not ending and asked >= request.limits.queries:
+            if not held and not ending and wanted is not None and asked >= wanted:
                 state = "all queries asked, no summary yet: archloom resume writes it"
-        click.echo(f"{path}  {request.strategy} seed {request.seed}  {asked}/{request.limits.queries} queries  {state}")
+        share = str(asked) if wanted is None else f"{asked}/{wanted}"
+        click.echo(f"{path}  {request.strategy} seed {request.seed}  {share} queries  {state}")
         if recipes is not None:
             click.echo(f"  {recipes}")
     for line in dict.fromkeys(data):

@@ -54,7 +54,9 @@ def note_cut(request: Request) -> None:
     from archloom.runs import plan_of
 
     plan, queries = plan_of(request.strategy, request.options), request.limits.queries
-    if plan.epochs is not None and plan.trials is not None and queries < plan.trials and queries % plan.width:
+    if plan.epochs is None or plan.trials is None or queries is None:
+        return
+    if queries < plan.trials and queries % plan.width:
         note(
             f"--queries {queries} ends {request.strategy} inside a chunk of its {plan.width} members: "
             f"give a multiple of {plan.width}; {plan.trials} train them all to the end"

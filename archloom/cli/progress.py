@@ -22,9 +22,12 @@ LINE_EVERY_S = 10.0
 
 
 class _View:
-    """Counts towards a total: in a bar on a terminal, else in a line now and then. Use as a context manager."""
+    """Counts towards a total, if there is one: in a bar on a terminal, else in a line now and then.
 
-    def __init__(self, label: str, total: int, unit: str, quiet: bool) -> None:
+    Use as a context manager.
+    """
+
+    def __init__(self, label: str, total: int | None, unit: str, quiet: bool) -> None:
         self._total, self._unit, self._quiet = total, unit, quiet
         self._done = 0
         self._said_at = time.monotonic()
@@ -51,14 +54,15 @@ class _View:
             self._bar.update(self._task, completed=self._done, best=state or what)
         elif not self._quiet and time.monotonic() - self._said_at > LINE_EVERY_S:
             self._said_at = time.monotonic()
-            count = f"{what}: {self._done:,} of {self._total:,} {self._unit}"
+            share = f"{self._done:,}" if self._total is None else f"{self._done:,} of {self._total:,}"
+            count = f"{what}: {share} {self._unit}"
             click.echo(f"{count}, {state}" if state else count, err=True)
 
 
 class ProgressView(_View):
     """Counts queries over all runs and shows the best value so far."""
 
-    def __init__(self, label: str, total: int, criteria: Criteria, quiet: bool = False) -> None:
+    def __init__(self, label: str, total: int | None, criteria: Criteria, quiet: bool = False) -> None:
         super().__init__(label, total, "queries", quiet)
         self._label = label
         self._criteria = criteria

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,7 +16,7 @@ from archloom import seeds
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
 from archloom.states import Shelf, sources
-from archloom.types import Goal, Proposal, Result, Weights
+from archloom.types import Goal, Proposal, Resource, Result, Weights, resolve_fidelity
 
 
 @runtime_checkable
@@ -26,8 +27,8 @@ class Evaluator(Protocol):
     def goals(self) -> Mapping[str, Goal]: ...
 
     @property
-    def shared_state(self) -> bool:
-        """True where one evaluation changes the next (a supernet): such an evaluator stays in one worker."""
+    def resource(self) -> Resource | None:
+        """What a fidelity counts, and which there are; None if everything is evaluated in full."""
         ...
 
     def evaluate(
@@ -35,7 +36,9 @@ class Evaluator(Protocol):
     ) -> tuple[Result, Weights | None]:
         """Evaluate one proposal; return the result and the state that training ended in, if anything trains.
 
-        `weights` are the states that the proposal inherits from, by trial.
+        `weights` are the states that the proposal inherits from, by trial. InputError for a fidelity that there is not.
+        An evaluation depends on the proposal, the weights and the generator alone, not on others before it: what goes
+            on from one evaluation to the next is a state that the next proposal inherits.
         """
         ...
 
@@ -54,7 +57,7 @@ def evaluate(evaluator: Evaluator, proposal: Proposal, seed: int, trial_id: int,
         inherited = {trial: states.load(trial) for trial in sources(proposal.inherit)} if states else None
         result, state = evaluator.evaluate(proposal, inherited, seeds.stream(seed, "evaluate", trial_id))
         result = checked(result, evaluator.goals)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises is the trial's failure, not the run's
+    except (Exception, SystemExit, StopTraining) as error:  # noqa: BLE001 - the trial's failure, whatever it is
         return Result.failed(f"{type(error).__name__}: {error}", time.perf_counter() - started)
     if states is not None and state is not None and result.ok:
         try:
@@ -94,60 +97,139 @@ def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
+STEPS = "steps"
+"""Among the details of a result: how many units of the resource it used, if that is not what its fidelity says."""
+
+
 def shortest(value: np.floating) -> float:
     """The number with the fewest digits that a float32 stands for: 91.6 rather than 91.59999847412109."""
     return float(str(np.float32(value)))
 
 
+class StopTraining(BaseException):
+    """What `report` raises in a user's function when it has trained for as long as was asked.
+
+    No `Exception`, so that a training loop that goes on after errors does not go on after this.
+    """
+
+
 class FunctionEvaluator:
     """Evaluates with a plain function of the user's.
 
-    `function(arch)` or `function(arch, rng)` gets what the space makes of an architecture (`choices`: a dict of names
-    and values, where the space has it, else the `Arch`) and returns a number (the single goal) or a dict of metrics.
-    Metrics that are not among `goals` must be among `report`: they are kept for people and never used for selection.
-    """
+    Its first argument is what the space makes of an architecture (`choices`: a dict of names and values, where the
+    space has it, else the `Arch`). Of these it gets those that it has parameters for, by name; a second parameter
+    without a default is the generator, whatever its name:
 
-    shared_state = False
+    - `rng`: the trial's own numpy generator.
+    - `report`: a function `report(step, value)` to call along a training, with steps in the units of `resource` and a
+      number (the single goal) or a dict of metrics. When the fidelity that was asked for is reached, it ends the
+      function (with `StopTraining`), and what was reported last is the answer. In a full evaluation the function goes
+      on to its own end; if it returns None, what was reported last is the answer, too.
+    - `fidelity`: the number of units that was asked for, for functions that see to it themselves.
+
+    It returns a number or a dict of metrics. Metrics that are not among `goals` must be among `report`: they are kept
+    for people and never used for selection. A promotion starts the function over.
+    """
 
     def __init__(
         self,
         space: SearchSpace,
-        function: Callable[..., float | Mapping[str, float]],
+        function: Callable[..., float | Mapping[str, float] | None],
         goals: Mapping[str, Goal],
         report: Sequence[str] = (),
+        resource: Resource | None = None,
     ) -> None:
         if not goals or not set(goals.values()) <= {"max", "min"}:
             raise InputError(f"goals {dict(goals)}: expected a metric with 'max' or 'min', e.g. {{'accuracy': 'max'}}")
         self.goals = dict(goals)
         self.report = tuple(report)
+        self.resource = None if resource is None else replace(resource, resumable=False)
         self._function = function
         self._view: Callable[[Any], Any] = getattr(space, "choices", lambda arch: arch)
-        self._takes_rng = _takes_rng(function)
+        self._passed = _passed(function)
+        if resource is not None and not {"report", "fidelity"} & {name for name, _ in self._passed}:
+            raise InputError(
+                f"resource {resource}: expected a function with a parameter report, evaluate(choices, rng, report), "
+                "which it calls as report(step, value), or with a parameter fidelity"
+            )
 
     def evaluate(
         self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
     ) -> tuple[Result, Weights | None]:
         started = time.perf_counter()
+        fidelity = resolve_fidelity(self.resource, proposal.fidelity)
+        full = self.resource is None or fidelity >= self.resource.maximum
+        reports = _Reports(self._named, None if full else fidelity)
+        offered = {"rng": rng, "report": reports, "fidelity": fidelity}
         seen = self._view(proposal.arch)
-        answer = self._function(seen, rng) if self._takes_rng else self._function(seen)
-        metrics = self._named(answer)
+        try:
+            # By position where the user's name for it may be another.
+            placed = [offered[name] for name, by_position in self._passed if by_position]
+            named = {name: offered[name] for name, by_position in self._passed if not by_position}
+            answer = self._function(seen, *placed, **named)
+            metrics = reports.last() if answer is None and reports.step else self._named(answer)
+        except StopTraining:
+            metrics = reports.last()
         stray = [name for name in metrics if name not in self.goals and name not in self.report]
         if stray:
             raise InputError(f"metric {stray[0]!r} is neither in goals nor in report")
         scores = {name: float(metrics[name]) for name in self.goals if name in metrics}
         report = {name: float(metrics[name]) for name in self.report if name in metrics}
-        return Result(scores, report, cost_s=time.perf_counter() - started), None
+        differs = self.resource is not None and reports.step not in (0, fidelity)
+        details = {STEPS: reports.step} if differs else {}
+        return Result(scores, report, cost_s=time.perf_counter() - started, details=details), None
 
-    def _named(self, answer: float | Mapping[str, float]) -> Mapping[str, float]:
+    def _named(self, answer: float | Mapping[str, float] | None) -> Mapping[str, float]:
         if isinstance(answer, Mapping):
             return answer
+        if answer is None:
+            raise InputError("the function returned None: return a number, or a dict of metrics")
         if len(self.goals) != 1:
             raise InputError(f"the function returned one number for the goals {', '.join(self.goals)}: return a dict")
         return {next(iter(self.goals)): answer}
 
 
-def _takes_rng(function: Callable[..., Any]) -> bool:
-    """Whether a function's second parameter is for the generator: it must be given, or is called `rng`."""
+class _Reports:
+    """`report(step, value)`: takes what a function reports, and ends it once it has trained for `enough` steps."""
+
+    def __init__(self, named: Callable[[Any], Mapping[str, float]], enough: int | None) -> None:
+        self._named = named
+        self._enough = enough
+        self.step = 0
+        self._metrics: Mapping[str, float] | None = None
+
+    def __call__(self, step: int, value: float | Mapping[str, float]) -> None:
+        if isinstance(step, bool) or int(step) != step or step <= self.step:
+            after = f" after step {self.step}" if self.step else ""
+            raise InputError(f"report({step!r}, ...){after}: expected whole numbers that rise, from 1 on")
+        self.step = int(step)
+        if self._enough is None or self.step <= self._enough or self._metrics is None:
+            self._metrics = dict(self._named(value))
+        if self._enough is not None and self.step >= self._enough:
+            raise StopTraining
+
+    def last(self) -> Mapping[str, float]:
+        """The metrics that were reported last, within the steps that were asked for."""
+        return self._metrics or {}
+
+
+def _passed(function: Callable[..., Any]) -> tuple[tuple[str, bool], ...]:
+    """What a function takes beside the architecture: (what it is given, whether by position)."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    taken = [p for p in inspect.signature(function).parameters.values() if p.kind in positional]
-    return len(taken) > 1 and (taken[1].default is inspect.Parameter.empty or taken[1].name == "rng")
+    parameters = list(inspect.signature(function).parameters.values())
+    placed = [p for p in parameters if p.kind in positional][1:]
+    taken: list[tuple[str, bool]] = []
+    for number, parameter in enumerate(placed):
+        if parameter.name in _OFFERED:
+            taken.append((parameter.name, True))
+        elif number == 0 and parameter.default is inspect.Parameter.empty:
+            taken.append(("rng", True))
+        else:
+            break  # with a default of its own; what follows can be given by name only
+    by_position = len(taken)
+    later = [p for p in placed[by_position:] if p.kind is not inspect.Parameter.POSITIONAL_ONLY]
+    named = [*later, *(p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)]
+    return (*taken, *((p.name, False) for p in named if p.name in _OFFERED))
+
+
+_OFFERED = ("rng", "report", "fidelity")

@@ -22,7 +22,7 @@ from archloom.evaluators.base import shortest
 from archloom.evaluators.ridge import MIN_ROWS, Design, Effects, Genes, Ridge
 from archloom.ranks import mean_ranks
 from archloom.spaces.base import Count, HasCounts, SearchSpace
-from archloom.types import Goal, Proposal, Result, Weights
+from archloom.types import Goal, Proposal, Result, Weights, resolve_fidelity
 
 SUFFIX = "_fitted"
 """What the name of a predicted metric ends in."""
@@ -178,7 +178,7 @@ class FittedEvaluator:
     `cost_s` is 0: nothing is trained. InputError for a metric that the model does not know, or cannot be fitted to.
     """
 
-    shared_state = False
+    resource = None
 
     def __init__(self, model: Model, space: SearchSpace, scores: Sequence[str], report: Sequence[str] = ()) -> None:
         for name in (*scores, *report):
@@ -192,6 +192,7 @@ class FittedEvaluator:
     def evaluate(
         self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
     ) -> tuple[Result, Weights | None]:
+        resolve_fidelity(self.resource, proposal.fidelity)
         genes = np.array([self._space.canonical(proposal.arch).genes], dtype=np.int64)
         values = {name: shortest(column[0]) for name, column in self._model.predict(self._wanted, genes).items()}
         return Result({name: values[name] for name in self.goals}, {name: values[name] for name in self._report}), None

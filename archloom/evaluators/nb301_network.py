@@ -67,6 +67,7 @@ class Nb301Network:
     """
 
     goals: Mapping[str, Goal] = {"valid_surrogate": "max", "runtime_s_surrogate": "min"}
+    seconds: str | None = "runtime_s_surrogate"
     first_epoch, last_epoch = 1, LAST_EPOCH
     source = (
         "predictions, not measurements: the network that the YAHPO Gym authors fitted to the NAS-Bench-301 trainings "

@@ -16,7 +16,7 @@ from archloom.evaluators.nb301_network import LAST_EPOCH, Nb301Network, check_ep
 from archloom.evaluators.xgb_ensemble import XgbEnsemble
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.darts.counts import NB301_COUNTING, flops, parameters
-from archloom.types import Arch, Goal, Proposal, Result, Weights
+from archloom.types import Arch, Goal, Proposal, Resource, Result, Weights
 
 Genotypes = NDArray[np.integer[Any]]
 """(n, 2, 8, 2): the cells normal and reduce with 8 pairs (source, operation) each, two consecutive pairs a node."""
@@ -32,6 +32,8 @@ class Surrogate(Protocol):
     """What it is and where it comes from, in words."""
     goals: Mapping[str, Goal]
     """The metrics that it predicts."""
+    seconds: str | None
+    """Which of them is the training time in seconds, if any."""
     first_epoch: int
     last_epoch: int
     """Between which it can predict."""
@@ -89,11 +91,9 @@ class Options:
 class SurrogateEvaluator:
     """Predicts metrics of DARTS architectures: `scores` for selection, `report` for people.
 
-    A proposal's fidelity is the epoch after which to predict; 0 means `epoch`. `cost_s` is 0: nothing is trained.
-    InputError for a metric or an epoch that the model does not know.
+    A proposal's fidelity is the epoch after which to predict; 0 means `epoch`. `cost_s` is the predicted training time,
+    0 if the model predicts none. InputError for a metric or an epoch that the model does not know.
     """
-
-    shared_state = False
 
     def __init__(
         self,
@@ -109,20 +109,22 @@ class SurrogateEvaluator:
             if name not in known:
                 raise unknown("metric", name, known)
         self._model = model
-        self._epoch = epoch
         self._space = space
         self._report = tuple(report)
         self.goals: dict[str, Goal] = {name: known[name] for name in scores}
+        self.resource = Resource("epochs", epoch, model.first_epoch, cost_from_start=True)
 
     def evaluate(
         self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
     ) -> tuple[Result, Weights | None]:
+        epoch = self.resource.resolve(proposal.fidelity)
         genotype = _genotype(self._space.canonical(proposal.arch))
         wanted = {*self.goals, *self._report}
-        predicted = self._model.metrics(genotype, proposal.fidelity or self._epoch)
+        predicted = self._model.metrics(genotype, epoch)
         counted = {name: count(genotype) for name, count in COSTS.items() if name in wanted}
         values = {name: shortest(column[0]) for name, column in {**predicted, **counted}.items()}
-        return Result({name: values[name] for name in self.goals}, {name: values[name] for name in self._report}), None
+        scores, report = ({name: values[name] for name in names} for names in (self.goals, self._report))
+        return Result(scores, report, values.get(self._model.seconds or "", 0.0)), None
 
 
 def _genotype(arch: Arch) -> Genotypes:

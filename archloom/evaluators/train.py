@@ -13,7 +13,7 @@ from archloom.nets.state import TrainingState
 from archloom.nets.weights import mix, mutate_weights
 from archloom.spaces.base import HasModules, SearchSpace
 from archloom.tasks.base import Task, Training
-from archloom.types import MIXED, Goal, Inherit, Proposal, Result, Weights
+from archloom.types import MIXED, Goal, Inherit, Proposal, Resource, Result, Weights
 
 
 class TrainingEvaluator:
@@ -24,13 +24,12 @@ class TrainingEvaluator:
     evaluated after the epochs that are missing. What its recipe could not give it is told in the result's details.
     """
 
-    shared_state = False
-
     def __init__(self, task: Task, space: SearchSpace, scores: Sequence[str], report: Sequence[str] = ()) -> None:
         for name in scores:
             if name not in task.goals:
                 raise unknown("metric", name, task.goals)
         self.goals: dict[str, Goal] = {name: task.goals[name] for name in scores}
+        self.resource = Resource("epochs", task.epochs, open_ended=True)
         self._task = task
         self._space = space
         self._report = tuple(report)
@@ -39,6 +38,7 @@ class TrainingEvaluator:
         self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
     ) -> tuple[Result, Weights | None]:
         started = time.perf_counter()
+        reach = self.resource.resolve(proposal.fidelity)
         seed = int(rng.integers(1 << 62))
         training = self._task.begin(proposal.arch, seed)
         details: dict[str, Any] = {}
@@ -47,7 +47,6 @@ class TrainingEvaluator:
             training.resume(state)
             if proposal.inherit.donors or proposal.inherit.mutate:
                 training.reseed(seed)  # a child that went on with its parent's random numbers would be its twin
-        reach = proposal.fidelity or self._task.epochs
         if training.epochs > reach:
             raise InputError(f"fidelity {reach}: the state to go on from has had {training.epochs} epochs")
         training.train(reach - training.epochs)

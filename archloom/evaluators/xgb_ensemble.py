@@ -48,6 +48,7 @@ class XgbEnsemble:
     """
 
     goals: Mapping[str, Goal] = {"valid_surrogate": "max"}
+    seconds: str | None = None
     first_epoch = last_epoch = LAST_EPOCH
     source = "predictions, not measurements: an official XGBoost ensemble of NAS-Bench-301"
 

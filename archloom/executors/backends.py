@@ -73,5 +73,4 @@ class Processes:
     def executor(self, evaluations: Evaluations) -> Executor:
         if self.workers == 1 and not (self.isolate and evaluations.users_code):
             return SerialExecutor(evaluations.evaluator, evaluations.states)
-        shared = evaluations.evaluator.shared_state
-        return ProcessExecutor(evaluations.make, self.workers, shared, evaluations.states)
+        return ProcessExecutor(evaluations.make, self.workers, evaluations.states)

@@ -36,7 +36,7 @@ class ProcessExecutor:
     """Evaluates in up to `workers` processes. Each makes its own evaluator with `factory`, a picklable callable, and
     keeps states of trainings in `states`, a folder that all of them see.
 
-    An evaluator with shared state gets one worker, whatever `workers` says. A worker that dies is replaced and its
+    A worker that dies is replaced and its
     job tried again, three times in all; then the trial has failed with the reason.
     """
 
@@ -44,10 +44,9 @@ class ProcessExecutor:
         self,
         factory: Callable[[], Evaluator],
         workers: int,
-        shared_state: bool = False,
         states: StateFolder | None = None,
     ) -> None:
-        self._pool = WorkerPool(_Setup(factory, states), 1 if shared_state else workers)
+        self._pool = WorkerPool(_Setup(factory, states), workers)
         self._stopped: StoreError | None = None
 
     def submit(self, job: Job) -> None:

@@ -63,7 +63,7 @@ class RayCluster:
         return connected(self.address, self.workers, self.gpus)
 
     def executor(self, evaluations: Evaluations) -> Executor:
-        return RayExecutor(self, evaluations.make, evaluations.evaluator.shared_state, evaluations.states)
+        return RayExecutor(self, evaluations.make, evaluations.states)
 
 
 @dataclass
@@ -99,7 +99,7 @@ class RayExecutor:
     Actors that see the folder of `states` read and write them there. To the others states are sent through Ray's object
     store, from where they are if that is known, and are written into the folder before the result is given back.
 
-    An evaluator with shared state gets one actor. One that dies is replaced and its job tried again, three times in
+    An actor that dies is replaced and its job tried again, three times in
     all; then the trial has failed with the reason. The driver holds no more than one state in memory at a time.
     """
 
@@ -107,11 +107,10 @@ class RayExecutor:
         self,
         cluster: RayCluster,
         factory: Callable[[], Evaluator],
-        shared_state: bool = False,
         states: StateFolder | None = None,
     ) -> None:
         self._ray: Any = import_ray()
-        self._size = 1 if shared_state else cluster.workers
+        self._size = cluster.workers
         self._states = None if states is None else _absolute(states)
         self._queue: deque[_Task] = deque()
         self._actors: list[_Actor] = []

@@ -13,10 +13,15 @@ Tensors = dict[str, Tensor]
 
 @dataclass
 class Average:
-    """A copy that follows a network: a running average of its weights, a target network. Names are the network's."""
+    """A copy that follows a network: a running average of its weights, a target network. Names are the network's.
+
+    `target`: it is learnt from, as a target network is, so that it is mutated as networks are; a running average is
+    not.
+    """
 
     of: str
     tensors: Tensors
+    target: bool = False
 
 
 @dataclass

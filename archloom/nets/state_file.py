@@ -40,6 +40,7 @@ _CODES = {
 class _AverageLayout(msgspec.Struct):
     of: str
     tensors: list[str]
+    target: bool = False
 
 
 class _OptimiserLayout(msgspec.Struct):
@@ -151,7 +152,10 @@ def _layout(state: TrainingState) -> _Layout:
     return _Layout(
         FORMAT,
         {name: list(tensors) for name, tensors in state.networks.items()},
-        {name: _AverageLayout(average.of, list(average.tensors)) for name, average in state.averages.items()},
+        {
+            name: _AverageLayout(average.of, list(average.tensors), average.target)
+            for name, average in state.averages.items()
+        },
         {
             name: _OptimiserLayout(
                 _plain(optimiser.groups, f"the groups of optimiser {name!r}"),
@@ -225,7 +229,7 @@ def _filled(layout: _Layout, tensors: Tensors) -> TrainingState:
 
     state = TrainingState(
         {name: take(names, "networks", name) for name, names in layout.networks.items()},
-        {name: Average(it.of, take(it.tensors, "averages", name)) for name, it in layout.averages.items()},
+        {name: Average(it.of, take(it.tensors, "averages", name), it.target) for name, it in layout.averages.items()},
         {
             name: Optimiser(
                 it.groups,

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archloom.errors import InputError, unknown
+from archloom.errors import InputError
 from archloom.nets.state import Average, Optimiser, Tensors, TrainingState
 from archloom.types import REST
 
@@ -115,7 +115,7 @@ def mix(
             label = f"{network}.{name}"
             networks[network][name], of_networks[label] = recipe.weight(label, network, name, new)
     for copy, average in fresh.averages.items():
-        averages[copy] = Average(average.of, {})
+        averages[copy] = Average(average.of, {}, average.target)
         for name, new in average.tensors.items():
             label = f"{average.of}.{name}"
             averages[copy].tensors[name], of_averages[f"{copy}.{name}"] = recipe.averaged(label, copy, name, new)
@@ -285,22 +285,21 @@ def _with(
     return TrainingState(networks, averages, optimisers, dict(state.arrays), deepcopy(state.rest))
 
 
-def mutate_weights(state: TrainingState, rng: np.random.Generator, copies: Sequence[str] = ()) -> TrainingState:
+def mutate_weights(state: TrainingState, rng: np.random.Generator) -> TrainingState:
     """SEARL's weight mutation as PBT-NAS's baseline does it: some rows' worth of weights of some matrices are changed.
 
-    Candidates are the tensors of floats with at least two dimensions and no "norm" in the name, in all networks and in
-    those averages that `copies` names (target networks; a running average is left as it is). From one to all of them
-    are drawn. In each, with r rows (its first dimension) and k uniform on 0 ... ceil(r / 10) - 1, each weight w changes
-    with probability k / r: in 5 % of cases by N(0, |10 w|), in 5 % to N(0, 1), else by N(0, |w / 10|) (standard
-    deviations); it is then cut to 10^6 in magnitude. After SEARL (Franke et al. 2021), which mutates 2-D tensors of the
-    actor alone, and exactly as many weights as it draws. InputError where there is no candidate.
+    Candidates are the tensors of floats with at least two dimensions and no "norm" in the name, in all networks and
+    in all target networks (`Average.target`; a running average is left as it is). From one to all of them are drawn.
+    In each, with r rows (its first dimension) and k uniform on 0 ... ceil(r / 10) - 1, each weight w changes with
+    probability k / r: in 5 % of cases by N(0, |10 w|), in 5 % to N(0, 1), else by N(0, |w / 10|) (standard
+    deviations); it is then cut to 10^6 in magnitude. After SEARL (Franke et al. 2021), which mutates 2-D tensors of
+    the actor alone, and exactly as many weights as it draws. InputError where there is no candidate.
     """
     networks = {name: dict(tensors) for name, tensors in state.networks.items()}
-    averages = {name: Average(average.of, dict(average.tensors)) for name, average in state.averages.items()}
-    for copy in copies:
-        if copy not in averages:
-            raise unknown("averaged copy", copy, averages)
-    places = [*networks.values(), *(averages[copy].tensors for copy in copies)]
+    averages = {
+        name: Average(average.of, dict(average.tensors), average.target) for name, average in state.averages.items()
+    }
+    places = [*networks.values(), *(average.tensors for average in averages.values() if average.target)]
     candidates = [
         (tensors, name)
         for tensors in places
@@ -357,8 +356,8 @@ def average(states: Sequence[TrainingState], parts: Sequence[str] | None = None)
         name: _blended(name, [state.networks.get(name, {}) for state in states], blend) for name in first.networks
     }
     averages = {
-        name: Average(of, _blended(of, [_copy(state, name) for state in states], blend))
-        for name, of in ((name, average.of) for name, average in first.averages.items())
+        name: Average(copied.of, _blended(copied.of, [_copy(state, name) for state in states], blend), copied.target)
+        for name, copied in first.averages.items()
     }
     return _with(first, networks, averages)
 

@@ -63,7 +63,11 @@ class SearchSpace(Protocol):
 
 
 class TabularSpace(SearchSpace, Protocol):
-    """A space that gives a table's genes a meaning; made by its class method `for_table`."""
+    """A space that gives a table's genes a meaning; made by its class method `for_table`.
+
+    A space whose published tables have epochs in the names of metrics ("valid_108") may say so with a class attribute
+    `epochs_in_names`, a pattern whose first group finds the number; a table that says it of itself needs no such thing.
+    """
 
     def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, g) of a table are their own canonical architecture."""
@@ -381,3 +385,7 @@ class AbsentSpace:
         raise InputError(f"space {self.name!r}: the table or file of this run is not at hand; put it back where it was")
 
     sample = mutate = violations = canonical = key = format = parse = missing
+
+    def evaluate(self, arch: Arch, report: Any) -> Any:
+        """Stands for the function that evaluates its architectures."""
+        self.missing()

@@ -118,6 +118,7 @@ class Nb201(Categorical):
     """
 
     name = "nb201"
+    epochs_in_names = re.compile(r"_(12|200)$")
 
     def __init__(self, options: Mapping[str, Sequence[object]] | None = None, canonical: bool = False) -> None:
         given = options or dict.fromkeys(GENES, OPERATIONS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -41,23 +43,41 @@ class Strategy(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """How many trials a strategy makes in all (None: as many as it is asked for), and how many it asks side by side.
+    """What a run of a strategy comes to, and what it needs of the loop.
 
-    `epochs`: over how many a network is trained in all its trials (None: as long as the task says, in one trial).
+    Attributes:
+        trials: how many trials it makes in all; None: as many as it is asked for.
+        width: how many proposals it asks side by side.
+        epochs: over how many a network is trained in all its trials; None: as long as the task says, in one trial.
+        inherits: proposals may inherit states of earlier trials. Where something trains, states are then kept: those of
+            the trials that `needed()` names, or all of them if the strategy has no such method.
+        unique: every trial is its own, also of an architecture that was asked before: none is a repeat, and the space
+            is never used up.
+        needs_training: it makes sense only where something trains.
     """
 
     trials: int | None = None
     width: int = 1
     epochs: int | None = None
+    inherits: bool = False
+    unique: bool = False
+    needs_training: bool = False
 
 
-@runtime_checkable
-class Inheriting(Protocol):
-    """A strategy whose proposals inherit states of trainings."""
+def plan_of(strategy: Strategy) -> Plan:
+    """What a strategy says of its run: its class's `plan` of its options, if it has one."""
+    plan = getattr(type(strategy), "plan", None)
+    found: Plan = Plan() if plan is None else plan(getattr(strategy, "options", None))
+    return found
 
-    def needed(self) -> set[int]:
-        """The trials whose states must stay: a later proposal may inherit them, or a soup be made of them."""
-        ...
+
+def kept_states(strategy: Strategy, told: Iterable[int]) -> set[int]:
+    """The trials whose states must stay: a later proposal may inherit them.
+
+    A strategy may narrow them down with a method `needed() -> set[int]`; without it all that were `told` stay.
+    """
+    needed = getattr(strategy, "needed", None)
+    return set(told) if needed is None else set(needed())
 
 
 @dataclass(frozen=True)
@@ -69,12 +89,16 @@ class BaseStrategy(ABC):
     """Bookkeeping for strategies that propose one architecture after another.
 
     A subclass says which capabilities its space must have (`needs`), which options it takes (`Options`, a frozen
-    dataclass), and writes four methods: `propose` returns one proposal or None; `learn` takes one trial; `dump` and
-    `restore` carry its own state. The random generator belongs to this class and is part of the state.
+    dataclass), which metrics it learns from beside those of the criteria (`metrics`), and writes four methods:
+    `propose` returns one proposal or None; `learn` takes one trial; `dump` and `restore` carry its own state. The
+    random generator belongs to this class and is part of the state.
+
+    Each trial is told once, and only trials that were asked are told: `tell` raises InputError for any other.
     """
 
     Options: ClassVar[type[Any]] = NoOptions
     needs: ClassVar[tuple[type[Any], ...]] = ()
+    metrics: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: Any | None = None
@@ -89,6 +113,7 @@ class BaseStrategy(ABC):
         self.criteria = criteria
         self.rng = rng
         self.options = self.Options() if options is None else options
+        self._in_flight: Counter[bytes] = Counter()
 
     @classmethod
     def plan(cls, options: Any) -> Plan:
@@ -101,18 +126,31 @@ class BaseStrategy(ABC):
         proposals: list[Proposal] = []
         while len(proposals) < n and (proposal := self.propose()) is not None:
             proposals.append(proposal)
+        self._in_flight.update(map(msgspec.json.encode, proposals))
         return proposals
 
     def tell(self, trials: Sequence[Trial]) -> None:
+        """Learn from trials that were asked for, each once; InputError, and nothing learnt, if one was not."""
+        told = Counter(msgspec.json.encode(trial.proposal) for trial in trials)
+        for trial in trials:
+            if told[encoded := msgspec.json.encode(trial.proposal)] > self._in_flight[encoded]:
+                raise InputError(
+                    f"trial {trial.id} of {self.space.format(trial.proposal.arch)} was told, and is not waited for: "
+                    "tell each proposal that was asked for once, with what was asked"
+                )
+        self._in_flight = self._in_flight - told
         for trial in sorted(trials, key=lambda t: t.id):
             self.learn(trial)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rng": self.rng.bit_generator.state, "own": self.dump()}
+        in_flight = [json.loads(encoded) for encoded in self._in_flight.elements()]
+        return {"rng": self.rng.bit_generator.state, "own": self.dump(), "in_flight": in_flight}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        flight = [msgspec.convert(item, Proposal, strict=False) for item in state["in_flight"]]
         self.rng.bit_generator.state = state["rng"]
         self.restore(state["own"])
+        self._in_flight = Counter(map(msgspec.json.encode, flight))
 
     @abstractmethod
     def propose(self) -> Proposal | None:

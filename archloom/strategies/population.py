@@ -115,7 +115,8 @@ class PopulationStrategy(BaseStrategy):
 
     @classmethod
     def plan(cls, options: Any) -> Plan:
-        return Plan(options.population * -(-options.epochs // options.step), options.population, options.epochs)
+        trials = options.population * -(-options.epochs // options.step)
+        return Plan(trials, options.population, options.epochs, inherits=True, unique=True, needs_training=True)
 
     @abstractmethod
     def begin_chunk(self, trials: Sequence[Trial]) -> list[Inherit | None]:

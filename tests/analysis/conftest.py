@@ -13,12 +13,12 @@ import pytest
 from msgspec.structs import replace
 
 from archloom.analysis.study import Reports
+from archloom.budgets import Ending, Limits
 from archloom.constraints import criteria
 from archloom.data.tables import Table
 from archloom.history import History
 from archloom.problems import ProblemSpec, Scenario, TableProblem
 from archloom.runs import Request, RunReport, run_in_memory
-from archloom.search import Ending, Limits
 from archloom.spaces.base import Categorical
 from archloom.spaces.nb201 import EDGES, Nb201
 from archloom.store import Line

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from archloom.analysis.levels import Levels, level
+from archloom.budgets import Ending
 from archloom.errors import InputError
 from archloom.history import History
-from archloom.search import Ending
 
 # -- quantiles of draws
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from archloom import groups
+from archloom.budgets import Limits
 from archloom.cli.groups import label_of, run_members
 from archloom.errors import StoreError
 from archloom.problems import ProblemSpec
 from archloom.runs import Request
-from archloom.search import Limits
 
 
 def group_of(path: Path, table: Path) -> groups.Group:

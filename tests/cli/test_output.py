@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from archloom import runs
+from archloom.budgets import Limits
 from archloom.cli import output
 from archloom.problems import ProblemSpec
-from archloom.search import Limits
 
 
 def report_of(table: Path, **more: object) -> runs.RunReport:

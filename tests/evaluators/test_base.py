@@ -26,7 +26,7 @@ class Answering:
     """Answers with whatever it was given."""
 
     goals: Mapping[str, Goal] = BOTH
-    shared_state = False
+    resource = None
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
@@ -199,7 +199,7 @@ def test_an_objective_may_be_reported_too() -> None:
         (lambda c: math.nan, ACC, "acc is nan"),
         (lambda c: {"acc": math.inf}, ACC, "acc is inf"),
         (lambda c: 1 / 0, ACC, "ZeroDivisionError: division by zero"),
-        (lambda c: None, ACC, "TypeError: float() argument must be a string or a real number, not 'NoneType'"),
+        (lambda c: None, ACC, "InputError: the function returned None: return a number, or a dict of metrics"),
         (lambda c: "good", ACC, "ValueError: could not convert string to float: 'good'"),
         (lambda c: c["depth"], ACC, "KeyError: 'depth'"),
     ],

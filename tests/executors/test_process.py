@@ -48,13 +48,6 @@ def test_a_dead_worker_is_a_failed_trial_and_the_others_are_answered(
     }  # fmt: skip
 
 
-def test_an_evaluator_with_shared_state_stays_in_one_worker(
-    factory: partial[object], tmp_path: Path, evaluated: Any
-) -> None:
-    evaluated(ProcessExecutor(factory, 3, shared_state=True), [1, 2, 3, 1, 2, 3])  # type: ignore[arg-type]
-    assert len(set((tmp_path / "workers").read_text().split())) == 1
-
-
 def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(tmp_path: Path, evaluated: Any) -> None:
     factory = partial(open_evaluator, ProblemSpec(str(tmp_path / "missing.py")))
     with pytest.raises(WorkerError, match="there is no file"):

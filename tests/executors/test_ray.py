@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from archloom.budgets import Limits
 from archloom.errors import InputError
 from archloom.executors import ray as executor_module
 from archloom.executors.base import Job
@@ -22,7 +23,6 @@ from archloom.executors.ray_cluster import import_ray
 from archloom.groups import Group, run_group
 from archloom.problems import ProblemSpec, open_evaluator
 from archloom.runs import WEIGHTS, Request, RunReport, limits_for, run_folder
-from archloom.search import Limits
 from archloom.states import StateFolder, said
 from archloom.store import Line, read_lines
 from archloom.types import Arch, Inherit, Proposal
@@ -89,11 +89,10 @@ def test_a_job_whose_worker_dies_is_tried_three_times_and_the_others_are_answere
 
 
 @pytest.mark.usefixtures("blind")
-def test_an_evaluator_with_shared_state_stays_in_one_worker_of_one_thread(
+def test_a_worker_has_one_thread_and_a_state_that_is_gone_is_its_trials_failure(
     cluster: RayCluster, factory: partial[Any], tmp_path: Path, evaluated: Any
 ) -> None:
-    """And a state that is gone is its trial's failure, not the run's."""
-    executor = RayExecutor(cluster, factory, shared_state=True, states=StateFolder(tmp_path / WEIGHTS))
+    executor = RayExecutor(replace(cluster, workers=1), factory, states=StateFolder(tmp_path / WEIGHTS))
     executor.submit(Job(7, Proposal(Arch((1,)), 1, Inherit(3)), 0))
     found = evaluated(executor, [1, 2, 3])
     error = found.pop(7).error

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from archloom import seeds
+from archloom.budgets import Ending, Limits
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.serial import SerialExecutor
 from archloom.history import History
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, run_in_memory
-from archloom.search import Ending, Limits, MemoryJournal, Search
+from archloom.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical
 from archloom.strategies.cadam import Cadam, CadamOptions, Replay
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, check_strategy, is_planted

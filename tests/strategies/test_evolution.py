@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from archloom import seeds
+from archloom.budgets import Limits
 from archloom.constraints import Criteria, criteria
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec
 from archloom.runs import Request, run_in_memory
-from archloom.search import Limits
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.evolution import Evolution, EvolutionOptions
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, RuledSpace

@@ -14,10 +14,11 @@ import pytest
 pytest.importorskip("torch", reason="ga_nas needs the extra train")
 
 from archloom import seeds
+from archloom.budgets import Ending, Limits
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.serial import SerialExecutor
-from archloom.search import Ending, Limits, MemoryJournal, Search
+from archloom.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical, SearchSpace
 from archloom.spaces.graphs import OPEN, Bools, Drawn, Graph, Growth, Step
 from archloom.strategies.ga_nas import GaNas, GaNasOptions
@@ -244,7 +245,7 @@ def test_a_space_is_used_up_rather_than_searched_for_ever() -> None:
     journal = MemoryJournal()
 
     class Evaluator:
-        shared_state = False
+        resource = None
         goals: Mapping[str, Goal] = {"worth": "max"}
 
         def evaluate(self, proposal: Proposal, weights: Any, rng: np.random.Generator) -> tuple[Result, None]:

@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 
 from archloom import seeds
+from archloom.budgets import Ending, Limits
 from archloom.data.tables import Table
 from archloom.executors.serial import SerialExecutor
 from archloom.history import History
 from archloom.problems import ProblemSpec as Spec
 from archloom.problems import TableProblem, choose
-from archloom.search import Ending, Limits, MemoryJournal, Search
+from archloom.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical, draw
 from archloom.spaces.nb201 import Nb201
 from archloom.strategies.random_search import RandomSearch

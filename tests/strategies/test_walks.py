@@ -36,7 +36,7 @@ class Ridges(Categorical):
 
 class RidgesEvaluator:
     goals: Mapping[str, Any] = {"worth": "max"}
-    shared_state = False
+    resource = None
 
     def evaluate(self, proposal: Proposal, weights: Any, rng: Any) -> tuple[Result, None]:
         x, y = proposal.arch.genes

@@ -3,8 +3,13 @@
 | array | shape | what |
 |---|---|---|
 | `genes` | (n, g) integer | row i is architecture i: `genes[i, j]` indexes `options[j]` |
-| `meta` | () text | JSON: `space`, `genes`, `options`, `goals` (metric to max or min), `source`, `units` |
+| `meta` | () string | JSON: `space`, `genes`, `options`, `goals` (metric to max or min), `source`, `units` ... |
 | every other array | (n,) float32 | a metric; NaN = not measured |
+| | (n, e) float32 | a metric along a training, a column for each fidelity |
+
+`fidelities` is `{"unit": "epochs", "metrics": {"valid": {"12": "valid_12", "200": "valid_200"}}, "curves": {"train":
+[1, 2, 5]}}`: which arrays are one metric at several fidelities, and what the columns of a curve stand for (1, 2, 3
+... if nothing is said). `seconds` names the metric that says how long the training took.
 
 `load_table` is the one door for files and `Table.from_arrays` the one for arrays; both run the same checks
 and both answer with a one-line `TableError`. Loading validates everything but the metrics' values: their
@@ -17,17 +22,20 @@ import difflib
 import hashlib
 import io
 import json
+import math
 import os
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from archloom.data.tables.fidelities import NO_FIDELITIES, Fidelities
 from archloom.errors import InputError
 from archloom.files import replace_file
 from archloom.types import Goal
@@ -215,6 +223,8 @@ class Table:
     units: str
     genes: Integers = field(repr=False)
     _columns: _Columns = field(repr=False)
+    fidelities: Fidelities = NO_FIDELITIES
+    seconds: str | None = None
     _cache: dict[str, Floats] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -229,38 +239,82 @@ class Table:
         goals: Mapping[str, str],
         source: str,
         units: str,
+        fidelities: Mapping[str, object] | None = None,
+        seconds: str | None = None,
     ) -> Table:
         """A table in memory. Raises TableError for whatever `load_table` would refuse in a file."""
         label = f"table of space {space!r}"
-        meta = _check_meta(label, _meta_json(space, gene_names, options, goals, source, units))
+        written = _meta_json(space, gene_names, options, goals, source, units, fidelities, seconds)
+        meta = _check_meta(label, json.loads(json.dumps(written)))
         arrays = {name: np.asarray(values) for name, values in metrics.items()}
         rows = _check_genes(label, np.asarray(genes), meta)
-        _check_columns(label, {name: (a.shape, a.dtype) for name, a in arrays.items()}, meta, len(rows))
+        meta = _check_columns(label, {name: (a.shape, a.dtype) for name, a in arrays.items()}, meta, len(rows))
         columns = _Arrays({name: _to_float32(label, name, arrays[name]) for name in meta.goals})
         return _build(label, None, meta, rows, columns)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics' names, in the order of `goals`."""
+        """The arrays' names, in the order of `goals`."""
         return tuple(self.goals)
+
+    @property
+    def all_goals(self) -> dict[str, Goal]:
+        """Every metric with its direction: the arrays', and those that arrays of several fidelities stand for."""
+        return self.fidelities.goals(self.goals)
+
+    def with_fidelities(self, fidelities: Fidelities, seconds: str | None = None) -> Table:
+        """The same table, its metrics at several fidelities known."""
+        return replace(self, fidelities=fidelities, seconds=seconds or self.seconds)
+
+    def array_at(self, metric: str, fidelity: int | None = None) -> str:
+        """The array that holds a metric's values at a fidelity (None: the highest); a curve is its own array."""
+        at = self.fidelities.metrics.get(metric)
+        if at is None:
+            return metric
+        level = max(at) if fidelity is None else fidelity
+        if level not in at:
+            self._refuse_level(metric, level)
+        return at[level]
 
     @property
     def name(self) -> str:
         """The file's name, for records and messages; the space's name where there is no file."""
         return self.path.name if self.path is not None else f"<{self.space} in memory>"
 
-    def metric(self, name: str) -> Floats:
-        """Values of one metric, (n,) float32, read-only, NaN = not measured.
+    def metric(self, name: str, fidelity: int | None = None) -> Floats:
+        """Values of one metric at a fidelity (None: the highest), (n,) float32, read-only, NaN = not measured.
 
-        TableError for an unknown name.
+        TableError for an unknown name, or a fidelity that the metric has not. A metric with a single value has it at
+        every fidelity.
         """
+        array = self.array_at(name, fidelity)
+        values = self._array(array)
+        if values.ndim == 1:
+            return values
+        levels = self.fidelities.levels(array)
+        if fidelity is not None and fidelity not in levels:
+            self._refuse_level(name, fidelity)
+        key = f"{array}/{levels[-1] if fidelity is None else fidelity}"  # no array has a slash in its name
+        if key not in self._cache:
+            column = np.ascontiguousarray(values[:, -1 if fidelity is None else levels.index(fidelity)])
+            column.setflags(write=False)
+            self._cache[key] = column
+        return self._cache[key]
+
+    def _array(self, name: str) -> Floats:
+        """An array of the file by its name: (n,), or (n, e) for a curve."""
         if name not in self.goals:
-            near = difflib.get_close_matches(name, self.goals, n=1, cutoff=0.4)
+            known = self.all_goals
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            raise TableError(f"{self.name}: no metric {name!r}; {hint}it has {', '.join(self.goals)}")
+            raise TableError(f"{self.name}: no metric {name!r}; {hint}it has {', '.join(known)}")
         if name not in self._cache:
             self._cache[name] = self._columns.read(name)
         return self._cache[name]
+
+    def _refuse_level(self, metric: str, fidelity: int) -> NoReturn:
+        has = ", ".join(map(str, self.fidelities.levels(metric)))
+        raise TableError(f"{self.name}: {metric} after {fidelity} {self.fidelities.unit}; it is measured after {has}")
 
     def row(self, genes: Sequence[int] | Integers) -> int | None:
         """The row whose genes are exactly these, or None. O(log n): about 10 microseconds for 423,624 rows."""
@@ -287,7 +341,7 @@ class Table:
         digest = hashlib.sha256(_meta_text(self).encode())
         digest.update(np.ascontiguousarray(self.genes, dtype="<i8").tobytes())
         for name in self.goals:
-            digest.update(np.ascontiguousarray(self.metric(name), dtype="<f4").tobytes())
+            digest.update(np.ascontiguousarray(self._array(name), dtype="<f4").tobytes())
         return digest.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -323,7 +377,7 @@ def load_table(path: str | os.PathLike[str]) -> Table:
     meta = _check_meta(npz.label, _read_meta(npz))
     genes = _check_genes(npz.label, _read_genes(npz), meta)
     headers = {name: (h.shape, h.dtype) for name, h in npz.headers.items() if name not in (GENES, META)}
-    _check_columns(npz.label, headers, meta, len(genes))
+    meta = _check_columns(npz.label, headers, meta, len(genes))
     return _build(npz.label, file, meta, genes, npz)
 
 
@@ -345,10 +399,13 @@ def save_table(
     goals: Mapping[str, str],
     source: str,
     units: str,
+    fidelities: Mapping[str, object] | None = None,
+    seconds: str | None = None,
 ) -> Path:
     """Check the arrays as `load_table` would and write them to `path`.
 
-    Raises TableError, and then nothing is written.
+    Raises TableError, and then nothing is written. `fidelities` and `seconds` are those of `meta`, as in the table at
+    the top of this module.
 
     The file appears whole or not at all (a temporary file beside it, fsync, rename), and its bytes depend on
     the content alone.
@@ -362,6 +419,8 @@ def save_table(
         goals=goals,
         source=source,
         units=units,
+        fidelities=fidelities,
+        seconds=seconds,
     )
     return table.save(path)
 
@@ -379,10 +438,15 @@ class _Meta:
     goals: dict[str, Goal]
     source: str
     units: str
+    fidelities: Fidelities
+    seconds: str | None
 
 
 def _build(label: str, path: Path | None, meta: _Meta, genes: Integers, columns: _Columns) -> Table:
-    table = Table(path, meta.space, meta.gene_names, meta.options, meta.goals, meta.source, meta.units, genes, columns)
+    table = Table(
+        path, meta.space, meta.gene_names, meta.options, meta.goals, meta.source, meta.units, genes, columns,
+        meta.fidelities, meta.seconds,
+    )  # fmt: skip
     twins = table._index.duplicates(genes)
     if twins is not None:
         raise TableError(
@@ -466,7 +530,51 @@ def _check_meta(label: str, meta: object) -> _Meta:
         )
     checked = tuple(_check_names(label, f"options of {name!r}", o) for name, o in zip(names, options, strict=True))
     goals = _check_goals(label, meta.get("goals"))
-    return _Meta(meta["space"], names, checked, goals, meta["source"], meta["units"])
+    fidelities = _check_fidelities(label, meta.get("fidelities"), goals)
+    seconds = meta.get("seconds")
+    if seconds is not None and seconds not in fidelities.goals(goals):
+        raise TableError(f"{label}: meta['seconds'] is {_short(seconds)}; expected the name of a metric; correct it")
+    return _Meta(meta["space"], names, checked, goals, meta["source"], meta["units"], fidelities, seconds)
+
+
+def _check_fidelities(label: str, value: object, goals: Mapping[str, Goal]) -> Fidelities:
+    """`meta['fidelities']`, whose curves may still lack their columns' fidelities."""
+    if value is None:
+        return NO_FIDELITIES
+    example = '{"unit": "epochs", "metrics": {"valid": {"12": "valid_12"}}, "curves": {"loss": [1, 2]}}'
+    try:
+        declared = msgspec.convert(value, _DeclaredFidelities, strict=False)
+    except msgspec.ValidationError as error:
+        raise TableError(f"{label}: meta['fidelities']: {error}; expected e.g. {example}") from None
+    for metric, at in declared.metrics.items():
+        if not at or not _is_name(metric) or "/" in metric or metric in goals:
+            raise TableError(
+                f"{label}: meta['fidelities'] gives {_short(metric)} {len(at)} arrays; expected a name that no array "
+                "has, and one array at least"
+            )
+        for level, array in at.items():
+            if level < 1 or array not in goals:
+                raise TableError(
+                    f"{label}: meta['fidelities'] says that {_short(metric)} after {level} is {_short(array)}; "
+                    "expected a number of at least 1 and the name of an array; correct it"
+                )
+        if len({goals[array] for array in at.values()}) > 1:
+            raise TableError(f"{label}: the arrays of {_short(metric)} have different goals; expected one direction")
+    for array, levels in declared.curves.items():
+        if array not in goals or not levels or min(levels) < 1 or list(levels) != sorted(set(levels)):
+            raise TableError(
+                f"{label}: meta['fidelities'] says that the columns of {_short(array)} are {list(levels)}; expected "
+                "the name of an array and ascending numbers of at least 1"
+            )
+    return Fidelities(declared.unit, declared.metrics, declared.curves)
+
+
+class _DeclaredFidelities(msgspec.Struct, forbid_unknown_fields=True):
+    """`meta['fidelities']` as it stands in the file."""
+
+    unit: str = "epochs"
+    metrics: dict[str, dict[int, str]] = {}
+    curves: dict[str, tuple[int, ...]] = {}
 
 
 def _check_names(label: str, what: str, value: object) -> tuple[str, ...]:
@@ -537,14 +645,32 @@ def _check_genes(label: str, genes: npt.NDArray[Any], meta: _Meta) -> Integers:
 
 def _check_columns(
     label: str, columns: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]], meta: _Meta, rows: int
-) -> None:
+) -> _Meta:
+    """The meta with the fidelities of all curves: 1, 2, 3 ... for those of which it says nothing."""
+    curves: dict[str, tuple[int, ...]] = {}
     for name, (shape, dtype) in columns.items():
         if name not in meta.goals:
             raise TableError(
                 f'{label}: metric {_short(name)} has no goal in meta[\'goals\']; expected "max" or "min"; add it'
             )
-        if shape != (rows,):
-            raise TableError(f"{label}: metric {name!r} is {shape}; expected ({rows},), a number a row; correct it")
+        if shape[:1] != (rows,) or len(shape) > 2 or 0 in shape:
+            raise TableError(
+                f"{label}: metric {name!r} is {shape}; expected ({rows},), a number a row, or ({rows}, e), a row of "
+                "them along its training; correct it"
+            )
+        if math.prod(shape) * dtype.itemsize > MAX_ARRAY_BYTES:
+            raise TableError(
+                f"{label}: metric {name!r} claims {shape} {dtype}; expected at most {MAX_ARRAY_BYTES} bytes"
+            )
+        if len(shape) == 2:
+            curves[name] = meta.fidelities.curves.get(name, tuple(range(1, shape[1] + 1)))
+        if len(curves.get(name, ())) != (shape[1] if len(shape) == 2 else 0) or (
+            name in meta.fidelities.curves and name not in curves
+        ):
+            raise TableError(
+                f"{label}: metric {name!r} is {shape}, and meta['fidelities'] names "
+                f"{len(meta.fidelities.curves[name])} columns; expected as many; correct it"
+            )
         if dtype.kind not in "fiu" or dtype.itemsize > 8:
             raise TableError(
                 f"{label}: metric {name!r} is {dtype}; expected float32 (or another real type); convert it"
@@ -555,16 +681,21 @@ def _check_columns(
             f"{label}: meta['goals'] names {_short(missing[0])}, but the file has no such array; add it or "
             "drop the goal"
         )
+    for name in curves:
+        if any(name in at.values() for at in meta.fidelities.metrics.values()):
+            raise TableError(f"{label}: {name!r} is a curve; expected an array with one number a row for a fidelity")
+    return replace(meta, fidelities=replace(meta.fidelities, curves=curves))
 
 
 def _to_float32(label: str, metric: str, values: npt.NDArray[Any]) -> Floats:
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which is refused below
         result = np.array(values, dtype=np.float32)
-    infinite = np.flatnonzero(np.isinf(result))
+    infinite = np.argwhere(np.isinf(result))
     if len(infinite):
-        row = int(infinite[0])
+        place = tuple(infinite[0].tolist())
         raise TableError(
-            f"{label}: {metric}[{row}] is {values[row]}; expected a finite float32, or NaN for not measured; correct it"
+            f"{label}: {metric}[{', '.join(map(str, place))}] is {values[place]}; expected a finite float32, or NaN "
+            "for not measured; correct it"
         )
     result.setflags(write=False)
     return result
@@ -611,6 +742,8 @@ def _meta_json(
     goals: Mapping[str, str],
     source: str,
     units: str,
+    fidelities: Mapping[str, object] | None = None,
+    seconds: str | None = None,
 ) -> dict[str, object]:
     return {
         "space": space,
@@ -619,16 +752,23 @@ def _meta_json(
         "goals": dict(goals),
         "source": source,
         "units": units,
+        **({} if fidelities is None else {"fidelities": fidelities}),
+        **({} if seconds is None else {"seconds": seconds}),
     }
 
 
 def _meta_text(table: Table) -> str:
-    return json.dumps(_meta_json(table.space, table.gene_names, table.options, table.goals, table.source, table.units))
+    found = table.fidelities
+    fidelities = msgspec.to_builtins(found, str_keys=True) if found.metrics or found.curves else None
+    content = _meta_json(
+        table.space, table.gene_names, table.options, table.goals, table.source, table.units, fidelities, table.seconds
+    )
+    return json.dumps(content)
 
 
 def _npz_bytes(table: Table) -> bytes:
     arrays: dict[str, npt.NDArray[Any]] = {GENES: table.genes, META: np.array(_meta_text(table))}
-    arrays |= {name: table.metric(name) for name in table.goals}
+    arrays |= {name: table._array(name) for name in table.goals}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():

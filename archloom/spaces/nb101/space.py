@@ -100,6 +100,7 @@ class Nb101:
     """
 
     name = "nb101"
+    epochs_in_names = re.compile(r"_(4|12|36|108)(?=_|$)")
     neighbours_are_valid = True
     graph_labels = GRAPH_LABELS
 

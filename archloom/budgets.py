@@ -1,0 +1,139 @@
+"""What ends a run: its limits, what it has used of them, and the name of each ending."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from enum import Enum
+
+from archloom.constraints import Criteria
+from archloom.errors import InputError
+from archloom.evaluators.base import STEPS
+from archloom.types import Resource, Trial
+
+
+class Ending(Enum):
+    """Why a run is over."""
+
+    BUDGET = "all queries asked"
+    RESOURCE = "all of the resource used"
+    TIME = "the time is up"
+    TARGET = "the target is reached"
+    FAILURES = "too many trials failed"
+    EXHAUSTED = "every architecture of the space asked"
+    FINISHED = "the strategy has no more to ask"
+    STALLED = "the strategy asks only for architectures it knows"
+
+
+LIMITED = frozenset({Ending.BUDGET, Ending.RESOURCE, Ending.TIME, Ending.TARGET, Ending.FAILURES})
+"""Endings by a limit, which a user may raise to let the run go on."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a run goes; it ends at whichever comes first. What is None is not limited.
+
+    Attributes:
+        queries: unique architectures to ask for; one that is asked at another fidelity counts again.
+        width: proposals in flight at once.
+        max_repeats: how many proposals in a row may be for known architectures before the run is called stalled.
+        resource: units of the evaluator's resource (epochs, say) to use in all. A proposal that would exceed them is
+            not evaluated.
+        seconds: how long to search, over all sessions; what is in flight then is finished.
+        target: the value of the first objective that the best trial is to reach.
+        max_failures: so many failed queries end the run.
+        as_completed: results are told as they come, not in the order of trials, so that no worker waits for another.
+            The run can be resumed, but is not the same with another number of workers, or the next time.
+    """
+
+    queries: int | None
+    width: int = 1
+    max_repeats: int = 5_000
+    resource: int | None = None
+    seconds: float | None = None
+    target: float | None = None
+    max_failures: int | None = None
+    as_completed: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("queries", "width", "max_repeats", "resource", "max_failures"):
+            value = getattr(self, name)
+            missing = value is None and name not in ("width", "max_repeats")
+            if not missing and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise InputError(f"seconds={self.seconds!r}: expected a number above 0")
+        if self.target is not None and not math.isfinite(self.target):
+            raise InputError(f"target={self.target!r}: expected a finite number")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether anything but the strategy or the space ends the run."""
+        return any(getattr(self, f.name) is not None for f in fields(self) if f.default is None or f.name == "queries")
+
+
+@dataclass
+class Spending:
+    """What a run has used of its limits, by what was asked and told.
+
+    `used` counts units of the resource: those of proposals in flight as asked for, those of trials as they were used.
+    """
+
+    limits: Limits
+    resource: Resource | None
+    criteria: Criteria | None
+    queries: int = 0
+    used: int = 0
+    failures: int = 0
+    fidelities: dict[int, int] = field(default_factory=dict)
+    """Resolved fidelity of each trial that was asked."""
+    best: tuple[int, float] | None = None
+    """(fidelity, utility) of the best trial told so far."""
+
+    def __post_init__(self) -> None:
+        if self.limits.resource is not None and self.resource is None:
+            raise InputError(
+                f"resource={self.limits.resource}: nothing here is evaluated in part; limit queries or time instead"
+            )
+
+    @property
+    def _target(self) -> float | None:
+        """The utility of the target."""
+        if self.criteria is None or self.limits.target is None:
+            return None
+        return self.criteria.objectives[0].gain(self.limits.target)
+
+    def price(self, fidelity: int, base: int | None) -> int:
+        """The units that a proposal will use; `base` is the trial that it goes on from, if any."""
+        if self.resource is None:
+            return 0
+        return self.resource.used(fidelity, None if base is None else self.fidelities.get(base))
+
+    def affords(self, price: int) -> bool:
+        return self.limits.resource is None or self.used + price <= self.limits.resource
+
+    def asked(self, price: int) -> None:
+        """A query was asked."""
+        self.queries += 1
+        self.used += price
+
+    def told(self, trial: Trial, price: int) -> None:
+        """A query was told; it was expected to use `price` units."""
+        self.failures += not trial.result.ok
+        self.used += int(trial.result.details.get(STEPS, price)) - price
+        if self.criteria is not None and self.criteria.feasible(trial.result):
+            found = self.fidelities[trial.id], self.criteria.gains(trial.result)[0]
+            self.best = found if self.best is None else max(self.best, found)
+
+    def ending(self, seconds: float) -> Ending | None:
+        """Which limit is reached, if any."""
+        limits = self.limits
+        if self._target is not None and self.best is not None and self.best[1] >= self._target:
+            return Ending.TARGET
+        if limits.max_failures is not None and self.failures >= limits.max_failures:
+            return Ending.FAILURES
+        if limits.queries is not None and self.queries >= limits.queries:
+            return Ending.BUDGET
+        if limits.resource is not None and self.used >= limits.resource:
+            return Ending.RESOURCE
+        return Ending.TIME if limits.seconds is not None and seconds >= limits.seconds else None

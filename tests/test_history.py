@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from archloom.constraints import criteria
 from archloom.history import History
 from archloom.store import Line
-from archloom.types import Goal
+from archloom.types import Goal, Inherit, Resource
 
 GOALS: dict[str, Goal] = {"acc": "max", "size": "min"}
 ACC = criteria(["acc"], GOALS)
@@ -95,3 +96,43 @@ def test_points_beyond_the_reference_count_nothing() -> None:
 def test_one_objective_has_a_pareto_set_of_its_best() -> None:
     history = History.of([line(1, 10), line(2, 30), line(3, 30)], ACC)
     assert [kept.scores["acc"] for kept in history.pareto()] == [30.0]
+
+
+# -- fidelities -----------------------------------------------------------------------------------------------------
+
+RUNGS = Resource("epochs", 9)
+
+
+def rung(
+    query: int, acc: float, fidelity: int, base: int | None = None, cost: float = 0.0, details: Any = None
+) -> Line:
+    return Line(
+        id=query, genes=(query,), arch=f"arch {query}", query=query, fidelity=fidelity, cost_s=cost,
+        inherit=None if base is None else Inherit(base), scores={"acc": acc, "size": acc}, details=details or {},
+    )  # fmt: skip
+
+
+def test_the_best_is_the_best_at_the_highest_fidelity_reached() -> None:
+    history = History.of([rung(1, 90, 1), rung(2, 50, 9), rung(3, 60, 0), rung(4, 99, 3)], ACC, RUNGS)
+    best = history.best()
+    assert best is not None and best.query == 3, "0 stands for all there is"
+    assert [line.query for line in history.comparable()] == [2, 3]
+    assert [line.query for line in History.of([rung(1, 90, 1), rung(4, 99, 3)], ACC, RUNGS).comparable()] == [4]
+    pareto = History.of([rung(1, 1, 1), rung(2, 5, 9), rung(3, 6, 9)], BOTH, RUNGS).pareto()
+    assert [line.query for line in pareto] == [3, 2]
+
+
+def test_a_curve_is_at_the_highest_fidelity_so_far_over_what_was_spent() -> None:
+    lines = [rung(1, 10, 1, cost=2.0), rung(2, 30, 1, cost=2.0), rung(3, 20, 9, base=2, cost=20.0), rung(4, 40, 1)]
+    history = History.of(lines, ACC, RUNGS)
+    assert history.curve() == [(1, 10), (2, 30), (3, 20), (4, 20)]
+    assert history.curve("resource") == [(1, 10), (2, 30), (10, 20), (11, 20)], "a promotion uses the difference"
+    assert history.curve("seconds") == [(2, 10), (4, 30), (24, 20), (24, 20)]
+    assert history.resource_used == 11
+    from_start = History.of(lines, ACC, Resource("epochs", 9, cost_from_start=True))
+    assert from_start.curve("seconds")[-1] == (22, 20), "what was looked up counts the whole training"
+
+
+def test_what_stopped_by_itself_used_what_it_says() -> None:
+    assert History.of([rung(1, 10, 9, details={"steps": 4})], ACC, RUNGS).resource_used == 4
+    assert History.of([rung(1, 10, 0)], ACC).resource_used == 0

@@ -98,14 +98,14 @@ def search(
     space: Any = None,
     seed: int = 0,
     progress: Callable[[Sequence[Line]], None] | None = None,
-    resource: Resource | None = None,
+    counts: Resource | None = None,
     **limits: Any,
 ) -> tuple[Ending, list[Line]]:
     journal = MemoryJournal() if journal is None else journal
     executor = executor or SerialExecutor(PlantedEvaluator())
     bounds = Limits(queries, width, max_repeats, **limits)
     run = Search(
-        space or PlantedSpace(), strategy, executor, journal, bounds, seed, progress, resource=resource,
+        space or PlantedSpace(), strategy, executor, journal, bounds, seed, progress, resource=counts,
         criteria=PLANTED_CRITERIA,
     )  # fmt: skip
     return run.run(), journal.lines
@@ -161,17 +161,17 @@ def test_another_fidelity_or_inherited_weights_are_another_query() -> None:
     going_on = Proposal(cell(1), inherit=Inherit(0))
     mixed = Proposal(cell(1), inherit=Inherit(0, {1: None}))
     script = Scripted([1], low, high, low, going_on, mixed, mixed, [1])
-    _, lines = search(script, resource=Resource("epochs", 9))
+    _, lines = search(script, counts=Resource("epochs", 9))
     assert [line.query for line in lines] == [1, 2, 3, None, None, 4, 5, None]
     assert [line.same for line in lines] == [None, None, None, 1, 0, None, None, 0], "a promotion is no other training"
 
 
 def test_no_fidelity_is_ignored() -> None:
     levels = Resource.at("epochs", [12, 200])
-    _, lines = search(Scripted(Proposal(cell(1), 200), Proposal(cell(1)), Proposal(cell(1), 12)), resource=levels)
+    _, lines = search(Scripted(Proposal(cell(1), 200), Proposal(cell(1)), Proposal(cell(1), 12)), counts=levels)
     assert [line.query for line in lines] == [1, None, 2], "0 stands for all there is"
     with pytest.raises(InputError, match="fidelity 7: expected 12 or 200 epochs, or 0 for all"):
-        search(Scripted(Proposal(cell(1), 7)), resource=levels)
+        search(Scripted(Proposal(cell(1), 7)), counts=levels)
     with pytest.raises(InputError, match="fidelity 7: nothing here is evaluated in part; expected 0"):
         search(Scripted(Proposal(cell(1), 7)))
 
@@ -208,7 +208,7 @@ def test_a_population_trains_on_where_the_space_has_fewer_architectures_than_it_
     options = strategy.Options(population=4, epochs=3, step=1)
     ending, lines = search(
         strategy(space, PLANTED_CRITERIA, seeds.stream(0, "strategy"), options), queries=12, space=space, width=4,
-        resource=Resource("epochs", 3),
+        counts=Resource("epochs", 3),
     )  # fmt: skip
     assert ending is Ending.BUDGET and [line.query for line in lines] == list(range(1, 13))
 
@@ -475,3 +475,113 @@ def test_checkpoints_are_taken_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
     with warnings.catch_warnings():
         search(make("random"), 10, journal=journal)
     assert journal.saves == 11, "after every trial, and at the end"
+
+
+# -- limits ---------------------------------------------------------------------------------------------------------
+
+
+class Failing(PlantedEvaluator):
+    """Every third architecture fails."""
+
+    def evaluate(self, proposal: Proposal, weights: Any, rng: Any) -> tuple[Result, None]:
+        if sum(proposal.arch.genes) % 3 == 0:
+            return Result.failed("on purpose"), None
+        return super().evaluate(proposal, weights, rng)[0], None
+
+
+EPOCHS = Resource("epochs", 9)
+LONGER: Mapping[str, tuple[dict[str, Any], Ending]] = {
+    "queries": ({"queries": 15}, Ending.BUDGET),
+    "resource": ({"queries": 1000, "resource": 160}, Ending.RESOURCE),
+    "target": ({"queries": 1000, "target": 50.0}, Ending.TARGET),
+    "max_failures": ({"queries": 1000, "max_failures": 4}, Ending.FAILURES),
+}
+
+
+@pytest.mark.parametrize("name", ["random", "evolution", "local_search"])
+@pytest.mark.parametrize("width", [1, 4])
+@pytest.mark.parametrize("limit", LONGER)
+@pytest.mark.parametrize("saved", [True, False], ids=["from its checkpoint", "replayed"])
+def test_a_longer_run_is_the_one_that_was_asked_for_at_once(name: str, width: int, limit: str, saved: bool) -> None:
+    limits, expected = LONGER[limit]
+    journal = MemoryJournal()
+    executor = lambda: SerialExecutor(Failing())  # noqa: E731
+    ending, first = search(make(name), width=width, journal=journal, executor=executor(), counts=EPOCHS, **limits)
+    assert ending is expected
+    before = list(first)
+    if not saved:
+        journal.state = None
+    ending, lines = search(make(name), 60, width=width, journal=journal, executor=executor(), counts=EPOCHS)
+    assert ending is Ending.BUDGET and lines[: len(before)] == before
+    _, at_once = search(make(name), 60, width=width, executor=executor(), counts=EPOCHS)
+    assert [(line.id, line.genes, line.query) for line in lines] == [(a.id, a.genes, a.query) for a in at_once]
+
+
+def test_a_strategy_that_asks_in_batches_goes_on_as_if_never_stopped() -> None:
+    """`ask` is always given the room there is, not what a limit leaves of it."""
+    journal, script = MemoryJournal(), [[i] for i in range(4)]
+    search(Scripted(*script), 2, width=3, journal=journal)
+    strategy = Scripted(*script)
+    ending, lines = search(strategy, 4, width=3, journal=journal)
+    assert ending is Ending.BUDGET and [line.genes[0] for line in lines] == [0, 1, 2, 3]
+
+
+def test_a_proposal_that_exceeds_the_resource_is_not_evaluated() -> None:
+    journal = MemoryJournal()
+    script = [Proposal(cell(1), 3), Proposal(cell(1), 3), Proposal(cell(2), 9), Proposal(cell(3), 1)]
+    ending, lines = search(Scripted(*script), journal=journal, counts=EPOCHS, resource=11)
+    assert ending is Ending.RESOURCE and [line.query for line in lines] == [1, None], "a repeat costs nothing"
+    ending, lines = search(Scripted(*script), journal=journal, counts=EPOCHS, resource=13)
+    assert ending is Ending.RESOURCE and [line.query for line in lines] == [1, None, 2, 3]
+
+
+def test_time_is_up_when_the_clock_says_so() -> None:
+    now = iter(range(1000))
+    journal = MemoryJournal()
+    limits = Limits(None, seconds=12.0)
+    search_ = Search(
+        PlantedSpace(), make("random"), SerialExecutor(PlantedEvaluator()), journal, limits, 0, clock=lambda: next(now)
+    )
+    assert search_.run() is Ending.TIME
+    assert 3 <= len(journal.lines) <= 12
+
+
+# -- as completed ---------------------------------------------------------------------------------------------------
+
+
+def as_completed(
+    name: str, queries: int, executor_seed: int, journal: MemoryJournal | None = None
+) -> tuple[Ending, list[Line]]:
+    return search(
+        make(name), queries, width=5, executor=ShuffledExecutor(NoisyEvaluator(), executor_seed), journal=journal,
+        as_completed=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["random", "evolution", "local_search", "cadam"])
+def test_results_are_told_as_they_come_and_the_record_says_how(name: str) -> None:
+    journal = MemoryJournal()
+    ending, lines = as_completed(name, 40, 1, journal)
+    assert ending is Ending.BUDGET
+    assert sorted(line.id for line in lines) == list(range(len(lines)))
+    assert [line.id for line in lines] != sorted(line.id for line in lines), "they came in another order"
+
+
+@pytest.mark.parametrize("name", ["random", "evolution", "local_search", "cadam"])
+@pytest.mark.parametrize("cut", [0, 1, 7, 23, 39])
+@pytest.mark.parametrize("state", ["checkpoint", "none"])
+def test_what_is_told_as_completed_goes_on_from_any_cut(name: str, cut: int, state: str) -> None:
+    """Killed after any number of lines, the record goes on; its beginning is what it was, and every trial is there."""
+    whole = MemoryJournal()
+    as_completed(name, 40, 1, whole)
+    journal = MemoryJournal(whole.lines[:cut])
+    if state == "checkpoint" and cut == 39:  # a checkpoint never runs ahead of the record
+        journal = MemoryJournal(list(whole.lines), whole.state)
+    before = list(journal.lines)
+    ending, lines = as_completed(name, 40, 2, journal)
+    assert ending is Ending.BUDGET and lines[: len(before)] == before
+    assert sorted(line.id for line in lines) == list(range(len(lines)))
+    assert sum(line.query is not None for line in lines) == 40
+    # Told in this order, a fresh strategy asks for the same again.
+    again = MemoryJournal(list(lines))
+    assert as_completed(name, 40, 3, again) == (Ending.BUDGET, lines)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from archloom.evaluators.base import Evaluator, FunctionEvaluator, checked, eval
 from archloom.spaces.base import Categorical
 from archloom.states import StatesInMemory
 from archloom.testing import PlantedEvaluator, PlantedSpace, check_evaluator
-from archloom.types import Arch, Goal, Proposal, Result
+from archloom.types import Arch, Goal, Proposal, Resource, Result
 
 SPACE = Categorical({"kernel": (3, 5, 7), "width": (16, 32)})
 PROPOSAL = Proposal(Arch((2, 1)))
@@ -281,3 +282,109 @@ def test_a_state_without_room_is_no_failure_of_the_trial() -> None:
         evaluate(trained, PROPOSAL, seed=0, trial_id=3, states=Refusing(StoreError("no room")))
     found = evaluate(trained, PROPOSAL, seed=0, trial_id=3, states=Refusing(InputError("no such numbers")))
     assert found.error == "InputError: no such numbers"
+
+
+# -- functions that report on the way ---------------------------------------------------------------------------------
+
+NINE = Resource("epochs", 9)
+
+
+def trained(choices: Any, rng: Any, report: Any) -> dict[str, float]:
+    """Nine epochs, each a tenth better, and a test at the end."""
+    for epoch in range(1, 10):
+        report(epoch, {"acc": epoch / 10, "size": 1.0})
+    return {"acc": 0.95, "size": 1.0, "test": 0.9}
+
+
+def stopped(function: Any, fidelity: int, goals: dict[str, Goal] = BOTH, resource: Resource | None = NINE) -> Result:
+    evaluator = FunctionEvaluator(SPACE, function, goals, ("test",), resource)
+    return evaluate(evaluator, Proposal(Arch((2, 1)), fidelity), seed=0, trial_id=3)
+
+
+def test_a_function_is_stopped_at_the_fidelity_and_goes_to_its_end_in_full() -> None:
+    assert stopped(trained, 3).scores == {"acc": 0.3, "size": 1.0} and stopped(trained, 3).report == {}
+    full = stopped(trained, 0)
+    assert full == replace(stopped(trained, 9), cost_s=full.cost_s)
+    assert full.scores["acc"] == 0.95 and full.report == {"test": 0.9}
+
+
+def test_a_training_loop_that_survives_errors_is_stopped_all_the_same() -> None:
+    seen = []
+
+    def stubborn(choices: Any, report: Any) -> float:
+        for epoch in range(1, 10):
+            try:
+                report(epoch, epoch / 10)
+            except Exception:  # noqa: BLE001 - as careless loops do
+                seen.append("an error")
+            seen.append(epoch)
+        return 1.0
+
+    assert stopped(stubborn, 2, ACC).scores == {"acc": 0.2}
+    assert seen == [1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "fidelity", "acc", "used"),
+    [
+        ([2, 4, 6], 5, 0.4, 6),  # it was stopped at 6, and 4 is what five epochs gave
+        ([4, 8], 3, 0.4, 4),  # nothing was told before
+        ([2, 4], 5, 0.4, 4),  # it ended by itself
+        ([5], 5, 0.5, None),
+    ],
+)
+def test_what_was_reported_last_within_the_fidelity_counts(
+    steps: list[int], fidelity: int, acc: float, used: int | None
+) -> None:
+    def coarse(choices: Any, *, report: Any) -> None:
+        for step in steps:
+            report(step, step / 10)
+
+    found = stopped(coarse, fidelity, ACC)
+    assert found.scores == {"acc": acc}
+    assert found.details == ({} if used is None else {"steps": used}), "what was stopped costs what it used"
+
+
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        (lambda c, report: report(0, 1.0), "InputError: report(0, ...): expected whole numbers that rise, from 1 on"),
+        (lambda c, report: [report(2, 1.0), report(2, 1.0)], "InputError: report(2, ...) after step 2: expected"),
+        (lambda c, report: report(1.5, 1.0), "InputError: report(1.5, ...): expected"),
+        (lambda c, report: report(1, None), "InputError: the function returned None"),
+        (lambda c, report: None, "InputError: the function returned None: return a number, or a dict of metrics"),
+        (lambda c, report: report(9, {"loss": 1.0}), "InputError: metric 'loss' is neither in goals nor in report"),
+        (lambda c, report: report(9, float("nan")), "acc is nan"),
+    ],
+)
+def test_what_cannot_be_reported(function: Any, error: str) -> None:
+    found = stopped(function, 0, ACC).error
+    assert found is not None and found.startswith(error)
+
+
+def test_a_function_may_see_to_the_fidelity_itself() -> None:
+    assert stopped(lambda choices, fidelity: fidelity / 10, 3, ACC).scores == {"acc": 0.3}
+    assert stopped(lambda choices, rng, fidelity=1: fidelity / 10, 0, ACC).scores == {"acc": 0.9}
+    assert stopped(lambda choices, generator, *, fidelity: float(generator.random() < fidelity), 9, ACC).ok
+
+
+def test_a_function_gets_what_it_names() -> None:
+    def every(choices: Any, report: Any, seed: int = 7, *, rng: Any) -> float:
+        assert isinstance(rng, np.random.Generator)
+        report(1, 0.1)
+        return float(seed)
+
+    assert stopped(every, 0, ACC).scores == {"acc": 7.0}
+    assert stopped(lambda choices, extra=3: float(extra), 0, ACC, None).scores == {"acc": 3.0}
+
+
+def test_a_resource_that_the_function_cannot_know_of() -> None:
+    with pytest.raises(InputError, match="resource 1 to 9 epochs: expected a function with a parameter report"):
+        FunctionEvaluator(SPACE, lambda choices, rng: 1.0, ACC, resource=NINE)
+
+
+def test_a_fidelity_that_there_is_not() -> None:
+    assert stopped(trained, 10).error == "InputError: fidelity 10: expected 1 to 9 epochs, or 0 for all"
+    assert stopped(trained, 1, resource=None).error == (
+        "InputError: fidelity 1: nothing here is evaluated in part; expected 0"
+    )

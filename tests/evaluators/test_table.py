@@ -9,13 +9,14 @@ import pytest
 
 from archloom import seeds
 from archloom.data.tables import Table, TableError, load_table
+from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.evaluators.table import TableEvaluator
 from archloom.spaces.base import Categorical, draw
 from archloom.spaces.nb201 import Nb201
 from archloom.spaces.table import TableSpace
 from archloom.testing import check_evaluator
-from archloom.types import Arch, Proposal, Result
+from archloom.types import Arch, Proposal, Resource, Result
 
 GENES = np.array(list(itertools.product(range(2), range(3))))[:5]  # (1, 2) is missing
 TABLE = Table.from_arrays(
@@ -103,3 +104,63 @@ def test_known_answers_of_nb201(nb201_table: Table) -> None:
         assert round(result.scores[metric], 2) == best
         assert np.float32(result.scores[metric]) == nb201_table.metric(metric)[row]
         assert len(str(result.scores[metric])) <= 9, "as few digits as tell the number"
+
+
+# -- fidelities -----------------------------------------------------------------------------------------------------
+
+
+def after_epochs(**more: Any) -> Table:
+    """Validation after 4 and 12 epochs and test after 12, with the seconds that took."""
+    metrics = {
+        "valid_4": [1.0, 2.0, 3.0, 4.0, 5.0], "valid_12": [50.0, 40.0, 30.0, 20.0, np.nan],
+        "test_12": [5.0, 4.0, 3.0, 2.0, 1.0], "seconds": [[7.0, 20.0]] * 5, "params": [1, 2, 3, 4, 5],
+    }  # fmt: skip
+    return Table.from_arrays(
+        space="table", gene_names=TABLE.gene_names, options=TABLE.options, genes=GENES, metrics=metrics,
+        goals={name: "min" if name in ("seconds", "params") else "max" for name in metrics}, source="made", units="",
+        fidelities={
+            "metrics": {"valid": {4: "valid_4", 12: "valid_12"}, "test": {12: "test_12"}},
+            "curves": {"seconds": [4, 12]},
+        },
+        seconds="seconds", **more,
+    )  # fmt: skip
+
+
+def at(fidelity: int, scores: Any = ("valid",), report: Any = ("test",)) -> Result:
+    evaluator = TableEvaluator(after_epochs(), space(), scores, report)
+    return evaluate(evaluator, Proposal(Arch((0, 1)), fidelity), 0, 0)
+
+
+def test_each_fidelity_has_its_value_and_its_seconds() -> None:
+    assert at(4) == Result({"valid": 2.0}, {}, 7.0), "test was not measured after 4 epochs"
+    assert at(12) == at(0) == Result({"valid": 40.0}, {"test": 4.0}, 20.0)
+
+
+def test_a_fidelity_that_it_has_not_is_told() -> None:
+    assert at(5).error == "InputError: fidelity 5: expected 4 or 12 epochs, or 0 for all"
+    assert at(12, ["params"]).error == "InputError: fidelity 12: nothing here is evaluated in part; expected 0"
+
+
+def test_a_metric_that_names_its_fidelity_has_no_other() -> None:
+    assert at(0, ["valid_4"]).scores == {"valid_4": 2.0}
+    assert at(12, ["valid_4"]).error == "InputError: fidelity 12: expected 4 epochs, or 0 for all"
+    assert at(0, ["valid_12", "valid_4"]).scores == {"valid_12": 40.0, "valid_4": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("scores", "resource"),
+    [
+        (["valid", "params"], Resource.at("epochs", [4, 12], cost_from_start=True)),
+        (["valid", "test"], Resource.at("epochs", [12], cost_from_start=True)),
+        (["valid", "valid_4"], Resource.at("epochs", [4], cost_from_start=True)),
+        (["valid_4", "valid_12"], Resource.at("epochs", [12], cost_from_start=True)),
+        (["params"], None),
+    ],
+)
+def test_the_resource_is_what_all_scores_have(scores: list[str], resource: Resource | None) -> None:
+    assert TableEvaluator(after_epochs(), space(), scores).resource == resource
+
+
+def test_scores_that_have_no_fidelity_in_common_are_refused() -> None:
+    with pytest.raises(InputError, match="measures test after 12 epochs and 4 that another metric names: no fidelity"):
+        TableEvaluator(after_epochs(), space(), ["test", "valid_4"])

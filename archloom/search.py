@@ -258,7 +258,8 @@ class Search:
         if inherit is None or not self._origin:
             return inherit
         donors = {gene: self._origin.get(t, t) if t is not None else None for gene, t in inherit.donors.items()}
-        return replace(inherit, base=self._origin.get(inherit.base, inherit.base), donors=donors)
+        files = {kind: tuple(self._origin.get(t, t) for t in trials) for kind, trials in inherit.files.items()}
+        return replace(inherit, base=self._origin.get(inherit.base, inherit.base), donors=donors, files=files)
 
     def _check_same(self, line: Line, proposal: Proposal) -> None:
         recorded = line.trial.proposal
@@ -341,11 +342,12 @@ class Search:
         """Drop the states that no proposal, in flight or to come, can inherit; all that was told must be on disk."""
         if self._retention is None:
             return
-        needed = kept_states(self._strategy, self._answers) if self._plan.inherits else set()
+        needed = kept_states(self._strategy, self._answers) if self._plan.inherits else {}
+        needed = {kind: {self._origin.get(t, t) for t in trials} for kind, trials in needed.items()}
         self._commit(force=True)
         waiting = [*(asked.proposal.inherit for asked in self._flight.values()), *(p.inherit for p in self._held)]
         told = min(self._flight, default=self._asked) - 1
-        self._retention.sweep(told, [self._origin.get(t, t) for t in needed], list(map(self._mapped, waiting)))
+        self._retention.sweep(told, needed, list(map(self._mapped, waiting)))
 
     def _finish(self, asked: _Asked, result: Result) -> None:
         """Record an answer as soon as it is there, even if it is not its turn to be told."""

@@ -11,7 +11,7 @@ import warnings
 from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
@@ -24,6 +24,41 @@ from archloom.files import TEMPORARY, replacing
 from archloom.types import Inherit, Trial, Weights
 
 SUFFIX = ".safetensors"
+
+Writing = Callable[[Path, int], AbstractContextManager[BinaryIO]]
+"""Begins a file of so many bytes, which is there whole or not at all."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a trial leaves in a file: states of trainings, or another kind of thing that later trials read.
+
+    Args:
+        name: what recipes and strategies call it.
+        suffix: what its files' names end in; no two kinds of a run share one.
+        load: reads a file; StoreError if it is damaged or not there.
+        save: writes a value into a file that it begins with the given `Writing`.
+    """
+
+    name: str
+    suffix: str
+    load: Callable[[Path], Any]
+    save: Callable[[Path, Any, Writing], None]
+
+
+def _load_state(path: Path) -> Any:
+    from archloom.nets.state_file import load_state
+
+    return load_state(path)
+
+
+def _save_state(path: Path, state: Any, writing: Writing) -> None:
+    from archloom.nets.state_file import save_state
+
+    save_state(path, state, writing)
+
+
+STATE = Kind("state", SUFFIX, _load_state, _save_state)
 
 
 class Shelf(Protocol):
@@ -44,10 +79,11 @@ class Shelf(Protocol):
 class States(Shelf, Protocol):
     """All states of a run."""
 
-    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] = ()) -> None:
+    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] | None = None) -> None:
         """Drop the states of trials 0 to `upto`, and whatever killed writers left of them, but for those to keep.
 
-        Those to spare stay too as long as there is room; where there is not, the first of them go first.
+        Those to spare stay too as long as there is room; if there is not, the first of them go first. None says nothing
+        of them, as for kinds that are needed or not.
         """
         ...
 
@@ -72,8 +108,8 @@ class StatesInMemory:
     def save(self, trial: int, state: Weights) -> None:
         self.kept[trial] = state
 
-    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] = ()) -> None:
-        wanted = {*keep, *spare}
+    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] | None = None) -> None:
+        wanted = {*keep, *(spare or ())}
         self.kept = {trial: state for trial, state in self.kept.items() if trial > upto or trial in wanted}
 
     def drop_all_but(self, trials: Collection[int]) -> None:
@@ -87,22 +123,24 @@ class StatesInMemory:
 class StateFolder:
     """A folder with one file a state. Several processes may use it; each file is there whole or not at all.
 
-    With a `room`, which is for that folder, its files never take more than that allows.
+    With a `room`, which is for that folder, its files never take more than that allows. Things of another `kind` may
+    stand in the same folder, under the same limit.
     """
 
     path: Path
     room: Room | None = None
+    kind: Kind = STATE
+
+    def of(self, kind: Kind) -> StateFolder:
+        """What is of another kind in the same folder."""
+        return replace(self, kind=kind)
 
     def load(self, trial: int) -> Weights:
-        from archloom.nets.state_file import load_state
-
-        return load_state(self.file(trial))
+        return self.kind.load(self.file(trial))
 
     def save(self, trial: int, state: Weights) -> None:
-        from archloom.nets.state_file import save_state
-
         self.path.mkdir(exist_ok=True)
-        save_state(self.file(trial), state, self._writing(trial))
+        self.kind.save(self.file(trial), state, self._writing(trial))
 
     def save_content(self, trial: int, content: memoryview) -> None:
         """`save` for the bytes of a state's file."""
@@ -113,26 +151,26 @@ class StateFolder:
         except OSError as error:
             raise StoreError(f"{self.file(trial)}: {error.strerror or error}; the state was not written") from error
 
-    def _writing(self, trial: int) -> Callable[[Path, int], AbstractContextManager[BinaryIO]]:
+    def _writing(self, trial: int) -> Writing:
         """What begins the file of a state of so many bytes."""
         if self.room is None:
             return lambda path, _size: replacing(path)
         return partial(self.room.writing, turn=trial)
 
-    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] = ()) -> None:
-        wanted = {*keep, *spare}
-        for trial, file in self._numbered(f"*{SUFFIX}"):
+    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] | None = None) -> None:
+        wanted = {*keep, *(spare or ())}
+        for trial, file in self._numbered(f"*{self.kind.suffix}"):
             if trial <= upto and trial not in wanted:
                 file.unlink(missing_ok=True)
         for trial, file in self._numbered(TEMPORARY):
             if trial <= upto:  # told: whoever was writing this was killed
                 file.unlink(missing_ok=True)
-        if self.room is not None:
+        if self.room is not None and spare is not None:
             self.room.plan(upto, [self.file(trial).name for trial in spare])
 
     def drop_all_but(self, trials: Collection[int]) -> None:
-        kept = {file for trial, file in self._numbered(f"*{SUFFIX}") if trial in trials}
-        for pattern in (f"*{SUFFIX}", TEMPORARY):
+        kept = {file for trial, file in self._numbered(f"*{self.kind.suffix}") if trial in trials}
+        for pattern in (f"*{self.kind.suffix}", TEMPORARY):
             for _, file in self._numbered(pattern):
                 if file not in kept:
                     file.unlink(missing_ok=True)
@@ -151,7 +189,7 @@ class StateFolder:
 
     def file(self, trial: int) -> Path:
         """Where a trial's state is."""
-        return self.path / f"{trial:06d}{SUFFIX}"
+        return self.path / f"{trial:06d}{self.kind.suffix}"
 
     def _numbered(self, pattern: str) -> list[tuple[int, Path]]:
         """Files with the trials that they are of: "000012.safetensors" and ".000012.safetensors.x.tmp"."""
@@ -234,10 +272,12 @@ def said(keep: str | None, disk_budget: str | None) -> dict[str, int | None]:
     return given
 
 
-def sources(inherit: Inherit | None) -> set[int]:
-    """The trials whose states a recipe needs."""
+def sources(inherit: Inherit | None, kind: str = STATE.name) -> set[int]:
+    """The trials whose states, or things of another kind, a recipe needs."""
     if inherit is None:
         return set()
+    if kind != STATE.name:
+        return set(inherit.files.get(kind, ()))
     return {inherit.base} | {trial for trial in inherit.donors.values() if trial is not None}
 
 
@@ -252,9 +292,18 @@ class Retention:
     again, also after a crash. While a record is replayed, states of trials that are yet to be told stay.
     """
 
-    def __init__(self, states: States, criteria: Criteria, keep: int | None = 1, members: int = 1) -> None:
-        """`members`: so many states at least will be needed at once."""
+    def __init__(
+        self,
+        states: States,
+        criteria: Criteria,
+        keep: int | None = 1,
+        members: int = 1,
+        others: Mapping[str, States] | None = None,
+    ) -> None:
+        """`members`: so many states at least will be needed at once. `others`: things of other kinds, by name; of these
+        only what is needed stays."""
         self._states = states
+        self._others = dict(others or {})
         self._criteria = criteria
         self._keep = keep
         self._members = self._to_foresee = members
@@ -263,7 +312,8 @@ class Retention:
 
     def begin(self, recorded: Collection[int]) -> None:
         """Drop what killed workers left: states of trials that are not recorded, which will be trained again."""
-        self._states.drop_all_but(recorded)
+        for states in (self._states, *self._others.values()):
+            states.drop_all_but(recorded)
 
     def told(self, trial: Trial, fidelity: int = 0) -> None:
         """Take note of a trial that was evaluated at a fidelity, and has a state of its own unless it failed."""
@@ -277,8 +327,15 @@ class Retention:
         if self._keep is not None:
             del self._ranked[self._keep :]
 
-    def sweep(self, told: int, needed: Iterable[int], in_flight: Iterable[Inherit | None]) -> None:
-        """Drop what nobody needs now that trial `told` and all before it are told."""
-        keep = set(needed).union(*map(sources, in_flight))
+    def sweep(
+        self, told: int, needed: Mapping[str, Iterable[int]] | Iterable[int], in_flight: Iterable[Inherit | None]
+    ) -> None:
+        """Drop what nobody needs now that trial `told` and all before it are told; `needed` by kind, or states
+        alone."""
+        by_kind = needed if isinstance(needed, Mapping) else {STATE.name: needed}
+        recipes = list(in_flight)
+        for name, things in self._others.items():
+            things.drop(told, set(by_kind.get(name, ())).union(*(sources(recipe, name) for recipe in recipes)))
+        keep = set(by_kind.get(STATE.name, ())).union(*map(sources, recipes))
         keep.update(trial for *_, trial in self._ranked[:1])
         self._states.drop(told, keep, [trial for *_, trial in reversed(self._ranked) if trial not in keep])

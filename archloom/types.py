@@ -39,6 +39,7 @@ class Inherit:
     `base` is the id of the trial whose state the child starts from. `donors` maps a gene to the trial whose layer it
     takes instead (None: freshly initialised); the gene `REST` is everything that no gene owns. A donor's tensor enters
     as `shrink * donor + perturb * fresh`. With `mutate` all weights are then mutated as in SEARL (Franke et al. 2021).
+    `files` names what else is needed of earlier trials, by kind: files that they wrote beside their states.
     """
 
     base: int
@@ -46,6 +47,7 @@ class Inherit:
     shrink: float = 1.0
     perturb: float = 0.0
     mutate: bool = False
+    files: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.disk import taken
 from archloom.errors import InputError, StoreError
-from archloom.states import Keeping, Retention, StateFolder, StatesInMemory, said, sources
+from archloom.states import Keeping, Kind, Retention, StateFolder, StatesInMemory, Writing, said, sources
 from archloom.testing import PLANTED_CRITERIA
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 
@@ -269,3 +271,46 @@ def test_runs_of_a_group_have_equal_shares(tmp_path: Path) -> None:
     assert room is not None and room.limit == 250
     assert room.command == f"archloom resume {tmp_path}", "which is where all of them get more"
     assert Keeping().states(run / "weights", run).room is None
+
+
+# -- other kinds ----------------------------------------------------------------------------------------------------
+
+
+def _load_array(path: Path) -> Any:
+    return np.load(path, allow_pickle=False)
+
+
+def _save_array(path: Path, values: Any, writing: Writing) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    with writing(path, buffer.tell()) as file:
+        file.write(buffer.getvalue())
+
+
+EXPERIENCE = Kind("experience", ".npy", _load_array, _save_array)
+
+
+def test_a_second_kind_stands_beside_the_states(tmp_path: Path) -> None:
+    """Immutable files that recipes name, kept by retention and counted by the budget: no second engine."""
+    states = Keeping(None, 600).states(tmp_path / "weights", tmp_path)
+    experience = states.of(EXPERIENCE)
+    retention = Retention(states, PLANTED_CRITERIA, keep=None, others={EXPERIENCE.name: experience})
+    retention.sweep(-1, {}, [])
+    for trial in range(3):
+        sized(states, trial, 40)
+        experience.save(trial, np.arange(trial + 1, dtype=np.uint8))
+        told(retention, trial, float(trial))
+        retention.sweep(trial, {"experience": range(3)}, [])
+    assert experience.load(2).tolist() == [0, 1, 2]
+    recipe = Inherit(1, files={"experience": (0,)})
+    retention.sweep(2, {"experience": {2}}, [recipe, None])
+    assert sorted(path.name for path in states.path.iterdir()) == [
+        "000000.npy", "000000.safetensors", "000001.safetensors", "000002.npy", "000002.safetensors",
+    ]  # fmt: skip
+    assert sources(recipe, "experience") == {0} and sources(recipe) == {1}
+    with pytest.raises(StoreError, match="no room"):
+        experience.save(3, np.zeros(300, dtype=np.uint8))
+    experience.save(3, np.zeros(120, dtype=np.uint8))
+    assert taken(states.path)[1] <= 600 and not states.file(0).exists(), "a state that is spare made room"
+    retention.begin({0, 2})
+    assert sorted(path.name for path in states.path.iterdir()) == ["000000.npy", "000002.npy", "000002.safetensors"]

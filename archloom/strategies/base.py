@@ -17,6 +17,7 @@ from archloom import registry
 from archloom.constraints import Criteria
 from archloom.errors import InputError, MissingExtraError
 from archloom.spaces.base import SearchSpace, draw, vary
+from archloom.states import STATE
 from archloom.types import Arch, Proposal, Trial
 
 
@@ -71,13 +72,19 @@ def plan_of(strategy: Strategy) -> Plan:
     return found
 
 
-def kept_states(strategy: Strategy, told: Iterable[int]) -> set[int]:
-    """The trials whose states must stay: a later proposal may inherit them.
+Needed = Mapping[str, Iterable[int]]
+"""Trials by the kind of what they left (`states.Kind.name`)."""
 
-    A strategy may narrow them down with a method `needed() -> set[int]`; without it all that were `told` stay.
+
+def kept_states(strategy: Strategy, told: Iterable[int]) -> Needed:
+    """What must stay of trials, by kind: a later proposal may inherit it.
+
+    A strategy may narrow it down with a method `needed()`, which names the trials whose states must stay, or a mapping
+    from kinds to trials; without it the states of all that were `told` stay.
     """
     needed = getattr(strategy, "needed", None)
-    return set(told) if needed is None else set(needed())
+    found = set(told) if needed is None else needed()
+    return found if isinstance(found, Mapping) else {STATE.name: found}
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from archloom import options, registry
 from archloom.constraints import Criteria, Objective, criteria
 from archloom.data import catalog
-from archloom.data.tables.fidelities import NO_FIDELITIES, Fidelities
 from archloom.data.tables import Table, load_table
+from archloom.data.tables.fidelities import NO_FIDELITIES, Fidelities
 from archloom.errors import InputError, unknown
 from archloom.evaluators.base import Evaluator, FunctionEvaluator
 from archloom.evaluators.table import TableEvaluator

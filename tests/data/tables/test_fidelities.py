@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom.data.fidelities import NO_FIDELITIES, Fidelities
 from archloom.data.tables import Table, TableError, load_table, save_table
+from archloom.data.tables.fidelities import NO_FIDELITIES, Fidelities
 
 GENES = np.array([[0], [1], [2]])
 EPOCHS = re.compile(r"_(12|200)$")

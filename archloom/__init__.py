@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from archloom.problems import Problem as Problem
     from archloom.problems import TaskProblem as TaskProblem
     from archloom.spaces.base import Categorical as Categorical
+    from archloom.spaces.domains import Choice as Choice
+    from archloom.spaces.domains import Integer as Integer
+    from archloom.spaces.domains import Real as Real
+    from archloom.spaces.domains import Seed as Seed
+    from archloom.spaces.space import Space as Space
     from archloom.types import Arch as Arch
     from archloom.types import Proposal as Proposal
     from archloom.types import Resource as Resource
@@ -26,10 +31,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "Arch": "archloom.types",
     "Categorical": "archloom.spaces.base",
+    "Choice": "archloom.spaces.domains",
+    "Integer": "archloom.spaces.domains",
     "Problem": "archloom.problems",
     "Proposal": "archloom.types",
     "Resource": "archloom.types",
+    "Real": "archloom.spaces.domains",
     "Result": "archloom.types",
+    "Seed": "archloom.spaces.domains",
+    "Space": "archloom.spaces.space",
     "TaskProblem": "archloom.problems",
     "Trial": "archloom.types",
     "run": "archloom.api",

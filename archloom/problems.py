@@ -30,9 +30,12 @@ from archloom.errors import InputError, unknown
 from archloom.evaluators.base import Evaluator, FunctionEvaluator
 from archloom.evaluators.table import TableEvaluator
 from archloom.spaces.base import AbsentSpace, SearchSpace, TabularSpace
+from archloom.spaces.config_space import as_space
 from archloom.types import Goal, Resource
 
 if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
     from archloom.evaluators.surrogate import Surrogate
     from archloom.tasks.base import SuppliedTask, Task
 
@@ -49,7 +52,7 @@ class TableIdentity:
 
 
 class Problem:
-    """A search space and what its architectures are worth.
+    """A search space, or a `ConfigSpace.ConfigurationSpace`, and what its architectures are worth.
 
     `evaluate` is a function of the user's (see `evaluators.base.FunctionEvaluator`) or a complete `Evaluator`. `goals`
     says for each metric whether more ("max") or less ("min") is better, the one to optimise by default first; metrics
@@ -70,12 +73,13 @@ class Problem:
 
     def __init__(
         self,
-        space: SearchSpace,
+        space: SearchSpace | ConfigurationSpace,
         evaluate: Callable[..., Any] | Evaluator,
         goals: Mapping[str, Goal],
         report: Sequence[str] = (),
         resource: Resource | None = None,
     ) -> None:
+        space = as_space(space)
         if isinstance(space, type) or not isinstance(space, SearchSpace):
             raise InputError(f"space {space!r}: expected a search space, e.g. archloom.Categorical({{...}})")
         self.space = space

@@ -42,8 +42,10 @@ from archloom.spaces.base import (
     Buildable,
     Categorical,
     HasAlpha,
+    HasConditions,
     HasModules,
     HasNeighbours,
+    HasUnitCube,
     SearchSpace,
     Sized,
     draw,
@@ -55,6 +57,7 @@ from archloom.spaces.table import TableSpace
 from archloom.store import decode_state, encode_state
 from archloom.strategies.base import Strategy
 from archloom.strategies.random_search import RandomSearch
+from archloom.testing_domains import MixedSpace, check_conditions, check_unit_cube
 from archloom.testing_graphs import check_graph, check_growth
 from archloom.types import Arch, Goal, Proposal, Result, Trial, Weights
 
@@ -163,6 +166,10 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
         _check_chain(space, start, wanted=len({space.key(arch) for arch in archs}) / 2)
     if isinstance(space, HasAlpha):
         _check_alpha(space)
+    if isinstance(space, HasUnitCube):
+        check_unit_cube(space, archs, seeds.stream(6, "check"))
+    if isinstance(space, HasConditions):
+        check_conditions(space, archs)
     _check_unparsable(space)
     if isinstance(space, HasGraph):
         check_graph(space, archs)
@@ -193,7 +200,7 @@ def _check_keys(space: SearchSpace, archs: list[Arch]) -> None:
     for arch in archs:
         other = standing.setdefault(space.key(arch), space.canonical(arch))
         assert other == space.canonical(arch), f"{arch} and {other} have one key, but are not the same"
-    if isinstance(space, Sized):
+    if isinstance(space, Sized) and space.size is not None:
         assert len(standing) <= space.size, f"size is {space.size}, but {len(standing)} different ones were drawn"
 
 
@@ -302,7 +309,8 @@ def check_strategy(
     `make(space, criteria, rng)` is the strategy's class, or a function that sets its options. With `beats_random` it
     must find more of the planted architecture than random search does in the same number of queries, on average over
     `repetitions` seeds. `make_space` replaces the planted space where a strategy needs another kind; then
-    `PlantedEvaluator` scores its genes. A strategy that does not refuse a sparse table is tried on one too.
+    `PlantedEvaluator` scores its genes. A strategy that does not refuse a sparse table is tried on one too, and one
+    that does not refuse numbers on a space with numbers and conditions.
     """
     _check_independent(partial(_asked, make, make_space), "ask")
     _check_state(make, make_space)
@@ -314,9 +322,10 @@ def check_strategy(
         with _said(f"with {what}"):
             _check_briefly(make, make_space, criteria)
     _check_direction(make, make_space)
-    if _accepts(make, SparseSpace):
-        with _said("on a sparse table"):
-            _check_briefly(make, SparseSpace, PLANTED_CRITERIA)
+    for kind, where in ((SparseSpace, "on a sparse table"), (MixedSpace, "on a space with numbers and conditions")):
+        if _accepts(make, kind):
+            with _said(where):
+                _check_briefly(make, kind, PLANTED_CRITERIA)
     if beats_random:
         found = [_best(make, make_space, seed, queries) for seed in range(repetitions)]
         chance = [_best(RandomSearch, make_space, seed, queries) for seed in range(repetitions)]
@@ -622,6 +631,7 @@ def is_planted(arch: Arch) -> bool:
 __all__ = [
     "PLANTED_CRITERIA",
     "ForbiddenSpace",
+    "MixedSpace",
     "PlantedEvaluator",
     "PlantedSpace",
     "RuledSpace",

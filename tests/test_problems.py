@@ -34,7 +34,7 @@ from archloom.spaces.table import TableSpace
 from archloom.testing import PlantedEvaluator, PlantedSpace
 from archloom.types import Arch, Goal, Proposal, Result
 
-SPACE = Categorical({"kernel": (3, 5, 7), "width": (16, 32)})
+SPACE = Categorical({"kernel": [3, 5, 7], "width": [16, 32]})
 ARCH = Arch((2, 1))
 
 
@@ -66,7 +66,7 @@ def file(tmp_path: Path) -> Path:
         "from archloom import Categorical, Problem\n"
         "def metrics(c): return {'acc': c['kernel'], 'size': c['kernel'] * 2, 'test': 1.0}\n"
         "def make():\n"
-        "    return Problem(Categorical({'kernel': (3, 5)}), metrics, {'acc': 'max', 'size': 'min'}, ['test'])\n"
+        "    return Problem(Categorical({'kernel': [3, 5]}), metrics, {'acc': 'max', 'size': 'min'}, ['test'])\n"
         "problem = make()\n"
         "number = 5\n"
         "def broken(): raise RuntimeError('first\\nsecond')\n"

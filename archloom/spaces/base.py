@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from operator import contains
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError, NoArchitectureError
+from archloom.spaces.domains import Choice, Domain
 from archloom.spaces.graphs import Chain, Graph, Growth
+from archloom.spaces.space import Space
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -117,6 +119,33 @@ class HasSizes(Protocol):
 
 
 @runtime_checkable
+class HasUnitCube(Protocol):
+    """Every architecture is a point of the unit cube: what model-based optimisers work on."""
+
+    @property
+    def unit_size(self) -> int:
+        """How many coordinates a point has."""
+        ...
+
+    def to_unit(self, arch: Arch) -> NDArray[np.float64]:
+        """(unit_size,) the point that stands for `arch`, each coordinate from 0 to 1."""
+        ...
+
+    def from_unit(self, places: NDArray[np.floating[Any]]) -> Arch:
+        """The architecture at a point; that of `to_unit(arch)` is the same as `arch`. InputError outside the cube."""
+        ...
+
+
+@runtime_checkable
+class HasConditions(Protocol):
+    """Spaces with genes that only count under some condition: architectures that differ there alone are one."""
+
+    def active(self, arch: Arch) -> Sequence[bool]:
+        """For each gene whether it counts."""
+        ...
+
+
+@runtime_checkable
 class Buildable(Protocol):
     """Everything that trains."""
 
@@ -168,10 +197,12 @@ class HasKnownAnswers(Protocol):
 
 @runtime_checkable
 class Sized(Protocol):
-    """Spaces that know how many different architectures they hold."""
+    """Spaces that can tell how many different architectures they hold."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int | None:
+        """None for infinitely many, as where there are real numbers, and if it is not known."""
+        ...
 
 
 def is_valid(space: SearchSpace, arch: Arch) -> bool:
@@ -208,30 +239,25 @@ def _first_valid(space: SearchSpace, candidate: Callable[[], Arch]) -> Arch:
     )
 
 
-class Categorical:
+class Categorical(Space):
     """Independent choices: gene j is the index of one of `options[j]`.
 
-    `options` maps a choice's name to the names of its options, in the order of the genes. Texts read
-    `kernel=3, width=64`. Neighbours differ in exactly one choice; alpha has a row per choice and a column per option,
-    rows with fewer options than the widest use the first columns only. As a graph it is a chain with a vertex per
-    choice.
+    `options` maps a choice's name to its options, in the order of the genes. Strings read `kernel=3, width=64`.
+    Neighbours differ in exactly one choice; alpha has a row per choice and a column per option, rows with fewer options
+    than the widest use the first columns only. As a graph it is a chain with a vertex per choice.
     """
 
     name = "table"
 
     def __init__(self, options: Mapping[str, Sequence[object]]) -> None:
-        if not options:
-            raise InputError("a categorical space needs at least one choice, e.g. {'kernel': [3, 5, 7]}")
-        for gene, values in options.items():
-            texts = [str(value) for value in values]
-            if not texts or len(set(texts)) < len(texts):
-                raise InputError(f"choice {gene!r} has options {texts}: expected at least one, each different")
-        self.gene_names = tuple(str(gene) for gene in options)
-        self.values: tuple[tuple[object, ...], ...] = tuple(tuple(values) for values in options.values())
-        self.options = tuple(tuple(str(value) for value in values) for values in self.values)
-        self.sizes = np.array([len(values) for values in self.options])
+        super().__init__(options)
+        choices = [choice for choice in self.domains if _is_plain(choice)]
+        if len(choices) < len(self.domains):
+            other = next(name for name, domain in zip(options, self.domains, strict=True) if not _is_plain(domain))
+            raise InputError(f"{other}: {options[other]}: a Categorical has independent choices only; use a Space")
+        self.values: tuple[tuple[object, ...], ...] = tuple(tuple(choice.options) for choice in choices)
+        self.options = tuple(choice.texts for choice in choices)
         self._indices = tuple(range(len(values)) for values in self.options)
-        self._by_text = tuple({text: index for index, text in enumerate(texts)} for texts in self.options)
 
     @classmethod
     def for_table(
@@ -239,6 +265,11 @@ class Categorical:
     ) -> Categorical:
         """The space that gives a table's genes a meaning; `settings` are the space's own options."""
         return cls(options, **settings)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.integer[Any]]:
+        """(genes,) how many options each choice has."""
+        return np.array([len(values) for values in self.options])
 
     @property
     def size(self) -> int:
@@ -268,17 +299,8 @@ class Categorical:
     def indices(self, arch: Arch) -> tuple[int, ...]:
         """The genes as the whole numbers they are; InputError where they are too few, too many or no options."""
         if Categorical.violations(self, arch):
-            raise InputError(self._misfit(arch.genes))
+            self._settled(arch)  # says which gene does not fit
         return tuple(map(int, arch.genes))
-
-    def _misfit(self, genes: Sequence[object]) -> str:
-        if len(genes) != len(self._indices):
-            return f"{len(genes)} genes: expected {len(self._indices)}, one for each choice"
-        gene = next(gene for gene, indices in enumerate(self._indices) if genes[gene] not in indices)
-        return (
-            f"gene {self.gene_names[gene]} is {genes[gene]!r}: expected the index of one of its "
-            f"{len(self._indices[gene])} options, 0 to {len(self._indices[gene]) - 1}"
-        )
 
     def canonical(self, arch: Arch) -> Arch:
         return arch
@@ -286,9 +308,6 @@ class Categorical:
     def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, g) are their own canonical architecture: here all of them."""
         return np.ones(len(rows), dtype=bool)
-
-    def key(self, arch: Arch) -> str:
-        return self.format(self.canonical(arch))
 
     def neighbours(self, arch: Arch) -> Sequence[Arch]:
         return [
@@ -334,44 +353,20 @@ class Categorical:
         """Any combination of options can be drawn."""
         return self.chain.growth()
 
-    def choices(self, arch: Arch) -> dict[str, object]:
-        """The chosen options by name, with the values that the space was made from."""
-        return {
-            gene: values[index]
-            for gene, values, index in zip(self.gene_names, self.values, self.indices(arch), strict=True)
-        }
-
     def format(self, arch: Arch) -> str:
         parts = zip(self.gene_names, self.options, self.indices(arch), strict=True)
         return ", ".join(f"{gene}={texts[index]}" for gene, texts, index in parts)
-
-    def parse(self, text: str) -> Arch:
-        # Cut at ", NAME=" rather than at every comma: an option may hold commas itself, as (3, 5) does.
-        parts, rest = [], f", {text}"
-        for name in self.gene_names:
-            before, mark, rest = rest.partition(f", {name}=")
-            parts.append(before)
-            if not mark or parts[0]:
-                raise InputError(
-                    f"architecture {text!r}: expected CHOICE=OPTION for the choices {', '.join(self.gene_names)} "
-                    "in this order"
-                )
-        return Arch(tuple(self.option_index(gene, option) for gene, option in enumerate([*parts[1:], rest])))
-
-    def option_index(self, gene: int, option: str) -> int:
-        """The index of an option given by its text; InputError naming those that exist."""
-        try:
-            return self._by_text[gene][option]
-        except KeyError:
-            raise InputError(
-                f"{self.gene_names[gene]}={option!r}: expected one of {', '.join(self.options[gene])}"
-            ) from None
 
     @staticmethod
     def _with(arch: Arch, gene: int, option: int) -> Arch:
         genes = list(arch.genes)
         genes[gene] = option
         return Arch(tuple(genes))
+
+
+def _is_plain(domain: Domain) -> TypeGuard[Choice]:
+    """Whether this is a choice that always counts, its options in no order."""
+    return isinstance(domain, Choice) and not domain.ordered and domain.when is None
 
 
 class AbsentSpace:

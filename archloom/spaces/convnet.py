@@ -145,7 +145,7 @@ class ConvNet(Categorical):
                 f"architecture {text!r}: expected {self.stages} stages joined by '/', each NORM:LAYER+ACTIVATION,... "
                 f"with {self.layers} layers, e.g. batch:{','.join(['conv_3+relu'] * self.layers)}"
             )
-        return Arch(tuple(self.option_index(gene, word) for gene, word in enumerate(words)))
+        return Arch(tuple(self.gene_of(gene, word) for gene, word in enumerate(words)))
 
     def canonical(self, arch: Arch) -> Arch:
         genes: list[int | float] = []

@@ -128,7 +128,7 @@ class MbconvSpace(Categorical):
                 f"layers as {self.options[0][0]} joined by ',', stages by '/'"
             )
         kinds = [kind for stage in stages for kind in stage]
-        return Arch(tuple(self.option_index(gene, kind) for gene, kind in enumerate(kinds)))
+        return Arch(tuple(self.gene_of(gene, kind) for gene, kind in enumerate(kinds)))
 
     def modules(self, gene: int) -> tuple[str, ...]:
         """The dotted prefix of the one layer that a gene decides; what comes in and out is the same for all kinds."""

@@ -43,7 +43,7 @@ CHOICES: Mapping[str, tuple[int, ...]] = {
 }
 """What is chosen for each block; `se` is squeeze-excitation."""
 
-OPTIONS = {f"block{block}.{choice}": values for block in range(BLOCKS) for choice, values in CHOICES.items()}
+OPTIONS = {f"block{block}.{choice}": list(values) for block in range(BLOCKS) for choice, values in CHOICES.items()}
 """The 28 genes with their options, in order."""
 
 _FIRST = range(0, len(OPTIONS), len(CHOICES))
@@ -94,7 +94,7 @@ class Mnasnet(TableSpace):
         if not len(matches) == len(found) == BLOCKS:
             raise InputError(f"architecture {text!r}: expected {BLOCKS} blocks as {_SHAPE}, joined by '-'")
         options = [option for groups in found for option in groups]
-        return Arch(tuple(self.option_index(gene, option) for gene, option in enumerate(options)))
+        return Arch(tuple(self.gene_of(gene, option) for gene, option in enumerate(options)))
 
     def labels(self, arch: Arch) -> list[str]:
         """The seven blocks as texts."""

@@ -148,7 +148,7 @@ class Nb201(Categorical):
         match = _TEXT.match(text.strip())
         if match is None:
             raise InputError(f"cell {text!r}: expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|")
-        return Arch(tuple(self.option_index(gene, option) for gene, option in enumerate(match.groups())))
+        return Arch(tuple(self.gene_of(gene, option) for gene, option in enumerate(match.groups())))
 
     def canonical(self, arch: Arch) -> Arch:
         return self._classes()[self.signature(arch)] if self._merge else arch
@@ -212,7 +212,7 @@ class Nb201(Categorical):
                 "then 1 (output)"
             )
         names = (self.graph_labels[label] for label in inner.tolist())
-        return Arch(tuple(self.option_index(gene, name) for gene, name in enumerate(names)))
+        return Arch(tuple(self.gene_of(gene, name) for gene, name in enumerate(names)))
 
     def growth(self) -> Growth:
         """One operation after another, edges in the order of `EDGES`."""

@@ -16,7 +16,9 @@ import numpy as np
 from archloom import registry
 from archloom.constraints import Criteria
 from archloom.errors import InputError, MissingExtraError
-from archloom.spaces.base import SearchSpace, draw, vary
+from archloom.spaces.base import Categorical, SearchSpace, draw, vary
+from archloom.spaces.domains import Choice
+from archloom.spaces.space import Space
 from archloom.states import STATE
 from archloom.types import Arch, Proposal, Trial
 
@@ -114,7 +116,7 @@ class BaseStrategy(ABC):
             if not isinstance(space, capability):
                 raise InputError(
                     f"strategy {type(self).__name__} needs a space with {_describe(capability)}, "
-                    f"which space {space.name!r} has not{_others(capability)}"
+                    f"which space {space.name!r} has not{_reason(space, capability)}{_others(capability)}"
                 )
         self.space = space
         self.criteria = criteria
@@ -188,6 +190,18 @@ def _describe(capability: type[Any]) -> str:
 
 def _members(capability: type[Any]) -> list[str]:
     return sorted(name for name in vars(capability) if not name.startswith("_"))
+
+
+def _reason(space: SearchSpace, capability: type[Any]) -> str:
+    """What keeps a space from a capability that it would have if its genes were independent choices."""
+    if not isinstance(space, Space) or not all(hasattr(Categorical, member) for member in _members(capability)):
+        return ""
+    for name, domain in zip(space.gene_names, space.domains, strict=True):
+        if not isinstance(domain, Choice):
+            return f": only spaces of choices can have that, and {name} is {domain.expected}"
+        if domain.condition is not None:
+            return f": only spaces of independent choices can have that, and {name} counts only if {domain.condition}"
+    return ": as an archloom.Categorical it would have it"
 
 
 def _others(capability: type[Any]) -> str:

@@ -17,7 +17,7 @@ from archloom.states import StatesInMemory
 from archloom.testing import PlantedEvaluator, PlantedSpace, check_evaluator
 from archloom.types import Arch, Goal, Proposal, Resource, Result
 
-SPACE = Categorical({"kernel": (3, 5, 7), "width": (16, 32)})
+SPACE = Categorical({"kernel": [3, 5, 7], "width": [16, 32]})
 PROPOSAL = Proposal(Arch((2, 1)))
 ACC: dict[str, Goal] = {"acc": "max"}
 BOTH: dict[str, Goal] = {"acc": "max", "size": "min"}

@@ -159,7 +159,7 @@ def test_scores_and_report() -> None:
 
 
 def test_genes_that_are_no_options_are_a_failed_trial() -> None:
-    space = Categorical({"a": (1, 2), "b": (1, 2, 3), "c": range(4)})
+    space = Categorical({"a": [1, 2], "b": (1, 2, 3), "c": range(4)})
     genes = np.random.default_rng(0).permutation([(a, b, c) for a in range(2) for b in range(3) for c in range(4)])[:12]
     table = Table.from_arrays(
         space="table", gene_names=space.gene_names, options=space.options, genes=genes,

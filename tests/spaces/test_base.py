@@ -32,7 +32,7 @@ from archloom.testing import ForbiddenSpace, RuledSpace, check_space
 from archloom.testing_graphs import draw_graphs
 from archloom.types import Arch
 
-NETWORK = {"kernel": (3, 5, 7), "width": (16, 32), "norm": ("batch",), "shape": ((1, 2), (3, 4))}
+NETWORK = {"kernel": [3, 5, 7], "width": [16, 32], "norm": ("batch",), "shape": ((1, 2), (3, 4))}
 
 option_texts = st.text("ab=, ()", min_size=1, max_size=5)
 spaces = st.lists(st.lists(option_texts, min_size=1, max_size=4, unique=True), min_size=1, max_size=4).map(
@@ -96,19 +96,19 @@ def test_texts_and_choices() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("kernel=7", "expected CHOICE=OPTION for the choices kernel, width in this order"),
-        ("width=16, kernel=7", "expected CHOICE=OPTION for the choices kernel, width in this order"),
-        ("x, kernel=7, width=16", "expected CHOICE=OPTION for the choices kernel, width in this order"),
+        ("kernel=7", "expected NAME=VALUE for kernel, width in this order"),
+        ("width=16, kernel=7", "expected NAME=VALUE for kernel, width in this order"),
+        ("x, kernel=7, width=16", "expected NAME=VALUE for kernel, width in this order"),
         ("kernel=7, kernel=5, width=16", "kernel='7, kernel=5': expected one of 3, 5, 7"),
         ("kernel=7, width=16, width=16", "width='16, width=16': expected one of 16, 32"),
         ("kernel=9, width=16", "kernel='9': expected one of 3, 5, 7"),
         ("kernel=7, width=16 ", "width='16 ': expected one of 16, 32"),
-        ("kernel=7,width=16", "expected CHOICE=OPTION for the choices kernel, width in this order"),
+        ("kernel=7,width=16", "expected NAME=VALUE for kernel, width in this order"),
     ],
 )
 def test_only_what_format_writes_is_read(text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        Categorical({"kernel": (3, 5, 7), "width": (16, 32)}).parse(text)
+        Categorical({"kernel": [3, 5, 7], "width": [16, 32]}).parse(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -9,6 +9,8 @@ import pytest
 from archloom import registry, seeds
 from archloom.errors import InputError
 from archloom.spaces.base import Buildable, HasAlpha, HasNeighbours
+from archloom.spaces.domains import Choice, Real
+from archloom.spaces.space import Space
 from archloom.strategies.base import BaseStrategy, pack_archs, pack_trials, unpack_archs, unpack_trials
 from archloom.testing import PLANTED_CRITERIA, PlantedSpace, check_strategy
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
@@ -119,6 +121,28 @@ def test_a_space_without_a_needed_capability_is_refused(capability: type[Any], t
     assert said == f"strategy Needy needs a space with {told}, which space 'bare' has not"
     assert {"nb201", "convnet"} <= set(others.split(", "))
     assert ("nb101" in others) == (capability is not HasAlpha)
+
+
+@pytest.mark.parametrize(
+    ("space", "reason"),
+    [
+        (
+            Space({"a": [1, 2], "lr": Real(0, 1)}),
+            "only spaces of choices can have that, and lr is a number from 0.0 to 1.0",
+        ),
+        (
+            Space({"a": [1, 2], "b": Choice([1, 2], when={"a": 1})}),
+            "only spaces of independent choices can have that, and b counts only if a = 1",
+        ),
+        (Space({"a": [1, 2]}), "as an archloom.Categorical it would have it"),
+    ],
+)
+def test_a_space_of_domains_is_told_what_it_would_take(space: Space, reason: str) -> None:
+    for name in ("cadam", "pbt_nas"):
+        with pytest.raises(InputError) as caught:
+            registry.load_strategy(name)(space, PLANTED_CRITERIA, seeds.stream(0, "strategy"))
+        assert f", which space 'space' has not: {reason}; these have: " in str(caught.value)
+        assert "nb201" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_trials_and_architectures_are_packed_without_loss() -> None:

@@ -309,7 +309,7 @@ def test_options_out_of_range_are_told(wrong: dict[str, Any], told: str) -> None
 
 
 def test_a_start_that_is_no_architecture_or_not_valid_is_told() -> None:
-    with pytest.raises(InputError, match="expected CHOICE=OPTION"):
+    with pytest.raises(InputError, match="expected NAME=VALUE"):
         make(replace(SMALL, start="rubbish"))
     with pytest.raises(InputError, match="not valid in space 'ruled'"):
         make(replace(SMALL, start=PlantedSpace().format(Arch((0,) * 8))), RuledSpace())

@@ -94,7 +94,7 @@ class GanSpace(Categorical, ABC):
                 f"architecture {text!r}: expected PART OPTION ... joined by ' | ', the parts {wanted} options"
             )
         options = [option for piece in pieces for option in piece[1:]]
-        return Arch(tuple(self.option_index(gene, option) for gene, option in enumerate(options)))
+        return Arch(tuple(self.gene_of(gene, option) for gene, option in enumerate(options)))
 
     # -- networks -------------------------------------------------------------------------------------------------
 

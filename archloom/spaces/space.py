@@ -1,0 +1,282 @@
+"""A space of one's own: named genes, each with its domain, some of which count only under a condition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.errors import InputError
+from archloom.spaces.domains import Choice, Domain, as_domain
+from archloom.types import Arch
+
+_MOST_CASES = 100_000
+"""How many combinations of the values that conditions are about are gone through to count a space."""
+
+
+class Space:
+    """Named genes with their domains: `Real`, `Integer`, `Choice` (or just a list of options) and `Seed`.
+
+    A gene whose condition (`when`) does not hold does not count: `choices` and `format` omit it, and architectures
+    that differ there alone are one. Its place is then filled by the middle of its domain (`Domain.default`), in
+    canonical architectures and in the unit cube. Real numbers are told apart to ten digits. Whatever the space draws,
+    changes or reads is canonical.
+
+    A subclass adds what it can do besides (`build`, `modules`) and rules of its own (`violations`).
+    """
+
+    name = "space"
+
+    def __init__(self, domains: Mapping[str, Domain | Sequence[object]]) -> None:
+        if not domains:
+            raise InputError(
+                "a space needs at least one choice or number, e.g. {'kernel': [3, 5, 7], 'width': Integer(8, 64)}"
+            )
+        self.gene_names = tuple(str(gene) for gene in domains)
+        self.domains = tuple(as_domain(str(gene), given) for gene, given in domains.items())
+        self._refuse_confusing_options()
+        self._conditions = tuple(domain.condition for domain in self.domains)
+        self._defaults = tuple(domain.default for domain in self.domains)
+        self._order = self._parents_first()
+
+    def _refuse_confusing_options(self) -> None:
+        """Raise InputError for an option that reads like the beginning of another gene."""
+        marks = [f", {name}=" for name in self.gene_names]
+        for name, domain in zip(self.gene_names, self.domains, strict=True):
+            for text in domain.texts if isinstance(domain, Choice) else ():
+                if ", " in text and any(mark in text for mark in marks):
+                    raise InputError(f"{name}: option {text!r} reads like another gene's value; rename it")
+
+    def _parents_first(self) -> list[int]:
+        """The genes, each behind those that its condition is about; InputError for unknown ones, and for circles."""
+        known = dict(zip(self.gene_names, self.domains, strict=True))
+        for name, condition in zip(self.gene_names, self._conditions, strict=True):
+            try:
+                if condition is not None:
+                    condition.check(known)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from None
+        order: dict[int, None] = {}
+
+        def place(gene: int, above: tuple[str, ...]) -> None:
+            name, condition = self.gene_names[gene], self._conditions[gene]
+            if name in above:
+                circle = " -> ".join([*above[above.index(name) :], name])
+                raise InputError(f"{name}: its condition depends on itself ({circle}); leave one of these out")
+            if gene not in order:
+                for parent in condition.parents if condition else ():
+                    place(self.gene_names.index(parent), (*above, name))
+                order[gene] = None
+
+        for gene in range(len(self.domains)):
+            place(gene, ())
+        return list(order)
+
+    # -- which genes count ----------------------------------------------------------------------------------------
+
+    def _read(self, genes: Sequence[Any]) -> tuple[list[int | float], dict[str, Any], list[int]]:
+        """The canonical genes, the values of those that count, and those that are not of their domains."""
+        settled, values, wrong = list(self._defaults), dict[str, Any](), list[int]()
+        for gene in self._order:
+            condition, domain = self._conditions[gene], self.domains[gene]
+            if condition is not None and not condition.holds(values):
+                continue
+            if not domain.holds(genes[gene]):
+                wrong.append(gene)
+                continue
+            settled[gene] = domain.canonical(genes[gene])
+            values[self.gene_names[gene]] = domain.value(settled[gene])
+        return settled, values, wrong
+
+    def _settled(self, arch: Arch) -> tuple[list[int | float], dict[str, Any]]:
+        """The same of an architecture; InputError where a gene that counts is none of its domain."""
+        if len(arch.genes) != len(self.domains):
+            raise InputError(f"{len(arch.genes)} genes: expected {len(self.domains)}, one for each choice or number")
+        settled, values, wrong = self._read(arch.genes)
+        if wrong:
+            gene = min(wrong)
+            raise InputError(
+                f"gene {self.gene_names[gene]} is {arch.genes[gene]!r}: expected {self.domains[gene].expected}"
+            )
+        return settled, values
+
+    def _canonical(self, genes: Sequence[int | float]) -> Arch:
+        return Arch(tuple(self._read(genes)[0]))
+
+    def active(self, arch: Arch) -> list[bool]:
+        """For each gene whether it counts."""
+        values = self._settled(arch)[1]
+        return [name in values for name in self.gene_names]
+
+    def canonical(self, arch: Arch) -> Arch:
+        return Arch(tuple(self._settled(arch)[0]))
+
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        """Empty if every gene that counts is one of its domain: a number in its bounds and on its grid."""
+        lacking = abs(len(arch.genes) - len(self.domains))
+        wrong = [] if lacking else self._read(arch.genes)[2]
+        if not lacking and not wrong:
+            return {}
+        return {"genes out of their domains": float(len(wrong)), "genes too many or too few": float(lacking)}
+
+    # -- drawing and changing -------------------------------------------------------------------------------------
+
+    def sample(self, rng: np.random.Generator) -> Arch:
+        """Uniform in the unit cube."""
+        return self.from_unit(rng.random(len(self.domains)))
+
+    def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
+        """Change one gene that counts, drawn uniformly among those that have an alternative.
+
+        A choice becomes any other option, a number moves by a normally distributed share of its range (a standard
+        deviation of `domains.SPREAD`). Genes that begin to count are drawn at random.
+        """
+        settled, values = self._settled(arch)
+        open_genes = [
+            gene for gene, name in enumerate(self.gene_names) if name in values and self.domains[gene].size != 1
+        ]
+        if not open_genes:
+            return Arch(tuple(settled))
+        gene = open_genes[int(rng.integers(len(open_genes)))]
+        settled[gene] = self.domains[gene].mutate(settled[gene], rng)
+        for other, name in enumerate(self.gene_names):
+            if name not in values:
+                settled[other] = self.domains[other].from_unit(rng.random())
+        return self._canonical(settled)
+
+    def neighbours(self, arch: Arch) -> Sequence[Arch]:
+        """One gene that counts is changed: to any other option, or by `domains.SHARES` of a number's range both ways.
+
+        Numbers on a grid also go to the next ones, whatever the share. Bounds are kept. Genes that begin to count are
+        in the middle of their domains.
+        """
+        settled, values = self._settled(arch)
+        return [
+            self._canonical([*settled[:gene], other, *settled[gene + 1 :]])
+            for gene, name in enumerate(self.gene_names)
+            if name in values
+            for other in self.domains[gene].neighbours(settled[gene])
+        ]
+
+    # -- the unit cube --------------------------------------------------------------------------------------------
+
+    @property
+    def unit_size(self) -> int:
+        return len(self.domains)
+
+    def to_unit(self, arch: Arch) -> NDArray[np.float64]:
+        """(unit_size,) the place of each gene in its domain, from 0 to 1; of one that does not count, the middle's.
+
+        Numbers lie in proportion, or by their logarithms; option j of k, and number j of a grid of k that is not
+        logarithmic, at (j + 1/2) / k.
+        """
+        settled = self._settled(arch)[0]
+        places = [domain.to_unit(gene) for domain, gene in zip(self.domains, settled, strict=True)]
+        return np.array(places, dtype=np.float64)
+
+    def from_unit(self, places: NDArray[np.floating[Any]]) -> Arch:
+        """The canonical architecture at a point of the unit cube; that of `to_unit(arch)` is `canonical(arch)`."""
+        at = np.asarray(places, dtype=np.float64)
+        if at.shape != (len(self.domains),) or not ((at >= 0) & (at <= 1)).all():
+            raise InputError(f"point {at.tolist()}: expected {len(self.domains)} numbers from 0 to 1")
+        genes = [domain.from_unit(place) for domain, place in zip(self.domains, at.tolist(), strict=True)]
+        return self._canonical(genes)
+
+    # -- reading and writing --------------------------------------------------------------------------------------
+
+    def choices(self, arch: Arch) -> dict[str, Any]:
+        """The values by name, of the genes that count: options as the space was given them, and numbers."""
+        values = self._settled(arch)[1]
+        return {name: values[name] for name in self.gene_names if name in values}
+
+    def key(self, arch: Arch) -> str:
+        return self.format(self.canonical(arch))
+
+    def format(self, arch: Arch) -> str:
+        settled, values = self._settled(arch)
+        written = zip(self.gene_names, self.domains, settled, strict=True)
+        return ", ".join(f"{name}={domain.text_of(gene)}" for name, domain, gene in written if name in values)
+
+    def parse(self, text: str) -> Arch:
+        given = dict(self._cut(text))
+        if any(name not in given for name, when in zip(self.gene_names, self._conditions, strict=True) if when is None):
+            raise InputError(f"architecture {text!r}: expected {self._written}")
+        genes = list(self._defaults)
+        for gene, name in enumerate(self.gene_names):
+            if name in given:
+                genes[gene] = self.gene_of(gene, given[name])
+        settled, values, _ = self._read(genes)
+        for name, condition in zip(self.gene_names, self._conditions, strict=True):
+            if name in given and name not in values:
+                raise InputError(f"architecture {text!r}: {name} counts only if {condition}; omit it")
+            if name in values and name not in given:
+                raise InputError(f"architecture {text!r}: {name} is missing, which counts if {condition}")
+        return Arch(tuple(settled))
+
+    def gene_of(self, gene: int, text: str) -> int | float:
+        """What is written of one gene: the index of an option by its text, or a number; InputError otherwise."""
+        try:
+            return self.domains[gene].parse(text)
+        except InputError as error:
+            raise InputError(f"{self.gene_names[gene]}={text!r}: {error}") from None
+
+    def _cut(self, text: str) -> Iterator[tuple[str, str]]:
+        """The genes in a string with what is written of each.
+
+        It is cut at ", NAME=" rather than at every comma: an option may hold commas itself, as (3, 5) does.
+        """
+        name, rest = "", f", {text}"
+        for later in self.gene_names:
+            before, mark, after = rest.partition(f", {later}=")
+            if not mark:
+                continue
+            if name:
+                yield name, before
+            elif before:
+                break
+            name, rest = later, after
+        if not name:
+            raise InputError(f"architecture {text!r}: expected {self._written}")
+        yield name, rest
+
+    @property
+    def _written(self) -> str:
+        return f"NAME=VALUE for {', '.join(self.gene_names)} in this order"
+
+    # -- counting -------------------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int | None:
+        """How many different architectures there are; None for infinitely many, and where conditions are too many."""
+        return self._size
+
+    @cached_property
+    def _size(self) -> int | None:
+        """Conditions tie some genes together; the others multiply the count."""
+        parents = {parent for condition in self._conditions if condition for parent in condition.parents}
+        sizes = [domain.size for domain in self.domains]
+        known = [size for size in sizes if size is not None]
+        if len(known) < len(sizes):
+            return None
+        cases = math.prod(size for size, name in zip(known, self.gene_names, strict=True) if name in parents)
+        if cases > _MOST_CASES:
+            return None
+        tied = [g for g in self._order if self._conditions[g] is not None or self.gene_names[g] in parents]
+        free = math.prod(size for gene, size in enumerate(known) if gene not in tied)
+        return free * self._count(tied, {}, parents)
+
+    def _count(self, genes: Sequence[int], values: dict[str, Any], parents: set[str]) -> int:
+        """How many ways there are to fill these genes, given the values of the parents before them."""
+        if not genes:
+            return 1
+        gene, rest = genes[0], genes[1:]
+        name, domain, condition = self.gene_names[gene], self.domains[gene], self._conditions[gene]
+        if condition is not None and not condition.holds(values):
+            return self._count(rest, values, parents)
+        if name not in parents:
+            return (domain.size or 0) * self._count(rest, values, parents)
+        return sum(self._count(rest, {**values, name: value}, parents) for value in domain.values())

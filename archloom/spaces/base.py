@@ -353,6 +353,12 @@ class Categorical(Space):
         """Any combination of options can be drawn."""
         return self.chain.growth()
 
+    def choices(self, arch: Arch) -> dict[str, Any]:
+        return {
+            name: values[index]
+            for name, values, index in zip(self.gene_names, self.values, self.indices(arch), strict=True)
+        }
+
     def format(self, arch: Arch) -> str:
         parts = zip(self.gene_names, self.options, self.indices(arch), strict=True)
         return ", ".join(f"{gene}={texts[index]}" for gene, texts, index in parts)

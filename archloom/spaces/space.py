@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +40,7 @@ class Space:
         self.domains = tuple(as_domain(str(gene), given) for gene, given in domains.items())
         self._refuse_confusing_options()
         self._conditions = tuple(domain.condition for domain in self.domains)
+        self._always = {name for name, when in zip(self.gene_names, self._conditions, strict=True) if when is None}
         self._defaults = tuple(domain.default for domain in self.domains)
         self._order = self._parents_first()
 
@@ -202,20 +203,24 @@ class Space:
         return ", ".join(f"{name}={domain.text_of(gene)}" for name, domain, gene in written if name in values)
 
     def parse(self, text: str) -> Arch:
-        given = dict(self._cut(text))
-        if any(name not in given for name, when in zip(self.gene_names, self._conditions, strict=True) if when is None):
+        given = self._cut(text)
+        if not self._always.issubset(given):
             raise InputError(f"architecture {text!r}: expected {self._written}")
         genes = list(self._defaults)
         for gene, name in enumerate(self.gene_names):
             if name in given:
                 genes[gene] = self.gene_of(gene, given[name])
-        settled, values, _ = self._read(genes)
+        if len(self._always) < len(genes):
+            self._check_given(text, given, self._read(genes)[1])
+        return Arch(tuple(genes))
+
+    def _check_given(self, text: str, given: Mapping[str, str], values: Mapping[str, Any]) -> None:
+        """Raise InputError if not exactly the genes that count are given."""
         for name, condition in zip(self.gene_names, self._conditions, strict=True):
             if name in given and name not in values:
                 raise InputError(f"architecture {text!r}: {name} counts only if {condition}; omit it")
             if name in values and name not in given:
                 raise InputError(f"architecture {text!r}: {name} is missing, which counts if {condition}")
-        return Arch(tuple(settled))
 
     def gene_of(self, gene: int, text: str) -> int | float:
         """What is written of one gene: the index of an option by its text, or a number; InputError otherwise."""
@@ -224,24 +229,26 @@ class Space:
         except InputError as error:
             raise InputError(f"{self.gene_names[gene]}={text!r}: {error}") from None
 
-    def _cut(self, text: str) -> Iterator[tuple[str, str]]:
+    def _cut(self, text: str) -> dict[str, str]:
         """The genes in a string with what is written of each.
 
         It is cut at ", NAME=" rather than at every comma: an option may hold commas itself, as (3, 5) does.
         """
+        given: dict[str, str] = {}
         name, rest = "", f", {text}"
         for later in self.gene_names:
             before, mark, after = rest.partition(f", {later}=")
             if not mark:
                 continue
             if name:
-                yield name, before
+                given[name] = before
             elif before:
                 break
             name, rest = later, after
         if not name:
             raise InputError(f"architecture {text!r}: expected {self._written}")
-        yield name, rest
+        given[name] = rest
+        return given
 
     @property
     def _written(self) -> str:

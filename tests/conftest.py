@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -216,12 +217,24 @@ Process = Callable[..., AbstractContextManager["subprocess.Popen[str]"]]
 
 
 @contextmanager
+def _hears_ctrl_c() -> Iterator[None]:
+    """What is started here takes SIGINT as from a terminal, even if pytest was started in the background of a shell,
+    which has its jobs ignore the signal: that is inherited, while a handler is not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def _process(*arguments: object, **how: Any) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    child = subprocess.Popen(
-        [sys.executable, *map(str, arguments)], env=environment, text=True, start_new_session=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how},
-    )  # fmt: skip
+    with _hears_ctrl_c():
+        child = subprocess.Popen(
+            [sys.executable, *map(str, arguments)], env=environment, text=True, start_new_session=True,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how},
+        )  # fmt: skip
     try:
         yield child
     finally:
@@ -234,6 +247,27 @@ def _process(*arguments: object, **how: Any) -> Iterator[subprocess.Popen[str]]:
 def process() -> Process:
     """Starts Python with some arguments in a process group of its own, of which nothing is left afterwards."""
     return _process
+
+
+HANGS_AFTER_S = 300
+"""No test takes as long on any machine, however busy: what is not so by then never will be."""
+
+
+def _wait_until(so: Callable[[], object], child: subprocess.Popen[Any] | None = None) -> None:
+    gives_up = time.monotonic() + HANGS_AFTER_S
+    while True:
+        alive = child is None or child.poll() is None  # asked first: its last act may make it so
+        if so():
+            return
+        assert alive, "the process ended first"
+        assert time.monotonic() < gives_up, "it never comes"
+        time.sleep(0.002)
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., None]:
+    """Waits until something is so, which a process, if one is given, must bring about while it lives."""
+    return _wait_until
 
 
 @pytest.fixture(scope="session")

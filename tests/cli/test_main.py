@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -339,7 +338,7 @@ import archloom
 from archloom.testing import PlantedEvaluator, PlantedSpace
 from pathlib import Path
 
-HOLD = Path(__file__).parent / "hold"
+HOLD, HELD = (Path(__file__).parent / name for name in ("hold", "held"))
 
 class Slow(PlantedEvaluator):
     evaluated = 0
@@ -347,6 +346,7 @@ class Slow(PlantedEvaluator):
     def evaluate(self, proposal, weights, rng):
         self.evaluated += 1
         while self.evaluated > 8 and HOLD.exists():
+            HELD.touch()
             time.sleep(0.01)
         return super().evaluate(proposal, weights, rng)
 
@@ -354,17 +354,15 @@ problem = archloom.Problem(PlantedSpace(), Slow(), {"worth": "max"})
 """
 
 
-def wait_for(file: Path, command: subprocess.Popen[str]) -> None:
-    """Until a record has a line, and whatever else was evaluated quickly has been, too."""
-    deadline = time.monotonic() + 30
-    while not file.exists() or not file.read_bytes().count(b"\n"):
-        assert time.monotonic() < deadline and command.poll() is None, "it does not start"
-        time.sleep(0.005)
-    time.sleep(0.1)
+def is_held(record: Path, problem: Path) -> bool:
+    """Whether a worker has evaluated 8 and is at its ninth, and something is recorded."""
+    return problem.with_name("held").exists() and record.exists() and record.stat().st_size > 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_killed_and_resumed_from_the_command_line(archloom: Any, tmp_path: Path, workers: int) -> None:
+def test_killed_and_resumed_from_the_command_line(
+    archloom: Any, tmp_path: Path, wait_until: Callable[..., None], workers: int
+) -> None:
     problem = tmp_path / "slow.py"
     problem.write_text(SLOW)
     asked = ["search", "evolution", "--on", problem, "--queries", 40, "--width", 2, "--set", "population=8",
@@ -374,7 +372,7 @@ def test_killed_and_resumed_from_the_command_line(archloom: Any, tmp_path: Path,
     run, hold = tmp_path / "run", tmp_path / "hold"
     hold.touch()
     with archloom(*asked, "--out", run) as command:
-        wait_for(run / "trials.jsonl", command)
+        wait_until(lambda: is_held(run / "trials.jsonl", problem), command)
         with archloom("resume", run) as second:
             _, err = second.communicate(timeout=60)
         assert second.returncode == 3 and "Traceback" not in err
@@ -397,7 +395,9 @@ def test_killed_and_resumed_from_the_command_line(archloom: Any, tmp_path: Path,
 
 
 @pytest.mark.parametrize("seeds", [(), ("--seeds", 2)])
-def test_interrupted_from_the_keyboard(archloom: Any, tmp_path: Path, seeds: tuple[object, ...]) -> None:
+def test_interrupted_from_the_keyboard(
+    archloom: Any, tmp_path: Path, wait_until: Callable[..., None], seeds: tuple[object, ...]
+) -> None:
     """The folder is told twice: at the start, and with what to type next, which goes on from there."""
     problem = tmp_path / "slow.py"
     problem.write_text(SLOW)
@@ -405,7 +405,7 @@ def test_interrupted_from_the_keyboard(archloom: Any, tmp_path: Path, seeds: tup
     folder = Path("runs") / "random-slow"
     run = tmp_path / folder / "seed-0" if seeds else tmp_path / folder
     with archloom("search", "random", "--on", problem, "--queries", 50, *seeds, cwd=tmp_path) as command:
-        wait_for(run / "trials.jsonl", command)
+        wait_until(lambda: is_held(run / "trials.jsonl", problem), command)
         command.send_signal(signal.SIGINT)
         _, err = command.communicate(timeout=60)
     assert command.returncode == 130

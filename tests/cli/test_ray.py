@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,12 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def wait_for(trials: int, folder: Path, child: subprocess.Popen[str]) -> Path:
-    """Until so many trials are recorded; the folder of the run's cluster."""
-    deadline = time.monotonic() + 120
-    while not (folder / "trials.jsonl").exists() or len(read_lines(folder)) < trials:
-        assert time.monotonic() < deadline and child.poll() is None
-        time.sleep(0.05)
+def recorded(folder: Path) -> int:
+    return len(read_lines(folder)) if (folder / "trials.jsonl").exists() else 0
+
+
+def cluster_of(child: subprocess.Popen[str]) -> Path:
+    """The folder of a run's cluster."""
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         words = entry.read_bytes().split(b"\0")
         if ray_guard.__file__.encode() in words and f"PPid:\t{child.pid}\n" in (entry.parent / "status").read_text():
@@ -55,11 +55,8 @@ def wait_for(trials: int, folder: Path, child: subprocess.Popen[str]) -> Path:
     raise AssertionError("there is no guard")
 
 
-def check_gone(cluster: Path) -> None:
-    deadline = time.monotonic() + 20
-    while cluster.exists() or list(ray_guard.processes(str(cluster))):
-        assert time.monotonic() < deadline, "the cluster outlives its driver"
-        time.sleep(0.05)
+def gone(cluster: Path) -> bool:
+    return not cluster.exists() and not list(ray_guard.processes(str(cluster)))
 
 
 def answers(folder: Path) -> list[tuple[int, str, dict[str, float]]]:
@@ -69,19 +66,22 @@ def answers(folder: Path) -> list[tuple[int, str, dict[str, float]]]:
 @needs_ray
 @pytest.mark.skipif(not Path("/proc/self/fdinfo").is_dir(), reason="processes are found by /proc")
 def test_a_cluster_ends_with_its_driver_however_that_ends_and_the_run_goes_on(
-    cli: Any, slow: Path, process: Any
+    cli: Any, slow: Path, process: Any, wait_until: Callable[..., None]
 ) -> None:
     folder = cli.home / "run"
     asked = ("search", "random", "--on", slow, "--queries", 40, "--width", 2)
     on_ray = ("--workers", 2, "--ray")
     with process("-m", "archloom", *asked, *on_ray, "--out", folder) as child:
-        cluster = wait_for(3, folder, child)
+        wait_until(lambda: recorded(folder) >= 3, child)
+        cluster = cluster_of(child)
         assert list(ray_guard.processes(str(cluster)))
         child.kill()
         child.wait()
-        check_gone(cluster)
+        wait_until(lambda: gone(cluster))
     with process("-m", "archloom", "resume", folder, *on_ray, "--json") as child:
-        cluster = wait_for(len(read_lines(folder)) + 3, folder, child)
+        before = recorded(folder)
+        wait_until(lambda: recorded(folder) >= before + 3, child)
+        cluster = cluster_of(child)
         os.killpg(child.pid, signal.SIGINT)
         out, err = child.communicate(timeout=60)
         assert child.returncode == 130 and out == ""
@@ -89,7 +89,7 @@ def test_a_cluster_ends_with_its_driver_however_that_ends_and_the_run_goes_on(
             "",
             f"archloom: interrupted; everything finished so far is on disk; go on with: archloom resume {folder}",
         ]
-        check_gone(cluster)
+        wait_until(lambda: gone(cluster))
     slow.with_name("hurry").touch()
     assert len(read_lines(folder)) < 40
     done = cli("resume", folder, "--json")

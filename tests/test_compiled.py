@@ -3,8 +3,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,11 +104,11 @@ def test_machine_code_is_made_anew_when_what_it_is_made_of_changes(tmp_path: Pat
     assert used(fields="right: int; left: int") == [126, 0]
 
 
-def test_telling_whether_anything_has_changed_takes_no_time() -> None:
+def test_to_tell_whether_anything_has_changed_every_kernel_is_looked_at_once() -> None:
     from archloom.compiled import _parts
     from archloom.spaces.nb101.moves import _neighbour_rows
 
-    started = time.perf_counter()
-    parts = list(_parts(_neighbour_rows.py_func, set()))  # type: ignore[attr-defined]
-    assert len(parts) > 100
-    assert time.perf_counter() - started < 0.05, "a millisecond or two"
+    seen: set[Any] = set()
+    parts = list(_parts(_neighbour_rows.py_func, seen))  # type: ignore[attr-defined]
+    assert len(seen) > 10, "it calls so many"
+    assert 100 < len(parts) < 100 * len(seen)

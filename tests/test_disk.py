@@ -124,7 +124,7 @@ def test_who_is_not_in_turn_leaves_room_and_waits(folder: Path) -> None:
     assert names(room) == {"0", "1"}
     (folder / "0").unlink()  # which nobody needs when 1 has been told
     room.plan(1, [])
-    later.join(5)
+    later.join()
     assert names(room) == {"1", "2"}
 
 
@@ -156,7 +156,7 @@ def test_what_a_killed_writer_left_goes_and_what_a_live_one_writes_stays(folder:
     assert names(room) == {"1"}
 
 
-def test_many_writers_never_take_more_than_the_limit(folder: Path) -> None:
+def test_many_writers_never_take_more_than_the_limit(folder: Path, wait_until: Callable[..., None]) -> None:
     """Eight at a time, out of turn; each file goes when its turn is over."""
     room, count, over = Room(folder, 400), 48, []
 
@@ -172,12 +172,9 @@ def test_many_writers_never_take_more_than_the_limit(folder: Path) -> None:
     for writer in writers:
         writer.start()
     for turn in range(count):
-        deadline = time.monotonic() + 20
-        while not (folder / str(turn)).exists():
-            assert time.monotonic() < deadline, f"{turn} waits for ever"
-            time.sleep(0.001)
+        wait_until((folder / str(turn)).exists)
         (folder / str(turn)).unlink()
         room.plan(turn, [])
     for writer in writers:
-        writer.join(5)
+        writer.join()
     assert not over and taken(folder) == (0, 0)

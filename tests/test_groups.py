@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,8 +16,6 @@ from archloom.data.tables import load_table, save_table
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.states import Keeping
-
-Listing = Any
 
 
 def group_of(path: Path, table: Path, seeds: int = 3) -> groups.Group:
@@ -111,7 +108,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_group_killed_in_the_middle_goes_on(
-    process: Any, tmp_path: Path, small_table: Path, workers: int, listing: Callable[[Path], Listing]
+    process: Any, tmp_path: Path, small_table: Path, workers: int, wait_until: Callable[..., None]
 ) -> None:
     """Its workers end with it, and give their folders free."""
     whole = group_of(tmp_path / "whole", small_table)
@@ -121,10 +118,7 @@ def test_a_group_killed_in_the_middle_goes_on(
     group = group_of(tmp_path / "group", small_table)
     started = [path / "trials.jsonl" for path in group.paths]
     with process(script, group.path, workers) as running:
-        deadline = time.monotonic() + 30
-        while not any(path.exists() and path.stat().st_size for path in started):
-            assert time.monotonic() < deadline and running.poll() is None, "it does not start"
-            time.sleep(0.005)
+        wait_until(lambda: any(path.exists() and path.stat().st_size for path in started), running)
         running.send_signal(signal.SIGKILL)
         running.wait()
         with warnings.catch_warnings():

@@ -563,8 +563,11 @@ def test_a_table_may_have_moved(tmp_path: Path, small_table: Path) -> None:
     assert runs.run_folder(tmp_path / "run", table=new).rank == made.rank is not None
 
 
-def test_of_two_that_start_in_one_folder_the_second_is_told(tmp_path: Path, small_table: Path) -> None:
+def test_of_two_that_start_in_one_folder_the_second_is_told(
+    tmp_path: Path, small_table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second one waits for the lock, as long as the first one takes to begin and end."""
+    monkeypatch.setattr(store, "GRACE_S", 60.0)
     request, path = request_for(small_table), tmp_path / "run"
     path.mkdir()
     lock = store.hold(path)

@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ import pytest
 from archloom.errors import InputError
 from archloom.executors import pool
 from archloom.executors.pool import Answer, News, WorkerError, WorkerPool
+
+WaitUntil = Callable[..., None]
 
 WORKS = """
 import multiprocessing, os, signal, sys, threading, time
@@ -58,7 +60,11 @@ def work(payload, send):
     if kind == "kill":
         os.kill(os.getpid(), value)
     if kind == "orphan":
-        multiprocessing.get_context("fork").Process(target=time.sleep, args=(value,)).start()
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+        child.start()
+        os.setpgid(child.pid, child.pid)  # or it would be ended with its parent's group
+        with open(value, "a") as file:
+            file.write(f"{child.pid} ")
         os._exit(7)
     if kind == "subprocess":
         import subprocess
@@ -231,15 +237,14 @@ def test_what_a_task_prints_is_not_standard_output(
 
 
 def test_closing_ends_workers_at_work_even_stubborn_ones(
-    open_pool: Callable[..., WorkerPool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_pool: Callable[..., WorkerPool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
 ) -> None:
     monkeypatch.setattr(pool, "END_WITHIN_S", 0.2)
     for setup in ("setup", "stubborn"):
         workers = open_pool(setup=setup)
         started = tmp_path / setup
         workers.submit(0, ("sleep", (str(started), 60)))
-        while not started.exists() or not started.read_text():
-            time.sleep(0.01)
+        wait_until(partial(written, started))
         process = workers._workers[0].process
         workers.close()
         assert not process.is_alive()
@@ -263,28 +268,27 @@ if __name__ == "__main__":
 """
 
 
-def test_workers_end_with_a_parent_that_was_killed(works: Any, tmp_path: Path) -> None:
+def test_workers_end_with_a_parent_that_was_killed(works: Any, tmp_path: Path, wait_until: WaitUntil) -> None:
     script, started = tmp_path / "parent.py", tmp_path / "started"
     script.write_text(PARENT)
     parent = subprocess.Popen([sys.executable, str(script), str(tmp_path), str(started)], start_new_session=True)
     try:
-        deadline = time.monotonic() + 30
-        while not started.exists() or not started.read_text():
-            assert time.monotonic() < deadline and parent.poll() is None
-            time.sleep(0.01)
+        wait_until(lambda: written(started), parent)
         worker = int(started.read_text())
         parent.kill()
         parent.wait()
-        while _alive(worker):
-            assert time.monotonic() < deadline, "the worker outlives its parent"
-            time.sleep(0.01)
+        wait_until(lambda: not alive(worker))
     finally:
         with suppress(ProcessLookupError):
             os.killpg(parent.pid, signal.SIGKILL)
         parent.wait()
 
 
-def _alive(pid: int) -> bool:
+def written(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
+
+
+def alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -292,27 +296,29 @@ def _alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_dead_worker_is_noticed_though_its_child_holds_the_pipe(open_pool: Callable[..., WorkerPool]) -> None:
-    workers, started = open_pool(), time.monotonic()
-    workers.submit(0, ("orphan", 60))
+def test_a_dead_worker_is_noticed_though_its_child_holds_the_pipe(
+    open_pool: Callable[..., WorkerPool], tmp_path: Path
+) -> None:
+    workers = open_pool()
+    workers.submit(0, ("orphan", str(tmp_path / "orphans")))
     (answer,) = everything(workers)
     assert isinstance(answer, Answer) and (answer.error or "").startswith("the worker died 3 times: exit code 7")
-    assert time.monotonic() - started < 20
+    orphans = [int(pid) for pid in (tmp_path / "orphans").read_text().split()]
+    assert len(orphans) == 3 and all(map(alive, orphans)), "they hold their pipes still"
+    for pid in orphans:
+        os.kill(pid, signal.SIGKILL)
 
 
-def test_nothing_that_a_worker_started_outlives_it(open_pool: Callable[..., WorkerPool], tmp_path: Path) -> None:
+def test_nothing_that_a_worker_started_outlives_it(
+    open_pool: Callable[..., WorkerPool], tmp_path: Path, wait_until: WaitUntil
+) -> None:
     workers = open_pool()
     workers.submit(0, ("subprocess", str(tmp_path / "pid")))
-    deadline = time.monotonic() + 20
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: written(tmp_path / "pid"))
     child = int((tmp_path / "pid").read_text())
     os.kill(child, 0)
     workers.close()
-    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
-        assert time.monotonic() < deadline, "it is still there"
-        time.sleep(0.01)
+    wait_until(lambda: not alive(child))
 
 
 def test_workers_start_their_children_as_their_parent_would(open_pool: Callable[..., WorkerPool]) -> None:

@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -407,9 +407,12 @@ def test_a_bomb_is_refused_by_its_claim(tmp_path: Path, content: Content) -> Non
     members = {"genes.npy": npy_header(text) + bytes(2 * rows), "meta.npy": meta.getvalue()}
     path = zip_of(tmp_path / "bomb.npz", members)
     assert path.stat().st_size < rows / 100
-    start = time.perf_counter()
-    assert "expected at most" in error_of(path)
-    assert time.perf_counter() - start < 1.0
+    tracemalloc.start()
+    try:
+        assert "expected at most" in error_of(path)
+        assert tracemalloc.get_traced_memory()[1] < rows / 10, "it is not unpacked"
+    finally:
+        tracemalloc.stop()
 
 
 def test_odd_members(tmp_path: Path) -> None:
@@ -531,15 +534,10 @@ def test_any_header(tmp_path: Path, text: str) -> None:
 # --- real tables ------------------------------------------------------------------------------------------
 
 
-def test_nb201_loads_quickly(real_table: Callable[[str], Path]) -> None:
-    path = real_table("nb201.npz")
-    start = time.perf_counter()
-    table = load_table(path)
-    row = table.row((4, 2, 1, 2, 1, 1))
-    elapsed = time.perf_counter() - start
-    assert row == 0
+def test_nb201_finds_its_rows(real_table: Callable[[str], Path]) -> None:
+    table = load_table(real_table("nb201.npz"))
+    assert table.row((4, 2, 1, 2, 1, 1)) == 0
     assert table.metric("cifar10_valid_200")[0] == pytest.approx(81.982666)
-    assert elapsed < 1.0  # 0.01 s on an idle machine
 
 
 def test_nb101_finds_its_rows(real_table: Callable[[str], Path]) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,10 @@ import numpy as np
 import pytest
 
 from archloom.data.tables import Table, load_table, save_table
+from archloom.errors import InputError
+from archloom.problems import ProblemSpec
+from archloom.registry import STRATEGIES
+from archloom.runs import Request, check
 
 # Tests run beside each other, and sums of floats depend on how many threads share them: PyTorch, imported later than
 # this, gets one thread in every process, as the command line gives it.
@@ -42,11 +46,23 @@ problem = archloom.Problem(PlantedSpace(), PlantedEvaluator(), {"worth": "max"})
 """
 
 TRAINED = """
+from dataclasses import replace
+
+from archloom.evaluators.train import TrainingEvaluator
 from archloom.problems import TaskProblem
 from archloom.tasks.planted import PlantedTask
 from archloom.testing import PlantedSpace
 
-problem = TaskProblem(PlantedSpace(), PlantedTask())
+class Costless(TrainingEvaluator):
+    def evaluate(self, *what):
+        result, state = super().evaluate(*what)
+        return replace(result, cost_s=0.0), state
+
+class Trained(TaskProblem):
+    def evaluator(self, scores, report):
+        return Costless(self.task, self.space, scores, tuple(dict.fromkeys([*report, *self.task.report])))
+
+problem = Trained(PlantedSpace(), PlantedTask())
 """
 
 
@@ -87,13 +103,41 @@ def nb201_table(real_table: Callable[[str], Path]) -> Table:
     return load_table(real_table("nb201.npz"))
 
 
-@pytest.fixture(params=["random", "evolution", "local_search", "random_walk", "cadam"])
-def strategy(request: pytest.FixtureRequest) -> str:
-    """Every strategy that the promises of a run are tested with. Add yours here."""
-    name: str = request.param
-    if name == "cadam":
-        pytest.importorskip("torch", reason="cadam needs the extra train")
-    return name
+SMALL: Mapping[str, Mapping[str, Any]] = {
+    "evolution": {"population": 3, "sample": 2},
+    "ga_nas": {
+        "initial": 4, "batch": 4, "top_k": 2, "width": 4, "layers": 1, "rounds": 1, "pair_steps": 1, "pairs": 4,
+        "updates": 1, "episodes": 4, "epochs": 1, "minibatch": 16,
+    },
+    **{name: {"population": 4, "epochs": 500, "step": 1} for name in ("pbt_nas", "searl", "random_population")},
+}  # fmt: skip
+"""Options with which a few queries are enough for a strategy to do all that it does; others have their defaults."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A registered strategy, its options, and a problem that it can be run on: a table, or networks that train."""
+
+    name: str
+    options: Mapping[str, Any]
+    problem: ProblemSpec
+    trains: bool
+
+
+@pytest.fixture(params=STRATEGIES)
+def strategy(request: pytest.FixtureRequest, small_table: Path) -> Subject:
+    """Every registered strategy, for what all promise."""
+    entry = STRATEGIES[request.param]
+    if entry.package:
+        pytest.importorskip(entry.package, reason=f"{request.param} needs the extra {entry.extra}")
+    options = SMALL.get(request.param, {})
+    on_table = Request(request.param, ProblemSpec("nb201", str(small_table)), options=options)
+    try:
+        check(on_table)
+    except InputError:
+        trained = ProblemSpec(str(request.getfixturevalue("trained")))
+        return Subject(request.param, options, trained, trains=True)
+    return Subject(request.param, options, on_table.problem, trains=False)
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +179,7 @@ def planted(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
-    """The same architectures as networks that train, in no time: a layer for each gene."""
+    """The same architectures as networks that train, in no time: a layer for each gene. They cost 0 seconds too."""
     pytest.importorskip("torch", reason="training needs the extra train")
     path = tmp_path / "trained.py"
     path.write_text(TRAINED)

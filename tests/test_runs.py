@@ -32,6 +32,16 @@ def request_for(
     return runs.Request(strategy, ProblemSpec("nb201", str(table), **more), seed, Limits(queries, width))
 
 
+def request_of(strategy: Any, queries: int = 40, width: int = 1, seed: int = 0) -> runs.Request:
+    """A request of a strategy of the shared fixture."""
+    return runs.Request(strategy.name, strategy.problem, seed, Limits(queries, width), strategy.options)
+
+
+def run_here(path: Path, request: runs.Request | None = None, **how: Any) -> runs.RunReport:
+    """A run whose networks, if it trains any, are trained in this process."""
+    return runs.run_folder(path, request, isolate=False, **how)
+
+
 def record(path: Path) -> bytes:
     return (path / "trials.jsonl").read_bytes()
 
@@ -40,7 +50,7 @@ def resumed(path: Path, request: runs.Request | None = None) -> runs.RunReport:
     """Go on with a folder that may be torn."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return runs.run_folder(path, request)
+        return run_here(path, request)
 
 
 # -- one run ------------------------------------------------------------------------------------------------------
@@ -62,19 +72,19 @@ def test_a_run_finds_the_best_of_a_small_table(tmp_path: Path, small_table: Path
     assert not (tmp_path / "run" / "holder.json").exists()
 
 
-def test_in_memory_is_the_same_run(tmp_path: Path, small_table: Path, strategy: str) -> None:
-    request = request_for(small_table, strategy)
-    kept = runs.run_folder(tmp_path / "run", request)
+def test_in_memory_is_the_same_run(tmp_path: Path, strategy: Any) -> None:
+    request = request_of(strategy)
+    kept = run_here(tmp_path / "run", request)
     fleeting = runs.run_in_memory(request)
     assert fleeting.history == kept.history and fleeting.path is None
     assert runs.read_report(tmp_path / "run").history == kept.history
 
 
-def test_the_same_request_gives_the_same_bytes(tmp_path: Path, small_table: Path, strategy: str) -> None:
+def test_the_same_request_gives_the_same_bytes(tmp_path: Path, strategy: Any) -> None:
     for name in ("one", "two"):
-        runs.run_folder(tmp_path / name, request_for(small_table, strategy))
+        run_here(tmp_path / name, request_of(strategy))
     assert record(tmp_path / "one") == record(tmp_path / "two")
-    runs.run_folder(tmp_path / "other", request_for(small_table, strategy, seed=1))
+    run_here(tmp_path / "other", request_of(strategy, seed=1))
     assert record(tmp_path / "one") != record(tmp_path / "other")
 
 
@@ -122,11 +132,11 @@ def test_a_folder_goes_on_with_its_own_request_only(tmp_path: Path, small_table:
     assert runs.read_request(tmp_path / "run") == request
 
 
-def test_a_finished_run_gives_its_result_again(tmp_path: Path, small_table: Path, strategy: str) -> None:
-    first = runs.run_folder(tmp_path / "run", request_for(small_table, strategy))
+def test_a_finished_run_gives_its_result_again(tmp_path: Path, strategy: Any) -> None:
+    first = run_here(tmp_path / "run", request_of(strategy))
     before = record(tmp_path / "run")
     heard: list[Line] = []
-    again = runs.run_folder(tmp_path / "run", progress=heard.extend)
+    again = run_here(tmp_path / "run", progress=heard.extend)
     assert again.history == first.history and again.ending == first.ending and heard == []
     assert again.seconds == pytest.approx(first.seconds, abs=1e-3), "nothing was searched"
     assert record(tmp_path / "run") == before
@@ -181,24 +191,21 @@ def test_workers_change_nothing(tmp_path: Path, planted: Path, width: int, worke
 # -- killed -------------------------------------------------------------------------------------------------------
 
 KILLER = '''
-"""Forks children that go on with a run, and kills each after a random time. Prints what it saw as JSON."""
+"""Forks children that go on with a run, and kills each after a random number of trials and a random time. Prints what
+it saw as JSON."""
 import json, os, random, signal, sys, time, warnings
 from pathlib import Path
 
-from archloom import runs, search, seeds, store
-from archloom.registry import load_strategy
-from archloom.problems import ProblemSpec
-from archloom.budgets import Limits
+import msgspec
+from archloom import runs, search, store
 
-strategy, table, home, kills, width = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+request, home, kills = msgspec.json.decode(sys.argv[1], type=runs.Request), Path(sys.argv[2]), int(sys.argv[3])
 store.COMMIT_EVERY_S = 0.0  # every trial is a commit of its own
 search.CHECKPOINT_EVERY_S = 0.0  # and many a trial a checkpoint
 search.CHECKPOINT_SHARE = 0.3
 os.fsync = lambda file: None  # a kill loses nothing that was written, and a busy disk would make this take minutes
 warnings.simplefilter("ignore")  # torn tails
-queries = {"evolution": 150, "cadam": 60}.get(strategy, 400)  # these take their time
-request = runs.Request(strategy, ProblemSpec("nb201", table), 0, Limits(queries, width))
-load_strategy(strategy)  # imported before the forks
+runs.check(request)  # imports before the forks
 
 
 def child(path, told):
@@ -206,7 +213,9 @@ def child(path, told):
     if pid:
         return pid
     try:
-        runs.run_folder(path, request, progress=lambda lines: os.write(told, b"".join(b"%d " % x.id for x in lines)))
+        runs.run_folder(
+            path, request, isolate=False, progress=lambda lines: os.write(told, b"".join(b"%d " % x.id for x in lines))
+        )
         os._exit(0)
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
@@ -216,17 +225,21 @@ def child(path, told):
 started = time.monotonic()
 assert os.waitpid(child(home / "whole", os.open(os.devnull, os.O_WRONLY)), 0)[1] == 0
 whole = (home / "whole" / "trials.jsonl").read_bytes()
-took = time.monotonic() - started
-rng, killed, finished, torn, seen = random.Random(strategy), 0, 0, 0, []
+each = (time.monotonic() - started) / whole.count(b"\\n")
+rng, killed, finished, torn, seen = random.Random(request.strategy), 0, 0, 0, []
 path = home / "run-0"
 while killed < kills:
     reader, writer = os.pipe()
     pid = child(path, writer)
     os.close(writer)
-    time.sleep(rng.uniform(0.0, rng.choice((0.3, 0.9)) * took))
+    told, wanted, more = b"", rng.choice((0, rng.randrange(30))), b" "
+    while more and told.count(b" ") < wanted:
+        told += (more := os.read(reader, 1 << 16))
+    time.sleep(rng.uniform(0, 5 * each))
     os.kill(pid, signal.SIGKILL)
     status = os.waitpid(pid, 0)[1]
-    told = [int(x) for x in os.read(reader, 1 << 16).split()]
+    while more := os.read(reader, 1 << 16):
+        told += more
     os.close(reader)
     content = (path / "trials.jsonl").read_bytes() if (path / "trials.jsonl").exists() else b""
     good = content[: content.rfind(b"\\n") + 1]
@@ -234,7 +247,7 @@ while killed < kills:
     seen.append(len(good))
     assert whole.startswith(good), "the record is not the beginning of the whole one"
     ids = {json.loads(line)["id"] for line in good.splitlines()}
-    assert ids.issuperset(told), "what was reported done is not on disk"
+    assert ids.issuperset(map(int, told.split())), "what was reported done is not on disk"
     if os.WIFSIGNALED(status):
         killed += 1
     else:
@@ -244,16 +257,16 @@ while killed < kills:
         assert (path / "trials.jsonl").read_bytes() == whole, "the record is another one"
         finished += 1
         path = home / f"run-{finished}"
-print(json.dumps({"killed": killed, "finished": finished, "torn": torn, "lengths": len(set(seen)), "took": took}))
+print(json.dumps({"killed": killed, "finished": finished, "torn": torn, "lengths": len(set(seen))}))
 '''
 
 
 @pytest.mark.parametrize("width", [1, 3])
-def test_killed_at_random_instants(process: Any, tmp_path: Path, small_table: Path, strategy: str, width: int) -> None:
-    """With five strategies, 130 kills in all; every run that was killed comes out byte for byte the same."""
-    kills = 13
-    with process("-c", KILLER, strategy, small_table, tmp_path, kills, width) as killer:
-        out, err = killer.communicate(timeout=100)
+def test_killed_at_random_instants(process: Any, tmp_path: Path, strategy: Any, width: int) -> None:
+    """Over all strategies more than 200 kills; every run that was killed comes out byte for byte the same."""
+    kills, request = 13, msgspec.json.encode(request_of(strategy, queries=100, width=width)).decode()
+    with process("-c", KILLER, request, tmp_path, kills) as killer:
+        out, err = killer.communicate(timeout=300)
     assert killer.returncode == 0, err
     seen = json.loads(out)
     assert seen["killed"] == kills and seen["finished"] >= 1
@@ -304,33 +317,34 @@ def use_os(monkeypatch: pytest.MonkeyPatch, proxy: DyingOs) -> None:
 
 @pytest.mark.parametrize("width", [1, 3])
 def test_crashed_at_every_commit_boundary(
-    tmp_path: Path, small_table: Path, strategy: str, width: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, strategy: Any, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "COMMIT_EVERY_S", 0.0)
     monkeypatch.setattr(search, "CHECKPOINT_EVERY_S", 0.0)
     monkeypatch.setattr(search, "CHECKPOINT_SHARE", float("inf"))
-    request = request_for(small_table, strategy, queries=6, width=width)
-    options = {"population": 3, "sample": 2} if strategy == "evolution" else {}
-    request = replace(request, options=options)
+    request = request_of(strategy, queries=6, width=width)
     counter = DyingOs(10**9)
     use_os(monkeypatch, counter)
-    runs.run_folder(tmp_path / "whole", request)
+    run_here(tmp_path / "whole", request)
     assert counter.calls > 20
     for at in range(counter.calls):
         path = tmp_path / f"run-{at}"
         use_os(monkeypatch, DyingOs(at))
         with pytest.raises(Crash), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            runs.run_folder(path, request)
+            run_here(path, request)
         use_os(monkeypatch, DyingOs(10**9))
         resumed(path, request)
         assert record(path) == record(tmp_path / "whole"), f"crashed at call {at} of {counter.calls}"
 
 
-def test_torn_at_random_offsets(tmp_path: Path, small_table: Path, strategy: str) -> None:
-    """The record loses its tail, the checkpoint its end or everything: the run is the same."""
+def test_torn_at_random_offsets(tmp_path: Path, strategy: Any) -> None:
+    """The record loses its tail, the checkpoint its end or everything: the run is the same.
+
+    No crash tears as much: a run in which states are inherited could not go on from so far back, had it not kept all.
+    """
     path, rng = tmp_path / "run", np.random.default_rng(0)
-    runs.run_folder(path, request_for(small_table, strategy))
+    run_here(path, request_of(strategy), kept={"keep": None} if strategy.trains else {})
     whole, state = record(path), (path / "state.npz").read_bytes()
     for attempt in range(15):
         (path / "trials.jsonl").write_bytes(whole[: int(rng.integers(len(whole) + 1))])
@@ -354,12 +368,12 @@ def test_a_torn_tail_is_told(tmp_path: Path, small_table: Path) -> None:
 
 
 def test_a_full_disk_stops_a_run_that_then_goes_on(
-    tmp_path: Path, small_table: Path, strategy: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, strategy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import errno
 
-    request = request_for(small_table, strategy)
-    runs.run_folder(tmp_path / "whole", request)
+    request = request_of(strategy)
+    run_here(tmp_path / "whole", request)
     monkeypatch.setattr(store, "COMMIT_EVERY_S", 0.0)
     real, room = os.write, [9]
 
@@ -373,10 +387,10 @@ def test_a_full_disk_stops_a_run_that_then_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(store.os, "write", write)
         with pytest.raises(StoreError, match="No space left on device; free some space, then: archloom resume"):
-            runs.run_folder(tmp_path / "run", request)
+            run_here(tmp_path / "run", request)
     assert len(read_lines(tmp_path / "run")) == 9, "what was committed is intact"
     assert runs.read_report(tmp_path / "run").ending is None
-    runs.run_folder(tmp_path / "run")  # no warning: there is no torn tail
+    run_here(tmp_path / "run")  # no warning: there is no torn tail
     assert record(tmp_path / "run") == record(tmp_path / "whole")
 
 

@@ -26,7 +26,7 @@ from archloom.problems import (
     open_scenario,
     resolve,
 )
-from archloom.runs import Limits, Request, read_report, run_folder, run_in_memory
+from archloom.runs import Limits, Request, check, read_report, run_folder, run_in_memory
 from archloom.spaces.base import Categorical
 from archloom.spaces.mnasnet import Mnasnet
 from archloom.spaces.nb201 import Nb201
@@ -425,13 +425,20 @@ def test_a_run_stays_on_the_surrogate_that_it_was_begun_with(
         run_folder(cut, table=moved)
 
 
-@pytest.mark.parametrize("strategy", ["random", "evolution", "local_search", "random_walk", "cadam"])
-def test_every_strategy_runs_on_a_surrogate(strategy: str, nb301_file: Path, tmp_path: Path) -> None:
-    problem = spec("nb301", table=str(nb301_file))
-    report = run_folder(tmp_path / "run", Request(strategy, problem, limits=Limits(queries=40)))
-    assert report.history.queries == 40
-    assert not report.history.failed
+def searched(strategy: Any, problem: ProblemSpec, queries: int) -> None:
+    """A strategy of the shared fixture searches where everything is predicted, or says that it needs trainings."""
+    request = Request(strategy.name, problem, limits=Limits(queries), options=strategy.options)
+    if strategy.trains:
+        with pytest.raises(InputError, match=r"^strategy .* (needs a space with|passes weights on, and nothing is)"):
+            check(request)
+        return
+    report = run_in_memory(request)
+    assert report.history.queries == queries and not report.history.failed
     assert report.rank is None
+
+
+def test_every_strategy_runs_on_a_surrogate(strategy: Any, nb301_file: Path) -> None:
+    searched(strategy, spec("nb301", table=str(nb301_file)), 20)
 
 
 @pytest.fixture
@@ -553,11 +560,8 @@ def test_workers_fit_the_same_model(sampled_table: Path, tmp_path: Path, workers
     assert [line.scores for line in here.history.lines] == [line.scores for line in there.history.lines]
 
 
-def test_every_strategy_runs_on_a_fitted_model(strategy: str, sampled_table: Path) -> None:
-    problem = open_scenario(spec(f"fitted:{sampled_table}"))
-    report = run_in_memory(Request(strategy, problem.spec, limits=Limits(queries=20)), problem)
-    assert report.history.queries == 20 and not report.history.failed
-    assert report.rank is None
+def test_every_strategy_runs_on_a_fitted_model(strategy: Any, sampled_table: Path) -> None:
+    searched(strategy, spec(f"fitted:{sampled_table}"), 20)
 
 
 def test_user_modules_do_not_shadow_others(file: Path) -> None:

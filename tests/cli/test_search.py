@@ -59,6 +59,15 @@ def test_more_workers_than_width_is_noted(cli: Any, planted: Path) -> None:
     assert said.err == "archloom: note: --width 1 keeps only 1 of 2 workers busy\n" and said.code == 0
 
 
+def test_every_strategy_can_be_searched_with(cli: Any, strategy: Any) -> None:
+    settings = [word for name, value in strategy.options.items() for word in ("--set", f"{name}={value}")]
+    on = ("--on", strategy.problem.on, *(("--table", strategy.problem.table) if strategy.problem.table else ()))
+    said = cli("search", strategy.name, *on, *settings, "--queries", 9, "--json", "--quiet", "--out", "run")
+    assert said.code == 0, said.err
+    (run,) = json.loads(said.out)["runs"]
+    assert run["strategy"] == strategy.name and run["queries"] == 9 and run["best"]["value"] > 0
+
+
 def test_a_population_that_is_cut_is_noted(cli: Any, trained: Path) -> None:
     small = ["--set", "population=4", "--set", "epochs=3", "--set", "step=1", "--quiet"]
     for queries, note in ((5, "--queries 5 ends searl inside a chunk of its 4 members"), (8, ""), (12, ""), (99, "")):

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from archloom import seeds
-from archloom.constraints import Criteria
 from archloom.errors import InputError
-from archloom.spaces.base import SearchSpace
 from archloom.strategies.pbt_nas import PbtNas, PbtNasOptions
-from archloom.testing import PLANTED_CRITERIA, PlantedSpace, check_strategy
+from archloom.testing import PLANTED_CRITERIA, PlantedSpace
 from archloom.types import Proposal, Result, Trial
 
 
@@ -29,14 +27,6 @@ def chunk(strategy: PbtNas, first: int, worth: Any = None) -> list[Trial]:
     trials = [Trial(first + i, p, Result({"worth": w})) for i, (p, w) in enumerate(zip(proposals, found, strict=True))]
     strategy.tell(trials)
     return trials
-
-
-def endless(space: SearchSpace, criteria: Criteria, rng: np.random.Generator) -> PbtNas:
-    return PbtNas(space, criteria, rng, PbtNasOptions(population=8, epochs=1000, step=1))
-
-
-def test_contract() -> None:
-    check_strategy(endless, beats_random=False)  # that it does at equal training: tests/strategies/test_population.py
 
 
 def test_the_first_population_trains_from_nothing_and_all_must_answer() -> None:

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from archloom import seeds
-from archloom.constraints import Criteria
-from archloom.spaces.base import SearchSpace
 from archloom.strategies.population import Selection
 from archloom.strategies.searl import Searl
-from archloom.testing import PLANTED_CRITERIA, PlantedSpace, check_strategy
+from archloom.testing import PLANTED_CRITERIA, PlantedSpace
 from archloom.types import Result, Trial
-
-
-def endless(space: SearchSpace, criteria: Criteria, rng: np.random.Generator) -> Searl:
-    return Searl(space, criteria, rng, Selection(population=12, epochs=1000, step=1, survivors=0.5))
-
-
-def test_contract() -> None:
-    check_strategy(endless, beats_random=False)
 
 
 def test_a_child_is_a_copy_or_noisy_or_has_one_gene_changed_that_begins_anew() -> None:

@@ -86,7 +86,7 @@ STUDIES = {
 }  # fmt: skip
 
 SMOKE = {
-    "planted": replace(STUDIES["planted"], seeds=10),
+    "planted": replace(STUDIES["planted"], seeds=5),
     "images": replace(STUDIES["images"], on="images:digits", parts=None, seeds=2, members=4, epochs=2,
                       options={"batches": "2"}),
     "gan": replace(STUDIES["gan"], seeds=2, members=4, epochs=2,

@@ -104,10 +104,11 @@ def nb201_table(real_table: Callable[[str], Path]) -> Table:
 
 
 SMALL: Mapping[str, Mapping[str, Any]] = {
+    "cadam": {"hidden": "16,16", "top_k": 8},
     "evolution": {"population": 3, "sample": 2},
     "ga_nas": {
-        "initial": 4, "batch": 4, "growth": 4, "top_k": 2, "width": 4, "layers": 1, "rounds": 1, "pair_steps": 1, "pairs": 4,
-        "updates": 1, "episodes": 4, "epochs": 1, "minibatch": 16,
+        "initial": 4, "batch": 4, "growth": 4, "top_k": 2, "width": 4, "layers": 1, "rounds": 1, "pair_steps": 1,
+        "pairs": 4, "updates": 1, "episodes": 4, "epochs": 1, "minibatch": 16,
     },
     **{name: {"population": 4, "epochs": 500, "step": 1} for name in ("pbt_nas", "searl", "random_population")},
 }  # fmt: skip

@@ -6,6 +6,7 @@ one run, measured in turns, may be, with a wide margin.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def smoke(module: str, data_dir: Path, cwd: Path, *words: str, **more: str) -> Any:
+    """What a benchmark prints in a process of its own."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *words, "--smoke", "--json"]
     environment = {**os.environ, **more, "PYTHONPATH": str(ROOT), "ARCHLOOM_DATA": str(data_dir)}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
@@ -27,8 +29,23 @@ def smoke(module: str, data_dir: Path, cwd: Path, *words: str, **more: str) -> A
     return json.loads(done.stdout)
 
 
-def test_quality(data_dir: Path, tmp_path: Path) -> None:
-    rows = smoke("nb201", data_dir, tmp_path)
+@pytest.fixture
+def study(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """What a benchmark prints in this process, with one worker: others would take seconds to import PyTorch."""
+
+    def smoke_here(module: str, *words: str) -> Any:
+        monkeypatch.setenv("ARCHLOOM_DATA", str(data_dir))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [module, *words, "--smoke", "--json"])
+        capsys.readouterr()
+        importlib.import_module(f"benchmarks.{module}").main()
+        return json.loads(capsys.readouterr().out)
+
+    return smoke_here
+
+
+def test_quality(study: Any) -> None:
+    rows = study("nb201", "--workers", "1")
     assert [row["strategy"] for row in rows] == ["random", "cadam"]
     assert all(80 < row["mean"] < 95 for row in rows)
 
@@ -58,36 +75,36 @@ def test_spaces(data_dir: Path, tmp_path: Path, cell_index: Any, shared_cache: P
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
-def test_pbt_nas_on_images(data_dir: Path, tmp_path: Path) -> None:
+def test_pbt_nas_on_images(study: Any, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="the images, in the extra images")
     record = tmp_path / "done.jsonl"
-    rows = smoke("pbt_nas", data_dir, tmp_path, "images", "--record", str(record))
+    rows = study("pbt_nas", "images", "--workers", "1", "--record", str(record))
     assert [row["seeds"] for row in rows] == [2] * 7
     assert all(0 < row["mean"] < 100 and row["low"] <= row["mean"] <= row["high"] for row in rows)
     assert rows[0]["p_default_better"] is None
     assert all(0 < row["p_default_better"] <= row["p_corrected"] <= 1 for row in rows[1:])
     assert len({row["mean"] for row in rows}) > 2, "settings differ"
     assert len(record.read_text().splitlines()) == 14
-    assert smoke("pbt_nas", data_dir, tmp_path, "images", "--record", str(record)) == rows, "nothing is left to do"
+    assert study("pbt_nas", "images", "--workers", "1", "--record", str(record)) == rows, "nothing is left to do"
 
 
-def test_pbt_nas_on_generators(data_dir: Path, tmp_path: Path) -> None:
+def test_pbt_nas_on_generators(study: Any, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="the images, in the extra images")
-    rows = smoke("pbt_nas", data_dir, tmp_path, "gan")
+    rows = study("pbt_nas", "gan", "--workers", "1")
     assert [(row["seeds"], row["test_mean"]) for row in rows] == [(2, None)] * 3
     assert all(row["mean"] > 0 for row in rows)
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
-def test_pbt_nas_where_the_answer_is_known(data_dir: Path, tmp_path: Path) -> None:
-    default, no_mixing, *_, random, shrunk = smoke("pbt_nas", data_dir, tmp_path, "planted")
+def test_pbt_nas_where_the_answer_is_known(study: Any) -> None:
+    default, no_mixing, *_, random, shrunk = study("pbt_nas", "planted", "--workers", "1")
     assert default["mean"] > max(no_mixing["mean"], random["mean"]) + 3, "8 more, measured with 30 seeds"
     assert shrunk["mean"] < random["mean"] - 10, "shrink-perturb alone is worse: the paper's Table 3"
 
 
-def test_overhead(data_dir: Path, tmp_path: Path) -> None:
+def test_overhead(study: Any, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="the images, in the extra images")
-    found = smoke("overhead", data_dir, tmp_path)
+    found = study("overhead")
     assert found["trials"] == 4
     assert -1 < found["overhead_least"] <= found["overhead"] <= found["overhead_most"]
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
@@ -103,8 +120,8 @@ def test_executors(data_dir: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
-def test_settings_of_cadam(data_dir: Path, tmp_path: Path) -> None:
-    rows = {row["setting"]: row for row in smoke("cadam", data_dir, tmp_path)}
+def test_settings_of_cadam(study: Any) -> None:
+    rows = {row["setting"]: row for row in study("cadam", "--workers", "1")}
     assert rows["default"]["unique"] == 60, "every step is a new cell"
     assert all(row["half"][0] <= row["all"][0] for row in rows.values())
 
@@ -137,16 +154,15 @@ def test_kills(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
-def test_ga_nas(data_dir: Path, tmp_path: Path) -> None:
+def test_ga_nas(study: Any, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="ga_nas needs the extra train")
     record = tmp_path / "done.jsonl"
-    rows = smoke("ga_nas", data_dir, tmp_path, "cifar100", "--record", str(record))
+    rows = study("ga_nas", "cifar100", "--workers", "1", "--record", str(record))
     assert [(row["setting"], row["queries"]) for row in rows] == [
         (setting, queries) for queries in (60, 80) for setting in ("GA-NAS", "random")
     ]
     assert all(row["seeds"] == row["feasible"] == 2 and 60 < row["mean"] < 74 for row in rows)
     assert len(record.read_text().splitlines()) == 4
-    assert smoke("ga_nas", data_dir, tmp_path, "cifar100", "--record", str(record)) == rows, "nothing is searched again"
-    other = [sys.executable, "-m", "benchmarks.ga_nas", "cifar10", "--smoke", "--record", str(record)]
-    refused = subprocess.run(other, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert refused.returncode and "is of another study" in refused.stderr
+    assert study("ga_nas", "cifar100", "--workers", "1", "--record", str(record)) == rows, "nothing is searched again"
+    with pytest.raises(SystemExit, match="is of another study"):
+        study("ga_nas", "cifar10", "--record", str(record))

@@ -95,16 +95,16 @@ def trained_by(cli: Any, problem: Path, other: str, *more: object) -> str:
     return str(said.err)
 
 
-def test_budgets_that_differ_are_noted(cli: Any, trained: Path) -> None:
+def test_budgets_that_differ_are_noted(cli: Any, trained_here: Path) -> None:
     note = (
         "note: epochs of training a run: pbt_nas 8, random 80; not an equal budget. random_population is random search"
     )
-    assert note in trained_by(cli, trained, "random", "--queries", 8)
-    assert trained_by(cli, trained, "random_population") == ""
+    assert note in trained_by(cli, trained_here, "random", "--queries", 8)
+    assert trained_by(cli, trained_here, "random_population") == ""
 
 
-def test_a_population_that_is_cut_is_noted(cli: Any, trained: Path) -> None:
-    said = trained_by(cli, trained, "random", "--queries", 3)
+def test_a_population_that_is_cut_is_noted(cli: Any, trained_here: Path) -> None:
+    said = trained_by(cli, trained_here, "random", "--queries", 3)
     assert (
         "note: --queries 3 ends pbt_nas inside a chunk of its 4 members: give a multiple of 4; 8 train them all" in said
     )

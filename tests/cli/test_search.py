@@ -59,7 +59,9 @@ def test_more_workers_than_width_is_noted(cli: Any, planted: Path) -> None:
     assert said.err == "archloom: note: --width 1 keeps only 1 of 2 workers busy\n" and said.code == 0
 
 
-def test_every_strategy_can_be_searched_with(cli: Any, strategy: Any) -> None:
+def test_every_strategy_can_be_searched_with(cli: Any, strategy: Any, request: pytest.FixtureRequest) -> None:
+    if strategy.trains:
+        request.getfixturevalue("trained_here")
     settings = [word for name, value in strategy.options.items() for word in ("--set", f"{name}={value}")]
     on = ("--on", strategy.problem.on, *(("--table", strategy.problem.table) if strategy.problem.table else ()))
     said = cli("search", strategy.name, *on, *settings, "--queries", 9, "--json", "--quiet", "--out", "run")
@@ -68,13 +70,13 @@ def test_every_strategy_can_be_searched_with(cli: Any, strategy: Any) -> None:
     assert run["strategy"] == strategy.name and run["queries"] == 9 and run["best"]["value"] > 0
 
 
-def test_a_population_that_is_cut_is_noted(cli: Any, trained: Path) -> None:
+def test_a_population_that_is_cut_is_noted(cli: Any, trained_here: Path) -> None:
     small = ["--set", "population=4", "--set", "epochs=3", "--set", "step=1", "--quiet"]
     for queries, note in ((5, "--queries 5 ends searl inside a chunk of its 4 members"), (8, ""), (12, ""), (99, "")):
-        said = cli("search", "searl", "--on", trained, *small, "--queries", queries, "--out", f"run-{queries}")
+        said = cli("search", "searl", "--on", trained_here, *small, "--queries", queries, "--out", f"run-{queries}")
         assert (note in said.err) if note else "inside a chunk" not in said.err
     assert "give a multiple of 4; 12 train them all to the end" in cli(
-        "search", "searl", "--on", trained, *small, "--queries", 5, "--seeds", 2
+        "search", "searl", "--on", trained_here, *small, "--queries", 5, "--seeds", 2
     ).err  # fmt: skip
 
 

@@ -51,8 +51,8 @@ def test_of_several_runs_one_is_to_be_named(cli: Any, planted: Path) -> None:
     cli.refuses("soup", "two", says=["two holds several runs", "archloom soup two/seed-0"])
 
 
-def test_what_to_do_next_is_told(cli: Any, trained: Path) -> None:
-    said = cli("search", "pbt_nas", "--on", trained, "--set", "population=4", "--set", "epochs=2",
+def test_what_to_do_next_is_told(cli: Any, trained_here: Path) -> None:
+    said = cli("search", "pbt_nas", "--on", trained_here, "--set", "population=4", "--set", "epochs=2",
                "--set", "step=1", "--out", "other")  # fmt: skip
     assert "archloom plot other --kind lineage" in said.out
     assert "archloom plot other --kind family" in said.out

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from archloom.runs import Request, run_in_memory
 from archloom.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical
 from archloom.strategies.cadam import Cadam, CadamOptions, Replay
-from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, check_strategy, is_planted
+from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, is_planted
 from archloom.types import Arch, Proposal, Result, Trial
 
 SMALL = CadamOptions(hidden=(16, 16), top_k=8)
@@ -41,10 +40,6 @@ def run(options: CadamOptions, seed: int, queries: int, max_repeats: int = 5000)
     return History.of(journal.lines, PLANTED_CRITERIA), len(journal.lines), ending
 
 
-def test_contract() -> None:
-    check_strategy(partial(Cadam, options=SMALL), repetitions=4)
-
-
 def test_it_finds_the_planted_architecture_among_65536() -> None:
     """Random search would need 45,000 queries for an even chance."""
     for seed in range(3):
@@ -60,7 +55,7 @@ def test_proposals_are_new_while_there_are_new_ones() -> None:
 
 def test_the_printed_settings_are_selectable_and_repeat_themselves() -> None:
     """With the printed learning rate the actor stays where it is, and only epsilon finds new architectures."""
-    history, trials, _ = run(PRINTED, 0, 200)
+    history, trials, _ = run(PRINTED, 0, 100)
     assert trials > 1.5 * history.queries
 
 

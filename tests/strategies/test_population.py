@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -129,28 +127,18 @@ def test_only_states_that_may_be_needed_stay(problem: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_that_is_killed_again_and_again_ends_the_same(problem: str, tmp_path: Path, workers: int) -> None:
+def test_a_run_that_is_killed_again_and_again_ends_the_same(
+    problem: str, tmp_path: Path, process: Any, wait_until: Any, workers: int
+) -> None:
     expected = run_folder(tmp_path / "whole", request(problem), isolate=False)
     run = tmp_path / "run"
     begin = ["search", "pbt_nas", "--on", problem, "--out", str(run), "--workers", str(workers)]
     begin += [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
-    rng = np.random.default_rng(workers)
-    kills = 0
-    for attempt in range(4):
-        line = begin if not (run / "run.json").exists() else ["resume", str(run), "--workers", str(workers)]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "archloom", *line, "--quiet"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        if attempt < 3:
-            time.sleep(rng.uniform(1.5, 3.5))
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                kills += 1
-        _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said.decode()
-    assert kills >= 1
-    found = run_folder(run, None)
+    for line, trials in ((begin, 9), (["resume", str(run), "--workers", str(workers)], 27)):
+        with process("-m", "archloom", *line, "--quiet", stdout=subprocess.DEVNULL) as command:
+            wait_until(lambda: (run / "trials.jsonl").exists() and len(read_lines(run)) >= trials, command)  # noqa: B023
+            os.killpg(command.pid, signal.SIGKILL)
+    found = run_folder(run, None, isolate=False)
     assert records(found) == records(expected)
     assert not list((run / "weights").glob(".*.tmp"))
     assert {p.name for p in (run / "weights").iterdir()} == {p.name for p in (tmp_path / "whole/weights").iterdir()}

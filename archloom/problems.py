@@ -122,6 +122,10 @@ class Problem:
             self.space, self._evaluate, goals, tuple(dict.fromkeys([*report, *self._report, *others])), self.resource
         )
 
+    def measured_as(self, metric: str) -> str:
+        """The name under which a metric's values in full are published, if it is another: "valid_200" for "valid"."""
+        return metric
+
     def check(self, wanted: Criteria) -> None:
         """Raise InputError if it is known that no architecture meets the constraints."""
 
@@ -207,6 +211,9 @@ class TableProblem(_TabularProblem):
                     f"constraint {constraint}: no architecture in {self.table.name} meets it"
                     f"{' together with the others' if len(wanted.constraints) > 1 else ''} ({extent})"
                 )
+
+    def measured_as(self, metric: str) -> str:
+        return self.table.array_at(metric)
 
     def worst(self, metric: str) -> float | None:
         objective = Objective(metric, self.goals[metric])

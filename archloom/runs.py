@@ -389,6 +389,7 @@ def summarise(report: RunReport) -> dict[str, Any]:
             "value": report.value,
             "rank": report.rank,
             "query": best.query,
+            "fidelity": report.history.fidelity(best),
             "report": best.report,
         }
     table = report.scenario.problem.data
@@ -404,6 +405,7 @@ def summarise(report: RunReport) -> dict[str, Any]:
         "trials": report.trials,
         "repeats": report.trials - report.history.queries,
         "failed": len(report.history.failed),
+        "resource": _resource_used(report),
         "ending": report.ending,
         "seconds": round(report.seconds, 3),
     }
@@ -415,6 +417,12 @@ def summarise(report: RunReport) -> dict[str, Any]:
         summary["hypervolume"] = report.hypervolume
         summary["reference_point"] = report.reference_point
     return summary
+
+
+def _resource_used(report: RunReport) -> dict[str, Any] | None:
+    """What the run used of the evaluator's resource."""
+    resource = report.history.resource
+    return None if resource is None else {"unit": resource.unit, "used": report.history.resource_used}
 
 
 # -- the pieces ---------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from archloom.analysis.published import Published
 from archloom.analysis.stats import Band, Floats, curve_band, summarise
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError
+from archloom.history import Axis
 from archloom.runs import RunReport
 
 if TYPE_CHECKING:
@@ -43,15 +44,18 @@ _GRID_POINTS = 400
 # -- kinds --------------------------------------------------------------------------------------------------------
 
 
-def anytime(reports: Reports) -> Figure:
-    """The best value against the number of queries: the mean over seeds with its 95 % bootstrap interval.
+def anytime(reports: Reports, over: Axis = "queries") -> Figure:
+    """The best value against what was spent: the mean over seeds with its 95 % bootstrap interval.
 
-    Published results stand at their query counts and, all of them, in the panel on the right. The y-range is that of
-    the later 90 % of the queries. InputError where no run found anything.
+    `over` says what: queries, units of the resource (epochs, say), or seconds. Published results stand at their query
+    counts, if that is the axis, and, all of them, in the panel on the right. The y-range is that of the later 90 % of
+    the axis. InputError if no run found anything, or nothing was spent of what is asked for.
     """
     study = Study.of(reports)
     study.need_best()
-    bands = _bands(study)
+    label_of_axis = study.spent_label(over)
+    bands = _bands(study, over)
+    end = max(grid[-1] for grid, _ in bands.values())
     with styled():
         figure, axes, panel = _figure_with_panel(study)
         for style, (label, (grid, band)) in zip(_styles(), bands.items(), strict=False):
@@ -59,14 +63,15 @@ def anytime(reports: Reports) -> Figure:
             axes.fill_between(
                 grid, band.low, band.high, step="post", color=style["color"], alpha=0.18, linewidth=0, zorder=2
             )
-        _limit(axes, study, [v for grid, band in bands.values() for v in _late(grid, band, study.queries)])
-        _mark_published(axes, study)
-        axes.set_xlim(0, study.queries * _BEYOND)
-        axes.set_xlabel(f"queries ({study.query_unit})")
+        _limit(axes, study, [v for grid, band in bands.values() for v in _late(grid, band, end)])
+        if over == study.PUBLISHED_OVER:
+            _mark_published(axes, study)
+        axes.set_xlim(0, end * _BEYOND)
+        axes.set_xlabel(label_of_axis)
         axes.set_ylabel(f"best {study.axis_label(study.metric)}")
         columns = math.ceil(len(bands) / 6)
         axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right", ncols=columns)
-        _finish(figure, study, f"Best {study.metric} by queries", "Lines: mean; bands: its 95 % bootstrap interval.")
+        _finish(figure, study, f"Best {study.metric} by {over}", "Lines: mean; bands: its 95 % bootstrap interval.")
         _fill_panel(figure, axes, panel, study)
     return figure
 
@@ -168,11 +173,13 @@ class PlotKind:
 
     title: str
     draw: Callable[[Reports], Figure]
+    over: Callable[[Reports, Axis], Figure] | None = None
+    """The same over another axis than queries, for kinds that have one."""
 
 
 KINDS: Mapping[str, PlotKind] = MappingProxyType(
     {
-        "anytime": PlotKind("best value against queries, mean and interval over seeds", anytime),
+        "anytime": PlotKind("best value against queries, mean and interval over seeds", anytime, anytime),
         "box": PlotKind("best value of every run, by strategy", box),
         "pareto": PlotKind("two objectives: all queries and the Pareto set", pareto),
         "lineage": PlotKind("a population: whose layers, of the first one, survive", lineage),
@@ -186,21 +193,23 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
 # -- curves and boxes ---------------------------------------------------------------------------------------------
 
 
-def _bands(study: Study) -> dict[str, tuple[Floats, Band]]:
-    """Strategy -> its grid of query counts (q,) and the band on it; strategies that found nothing are left out."""
+def _bands(study: Study, over: Axis) -> dict[str, tuple[Floats, Band]]:
+    """Strategy -> its grid of what was spent (q,) and the band on it; strategies that found nothing are left out."""
     bands = {}
     for label in study.reports:
-        curves = study.curves(label)
+        curves = study.curves(label, over)
         if curves:
             end = max(curve[-1][0] for curve in curves)
-            grid = np.unique(np.linspace(1, end, int(min(end, _GRID_POINTS))).round())
+            points = np.array(sorted({point for curve in curves for point, _ in curve}))
+            grid = points[np.unique(np.linspace(0, len(points) - 1, _GRID_POINTS).round().astype(int))]
+            grid = np.append(grid[grid < end], end)
             bands[label] = grid, curve_band(curves, grid, seeds.stream(0, "bootstrap"))
     return bands
 
 
-def _late(grid: Floats, band: Band, queries: int) -> list[float]:
-    """The values of a band that decide the y-range."""
-    late = grid >= min(_EARLY * queries, grid[-1])
+def _late(grid: Floats, band: Band, end: float) -> list[float]:
+    """The values of a band that decide the y-range; `end` is where the axis ends."""
+    late = grid >= min(_EARLY * end, grid[-1])
     values = np.concatenate([band.low[late], band.high[late]])
     return list(values[np.isfinite(values)])
 

@@ -53,8 +53,17 @@ def _best_facts(study: Study, report: RunReport, best: Line) -> dict[str, str]:
         "best": best.arch,
         study.metric: _number(study, study.metric, best.scores[study.metric]) + _rank(study, report),
         **{name: _number(study, name, value) for name, value in scores.items()},
+        **_fidelity(report, best),
         "found at": f"query {best.query} of {report.history.queries}",
     }
+
+
+def _fidelity(report: RunReport, line: Line) -> dict[str, str]:
+    """For how long a trial was trained, if anything counts that."""
+    history = report.history
+    if history.resource is None:
+        return {}
+    return {"after": f"{history.fidelity(line)} {history.resource.unit}"}
 
 
 def _why_nothing(report: RunReport) -> str:
@@ -72,6 +81,8 @@ def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
     wanted = report.request.limits.queries
     share = str(history.queries) if wanted is None or history.queries >= wanted else f"{history.queries} of {wanted}"
     plural = "" if wanted == 1 else "s"
+    if history.resource is not None:
+        failed += f", {history.resource_used:,} {history.resource.unit} in all"
     if in_chunks(report):
         asked = f"{share} chunk{plural} of training{failed}"
     else:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,6 +32,9 @@ class Study:
     """Runs that may stand in one plot: the same problem, table, objectives and constraints. Build with `of`."""
 
     reports: Reports
+
+    PUBLISHED_OVER: ClassVar[Axis] = "queries"
+    """What published results are counted in."""
 
     @classmethod
     def of(cls, reports: Reports) -> Study:
@@ -92,6 +96,22 @@ class Study:
         names = ("chunks of training" if in_chunks(report) else "unique architectures" for _, report in self.runs)
         return " or ".join(dict.fromkeys(names))
 
+    def spent_label(self, axis: Axis) -> str:
+        """What an axis of curves counts, as its label; InputError if some runs have spent nothing of it."""
+        resource = self.first.history.resource
+        if resource is not None and axis == "resource":
+            return f"{resource.unit} of training, all trials together"
+        if axis == "queries":
+            return f"queries ({self.query_unit})"
+        if axis == "resource" or not all(report.history.curve(axis)[-1][0] > 0 for _, report in self.found):
+            raise InputError(f"nothing says how many {axis} these runs took: draw them over queries")
+        return "seconds of evaluation, one trial after another"
+
+    @property
+    def found(self) -> list[tuple[str, RunReport]]:
+        """The runs that found anything."""
+        return [(label, report) for label, report in self.runs if report.value is not None]
+
     @property
     def seeds(self) -> str:
         """How many runs there are, in words: "10 seeds each", or by strategy where they differ."""
@@ -118,8 +138,7 @@ class Study:
     def best(self) -> tuple[str, RunReport]:
         """The run with the best value, the first of equals; InputError where no run found anything."""
         self.need_best()
-        found = [(label, report) for label, report in self.runs if report.value is not None]
-        return max(found, key=lambda run: self.objective.gain(run[1].value or 0.0))
+        return max(self.found, key=lambda run: self.objective.gain(run[1].value or 0.0))
 
     def rank(self, report: RunReport) -> str:
         """The place of a run's best among all architectures, "rank 3 of 30,001 measured"; empty where it is not known,
@@ -158,7 +177,8 @@ class Study:
         """Published searches that query the same benchmark for the same metric, without constraints."""
         if self.criteria.constraints:
             return []
-        return [p for p in references(self.benchmark, self.metric) if p.role is Role.QUERIES]
+        known = references(self.benchmark, self.first.scenario.problem.measured_as(self.metric))
+        return [p for p in known if p.role is Role.QUERIES]
 
     @property
     def caveats(self) -> list[str]:

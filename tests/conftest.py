@@ -187,6 +187,13 @@ def trained(tmp_path: Path) -> Path:
     return path
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the index of NAS-Bench-101 runs in one process: others would wait while it is made."""
+    for item in items:
+        if "cell_index" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("cell_index"))
+
+
 Listing = dict[str, bytes | None]
 
 

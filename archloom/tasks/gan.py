@@ -207,7 +207,7 @@ class GanTraining(NetworkTraining):
         images, settings = self._task.images, self._settings
         order = torch.randperm(len(images), generator=streams.order).to(self.device)
         for step, rows in enumerate(torch.split(order, settings.batch)[: settings.batches or None]):
-            real = images[rows].float().div_(127.5).sub_(1.0)
+            real = images[rows].to(torch.get_default_dtype()).div_(127.5).sub_(1.0)
             self._discriminator_step(real, self._draw(len(rows), streams.augment))
             if step % settings.generator_every == 0:
                 self._generator_step(self._draw(GENERATOR_BATCH * settings.batch, streams.augment))

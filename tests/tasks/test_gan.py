@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,15 @@ def test_it_is_a_task_that_trains() -> None:
     assert task().report == (), "pixels know no classes"
 
 
+@pytest.fixture
+def double() -> Iterator[None]:
+    """Networks in double precision: 32 bits of rounding grow in a few steps of Adam, on some machines too far."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("double")
 @pytest.mark.parametrize("space", [SPACE, Gan(image_size=8, image_channels=1, **SMALL)], ids=["gan_hard", "gan"])
 def test_an_epoch_written_out(space: Any) -> None:
     """Two epochs of 5 batches as the paper's appendix and code have them: every tensor, averages and moments too."""
@@ -125,11 +135,11 @@ def test_an_epoch_written_out(space: Any) -> None:
     state = training.state()
     for network, module in plain.networks.items():
         for name, tensor in module.state_dict().items():
-            assert torch.allclose(state.networks[network][name], tensor, atol=1e-5), f"{network}.{name}"
+            assert torch.allclose(state.networks[network][name], tensor, atol=1e-8), f"{network}.{name}"
     assert state.averages[AVERAGE].of == GENERATOR
     assert state.averages[AVERAGE].tensors.keys() == averaged.keys(), "parameters only"
     for name, tensor in averaged.items():
-        assert torch.allclose(state.averages[AVERAGE].tensors[name], tensor, atol=1e-6), name
+        assert torch.allclose(state.averages[AVERAGE].tensors[name], tensor, atol=1e-9), name
     assert training.steps == {GENERATOR: 6, DISCRIMINATOR: 10}
 
 

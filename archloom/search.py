@@ -200,7 +200,9 @@ class Search:
     def _ended(self) -> Ending | None:
         if (ending := self._spending.ending(self.seconds)) is not None:
             return ending
-        if self._size is not None and len(self._at_fidelity) == 1 and self._spending.queries >= self._size:
+        full = 0 if self._resource is None else self._resource.maximum
+        # What was asked in part may be asked again, at a higher fidelity.
+        if self._size is not None and self._spending.queries >= self._size and set(self._at_fidelity) == {full}:
             return Ending.EXHAUSTED
         return Ending.STALLED if self._repeats >= self._limits.max_repeats else None
 

@@ -46,7 +46,7 @@ def scenario(
 
 def strategy(name: str, on: Scenario, *, seed: int = 0, **options: Any) -> Strategy:
     """A strategy to `ask` and `tell` by hand, e.g. `strategy("evolution", scenario("nb201"), population=50)`."""
-    return runs.make_strategy(name, on.space, on.criteria, seed, options)
+    return runs.make_strategy(name, on.space, on.criteria, seed, options, on.resource)
 
 
 def run(

@@ -123,11 +123,17 @@ class RunReport:
 
 
 def make_strategy(
-    name: str, space: SearchSpace, criteria: Criteria, seed: int = 0, settings: Mapping[str, Any] | None = None
+    name: str,
+    space: SearchSpace,
+    criteria: Criteria,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    resource: Resource | None = None,
 ) -> Strategy:
     """A strategy ready to be asked, its options checked and its random stream derived from `seed`."""
-    chosen = strategy_options(name, settings or {})
-    strategy: Strategy = registry.load_strategy(name)(space, criteria, seeds.stream(seed, "strategy"), chosen)
+    chosen, kind = strategy_options(name, settings or {}), registry.load_strategy(name)
+    more = {"resource": resource} if kind.needs_resource else {}
+    strategy: Strategy = kind(space, criteria, seeds.stream(seed, "strategy"), chosen, **more)
     return strategy
 
 
@@ -208,7 +214,9 @@ def _check_kept(kept: Said, scenario: Scenario) -> None:
 
 def _strategy(request: Request, scenario: Scenario) -> Strategy:
     """The request's strategy; InputError where it and the problem do not go together."""
-    strategy = make_strategy(request.strategy, scenario.space, scenario.criteria, request.seed, request.options)
+    strategy = make_strategy(
+        request.strategy, scenario.space, scenario.criteria, request.seed, request.options, scenario.resource
+    )
     if plan_of(request.strategy, request.options).needs_training and not scenario.problem.trains:
         raise InputError(
             f"strategy {request.strategy} passes weights on, and nothing is trained on {request.problem.on}: "

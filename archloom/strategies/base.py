@@ -100,7 +100,8 @@ class BaseStrategy(ABC):
     A subclass says which capabilities its space must have (`needs`), which options it takes (`Options`, a frozen
     dataclass), which metrics it learns from beside those of the criteria (`metrics`), and writes four methods:
     `propose` returns one proposal or None; `learn` takes one trial; `dump` and `restore` carry its own state. The
-    random generator belongs to this class and is part of the state.
+    random generator belongs to this class and is part of the state. One that evaluates in part sets `needs_resource`,
+    and its constructor takes the keyword `resource`, the problem's `Resource` or None.
 
     Each trial is told once, and only trials that were asked are told: `tell` raises InputError for any other.
     """
@@ -108,6 +109,7 @@ class BaseStrategy(ABC):
     Options: ClassVar[type[Any]] = NoOptions
     needs: ClassVar[tuple[type[Any], ...]] = ()
     metrics: ClassVar[tuple[str, ...]] = ()
+    needs_resource: ClassVar[bool] = False
 
     def __init__(
         self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: Any | None = None

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial, reduce
 from itertools import accumulate
 from typing import Any
@@ -35,7 +36,9 @@ from archloom.budgets import Limits
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError, NoArchitectureError
 from archloom.evaluators.base import Evaluator, checked
+from archloom.executors.base import Executor, Job
 from archloom.executors.serial import SerialExecutor
+from archloom.executors.simulated import SimulatedExecutor
 from archloom.history import History
 from archloom.search import MemoryJournal, Search
 from archloom.spaces.base import (
@@ -54,15 +57,17 @@ from archloom.spaces.base import (
 )
 from archloom.spaces.graphs import HasGraph, HasGrowth
 from archloom.spaces.table import TableSpace
-from archloom.store import decode_state, encode_state
-from archloom.strategies.base import Strategy
+from archloom.states import Retention, StatesInMemory, sources
+from archloom.store import Line, decode_state, encode_state
+from archloom.strategies.base import Strategy, plan_of
 from archloom.strategies.random_search import RandomSearch
 from archloom.testing_domains import MixedSpace, check_conditions, check_unit_cube
 from archloom.testing_graphs import check_graph, check_growth
-from archloom.types import Arch, Goal, Proposal, Result, Trial, Weights
+from archloom.types import Arch, Goal, Proposal, Resource, Result, Trial, Weights, resolve_fidelity
 
 MakeSpace = Callable[[], SearchSpace]
-MakeStrategy = Callable[[SearchSpace, Criteria, np.random.Generator], Strategy]
+MakeStrategy = Callable[..., Strategy]
+"""Of (space, criteria, rng), and of the keyword `resource` for a strategy that says `needs_resource`."""
 MakeEvaluator = Callable[[], Evaluator]
 
 
@@ -100,6 +105,18 @@ class RuledSpace(PlantedSpace):
         return {"the first two genes are equal": float(arch.genes[0] == arch.genes[1])}
 
 
+class SmallSpace(Categorical):
+    """Two choices of three options: so few architectures that they are used up soon, or asked for again."""
+
+    name = "small"
+
+    def __init__(self) -> None:
+        super().__init__({f"gene{i}": "abc" for i in range(2)})
+
+    def modules(self, gene: int) -> Sequence[str]:
+        return (f"network.layers.{gene}",)
+
+
 class SparseSpace(TableSpace):
     """A thousand architectures of the planted space, drawn once and for all; the others are not valid."""
 
@@ -115,13 +132,45 @@ class PlantedEvaluator:
     """Tells how much of the planted architecture is there, in percent."""
 
     goals: Mapping[str, Goal] = {"worth": "max"}
-    resource = None
+    resource: Resource | None = None
 
     def evaluate(
         self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
     ) -> tuple[Result, Weights | None]:
-        genes = proposal.arch.genes
-        return Result({"worth": 100.0 * sum(gene == 1 for gene in genes) / len(genes)}), None
+        resolve_fidelity(self.resource, proposal.fidelity)
+        return Result({"worth": planted_worth(proposal.arch)}), None
+
+
+def planted_worth(arch: Arch) -> float:
+    """How much of the planted architecture is there, in percent."""
+    return 100.0 * sum(gene == 1 for gene in arch.genes) / len(arch.genes)
+
+
+PLANTED_RESOURCE = Resource("epochs", 27, open_ended=True)
+
+
+class PlantedCurves:
+    """The same along a training: after 27 epochs, or more, it tells what `PlantedEvaluator` does.
+
+    Before, networks are worth less, and are mistaken for better or worse ones: of the share of the training that is
+    missing, half of the worth is missing too, and an error with a standard deviation of `ERROR` is added, which is the
+    architecture's own and stays the same. After 1 epoch the correlation with the full worth is about 0.7. Where states
+    are kept it needs those that a proposal inherits; the state of a training is the number of its epochs.
+    """
+
+    goals: Mapping[str, Goal] = {"worth": "max"}
+    resource: Resource | None = PLANTED_RESOURCE
+    ERROR = 8.0
+
+    def evaluate(
+        self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
+    ) -> tuple[Result, Weights | None]:
+        epochs = PLANTED_RESOURCE.resolve(proposal.fidelity)
+        for trial in sources(proposal.inherit) if weights is not None else ():
+            assert weights is not None and trial in weights, f"the state of trial {trial} is not there"
+        missing = max(0.0, 1.0 - epochs / PLANTED_RESOURCE.maximum)
+        error = seeds.stream(0, f"error of {proposal.arch.genes}").normal(0.0, self.ERROR)
+        return Result({"worth": planted_worth(proposal.arch) * (1.0 - missing / 2) + missing * error}), epochs
 
 
 PLANTED_CRITERIA = Criteria((Objective("worth", "max"),))
@@ -306,16 +355,18 @@ def check_strategy(
 ) -> None:
     """Run the contract of `Strategy`: with one objective; with two; minimising; and where nothing keeps a constraint.
 
-    `make(space, criteria, rng)` is the strategy's class, or a function that sets its options. With `beats_random` it
-    must find more of the planted architecture than random search does in the same number of queries, on average over
-    `repetitions` seeds. `make_space` replaces the planted space where a strategy needs another kind; then
-    `PlantedEvaluator` scores its genes. A strategy that does not refuse a sparse table is tried on one too, and one
-    that does not refuse numbers on a space with numbers and conditions.
+    `make(space, criteria, rng)` is the strategy's class, or a `partial` of it that sets its options. With
+    `beats_random` it must find more of the planted architecture than random search does in as many epochs, those of
+    `queries` full trainings, on average over `repetitions` seeds. `make_space` replaces the planted space if a strategy
+    needs another kind; then `PlantedCurves` scores its genes. A strategy that does not refuse a sparse table is tried
+    on one too, and one that does not refuse numbers on a space with numbers and conditions.
     """
     _check_independent(partial(_asked, make, make_space), "ask")
     _check_state(make, make_space)
+    _check_told_once(make, make_space)
     _check_any_order(make, make_space)
     _check_failures(make, make_space)
+    _check_durations(make, make_space)
     _check_valid(make, make_space)
     _check_bounded(make)
     for what, criteria in _OTHER_CRITERIA.items():
@@ -330,12 +381,18 @@ def check_strategy(
         found = [_best(make, make_space, seed, queries) for seed in range(repetitions)]
         chance = [_best(RandomSearch, make_space, seed, queries) for seed in range(repetitions)]
         assert np.mean(found) > np.mean(chance), (
-            f"after {queries} queries it found {np.mean(found):.2f} on average, random search {np.mean(chance):.2f}"
+            f"in {queries} full trainings it found {np.mean(found):.2f} on average, random search {np.mean(chance):.2f}"
         )
 
 
 def _new(make: MakeStrategy, make_space: MakeSpace, seed: int, criteria: Criteria = PLANTED_CRITERIA) -> Strategy:
-    return make(make_space(), criteria, seeds.stream(seed, "strategy"))
+    return _on(make_space(), make, seed, criteria)
+
+
+def _on(space: SearchSpace, make: MakeStrategy, seed: int, criteria: Criteria = PLANTED_CRITERIA) -> Strategy:
+    kind = make.func if isinstance(make, partial) else make
+    more = {"resource": PLANTED_RESOURCE} if getattr(kind, "needs_resource", False) else {}
+    return make(space, criteria, seeds.stream(seed, "strategy"), **more)
 
 
 def _answer(first_id: int, proposals: list[Proposal], fail_every: int = 0) -> list[Trial]:
@@ -345,7 +402,7 @@ def _answer(first_id: int, proposals: list[Proposal], fail_every: int = 0) -> li
     """
     trials = []
     for trial_id, proposal in enumerate(proposals, first_id):
-        worth = PlantedEvaluator().evaluate(proposal, None, seeds.stream(0, "unused"))[0].scores["worth"]
+        worth = PlantedCurves().evaluate(proposal, None, seeds.stream(0, "unused"))[0].scores["worth"]
         scores = {"worth": worth, "debt": -worth, "cost": float(sum(proposal.arch.genes))}
         failed = bool(fail_every) and trial_id % fail_every == 0
         result = Result.failed("on purpose") if failed else Result(scores, PoisonedReport(), details=PoisonedReport())
@@ -446,6 +503,131 @@ def _check_any_order(make: MakeStrategy, make_space: MakeSpace) -> None:
             strategy.tell([flight.pop(int(rng.integers(len(flight))))])
 
 
+def _check_told_once(make: MakeStrategy, make_space: MakeSpace) -> None:
+    """What was not asked for, and what was told already, is refused, and nothing is learnt of it."""
+    strategy = _new(make, make_space, 16)
+    done = len(_drive(strategy, 10))
+    (trial,) = _answer(done, list(strategy.ask(1)))
+    stray = Trial(done + 1, replace(trial.proposal, note={**trial.proposal.note, "asked": "by nobody"}), trial.result)
+    _check_refused(strategy, [stray], "a trial that was not asked for")
+    _check_refused(strategy, [trial, stray], "a trial that was not asked for, beside one that was,")
+    _check_refused(strategy, [trial, trial], "a trial twice in one call")
+    strategy.tell([trial])
+    _check_refused(strategy, [trial], "a trial twice")
+    _drive(strategy, 5, 1, done + 1)
+
+
+def _check_refused(strategy: Strategy, trials: Sequence[Trial], what: str) -> None:
+    before = encode_state(strategy.state_dict())
+    with _must_raise(InputError, f"telling {what}"):
+        strategy.tell(trials)
+    assert encode_state(strategy.state_dict()) == before, f"telling {what} changed the strategy"
+
+
+def _check_durations(make: MakeStrategy, make_space: MakeSpace) -> None:
+    """On workers whose trainings take unequal times and fail now and then, told in order and as they come.
+
+    States stay for as long as the loop keeps them: as the strategy's `needed` says. What is told in order does not
+    depend on how long it took.
+    """
+    inherits = _inherits(make, make_space)
+    queries = 60 if inherits else 30
+    for space in (make_space, SmallSpace) if inherits and _accepts(make, SmallSpace) else (make_space,):
+        serial = _searched(make, space, queries, 4, SerialExecutor)
+        timed = _searched(make, space, queries, 4, partial(SimulatedExecutor, workers=4, duration=_seconds))
+        told = "told in the order of trials, it asks for something else if they take other times"
+        assert sorted(timed, key=lambda line: line.id) == sorted(serial, key=lambda line: line.id), told
+        for workers in (1, 4, 16):
+            executor = partial(SimulatedExecutor, workers=workers, duration=_seconds)
+            _searched(make, space, queries, workers, executor, as_completed=True)
+
+
+def _inherits(make: MakeStrategy, make_space: MakeSpace) -> bool:
+    return plan_of(_new(make, make_space, 0)).inherits
+
+
+def _seconds(job: Job, result: Result) -> float:
+    """An epoch takes as long as the genes say, and a promotion as long as a training from the start."""
+    return PLANTED_RESOURCE.resolve(job.proposal.fidelity) * (1.0 + sum(job.proposal.arch.genes) % 7)
+
+
+class _Failing(PlantedCurves):
+    """One in five evaluations fails."""
+
+    def evaluate(
+        self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
+    ) -> tuple[Result, Weights | None]:
+        if rng.random() < 0.2:
+            return Result.failed("on purpose"), None
+        return super().evaluate(proposal, weights, rng)
+
+
+def _searched(
+    make: MakeStrategy,
+    make_space: MakeSpace,
+    queries: int,
+    width: int,
+    executor: Callable[..., Executor],
+    as_completed: bool = False,
+) -> list[Line]:
+    """The record of a search with states that are kept for no longer than they are needed."""
+    space, states, journal = make_space(), _Shelf(), MemoryJournal()
+    strategy = _Watched(_new(make, make_space, 17))
+    plan = plan_of(strategy.inner)
+    retention = _OnlyNeeded(states, PLANTED_CRITERIA) if plan.inherits else None
+    evaluations = executor(_Failing(), states=states if plan.inherits else None)
+    limits = Limits(queries, width, max_repeats=100, as_completed=as_completed)
+    Search(
+        space, strategy, evaluations, journal, limits, 0, retention=retention, plan=plan, resource=PLANTED_RESOURCE
+    ).run()
+    assert not strategy.strangers, (
+        f"it inherits from trial {min(strategy.strangers)}, which was not told, or has failed"
+    )
+    assert not states.missing, f"it inherits from trial {min(states.missing)}, whose state `needed` did not keep"
+    return journal.lines
+
+
+class _Watched:
+    """A strategy under watch: it inherits from trials that it was told of only."""
+
+    def __init__(self, inner: Strategy) -> None:
+        self.inner = inner
+        self.strangers: set[int] = set()  # inherited from when they had not been told, or had failed
+        self.succeeded: set[int] = set()
+
+    def ask(self, n: int) -> Sequence[Proposal]:
+        proposals = self.inner.ask(n)
+        self.strangers.update(*(sources(proposal.inherit) - self.succeeded for proposal in proposals))
+        return proposals
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        self.succeeded.update(trial.id for trial in trials if trial.result.ok)
+        self.inner.tell(trials)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+class _Shelf(StatesInMemory):
+    """Notes which states were asked for and were not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.missing: set[int] = set()
+
+    def load(self, trial: int) -> Weights:
+        if trial not in self.kept:
+            self.missing.add(trial)
+        return super().load(trial)
+
+
+class _OnlyNeeded(Retention):
+    """Keeps what is needed, and not the best ever besides."""
+
+    def told(self, trial: Trial, fidelity: int = 0) -> None:
+        pass
+
+
 def _check_failures(make: MakeStrategy, make_space: MakeSpace) -> None:
     """Failures are told like other trials, even when there is nothing else."""
     _drive(_new(make, make_space, 10), 60, fail_every=1)
@@ -463,16 +645,18 @@ def _check_valid(make: MakeStrategy, make_space: MakeSpace) -> None:
 def _check_bounded(make: MakeStrategy) -> None:
     """Where no architecture is valid, a strategy says so instead of looking for ever."""
     with _must_raise(NoArchitectureError, "asking in a space without valid architectures"):
-        _drive(make(ForbiddenSpace(), PLANTED_CRITERIA, seeds.stream(12, "strategy")), 1)
+        _drive(_on(ForbiddenSpace(), make, 12), 1)
 
 
 def _best(make: MakeStrategy, make_space: MakeSpace, seed: int, queries: int) -> float:
     journal, space = MemoryJournal(), make_space()
-    strategy = make(space, PLANTED_CRITERIA, seeds.stream(seed, "strategy"))
-    Search(space, strategy, SerialExecutor(PlantedEvaluator()), journal, Limits(queries), seed).run()
-    best = History.of(journal.lines, PLANTED_CRITERIA).best()
+    limits = Limits(None, resource=queries * PLANTED_RESOURCE.maximum)
+    Search(
+        space, _on(space, make, seed), SerialExecutor(PlantedCurves()), journal, limits, seed, resource=PLANTED_RESOURCE
+    ).run()
+    best = History.of(journal.lines, PLANTED_CRITERIA, PLANTED_RESOURCE).best()
     assert best is not None, "it found nothing"
-    return best.scores["worth"]
+    return planted_worth(best.trial.proposal.arch)
 
 
 # -- evaluators ---------------------------------------------------------------------------------------------------
@@ -481,6 +665,8 @@ def _best(make: MakeStrategy, make_space: MakeSpace, seed: int, queries: int) ->
 def check_evaluator(make: MakeEvaluator, make_space: MakeSpace, samples: int = 5) -> None:
     """Run the contract of `Evaluator` on random architectures of a space."""
     evaluator, space = make(), make_space()
+    resource: Any = evaluator.resource
+    assert resource is None or isinstance(resource, Resource), f"resource is {resource!r}: expected a Resource or None"
     assert evaluator.goals, "goals is empty: nothing can be optimised"
     assert set(evaluator.goals.values()) <= {"max", "min"}, f"goals are {dict(evaluator.goals)}: expected max or min"
     rng = seeds.stream(0, "check")
@@ -495,6 +681,57 @@ def check_evaluator(make: MakeEvaluator, make_space: MakeSpace, samples: int = 5
         assert not stray, f"{', '.join(stray)} is in scores, but not in goals"
         json.dumps([dict(result.scores), dict(result.report), dict(result.details)])
     _check_independent(partial(_scores, make, make_space), "evaluate")
+    archs = [draw(space, rng) for _ in range(samples)]
+    _check_repeats(evaluator, archs)
+    _check_fidelities(evaluator, archs)
+
+
+def _told(evaluator: Evaluator, proposal: Proposal, index: int = 0) -> Any:
+    """What an evaluation comes to, without its seconds."""
+    answer, _ = evaluator.evaluate(proposal, None, seeds.stream(2, "evaluate", index))
+    kept = checked(answer, evaluator.goals)
+    return [dict(kept.scores), dict(kept.report), dict(kept.details), kept.error]
+
+
+def _check_repeats(evaluator: Evaluator, archs: Sequence[Arch]) -> None:
+    """No evaluation depends on those before it."""
+    first, again = ([_told(evaluator, Proposal(arch), index) for index, arch in enumerate(archs)] for _ in range(2))
+    assert first == again, (
+        "the same proposal is answered differently after others: nothing may be left of an evaluation"
+    )
+
+
+def _check_fidelities(evaluator: Evaluator, archs: Sequence[Arch]) -> None:
+    """Every fidelity that there is is answered, any other refused; 0 is the maximum."""
+    resource = evaluator.resource
+    for fidelity in _foreign(resource):
+        with _must_raise(InputError, f"fidelity {fidelity}, with the resource {resource}"):
+            _told(evaluator, Proposal(archs[0], fidelity))
+    if resource is None:
+        return
+    middle = resource.levels[1:-1] or [(resource.minimum + resource.maximum) // 2]
+    try:
+        lowest, full, spelt_out = (
+            [_told(evaluator, Proposal(arch, fidelity), index) for index, arch in enumerate(archs)]
+            for fidelity in (resource.minimum, 0, resource.maximum)
+        )
+        for fidelity in middle:
+            _told(evaluator, Proposal(archs[0], fidelity))
+    except InputError as error:
+        raise AssertionError(f"the resource is {resource}, and one of these is refused: {error}") from error
+    assert full == spelt_out, f"fidelity 0 is answered differently from the maximum, {resource.maximum}"
+    same = resource.minimum < resource.maximum and lowest == full
+    assert not same, f"fidelities {resource.minimum} and {resource.maximum} are answered the same: is it ignored?"
+
+
+def _foreign(resource: Resource | None) -> list[int]:
+    """Some fidelities that a resource has not."""
+    if resource is None:
+        return [-1, 1]
+    levels, ceiling = set(resource.levels), resource.maximum + 1
+    gaps = [level + 1 for level in resource.levels if level + 1 not in levels][:1]
+    below = [resource.minimum - 1] if resource.minimum > 1 else []
+    return [-1, *below, *gaps, *([] if resource.open_ended else [ceiling])]
 
 
 def _scores(make: MakeEvaluator, make_space: MakeSpace) -> list[Any]:
@@ -630,11 +867,14 @@ def is_planted(arch: Arch) -> bool:
 
 __all__ = [
     "PLANTED_CRITERIA",
+    "PLANTED_RESOURCE",
     "ForbiddenSpace",
     "MixedSpace",
+    "PlantedCurves",
     "PlantedEvaluator",
     "PlantedSpace",
     "RuledSpace",
+    "SmallSpace",
     "SparseSpace",
     "check_evaluator",
     "check_space",

@@ -8,6 +8,7 @@ import random
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,21 +23,25 @@ from archloom.spaces.base import SearchSpace, draw
 from archloom.spaces.table import TableSpace
 from archloom.strategies.evolution import Evolution, EvolutionOptions
 from archloom.strategies.random_search import RandomSearch
+from archloom.strategies.successive_halving import Asha, Hyperband
 from archloom.strategies.walks import RandomWalk
 from archloom.testing import (
     PLANTED_CRITERIA,
+    PLANTED_RESOURCE,
     ForbiddenSpace,
+    PlantedCurves,
     PlantedEvaluator,
     PlantedSpace,
     PoisonedReport,
     RuledSpace,
+    SmallSpace,
     SparseSpace,
     check_evaluator,
     check_space,
     check_strategy,
     is_planted,
 )
-from archloom.types import Arch, Goal, Proposal, Result, Trial
+from archloom.types import Arch, Goal, Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
 
 SELF_CONTAINED = [kind for kind in registry.SPACES if kind != "table"]  # that one is made from a table
 
@@ -46,7 +51,7 @@ def test_every_registered_space_keeps_the_contract(name: str) -> None:
     check_space(registry.load_space(name))
 
 
-@pytest.mark.parametrize("kind", [PlantedSpace, RuledSpace, SparseSpace])
+@pytest.mark.parametrize("kind", [PlantedSpace, RuledSpace, SmallSpace, SparseSpace])
 def test_the_planted_spaces_keep_the_contract(kind: type[PlantedSpace]) -> None:
     check_space(kind)
 
@@ -69,6 +74,26 @@ def test_the_planted_task_has_a_known_answer() -> None:
     assert PlantedSpace().size == 4**8
     rng = np.random.default_rng(0)
     assert all(draw(RuledSpace(), rng).genes[:2] not in {(i, i) for i in range(4)} for _ in range(50))
+
+
+def test_the_planted_curves_end_where_the_answer_is_known() -> None:
+    """Short trainings tell less: the correlation with the full one rises from about 0.7 to 1."""
+    check_evaluator(PlantedCurves, PlantedSpace)
+    rng, space = np.random.default_rng(0), PlantedSpace()
+    archs = [draw(space, rng) for _ in range(500)]
+
+    def worth(fidelity: int) -> list[float]:
+        results = (PlantedCurves().evaluate(Proposal(arch, fidelity), None, rng)[0] for arch in archs)
+        return [result.scores["worth"] for result in results]
+
+    full = [PlantedEvaluator().evaluate(Proposal(arch), None, rng)[0].scores["worth"] for arch in archs]
+    assert worth(0) == worth(27) == worth(100) == full
+    told = [float(np.corrcoef(worth(fidelity), full)[0, 1]) for fidelity in (1, 3, 9)]
+    assert told == sorted(told) and 0.6 < told[0] < 0.8 < told[2] < 1.0
+    state = {3: 1}
+    going_on = Proposal(archs[0], 3, Inherit(3))
+    assert PlantedCurves().evaluate(going_on, state, rng)[1] == 3
+    assert PLANTED_RESOURCE.maximum == 27
 
 
 # -- spaces that break the contract -------------------------------------------------------------------------------
@@ -320,13 +345,14 @@ class ForgetsItsWalk(RandomWalk):
 
 class ForgetsItsGenerator(RandomSearch):
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
+        super().load_state_dict({**state, "rng": self.rng.bit_generator.state})
 
 
 class MindsTheOrder(RandomSearch):
     """Draws as often as the first trial told says, in whatever order they come."""
 
     def tell(self, trials: Sequence[Trial]) -> None:
+        super().tell(trials)
         for _ in range(trials[0].id + 1):
             self.draw()
 
@@ -395,6 +421,50 @@ class RawScores(RandomSearch):
             self.draw()
 
 
+class LearnsFromAnybody(RandomSearch):
+    """It takes what it did not ask for."""
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        pass
+
+
+class LearnsFirst(Evolution):
+    """It refuses what it did not ask for when it has learnt of it."""
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        for trial in trials:
+            self.learn(trial)
+        super().tell(trials)
+
+
+class DropsTooMuch(Asha):
+    """It promotes trials whose states it said nobody needs."""
+
+    def needed(self) -> set[int]:
+        return set(list(super().needed())[:1])
+
+
+class PromotesStrangers(Asha):
+    """It promotes from the future."""
+
+    def promotion(self, trial: Trial, rung: int) -> Proposal:
+        return replace(super().promotion(trial, rung), inherit=Inherit(trial.id + 20))
+
+
+class PromotesFailures(Asha):
+    """A training that failed goes on from where it is not."""
+
+    def learn(self, trial: Trial) -> None:
+        super().learn(trial if trial.result.ok else replace(trial, result=Result({"worth": 1000.0})))
+
+
+class DrawsAgain(Hyperband):
+    """An architecture that was asked for long ago has no state any more."""
+
+    def fresh(self) -> Arch:
+        return self.draw()
+
+
 class InventsRows(RandomSearch):
     def propose(self) -> Proposal:
         return Proposal(Arch((0,) * 8)) if isinstance(self.space, TableSpace) else super().propose()
@@ -428,8 +498,14 @@ def test_a_strategy_may_refuse_sparse_tables() -> None:
         (NeedsAnyGood, "with a constraint that no architecture keeps: ask gave nothing although"),
         (OneObjective, "with two objectives: ValueError.'too many values to unpack"),
         (RawScores, "minimising the negative of a metric is not the same as maximising it"),
+        (LearnsFromAnybody, "telling a trial that was not asked for did not raise InputError"),
+        (LearnsFirst, "telling a trial that was not asked for changed the strategy"),
+        (DropsTooMuch, "it inherits from trial [0-9]+, whose state `needed` did not keep"),
+        (PromotesStrangers, "it inherits from trial [0-9]+, which was not told, or has failed"),
+        (PromotesFailures, "it inherits from trial [0-9]+, which was not told, or has failed"),
+        (DrawsAgain, "it inherits from trial [0-9]+, whose state `needed` did not keep"),
         (InventsRows, "on a sparse table: it proposed .*, which breaks a rule of 'sparse'"),
-        (RandomSearch, "after 120 queries it found .* on average, random search"),
+        (RandomSearch, "in 120 full trainings it found .* on average, random search"),
     ],
 )
 def test_an_offending_strategy_is_caught(kind: Any, message: str) -> None:
@@ -469,6 +545,7 @@ class Answers(PlantedEvaluator):
         return Result({"worth": 1.0})
 
     def evaluate(self, proposal: Proposal, weights: Any, rng: np.random.Generator) -> tuple[Result, None]:
+        resolve_fidelity(self.resource, proposal.fidelity)
         return self.answer(proposal, rng), None
 
 
@@ -511,13 +588,72 @@ class DependsOnTheProcess(Answers):
 
 
 class Remembers(Answers):
-    """A second fresh one answers differently: something outlives it."""
+    """Something is left of each evaluation."""
 
-    calls: ClassVar[list[int]] = [0]
+    calls = 0
 
     def answer(self, proposal: Proposal, rng: np.random.Generator) -> Result:
-        self.calls[0] += 1
-        return Result({"worth": float(self.calls[0])})
+        self.calls += 1
+        return Result({"worth": float(self.calls)})
+
+
+class Outlives(Answers):
+    """A second fresh one answers differently, from its first evaluation on."""
+
+    made: ClassVar[list[int]] = [0]
+
+    def __init__(self) -> None:
+        self.made[0] += 1
+        self.number = self.made[0]
+
+    def answer(self, proposal: Proposal, rng: np.random.Generator) -> Result:
+        return Result({"worth": float(self.number)})
+
+
+class AnyFidelity(Answers):
+    """What there is not is answered, too."""
+
+    def evaluate(self, proposal: Proposal, weights: Any, rng: np.random.Generator) -> tuple[Result, None]:
+        return self.answer(proposal, rng), None
+
+
+class WordyResource(Answers):
+    resource: Any = "epochs"
+
+
+class OneFidelity(Answers):
+    """Its resource has more than it answers to."""
+
+    resource: Resource | None = Resource.at("epochs", [4, 12, 36])
+
+    def answer(self, proposal: Proposal, rng: np.random.Generator) -> Result:
+        if proposal.fidelity not in (0, 36):
+            raise InputError("36 epochs only")
+        return super().answer(proposal, rng)
+
+
+class IgnoresFidelity(Answers):
+    resource: Resource | None = Resource("epochs", 9)
+
+
+class AnotherMaximum(Answers):
+    """With 0 it goes on for longer."""
+
+    resource: Resource | None = Resource("epochs", 9)
+
+    def answer(self, proposal: Proposal, rng: np.random.Generator) -> Result:
+        return Result({"worth": float(proposal.fidelity or 10)})
+
+
+class GapsAreFilled(Answers):
+    """Between its levels it answers as well."""
+
+    resource: Resource | None = Resource.at("epochs", [4, 12, 36])
+
+    def evaluate(self, proposal: Proposal, weights: Any, rng: np.random.Generator) -> tuple[Result, None]:
+        if proposal.fidelity and not 4 <= proposal.fidelity <= 36:
+            raise InputError("4 to 36 epochs")
+        return Result({"worth": float(proposal.fidelity or 36)}), None
 
 
 class Noisy(Answers):
@@ -538,7 +674,14 @@ class Noisy(Answers):
         (ChangesTheProposal, "evaluate changed the proposal"),
         (GlobalNoise, "the global random generator of numpy was used"),
         (DependsOnTheProcess, "evaluate gives something else in a fresh process"),
-        (Remembers, "evaluate depends on a global random seed"),
+        (Outlives, "evaluate depends on a global random seed"),
+        (AnyFidelity, "fidelity -1, with the resource None did not raise InputError"),
+        (WordyResource, "resource is 'epochs': expected a Resource or None"),
+        (OneFidelity, "the resource is 4 or 12 or 36 epochs, and one of these is refused: 36 epochs only"),
+        (IgnoresFidelity, "fidelities 1 and 9 are answered the same: is it ignored?"),
+        (AnotherMaximum, "fidelity 0 is answered differently from the maximum, 9"),
+        (GapsAreFilled, "fidelity 5, with the resource 4 or 12 or 36 epochs did not raise InputError"),
+        (Remembers, "the same proposal is answered differently after others"),
     ],
 )
 def test_an_offending_evaluator_is_caught(kind: Any, message: str) -> None:

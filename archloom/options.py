@@ -10,9 +10,10 @@ import dataclasses
 import inspect
 import sys
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -52,10 +53,19 @@ class Option:
         if not strict and isinstance(value, str) and typing.get_origin(_bare(self.type)[0]) is tuple:
             value = [part.strip() for part in value.split(",")]
         try:
-            return msgspec.convert(value, self.type, strict=strict)
+            converted = msgspec.convert(value, self.type, strict=strict, dec_hook=_path)
         except msgspec.ValidationError:
             shown = value if isinstance(value, str) else repr(value)
             raise InputError(f"{owner} option {self.name}={shown}: expected {self.expected}") from None
+        if isinstance(converted, Path) and not converted.is_file():
+            raise InputError(f"{owner} option {self.name}={converted}: there is no such file")
+        return converted
+
+    @property
+    def names_a_file(self) -> bool:
+        """Whether its value is the path of a file."""
+        kind = _bare(self.type)[0]
+        return Path in (kind, *typing.get_args(kind))
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,35 @@ def convert_all(owner: str, known: Mapping[str, Option], given: Mapping[str, Any
     return {name: known[name].convert(owner, value) for name, value in given.items()}
 
 
+def absolute(known: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` with the paths of files made absolute, so that they mean the same from any folder."""
+    named = {path.name: str(path.file.resolve()) for path in _named_files(known, given)}
+    return {**given, **named}
+
+
+def files(known: Mapping[str, Option], given: Mapping[str, Any]) -> list[Path]:
+    """The files that these options name."""
+    return [path.file for path in _named_files(known, given)]
+
+
+class _NamedFile(NamedTuple):
+    name: str
+    file: Path
+
+
+def _named_files(known: Mapping[str, Option], given: Mapping[str, Any]) -> Iterator[_NamedFile]:
+    for name, value in given.items():
+        if name in known and known[name].names_a_file and isinstance(value, str | Path) and str(value):
+            yield _NamedFile(name, Path(value))
+
+
+def _path(kind: type[Any], value: Any) -> Path:
+    """What msgspec asks for types that it does not know; ValueError and TypeError are its validation errors."""
+    if kind is Path and isinstance(value, str | Path) and str(value):
+        return Path(value)
+    raise ValueError("not a path")
+
+
 def parse_settings(settings: Sequence[str]) -> dict[str, str]:
     """["a=1", "space.b=2"] as a dict; InputError for anything that is not NAME=VALUE or is given twice."""
     parsed: dict[str, str] = {}
@@ -112,6 +151,7 @@ _NOUNS: Mapping[Any, tuple[str, str]] = {
     int: ("a whole number", "whole numbers"),
     float: ("a number", "numbers"),
     str: ("a string", "strings"),
+    Path: ("a file", "files"),
 }
 
 

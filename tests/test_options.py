@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -206,3 +207,33 @@ def test_a_malformed_setting_is_told_with_an_example(setting: str) -> None:
 def test_a_setting_given_twice_is_told() -> None:
     with pytest.raises(InputError, match=r"^--set a is given twice: 1 and 2$"):
         options.parse_settings(["a=1", "b=3", "a = 2"])
+
+
+@dataclass(frozen=True)
+class WithFiles:
+    weights: Path
+    mask: Path | None = None
+    name: str = "x"
+
+
+def test_files_are_there_and_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = options.of_dataclass(WithFiles)
+    assert [name for name, option in known.items() if option.names_a_file] == ["weights", "mask"]
+    (tmp_path / "w.bin").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    for value in ("w.bin", Path("w.bin")):
+        assert options.convert_all("strategy a", known, {"weights": value, "mask": None}) == {
+            "weights": Path("w.bin"), "mask": None,
+        }  # fmt: skip
+        assert options.absolute(known, {"weights": value, "name": "w.bin", "more": "w.bin"}) == {
+            "weights": str(tmp_path / "w.bin"), "name": "w.bin", "more": "w.bin",
+        }  # fmt: skip
+        assert options.files(known, {"weights": value, "mask": None, "name": "w.bin"}) == [Path("w.bin")]
+    for wrong, said in (
+        ("none.bin", "strategy a option weights=none.bin: there is no such file"),
+        (str(tmp_path), "there is no such file"),
+        ("", "strategy a option weights=: expected a file"),
+        (3, "strategy a option weights=3: expected a file"),
+    ):
+        with pytest.raises(InputError, match=said):
+            options.convert_all("strategy a", known, {"weights": wrong})

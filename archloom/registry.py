@@ -1,26 +1,33 @@
-"""Names of spaces and strategies, and where each lives: "module:class", imported when used.
+"""Names of spaces, strategies, tasks and evaluators, and where each lives: "module:class", imported when used.
 
-Adding one costs a line here, its file and its test.
+Adding one costs a line here, its file and its test. Installed packages add theirs by entry points in the groups
+`archloom.spaces`, `archloom.strategies`, `archloom.tasks` and `archloom.evaluators`.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from archloom.errors import MissingExtraError, unknown
+from archloom.errors import InputError, MissingExtraError, unknown
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a thing lives, what it is in one line, and the extra it needs beyond the base install, if any."""
+    """Where a thing lives, what it is in one line, and the extra it needs beyond the base install, if any.
+
+    `form` is what people type to have it, if that is not its name alone.
+    """
 
     target: str
     title: str
     package: str | None = None
     extra: str | None = None
+    form: str | None = None
 
     def load(self) -> Any:
         """Import it."""
@@ -33,68 +40,196 @@ class Entry:
             raise
 
 
-SPACES: Mapping[str, Entry] = {
-    "convnet": Entry("archloom.spaces.convnet:ConvNet", "a chain of interchangeable image layers"),
-    "darts": Entry(
-        "archloom.spaces.darts:Darts", "DARTS cells (NAS-Bench-301): a normal and a reduction cell", "numba", "bench"
-    ),
-    "efficientnet_b0": Entry(
-        "archloom.spaces.efficientnet_b0:EfficientNetB0", "EfficientNet-B0's 16 layers, each of its three kinds"
-    ),
-    "gan": Entry("archloom.spaces.gan:Gan", "PBT-NAS's Gan: three generator cells beside AutoGAN's discriminator"),
-    "gan_hard": Entry("archloom.spaces.gan:GanHard", "PBT-NAS's GanHard: generator, latent projections, discriminator"),
-    "mnasnet": Entry("archloom.spaces.mnasnet:Mnasnet", "MnasNet-like: 7 blocks x expansion, kernel, layers, SE"),
-    "nb101": Entry(
-        "archloom.spaces.nb101:Nb101", "NAS-Bench-101 cells: up to 7 vertices, 9 edges, 3 operations", "numba", "bench"
-    ),
-    "nb201": Entry("archloom.spaces.nb201:Nb201", "NAS-Bench-201 cells: 6 edges, 5 operations"),
-    "nbgraph": Entry("archloom.spaces.nbgraph:NbGraph", "NAS-Bench-Graph: trees of 4 graph-network layers"),
-    "proxyless": Entry("archloom.spaces.proxyless:Proxyless", "ProxylessNAS: 21 layers x kernel, expansion, or none"),
-    "table": Entry("archloom.spaces.table:TableSpace", "the plain choices of any table"),
-}
+@dataclass(frozen=True)
+class Installed(Entry):
+    """What an installed package declares as an entry point."""
 
-STRATEGIES: Mapping[str, Entry] = {
-    "random": Entry("archloom.strategies.random_search:RandomSearch", "random search"),
-    "evolution": Entry("archloom.strategies.evolution:Evolution", "regularised evolution (Real et al. 2019)"),
-    "local_search": Entry("archloom.strategies.walks:LocalSearch", "climb to a better neighbour, restart at the top"),
-    "random_walk": Entry("archloom.strategies.walks:RandomWalk", "move to a random neighbour"),
-    "asha": Entry("archloom.strategies.successive_halving:Asha", "asynchronous successive halving (Li et al. 2020)"),
-    "hyperband": Entry("archloom.strategies.successive_halving:Hyperband", "Hyperband (Li et al. 2018)"),
-    "pbt_nas": Entry("archloom.strategies.pbt_nas:PbtNas", "PBT-NAS: networks that train together and trade layers"),
-    "searl": Entry("archloom.strategies.searl:Searl", "a population that trains and mutates, as SEARL's does"),
-    "random_population": Entry(
-        "archloom.strategies.random_population:RandomPopulation", "random networks trained in a population's chunks"
-    ),
-    "ga_nas": Entry(
-        "archloom.strategies.ga_nas:GaNas", "GA-NAS: a generator learns to draw the best graphs", "torch", "train"
-    ),
-    "cadam": Entry("archloom.strategies.cadam:Cadam", "CADAM: a DDPG agent over architecture parameters"),
-}
+    distribution: str = ""
+
+    def load(self) -> Any:
+        """Import it; InputError in one line if that fails, whatever the reason."""
+        module, _, name = self.target.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+        except (Exception, SystemExit) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(f"{self.target} of the package {self.distribution} cannot be loaded: {reason}") from error
+        return found
 
 
-TASKS: Mapping[str, Entry] = {
-    "images": Entry("archloom.tasks.images:ImagesTask", "classify images", "torch", "train"),
-    "gan": Entry("archloom.tasks.gan:GanTask", "train generators of images", "torch", "train"),
-}
+class Registry(Mapping[str, Entry]):
+    """Entries by name: our own, then those of installed packages."""
+
+    def __init__(self, kind: str, group: str, own: Mapping[str, Entry]) -> None:
+        self._kind = kind
+        self._group = group
+        self._own = own
+
+    def __getitem__(self, name: str) -> Entry:
+        """Ours where there is one: `load` refuses a name that two have."""
+        if name in self._own:
+            return self._own[name]
+        return self._installed()[name][0]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._installed()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self._own, *self._installed()]))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def load(self, name: str) -> Any:
+        """Import what has this name. InputError for an unknown name, and for one that two packages give."""
+        installed = self._installed().get(name, [])
+        own = [self._own[name]] if name in self._own else []
+        claims = [*own, *installed]
+        if not claims:
+            raise unknown(self._kind, name, self)
+        if len(claims) > 1:
+            places = [f"archloom's {entry.target}" for entry in own]
+            places += [f"{entry.target} of the package {entry.distribution}" for entry in installed]
+            raise InputError(f"{self._kind} {name!r} is {' and '.join(places)}: uninstall or rename one of them")
+        return claims[0].load()
+
+    def _installed(self) -> Mapping[str, Sequence[Installed]]:
+        """What packages declare in our group, by name."""
+        return _declared(self._group, tuple(sys.path))
+
+
+@lru_cache(maxsize=16)
+def _declared(group: str, path: tuple[str, ...]) -> Mapping[str, Sequence[Installed]]:
+    """The entry points in a group of the packages on this process's path, by name: read once, it takes 5 ms."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, list[Installed]] = {}
+    for point in entry_points(group=group):
+        package = point.dist.name if point.dist is not None else "?"
+        entry = Installed(f"{point.module}:{point.attr}", f"of the package {package}", distribution=package)
+        entries = found.setdefault(point.name, [])
+        if entry not in entries:  # a package may be on the path twice
+            entries.append(entry)
+    return found
+
+
+SPACES = Registry(
+    "space",
+    "archloom.spaces",
+    {
+        "convnet": Entry("archloom.spaces.convnet:ConvNet", "a chain of interchangeable image layers"),
+        "darts": Entry(
+            "archloom.spaces.darts:Darts",
+            "DARTS cells (NAS-Bench-301): a normal and a reduction cell",
+            "numba",
+            "bench",
+        ),
+        "efficientnet_b0": Entry(
+            "archloom.spaces.efficientnet_b0:EfficientNetB0", "EfficientNet-B0's 16 layers, each of its three kinds"
+        ),
+        "gan": Entry("archloom.spaces.gan:Gan", "PBT-NAS's Gan: three generator cells beside AutoGAN's discriminator"),
+        "gan_hard": Entry(
+            "archloom.spaces.gan:GanHard", "PBT-NAS's GanHard: generator, latent projections, discriminator"
+        ),
+        "mnasnet": Entry("archloom.spaces.mnasnet:Mnasnet", "MnasNet-like: 7 blocks x expansion, kernel, layers, SE"),
+        "nb101": Entry(
+            "archloom.spaces.nb101:Nb101",
+            "NAS-Bench-101 cells: up to 7 vertices, 9 edges, 3 operations",
+            "numba",
+            "bench",
+        ),
+        "nb201": Entry("archloom.spaces.nb201:Nb201", "NAS-Bench-201 cells: 6 edges, 5 operations"),
+        "nbgraph": Entry("archloom.spaces.nbgraph:NbGraph", "NAS-Bench-Graph: trees of 4 graph-network layers"),
+        "proxyless": Entry(
+            "archloom.spaces.proxyless:Proxyless", "ProxylessNAS: 21 layers x kernel, expansion, or none"
+        ),
+        "table": Entry("archloom.spaces.table:TableSpace", "the plain choices of any table"),
+    },
+)
+
+STRATEGIES = Registry(
+    "strategy",
+    "archloom.strategies",
+    {
+        "random": Entry("archloom.strategies.random_search:RandomSearch", "random search"),
+        "evolution": Entry("archloom.strategies.evolution:Evolution", "regularised evolution (Real et al. 2019)"),
+        "local_search": Entry(
+            "archloom.strategies.walks:LocalSearch", "climb to a better neighbour, restart at the top"
+        ),
+        "random_walk": Entry("archloom.strategies.walks:RandomWalk", "move to a random neighbour"),
+        "asha": Entry("archloom.strategies.successive_halving:Asha", "asynchronous successive halving (Li et al. 2020)"),
+        "hyperband": Entry("archloom.strategies.successive_halving:Hyperband", "Hyperband (Li et al. 2018)"),
+        "pbt_nas": Entry(
+            "archloom.strategies.pbt_nas:PbtNas", "PBT-NAS: networks that train together and trade layers"
+        ),
+        "searl": Entry("archloom.strategies.searl:Searl", "a population that trains and mutates, as SEARL's does"),
+        "random_population": Entry(
+            "archloom.strategies.random_population:RandomPopulation", "random networks trained in a population's chunks"
+        ),
+        "ga_nas": Entry(
+            "archloom.strategies.ga_nas:GaNas", "GA-NAS: a generator learns to draw the best graphs", "torch", "train"
+        ),
+        "cadam": Entry("archloom.strategies.cadam:Cadam", "CADAM: a DDPG agent over architecture parameters"),
+    },
+)
+
+TASKS = Registry(
+    "task",
+    "archloom.tasks",
+    {
+        "images": Entry("archloom.tasks.images:ImagesTask", "classify images", "torch", "train"),
+        "gan": Entry("archloom.tasks.gan:GanTask", "train generators of images", "torch", "train"),
+    },
+)
 """What `--on NAME:DATA` trains on: each target has `Options` and `open(data, options, environ)`."""
+
+EVALUATORS = Registry(
+    "evaluator",
+    "archloom.evaluators",
+    {
+        "fitted": Entry(
+            "archloom.problems.fitted:FittedSource",
+            "a model fitted to a table (its name, or FILE.npz), on its complete space",
+            form="fitted:TABLE",
+        ),
+        "table": Entry(
+            "archloom.problems.tabular:AnyTable", "any table in archloom's format, with --table FILE", form="table"
+        ),
+    },
+)
+"""What else `--on NAME` or `--on NAME:DATA` opens: each target is a `problems.spec.ProblemSource`."""
+
+TRAINED = Entry("archloom.problems.task:TaskSource", "networks trained on a task")
+OWN_FILE = Entry("archloom.problems.own_file:OwnFile", "a problem of your own", form="FILE.py")
+BENCHMARK = Entry("archloom.problems.tabular:BenchmarkSource", "a benchmark by its name, or a space with a table")
+IN_MEMORY = Entry("archloom.problems.in_memory:InMemory", "a Problem made in Python")
+
+BENCHMARK_KINDS: Mapping[str, Entry] = {
+    "table": Entry("archloom.problems.tabular:open_table", "a table"),
+    "surrogate": Entry("archloom.problems.surrogate:open_surrogate", "a surrogate's file or folder"),
+}
+"""What opens the file of a benchmark, by its `Benchmark.kind`: given the spec, the name of the space and the path."""
+
+
+def forms() -> list[str]:
+    """What `--on` may be besides the name of a benchmark, as people type it."""
+    tasks = [entry.form or f"{name}:DATA" for name, entry in TASKS.items()]
+    others = [entry.form or f"{name}:DATA" for name, entry in EVALUATORS.items()]
+    return [*tasks, *others, "a file of yours, NAME.py"]
 
 
 def load_task(name: str) -> Any:
     """The class of a task."""
-    return _find("task", name, TASKS).load()
+    return TASKS.load(name)
 
 
 def load_space(name: str) -> Any:
     """The class of a search space."""
-    return _find("space", name, SPACES).load()
+    return SPACES.load(name)
 
 
 def load_strategy(name: str) -> Any:
     """The class of a strategy."""
-    return _find("strategy", name, STRATEGIES).load()
-
-
-def _find(kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:
-    if name not in entries:
-        raise unknown(kind, name, entries)
-    return entries[name]
+    return STRATEGIES.load(name)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from archloom.spaces.domains import Real as Real
     from archloom.spaces.domains import Seed as Seed
     from archloom.spaces.space import Space as Space
+    from archloom.strategies.base import BaseStrategy as BaseStrategy
     from archloom.types import Arch as Arch
     from archloom.types import Proposal as Proposal
     from archloom.types import Resource as Resource
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Arch": "archloom.types",
+    "BaseStrategy": "archloom.strategies.base",
     "Categorical": "archloom.spaces.base",
     "Choice": "archloom.spaces.domains",
     "Integer": "archloom.spaces.domains",

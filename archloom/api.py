@@ -10,10 +10,13 @@ from typing import Any
 from archloom import runs
 from archloom.errors import InputError
 from archloom.executors.backends import Backend
-from archloom.problems import Problem, ProblemSpec, Scenario, choose, open_scenario
+from archloom.prepare import Preparer
+from archloom.problems.base import Problem
+from archloom.problems.scenario import Scenario, choose, open_scenario
+from archloom.problems.spec import IN_MEMORY, ProblemSpec
 from archloom.search import Progress
 from archloom.states import said
-from archloom.strategies.base import Strategy
+from archloom.strategies.base import BaseStrategy, Strategy
 
 
 def scenario(
@@ -30,7 +33,7 @@ def scenario(
     The scenario has the `space`, the `criteria` that strategies need, and the `evaluator`.
     """
     spec = ProblemSpec(
-        on if isinstance(on, str) else "a Problem object",
+        on if isinstance(on, str) else IN_MEMORY,
         None if table is None else str(table),
         _names(objective),
         _names(report),
@@ -44,13 +47,13 @@ def scenario(
     return choose(on, spec)
 
 
-def strategy(name: str, on: Scenario, *, seed: int = 0, **options: Any) -> Strategy:
+def strategy(name: str | type[BaseStrategy], on: Scenario, *, seed: int = 0, **options: Any) -> Strategy:
     """A strategy to `ask` and `tell` by hand, e.g. `strategy("evolution", scenario("nb201"), population=50)`."""
     return runs.make_strategy(name, on.space, on.criteria, seed, options, on.resource)
 
 
 def run(
-    strategy: str,
+    strategy: str | type[BaseStrategy],
     on: str | Problem | Scenario = "nb201",
     *,
     queries: int | None = None,
@@ -65,7 +68,8 @@ def run(
 ) -> runs.RunReport:
     """Search, and return what came out: `best`, `value`, `rank`, `curve`, `history`.
 
-    `on` is a name, a `Problem` or a `scenario(...)`; further keywords are the strategy's options. With `out` the run
+    `strategy` is a name, a Python file (`my_strategy.py:Blr`), or a class that is a strategy. `on` is a name, a
+    `Problem` or a `scenario(...)`; further keywords are the strategy's options. With `out` the run
     is kept in that folder and can be resumed from there; an unfinished run of the same request is gone on with.
     `queries` and `width` are what the strategy plans (a population's chunks of training), else 500 and 1.
     `keep` and `disk_budget` (bytes, or a text such as "2GB") say which states of trainings stay in that folder, as
@@ -73,22 +77,30 @@ def run(
     With one worker everything happens in this process; more are started as processes, which a script must do under
     `if __name__ == "__main__":`; `executors.ray.RayCluster(workers)` evaluates on Ray.
     """
-    chosen = on if isinstance(on, Scenario) else scenario(on)
-    limits = runs.limits_for(strategy, options, queries, width)
-    spec = runs.spec_for(strategy, options, chosen.spec)
-    if spec != chosen.spec:
-        chosen = open_scenario(spec)
-    request = runs.Request(strategy, spec, seed, limits, options)
+    scene = on if isinstance(on, Scenario) else scenario(on)
+    preparer = Preparer()
+    preparer.adopt(scene)
+    chosen = preparer.choose(strategy, options)
+    request = runs.Request(
+        chosen.found.given, chosen.spec(scene.spec), seed, chosen.limits(queries, width), chosen.settings
+    )
     kept = said(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
     if out is None:
         if kept:
             raise InputError("keep and disk_budget are for states on disk: give the run a folder with out=...")
         if workers != 1:
             raise InputError(f"workers={workers}: several processes need a run folder; give out=...")
-        return runs.run_in_memory(request, chosen, progress)
-    if isinstance(on, Problem) or chosen.spec.on == "a Problem object":
+        return runs.run_in_memory(request, preparer, progress)
+    if not scene.spec.source.reopens:
         raise InputError(f"out={str(out)!r}: a Problem object cannot be opened again; put it into a file, on='FILE.py'")
-    return runs.run_folder(Path(out), request, workers, progress, scenario=chosen, isolate=workers != 1, kept=kept)
+    if not chosen.found.reopens:
+        raise InputError(
+            f"out={str(out)!r}: {chosen.found.kind.__qualname__} of {chosen.found.kind.__module__} cannot be loaded "
+            "again from there; put it into a file of its own, strategy='FILE.py:CLASS', or give its package an entry "
+            "point in the group archloom.strategies"
+        )
+    isolate = workers != 1
+    return runs.run_folder(Path(out), request, workers, progress, isolate=isolate, kept=kept, preparer=preparer)
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom import seeds
-from archloom.envs import TERRAINS, open_terrain
+from archloom.envs import benchmark_of, open_terrain
 from archloom.errors import InputError, unknown
 from archloom.problems import ProblemSpec, TableIdentity, open_scenario
 
@@ -269,8 +269,7 @@ def open_ground(
     The metric reported beside it is its test twin, where the table has one. InputError for an unknown benchmark or
     metric, or an unsuitable table. `notify` is told of what takes a while.
     """
-    if on not in TERRAINS:
-        raise unknown("benchmark to walk on", on, TERRAINS)
+    on = benchmark_of(on)
     path = None if table is None else os.fspath(table)
     scenario = open_scenario(ProblemSpec(on, path, (objective,) if objective else ()))
     metric = scenario.objectives[0]
@@ -278,7 +277,7 @@ def open_ground(
     walkers = min(plan.starts, _WALKERS)
 
     def opened(name: str) -> Terrain:
-        return open_terrain(on, walkers, plan.neighbours, path, name, notify)
+        return open_terrain(on, walkers, plan.neighbours, path, name, notify, scenario.problem)
 
     reported = twins[0] if twins else None
     twin = None if reported is None else opened(reported)

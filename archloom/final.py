@@ -7,7 +7,7 @@ too good. A task may therefore measure more in the end, on other random numbers 
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom import registry
 from archloom.data.images.splits import Pixels
 from archloom.errors import InputError
-from archloom.problems import ProblemSpec, TaskProblem, is_task, open_scenario
+from archloom.problems import ProblemSpec, TaskProblem, open_scenario
 from archloom.runs import WEIGHTS, RunReport
 from archloom.states import SUFFIX, StateFolder
 from archloom.store import Line
@@ -111,23 +110,15 @@ def _problem(report: RunReport, settings: Mapping[str, Any]) -> TaskProblem:
 
 
 def _check_changes(spec: ProblemSpec, settings: Mapping[str, Any]) -> None:
-    allowed = _final_options(spec)
+    allowed = spec.source.final_options
     for name in settings:
         if name not in allowed:
             wanted = f"expected one of {', '.join(allowed)}" if allowed else "this task has none to change"
             raise InputError(f"task option {name}: the evaluation does not depend on it alone; {wanted}")
 
 
-def _final_options(spec: ProblemSpec) -> Collection[str]:
-    """Options that concern the measuring alone; a task in a user's file has no options by name."""
-    if not is_task(spec.on):
-        return ()
-    allowed: Collection[str] = registry.load_task(spec.on.partition(":")[0]).final_options
-    return allowed
-
-
 def _final_settings(spec: ProblemSpec, task: Any) -> dict[str, Any]:
-    return {name: getattr(task.options, name) for name in _final_options(spec)}
+    return {name: getattr(task.options, name) for name in spec.source.final_options}
 
 
 # -- pictures -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from archloom import store
 from archloom.errors import ArchloomError, InputError, StoreError
 from archloom.executors.backends import Backend, Processes
 from archloom.executors.pool import Answer, Send, Work, WorkerPool
-from archloom.problems import Scenario, resolve
-from archloom.runs import Request, RunReport, check, fingerprint, read_report, run_folder
+from archloom.prepare import Prepared, Preparer, Request
+from archloom.runs import RunReport, check_files, fingerprint, read_report, run_folder
 from archloom.search import Progress
 from archloom.states import NOTHING_SAID, Keeping, Said
 from archloom.store import Line
@@ -38,7 +38,9 @@ class Group:
     members: Mapping[str, Request]
     comparison: bool = False
     made_with: str | None = None
-    """The SHA-256 of the table, or of the user's file, that the runs were begun with."""
+    """The SHA-256 of the table, or of the user's problem file, that the runs were begun with."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each file that defines a strategy, or that an option names, by its path."""
 
     @property
     def paths(self) -> list[Path]:
@@ -48,7 +50,7 @@ class Group:
         """The same runs with their table in another place."""
         return replace(self, members=_on_table(self.members, table))
 
-    def check(self, changed: bool = False, kept: Said = NOTHING_SAID) -> Scenario:
+    def check(self, changed: bool = False, kept: Said = NOTHING_SAID, preparer: Preparer | None = None) -> Prepared:
         """Open what the runs were begun with, before any of them goes on; InputError if it is gone or another."""
         request = next(iter(self.members.values()))
         table = request.problem.table
@@ -57,10 +59,12 @@ class Group:
                 f"{self.path} was made with table {table}, which is not there; put it back, or say where it is: "
                 f"archloom resume {self.path} --table FILE"
             )
-        scenario = check(request, kept)
+        if not changed:
+            check_files(self.path, self.files)
+        first = (preparer or Preparer()).check(request, kept)
         accepted = changed and table is None  # a file may be gone on with, another table never
-        if self.made_with is None or accepted or self.made_with == fingerprint(scenario):
-            return scenario
+        if self.made_with is None or accepted or self.made_with == fingerprint(first.scenario):
+            return first
         raise InputError(
             f"{self.path} was begun with another {'table' if table else 'file'} than {table or request.problem.on} is "
             f"now; put the old one back, or start anew{'' if table else f', or archloom resume {self.path} --changed'}"
@@ -68,20 +72,22 @@ class Group:
 
     @classmethod
     def create(
-        cls, path: Path, members: Mapping[str, Request], comparison: bool = False, scenario: Scenario | None = None,
-        kept: Said = NOTHING_SAID,
+        cls, path: Path, members: Mapping[str, Request], comparison: bool = False, first: Prepared | None = None,
+        kept: Said = NOTHING_SAID, preparer: Preparer | None = None,
     ) -> Group:  # fmt: skip
-        """Write down what will run before anything runs, and on which table: all members run on that of `scenario`.
+        """Write down what will run before anything runs, and on which table: all members run on that of the `first`.
 
         `kept` is what is said of the states of all runs together: who is stopped at once must go on with it.
         """
         store.check_free(path)
         Keeping().as_said({**kept, "runs": len(members)})  # a mistake shows before anything is written
-        members = {name: replace(r, problem=resolve(r.problem)) for name, r in members.items()}
+        preparer = preparer or Preparer()
+        members = {name: preparer.resolve(request) for name, request in members.items()}
+        files = {file: known for request in members.values() for file, known in preparer.pinned(request).items()}
         made_with = None
-        if scenario is not None:
-            made_with = fingerprint(scenario)
-            data = scenario.problem.data
+        if first is not None:
+            made_with = fingerprint(first.scenario)
+            data = first.scenario.problem.data
             if data is not None and data.path is not None:
                 members = _on_table(members, data.path)
         try:
@@ -92,11 +98,12 @@ class Group:
             "format": GROUP_FORMAT,
             "comparison": comparison,
             "made_with": made_with,
+            "files": files,
             "members": {name: msgspec.to_builtins(r) for name, r in members.items()},
         }
         with _group_lock(path):
             store.check_free(path)  # again: somebody may have been quicker
-            group = cls(path, members, comparison, made_with)
+            group = cls(path, members, comparison, made_with, files)
             _kept(group, kept)
             store.write_json(path / "group.json", content)
         return group
@@ -110,7 +117,8 @@ class Group:
             members = {name: msgspec.convert(r, Request) for name, r in content["members"].items()}
             if not members:
                 raise InputError(f"{path}/group.json names no runs: it is damaged or not of archloom")
-            return cls(path, members, bool(content.get("comparison")), content.get("made_with"))
+            made_with, files = content.get("made_with"), dict(content.get("files") or {})
+            return cls(path, members, bool(content.get("comparison")), made_with, files)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
@@ -118,7 +126,8 @@ class Group:
 
 
 def _on_table(members: Mapping[str, Request], table: Path) -> dict[str, Request]:
-    return {name: replace(r, problem=resolve(replace(r.problem, table=str(table)))) for name, r in members.items()}
+    problems = {name: r.problem.source.on_table(r.problem, table.resolve()) for name, r in members.items()}
+    return {name: replace(r, problem=problems[name]) for name, r in members.items()}
 
 
 def run_group(
@@ -128,13 +137,15 @@ def run_group(
     table: Path | None = None,
     changed: bool = False,
     kept: Said = NOTHING_SAID,
+    preparer: Preparer | None = None,
 ) -> list[RunReport | str]:
     """Run every member to its end; a member that cannot go on gives its error's text instead.
 
     So many `workers` run at a time, or one after another where evaluations run elsewhere (`executors.ray.RayCluster`).
     `table` and `changed` are those of `run_folder`, for members that were begun. What was `kept` of states is said for
-    all runs together.
+    all runs together. What `preparer` has opened already is used; worker processes open what they run themselves, once.
     """
+    preparer = preparer or Preparer()
     members = list(zip(group.paths, group.members.values(), strict=True))
     with _group_lock(group.path):
         kept = _kept(group, kept)
@@ -142,7 +153,9 @@ def run_group(
         backend = Processes(workers) if isinstance(workers, int) else workers
         if backend.runs_at_once == 1:
             with backend.ready():
-                return [_run_member(i, p, request, watch, *how, backend) for i, (p, request) in enumerate(members)]
+                return [
+                    _run_member(i, p, request, watch, *how, backend, preparer) for i, (p, request) in enumerate(members)
+                ]
         pool = WorkerPool(_member_worker, min(backend.runs_at_once, len(members)))
         outcome: list[RunReport | str] = ["not run"] * len(members)
         try:
@@ -151,7 +164,9 @@ def run_group(
             while events := pool.wait():
                 for event in events:
                     if isinstance(event, Answer):
-                        outcome[event.task] = event.error or read_report(members[event.task][0], table=table)
+                        outcome[event.task] = event.error or read_report(
+                            members[event.task][0], table=table, preparer=preparer
+                        )
                     elif watch is not None:
                         watch(event.task, event.message)
         finally:
@@ -171,31 +186,34 @@ def _kept(group: Group, said: Said) -> Said:
 
 def _run_member(
     number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool, kept: Said,
-    backend: Backend,
+    backend: Backend, preparer: Preparer,
 ) -> RunReport | str:  # fmt: skip
     try:
-        return _member(path, request, partial(watch, number) if watch else None, table, changed, kept, backend)
+        return _member(
+            path, request, partial(watch, number) if watch else None, table, changed, kept, backend, preparer
+        )
     except ArchloomError as error:
         return str(error)
 
 
 def _member_worker() -> Work:
     """What a worker process does with members of a group."""
+    preparer = Preparer()
 
     def work(payload: tuple[Path, Request, Path | None, bool, Said], send: Send) -> None:
         path, request, table, changed, kept = payload
-        _member(path, request, send, table, changed, kept, Processes())
+        _member(path, request, send, table, changed, kept, Processes(), preparer)
 
     return work
 
 
 def _member(
     path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool, kept: Said,
-    backend: Backend,
+    backend: Backend, preparer: Preparer,
 ) -> RunReport:  # fmt: skip
     """Run one member. One that was begun knows its own request."""
     begun = None if (path / "run.json").exists() else request
-    return run_folder(path, begun, backend, progress, table=table, changed=changed, kept=kept)
+    return run_folder(path, begun, backend, progress, table=table, changed=changed, kept=kept, preparer=preparer)
 
 
 @contextmanager

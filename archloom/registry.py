@@ -159,7 +159,9 @@ STRATEGIES = Registry(
             "archloom.strategies.walks:LocalSearch", "climb to a better neighbour, restart at the top"
         ),
         "random_walk": Entry("archloom.strategies.walks:RandomWalk", "move to a random neighbour"),
-        "asha": Entry("archloom.strategies.successive_halving:Asha", "asynchronous successive halving (Li et al. 2020)"),
+        "asha": Entry(
+            "archloom.strategies.successive_halving:Asha", "asynchronous successive halving (Li et al. 2020)"
+        ),
         "hyperband": Entry("archloom.strategies.successive_halving:Hyperband", "Hyperband (Li et al. 2018)"),
         "pbt_nas": Entry(
             "archloom.strategies.pbt_nas:PbtNas", "PBT-NAS: networks that train together and trade layers"

@@ -59,7 +59,7 @@ def cook(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
     history = generations(report.history.lines)
     if not history:
         raise InputError(
-            f"strategy {report.request.strategy} has trained no population through a whole chunk: a soup needs "
+            f"strategy {report.request.name} has trained no population through a whole chunk: a soup needs "
             "one; let the run go on (archloom resume), or take one of a strategy that trains a population, e.g. pbt_nas"
         )
     objective = report.scenario.criteria.objectives[0]

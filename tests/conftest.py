@@ -23,9 +23,9 @@ import pytest
 
 from archloom.data.tables import Table, load_table, save_table
 from archloom.errors import InputError
+from archloom.prepare import Preparer, Request
 from archloom.problems import ProblemSpec
 from archloom.registry import STRATEGIES
-from archloom.runs import Request, check
 
 # Tests run beside each other, and sums of floats depend on how many threads share them: PyTorch, imported later than
 # this, gets one thread in every process, as the command line gives it.
@@ -134,7 +134,7 @@ def strategy(request: pytest.FixtureRequest, small_table: Path) -> Subject:
     options = SMALL.get(request.param, {})
     on_table = Request(request.param, ProblemSpec("nb201", str(small_table)), options=options)
     try:
-        check(on_table)
+        Preparer().check(on_table)
     except InputError:
         trained = ProblemSpec(str(request.getfixturevalue("trained")))
         return Subject(request.param, options, trained, trains=True)

@@ -14,6 +14,7 @@ from archloom import groups, runs, store
 from archloom.budgets import Limits
 from archloom.data.tables import load_table, save_table
 from archloom.errors import InputError, StoreError
+from archloom.prepare import Preparer
 from archloom.problems import ProblemSpec
 from archloom.states import Keeping
 
@@ -174,15 +175,15 @@ def test_a_group_stays_on_the_table_it_was_begun_with(
     monkeypatch.setenv("ARCHLOOM_DATA", str(tmp_path / "data"))
     request = runs.Request("random", ProblemSpec("nb201"), 0, Limits(9))
     members = {f"seed-{s}": replace(request, seed=s) for s in (0, 1)}
-    groups.Group.create(tmp_path / "group", members, scenario=runs.check(request))
+    groups.Group.create(tmp_path / "group", members, first=Preparer().check(request))
     monkeypatch.delenv("ARCHLOOM_DATA")
     group = groups.Group.open(tmp_path / "group")
-    assert group.check().problem.data is not None
+    assert group.check().scenario.problem.data is not None
     assert all(isinstance(report, runs.RunReport) for report in groups.run_group(group, 1))
     (tmp_path / "data" / "nb201.npz").rename(tmp_path / "moved.npz")
     with pytest.raises(InputError, match=r"nb201.npz, which is not there; .*archloom resume .*group --table FILE"):
         group.check()
-    assert group.on_table(tmp_path / "moved.npz").check().problem.data is not None
+    assert group.on_table(tmp_path / "moved.npz").check().scenario.problem.data is not None
     other = load_table(small_table)
     metrics = {name: other.metric(name) + 1 for name in other.metrics}
     save_table(
@@ -201,9 +202,9 @@ def test_a_group_whose_file_changed_is_refused_before_any_member_goes_on(tmp_pat
     )
     file.write_text(text)
     request = runs.Request("random", ProblemSpec(str(file)), 0, Limits(2))
-    groups.Group.create(tmp_path / "group", {"seed-0": request}, scenario=runs.check(request))
+    groups.Group.create(tmp_path / "group", {"seed-0": request}, first=Preparer().check(request))
     file.write_text(text + "# changed")
     group = groups.Group.open(tmp_path / "group")
     with pytest.raises(InputError, match=r"begun with another file .*archloom resume .*group --changed"):
         group.check()
-    assert group.check(changed=True).objectives == ("s",)
+    assert group.check(changed=True).scenario.objectives == ("s",)

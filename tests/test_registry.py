@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import archloom
 from archloom import options, registry
 from archloom.errors import InputError, MissingExtraError
 from archloom.registry import Entry
@@ -59,3 +63,85 @@ def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"archloom\.no_such_module") as caught:
         entry.load()
     assert not isinstance(caught.value, MissingExtraError)
+
+
+# -- installed packages -------------------------------------------------------------------------------------------
+
+PLUGIN = """
+import archloom
+from archloom.problems import Problem, ProblemSource
+from archloom.spaces.table import TableSpace
+
+class Blr(archloom.BaseStrategy):
+    def propose(self):
+        return archloom.Proposal(self.draw())
+
+class Bits(TableSpace):
+    name = "bits"
+
+class Supernet(ProblemSource):
+    def open(self, spec):
+        size = int(self.data)
+        space = archloom.Categorical({f"b{i}": [0, 1] for i in range(size)})
+        return Problem(space, lambda bits: sum(bits.values()), goals={"ones": "max"})
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install a package with these entry points in a group: `install("strategies", blr="plugin:Blr")`."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+
+    def installed(group: str, package: str = "plugin", **points: str) -> None:
+        info = tmp_path / f"{package}-1.0.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        lines = "".join(f"{name} = {target}\n" for name, target in points.items())
+        with (info / "entry_points.txt").open("a") as file:
+            file.write(f"[archloom.{group}]\n{lines}\n")
+        importlib.invalidate_caches()
+
+    return installed
+
+
+def test_packages_bring_strategies_spaces_and_evaluators(install: Callable[..., None]) -> None:
+    install("strategies", blr="plugin:Blr")
+    install("spaces", bits="plugin:Bits")
+    install("evaluators", supernet="plugin:Supernet")
+    assert "blr" in registry.STRATEGIES and registry.STRATEGIES["blr"].title == "of the package plugin"
+    assert list(registry.STRATEGIES)[-1] == "blr" and len(registry.SPACES) == len(list(registry.SPACES))
+    assert registry.load_space("bits").name == "bits"
+    found = archloom.run("blr", on="supernet:3", queries=8)
+    assert (found.value, found.history.queries) == (3.0, 8)
+    with pytest.raises(InputError, match="unknown strategy 'brl'; did you mean 'blr'"):
+        registry.load_strategy("brl")
+
+
+def test_no_package_takes_the_name_of_another_silently(install: Callable[..., None]) -> None:
+    install("strategies", random="plugin:Blr", mine="plugin:Blr")
+    install("strategies", "another", mine="plugin:Blr")
+    with pytest.raises(InputError) as caught:
+        registry.load_strategy("random")
+    assert str(caught.value) == (
+        "strategy 'random' is archloom's archloom.strategies.random_search:RandomSearch and plugin:Blr of the package "
+        "plugin: uninstall or rename one of them"
+    )
+    with pytest.raises(InputError, match=r"strategy 'mine' is plugin:Blr of the package .* and plugin:Blr of the pack"):
+        registry.load_strategy("mine")
+    assert registry.load_strategy("evolution").__name__ == "Evolution"
+
+
+def test_a_broken_package_is_told_only_when_it_is_used(install: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("raise RuntimeError('first\\nsecond')")
+    install("strategies", gone="no_such_module:Blr", broken="broken:Blr", absent="plugin:Nothing")
+    assert {"gone", "broken", "absent"} <= set(registry.STRATEGIES)
+    assert registry.load_strategy("random")
+    for name, reason in (
+        ("gone", "no_such_module:Blr of the package plugin cannot be loaded: ModuleNotFoundError: No module named"),
+        ("broken", "broken:Blr of the package plugin cannot be loaded: RuntimeError: first second"),
+        ("absent", "plugin:Nothing of the package plugin cannot be loaded: AttributeError"),
+    ):
+        with pytest.raises(InputError, match=reason) as caught:
+            registry.load_strategy(name)
+        assert "\n" not in str(caught.value)

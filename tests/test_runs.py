@@ -198,6 +198,7 @@ from pathlib import Path
 
 import msgspec
 from archloom import runs, search, store
+from archloom.prepare import Preparer
 
 request, home, kills = msgspec.json.decode(sys.argv[1], type=runs.Request), Path(sys.argv[2]), int(sys.argv[3])
 store.COMMIT_EVERY_S = 0.0  # every trial is a commit of its own
@@ -205,7 +206,7 @@ search.CHECKPOINT_EVERY_S = 0.0  # and many a trial a checkpoint
 search.CHECKPOINT_SHARE = 0.3
 os.fsync = lambda file: None  # a kill loses nothing that was written, and a busy disk would make this take minutes
 warnings.simplefilter("ignore")  # torn tails
-runs.check(request)  # imports before the forks
+Preparer().check(request)  # imports before the forks
 
 
 def child(path, told):
@@ -601,34 +602,3 @@ def test_of_two_that_start_in_one_folder_the_second_is_told(
     thread.join()
     assert len(second) == 1 and "already holds a run" in str(second[0])
     assert (path / "run.json").read_text() == "{}", "nothing was written over"
-
-
-# -- how long networks are trained --------------------------------------------------------------------------------
-
-POPULATION = {"population": "4", "epochs": "6", "step": "2"}
-
-
-def test_a_population_tells_its_task_how_long_it_trains() -> None:
-    spec = ProblemSpec("images:digits", task={"schedule": "cosine"})
-    assert runs.spec_for("pbt_nas", POPULATION, spec).task == {"schedule": "cosine", "epochs": "6"}
-    for asked in ("6", 6):
-        assert runs.spec_for("pbt_nas", POPULATION, replace(spec, task={"epochs": asked})).task == {"epochs": "6"}
-    with pytest.raises(InputError, match=r"task\.epochs=5: pbt_nas itself says .* 6 epochs; .* --set epochs=5"):
-        runs.spec_for("pbt_nas", POPULATION, replace(spec, task={"epochs": "5"}))
-    for strategy, other in (("random", spec), ("pbt_nas", ProblemSpec("mine.py")), ("pbt_nas", ProblemSpec("nb201"))):
-        options = POPULATION if strategy == "pbt_nas" else {}
-        assert runs.spec_for(strategy, options, other) == other
-
-
-def test_the_epochs_of_all_networks_together(trained: Path, planted: Path) -> None:
-    def total(strategy: str, queries: int | None, on: Path) -> int | None:
-        options = POPULATION if strategy != "random" else {}
-        limits = runs.limits_for(strategy, options, queries, None)
-        request = runs.Request(strategy, ProblemSpec(str(on)), 0, limits, options)
-        return runs.epochs_in_all(request, runs.check(request))
-
-    assert total("pbt_nas", None, trained) == 24
-    assert total("random_population", 8, trained) == 16
-    assert total("searl", 99, trained) == 24, "it ends where its plan does"
-    assert total("random", 3, trained) == 30, "the task's own 10 epochs"
-    assert total("random", 3, planted) is None

@@ -75,12 +75,12 @@ class Levels:
         record = _Record(report)
         if not record.iterations:
             raise InputError(
-                f"{report.request.strategy} fits no generator, so it has no levels: show a run of a strategy that "
+                f"{report.request.name} fits no generator, so it has no levels: show a run of a strategy that "
                 "does, e.g. ga_nas"
             )
         if record.complete < 2:
             raise InputError(
-                f"{report.request.strategy} has completed no iteration after its starting set, in "
+                f"{report.request.name} has completed no iteration after its starting set, in "
                 f"{counted(report.history.queries, 'query', 'queries')}: let the run go on (archloom resume), or "
                 "search with more --queries"
             )

@@ -204,7 +204,7 @@ class Lineage:
         found = generations(report.history.lines)
         if len(found) < chunks:
             raise InputError(
-                f"{report.request.strategy} has trained a population through {counted(len(found), 'complete chunk')}: "
+                f"{report.request.name} has trained a population through {counted(len(found), 'complete chunk')}: "
                 f"a lineage needs {chunks}; let the run go on (archloom resume), or take one of a strategy that "
                 "trains a population, e.g. pbt_nas"
             )
@@ -303,7 +303,7 @@ def format_lineage(lineage: Lineage) -> str:
     ]
     children = counted(len(births(lineage.lines)), "child", "children")
     lines = [
-        f"{request.strategy} on {request.problem.on}, seed {request.seed}: {counted(len(lineage.members), 'member')} "
+        f"{request.name} on {request.problem.on}, seed {request.seed}: {counted(len(lineage.members), 'member')} "
         f"through {counted(len(epochs), 'chunk')} to epoch {epochs[-1]}, {children}",
         *align([["layers from", "first", "last", f"in the winner, of {len(lineage.choices)}"], *rows]),
     ]

@@ -273,8 +273,8 @@ def _told(tree: _Tree) -> str:
 
 def _finish(figure: Figure, known: Lineage, title: str, note: str) -> None:
     request = known.report.request
-    study = Study.of({request.strategy: [known.report]})
+    study = Study.of({request.name: [known.report]})
     caption(
-        figure, [f"{title}: {request.strategy} on {study.benchmark}, seed {request.seed}"],
+        figure, [f"{title}: {request.name} on {study.benchmark}, seed {request.seed}"],
         [note, sentence(study.table_line)],
     )  # fmt: skip

@@ -145,7 +145,7 @@ def pareto(reports: Reports) -> Figure:
 
 def cell(report: RunReport, label: str | None = None) -> Figure:
     """The best architecture of a run, drawn as its space can: as a graph, a table of choices, or text."""
-    study = Study.of({label or report.request.strategy: [report]})
+    study = Study.of({label or report.request.name: [report]})
     strategy, _ = study.best  # raises where there is none
     line = report.history.best()
     assert line is not None  # noqa: S101 - `study.best` has found it

@@ -32,7 +32,7 @@ def format_best(report: RunReport, label: str | None = None) -> str:
 
     `label` is what the run's strategy is called in a comparison.
     """
-    strategy = report.request.strategy
+    strategy = report.request.name
     study = Study.of({label or strategy: [report]})
     name = f"{label} ({strategy})" if label and label != strategy else strategy
     run = {"run": f"{name}, seed {report.request.seed}", **_run_facts(study, report)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archloom.cli.aside import stdout_aside
 from archloom.cli.exits import Exit
 from archloom.errors import InputError, unknown
 
@@ -28,21 +29,28 @@ _CONFIGS = "configs"
 @click.argument("name", required=False)
 def list_all(name: str | None) -> int:
     """List strategies, spaces and benchmarks; with NAME, one of them: a strategy's or space's options, where a
-    benchmark is. NAME configs lists the configurations that come with archloom; with the name of one, its text."""
+    benchmark is. NAME may be a strategy of your own, FILE.py:CLASS; configs lists the configurations that come with
+    archloom, and the name of one shows its text."""
     from archloom import options, registry
     from archloom.cli import config
     from archloom.data import catalog
+    from archloom.problems.spec import parse
+    from archloom.user_files import UserFile
 
     if name is not None:
-        if name in registry.STRATEGIES:
-            kind = registry.load_strategy(name)
-            _describe(name, kind, options.of_dataclass(kind.Options), "", kind.Options.__doc__ or "")
+        if name in registry.STRATEGIES or UserFile.parse(name) is not None:
+            from archloom.found_strategies import find_strategy
+
+            with stdout_aside():
+                found = find_strategy(name)
+            kind = found.kind
+            _describe(found.name, kind, options.of_dataclass(kind.Options), "", kind.Options.__doc__ or "")
         elif name in registry.SPACES:
             kind = registry.load_space(name)
             _describe(name, kind, options.of_space(kind), "space.", "")
-        elif (before := name.partition(":")[0]) in registry.TASKS:
-            task = registry.load_task(before)
-            _describe(before, task, options.of_dataclass(task.Options), "task.", task.Options.__doc__ or "")
+        elif (source := parse(name)).trains:
+            task = registry.load_task(source.prefix)
+            _describe(source.prefix, task, options.of_dataclass(task.Options), "task.", task.Options.__doc__ or "")
             click.echo(f"\ndata: {', '.join(task.named())}, or a path")
         elif name in catalog.BENCHMARKS:
             _show_benchmark(catalog.status(name, environ=os.environ))
@@ -59,6 +67,7 @@ def list_all(name: str | None) -> int:
     click.echo("strategies (archloom list NAME shows the options of one)")
     for key, entry in registry.STRATEGIES.items():
         click.echo(f"  {key:<14} {entry.title}")
+    click.echo(f"  {'FILE.py:CLASS':<14} a strategy of your own")
     click.echo("spaces")
     for key, entry in registry.SPACES.items():
         click.echo(f"  {key:<14} {entry.title}")
@@ -68,9 +77,9 @@ def list_all(name: str | None) -> int:
         click.echo(f"  {status.benchmark.name:<18} {status.benchmark.title} [{here}]")
     for key, entry in registry.TASKS.items():
         click.echo(f"  {key + ':DATA':<18} {entry.title}; archloom list {key} shows its options")
-    click.echo(f"  {'table':<18} any table in archloom's format, with --table FILE")
-    click.echo(f"  {'fitted:TABLE':<18} a model fitted to a table (its name, or FILE.npz), on its complete space")
-    click.echo(f"  {'FILE.py':<18} a problem of your own")
+    for key, entry in registry.EVALUATORS.items():
+        click.echo(f"  {entry.form or f'{key}:DATA':<18} {entry.title}")
+    click.echo(f"  {registry.OWN_FILE.form:<18} {registry.OWN_FILE.title}")
     click.echo(f"configurations for --config: archloom list {_CONFIGS}")
     return 0
 

@@ -17,6 +17,7 @@ from archloom.errors import InputError
 
 if TYPE_CHECKING:
     from archloom.executors.backends import Backend
+    from archloom.prepare import ChosenStrategy, Preparer
     from archloom.problems import ProblemSpec
     from archloom.states import Said
 
@@ -46,64 +47,63 @@ def compare(
     \b
     archloom compare random evolution cadam --on nb201 --queries 300 --seeds 10 --out runs/cmp
     archloom compare cadam slow=cadam --set slow.critic_lr=1e-4
+    archloom compare random mine=my_strategy.py:Blr --set mine.batch=8
     """
-    from archloom import groups, runs, store
+    from archloom import groups, store
     from archloom.cli.groups import begin
+    from archloom.prepare import Preparer, Request
 
-    labels = _by_label(strategies)
+    preparer = Preparer()
+    with stdout_aside():
+        labels = _by_label(strategies, preparer)
     options.check_seeds(seeds)
     filed = {
-        label: options.by_owner(config.settings_for(strategy, label, labels)) for label, strategy in labels.items()
+        label: options.by_owner(config.settings_for(preparer.find(strategy).name, label, labels))
+        for label, strategy in labels.items()
     }
     given = options.split_settings(settings).over(replace(next(iter(filed.values())), strategy={}))
     typed = _settings_by_label(labels, given.strategy)
     own = {label: {**filed[label].strategy, **typed[label]} for label in labels}
     spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
-    specs = _specs(labels, own, spec)
-    limits = {
-        label: runs.limits_for(strategy, own[label], queries, width, max_repeats) for label, strategy in labels.items()
-    }
-    members = {
-        f"{label}/seed-{seed}": runs.Request(strategy, specs[label], seed, limits[label], own[label])
-        for label, strategy in labels.items()
-        for seed in range(seeds)
-    }
     with stdout_aside():
-        first = {label: members[f"{label}/seed-0"] for label in labels}
-        opened = {label: runs.check(request, kept) for label, request in first.items()}
-    scenario = next(iter(opened.values()))
-    path = out or options.free_folder(f"compare-{Path(spec.on).stem}")
+        chosen = {label: preparer.choose(strategy, own[label]) for label, strategy in labels.items()}
+        specs = _specs(chosen, spec)
+        limits = {label: each.limits(queries, width, max_repeats) for label, each in chosen.items()}
+        members = {
+            f"{label}/seed-{seed}": Request(strategy, specs[label], seed, limits[label], own[label])
+            for label, strategy in labels.items()
+            for seed in range(seeds)
+        }
+        checked = {label: preparer.check(members[f"{label}/seed-0"], kept) for label in labels}
+    first = next(iter(checked.values()))
+    path = out or options.free_folder(f"compare-{spec.source.stem}")
     store.check_free(path)
     options.make_ready(backend)
     output.note_idle(backend, max(each.width for each in limits.values()), len(members))
-    for request in first.values():
-        output.note_cut(request)
-    output.note_budgets({label: (request, opened[label]) for label, request in first.items()})
-    group = groups.Group.create(path, members, True, scenario, kept)
-    return begin(group, scenario, backend, as_json, quiet, kept)
+    for prepared in checked.values():
+        output.note_cut(prepared)
+    output.note_budgets(checked)
+    group = groups.Group.create(path, members, True, first, kept, preparer)
+    return begin(group, first, backend, as_json, quiet, kept, preparer)
 
 
-def _specs(
-    labels: Mapping[str, str], own: Mapping[str, Mapping[str, str]], spec: ProblemSpec
-) -> dict[str, ProblemSpec]:
+def _specs(chosen: Mapping[str, ChosenStrategy], spec: ProblemSpec) -> dict[str, ProblemSpec]:
     """The problem for each. task.epochs is for the strategies that do not say themselves how long networks train."""
-    from archloom import runs
-
-    decides = {label: runs.plan_of(strategy, own[label]).epochs is not None for label, strategy in labels.items()}
+    decides = {label: strategy.plan.epochs is not None for label, strategy in chosen.items()}
     others = replace(spec, task={name: value for name, value in spec.task.items() if name != "epochs"})
     return {
-        label: runs.spec_for(strategy, own[label], others if decides[label] and not all(decides.values()) else spec)
-        for label, strategy in labels.items()
+        label: strategy.spec(others if decides[label] and not all(decides.values()) else spec)
+        for label, strategy in chosen.items()
     }
 
 
-def _by_label(named: Sequence[str]) -> dict[str, str]:
-    """Label -> strategy; a name alone is its own label."""
+def _by_label(named: Sequence[str], preparer: Preparer) -> dict[str, str]:
+    """Label -> strategy; what a strategy is called is its own label."""
     labels: dict[str, str] = {}
     for text in named:
         label, given, strategy = text.rpartition("=")
         if not given:
-            label = strategy
+            label = preparer.find(strategy).name
         elif not _LABEL.fullmatch(label):
             raise InputError(
                 f"{text}: expected LABEL=STRATEGY, the label, a folder's name, of up to 64 letters, digits, - and _"

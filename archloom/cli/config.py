@@ -52,7 +52,7 @@ class Config:
         shared = {
             name: self.settings[name]
             for name, (owner, dot, _) in split.items()
-            if not (dot and (owner in registry.STRATEGIES or owner in labels))
+            if not (dot and (owner in owners or owner in labels or owner in registry.STRATEGIES))
         }
         own = [
             {option: self.settings[name] for name, (found, dot, option) in split.items() if dot and found == owner}

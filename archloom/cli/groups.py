@@ -17,25 +17,27 @@ from archloom.errors import StoreError
 if TYPE_CHECKING:
     from archloom.executors.backends import Backend
     from archloom.groups import Group
-    from archloom.problems import Scenario
-    from archloom.runs import Request, RunReport
+    from archloom.prepare import Prepared, Preparer, Request
+    from archloom.runs import RunReport
     from archloom.states import Said
 
 
-def begin(group: Group, scenario: Scenario, backend: Backend, as_json: bool, quiet: bool, kept: Said) -> int:
+def begin(
+    group: Group, first: Prepared, backend: Backend, as_json: bool, quiet: bool, kept: Said, preparer: Preparer
+) -> int:
     """Say what there is to know of a new group, and run it."""
-    output.note_remarks(scenario)
+    output.note_remarks(first.scenario)
     output.announce(group.path, quiet)
-    return go_on(group, backend, as_json, quiet, kept)
+    return go_on(group, backend, as_json, quiet, kept, preparer)
 
 
 def go_on(
-    group: Group, backend: Backend, as_json: bool, quiet: bool, kept: Said, table: Path | None = None,
-    changed: bool = False,
+    group: Group, backend: Backend, as_json: bool, quiet: bool, kept: Said, preparer: Preparer,
+    table: Path | None = None, changed: bool = False,
 ) -> int:  # fmt: skip
     """Run a group to its end and show it."""
     with output.going_on(group.path):
-        by_label, failures = run_members(group, backend, quiet, table, changed, kept)
+        by_label, failures = run_members(group, backend, quiet, table, changed, kept, preparer)
     if group.comparison or len(by_label) > 1:  # groups of an earlier version do not say what they are
         code = show_comparison(by_label, group.path, as_json)
     else:
@@ -46,13 +48,19 @@ def go_on(
 
 
 def run_members(
-    group: Group, backend: int | Backend, quiet: bool, table: Path | None, changed: bool, kept: Said
+    group: Group,
+    backend: int | Backend,
+    quiet: bool,
+    table: Path | None,
+    changed: bool,
+    kept: Said,
+    preparer: Preparer,
 ) -> tuple[dict[str, list[RunReport]], list[str]]:
     """Run every member: the reports by label, and what went wrong with those that have none."""
     from archloom import groups, store
 
     with stdout_aside():
-        scenario = group.check(changed, kept)
+        scenario = group.check(changed, kept, preparer).scenario
     limits = [request.limits.queries for request in group.members.values()]
     total = None if None in limits else sum(limit for limit in limits if limit is not None)
     label = " ".join(dict.fromkeys(label_of(name, request) for name, request in group.members.items()))
@@ -60,7 +68,7 @@ def run_members(
         for path in group.paths:
             with suppress(StoreError):  # a damaged record is that member's failure, told when its turn comes
                 view.add(store.read_lines(path))
-        outcome = groups.run_group(group, backend, view, table, changed, kept)
+        outcome = groups.run_group(group, backend, view, table, changed, kept, preparer)
     by_label: dict[str, list[RunReport]] = {}
     failures = []
     for name, found in zip(group.members, outcome, strict=True):
@@ -76,19 +84,19 @@ def run_members(
 def label_of(member: str, request: Request) -> str:
     """What a member of a group is listed under: the folder above its seed, else its strategy."""
     parent = Path(member).parent.name
-    return parent or request.strategy
+    return parent or request.name
 
 
 def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
     """Print what came out of one strategy's runs: over all seeds, and the best of them."""
-    output.note_early_endings({reports[0].request.strategy: reports})
+    output.note_early_endings({reports[0].request.name: reports})
     if as_json:
         output.print_json(output.search_object(reports))
     else:
         from archloom.analysis.report import format_best, format_comparison
 
         if len(reports) > 1:
-            click.echo(format_comparison({reports[0].request.strategy: reports}) + "\n")
+            click.echo(format_comparison({reports[0].request.name: reports}) + "\n")
         click.echo(format_best(output.best_of(reports)))
         click.echo(output.next_steps(path, reports[0] if len(reports) == 1 else None))
     return output.exit_code(reports)

@@ -15,7 +15,8 @@ from archloom.cli.aside import stdout_aside
 from archloom.errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from archloom.runs import Request, RunReport
+    from archloom.prepare import Request
+    from archloom.runs import RunReport
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
@@ -42,7 +43,7 @@ def status(run: Path) -> int:
             if not held and not ending and wanted is not None and asked >= wanted:
                 state = "all queries asked, no summary yet: archloom resume writes it"
         share = str(asked) if wanted is None else f"{asked}/{wanted}"
-        click.echo(f"{path}  {request.strategy} seed {request.seed}  {share} queries  {state}")
+        click.echo(f"{path}  {request.name} seed {request.seed}  {share} queries  {state}")
         if recipes is not None:
             click.echo(f"  {recipes}")
     for line in dict.fromkeys(data):
@@ -118,13 +119,15 @@ def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunRepor
     """Every started run below a folder, by label."""
     from archloom import runs
     from archloom.cli.groups import label_of
+    from archloom.prepare import Preparer
 
+    preparer = Preparer()
     by_label: dict[str, list[RunReport]] = {}
     for path, request in _members(run).items():
         if (path / "run.json").exists():
             label = label_of(str(path.relative_to(run)), request)
             with stdout_aside():
-                by_label.setdefault(label, []).append(runs.read_report(path, need_space))
+                by_label.setdefault(label, []).append(runs.read_report(path, need_space, preparer=preparer))
     if not by_label:
         raise InputError(f"{run}: none of its runs has started; archloom resume {quote(str(run))} starts them")
     return by_label
@@ -215,4 +218,4 @@ def _provenance(report: RunReport) -> str:
     request, table, line = report.request, report.scenario.problem.data, report.history.best()
     values = ", ".join(f"{name} {value:.4g}" for name, value in {**line.scores, **line.report}.items()) if line else ""
     where = f" (table {table.name})" if table else ""
-    return f"{request.strategy} on {request.problem.on}{where}, seed {request.seed}: {values}"
+    return f"{request.name} on {request.problem.on}{where}, seed {request.seed}: {values}"

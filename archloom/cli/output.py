@@ -15,8 +15,9 @@ from archloom.cli.exits import Exit, Interrupted
 
 if TYPE_CHECKING:
     from archloom.executors.backends import Backend
+    from archloom.prepare import Prepared
     from archloom.problems import Scenario
-    from archloom.runs import Request, RunReport
+    from archloom.runs import RunReport
 
 
 @contextmanager
@@ -49,25 +50,21 @@ def note_idle(backend: Backend, width: int, runs: int) -> None:
         note(f"--width {width} keeps only {width} of {backend.workers} workers busy")
 
 
-def note_cut(request: Request) -> None:
+def note_cut(prepared: Prepared) -> None:
     """Say so where a run ends while a population is in the middle of a chunk of training."""
-    from archloom.runs import plan_of
-
-    plan, queries = plan_of(request.strategy, request.options), request.limits.queries
+    plan, queries = prepared.chosen.plan, prepared.request.limits.queries
     if plan.epochs is None or plan.trials is None or queries is None:
         return
     if queries < plan.trials and queries % plan.width:
         note(
-            f"--queries {queries} ends {request.strategy} inside a chunk of its {plan.width} members: "
+            f"--queries {queries} ends {prepared.chosen.name} inside a chunk of its {plan.width} members: "
             f"give a multiple of {plan.width}; {plan.trials} train them all to the end"
         )
 
 
-def note_budgets(planned: Mapping[str, tuple[Request, Scenario]]) -> None:
+def note_budgets(planned: Mapping[str, Prepared]) -> None:
     """Say so where the strategies of a comparison, by label, would train for different lengths."""
-    from archloom.runs import epochs_in_all
-
-    epochs = {label: epochs_in_all(request, scenario) for label, (request, scenario) in planned.items()}
+    epochs = {label: prepared.epochs_in_all for label, prepared in planned.items()}
     if len(set(epochs.values())) > 1:
         listed = ", ".join(f"{label} {total:,}" for label, total in epochs.items())
         note(

@@ -34,44 +34,50 @@ def search(
     out: Path | None, seed: int | None, seeds: int | None, as_json: bool, quiet: bool, config: Config,
     kept: Said, backend: Backend,
 ) -> int:  # fmt: skip
-    """Search for an architecture with STRATEGY (archloom list shows them); it may stand in the file of --config.
+    """Search for an architecture with STRATEGY (archloom list shows them, FILE.py:CLASS is your own); it may stand in
+    the file of --config.
 
     \b
     archloom search cadam --on nb201
     archloom search evolution --on nbgraph:cora --queries 300 --seeds 5 --workers 2
     archloom search random --on my_problem.py
+    archloom search my_strategy.py:Blr --on nb201
     archloom search --config my_search.toml
     """
     from archloom import groups, runs, store
     from archloom.cli.groups import begin, show_runs
+    from archloom.prepare import Preparer, Request
 
     seed, seeds = typed_first(seed=seed, seeds=seeds)
     if seed is not None and seeds is not None:
         raise InputError("--seed and --seeds: give one of them (one seed, or seeds 0 to K-1)")
     if seeds is not None:
         options.check_seeds(seeds)
-    chosen = options.split_settings(settings).over(options.by_owner(config.settings_for(strategy)))
-    spec = options.spec_of(on, table, objectives, reports, constraints, space_name, chosen)
-    spec = runs.spec_for(strategy, chosen.strategy, spec)
-    limits = runs.limits_for(strategy, chosen.strategy, queries, width, max_repeats)
-    requests = [
-        runs.Request(strategy, spec, number, limits, chosen.strategy)
-        for number in (range(seeds) if seeds is not None else [seed or 0])
-    ]
+    preparer = Preparer()
     with stdout_aside():
-        scenario = runs.check(requests[0], kept)
-    path = out or options.free_folder(f"{strategy}-{Path(spec.on).stem}")
+        name = preparer.find(strategy).name
+        given = options.split_settings(settings).over(options.by_owner(config.settings_for(name)))
+        spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
+        chosen = preparer.choose(strategy, given.strategy)
+        spec, limits = chosen.spec(spec), chosen.limits(queries, width, max_repeats)
+        requests = [
+            Request(strategy, spec, number, limits, given.strategy)
+            for number in (range(seeds) if seeds is not None else [seed or 0])
+        ]
+        first = preparer.check(requests[0], kept)
+    path = out or options.free_folder(f"{name}-{spec.source.stem}")
     store.check_free(path)
     options.make_ready(backend)
     output.note_idle(backend, limits.width, len(requests))
-    output.note_cut(requests[0])
+    output.note_cut(first)
     if seeds is not None:
-        group = groups.Group.create(path, {f"seed-{r.seed}": r for r in requests}, scenario=scenario, kept=kept)
-        return begin(group, scenario, backend, as_json, quiet, kept)
-    output.note_remarks(scenario)
+        members = {f"seed-{r.seed}": r for r in requests}
+        group = groups.Group.create(path, members, first=first, kept=kept, preparer=preparer)
+        return begin(group, first, backend, as_json, quiet, kept, preparer)
+    output.note_remarks(first.scenario)
     output.announce(path, quiet)
-    with output.going_on(path), ProgressView(strategy, limits.queries, scenario.criteria, quiet) as view:
-        report = runs.run_folder(path, requests[0], backend, lambda lines: view(0, lines), scenario=scenario, kept=kept)
+    with output.going_on(path), ProgressView(name, limits.queries, first.scenario.criteria, quiet) as view:
+        report = runs.run_folder(path, requests[0], backend, lambda lines: view(0, lines), kept=kept, preparer=preparer)
     return show_runs([report], path, as_json)
 
 
@@ -80,7 +86,9 @@ def search(
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change.")
 @click.option("--table", type=click.Path(path_type=Path), default=None, metavar="FILE",
               help="Where the run's table is now, if it was moved.")  # fmt: skip
-@click.option("--changed", is_flag=True, help="Go on although the problem's .py file has changed since.")
+@click.option(
+    "--changed", is_flag=True, help="Go on although a .py file, or one that an option names, has changed since."
+)
 @options.backend_options
 @options.state_options
 @options.output_options
@@ -90,18 +98,21 @@ def resume(
     """Go on with RUN, a folder of one run or many, wherever it stands; the answer is that of a run never stopped."""
     from archloom import groups, runs
     from archloom.cli.groups import go_on, show_runs
+    from archloom.prepare import Preparer
 
+    preparer = Preparer()
     if (run / "group.json").exists():
         group = groups.Group.open(run)
+        group = group if table is None else group.on_table(table)
         options.make_ready(backend)
-        return go_on(group if table is None else group.on_table(table), backend, as_json, quiet, kept, table, changed)
+        return go_on(group, backend, as_json, quiet, kept, preparer, table, changed)
     with stdout_aside():
-        known = runs.read_report(run, table=table)
+        known = runs.read_report(run, table=table, preparer=preparer)
     options.make_ready(backend)
     criteria, limits = known.scenario.criteria, known.request.limits
-    with output.going_on(run), ProgressView(known.request.strategy, limits.queries, criteria, quiet) as view:
+    with output.going_on(run), ProgressView(known.request.name, limits.queries, criteria, quiet) as view:
         report = runs.run_folder(
             run, None, backend, lambda lines: view(0, lines), lambda folder: view.add(folder.lines),
-            table=table, changed=changed, kept=kept,
+            table=table, changed=changed, kept=kept, preparer=preparer,
         )  # fmt: skip
     return show_runs([report], run, as_json)

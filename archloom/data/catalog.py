@@ -58,10 +58,15 @@ def find(name: str, others: Collection[str] = ()) -> Benchmark:
     variants = [known for known in BENCHMARKS if known.startswith(f"{name}:")]
     if variants:
         raise InputError(f"benchmark {name!r} needs a dataset; expected one of {', '.join(variants)}")
-    over = [known for known in BENCHMARKS.values() if known.space == name]
-    if len(over) == 1:
-        return over[0]
+    if settled(name) in BENCHMARKS:
+        return BENCHMARKS[settled(name)]
     raise unknown("benchmark", name, [*BENCHMARKS, *others])
+
+
+def settled(name: str) -> str:
+    """The benchmark's own name if `name` is another one for it (`darts` for `nb301`), else `name` itself."""
+    over = [known for known in BENCHMARKS.values() if known.space == name]
+    return over[0].name if name not in BENCHMARKS and len(over) == 1 else name
 
 
 def locate(name: str, *, table: Path | None = None, environ: Mapping[str, str]) -> Path:

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING
 
+from archloom.data.catalog import settled
 from archloom.errors import InputError, unknown
+from archloom.problems.spec import ProblemSpec
 from archloom.registry import Entry
 
 if TYPE_CHECKING:
     from archloom.envs.incremental import IncrementalEnv, IncrementalVectorEnv, Terrain
+    from archloom.problems.base import Problem
 
 
 @dataclass(frozen=True)
 class TerrainRequest:
-    """What a terrain is made for: a metric of a table (the default ones where None), so many walkers and neighbours."""
+    """What a terrain is made for: a metric of a problem (its default one if None), so many walkers and neighbours."""
 
-    table: str | None
+    problem: Problem
     metric: str | None
     walkers: int
     max_neighbours: int
@@ -29,10 +32,9 @@ class TerrainRequest:
 
 TERRAINS: Mapping[str, Entry] = {
     "nb101": Entry("archloom.envs.nb101:open_terrain", "NAS-Bench-101: every move a look-up", "gymnasium", "envs"),
-    "darts": Entry("archloom.envs.darts:open_terrain", "DARTS cells with a surrogate", "gymnasium", "envs"),
-    "nb301": Entry("archloom.envs.darts:open_terrain", "the same by its benchmark's name", "gymnasium", "envs"),
+    "nb301": Entry("archloom.envs.darts:open_terrain", "DARTS cells with a surrogate", "gymnasium", "envs"),
 }
-"""Benchmarks to walk on: each target is a function from a `TerrainRequest` to a `Terrain`."""
+"""Benchmarks to walk on, by their own names: each target is a function from a `TerrainRequest` to a `Terrain`."""
 
 
 def open_terrain(
@@ -42,17 +44,28 @@ def open_terrain(
     table: str | os.PathLike[str] | None = None,
     metric: str | None = None,
     notify: Callable[[str], None] | None = None,
+    problem: Problem | None = None,
 ) -> Terrain:
     """Where walkers can go, without episodes or rewards; `notify` is told of what takes a while.
 
+    `problem` is the benchmark, if it is open already.
+
     InputError for an unknown benchmark, for numbers that are not whole or below 1, and for an unsuitable table.
     """
-    if on not in TERRAINS:
-        raise unknown("benchmark to walk on", str(on), TERRAINS)
+    on = benchmark_of(on)
     check_counts(walkers=walkers, max_neighbours=max_neighbours)
     opened: Callable[[TerrainRequest], Terrain] = TERRAINS[on].load()
-    path = None if table is None else os.fspath(table)
-    return opened(TerrainRequest(path, metric, walkers, max_neighbours, os.environ, notify))
+    spec = ProblemSpec(on, None if table is None else os.fspath(table))
+    problem = problem or spec.source.open(spec)
+    return opened(TerrainRequest(problem, metric, walkers, max_neighbours, os.environ, notify))
+
+
+def benchmark_of(on: str) -> str:
+    """The name of the benchmark to walk on that `on` stands for (`nb301` for `darts`); InputError for any other."""
+    name = settled(str(on))
+    if name not in TERRAINS:
+        raise unknown("benchmark to walk on", str(on), TERRAINS)
+    return name
 
 
 def check_counts(**counts: object) -> None:

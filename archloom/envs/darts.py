@@ -7,17 +7,16 @@ cell, so both change at once.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.data import catalog
 from archloom.envs import TerrainRequest
 from archloom.envs.incremental import Terrain
 from archloom.errors import InputError, unknown
-from archloom.evaluators.surrogate import Surrogate, load_nb301
+from archloom.evaluators.surrogate import Surrogate
+from archloom.problems.surrogate import SurrogateProblem
 from archloom.spaces.darts.encoding import WIDTH, encode_into
 from archloom.spaces.darts.genotypes import SHAPE, Genotypes, random_genotypes
 from archloom.spaces.darts.moves import TUPLES, draw_neighbours
@@ -69,8 +68,8 @@ class DartsTerrain(Terrain):
 
 def open_terrain(request: TerrainRequest) -> DartsTerrain:
     """The terrain of a surrogate's metric: the accuracy unless another one, more of which is better, is named."""
-    table = None if request.table is None else Path(request.table)
-    model = load_nb301(catalog.locate("nb301", table=table, environ=request.environ))
+    assert isinstance(request.problem, SurrogateProblem)  # noqa: S101 - nb301 has no other problems
+    model = request.problem.model
     climbable = [name for name, goal in model.goals.items() if goal == "max"]
     metric = request.metric or climbable[0]
     if metric not in climbable:

@@ -13,7 +13,7 @@ from archloom.data.tables.cell_index import CellIndex, open_index
 from archloom.envs import TerrainRequest
 from archloom.envs.incremental import Terrain
 from archloom.errors import InputError
-from archloom.problems import ProblemSpec, open_scenario
+from archloom.problems import ProblemSpec, choose
 from archloom.spaces.nb101.cells import by_size
 from archloom.spaces.nb101.codes import UNCONNECTED, allowed_codes, pack_graphs, unpack
 from archloom.spaces.nb101.encoding import BITS, encode
@@ -73,7 +73,7 @@ class Nb101Terrain(Terrain):
 
 def open_terrain(request: TerrainRequest) -> Nb101Terrain:
     """The terrain of a table's metric, over the index in the cache (made there first if need be)."""
-    scenario = open_scenario(ProblemSpec("nb101", request.table, (request.metric,) if request.metric else ()))
+    scenario = choose(request.problem, ProblemSpec("nb101", objectives=(request.metric,) if request.metric else ()))
     index = open_index(request.environ, request.notify)
     table = scenario.problem.table
     assert table is not None  # noqa: S101 - nb101 has no other problems

@@ -18,11 +18,11 @@ from archloom.states import StateFolder
 class Evaluations:
     """What a run has evaluated.
 
-    `evaluator` is for use in this process; `make`, which is picklable, makes the same elsewhere. `users_code` may take
-    down the process that it runs in. `states` are the run's, if anything is trained.
+    `evaluator` gives it for use in this process; `make`, which is picklable, makes the same elsewhere. `users_code` may
+    take down the process that it runs in. `states` are the run's, if anything is trained.
     """
 
-    evaluator: Evaluator
+    evaluator: Callable[[], Evaluator]
     make: Callable[[], Evaluator]
     users_code: bool = False
     states: StateFolder | None = None
@@ -72,5 +72,5 @@ class Processes:
 
     def executor(self, evaluations: Evaluations) -> Executor:
         if self.workers == 1 and not (self.isolate and evaluations.users_code):
-            return SerialExecutor(evaluations.evaluator, evaluations.states)
+            return SerialExecutor(evaluations.evaluator(), evaluations.states)
         return ProcessExecutor(evaluations.make, self.workers, evaluations.states)

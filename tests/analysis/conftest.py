@@ -75,8 +75,7 @@ def make_report(table: Table) -> MakeReport:
         wanted = criteria(objectives, problem.goals, constraints)
         reported = tuple(problem.default_report(objectives))
         spec = ProblemSpec(on, None, tuple(objectives), reported, tuple(constraints))
-        evaluator = problem.evaluator(wanted.metrics, reported)
-        scenario = Scenario(spec, problem, wanted, reported, evaluator)
+        scenario = Scenario(spec, problem, wanted, reported)
         lines = []
         for number, row in enumerate(rows):
             arch = Arch(tuple(table.genes[row].tolist()))

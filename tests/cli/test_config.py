@@ -182,9 +182,9 @@ def few_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any, Any]:
     """The scenario of a shipped configuration and the plan of a strategy; `overrides` are the task's."""
-    from archloom import runs
     from archloom.cli import options
     from archloom.cli.search import search
+    from archloom.prepare import choose_strategy
     from archloom.problems import open_scenario
 
     read = config.read(name, search.params)
@@ -192,8 +192,8 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
     extractor = {"extractor": "paper_scale_features:means"}
     chosen = dataclasses.replace(own, task={**own.task, **extractor, **overrides})
     spec = options.spec_of(read.values["on"], None, (), (), (), read.values["space_name"], chosen)
-    limits = runs.limits_for(strategy, chosen.strategy, None, None)
-    return open_scenario(spec), (limits, runs.strategy_options(strategy, chosen.strategy))
+    of_run = choose_strategy(strategy, chosen.strategy)
+    return open_scenario(spec), (of_run.limits(None, None), of_run.options)
 
 
 def test_what_ships() -> None:
@@ -206,13 +206,14 @@ def test_what_ships() -> None:
 def test_the_two_set_ups_of_ga_nas(name: str, sizes: tuple[int, ...]) -> None:
     """GA-NAS, section 4.1: |X_0|, |X_1|, how much sets grow, K, and what ten iterations come to."""
     pytest.importorskip("torch", reason="ga_nas needs the extra train")
-    from archloom import runs
     from archloom.cli.search import search
+    from archloom.prepare import choose_strategy
 
     read = config.read(name, search.params)
     settings = read.settings_for("ga_nas")
-    chosen = runs.strategy_options("ga_nas", settings)
-    found = (chosen.initial, chosen.batch, chosen.growth, chosen.top_k, runs.plan_of("ga_nas", settings).trials)
+    of_run = choose_strategy("ga_nas", settings)
+    chosen = of_run.options
+    found = (chosen.initial, chosen.batch, chosen.growth, chosen.top_k, of_run.plan.trials)
     assert found == sizes and chosen.iterations == 10
     assert read.values["on"] == "nb101" and read.values["seeds"] == 10
     assert not read.settings_for("random"), "the sizes are ga_nas's alone"

@@ -39,6 +39,13 @@ def test_one_object(cli: Any, nb301_file: Path) -> None:
     assert any("surrogate" in note for note in found["notes"])
 
 
+def test_a_benchmark_by_its_other_name_is_the_same(cli: Any, nb301_file: Path) -> None:
+    words = ("episodes", "random", "--table", nb301_file, "--starts", 20, "--sets", 2, "--steps", 3, "--json", "--on")
+    by_space, by_name = (cli(*words, on).out for on in ("darts", "nb301"))
+    assert by_space == by_name
+    assert json.loads(by_space)["policies"][0]["published"]["best_after"]
+
+
 def test_the_same_seed_says_the_same(cli: Any, nb301_file: Path) -> None:
     first, again, other = (
         json.loads(walked(cli, nb301_file, "--json", "--seed", seed, policies=policies).out)["policies"]

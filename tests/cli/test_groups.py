@@ -8,6 +8,7 @@ from archloom import groups
 from archloom.budgets import Limits
 from archloom.cli.groups import label_of, run_members
 from archloom.errors import StoreError
+from archloom.prepare import Preparer
 from archloom.problems import ProblemSpec
 from archloom.runs import Request
 
@@ -25,11 +26,11 @@ def test_members_are_listed_under_the_folder_above_their_seed_else_their_strateg
 
 def test_a_damaged_member_is_told_and_the_others_are_run(tmp_path: Path, small_table: Path) -> None:
     group = group_of(tmp_path / "group", small_table)
-    run_members(group, 1, True, None, False, {})
+    run_members(group, 1, True, None, False, {}, Preparer())
     (group.paths[0] / "trials.jsonl").write_bytes(b"damaged\n" * 3)
-    by_label, failures = run_members(group, 1, True, None, False, {})
+    by_label, failures = run_members(group, 1, True, None, False, {}, Preparer())
     assert [report.history.queries for report in by_label["a"]] == [8]
     assert len(failures) == 1 and "seed-0: " in failures[0] and "line 1 is damaged" in failures[0]
     (group.paths[1] / "trials.jsonl").write_bytes(b"damaged\n" * 3)
     with pytest.raises(StoreError, match=r"seed-0.*seed-1"):
-        run_members(group, 1, True, None, False, {})
+        run_members(group, 1, True, None, False, {}, Preparer())

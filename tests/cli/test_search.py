@@ -273,3 +273,101 @@ def test_states_are_kept_where_there_are_any(cli: Any, small_table: Path) -> Non
     cli(*arguments(small_table, "--quiet", "--out", "group", "--seeds", 2))
     for folder in ("run", "group"):
         cli.refuses("resume", folder, "--disk-budget", "1GB", says=["nothing is trained on nb201"])
+
+
+# -- a strategy of one's own --------------------------------------------------------------------------------------
+
+BLR = """
+from dataclasses import dataclass
+import archloom
+
+print("loaded")
+
+@dataclass(frozen=True)
+class Options:
+    \"\"\"`batch` is how many are drawn first.\"\"\"
+    batch: int = 8
+
+class Blr(archloom.BaseStrategy):
+    \"\"\"Draws, then varies the first one.\"\"\"
+    Options = Options
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.first, self.drawn = None, 0
+        if self.options.batch == 13:
+            raise ArithmeticError("unlucky")
+
+    def propose(self):
+        print("asked")
+        self.drawn += 1
+        if self.drawn <= self.options.batch or self.first is None:
+            return archloom.Proposal(self.draw())
+        return archloom.Proposal(self.vary(self.first))
+
+    def learn(self, trial):
+        self.first = self.first or trial.proposal.arch
+
+    def dump(self):
+        return {"first": None if self.first is None else list(self.first.genes), "drawn": self.drawn}
+
+    def restore(self, own):
+        self.first = own["first"] and archloom.Arch(tuple(own["first"]))
+        self.drawn = own["drawn"]
+"""
+
+
+@pytest.fixture
+def blr(cli: Any) -> str:
+    (cli.home / "my_strategy.py").write_text(BLR)
+    return "my_strategy.py:Blr"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_strategy_in_a_file(cli: Any, small_table: Path, blr: str, workers: int) -> None:
+    words = ("--set", "batch=4", "--seeds", 2, "--workers", workers, "--json")
+    said = cli(*arguments(small_table, *words, strategy=blr))
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert found["strategy"] == f"{cli.home / 'my_strategy.py'}:Blr" and found["options"] == {"batch": "4"}
+    assert [run["out"] for run in found["runs"]] == [f"runs/blr-nb201/seed-{seed}" for seed in (0, 1)]
+    for later in ("summary.json", "state.npz"):
+        (cli.home / "runs/blr-nb201/seed-0" / later).unlink()
+    again = cli("resume", "runs/blr-nb201", "--workers", workers, "--json")
+    assert same(again.out) == same(said.out)
+    assert "blr seed 0" in cli("status", "runs/blr-nb201").out
+    assert "my_strategy.py" not in cli("best", "runs/blr-nb201").out
+
+
+def test_a_strategy_in_a_file_is_compared(cli: Any, small_table: Path, blr: str) -> None:
+    said = cli(
+        "compare", "random", blr, f"mine={blr}", "--on", "nb201", "--table", small_table, "--queries", 12, "--seeds", 2,
+        "--set", "mine.batch=2", "--set", "blr.batch=3", "--out", "cmp", "--json",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    results = {result["label"]: result for result in json.loads(said.out)["results"]}
+    assert {label: result["options"] for label, result in results.items()} == {
+        "random": {}, "blr": {"batch": "3"}, "mine": {"batch": "2"},
+    }  # fmt: skip
+    assert sorted(path.name for path in (cli.home / "cmp").iterdir() if path.is_dir()) == ["blr", "mine", "random"]
+    (cli.home / "my_strategy.py").rename(cli.home / "gone.py")
+    assert cli("best", "cmp").code == 0, "looking at runs needs no strategy"
+    assert "there is no file" in cli("resume", "cmp").err
+
+
+def test_options_of_a_strategy_in_a_file(cli: Any, small_table: Path, blr: str) -> None:
+    listed = cli("list", blr)
+    assert listed.code == 0 and listed.out.startswith("blr: Draws, then varies the first one.")
+    assert "  batch = 8" in listed.out and "`batch` is how many are drawn first." in listed.out
+    (cli.home / "my.toml").write_text(f'strategy = "{blr}"\n[set]\nblr.batch = 5\n')
+    found = json.loads(cli("search", "--config", "my.toml", "--table", small_table, "--queries", 9, "--json").out)
+    assert found["options"] == {"batch": "5"}
+    for wrong, says in (
+        ("bach=3", "unknown strategy blr option 'bach'; did you mean 'batch'"),
+        ("batch=many", "strategy blr option batch=many: expected a whole number"),
+        ("batch=13", "my_strategy.py cannot be loaded: ArithmeticError: unlucky"),
+    ):
+        said = cli(*arguments(small_table, "--set", wrong, "--out", "bad", strategy=blr))
+        assert said.code == 2 and says in said.err and said.out == ""
+        assert said.err.replace("loaded\n", "").count("\n") == 1
+        assert not (cli.home / "bad").exists()

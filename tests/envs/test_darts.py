@@ -17,11 +17,13 @@ from archloom.envs import TerrainRequest
 from archloom.envs.darts import DartsTerrain, open_terrain
 from archloom.envs.incremental import IncrementalVectorEnv
 from archloom.evaluators.surrogate import load_nb301
+from archloom.problems import ProblemSpec
 from archloom.spaces.darts import encode, neighbours
 
 
 def request(file: Path, metric: str | None = None, walkers: int = 8, most: int = 50) -> TerrainRequest:
-    return TerrainRequest(str(file), metric, walkers, most, os.environ, None)
+    spec = ProblemSpec("nb301", str(file))
+    return TerrainRequest(spec.source.open(spec), metric, walkers, most, os.environ, None)
 
 
 def test_what_is_shown_are_neighbours_of_both_cells(nb301_file: Path) -> None:

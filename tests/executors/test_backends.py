@@ -27,7 +27,7 @@ def test_a_users_code_runs_in_a_process_of_its_own(
 ) -> None:
     make = partial(open_evaluator, ProblemSpec(str(planted)))
     with backend.ready(), backend.ready():
-        executor = backend.executor(Evaluations(make(), make, users_code))
+        executor = backend.executor(Evaluations(make, make, users_code))
         assert type(executor) is kind
         executor.close()
     assert backend.runs_at_once == backend.workers

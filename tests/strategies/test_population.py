@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from archloom.errors import InputError, StoreError
+from archloom.prepare import choose_strategy
 from archloom.problems import ProblemSpec
-from archloom.runs import Request, RunReport, limits_for, plan_of, run_folder, run_in_memory, strategy_options
+from archloom.runs import Request, RunReport, limits_for, run_folder, run_in_memory
 from archloom.spaces.base import is_valid
 from archloom.store import read_lines
 from archloom.strategies.base import Plan
@@ -67,13 +68,15 @@ def test_the_first_population_has_every_option_equally_often() -> None:
 )
 def test_populations_that_cannot_be(strategy: str, options: dict[str, int], says: str) -> None:
     with pytest.raises(InputError, match=says):
-        strategy_options(strategy, options)
-    assert strategy_options("random_population", {"population": 1, "epochs": 10}).population == 1
+        choose_strategy(strategy, options)
+    assert choose_strategy("random_population", {"population": 1, "epochs": 10}).options.population == 1
 
 
 def test_a_plan_says_how_long_networks_are_trained() -> None:
-    assert plan_of("pbt_nas", {"population": 5, "epochs": 7, "step": 2}) == Plan(trials=20, width=5, epochs=7)
-    assert plan_of("random", {}) == Plan(None, 1, None)
+    assert choose_strategy("pbt_nas", {"population": 5, "epochs": 7, "step": 2}).plan == Plan(
+        trials=20, width=5, epochs=7
+    )
+    assert choose_strategy("random", {}).plan == Plan(None, 1, None)
 
 
 def test_only_valid_ones_are_dealt() -> None:

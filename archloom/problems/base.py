@@ -1,0 +1,161 @@
+"""What a search is run on: a space with something that evaluates it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archloom.constraints import Criteria
+from archloom.data.tables import Table
+from archloom.errors import InputError, unknown
+from archloom.evaluators.base import Evaluator, FunctionEvaluator
+from archloom.spaces.base import AbsentSpace, SearchSpace
+from archloom.spaces.config_space import as_space
+from archloom.types import Goal, Resource
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
+
+@dataclass(frozen=True)
+class TableIdentity:
+    """Which table, or which surrogate's file or folder, answers: what every output names."""
+
+    name: str
+    sha256: str
+    source: str
+    path: Path | None = None
+    """Where it is; None where it is known from a record alone, or was made in memory."""
+
+
+class Problem:
+    """A search space, or a `ConfigSpace.ConfigurationSpace`, and what its architectures are worth.
+
+    `evaluate` is a function of the user's (see `evaluators.base.FunctionEvaluator`) or a complete `Evaluator`. `goals`
+    says for each metric whether more ("max") or less ("min") is better, the one to optimise by default first; metrics
+    in `report` (test accuracy, say) are recorded for people and never reach a strategy. `resource` says what a function
+    that reports on the way counts (`archloom.Resource("epochs", maximum=50)`), so that strategies may stop it early.
+    """
+
+    table: Table | None = None
+    isolate = True
+    """Whether evaluations belong into processes of their own, because they may take theirs down with them."""
+    units = ""
+    """What the numbers are, in words, where that is known."""
+    trains = False
+    """Whether evaluations end in states of trainings, which are kept while others may inherit from them."""
+    trained_on: TableIdentity | None = None
+    """The data that networks are trained on, where they are known by name."""
+    resource: Resource | None = None
+
+    def __init__(
+        self,
+        space: SearchSpace | ConfigurationSpace,
+        evaluate: Callable[..., Any] | Evaluator,
+        goals: Mapping[str, Goal],
+        report: Sequence[str] = (),
+        resource: Resource | None = None,
+    ) -> None:
+        space = as_space(space)
+        if isinstance(space, type) or not isinstance(space, SearchSpace):
+            raise InputError(f"space {space!r}: expected a search space, e.g. archloom.Categorical({{...}})")
+        self.space = space
+        self.goals = dict(goals)
+        self._evaluate = evaluate
+        self._report = tuple(report)
+        self.resource = resource
+        evaluator = self.evaluator(tuple(self.goals), self._report)  # fails here, rather than in a worker
+        if not self.goals:
+            raise InputError("goals {}: expected a metric with 'max' or 'min', e.g. {'accuracy': 'max'}")
+        for name, goal in self.goals.items():
+            if name not in evaluator.goals:
+                raise unknown("goal", name, evaluator.goals)
+            if goal != evaluator.goals[name]:
+                said = evaluator.goals[name]
+                raise InputError(f"goal {name!r} is {goal!r}, but its evaluator says {said!r}: correct one of them")
+
+    @property
+    def data(self) -> TableIdentity | None:
+        """The table or surrogate that answers; None where there is none."""
+        return None
+
+    def default_objectives(self, in_part: bool = False) -> tuple[str, ...]:
+        """What is optimised if nothing is said; `in_part`: by strategies that need several fidelities."""
+        return (next(iter(self.goals)),)
+
+    def default_report(self, objectives: Sequence[str]) -> tuple[str, ...]:
+        return self._report
+
+    def reportable(self) -> Sequence[str]:
+        """Every metric that `--report` may name."""
+        return (*self.goals, *self._report)
+
+    def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
+        """The evaluator that puts these metrics into scores and report."""
+        if isinstance(self._evaluate, Evaluator):
+            return self._evaluate
+        goals = {name: self.goals[name] for name in scores}
+        others = [name for name in self.goals if name not in scores]
+        return FunctionEvaluator(
+            self.space, self._evaluate, goals, tuple(dict.fromkeys([*report, *self._report, *others])), self.resource
+        )
+
+    def check(self, wanted: Criteria, report: Sequence[str] = ()) -> None:
+        """InputError if it is known that no architecture meets the constraints, or that a metric cannot be had.
+
+        Called when a run is prepared; evaluators are made later, and perhaps elsewhere.
+        """
+        self.resource_of(wanted.metrics)
+
+    def resource_of(self, scores: Sequence[str]) -> Resource | None:
+        """What a fidelity counts for the evaluator of these metrics; None if everything is evaluated in full.
+
+        A problem whose evaluators take long to make says so without making one.
+        """
+        return self.evaluator(scores, ()).resource
+
+    def measured_as(self, metric: str) -> str:
+        """The name under which a metric's values in full are published, if it is another: "valid_200" for "valid"."""
+        return metric
+
+    def worst(self, metric: str) -> float | None:
+        """The worst value among all architectures; None where that is unknown."""
+        return None
+
+    def rank(self, metric: str, gain: float) -> int | None:
+        """The place of a value among all architectures, 1 for the best, ties sharing it; None where that is unknown."""
+        return None
+
+    def ranked(self, metric: str) -> int | None:
+        """How many architectures such a place is among: those that have the metric; None where that is unknown."""
+        return None
+
+    def remarks(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
+        """What a user must know of these metrics before a search: those of selection, and those reported besides."""
+        return ()
+
+
+class RecordedProblem(Problem):
+    """What a run's record alone tells of its problem: for looking at runs whose table or file is not at hand."""
+
+    isolate = False
+
+    def __init__(self, space: str, goals: Mapping[str, Goal], data: TableIdentity | None) -> None:
+        self._data = data
+        self._absent = AbsentSpace(space)
+        self.space = self._absent
+        self.goals = dict(goals)
+        self._report = ()
+
+    @property
+    def data(self) -> TableIdentity | None:
+        return self._data
+
+    def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
+        goals = {name: self.goals[name] for name in scores}
+        return FunctionEvaluator(self.space, self._absent.evaluate, goals, resource=self.resource)
+
+    def resource_of(self, scores: Sequence[str]) -> Resource | None:
+        return self.resource

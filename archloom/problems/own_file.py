@@ -1,0 +1,54 @@
+"""A problem that a Python file of the user's defines: `--on FILE.py`, `--on FILE.py:NAME`."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from archloom.errors import InputError
+from archloom.problems.base import Problem
+from archloom.problems.spec import ProblemSource, ProblemSpec
+from archloom.user_files import UserFile, users_code
+
+DEFAULT_NAME = "problem"
+
+
+class OwnFile(ProblemSource):
+    """The `Problem` behind a name in a file, or what a function of this name returns."""
+
+    def __init__(self, on: str) -> None:
+        super().__init__(on)
+        found = UserFile.parse(on)
+        assert found is not None  # noqa: S101 - this is how it was recognised
+        self._file = UserFile(found.path, DEFAULT_NAME if found.name is None else found.name)
+
+    @property
+    def file(self) -> Path:
+        return self._file.path
+
+    def open(self, spec: ProblemSpec) -> Problem:
+        if spec.table:
+            raise InputError(f"--table {spec.table}: a problem of your own ({spec.on}) takes no table")
+        for owner, given in (("space", spec.space), ("task", spec.task)):
+            if given:
+                raise InputError(f"{owner} option {next(iter(given))}: set it in {spec.on}")
+        if spec.space_name:
+            raise InputError(f"--space {spec.space_name}: {spec.on} has a space of its own")
+        return self._load()
+
+    def resolve(self, spec: ProblemSpec) -> ProblemSpec:
+        return super().resolve(spec.changed(on=str(UserFile(self.file.resolve(), self._file.name))))
+
+    def _load(self) -> Problem:
+        path, name = self.file, self._file.name
+        if not path.is_file():
+            raise InputError(f"--on {self.on}: there is no file {path}")
+        module = self._file.load()
+        if not hasattr(module, str(name)):
+            raise InputError(f"{path} defines no {name!r}: add  {name} = archloom.Problem(space, evaluate, goals)")
+        found = getattr(module, str(name))
+        with users_code(path):
+            problem = found() if inspect.isfunction(found) else found
+        if not isinstance(problem, Problem):
+            raise InputError(f"{name} in {path} is a {type(problem).__name__}: expected an archloom.Problem")
+        return problem

@@ -1,0 +1,86 @@
+"""A problem with everything chosen: what is optimised, under what constraints, and what is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from archloom.constraints import Criteria, criteria
+from archloom.errors import InputError, unknown
+from archloom.evaluators.base import Evaluator
+from archloom.problems.base import Problem
+from archloom.problems.spec import ProblemSpec
+from archloom.spaces.base import SearchSpace
+from archloom.types import Resource
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A problem with everything chosen: what is optimised, under what constraints, and what is reported."""
+
+    spec: ProblemSpec
+    problem: Problem
+    criteria: Criteria
+    report: tuple[str, ...]
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Made when it is first used: evaluations may run elsewhere."""
+        return self.problem.evaluator(self.criteria.metrics, self.report)
+
+    @cached_property
+    def resource(self) -> Resource | None:
+        """What a fidelity counts; None if everything is evaluated in full."""
+        return self.problem.resource_of(self.criteria.metrics)
+
+    @property
+    def space(self) -> SearchSpace:
+        return self.problem.space
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        return tuple(objective.metric for objective in self.criteria.objectives)
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What a user must know of the metrics chosen before a search."""
+        return self.problem.remarks(self.criteria.metrics, self.report)
+
+
+def open_scenario(spec: ProblemSpec) -> Scenario:
+    """Open what a spec names; InputError in one line for whatever does not fit."""
+    return choose(spec.source.open(spec), spec)
+
+
+def choose(problem: Problem, spec: ProblemSpec) -> Scenario:
+    """A problem with the objectives, constraints and report of a spec, checked against what the problem has."""
+    objectives = spec.objectives or problem.default_objectives()
+    for name in objectives:
+        if name not in problem.goals:
+            raise _unknown_metric("objective", name, problem.goals, problem, spec)
+    wanted = criteria(objectives, problem.goals, spec.constraints)
+    for constraint in wanted.constraints:
+        if constraint.metric not in problem.goals:
+            raise _unknown_metric("metric in a constraint", constraint.metric, problem.goals, problem, spec)
+    for name in spec.report:
+        if name not in problem.reportable():
+            raise _unknown_metric("metric to report", name, problem.reportable(), problem, spec)
+    report = spec.report or problem.default_report(objectives)
+    problem.check(wanted, report)
+    return Scenario(spec, problem, wanted, report)
+
+
+def _unknown_metric(kind: str, name: str, known: Iterable[str], problem: Problem, spec: ProblemSpec) -> InputError:
+    error, hint = unknown(kind, name, known), spec.source.hint(problem.data)
+    return InputError(f"{error}{hint}") if hint else error
+
+
+def open_evaluator(spec: ProblemSpec) -> Evaluator:
+    """The evaluator of a spec: what a worker process needs."""
+    return open_scenario(spec).evaluator
+
+
+def resolve(spec: ProblemSpec) -> ProblemSpec:
+    """The spec with paths made absolute, so that it means the same from any folder."""
+    return spec.source.resolve(spec)

@@ -1,0 +1,147 @@
+"""What was asked to be searched on, as plain data, and what `--on` names, as an object."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archloom import options, registry
+from archloom.data.benchmarks import BENCHMARKS
+from archloom.errors import InputError
+from archloom.options import Option
+from archloom.user_files import UserFile
+
+if TYPE_CHECKING:
+    from archloom.problems.base import Problem, TableIdentity
+
+IN_MEMORY = "a Problem object"
+"""`on` of a problem that was made in Python."""
+
+ONLY_TRAINED = "only where networks are trained, as with --on images:digits"
+
+
+@dataclass(frozen=True)
+class ProblemSpec:
+    """What was asked to be searched on: plain data from which every process opens the same scenario.
+
+    `on` names it; `table` is the file to use instead of the one found; `space` holds the space's own options. If
+    networks are trained, `space_name` is the space to search; `task` holds the options of the task, or of a surrogate.
+    """
+
+    on: str
+    table: str | None = None
+    objectives: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    space: Mapping[str, Any] = field(default_factory=dict)
+    space_name: str | None = None
+    task: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def source(self) -> ProblemSource:
+        """What `on` names."""
+        return parse(self.on)
+
+    def changed(self, **values: Any) -> ProblemSpec:
+        """The same with other values."""
+        return replace(self, **values)
+
+
+class ProblemSource(ABC):
+    """What `--on` names, parsed: `on` is what was given, `data` what stands after its first colon.
+
+    A subclass writes `open`. It is registered in `registry.EVALUATORS` under the `prefix`, or by an installed package
+    as an entry point in the group `archloom.evaluators`.
+    """
+
+    trains = False
+    """Whether it is a task by its name, which options of a spec may tell how long to train."""
+    reopens = True
+    """Whether another process can open it."""
+
+    def __init__(self, on: str) -> None:
+        self.on = on
+        self.prefix, _, self.data = on.partition(":")
+
+    @abstractmethod
+    def open(self, spec: ProblemSpec) -> Problem:
+        """The problem; InputError in one line for whatever in the spec does not fit."""
+
+    @property
+    def name(self) -> str:
+        """What it is known by: the benchmark's own name if `on` is another one for it."""
+        return self.on
+
+    @property
+    def stem(self) -> str:
+        """What to call a folder of runs on it."""
+        return Path(self.on).stem
+
+    @property
+    def file(self) -> Path | None:
+        """The user's Python file that defines it."""
+        return None
+
+    @property
+    def final_options(self) -> Collection[str]:
+        """Its task's options that concern the measuring alone (see `tasks.base.SuppliedTask`)."""
+        return ()
+
+    def space_options(self, spec: ProblemSpec) -> Mapping[str, Option]:
+        """The options that its space takes."""
+        return {}
+
+    def task_options(self, spec: ProblemSpec) -> Mapping[str, Option]:
+        """The options that its task takes."""
+        return {}
+
+    def resolve(self, spec: ProblemSpec) -> ProblemSpec:
+        """The spec with paths made absolute, so that it means the same from any folder."""
+        return spec.changed(
+            table=str(Path(spec.table).resolve()) if spec.table else None,
+            space=options.absolute(self.space_options(spec), spec.space) if spec.space else spec.space,
+            task=options.absolute(self.task_options(spec), spec.task) if spec.task else spec.task,
+        )
+
+    def on_table(self, spec: ProblemSpec, path: Path) -> ProblemSpec:
+        """The spec with its table at `path`."""
+        return spec.changed(table=str(path))
+
+    def files(self, spec: ProblemSpec) -> Iterator[Path]:
+        """The files that options of a spec name."""
+        if spec.space:
+            yield from options.files(self.space_options(spec), spec.space)
+        if spec.task:
+            yield from options.files(self.task_options(spec), spec.task)
+
+    def hint(self, data: TableIdentity | None) -> str:
+        """What to say besides to who asked for a metric that the opened `data` have not."""
+        return ""
+
+    def refuse_space(self, spec: ProblemSpec) -> None:
+        """InputError if the spec names a space to train networks of."""
+        if spec.space_name:
+            raise InputError(f"--space {spec.space_name}: {ONLY_TRAINED}")
+
+
+def parse(on: str) -> ProblemSource:
+    """What `--on` names; what is unknown is told when it is opened."""
+    kind: type[ProblemSource] = _kind(on)
+    return kind(on)
+
+
+def _kind(on: str) -> Any:
+    prefix = on.partition(":")[0]
+    if UserFile.parse(on) is not None:
+        return registry.OWN_FILE.load()
+    if on == IN_MEMORY:
+        return registry.IN_MEMORY.load()
+    if on not in BENCHMARKS and prefix in registry.EVALUATORS:
+        return registry.EVALUATORS.load(prefix)
+    if on not in BENCHMARKS and prefix in registry.TASKS:
+        return registry.TRAINED.load()
+    return registry.BENCHMARK.load()

@@ -1,0 +1,93 @@
+"""Networks that are trained, as a problem: `--on TASK:DATA`, and tasks of the user's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archloom import options, registry
+from archloom.errors import InputError
+from archloom.evaluators.base import Evaluator
+from archloom.options import Option
+from archloom.problems.base import Problem, TableIdentity
+from archloom.problems.spec import ProblemSource, ProblemSpec
+from archloom.spaces.base import SearchSpace
+
+if TYPE_CHECKING:
+    from archloom.tasks.base import SuppliedTask, Task
+
+
+class TaskProblem(Problem):
+    """Architectures of `space` are trained on `task` (see `tasks.base.Task`).
+
+    The space must be `HasModules` for strategies that mix weights.
+    """
+
+    trains = True
+
+    def __init__(self, space: SearchSpace, task: Task) -> None:
+        self.space = space
+        self.task = task
+        self.goals = dict(task.goals)
+        self._report = tuple(task.report)
+        self.evaluator(tuple(self.goals), self._report)  # fails here, rather than in a worker
+
+    def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
+        from archloom.evaluators.train import TrainingEvaluator  # which imports torch
+
+        return TrainingEvaluator(self.task, self.space, scores, tuple(dict.fromkeys([*report, *self._report])))
+
+
+# -- what `--on` names --------------------------------------------------------------------------------------------
+
+
+class TaskSource(ProblemSource):
+    """The task before the colon with the data after it, on the space asked for or the task's own."""
+
+    trains = True
+
+    def open(self, spec: ProblemSpec) -> Problem:
+        if spec.table:
+            raise InputError(f"--table {spec.table}: {spec.on} trains its networks and takes no table")
+        task: SuppliedTask = self._kind.open(
+            self.data, options.convert_all("task", self.task_options(spec), spec.task), os.environ
+        )
+        space = registry.load_space(spec.space_name or task.space_name)
+        known = options.of_space(space)
+        given = options.convert_all("space", known, spec.space)
+        for setting in task.space_settings:
+            if setting not in known:
+                raise InputError(f"--space {space.name}: takes no {setting}, so it is not for {spec.on}")
+            if setting in given:
+                raise InputError(
+                    f"space option {setting}: {spec.on} says that it is {task.space_settings[setting]}; leave it out"
+                )
+        searched = space(**task.space_settings, **given)
+        problem = TaskProblem(searched, task.on(searched))
+        problem.isolate = False
+        problem.trained_on = TableIdentity(task.data.name, task.data.sha256, task.data.source)
+        return problem
+
+    def resolve(self, spec: ProblemSpec) -> ProblemSpec:
+        path = Path(self.data)
+        if self.data not in self._kind.named() and path.exists():
+            spec = spec.changed(on=f"{self.prefix}:{path.resolve()}")
+        return super().resolve(spec)
+
+    def task_options(self, spec: ProblemSpec) -> Mapping[str, Option]:
+        return options.of_dataclass(self._kind.Options)
+
+    def space_options(self, spec: ProblemSpec) -> Mapping[str, Option]:
+        name = spec.space_name or getattr(self._kind, "space_name", None)
+        return options.of_space(registry.load_space(name)) if name else {}
+
+    @property
+    def final_options(self) -> Collection[str]:
+        allowed: Collection[str] = self._kind.final_options
+        return allowed
+
+    @property
+    def _kind(self) -> Any:
+        return registry.load_task(self.prefix)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archloom.errors import InputError
+from archloom.problems import (
+    ProblemSpec,
+    TaskProblem,
+    open_scenario,
+    resolve,
+)
+
+
+@pytest.fixture
+def trained() -> None:
+    pytest.importorskip("torch", reason="training needs the extra train")
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+
+
+def test_images_are_opened_on_the_tasks_own_space_or_another(trained: None) -> None:
+    scenario = open_scenario(ProblemSpec("images:digits", space={"width": "4"}, task={"batches": "2", "epochs": "1"}))
+    problem = scenario.problem
+    assert isinstance(problem, TaskProblem)
+    assert (problem.trains, problem.isolate) == (True, False)
+    assert problem.space.name == "convnet"
+    assert problem.trained_on is not None
+    assert problem.trained_on.name == "digits"
+    assert scenario.objectives == ("valid_accuracy",)
+    assert scenario.report == ("test_accuracy",)
+    named = open_scenario(ProblemSpec("images:digits", space_name="convnet"))
+    assert named.space.name == "convnet"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (ProblemSpec("images:digitz"), "unknown images 'digitz'; did you mean 'digits'"),
+        (ProblemSpec("images:digits", space_name="nb201"), "--space nb201: takes no channels"),
+        (ProblemSpec("images:digits", space={"classes": "3"}), "option classes: images:digits says that it is 10"),
+        (ProblemSpec("images:digits", task={"bach": "3"}), "unknown task option 'bach'; did you mean 'batch'"),
+        (ProblemSpec("images:digits", task={"batch": "x"}), "task option batch=x: expected a whole number"),
+        (ProblemSpec("images:digits", table="x.npz"), "trains its networks and takes no table"),
+        (ProblemSpec("nb201", space_name="convnet"), "--space convnet: only where networks are trained"),
+        (ProblemSpec("nb201", task={"epochs": "3"}), "--set task.epochs: only where networks are trained"),
+    ],
+)
+def test_what_does_not_fit_a_task_is_refused(trained: None, spec: ProblemSpec, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        open_scenario(spec)
+    assert said in str(caught.value)
+
+
+def test_a_folder_of_images_is_found_from_anywhere(
+    trained: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "digits"):
+        (tmp_path / name).mkdir()
+    assert resolve(ProblemSpec("images:mine")).on == f"images:{tmp_path / 'mine'}"
+    assert resolve(ProblemSpec("images:digits")).on == "images:digits", "the set of that name, whatever lies about"

@@ -72,6 +72,17 @@ def test_a_space_and_objective_of_ones_own(tmp_path: Path) -> None:
     assert set(run["best"]["report"]) == {"test_accuracy"}
 
 
+def test_a_strategy_of_ones_own(data_dir: Path, tmp_path: Path) -> None:
+    (source,) = blocks("file: my_strategy.py")
+    (tmp_path / "my_strategy.py").write_text(source)
+    (command,) = blocks("console of my_strategy.py")
+    done = archloom(f"{command.strip()} --json --out run", tmp_path)
+    assert done.returncode == 0, done.stderr
+    by_label = {result["label"]: result for result in json.loads(done.stdout)["results"]}
+    assert by_label["mine"]["options"] == {"candidates": "200"}
+    assert by_label["mine"]["mean"] > by_label["random"]["mean"]
+
+
 def test_a_task_of_ones_own(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="training needs the extra train")
     (source,) = blocks("file: my_task.py")

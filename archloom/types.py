@@ -140,6 +140,8 @@ class Resource:
             return f"{' or '.join(map(str, self.levels))} {self.unit}"
         if self.open_ended:
             return f"at least {self.minimum} {self.unit}"
+        if self.minimum == self.maximum:
+            return f"{self.maximum} {self.unit}"
         return f"{self.minimum} to {self.maximum} {self.unit}"
 
 

@@ -184,7 +184,7 @@ def test_asha_is_the_published_algorithm(eta: int, workers: int) -> None:
 
 
 def test_who_waits_for_a_promotion_is_among_the_best() -> None:
-    """Of 900 trials on the lowest rung 60 states stay, and of all rungs together fewer than 150."""
+    """Of 900 trials on the lowest rung at most 60 wait, and on all rungs together fewer than 120."""
     strategy = asha()
     told = [0, 0, 0, 0]
     for trial_id in range(1_400):
@@ -193,8 +193,8 @@ def test_who_waits_for_a_promotion_is_among_the_best() -> None:
         told[strategy.rungs.index(proposal.fidelity)] += 1
         assert all(len(rung.best) <= n // 3 + 2 * math.sqrt(n) for n, rung in zip(told, strategy.states, strict=True))
     assert told[0] > 850
-    assert len(strategy.states[0].waiting()) == math.isqrt(4 * told[0])
-    assert len(strategy.needed()) < 150
+    assert len(strategy.states[0].waiting()) <= 60
+    assert len(strategy.needed()) < 120
 
 
 def test_a_trial_is_promoted_once_and_from_rung_to_rung() -> None:
@@ -331,14 +331,15 @@ def searched(kind: str, space: SearchSpace, resource: int, seed: int, retention:
 
 
 def test_they_find_the_planted_architecture_more_often_than_random_search() -> None:
-    """256 architectures, epochs for 16 full trainings, 40 seeds: random search finds it 1 time in 16."""
+    """256 architectures, epochs for 16 full trainings: random search finds it once in 16 times."""
     space = Categorical({f"gene{i}": "abcd" for i in range(4)})
     found: dict[str, int] = {}
     for kind in ("random", "asha", "hyperband"):
         best = [searched(kind, space, 16 * 27, seed).best() for seed in range(40)]
         full = [line for line in best if line is not None and line.fidelity in (0, 27)]
         found[kind] = sum(is_planted(line.trial.proposal.arch) for line in full)
-    assert found == {"random": 0, "asha": 0, "hyperband": 0}
+    assert found["random"] < found["hyperband"] < found["asha"], "of 40 seeds 3, 8 and 14"
+    assert found["random"] <= 4
 
 
 @pytest.mark.parametrize("kind", ["asha", "hyperband"])
@@ -388,7 +389,7 @@ def test_on_a_surrogate(kind: str, nb301_file: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["asha", "hyperband"])
 def test_on_a_table(kind: str, data_dir: Path) -> None:
-    report = run_in_memory(Request(kind, ProblemSpec("nb201"), limits=Limits(60)))
+    report = run_in_memory(Request(kind, ProblemSpec("nb201", objectives=("cifar10_valid",)), limits=Limits(60)))
     assert {line.fidelity for line in report.history.lines} == {12, 200}
     assert report.best is not None and report.best.fidelity == 200
     assert list(report.best.scores) == ["cifar10_valid"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archloom import runs
+from archloom.budgets import parse_duration
 from archloom.errors import InputError
 from archloom.executors.backends import Backend
 from archloom.prepare import Preparer
@@ -59,6 +60,11 @@ def run(
     queries: int | None = None,
     seed: int = 0,
     width: int | None = None,
+    resource: int | None = None,
+    time: float | str | None = None,
+    target: float | None = None,
+    max_failures: int | None = None,
+    as_completed: bool = False,
     workers: int | Backend = 1,
     out: str | PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -69,10 +75,12 @@ def run(
     """Search, and return what came out: `best`, `value`, `rank`, `curve`, `history`.
 
     `strategy` is a name, a Python file (`my_strategy.py:Blr`), or a class that is a strategy. `on` is a name, a
-    `Problem` or a `scenario(...)`; further keywords are the strategy's options. With `out` the run
-    is kept in that folder and can be resumed from there; an unfinished run of the same request is gone on with.
-    `queries` and `width` are what the strategy plans (a population's chunks of training), else 500 and 1.
-    `keep` and `disk_budget` (bytes, or a text such as "2GB") say which states of trainings stay in that folder, as
+    `Problem` or a `scenario(...)`; further keywords are the strategy's options. With `out` the run is kept in that
+    folder and can be resumed from there; an unfinished run of the same request is gone on with. `queries` and `width`
+    are what the strategy plans (a population's chunks of training), else 500 and 1. `resource` (units of training in
+    all), `time` (seconds, or a string such as "10m"), `target` (a value of the first objective) and `max_failures`
+    end a run, too; `as_completed` tells results as they come (`budgets.Limits`). `keep` and `disk_budget` (bytes, or
+    a text such as "2GB") say which states of trainings stay in that folder, as
     --keep and --disk-budget do.
     With one worker everything happens in this process; more are started as processes, which a script must do under
     `if __name__ == "__main__":`; `executors.ray.RayCluster(workers)` evaluates on Ray.
@@ -81,9 +89,17 @@ def run(
     preparer = Preparer()
     preparer.adopt(scene)
     chosen = preparer.choose(strategy, options)
-    request = runs.Request(
-        chosen.found.given, chosen.spec(scene.spec), seed, chosen.limits(queries, width), chosen.settings
+    seconds = parse_duration(time) if isinstance(time, str) else time
+    said_of_limits = {
+        "queries": queries, "width": width, "resource": resource, "seconds": seconds, "target": target,
+        "max_failures": max_failures, "as_completed": as_completed or None,
+    }  # fmt: skip
+    limits = chosen.limits(
+        {name: value for name, value in said_of_limits.items() if value is not None},
+        workers if isinstance(workers, int) else workers.workers,
     )
+    spec = preparer.suited(chosen.spec(scene.spec), [chosen])
+    request = runs.Request(chosen.found.given, spec, seed, limits, chosen.settings)
     kept = said(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
     if out is None:
         if kept:

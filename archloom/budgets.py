@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
@@ -66,10 +69,42 @@ class Limits:
         if self.target is not None and not math.isfinite(self.target):
             raise InputError(f"target={self.target!r}: expected a finite number")
 
+    def raised(self, changes: Changes, asked: int, used: int) -> Limits:
+        """The limits of a run that goes on further; it has `asked` so many queries and `used` so many units.
+
+        InputError for what cannot be changed any more, and for less than was asked and used.
+        """
+        if fixed := next((name for name in changes if name not in RAISABLE), None):
+            raise InputError(f"{fixed}={changes[fixed]}: a run keeps what it was begun with; start a new one")
+        for name, spent, what in (("queries", asked, "asked"), ("resource", used, "used")):
+            value = changes.get(name)
+            if isinstance(value, int) and value < spent:
+                raise InputError(f"{name}={value}: {spent} are {what} already; expected more")
+        return replace(self, **changes)
+
     @property
     def bounded(self) -> bool:
-        """Whether anything but the strategy or the space ends the run."""
-        return any(getattr(self, f.name) is not None for f in fields(self) if f.default is None or f.name == "queries")
+        """Whether the run ends although its strategy goes on, finds nothing, and nothing fails."""
+        return not (self.queries is None and self.resource is None and self.seconds is None)
+
+
+Changes = Mapping[str, Any]
+"""Fields of `Limits` that the user has given."""
+
+RAISABLE = frozenset({"queries", "resource", "seconds", "target", "max_failures", "max_repeats"})
+"""What may be changed of a run that was begun."""
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds: "90", "90s", "10m", "1h30m", "2d"; InputError for anything else."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    days, hours, minutes, seconds = match.groups("0") if match else ("0",) * 4
+    total = 86_400 * int(days) + 3_600 * int(hours) + 60 * int(minutes) + float(seconds)
+    if total <= 0 or not math.isfinite(total):
+        raise InputError(f"time {text!r}: expected a duration such as 90s, 10m, 1h30m or 2d")
+    return total
 
 
 @dataclass

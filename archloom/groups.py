@@ -11,15 +11,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from archloom import store
+from archloom.budgets import Changes
 from archloom.errors import ArchloomError, InputError, StoreError
 from archloom.executors.backends import Backend, Processes
 from archloom.executors.pool import Answer, Send, Work, WorkerPool
 from archloom.prepare import Prepared, Preparer, Request
-from archloom.runs import RunReport, check_files, fingerprint, read_report, run_folder
+from archloom.runs import RunReport, check_files, fingerprint, raised_limits, read_report, run_folder
 from archloom.search import Progress
 from archloom.states import NOTHING_SAID, Keeping, Said
 from archloom.store import Line
@@ -49,6 +51,57 @@ class Group:
     def on_table(self, table: Path) -> Group:
         """The same runs with their table in another place."""
         return replace(self, members=_on_table(self.members, table))
+
+    def raised(self, changes: Changes) -> Group:
+        """The same runs with other limits; InputError for less than one of them has asked or used."""
+        return replace(self, members={name: self._raised(name, r, changes) for name, r in self.members.items()})
+
+    def _raised(self, name: str, request: Request, changes: Changes) -> Request:
+        path = self.path / name
+        if not (path / "run.json").exists():
+            return replace(request, limits=request.limits.raised(changes, 0, 0))
+        return replace(request, limits=raised_limits(path, changes))
+
+    def with_seeds(self, seeds: int) -> Group:
+        """Every strategy with seeds 0 to `seeds` - 1; InputError if there are more already."""
+        by_label: dict[str, dict[int, Request]] = {}
+        for name, request in self.members.items():
+            by_label.setdefault(str(Path(name).parent), {})[request.seed] = request
+        members: dict[str, Request] = {}
+        for folder, known in by_label.items():
+            if max(known) >= seeds:
+                raise InputError(f"seeds={seeds}: {self.path} has seed {max(known)} already; expected more")
+            newest = known[max(known)]
+            for seed in range(seeds):
+                members[str(Path(folder) / f"seed-{seed}")] = known.get(seed, replace(newest, seed=seed))
+        return replace(self, members=members)
+
+    def with_strategy(self, label: str, requests: Sequence[Request], pinned: Mapping[str, str]) -> Group:
+        """The same runs and those of one more strategy, which makes it a comparison; `pinned` are its files.
+
+        InputError if there is a strategy of this label.
+        """
+        labels = {Path(name).parent.name or request.name for name, request in self.members.items()}
+        if label.lower() in map(str.lower, labels):
+            raise InputError(
+                f"{self.path} has runs of {label} already: give the new ones another label, LABEL=STRATEGY"
+            )
+        added = {f"{label}/seed-{request.seed}": request for request in requests}
+        return replace(self, members={**self.members, **added}, comparison=True, files={**self.files, **pinned})
+
+    def write(self) -> None:
+        """Write down what the group holds now, before any of it runs."""
+        with _group_lock(self.path):
+            store.write_json(self.path / "group.json", self._content())
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "format": GROUP_FORMAT,
+            "comparison": self.comparison,
+            "made_with": self.made_with,
+            "files": dict(self.files),
+            "members": {name: msgspec.to_builtins(request) for name, request in self.members.items()},
+        }
 
     def check(self, changed: bool = False, kept: Said = NOTHING_SAID, preparer: Preparer | None = None) -> Prepared:
         """Open what the runs were begun with, before any of them goes on; InputError if it is gone or another."""
@@ -94,18 +147,11 @@ class Group:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}; give another folder with --out") from error
-        content = {
-            "format": GROUP_FORMAT,
-            "comparison": comparison,
-            "made_with": made_with,
-            "files": files,
-            "members": {name: msgspec.to_builtins(r) for name, r in members.items()},
-        }
         with _group_lock(path):
             store.check_free(path)  # again: somebody may have been quicker
             group = cls(path, members, comparison, made_with, files)
             _kept(group, kept)
-            store.write_json(path / "group.json", content)
+            store.write_json(path / "group.json", group._content())
         return group
 
     @classmethod
@@ -177,7 +223,8 @@ def run_group(
 def _kept(group: Group, said: Said) -> Said:
     """What each run is told of the states to keep: what the user says now, or has said of the group before."""
     before = Keeping.read(group.path)
-    if said:
+    grown = before.disk_budget is not None and before.runs != len(group.members)
+    if said or grown:
         now = before.as_said({**said, "runs": len(group.members)})
         now.write(group.path)
         return asdict(now)
@@ -213,7 +260,17 @@ def _member(
 ) -> RunReport:  # fmt: skip
     """Run one member. One that was begun knows its own request."""
     begun = None if (path / "run.json").exists() else request
-    return run_folder(path, begun, backend, progress, table=table, changed=changed, kept=kept, preparer=preparer)
+    return run_folder(
+        path,
+        begun,
+        backend,
+        progress,
+        table=table,
+        changed=changed,
+        kept=kept,
+        preparer=preparer,
+        limits=request.limits,
+    )
 
 
 @contextmanager

@@ -6,14 +6,14 @@ to the loop.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from archloom import options, seeds
-from archloom.budgets import Limits
+from archloom.budgets import Changes, Limits
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.found_strategies import FoundStrategy, find_strategy, name_of
@@ -78,13 +78,16 @@ class ChosenStrategy:
             plan: Plan = self.found.kind.plan(self.options)
         return plan
 
-    def limits(self, queries: int | None, width: int | None, max_repeats: int = 5_000) -> Limits:
-        """The limits of a run: what is None is what the strategy itself plans, else 500 queries, one in flight."""
-        return Limits(
-            queries if queries is not None else self.plan.trials or DEFAULT_QUERIES,
-            width if width is not None else self.plan.width,
-            max_repeats,
-        )
+    def limits(self, given: Changes | None = None, workers: int = 1) -> Limits:
+        """The limits of a run: those that are `given`; of the rest, what the strategy itself plans.
+
+        If nothing else limits it, it asks for 500 queries. One proposal is in flight; if results are told as completed,
+        as many as there are workers.
+        """
+        given = dict(given or {})
+        width = max(self.plan.width, workers) if given.get("as_completed") else self.plan.width
+        limits = Limits(**{"queries": self.plan.trials, "width": width, **given})
+        return limits if limits.bounded else replace(limits, queries=DEFAULT_QUERIES)
 
     def spec(self, spec: ProblemSpec) -> ProblemSpec:
         """The problem as the strategy needs it: one that decides how long networks are trained tells the task.
@@ -107,6 +110,11 @@ class ChosenStrategy:
     def files(self) -> tuple[Path, ...]:
         """The file that defines it, and those that its options name."""
         return self.option_files if self.found.file is None else (self.found.file, *self.option_files)
+
+    @property
+    def metrics(self) -> Sequence[str]:
+        """What it learns from beside the metrics of the criteria."""
+        return getattr(self.found.kind, "metrics", ())
 
     @property
     def needs_resource(self) -> bool:
@@ -230,7 +238,7 @@ class Preparer:
     def _prepare(self, request: Request, problem: ProblemSpec | None) -> tuple[Prepared, Hashable]:
         seeds.check_seed(request.seed)
         chosen = self.choose(request.strategy, request.options)
-        scenario = self.scenario(problem or request.problem)
+        scenario = self.scenario(problem or request.problem).with_metrics(chosen.name, chosen.metrics)
         # Not the scenario: a group is pinned to the table that its first run was checked on.
         key = (id(scenario.problem), scenario.criteria, id(chosen), request.seed)
         strategy = self._checked.get(key)

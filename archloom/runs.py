@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from archloom import store
-from archloom.budgets import LIMITED, Limits
+from archloom.budgets import LIMITED, Changes, Limits
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.backends import Backend, Evaluations, Processes
@@ -118,11 +118,10 @@ def make_strategy(
     return choose_strategy(given, settings or {}).make(space, criteria, seed, resource)
 
 
-def limits_for(
-    given: str, settings: Mapping[str, Any], queries: int | None, width: int | None, max_repeats: int = 5_000
-) -> Limits:
-    """The limits of a run: see `ChosenStrategy.limits`."""
-    return choose_strategy(given, settings).limits(queries, width, max_repeats)
+def limits_for(given: str, settings: Mapping[str, Any], queries: int | None = None, width: int | None = None) -> Limits:
+    """The limits of a run of a strategy with these options; what is None is what the strategy plans."""
+    said = {name: value for name, value in (("queries", queries), ("width", width)) if value is not None}
+    return choose_strategy(given, settings).limits(said)
 
 
 def run_in_memory(request: Request, preparer: Preparer | None = None, progress: Progress | None = None) -> RunReport:
@@ -147,14 +146,15 @@ def run_folder(
     isolate: bool = True,
     kept: Said = NOTHING_SAID,
     preparer: Preparer | None = None,
+    limits: Limits | None = None,
 ) -> RunReport:
     """Run a request in a folder to its end, from wherever the folder stands; without `request`, its own is read.
 
     For a folder that exists, `table` says where its table is now, and `changed` goes on although a file of the user's
-    has changed since. `workers` are so many processes, or another place to evaluate (`executors.ray.RayCluster`). A
-    user's code is evaluated in processes of its own, even by one worker, unless `isolate` is False. `kept` is what the
-    user says of the states of trainings (`states.Keeping`); the rest is as it was said before. What `preparer` has
-    opened already is used.
+    has changed since. `limits` are those that hold from now on, if they were raised. `workers` are so many processes,
+    or another place to evaluate (`executors.ray.RayCluster`). A user's code is evaluated in processes of its own,
+    even by one worker, unless `isolate` is False. `kept` is what the user says of the states of trainings
+    (`states.Keeping`); the rest is as it was said before. What `preparer` has opened already is used.
     """
     backend = Processes(workers, isolate) if isinstance(workers, int) else workers
     preparer = preparer or Preparer()
@@ -168,9 +168,13 @@ def run_folder(
             begin = partial(RunFolder.create, path, manifest, partial(_say, kept))
         elif not _same(request, read_request(path)):
             raise InputError(f"{path} holds another run: archloom resume {path}, or give another --out")
+    further = not fresh and limits is not None and limits != read_request(path).limits
     with backend.ready(), begin() as folder:
         if request is None or not fresh:
-            request, problem = _reopen(path, folder.manifest, table, changed, preparer)
+            request, problem = _reopen(path, folder.manifest, table, changed, preparer, further)
+            if further and limits is not None:
+                request = replace(request, limits=limits)
+                folder.rewrite_manifest({**folder.manifest, "request": msgspec.to_builtins(request)})
         else:
             problem = request.problem
         prepared = preparer.prepare(request, problem)
@@ -198,7 +202,7 @@ def _say(kept: Said, path: Path) -> Keeping:
 
 def _evaluations(scenario: Scenario, states: StateFolder | None) -> Evaluations:
     """What executors need of a scenario."""
-    make = partial(open_evaluator, resolve(scenario.spec))
+    make = partial(open_evaluator, resolve(scenario.spec), scenario.metrics)
     return Evaluations(lambda: scenario.evaluator, make, scenario.problem.isolate, states)
 
 
@@ -244,6 +248,22 @@ def _go_on(
 def read_request(path: Path) -> Request:
     """What a run folder was asked to do."""
     return _request(path, store.read_manifest(path))
+
+
+def raised_limits(path: Path, changes: Changes) -> Limits:
+    """The limits of a run that goes on further; InputError for less than it has asked or used."""
+    report = _recorded_report(path)
+    return report.request.limits.raised(changes, report.history.queries, report.history.resource_used)
+
+
+def _recorded_report(path: Path) -> RunReport:
+    """What the record alone says."""
+    manifest = store.read_manifest(path)
+    request, summary = _request(path, manifest), _summary(path)
+    return _report(
+        request, _recorded(path, request, manifest), store.read_lines(path), summary.get("ending"),
+        summary.get("seconds", 0.0), path,
+    )  # fmt: skip
 
 
 def read_report(
@@ -390,11 +410,16 @@ def _manifest(prepared: Prepared, files: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _reopen(
-    path: Path, manifest: Mapping[str, Any], table: Path | None, changed: bool, preparer: Preparer
-) -> tuple[Request, ProblemSpec]:
-    """A folder's request, and its problem on the very table or file that it was made with, which is then open."""
+    path: Path, manifest: Mapping[str, Any], table: Path | None, changed: bool, preparer: Preparer,
+    further: bool = False,
+) -> tuple[Request, ProblemSpec]:  # fmt: skip
+    """A folder's request, and its problem on the very table or file that it was made with, which is then open.
+
+    `further`: it goes on beyond where it ended.
+    """
     request, made_with = _request(path, manifest), manifest.get("table")
-    if not changed and _summary(path).get("ending") is None:  # a finished run evaluates nothing more
+    # A finished run evaluates nothing more.
+    if not changed and (further or _summary(path).get("ending") is None):
         check_files(path, _pinned(request, manifest))
     if made_with is None:
         if table is not None:

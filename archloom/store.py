@@ -2,7 +2,8 @@
 
 | file | what |
 |---|---|
-| `run.json` | what was asked, with the versions and the table (name, SHA-256) that answer it; written once |
+| `run.json` | what was asked, with the versions and the table (name, SHA-256) that answer it; its limits may be
+raised |
 | `trials.jsonl` | the append-only record: one finished trial a line, each with a checksum |
 | `state.npz` | the latest checkpoint of strategy and loop; may be absent or behind the record |
 | `summary.json` | what came out; written when the run ends |
@@ -190,6 +191,11 @@ class RunFolder:
         except Exception as error:  # noqa: BLE001 - a damaged zip raises almost anything, and the record has it all
             warnings.warn(f"{self.path}/state.npz cannot be read ({error}); replaying the record", stacklevel=2)
             return None
+
+    def rewrite_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Replace `run.json`: the run goes on further than it was asked to at first."""
+        write_json(self.path / "run.json", manifest)
+        self.manifest = manifest
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         self.commit(force=True)

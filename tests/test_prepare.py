@@ -303,7 +303,7 @@ def test_a_population_tells_its_task_how_long_it_trains() -> None:
 def test_the_epochs_of_all_networks_together(trained: Path, planted: Path) -> None:
     def total(strategy: str, queries: int | None, on: Path) -> int | None:
         options = POPULATION if strategy != "random" else {}
-        limits = choose_strategy(strategy, options).limits(queries, None)
+        limits = choose_strategy(strategy, options).limits({} if queries is None else {"queries": queries})
         request = Request(strategy, ProblemSpec(str(on)), 0, limits, options)
         return Preparer().check(request).epochs_in_all
 

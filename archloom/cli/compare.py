@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +15,11 @@ from archloom.cli.config import Config
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
+    from archloom.budgets import Changes
     from archloom.executors.backends import Backend
     from archloom.prepare import ChosenStrategy, Preparer
     from archloom.problems import ProblemSpec
     from archloom.states import Said
-
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @click.command()
@@ -33,8 +31,7 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 @options.output_options
 def compare(
     strategies: Sequence[str], on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
-    constraints: Sequence[str], space_name: str | None, queries: int | None, width: int | None,
-    settings: Sequence[str], max_repeats: int,
+    constraints: Sequence[str], space_name: str | None, settings: Sequence[str], limits: Changes,
     out: Path | None, seeds: int, as_json: bool, quiet: bool, config: Config,
     kept: Said, backend: Backend,
 ) -> int:  # fmt: skip
@@ -67,10 +64,10 @@ def compare(
     spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
     with stdout_aside():
         chosen = {label: preparer.choose(strategy, own[label]) for label, strategy in labels.items()}
-        specs = _specs(chosen, spec)
-        limits = {label: each.limits(queries, width, max_repeats) for label, each in chosen.items()}
+        specs = _specs(chosen, preparer.suited(spec, chosen.values()))
+        bounds = {label: each.limits(limits, backend.workers) for label, each in chosen.items()}
         members = {
-            f"{label}/seed-{seed}": Request(strategy, specs[label], seed, limits[label], own[label])
+            f"{label}/seed-{seed}": Request(strategy, specs[label], seed, bounds[label], own[label])
             for label, strategy in labels.items()
             for seed in range(seeds)
         }
@@ -79,7 +76,7 @@ def compare(
     path = out or options.free_folder(f"compare-{spec.source.stem}")
     store.check_free(path)
     options.make_ready(backend)
-    output.note_idle(backend, max(each.width for each in limits.values()), len(members))
+    output.note_idle(backend, max(each.width for each in bounds.values()), len(members))
     for prepared in checked.values():
         output.note_cut(prepared)
     output.note_budgets(checked)
@@ -102,14 +99,7 @@ def _by_label(named: Sequence[str], preparer: Preparer) -> dict[str, str]:
     labels: dict[str, str] = {}
     for text in named:
         label, given, strategy = text.rpartition("=")
-        if not given:
-            label = preparer.find(strategy).name
-        elif not _LABEL.fullmatch(label):
-            raise InputError(
-                f"{text}: expected LABEL=STRATEGY, the label, a folder's name, of up to 64 letters, digits, - and _"
-            )
-        if label in options.OWNERS:
-            raise InputError(f"{text}: --set {label}.NAME is the {label}'s option; give another label")
+        label = options.check_label(label if given else preparer.find(strategy).name, text)
         if label.lower() in map(str.lower, labels):  # some file systems take A and a for the same folder
             raise InputError(
                 f"strategies {' '.join(named)}: each may be named once; to compare settings of one, give labels: "

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archloom.cli import output
+from archloom.cli import options, output
 from archloom.cli.aside import stdout_aside
 from archloom.cli.progress import ProgressView
-from archloom.errors import StoreError
+from archloom.errors import InputError, StoreError
+from archloom.prepare import Request
 
 if TYPE_CHECKING:
+    from archloom.budgets import Changes
     from archloom.executors.backends import Backend
     from archloom.groups import Group
     from archloom.prepare import Prepared, Preparer, Request
@@ -45,6 +47,38 @@ def go_on(
     if failures:
         raise StoreError("; ".join(failures))
     return code
+
+
+def grow(
+    group: Group, preparer: Preparer, limits: Changes, seeds: int | None, added: str | None, settings: Sequence[str]
+) -> Group:
+    """The group with more of what was asked for, written down; InputError, and nothing written, if that cannot be."""
+    grown = group.raised(limits) if limits else group
+    if seeds is not None:
+        grown = grown.with_seeds(options.check_seeds(seeds))
+    if added is not None:
+        grown = _with_strategy(grown, preparer, limits, added, settings)
+    if grown is not group:
+        grown.write()
+    return grown
+
+
+def _with_strategy(group: Group, preparer: Preparer, limits: Changes, added: str, settings: Sequence[str]) -> Group:
+    """The group with runs of one more strategy, on the problem, seeds and limits of the first."""
+    label, _, strategy = added.rpartition("=")
+    label = options.check_label(label or preparer.find(strategy).name, f"--add {added}")
+    first = next(iter(group.members.values()))
+    given = options.split_settings(settings)
+    if given.space or given.task:
+        raise InputError("--set space.NAME and task.NAME are the problem's: the group keeps its problem")
+    chosen = preparer.choose(strategy, given.strategy)
+    asked = {"queries": first.limits.queries, "resource": first.limits.resource, **limits}
+    bounds = chosen.limits({name: value for name, value in asked.items() if value is not None})
+    spec = chosen.spec(first.problem)
+    seeds = sorted({request.seed for request in group.members.values()})
+    requests = [preparer.resolve(Request(strategy, spec, seed, bounds, given.strategy)) for seed in seeds]
+    preparer.check(requests[0])
+    return group.with_strategy(label, requests, preparer.pinned(requests[0]))
 
 
 def run_members(

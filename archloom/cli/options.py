@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class NewFolder(click.Path):
 
 def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--on and everything that says what is searched, for how long and where."""
-    decorators = [
+    decorators: list[Callable[..., Any]] = [
         click.option("--on", default=None, metavar="NAME",
                      help="What to search: nb201, nbgraph:cora, fitted:mnasnet, table, my.py."),
         click.option("--table", type=click.Path(), default=None, metavar="FILE", help="A table to use instead."),
@@ -45,19 +46,64 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="Hard constraint; repeatable."),
         click.option("--space", "space_name", default=None, metavar="NAME",
                      help="The space to search, where networks are trained. Default: the task's own."),
-        click.option("--queries", type=int, default=None,
-                     help="Unique architectures to ask for. Default: what the strategy plans, else 500."),
-        click.option("--width", type=int, default=None,
-                     help="Proposals in flight at once, whatever the number of workers. Default: a population or 1."),
         click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change."),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
                      help="An option of the strategy, the space or the task: space.canonical=true, task.batch=64."),
-        click.option("--max-repeats", type=int, default=5000, show_default=True,
-                     help="Proposals in a row for known architectures before a run counts as stalled."),
         click.option("--out", type=NewFolder(path_type=Path), default=None, metavar="DIR",
                      help="Run folder. Default: a new one under runs/."),
     ]  # fmt: skip
-    return functools.reduce(lambda f, decorate: decorate(f), reversed([*decorators, config_option]), function)
+    decorators += [loop_options, limit_options, config_option]
+    return functools.reduce(lambda f, decorate: decorate(f), reversed(decorators), function)
+
+
+def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--queries, --resource, --time, --target and --max-failures, as the one argument `limits` (`budgets.Changes`)."""
+
+    @click.option("--queries", type=int, default=None,
+                  help="Unique architectures to ask for. Default: what the strategy plans; 500 if no resource or time "
+                       "is given either.")  # fmt: skip
+    @click.option("--resource", type=int, default=None, metavar="N",
+                  help="Units of training to use in all (epochs, as a rule), all trials together.")  # fmt: skip
+    @click.option("--time", "duration", default=None, metavar="DURATION",
+                  help="How long to search: 90s, 10m, 1h30m. What is in flight then is finished.")  # fmt: skip
+    @click.option("--target", type=float, default=None, metavar="VALUE",
+                  help="End when the best architecture has reached this value of the first objective.")  # fmt: skip
+    @click.option("--max-failures", type=int, default=None, metavar="N", help="End when so many trials have failed.")
+    @functools.wraps(function)
+    def taking(
+        *arguments: Any, queries: int | None, resource: int | None, duration: str | None, target: float | None,
+        max_failures: int | None, limits: Mapping[str, Any] | None = None, **named: Any,
+    ) -> Any:  # fmt: skip
+        from archloom.budgets import parse_duration
+
+        seconds = None if duration is None else parse_duration(duration)
+        given = {
+            "queries": queries, "resource": resource, "seconds": seconds, "target": target,
+            "max_failures": max_failures, **(limits or {}),
+        }  # fmt: skip
+        return function(*arguments, **named, limits={name: value for name, value in given.items() if value is not None})
+
+    return taking
+
+
+def loop_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--width, --async and --max-repeats, which a run keeps for good; they join the argument of `limit_options`."""
+
+    @click.option("--width", type=int, default=None,
+                  help="Proposals in flight at once, whatever the number of workers. Default: a population or "
+                       "1.")  # fmt: skip
+    @click.option("--async", "as_completed", is_flag=True,
+                  help="Tell results as they come, so that no worker waits for another; the run is then not the same "
+                       "with another number of workers.")  # fmt: skip
+    @click.option("--max-repeats", type=int, default=None,
+                  help="Proposals in a row for known architectures before a run counts as stalled. Default: "
+                       "5000.")  # fmt: skip
+    @functools.wraps(function)
+    def taking(*arguments: Any, width: int | None, as_completed: bool, max_repeats: int | None, **named: Any) -> Any:
+        given = {"width": width, "as_completed": as_completed or None, "max_repeats": max_repeats}
+        return function(*arguments, **named, limits={name: v for name, v in given.items() if v is not None})
+
+    return taking
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -183,6 +229,20 @@ def by_owner(parsed: Mapping[str, str]) -> Settings:
         else:
             strategy[name] = value
     return Settings(strategy, **owned)
+
+
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def check_label(label: str, text: str) -> str:
+    """A label of runs, as it stands in `text`."""
+    if not _LABEL.fullmatch(label):
+        raise InputError(
+            f"{text}: expected LABEL=STRATEGY, the label, a folder's name, of up to 64 letters, digits, - and _"
+        )
+    if label in OWNERS:
+        raise InputError(f"{text}: --set {label}.NAME is the {label}'s option; give another label")
+    return label
 
 
 def check_workers(workers: int) -> int:

@@ -15,6 +15,7 @@ from archloom.cli.progress import ProgressView
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
+    from archloom.budgets import Changes
     from archloom.executors.backends import Backend
     from archloom.states import Said
 
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 @options.output_options
 def search(
     strategy: str, on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
-    constraints: Sequence[str], space_name: str | None, queries: int | None, width: int | None,
-    settings: Sequence[str], max_repeats: int,
+    constraints: Sequence[str], space_name: str | None, settings: Sequence[str], limits: Changes,
     out: Path | None, seed: int | None, seeds: int | None, as_json: bool, quiet: bool, config: Config,
     kept: Said, backend: Backend,
 ) -> int:  # fmt: skip
@@ -59,16 +59,17 @@ def search(
         given = options.split_settings(settings).over(options.by_owner(config.settings_for(name)))
         spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
         chosen = preparer.choose(strategy, given.strategy)
-        spec, limits = chosen.spec(spec), chosen.limits(queries, width, max_repeats)
+        spec = preparer.suited(chosen.spec(spec), [chosen])
+        bounds = chosen.limits(limits, backend.workers)
         requests = [
-            Request(strategy, spec, number, limits, given.strategy)
+            Request(strategy, spec, number, bounds, given.strategy)
             for number in (range(seeds) if seeds is not None else [seed or 0])
         ]
         first = preparer.check(requests[0], kept)
     path = out or options.free_folder(f"{name}-{spec.source.stem}")
     store.check_free(path)
     options.make_ready(backend)
-    output.note_idle(backend, limits.width, len(requests))
+    output.note_idle(backend, bounds.width, len(requests))
     output.note_cut(first)
     if seeds is not None:
         members = {f"seed-{r.seed}": r for r in requests}
@@ -76,7 +77,7 @@ def search(
         return begin(group, first, backend, as_json, quiet, kept, preparer)
     output.note_remarks(first.scenario)
     output.announce(path, quiet)
-    with output.going_on(path), ProgressView(name, limits.queries, first.scenario.criteria, quiet) as view:
+    with output.going_on(path), ProgressView(name, bounds.queries, first.scenario.criteria, quiet) as view:
         report = runs.run_folder(path, requests[0], backend, lambda lines: view(0, lines), kept=kept, preparer=preparer)
     return show_runs([report], path, as_json)
 
@@ -89,30 +90,55 @@ def search(
 @click.option(
     "--changed", is_flag=True, help="Go on although a .py file, or one that an option names, has changed since."
 )
+@options.limit_options
+@click.option(
+    "--seeds", type=int, default=None, metavar="K", help="Of a group: run every strategy with seeds 0 to K-1."
+)
+@click.option("--add", "added", default=None, metavar="[LABEL=]STRATEGY",
+              help="Of a group: run one more strategy on the same problem and seeds.")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the strategy that is added.")
 @options.backend_options
 @options.state_options
 @options.output_options
 def resume(
-    run: Path, table: Path | None, changed: bool, as_json: bool, quiet: bool, kept: Said, backend: Backend
-) -> int:
-    """Go on with RUN, a folder of one run or many, wherever it stands; the answer is that of a run never stopped."""
+    run: Path, table: Path | None, changed: bool, seeds: int | None, added: str | None, settings: Sequence[str],
+    limits: Changes, as_json: bool, quiet: bool, kept: Said, backend: Backend,
+) -> int:  # fmt: skip
+    """Go on with RUN, a folder of one run or many, wherever it stands; the answer is that of a run never stopped.
+
+    A run can go further than it was asked to at first; what stands in its record stays as it is.
+
+    \b
+    archloom resume runs/cadam
+    archloom resume runs/cadam --queries 1000
+    archloom resume runs/cmp --seeds 20
+    archloom resume runs/cmp --add evolution --set population=50
+    """
     from archloom import groups, runs
-    from archloom.cli.groups import go_on, show_runs
+    from archloom.cli.groups import go_on, grow, show_runs
     from archloom.prepare import Preparer
 
     preparer = Preparer()
+    if settings and added is None:
+        raise InputError(f"--set {settings[0]}: a run keeps its options; it is for a strategy that --add adds")
     if (run / "group.json").exists():
         group = groups.Group.open(run)
         group = group if table is None else group.on_table(table)
+        with stdout_aside():
+            group = grow(group, preparer, limits, seeds, added, settings)
         options.make_ready(backend)
         return go_on(group, backend, as_json, quiet, kept, preparer, table, changed)
+    for option, value in (("--seeds", seeds), ("--add", added)):
+        if value is not None:
+            raise InputError(f"{option} {value}: {run} is one run; begin a group with search --seeds, or compare")
+    raised = runs.raised_limits(run, limits) if limits else None
     with stdout_aside():
         known = runs.read_report(run, table=table, preparer=preparer)
     options.make_ready(backend)
-    criteria, limits = known.scenario.criteria, known.request.limits
-    with output.going_on(run), ProgressView(known.request.name, limits.queries, criteria, quiet) as view:
+    criteria, queries = known.scenario.criteria, (raised or known.request.limits).queries
+    with output.going_on(run), ProgressView(known.request.name, queries, criteria, quiet) as view:
         report = runs.run_folder(
             run, None, backend, lambda lines: view(0, lines), lambda folder: view.add(folder.lines),
-            table=table, changed=changed, kept=kept, preparer=preparer,
+            table=table, changed=changed, kept=kept, preparer=preparer, limits=raised,
         )  # fmt: skip
     return show_runs([report], run, as_json)

@@ -88,6 +88,10 @@ class Problem:
     def default_report(self, objectives: Sequence[str]) -> tuple[str, ...]:
         return self._report
 
+    def for_people(self, metric: str) -> bool:
+        """Whether a metric is reported only: test accuracy, say."""
+        return metric in self._report and metric not in self.goals
+
     def reportable(self) -> Sequence[str]:
         """Every metric that `--report` may name."""
         return (*self.goals, *self._report)

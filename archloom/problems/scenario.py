@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from archloom.constraints import Criteria, criteria
@@ -23,16 +23,36 @@ class Scenario:
     problem: Problem
     criteria: Criteria
     report: tuple[str, ...]
+    metrics: tuple[str, ...] = ()
+    """What the strategy learns from beside the metrics of the criteria."""
 
     @cached_property
     def evaluator(self) -> Evaluator:
         """Made when it is first used: evaluations may run elsewhere."""
-        return self.problem.evaluator(self.criteria.metrics, self.report)
+        return self.problem.evaluator(self.scores, self.report)
 
     @cached_property
     def resource(self) -> Resource | None:
         """What a fidelity counts; None if everything is evaluated in full."""
-        return self.problem.resource_of(self.criteria.metrics)
+        return self.problem.resource_of(self.scores)
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Every metric that a strategy may see."""
+        return (*self.criteria.metrics, *self.metrics)
+
+    def with_metrics(self, strategy: str, metrics: Sequence[str]) -> Scenario:
+        """The same with more metrics for a strategy to learn from; InputError for those that are for people only."""
+        more = tuple(dict.fromkeys(name for name in metrics if name not in self.criteria.metrics))
+        for name in more:
+            if name in self.report or self.problem.for_people(name):
+                raise InputError(
+                    f"{strategy} wants to learn from {name}, which is reported to people and never selected by; it may "
+                    f"learn from {', '.join(n for n in self.problem.goals if not self.problem.for_people(n))}"
+                )
+            if name not in self.problem.goals:
+                raise unknown(f"metric that {strategy} learns from", name, self.problem.goals)
+        return replace(self, metrics=more) if more != self.metrics else self
 
     @property
     def space(self) -> SearchSpace:
@@ -76,9 +96,9 @@ def _unknown_metric(kind: str, name: str, known: Iterable[str], problem: Problem
     return InputError(f"{error}{hint}") if hint else error
 
 
-def open_evaluator(spec: ProblemSpec) -> Evaluator:
-    """The evaluator of a spec: what a worker process needs."""
-    return open_scenario(spec).evaluator
+def open_evaluator(spec: ProblemSpec, metrics: tuple[str, ...] = ()) -> Evaluator:
+    """The evaluator of a spec: what a worker process needs. `metrics` are those of `Scenario`."""
+    return replace(open_scenario(spec), metrics=metrics).evaluator
 
 
 def resolve(spec: ProblemSpec) -> ProblemSpec:

@@ -49,6 +49,10 @@ class TabularProblem(Problem):
         twins = [name.replace("valid", "test") for name in objectives if "valid" in name]
         return tuple(name for name in twins if name in self.goals)
 
+    def for_people(self, metric: str) -> bool:
+        """The test twin of a validation metric is, unless it is what is optimised."""
+        return "test" in metric and metric.replace("test", "valid") in self.goals
+
     def reportable(self) -> Sequence[str]:
         return tuple(self.goals)
 

@@ -193,7 +193,7 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
     chosen = dataclasses.replace(own, task={**own.task, **extractor, **overrides})
     spec = options.spec_of(read.values["on"], None, (), (), (), read.values["space_name"], chosen)
     of_run = choose_strategy(strategy, chosen.strategy)
-    return open_scenario(spec), (of_run.limits(None, None), of_run.options)
+    return open_scenario(spec), (of_run.limits(), of_run.options)
 
 
 def test_what_ships() -> None:

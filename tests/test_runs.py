@@ -442,7 +442,7 @@ REASONS = {
     "raises": "ValueError: two lines",
     "exits": "SystemExit: 3",
     "text": "ValueError: could not convert string to float: 'high'",
-    "nothing": "TypeError: float() argument must be a string or a real number, not 'NoneType'",
+    "nothing": "InputError: the function returned None: return a number, or a dict of metrics",
     "stray": "InputError: metric 'socre' is neither in goals nor in report",
     "absent": "the evaluator gave no score named score",
     "fine": None,

@@ -13,7 +13,7 @@ from typing import Any
 
 from archloom.analysis.published import Published
 from archloom.analysis.stats import PairedTest, Summary, paired_tests, summarise
-from archloom.analysis.study import Reports, Study, in_chunks
+from archloom.analysis.study import Reports, Study, query_unit
 from archloom.errors import InputError
 from archloom.runs import RunReport
 from archloom.store import Line
@@ -80,13 +80,11 @@ def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
     failed = f", {len(history.failed)} failed" if history.failed else ""
     wanted = report.request.limits.queries
     share = str(history.queries) if wanted is None or history.queries >= wanted else f"{history.queries} of {wanted}"
-    plural = "" if wanted == 1 else "s"
     if history.resource is not None:
         failed += f", {history.resource_used:,} {history.resource.unit} in all"
-    if in_chunks(report):
-        asked = f"{share} chunk{plural} of training{failed}"
-    else:
-        asked = f"{share} unique architecture{plural}{failed}, {counted(repeats, 'repeat')} for free"
+    asked = f"{share} {query_unit(report, wanted == 1)}{failed}"
+    if all(line.inherit is None for line in history.lines):
+        asked += f", {counted(repeats, 'repeat')} for free"
     ending = f"ended early: {report.ending}" if report.ended_early else report.ending or "not finished"
     return {"asked": f"{asked}; {ending}", "data": study.table_line}
 

@@ -93,8 +93,7 @@ class Study:
     @property
     def query_unit(self) -> str:
         """What a query is in these runs, in the plural."""
-        names = ("chunks of training" if in_chunks(report) else "unique architectures" for _, report in self.runs)
-        return " or ".join(dict.fromkeys(names))
+        return " or ".join(dict.fromkeys(query_unit(report) for _, report in self.runs))
 
     def spent_label(self, axis: Axis) -> str:
         """What an axis of curves counts, as its label; InputError if some runs have spent nothing of it."""
@@ -234,9 +233,12 @@ class Study:
         return [name for name in self._shown if is_surrogate(name)]
 
 
-def in_chunks(report: RunReport) -> bool:
-    """Whether a run's queries are chunks of training that go on from each other, not architectures."""
-    return any(line.inherit is not None for line in report.history.lines)
+def query_unit(report: RunReport, singular: bool = False) -> str:
+    """What a query of a run is: queries may go on from each other."""
+    plural = "" if singular else "s"
+    if all(line.inherit is None for line in report.history.lines):
+        return f"unique architecture{plural}"
+    return f"chunk{plural} of training" if report.scenario.problem.trains else f"evaluation{plural}"
 
 
 def is_surrogate(name: str) -> bool:

@@ -146,7 +146,7 @@ class BaseStrategy(ABC):
         for trial in trials:
             if told[encoded := msgspec.json.encode(trial.proposal)] > self._in_flight[encoded]:
                 raise InputError(
-                    f"trial {trial.id} of {self.space.format(trial.proposal.arch)} was told, and is not waited for: "
+                    f"trial {trial.id}, genes {list(trial.proposal.arch.genes)}, is not waited for: "
                     "tell each proposal that was asked for once, with what was asked"
                 )
         self._in_flight = self._in_flight - told

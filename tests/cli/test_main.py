@@ -179,7 +179,7 @@ def test_a_table_of_the_wrong_shape_is_bad_input(cli: Any, small_table: Path) ->
         content = dict(arrays)
     for name, wrong in {
         "short": {"valid": content["valid"][:5]},
-        "square": {"valid": np.zeros((729, 2))},
+        "cube": {"valid": np.zeros((729, 2, 2))},
         "texts": {"valid": np.array(["a"] * 729)},
         "twice": {"genes": np.zeros_like(content["genes"])},
         "stray": {"more": content["valid"]},

@@ -9,10 +9,11 @@ import pytest
 
 from archloom import registry, seeds
 from archloom.errors import InputError
-from archloom.runs import strategy_options
+from archloom.prepare import choose_strategy
 from archloom.spaces.base import Buildable, HasAlpha, HasNeighbours
 from archloom.spaces.domains import Choice, Real
 from archloom.spaces.space import Space
+from archloom.store import decode_state, encode_state
 from archloom.strategies.base import BaseStrategy, pack_archs, pack_trials, unpack_archs, unpack_trials
 from archloom.testing import PLANTED_CRITERIA, PlantedSpace, check_strategy
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
@@ -22,7 +23,7 @@ LEARN_NOTHING = {"random", "random_walk"}
 
 def test_every_registered_strategy_keeps_the_contract(strategy: Any) -> None:
     """Those that learn, but by training (tests/strategies/test_population.py), beat random search."""
-    options = strategy_options(strategy.name, strategy.options)
+    options = choose_strategy(strategy.name, strategy.options).options
     check_strategy(
         partial(registry.load_strategy(strategy.name), options=options),
         beats_random=not strategy.trains and strategy.name not in LEARN_NOTHING, repetitions=4,
@@ -76,10 +77,27 @@ def test_asking_for_nothing_is_told(n: int) -> None:
 
 def test_trials_are_learned_in_the_order_of_their_ids() -> None:
     strategy = diary()
-    trials = [Trial(i, Proposal(Arch((0,))), Result()) for i in (4, 2, 9, 3)]
+    trials = [Trial(i, proposal, Result()) for i, proposal in zip((4, 2, 9, 3), strategy.ask(4), strict=True)]
     strategy.tell(trials)
     assert strategy.learned == [2, 3, 4, 9]
     assert [t.id for t in trials] == [4, 2, 9, 3]
+
+
+def test_what_was_not_asked_or_was_told_is_refused_and_nothing_learned() -> None:
+    strategy = diary()
+    first, second = (Trial(i, proposal, Result()) for i, proposal in enumerate(strategy.ask(2)))
+    stranger = Trial(7, Proposal(Arch((9,))), Result())
+    for wrong in ([stranger], [first, stranger], [first, first]):
+        with pytest.raises(InputError, match=r"trial \d, genes \[\d.*\], is not waited for: tell each proposal"):
+            strategy.tell(wrong)
+    strategy.tell([first])
+    restored = diary()
+    restored.load_state_dict(decode_state(encode_state(strategy.state_dict())))
+    for each in (strategy, restored):
+        with pytest.raises(InputError, match="trial 0"):
+            each.tell([first])
+        each.tell([second])
+        assert each.learned[-1] == 1
 
 
 def test_options_have_defaults() -> None:

@@ -87,7 +87,7 @@ def tell(strategy: Cadam, genes: list[tuple[tuple[int, ...], float]]) -> None:
     for trial_id, (gene, worth) in enumerate(genes):
         arch = Arch(gene)
         action = strategy.space.one_hot(arch).ravel().tolist()
-        strategy.tell([Trial(trial_id, Proposal(arch, note={"action": action}), Result({"worth": worth}))])
+        strategy.learn(Trial(trial_id, Proposal(arch, note={"action": action}), Result({"worth": worth})))
 
 
 @pytest.mark.parametrize(

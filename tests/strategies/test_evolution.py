@@ -67,11 +67,10 @@ def test_the_oldest_dies_however_good_it_is() -> None:
     strategy = evolution(3, 3)
     best = Arch((1,) * 8)
     told = [best, Arch((0,) * 8), Arch((2,) * 8), Arch((3,) * 8)]
-    strategy.ask(3)
     for trial_id, arch in enumerate(told[:3]):
-        strategy.tell([Trial(trial_id, Proposal(arch), Result({"worth": worth(arch)}))])
+        strategy.learn(Trial(trial_id, Proposal(arch), Result({"worth": worth(arch)})))
     assert [t.id for t in strategy.population] == [0, 1, 2]
-    strategy.tell([Trial(3, Proposal(told[3]), Result({"worth": worth(told[3])}))])
+    strategy.learn(Trial(3, Proposal(told[3]), Result({"worth": worth(told[3])})))
     assert [t.id for t in strategy.population] == [1, 2, 3]
     assert all(strategy.select().proposal.arch != best for _ in range(50))
 
@@ -115,9 +114,9 @@ def test_failed_trials_lose_every_tournament_and_age_out() -> None:
 def test_constraints_decide_before_objectives() -> None:
     wanted: Criteria = criteria(["worth"], {"worth": "max", "size": "min"}, ["size<=1"])
     strategy = Evolution(PlantedSpace(), wanted, seeds.stream(0, "strategy"), EvolutionOptions(2, 2))
-    strategy.ask(2)
     results = [Result({"worth": 99.0, "size": 2.0}), Result({"worth": 1.0, "size": 1.0})]
-    strategy.tell([Trial(i, Proposal(Arch((i,) * 8)), result) for i, result in enumerate(results)])
+    for i, result in enumerate(results):
+        strategy.learn(Trial(i, Proposal(Arch((i,) * 8)), result))
     winners = [strategy.select().id for _ in range(100)]
     assert 60 < winners.count(1) < 90  # three of the four equally likely samples hold trial 1
 

@@ -12,7 +12,7 @@ from archloom import seeds
 from archloom.errors import InputError
 from archloom.strategies.pbt_nas import PbtNas, PbtNasOptions
 from archloom.testing import PLANTED_CRITERIA, PlantedSpace
-from archloom.types import Proposal, Result, Trial
+from archloom.types import Result, Trial
 
 
 def make(seed: int = 0, **options: Any) -> PbtNas:
@@ -132,9 +132,8 @@ def test_the_states_that_may_be_inherited_are_needed() -> None:
     strategy = make()
     chunk(strategy, 0)
     assert strategy.needed() == {2, 3, 4, 5, 6, 7}, "members 0 and 1 are dead, 6 and 7 are parents"
-    strategy.ask(100)
+    asked = strategy.ask(100)
     assert strategy.needed() == {2, 3, 4, 5, 6, 7}
-    asked = [Proposal(m.arch, 20, None, {"member": m.id}) for m in strategy.members]
     strategy.tell([Trial(8, asked[2], Result({"worth": 2.0}))])
     assert strategy.needed() == {8, 3, 4, 5, 6, 7}
 

@@ -166,3 +166,24 @@ def test_ga_nas(study: Any, tmp_path: Path) -> None:
     assert study("ga_nas", "cifar100", "--workers", "1", "--record", str(record)) == rows, "nothing is searched again"
     with pytest.raises(SystemExit, match="is of another study"):
         study("ga_nas", "cifar10", "--record", str(record))
+
+
+def test_multi_fidelity(study: Any, tmp_path: Path) -> None:
+    pytest.importorskip("numba", reason="DARTS cells need the extra bench")
+    rows = study("multi_fidelity", "nb301", "--workers", "1")
+    assert [(row["strategy"], row["full_trainings"], row["seeds"]) for row in rows] == [
+        (strategy, full, 2) for full in (6, 10) for strategy in ("asha", "hyperband", "random")
+    ]
+    asha, hyperband, random = rows[3:]
+    assert min(asha["mean"], hyperband["mean"]) > random["mean"], "0.2 more and better, over 20 seeds"
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_how_busy_workers_are(study: Any) -> None:
+    pytest.importorskip("numba", reason="DARTS cells need the extra bench")
+    shares = {(row["on"], row["workers"], row["told"]): row["busy"] for row in study("multi_fidelity", "busy")}
+    assert len(shares) == 8
+    for on in ("nb301", "nb201"):
+        for workers in (4, 16):
+            assert shares[on, workers, "as completed"] > 1.5 * shares[on, workers, "in order"]
+        assert shares[on, 4, "as completed"] > 0.95

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from archloom import seeds
 from archloom.budgets import Ending, Limits
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
+from archloom.executors.base import Done, Job
 from archloom.executors.serial import SerialExecutor
+from archloom.executors.simulated import SimulatedExecutor
 from archloom.history import History
 from archloom.problems import ProblemSpec
 from archloom.registry import load_strategy
@@ -408,3 +410,52 @@ def test_trainings_go_on_and_only_needed_states_stay(kind: str, trained: Path, t
     best = read_report(tmp_path / "run").best
     assert best is not None and best.id in states
     assert len(states) < 30
+
+
+class Stop(BaseException):
+    """Ends a run in the middle."""
+
+
+class Stopping(SimulatedExecutor):
+    """Ends the run when so many answers were waited for."""
+
+    left = 40
+
+    def wait(self) -> Sequence[Done]:
+        self.left -= 1
+        if not self.left:
+            raise Stop
+        return super().wait()
+
+
+@pytest.mark.parametrize("as_completed", [False, True])
+@pytest.mark.parametrize("checkpoint", [False, True])
+@pytest.mark.parametrize("make", [asha, hyperband])
+def test_going_on_is_running(make: Callable[..., HalvingStrategy], checkpoint: bool, as_completed: bool) -> None:
+    """States that were dropped before a crash are not asked for afterwards."""
+
+    def search(executor: type[SimulatedExecutor], journal: MemoryJournal, states: StatesInMemory) -> Search:
+        def seconds(job: Job, result: Result) -> float:
+            return float(job.proposal.fidelity * (1 + job.trial_id % 5))
+
+        limits = Limits(120, 4, as_completed=as_completed)
+        return Search(
+            PlantedSpace(), make(), executor(PlantedCurves(), 4, seconds, states), journal, limits, 0,
+            retention=Retention(states, PLANTED_CRITERIA), resource=PLANTED_RESOURCE,
+        )  # fmt: skip
+
+    journal, states = MemoryJournal(), StatesInMemory()
+    run = search(Stopping, journal, states)
+    with pytest.raises(Stop):
+        run.run()
+    assert 30 < len(journal.lines) < 120
+    if checkpoint:
+        run._save()
+    search(SimulatedExecutor, journal, states).run()
+    assert len(journal.lines) == 120
+    assert [line.error for line in journal.lines if line.error] == []
+    if not as_completed:
+        whole = MemoryJournal()
+        search(SimulatedExecutor, whole, StatesInMemory()).run()
+        by_id = [sorted(lines, key=lambda line: line.id) for lines in (journal.lines, whole.lines)]
+        assert by_id[0] == by_id[1]

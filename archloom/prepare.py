@@ -145,11 +145,13 @@ class Prepared:
 
     @property
     def epochs_in_all(self) -> int | None:
-        """How many epochs of training the run comes to, all its networks together; None if nothing is trained."""
+        """How many epochs of training the run comes to, all its networks together; None if nothing is trained, or if
+        that depends on what is found.
+        """
         if not isinstance(self.scenario.problem, TaskProblem):
             return None
         plan, queries = self.chosen.plan, self.request.limits.queries
-        if queries is None:
+        if queries is None or self.chosen.needs_resource:
             return self.request.limits.resource
         if plan.trials is None or plan.epochs is None:
             return queries * self.scenario.problem.task.epochs

@@ -21,14 +21,14 @@ from typing import Any
 
 import numpy as np
 
+import archloom
 from archloom.analysis.stats import summarise
 from archloom.budgets import Limits
 from archloom.executors.base import Job
 from archloom.executors.serial import SerialExecutor
 from archloom.executors.simulated import SimulatedExecutor
 from archloom.history import History
-from archloom.problems import Problem, ProblemSpec, Scenario, choose, open_scenario
-from archloom.runs import make_strategy
+from archloom.problems import Scenario
 from archloom.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical
 from archloom.testing import PlantedCurves
@@ -40,15 +40,15 @@ STRATEGIES = ("asha", "hyperband", "random")
 
 def _planted() -> Scenario:
     space = Categorical({f"gene{i}": "abcd" for i in range(5)})
-    return choose(Problem(space, PlantedCurves(), {"worth": "max"}), ProblemSpec("a Problem object"))
+    return archloom.scenario(archloom.Problem(space, PlantedCurves(), {"worth": "max"}))
 
 
 def _nb301() -> Scenario:
-    return open_scenario(ProblemSpec("nb301"))
+    return archloom.scenario("nb301")
 
 
 def _nb201() -> Scenario:
-    return open_scenario(ProblemSpec("nb201", objectives=("cifar10_valid",), report=("cifar10_flops_m",)))
+    return archloom.scenario("nb201", objective="cifar10_valid", report="cifar10_flops_m")
 
 
 def _resource(scenario: Scenario) -> Resource:
@@ -104,7 +104,7 @@ def search(study: Study, strategy: str, seed: int) -> Found:
 def _search(
     scenario: Scenario, strategy: str, executor: Any, journal: MemoryJournal, limits: Limits, seed: int, **more: Any
 ) -> Search:
-    made = make_strategy(strategy, scenario.space, scenario.criteria, seed, {}, scenario.resource)
+    made = archloom.strategy(strategy, scenario, seed=seed)
     return Search(
         scenario.space, made, executor, journal, limits, seed, resource=scenario.resource, criteria=scenario.criteria,
         **more,

@@ -66,7 +66,8 @@ def note_budgets(planned: Mapping[str, Prepared]) -> None:
     """Say so where the strategies of a comparison, by label, would train for different lengths."""
     epochs = {label: prepared.epochs_in_all for label, prepared in planned.items()}
     if len(set(epochs.values())) > 1:
-        listed = ", ".join(f"{label} {total:,}" for label, total in epochs.items())
+        totals = {label: "as it comes" if total is None else f"{total:,}" for label, total in epochs.items()}
+        listed = ", ".join(f"{label} {total}" for label, total in totals.items())
         note(
             f"epochs of training a run: {listed}; not an equal budget. random_population is random search with that of "
             "pbt_nas; --queries and task.epochs set that of others"

@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import isqrt
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
+from archloom.options import NonNegativeInt, Options
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.types import Arch, Inherit, Proposal, Resource, Trial
@@ -28,18 +29,14 @@ MAX_KNOWN = 1_000
 
 
 @dataclass(frozen=True)
-class HalvingOptions:
+class HalvingOptions(Options):
     """`eta`: the best 1 in `eta` of a rung is promoted. `minimum`, `maximum`: the fidelities of the lowest and the
     highest rung (0: those of the problem's resource).
     """
 
-    eta: int = 3
-    minimum: int = 0
-    maximum: int = 0
-
-    def __post_init__(self) -> None:
-        if self.eta < 2:
-            raise InputError(f"eta={self.eta}: expected at least 2, the best 1 in eta is promoted")
+    eta: Annotated[int, msgspec.Meta(ge=2, description="the best 1 in eta is promoted")] = 3
+    minimum: NonNegativeInt = 0
+    maximum: NonNegativeInt = 0
 
 
 def rungs_between(resource: Resource, options: HalvingOptions) -> tuple[int, ...]:
@@ -166,7 +163,7 @@ class AshaOptions(HalvingOptions):
     (the paper's s).
     """
 
-    early_stopping_rate: int = 0
+    early_stopping_rate: NonNegativeInt = 0
 
 
 @dataclass
@@ -211,7 +208,7 @@ class Asha(HalvingStrategy):
     ) -> None:
         super().__init__(space, criteria, rng, options, resource=resource)
         omitted = self.options.early_stopping_rate
-        if not 0 <= omitted < len(self.rungs):
+        if omitted >= len(self.rungs):
             rungs = ", ".join(map(str, self.rungs))
             raise InputError(
                 f"early_stopping_rate={omitted}: expected 0 to {len(self.rungs) - 1}, of the rungs {rungs}"

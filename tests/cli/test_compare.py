@@ -101,6 +101,8 @@ def test_budgets_that_differ_are_noted(cli: Any, trained_here: Path) -> None:
     )
     assert note in trained_by(cli, trained_here, "random", "--queries", 8)
     assert trained_by(cli, trained_here, "random_population") == ""
+    note = "note: epochs of training a run: asha as it comes, random 40; not an equal budget"
+    assert note in cli("compare", "asha", "random", "--on", trained_here, "--queries", 4, "--seeds", 1, "--quiet").err
 
 
 def test_a_population_that_is_cut_is_noted(cli: Any, trained_here: Path) -> None:

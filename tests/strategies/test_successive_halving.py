@@ -100,11 +100,13 @@ def test_rungs(resource: Resource, options: dict[str, int], rungs: tuple[int, ..
     [
         ({"minimum": 12}, "minimum=12: expected 4 or 36 epochs, or 0 for the minimum"),
         ({"maximum": 37}, "maximum=37: expected 4 or 36 epochs, or 0 for the maximum"),
-        ({"minimum": -1}, "minimum=-1: expected 4 or 36 epochs, or 0 for the minimum"),
+        ({"minimum": -1}, "AshaOptions option minimum=-1: expected a whole number of at least 0"),
         ({"minimum": 36}, "from 36 to 36 epochs: expected a minimum below the maximum"),
-        ({"eta": 1}, "eta=1: expected at least 2, the best 1 in eta is promoted"),
+        (
+            {"eta": 1},
+            "AshaOptions option eta=1: expected a whole number of at least 2; the best 1 in eta is promoted",
+        ),
         ({"early_stopping_rate": 2}, "early_stopping_rate=2: expected 0 to 1, of the rungs 4, 36"),
-        ({"early_stopping_rate": -1}, "early_stopping_rate=-1: expected 0 to 1, of the rungs 4, 36"),
     ],
 )
 def test_impossible_rungs_are_refused(options: dict[str, int], told: str) -> None:

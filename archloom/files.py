@@ -1,13 +1,17 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what it means when they cannot be."""
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from archloom.errors import StoreError
 
 TEMPORARY = ".*.tmp"
 """What a file that was being written looks like while it is, and stays where its writer was killed."""
@@ -59,3 +63,33 @@ def sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file so that it is there whole or not at all, and on disk when this returns."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    guarded(path.parent, lambda: replace_file(path, text.encode()))
+
+
+def guarded(path: Path, action: Callable[[], Any]) -> Any:
+    """What an action on `path` returns; StoreError in one line if the file system refuses it."""
+    try:
+        return action()
+    except OSError as error:
+        raise store_error(path, error) from error
+
+
+_CURES = {
+    errno.ENOSPC: "free some space, then: archloom resume",
+    errno.EDQUOT: "free some of your quota, then: archloom resume",
+    errno.EROFS: "the file system is read-only: give a folder that can be written with --out",
+    errno.EACCES: "you may not write there: give another folder with --out",
+    errno.ENOTDIR: "a file is in the way: give another folder with --out",
+    errno.EEXIST: "a file is in the way: give another folder with --out",
+}
+
+
+def store_error(path: Path, error: OSError) -> StoreError:
+    """What a file system's refusal means for a person."""
+    cure = _CURES.get(error.errno or 0, "what was committed before is intact")
+    return StoreError(f"{path}: {error.strerror or error}; {cure}")

@@ -20,6 +20,7 @@ from archloom.budgets import Changes
 from archloom.errors import ArchloomError, InputError, StoreError
 from archloom.executors.backends import Backend, Processes
 from archloom.executors.pool import Answer, Send, Work, WorkerPool
+from archloom.files import write_json
 from archloom.prepare import Prepared, Preparer, Request
 from archloom.runs import RunReport, check_files, fingerprint, raised_limits, read_report, run_folder
 from archloom.search import Progress
@@ -92,7 +93,7 @@ class Group:
     def write(self) -> None:
         """Write down what the group holds now, before any of it runs."""
         with _group_lock(self.path):
-            store.write_json(self.path / "group.json", self._content())
+            write_json(self.path / "group.json", self._content())
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -151,7 +152,7 @@ class Group:
             store.check_free(path)  # again: somebody may have been quicker
             group = cls(path, members, comparison, made_with, files)
             _kept(group, kept)
-            store.write_json(path / "group.json", group._content())
+            write_json(path / "group.json", group._content())
         return group
 
     @classmethod

@@ -16,11 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
 
-from archloom import store
 from archloom.constraints import Criteria
 from archloom.disk import Room, format_bytes, parse_bytes, resuming, taken
 from archloom.errors import InputError, StoreError
-from archloom.files import TEMPORARY, replacing
+from archloom.files import TEMPORARY, replacing, write_json
 from archloom.types import Inherit, Trial, Weights
 
 SUFFIX = ".safetensors"
@@ -234,7 +233,7 @@ class Keeping:
         return Keeping(**{**asdict(self), **said})
 
     def write(self, folder: Path) -> None:
-        store.write_json(folder / self.FILE, asdict(self))
+        write_json(folder / self.FILE, asdict(self))
 
     def states(self, folder: Path, run: Path) -> StateFolder:
         """The states in `folder` of the run in `run`."""

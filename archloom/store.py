@@ -20,7 +20,6 @@ an error, never skipped. Everything that runs after a lost tail is the same agai
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
@@ -41,7 +40,7 @@ import msgspec
 import numpy as np
 
 from archloom.errors import InputError, StoreError
-from archloom.files import TEMPORARY, replace_file, sync_folder
+from archloom.files import TEMPORARY, guarded, replace_file, store_error, sync_folder, write_json
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 
 FORMAT = 1
@@ -104,8 +103,8 @@ class RunFolder:
         self.lines = lines
         self._lock = lock
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        self._file = _guarded(path, lambda: os.open(path / "trials.jsonl", flags, 0o644))
-        _guarded(path, lambda: sync_folder(path))
+        self._file = guarded(path, lambda: os.open(path / "trials.jsonl", flags, 0o644))
+        guarded(path, lambda: sync_folder(path))
         self._committed = os.fstat(self._file).st_size
         self._pending = bytearray()
         self._synced_at = 0.0
@@ -119,7 +118,7 @@ class RunFolder:
         `before` writes what must be there as soon as there is a run to go on with.
         """
         check_free(path)
-        _guarded(path, lambda: path.mkdir(parents=True, exist_ok=True))
+        guarded(path, lambda: path.mkdir(parents=True, exist_ok=True))
         lock = hold(path)
         try:
             check_free(path)  # again: somebody may have been quicker
@@ -145,7 +144,7 @@ class RunFolder:
                     TornTailWarning,
                     stacklevel=2,
                 )
-                _guarded(path, lambda: _truncate(path / "trials.jsonl", good))
+                guarded(path, lambda: _truncate(path / "trials.jsonl", good))
             return cls(path, manifest, lock, lines)
         except BaseException:
             lock.release()
@@ -167,7 +166,7 @@ class RunFolder:
             os.fsync(self._file)
         except OSError as error:
             self._undo()
-            raise _told(self.path, error) from error
+            raise store_error(self.path, error) from error
         except BaseException:  # Ctrl-C: the next commit writes all of it again
             self._undo()
             raise
@@ -180,7 +179,7 @@ class RunFolder:
         """Replace the checkpoint. Everything appended is committed first: it never runs ahead of the record."""
         self.commit(force=True)
         content = encode_state(state)
-        _guarded(self.path, lambda: replace_file(self.path / "state.npz", content))
+        guarded(self.path, lambda: replace_file(self.path / "state.npz", content))
 
     def load_state(self) -> dict[str, Any] | None:
         """The latest checkpoint; None where there is none that can be read (the run then replays its record)."""
@@ -246,7 +245,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path}/run.json is not valid JSON ({error}): not a run, or a damaged one") from None
     except OSError as error:
-        raise _told(path, error) from error
+        raise store_error(path, error) from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
         raise InputError(f"{path}/run.json is not of an archloom run: it has no format number")
     if manifest["format"] > FORMAT:
@@ -314,12 +313,6 @@ def decode_state(raw: bytes) -> dict[str, Any]:
         return tree
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file so that it is there whole or not at all, and on disk when this returns."""
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    _guarded(path.parent, lambda: replace_file(path, text.encode()))
-
-
 def _sweep(path: Path) -> None:
     """Remove what `replace_file` left behind where it was killed. Whoever calls holds the folder."""
     for left in path.glob(TEMPORARY):
@@ -334,7 +327,7 @@ def _scan(path: Path) -> tuple[list[Line], int, int]:
     except FileNotFoundError:
         return [], 0, 0
     except OSError as error:
-        raise _told(path, error) from error
+        raise store_error(path, error) from error
     good = content.rfind(b"\n") + 1
     lines: list[Line] = []
     for number, raw in enumerate(content[:good].splitlines(keepends=True), 1):
@@ -360,7 +353,7 @@ def hold(path: Path) -> filelock.BaseFileLock:
     except filelock.Timeout:
         raise StoreError(f"{path} is being written by {_who(path)}; wait for it or stop it") from None
     except OSError as error:
-        raise _told(path, error) from error
+        raise store_error(path, error) from error
     try:
         write_json(path / "holder.json", {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
     except StoreError:
@@ -426,25 +419,3 @@ def _truncate(path: Path, size: int) -> None:
     with path.open("r+b") as file:
         file.truncate(size)
         os.fsync(file.fileno())
-
-
-def _guarded(path: Path, action: Any) -> Any:
-    try:
-        return action()
-    except OSError as error:
-        raise _told(path, error) from error
-
-
-_CURES = {
-    errno.ENOSPC: "free some space, then: archloom resume",
-    errno.EDQUOT: "free some of your quota, then: archloom resume",
-    errno.EROFS: "the file system is read-only: give a folder that can be written with --out",
-    errno.EACCES: "you may not write there: give another folder with --out",
-    errno.ENOTDIR: "a file is in the way: give another folder with --out",
-    errno.EEXIST: "a file is in the way: give another folder with --out",
-}
-
-
-def _told(path: Path, error: OSError) -> StoreError:
-    cure = _CURES.get(error.errno or 0, "what was committed before is intact")
-    return StoreError(f"{path}: {error.strerror or error}; {cure}")

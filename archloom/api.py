@@ -7,16 +7,16 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from archloom import runs
-from archloom.budgets import parse_duration
+from archloom.checkpoints.store import said
 from archloom.errors import InputError
 from archloom.executors.backends import Backend
-from archloom.prepare import Preparer
 from archloom.problems.base import Problem
 from archloom.problems.scenario import Scenario, choose, open_scenario
 from archloom.problems.spec import IN_MEMORY, ProblemSpec
-from archloom.search import Progress
-from archloom.states import said
+from archloom.run import folders
+from archloom.run.budgets import parse_duration
+from archloom.run.prepare import Preparer
+from archloom.run.search import Progress
 from archloom.strategies.base import BaseStrategy, Strategy
 
 
@@ -50,7 +50,7 @@ def scenario(
 
 def strategy(name: str | type[BaseStrategy], on: Scenario, *, seed: int = 0, **options: Any) -> Strategy:
     """A strategy to `ask` and `tell` by hand, e.g. `strategy("evolution", scenario("nb201"), population=50)`."""
-    return runs.make_strategy(name, on.space, on.criteria, seed, options, on.resource)
+    return folders.make_strategy(name, on.space, on.criteria, seed, options, on.resource)
 
 
 def run(
@@ -71,7 +71,7 @@ def run(
     keep: int | str | None = None,
     disk_budget: int | str | None = None,
     **options: Any,
-) -> runs.RunReport:
+) -> folders.RunReport:
     """Search, and return what came out: `best`, `value`, `rank`, `curve`, `history`.
 
     `strategy` is a name, a Python file (`my_strategy.py:Blr`), or a class that is a strategy. `on` is a name, a
@@ -79,8 +79,8 @@ def run(
     folder and can be resumed from there; an unfinished run of the same request is gone on with. `queries` and `width`
     are what the strategy plans (a population's chunks of training), else 500 and 1. `resource` (units of training in
     all), `time` (seconds, or a string such as "10m"), `target` (a value of the first objective) and `max_failures`
-    end a run, too; `as_completed` tells results as they come (`budgets.Limits`). `keep` and `disk_budget` (bytes, or
-    a text such as "2GB") say which states of trainings stay in that folder, as
+    end a run, too; `as_completed` tells results as they come (`run.budgets.Limits`). `keep` and `disk_budget` (bytes,
+    or a text such as "2GB") say which states of trainings stay in that folder, as
     --keep and --disk-budget do.
     With one worker everything happens in this process; more are started as processes, which a script must do under
     `if __name__ == "__main__":`; `executors.ray.RayCluster(workers)` evaluates on Ray.
@@ -99,14 +99,14 @@ def run(
         workers if isinstance(workers, int) else workers.workers,
     )
     spec = preparer.suited(chosen.spec(scene.spec), [chosen])
-    request = runs.Request(chosen.found.given, spec, seed, limits, chosen.settings)
+    request = folders.Request(chosen.found.given, spec, seed, limits, chosen.settings)
     kept = said(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
     if out is None:
         if kept:
             raise InputError("keep and disk_budget are for states on disk: give the run a folder with out=...")
         if workers != 1:
             raise InputError(f"workers={workers}: several processes need a run folder; give out=...")
-        return runs.run_in_memory(request, preparer, progress)
+        return folders.run_in_memory(request, preparer, progress)
     if not scene.spec.source.reopens:
         raise InputError(f"out={str(out)!r}: a Problem object cannot be opened again; put it into a file, on='FILE.py'")
     if not chosen.found.reopens:
@@ -116,7 +116,7 @@ def run(
             "point in the group archloom.strategies"
         )
     isolate = workers != 1
-    return runs.run_folder(Path(out), request, workers, progress, isolate=isolate, kept=kept, preparer=preparer)
+    return folders.run_folder(Path(out), request, workers, progress, isolate=isolate, kept=kept, preparer=preparer)
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

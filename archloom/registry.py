@@ -127,13 +127,16 @@ SPACES = Registry(
             "bench",
         ),
         "efficientnet_b0": Entry(
-            "archloom.spaces.efficientnet_b0:EfficientNetB0", "EfficientNet-B0's 16 layers, each of its three kinds"
+            "archloom.spaces.macro.efficientnet_b0:EfficientNetB0",
+            "EfficientNet-B0's 16 layers, each of its three kinds",
         ),
         "gan": Entry("archloom.spaces.gan:Gan", "PBT-NAS's Gan: three generator cells beside AutoGAN's discriminator"),
         "gan_hard": Entry(
             "archloom.spaces.gan:GanHard", "PBT-NAS's GanHard: generator, latent projections, discriminator"
         ),
-        "mnasnet": Entry("archloom.spaces.mnasnet:Mnasnet", "MnasNet-like: 7 blocks x expansion, kernel, layers, SE"),
+        "mnasnet": Entry(
+            "archloom.spaces.macro.mnasnet:Mnasnet", "MnasNet-like: 7 blocks x expansion, kernel, layers, SE"
+        ),
         "nb101": Entry(
             "archloom.spaces.nb101:Nb101",
             "NAS-Bench-101 cells: up to 7 vertices, 9 edges, 3 operations",
@@ -143,7 +146,7 @@ SPACES = Registry(
         "nb201": Entry("archloom.spaces.nb201:Nb201", "NAS-Bench-201 cells: 6 edges, 5 operations"),
         "nbgraph": Entry("archloom.spaces.nbgraph:NbGraph", "NAS-Bench-Graph: trees of 4 graph-network layers"),
         "proxyless": Entry(
-            "archloom.spaces.proxyless:Proxyless", "ProxylessNAS: 21 layers x kernel, expansion, or none"
+            "archloom.spaces.macro.proxyless:Proxyless", "ProxylessNAS: 21 layers x kernel, expansion, or none"
         ),
         "table": Entry("archloom.spaces.table:TableSpace", "the plain choices of any table"),
     },
@@ -164,14 +167,20 @@ STRATEGIES = Registry(
         ),
         "hyperband": Entry("archloom.strategies.successive_halving:Hyperband", "Hyperband (Li et al. 2018)"),
         "pbt_nas": Entry(
-            "archloom.strategies.pbt_nas:PbtNas", "PBT-NAS: networks that train together and trade layers"
+            "archloom.strategies.population.pbt_nas:PbtNas", "PBT-NAS: networks that train together and trade layers"
         ),
-        "searl": Entry("archloom.strategies.searl:Searl", "a population that trains and mutates, as SEARL's does"),
+        "searl": Entry(
+            "archloom.strategies.population.searl:Searl", "a population that trains and mutates, as SEARL's does"
+        ),
         "random_population": Entry(
-            "archloom.strategies.random_population:RandomPopulation", "random networks trained in a population's chunks"
+            "archloom.strategies.population.random_population:RandomPopulation",
+            "random networks trained in a population's chunks",
         ),
         "ga_nas": Entry(
-            "archloom.strategies.ga_nas:GaNas", "GA-NAS: a generator learns to draw the best graphs", "torch", "train"
+            "archloom.strategies.ga_nas.strategy:GaNas",
+            "GA-NAS: a generator learns to draw the best graphs",
+            "torch",
+            "train",
         ),
         "cadam": Entry("archloom.strategies.cadam:Cadam", "CADAM: a DDPG agent over architecture parameters"),
     },
@@ -181,7 +190,7 @@ TASKS = Registry(
     "task",
     "archloom.tasks",
     {
-        "images": Entry("archloom.tasks.images:ImagesTask", "classify images", "torch", "train"),
+        "images": Entry("archloom.tasks.images.task:ImagesTask", "classify images", "torch", "train"),
         "gan": Entry("archloom.tasks.gan:GanTask", "train generators of images", "torch", "train"),
     },
 )

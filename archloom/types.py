@@ -16,13 +16,13 @@ Goal = Literal["max", "min"]
 """Whether more or less of a metric is better."""
 
 Weights = Any
-"""The complete state of a training (`nets.state.TrainingState`). Never part of a `Trial`."""
+"""The complete state of a training (`checkpoints.state.TrainingState`). Never part of a `Trial`."""
 
 REST = -1
 """Among the genes of a recipe: everything that no gene owns."""
 
 MIXED = "mixed"
-"""Among the details of a result: what a recipe could take from where (`nets.weights.MixReport.to_json`)."""
+"""Among the details of a result: what a recipe could take from where (`checkpoints.weights.MixReport.to_json`)."""
 
 
 @dataclass(frozen=True, slots=True)

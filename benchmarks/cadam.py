@@ -17,8 +17,8 @@ from multiprocessing import get_context
 from typing import Any
 
 import archloom
-from archloom import seeds
 from archloom.analysis.stats import summarise
+from archloom.utils import seeds
 
 PRINTED: Mapping[str, Any] = {"actor_lr": 1e-8, "critic_lr": 1e-4, "widen_tries": 0, "random_tries": 0}
 SETTINGS: Mapping[str, Mapping[str, Any]] = {

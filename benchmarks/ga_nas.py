@@ -23,9 +23,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from archloom.analysis.stats import summarise
-from archloom.budgets import Limits
 from archloom.problems import ProblemSpec
-from archloom.runs import Request, run_in_memory
+from archloom.run.budgets import Limits
+from archloom.run.folders import Request, run_in_memory
 from benchmarks.recorded import outcomes, p_better, parser
 
 

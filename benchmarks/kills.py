@@ -30,9 +30,9 @@ from typing import Any
 
 import msgspec
 
-from archloom.cli.exits import Exit
-from archloom.runs import WEIGHTS
-from archloom.store import Line, read_lines
+from archloom.cli.exit_codes import Exit
+from archloom.run.folders import WEIGHTS
+from archloom.run.record import Line, read_lines
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ import numpy as np
 
 import archloom
 from archloom.analysis.stats import summarise
-from archloom.budgets import Limits
 from archloom.executors.base import Job
 from archloom.executors.serial import SerialExecutor
 from archloom.executors.simulated import SimulatedExecutor
-from archloom.history import History
 from archloom.problems import Scenario
-from archloom.search import MemoryJournal, Search
+from archloom.run.budgets import Limits
+from archloom.run.history import History
+from archloom.run.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical
 from archloom.testing import PlantedCurves
 from archloom.types import Resource, Result

@@ -17,9 +17,9 @@ from functools import partial
 from multiprocessing import get_context
 
 from archloom.analysis.stats import summarise
-from archloom.budgets import Limits
 from archloom.problems import ProblemSpec
-from archloom.runs import Request, run_in_memory
+from archloom.run.budgets import Limits
+from archloom.run.folders import Request, run_in_memory
 
 BUDGETS = (300, 500, 1000)
 SEEDS = 30

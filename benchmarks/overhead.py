@@ -26,8 +26,8 @@ from torch.nn import functional
 
 from archloom.executors.backends import Processes
 from archloom.problems import ProblemSpec
-from archloom.runs import Request, RunReport, limits_for, run_folder
-from archloom.tasks.images import EVALUATION_BATCH, ImagesTask, Part
+from archloom.run.folders import Request, RunReport, limits_for, run_folder
+from archloom.tasks.images.task import EVALUATION_BATCH, ImagesTask, Part
 
 
 def request(members: int, chunks: int, epochs: int) -> Request:

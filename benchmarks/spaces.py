@@ -25,17 +25,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom import envs, seeds
+from archloom import envs
 from archloom.data import catalog
 from archloom.data.cache import CACHE_VARIABLE
 from archloom.data.tables import Table, cell_index, load_table
 from archloom.evaluators.base import evaluate
-from archloom.evaluators.surrogate import load_nb301
+from archloom.evaluators.surrogates.evaluator import load_nb301
 from archloom.problems import ProblemSpec, open_scenario
 from archloom.spaces import nb101
 from archloom.spaces.darts import random_genotypes
 from archloom.strategies.walks import LocalSearch, LocalSearchOptions
 from archloom.types import Result, Trial
+from archloom.utils import seeds
 
 _ENUMERATE = """
 import json, time

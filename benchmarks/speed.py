@@ -20,11 +20,11 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from archloom import store
-from archloom.budgets import Limits
 from archloom.data import catalog
 from archloom.problems import ProblemSpec
-from archloom.runs import Request, run_folder, run_in_memory
+from archloom.run import record
+from archloom.run.budgets import Limits
+from archloom.run.folders import Request, run_folder, run_in_memory
 
 _OPEN = """
 import sys, time
@@ -60,8 +60,11 @@ def durable_overhead_ms(queries: int, repetitions: int = 5) -> float:
 
 def single_commit_ms(trials: int) -> float:
     """One trial written and synced by itself, as where an evaluation takes seconds, in ms."""
-    line = store.Line(0, (0, 1, 2, 3, 4, 0), "x" * 80, scores={"cifar10_valid_200": 91.0}, report={"t": 90.0})
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, store.RunFolder.create(Path(folder) / "run", {}) as run:
+    line = record.Line(0, (0, 1, 2, 3, 4, 0), "x" * 80, scores={"cifar10_valid_200": 91.0}, report={"t": 90.0})
+    with (
+        tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,
+        record.RunFolder.create(Path(folder) / "run", {}) as run,
+    ):
         times = []
         for _ in range(trials):
             started = time.perf_counter()

@@ -23,9 +23,9 @@ import pytest
 
 from archloom.data.tables import Table, load_table, save_table
 from archloom.errors import InputError
-from archloom.prepare import Preparer, Request
 from archloom.problems import ProblemSpec
 from archloom.registry import STRATEGIES
+from archloom.run.prepare import Preparer, Request
 
 # Tests run beside each other, and sums of floats depend on how many threads share them: PyTorch, imported later than
 # this, gets one thread in every process, as the command line gives it.
@@ -361,7 +361,7 @@ def nb301_ensemble(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three small XGBoost models of random targets in the layout of an official ensemble, saved as UBJSON."""
     xgboost = pytest.importorskip("xgboost", reason="official ensembles need the extra nb301")
     pytest.importorskip("numba", reason="DARTS cells need the extra bench")
-    from archloom.evaluators.xgb_ensemble import features
+    from archloom.evaluators.surrogates.xgb_ensemble import features
     from archloom.spaces.darts import random_genotypes
 
     rng = np.random.default_rng(0)
@@ -398,7 +398,7 @@ def scattered() -> Callable[[int, int], np.ndarray]:
 def inception_weights() -> dict[str, Any]:
     """Weights of Inception-v3 in the layout of the published file: made up, of sizes that keep activations in range."""
     torch = pytest.importorskip("torch", reason="training needs the extra train")
-    from archloom.nets.inception import Inception
+    from archloom.metrics.inception import Inception
 
     shapes = {name: tuple(tensor.shape) for name, tensor in Inception().state_dict().items()}
     weights = {}

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import archloom
-from archloom.budgets import Ending
 from archloom.errors import InputError
+from archloom.run.budgets import Ending
 
 SPACE = archloom.Categorical({"width": [16, 32, 64], "depth": [1, 2, 3, 4]})
 

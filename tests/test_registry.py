@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import archloom
-from archloom import options, registry
+from archloom import registry
 from archloom.errors import InputError, MissingExtraError
 from archloom.registry import Entry
 from archloom.strategies.base import BaseStrategy
+from archloom.utils import options
 
 
 @pytest.mark.parametrize("name", registry.SPACES)

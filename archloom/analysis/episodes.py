@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from archloom import seeds
 from archloom.analysis.published import PublishedEpisodes, episode_references, is_test_metric
 from archloom.analysis.report import WIDTH, align
 from archloom.analysis.stats import Floats, bootstrap_interval, summarise
 from archloom.analysis.study import is_surrogate
-from archloom.episodes import Episodes, Ground, Outcome, Plan
+from archloom.envs.episodes import Episodes, Ground, Outcome, Plan
 from archloom.errors import InputError
 from archloom.problems import TableIdentity
+from archloom.utils import seeds
 
 SHARES = (50, 80, 95)
 """Per cent of the episodes that the symmetrical intervals around the median hold."""

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from archloom.errors import InputError, MissingExtraError
-from archloom.files import replace_file
+from archloom.utils.files import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import numpy as np
 from archloom.analysis.episodes import EpisodesReport, Improvement, PolicySummary
 from archloom.analysis.figures import COLOURS, INK, caption, new_figure, styled
 from archloom.analysis.stats import Floats
-from archloom.episodes import Episodes
+from archloom.envs.episodes import Episodes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from archloom.analysis.report import counted
 from archloom.analysis.stats import Floats
-from archloom.budgets import Ending
 from archloom.errors import InputError
-from archloom.runs import RunReport
-from archloom.store import Line
+from archloom.run.budgets import Ending
+from archloom.run.folders import RunReport
+from archloom.run.record import Line
 
 _ROUNDING = 1e-9
 """By how much of a draw a share of the draws may be off, because it is a floating-point number."""

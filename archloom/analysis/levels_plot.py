@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archloom import seeds
 from archloom.analysis.figures import COLOURS, INK, caption, new_figure, sentence, styled
 from archloom.analysis.levels import Levels
 from archloom.analysis.report import counted
 from archloom.analysis.stats import Floats, curve_band
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError
+from archloom.utils import seeds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

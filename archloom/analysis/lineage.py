@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from archloom.analysis.report import align, counted
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError
-from archloom.history import History
-from archloom.runs import RunReport
+from archloom.run.folders import RunReport
+from archloom.run.history import History
+from archloom.run.record import Line
 from archloom.spaces.drawing import HasChoices
-from archloom.store import Line
 from archloom.types import MIXED, REST, Inherit
 
 NEW = -1

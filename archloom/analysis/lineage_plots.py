@@ -22,7 +22,7 @@ from archloom.analysis.lineage import (
 )
 from archloom.analysis.report import counted
 from archloom.analysis.study import Reports, Study
-from archloom.store import Line
+from archloom.run.record import Line
 from archloom.types import REST
 
 if TYPE_CHECKING:

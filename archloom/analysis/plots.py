@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archloom import seeds
 from archloom.analysis.cell_drawing import draw_cell
 from archloom.analysis.figures import COLOURS, FAINT, INK, caption, new_figure, sentence, styled
 from archloom.analysis.levels_plot import levels
@@ -22,8 +21,9 @@ from archloom.analysis.published import Published
 from archloom.analysis.stats import Band, Floats, curve_band, summarise
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError
-from archloom.history import Axis
-from archloom.runs import RunReport
+from archloom.run.folders import RunReport
+from archloom.run.history import Axis
+from archloom.utils import seeds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,8 +15,8 @@ from archloom.analysis.published import Published
 from archloom.analysis.stats import PairedTest, Summary, paired_tests, summarise
 from archloom.analysis.study import Reports, Study, query_unit
 from archloom.errors import InputError
-from archloom.runs import RunReport
-from archloom.store import Line
+from archloom.run.folders import RunReport
+from archloom.run.record import Line
 
 WIDTH = 100
 """Notes are wrapped at this many characters; tables are as wide as they must be."""

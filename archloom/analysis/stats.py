@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archloom.errors import InputError
-from archloom.ranks import mean_ranks
+from archloom.utils.ranks import mean_ranks
 
 Floats = NDArray[np.float64]
 

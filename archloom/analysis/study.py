@@ -14,9 +14,9 @@ from archloom.analysis.published import Published, Role, is_test_metric, referen
 from archloom.constraints import Criteria, Objective
 from archloom.data.tables import Table
 from archloom.errors import InputError
-from archloom.evaluators.fitted import SUFFIX
-from archloom.history import Axis
-from archloom.runs import RunReport
+from archloom.evaluators.fitted.evaluator import SUFFIX
+from archloom.run.folders import RunReport
+from archloom.run.history import Axis
 
 Reports = Mapping[str, Sequence[RunReport]]
 """A strategy's label -> its runs, one a seed."""

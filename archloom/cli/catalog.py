@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archloom.cli.aside import stdout_aside
-from archloom.cli.exits import Exit
+from archloom.cli.exit_codes import Exit
+from archloom.cli.stdout_guard import stdout_aside
 from archloom.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -31,15 +31,16 @@ def list_all(name: str | None) -> int:
     """List strategies, spaces and benchmarks; with NAME, one of them: a strategy's or space's options, where a
     benchmark is. NAME may be a strategy of your own, FILE.py:CLASS; configs lists the configurations that come with
     archloom, and the name of one shows its text."""
-    from archloom import options, registry
+    from archloom import registry
     from archloom.cli import config
     from archloom.data import catalog
     from archloom.problems.spec import parse
-    from archloom.user_files import UserFile
+    from archloom.utils import options
+    from archloom.utils.user_files import UserFile
 
     if name is not None:
         if name in registry.STRATEGIES or UserFile.parse(name) is not None:
-            from archloom.found_strategies import find_strategy
+            from archloom.run.found_strategies import find_strategy
 
             with stdout_aside():
                 found = find_strategy(name)

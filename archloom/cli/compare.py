@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from archloom.cli import options, output
-from archloom.cli.aside import stdout_aside
 from archloom.cli.config import Config
+from archloom.cli.stdout_guard import stdout_aside
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
-    from archloom.budgets import Changes
+    from archloom.checkpoints.store import Said
     from archloom.executors.backends import Backend
-    from archloom.prepare import ChosenStrategy, Preparer
     from archloom.problems import ProblemSpec
-    from archloom.states import Said
+    from archloom.run.budgets import Changes
+    from archloom.run.prepare import ChosenStrategy, Preparer
 
 
 @click.command()
@@ -46,9 +46,9 @@ def compare(
     archloom compare cadam slow=cadam --set slow.critic_lr=1e-4
     archloom compare random mine=my_strategy.py:Blr --set mine.batch=8
     """
-    from archloom import groups, store
     from archloom.cli.groups import begin
-    from archloom.prepare import Preparer, Request
+    from archloom.run import groups, record
+    from archloom.run.prepare import Preparer, Request
 
     preparer = Preparer()
     with stdout_aside():
@@ -74,7 +74,7 @@ def compare(
         checked = {label: preparer.check(members[f"{label}/seed-0"], kept) for label in labels}
     first = next(iter(checked.values()))
     path = out or options.free_folder(f"compare-{spec.source.stem}")
-    store.check_free(path)
+    record.check_free(path)
     options.make_ready(backend)
     output.note_idle(backend, max(each.width for each in bounds.values()), len(members))
     for prepared in checked.values():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from archloom.cli.exits import Exit
+from archloom.cli.exit_codes import Exit
 
 EXTRAS = {
     "torch": ("train", "building and training networks"),
@@ -48,9 +48,9 @@ def doctor() -> int:
 
 
 def _python() -> Iterator[Check]:
-    from archloom import store
+    from archloom.run import record
 
-    versions = store.environment()
+    versions = record.environment()
     yield Check(sys.version_info >= (3, 11), f"Python {versions['python']} (3.11 or newer)", needed=True)
     yield Check(True, ", ".join(f"{name} {version}" for name, version in versions.items() if name != "python"))
     threads = os.environ.get("OMP_NUM_THREADS", "not set")

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from archloom.cli import options, output
-from archloom.cli.aside import stdout_aside
 from archloom.cli.progress import CountView
+from archloom.cli.stdout_guard import stdout_aside
 
 
 @click.command()
@@ -49,7 +49,7 @@ def episodes(
     archloom episodes local_search random_walk random --on nb101 -o improvement.png
     """
     from archloom.analysis.episodes import format_report, report, setting_of
-    from archloom.episodes import Plan, find_policies, open_ground, run_episodes
+    from archloom.envs.episodes import Plan, find_policies, open_ground, run_episodes
 
     plan = Plan(sets, starts, steps, neighbours, seed)
     chosen = find_policies(policies)

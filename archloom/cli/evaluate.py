@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archloom.cli import options
-from archloom.cli.aside import stdout_aside
+from archloom.cli.stdout_guard import stdout_aside
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
-    from archloom.final import Member
+    from archloom.deploy.final import Member
 
 
 @click.command()
@@ -35,7 +35,7 @@ def evaluate(
     Generators make 50,000 images instead of 5,000, others than those that the search chose them by. Classifiers are
     measured on validation and test images. What the search recorded stands beside it.
     """
-    from archloom import groups, runs
+    from archloom.run import folders, groups
 
     changes = _of_task(settings)
     if target is not None and (target.suffix != ".png" or not target.parent.is_dir()):
@@ -44,8 +44,8 @@ def evaluate(
         first = next(iter(groups.Group.open(run).paths))
         raise InputError(f"{run} holds several runs: name one of them, e.g. archloom evaluate {quote(str(first))}")
     with stdout_aside():
-        report = runs.read_report(run)
-        from archloom import final
+        report = folders.read_report(run)
+        from archloom.deploy import final
 
         member = final.open_member(report, trial, changes)
         pictures = member.images() if target is not None else None

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 from archloom.cli import options, output
-from archloom.cli.aside import stdout_aside
 from archloom.cli.progress import ProgressView
+from archloom.cli.stdout_guard import stdout_aside
 from archloom.errors import InputError, StoreError
-from archloom.prepare import Request
+from archloom.run.prepare import Request
 
 if TYPE_CHECKING:
-    from archloom.budgets import Changes
+    from archloom.checkpoints.store import Said
     from archloom.executors.backends import Backend
-    from archloom.groups import Group
-    from archloom.prepare import Prepared, Preparer, Request
-    from archloom.runs import RunReport
-    from archloom.states import Said
+    from archloom.run.budgets import Changes
+    from archloom.run.folders import RunReport
+    from archloom.run.groups import Group
+    from archloom.run.prepare import Prepared, Preparer, Request
 
 
 def begin(
@@ -91,7 +91,7 @@ def run_members(
     preparer: Preparer,
 ) -> tuple[dict[str, list[RunReport]], list[str]]:
     """Run every member: the reports by label, and what went wrong with those that have none."""
-    from archloom import groups, store
+    from archloom.run import groups, record
 
     with stdout_aside():
         scenario = group.check(changed, kept, preparer).scenario
@@ -101,7 +101,7 @@ def run_members(
     with ProgressView(label, total, scenario.criteria, quiet) as view:
         for path in group.paths:
             with suppress(StoreError):  # a damaged record is that member's failure, told when its turn comes
-                view.add(store.read_lines(path))
+                view.add(record.read_lines(path))
         outcome = groups.run_group(group, backend, view, table, changed, kept, preparer)
     by_label: dict[str, list[RunReport]] = {}
     failures = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archloom.cli import output
-from archloom.cli.inspect import RUN, read_reports
+from archloom.cli.show import RUN, read_reports
 from archloom.errors import InputError
 
 if TYPE_CHECKING:

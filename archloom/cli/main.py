@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from archloom.cli.exits import Exit, Interrupted
+from archloom.cli.exit_codes import Exit, Interrupted
 from archloom.errors import ArchloomError, InputError, unknown
 
 VERBS: Mapping[str, tuple[str, str]] = {
@@ -26,11 +26,11 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "Let policies walk from random architectures; how much they improve.",
     ),
     "resume": ("archloom.cli.search:resume", "Go on with a run that was stopped, wherever it stands."),
-    "status": ("archloom.cli.inspect:status", "Say how far a run is."),
-    "best": ("archloom.cli.inspect:best", "Show the best architecture of a run."),
-    "plot": ("archloom.cli.inspect:plot", "Draw a run: its curve, its cell, its Pareto set, a population's descent."),
+    "status": ("archloom.cli.show:status", "Say how far a run is."),
+    "best": ("archloom.cli.show:best", "Show the best architecture of a run."),
+    "plot": ("archloom.cli.show:plot", "Draw a run: its curve, its cell, its Pareto set, a population's descent."),
     "lineage": ("archloom.cli.lineage:lineage", "Follow the layers of a population back to the first one, as data."),
-    "export": ("archloom.cli.inspect:export", "Write the best architecture as a file to use elsewhere."),
+    "export": ("archloom.cli.show:export", "Write the best architecture as a file to use elsewhere."),
     "evaluate": ("archloom.cli.evaluate:evaluate", "Measure the best network of a run with its task's final settings."),
     "soup": ("archloom.cli.soup:soup", "Average the weights of a population's winners."),
     "list": ("archloom.cli.catalog:list_all", "List strategies, spaces and benchmarks, or the options of one."),

@@ -57,7 +57,8 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--queries, --resource, --time, --target and --max-failures, as the one argument `limits` (`budgets.Changes`)."""
+    """--queries, --resource, --time, --target and --max-failures, as the one argument `limits`
+    (`run.budgets.Changes`)."""
 
     @click.option("--queries", type=int, default=None,
                   help="Unique architectures to ask for. Default: what the strategy plans; 500 if no resource or time "
@@ -74,7 +75,7 @@ def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
         *arguments: Any, queries: int | None, resource: int | None, duration: str | None, target: float | None,
         max_failures: int | None, limits: Mapping[str, Any] | None = None, **named: Any,
     ) -> Any:  # fmt: skip
-        from archloom.budgets import parse_duration
+        from archloom.run.budgets import parse_duration
 
         seconds = None if duration is None else parse_duration(duration)
         given = {
@@ -123,7 +124,7 @@ def state_options(function: Callable[..., Any]) -> Callable[..., Any]:
                        "500MB, 2GB, 1.5GiB; none.")  # fmt: skip
     @functools.wraps(function)
     def taking(*arguments: Any, keep: str | None, disk_budget: str | None, **named: Any) -> Any:
-        from archloom.states import said
+        from archloom.checkpoints.store import said
 
         return function(*arguments, **named, kept=said(keep, disk_budget))
 
@@ -213,7 +214,7 @@ class Settings:
 
 def split_settings(settings: Sequence[str]) -> Settings:
     """--set options: NAME=VALUE is the strategy's, space.NAME=VALUE the space's, task.NAME=VALUE the task's."""
-    from archloom.options import parse_settings
+    from archloom.utils.options import parse_settings
 
     return by_owner(parse_settings(settings))
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from archloom.cli.aside import stdout_aside
+from archloom.cli.stdout_guard import stdout_aside
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from archloom.constraints import Criteria
-    from archloom.store import Line
+    from archloom.run.record import Line
 
 LINE_EVERY_S = 10.0
 

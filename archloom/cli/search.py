@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from archloom.cli import options, output
-from archloom.cli.aside import stdout_aside
 from archloom.cli.config import Config, typed_first
 from archloom.cli.progress import ProgressView
+from archloom.cli.stdout_guard import stdout_aside
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
-    from archloom.budgets import Changes
+    from archloom.checkpoints.store import Said
     from archloom.executors.backends import Backend
-    from archloom.states import Said
+    from archloom.run.budgets import Changes
 
 
 @click.command()
@@ -44,9 +44,9 @@ def search(
     archloom search my_strategy.py:Blr --on nb201
     archloom search --config my_search.toml
     """
-    from archloom import groups, runs, store
     from archloom.cli.groups import begin, show_runs
-    from archloom.prepare import Preparer, Request
+    from archloom.run import folders, groups, record
+    from archloom.run.prepare import Preparer, Request
 
     seed, seeds = typed_first(seed=seed, seeds=seeds)
     if seed is not None and seeds is not None:
@@ -67,7 +67,7 @@ def search(
         ]
         first = preparer.check(requests[0], kept)
     path = out or options.free_folder(f"{name}-{spec.source.stem}")
-    store.check_free(path)
+    record.check_free(path)
     options.make_ready(backend)
     output.note_idle(backend, bounds.width, len(requests))
     output.note_cut(first)
@@ -78,7 +78,9 @@ def search(
     output.note_remarks(first.scenario)
     output.announce(path, quiet)
     with output.going_on(path), ProgressView(name, bounds.queries, first.scenario.criteria, quiet) as view:
-        report = runs.run_folder(path, requests[0], backend, lambda lines: view(0, lines), kept=kept, preparer=preparer)
+        report = folders.run_folder(
+            path, requests[0], backend, lambda lines: view(0, lines), kept=kept, preparer=preparer
+        )
     return show_runs([report], path, as_json)
 
 
@@ -114,9 +116,9 @@ def resume(
     archloom resume runs/cmp --seeds 20
     archloom resume runs/cmp --add evolution --set population=50
     """
-    from archloom import groups, runs
     from archloom.cli.groups import go_on, grow, show_runs
-    from archloom.prepare import Preparer
+    from archloom.run import folders, groups
+    from archloom.run.prepare import Preparer
 
     preparer = Preparer()
     if settings and added is None:
@@ -131,13 +133,13 @@ def resume(
     for option, value in (("--seeds", seeds), ("--add", added)):
         if value is not None:
             raise InputError(f"{option} {value}: {run} is one run; begin a group with search --seeds, or compare")
-    raised = runs.raised_limits(run, limits) if limits else None
+    raised = folders.raised_limits(run, limits) if limits else None
     with stdout_aside():
-        known = runs.read_report(run, table=table, preparer=preparer)
+        known = folders.read_report(run, table=table, preparer=preparer)
     options.make_ready(backend)
     criteria, queries = known.scenario.criteria, (raised or known.request.limits).queries
     with output.going_on(run), ProgressView(known.request.name, queries, criteria, quiet) as view:
-        report = runs.run_folder(
+        report = folders.run_folder(
             run, None, backend, lambda lines: view(0, lines), lambda folder: view.add(folder.lines),
             table=table, changed=changed, kept=kept, preparer=preparer, limits=raised,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from shlex import quote
 import click
 
 from archloom.cli import options
-from archloom.cli.aside import stdout_aside
+from archloom.cli.stdout_guard import stdout_aside
 from archloom.errors import InputError
 
 
@@ -26,7 +26,7 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
 
     The soup is judged by the run's objective, on validation data; test metrics are shown and decide nothing.
     """
-    from archloom import groups, runs
+    from archloom.run import folders, groups
 
     if target is not None and (target.suffix != ".safetensors" or not target.parent.is_dir()):
         raise InputError(f"-o {target}: expected FILE.safetensors in a folder that is there")
@@ -34,13 +34,13 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
         first = next(iter(groups.Group.open(run).paths))
         raise InputError(f"{run} holds several runs: a soup is cooked from one, e.g. archloom soup {quote(str(first))}")
     with stdout_aside():
-        report = runs.read_report(run, need_space=True)
-        from archloom.soups import cook
+        report = folders.read_report(run, need_space=True)
+        from archloom.deploy.soup import cook
 
         cooked = cook(report, parts or None)
     if target is not None:
-        from archloom.files import replace_file
-        from archloom.nets.state_file import network_bytes
+        from archloom.checkpoints.state_file import network_bytes
+        from archloom.utils.files import replace_file
 
         replace_file(target, network_bytes(cooked.state, f"a soup of {len(cooked.members)} members of {run}"))
     objective = report.scenario.objectives[0]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from archloom.envs import TerrainRequest
 from archloom.envs.incremental import Terrain
 from archloom.errors import InputError, unknown
-from archloom.evaluators.surrogate import Surrogate
+from archloom.evaluators.surrogates.evaluator import Surrogate
 from archloom.problems.surrogate import SurrogateProblem
 from archloom.spaces.darts.encoding import WIDTH, encode_into
 from archloom.spaces.darts.genotypes import SHAPE, Genotypes, random_genotypes

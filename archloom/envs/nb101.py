@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.compiled import compiled, share, signed
 from archloom.data.tables import Table
 from archloom.data.tables.cell_index import CellIndex, open_index
 from archloom.envs import TerrainRequest
@@ -17,6 +16,7 @@ from archloom.problems import ProblemSpec, choose
 from archloom.spaces.nb101.cells import by_size
 from archloom.spaces.nb101.codes import UNCONNECTED, allowed_codes, pack_graphs, unpack
 from archloom.spaces.nb101.encoding import BITS, encode
+from archloom.utils.jit import compiled, share, signed
 
 _WORDS = BITS // 8
 _ALONE = 4_096

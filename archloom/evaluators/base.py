@@ -12,11 +12,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from archloom import seeds
+from archloom.checkpoints.store import Shelf, sources
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
-from archloom.states import Shelf, sources
 from archloom.types import Goal, Proposal, Resource, Result, Weights, resolve_fidelity
+from archloom.utils import seeds
 
 
 @runtime_checkable

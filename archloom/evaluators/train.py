@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from archloom.checkpoints.state import TrainingState
+from archloom.checkpoints.weights import mix, mutate_weights
 from archloom.errors import InputError, unknown
-from archloom.nets.state import TrainingState
-from archloom.nets.weights import mix, mutate_weights
 from archloom.spaces.base import HasModules, SearchSpace
 from archloom.tasks.base import Task, Training
 from archloom.types import MIXED, Goal, Inherit, Proposal, Resource, Result, Weights

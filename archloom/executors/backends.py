@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
+from archloom.checkpoints.store import StateFolder
 from archloom.evaluators.base import Evaluator
 from archloom.executors.base import Executor
 from archloom.executors.process import ProcessExecutor
 from archloom.executors.serial import SerialExecutor
-from archloom.states import StateFolder
 
 
 @dataclass(frozen=True)

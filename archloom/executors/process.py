@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from archloom.checkpoints.store import StateFolder, States
 from archloom.errors import StoreError
 from archloom.evaluators.base import Evaluator, evaluate
 from archloom.executors.base import Done, Job
-from archloom.executors.pool import Answer, Send, Work, WorkerPool
-from archloom.states import StateFolder, States
 from archloom.types import Result
+from archloom.workers.pool import Answer, Send, Work, WorkerPool
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from archloom.checkpoints.store import StateFolder, sources
 from archloom.errors import InputError, StoreError
 from archloom.evaluators.base import Evaluator
 from archloom.executors.backends import Evaluations
 from archloom.executors.base import Done, Executor, Job
-from archloom.executors.pool import LOOK_EVERY_S, MAX_ATTEMPTS, WorkerError
 from archloom.executors.ray_actor import Begun, Setup, Token, Worker
-from archloom.executors.ray_cluster import connected, import_ray
-from archloom.states import StateFolder, sources
 from archloom.types import Result
+from archloom.workers.cluster import connected, import_ray
+from archloom.workers.pool import LOOK_EVERY_S, MAX_ATTEMPTS, WorkerError
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables that say how many threads a process computes with: for workers what they are here, else one."""

@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from archloom.checkpoints.store import Shelf, StateFolder
 from archloom.errors import StoreError
 from archloom.evaluators.base import Evaluator, evaluate
 from archloom.executors.base import Job
-from archloom.executors.pool import told
-from archloom.states import Shelf, StateFolder
 from archloom.types import Result, Weights
+from archloom.workers.pool import told
 
 Content = NDArray[np.uint8]
 """The bytes of a state's file."""
@@ -76,7 +76,7 @@ class SentStates:
     def load(self, trial: int) -> Weights:
         if trial not in self._sent:
             raise StoreError(f"the state of trial {trial} is not in the run's folder; train that trial again")
-        from archloom.nets.state_file import load_state
+        from archloom.checkpoints.state_file import load_state
 
         with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
             file.write(self._sent[trial].data)
@@ -84,7 +84,7 @@ class SentStates:
             return load_state(Path(file.name))  # it is mapped, and may go while its tensors are in use
 
     def save(self, trial: int, state: Weights) -> None:
-        from archloom.nets.state_file import save_state
+        from archloom.checkpoints.state_file import save_state
 
         buffer = io.BytesIO()
         save_state(Path(f"the state of trial {trial}"), state, lambda _path, _size: nullcontext(buffer))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from archloom.checkpoints.store import States
 from archloom.evaluators.base import Evaluator, evaluate
 from archloom.executors.base import Done, Job
-from archloom.states import States
 
 
 class SerialExecutor:

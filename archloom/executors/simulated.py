@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 
+from archloom.checkpoints.store import States
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator, evaluate
 from archloom.executors.base import Done, Job
-from archloom.states import States
 from archloom.types import Result
 
 Duration = Callable[[Job, Result], float]

@@ -10,8 +10,7 @@ from archloom.constraints import Criteria
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator
-from archloom.evaluators.fitted import FittedEvaluator, model_of
-from archloom.options import Option
+from archloom.evaluators.fitted.evaluator import FittedEvaluator, model_of
 from archloom.problems.base import Problem, TableIdentity
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.problems.tabular import (
@@ -23,6 +22,7 @@ from archloom.problems.tabular import (
     space_settings,
 )
 from archloom.spaces.base import SearchSpace
+from archloom.utils.options import Option
 
 
 class FittedProblem(TabularProblem):

@@ -8,7 +8,7 @@ from pathlib import Path
 from archloom.errors import InputError
 from archloom.problems.base import Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
-from archloom.user_files import UserFile, users_code
+from archloom.utils.user_files import UserFile, users_code
 
 DEFAULT_NAME = "problem"
 

@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archloom import options, registry
+from archloom import registry
 from archloom.data.benchmarks import BENCHMARKS
 from archloom.errors import InputError
-from archloom.options import Option
-from archloom.user_files import UserFile
+from archloom.utils import options
+from archloom.utils.options import Option
+from archloom.utils.user_files import UserFile
 
 if TYPE_CHECKING:
     from archloom.problems.base import Problem, TableIdentity

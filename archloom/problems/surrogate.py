@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from archloom import options, registry
+from archloom import registry
 from archloom.evaluators.base import Evaluator
-from archloom.evaluators.nb301_network import check_epoch
-from archloom.evaluators.surrogate import (
-    Options,
-    Surrogate,
-    SurrogateEvaluator,
-    goals_of,
-    load_nb301,
-)
+from archloom.evaluators.surrogates.evaluator import Options, Surrogate, SurrogateEvaluator, goals_of, load_nb301
+from archloom.evaluators.surrogates.nb301_network import check_epoch
 from archloom.problems.base import Problem, TableIdentity
 from archloom.problems.spec import ProblemSpec
 from archloom.problems.tabular import space_settings
 from archloom.spaces.base import SearchSpace
+from archloom.utils import options
 
 
 class SurrogateProblem(Problem):

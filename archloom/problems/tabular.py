@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom import options, registry
+from archloom import registry
 from archloom.constraints import Criteria, Objective
 from archloom.data import catalog
 from archloom.data.benchmarks import Benchmark
@@ -20,11 +20,12 @@ from archloom.data.tables.fidelities import NO_FIDELITIES, Fidelities
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator
 from archloom.evaluators.table import TableEvaluator, resource_of_scores
-from archloom.options import Option
 from archloom.problems.base import Problem, TableIdentity
 from archloom.problems.spec import ONLY_TRAINED, ProblemSource, ProblemSpec
 from archloom.spaces.base import TabularSpace
 from archloom.types import Resource
+from archloom.utils import options
+from archloom.utils.options import Option
 
 SECONDS = "train_seconds"
 """The metric of a table that says how long its trainings took, if the table does not name another."""

@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archloom import options, registry
+from archloom import registry
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator
-from archloom.options import Option
 from archloom.problems.base import Problem, TableIdentity
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.spaces.base import SearchSpace
+from archloom.utils import options
+from archloom.utils.options import Option
 
 if TYPE_CHECKING:
     from archloom.tasks.base import SuppliedTask, Task

@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 
 from archloom import registry
+from archloom.checkpoints.store import STATE
 from archloom.constraints import Criteria
 from archloom.errors import InputError, MissingExtraError
 from archloom.spaces.base import Categorical, SearchSpace, draw, vary
 from archloom.spaces.domains import Choice
 from archloom.spaces.space import Space
-from archloom.states import STATE
 from archloom.types import Arch, Proposal, Trial
 
 
@@ -75,7 +75,7 @@ def plan_of(strategy: Strategy) -> Plan:
 
 
 Needed = Mapping[str, Iterable[int]]
-"""Trials by the kind of what they left (`states.Kind.name`)."""
+"""Trials by the kind of what they left (`checkpoints.store.Kind.name`)."""
 
 
 def kept_states(strategy: Strategy, told: Iterable[int]) -> Needed:

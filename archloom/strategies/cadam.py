@@ -20,11 +20,11 @@ from threadpoolctl import ThreadpoolController
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError, NoArchitectureError
-from archloom.nets.ddpg import Ddpg, Float32
-from archloom.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
+from archloom.learners.ddpg import Ddpg, Float32
 from archloom.spaces.base import MAX_TRIES, HasAlpha, SearchSpace, is_valid
 from archloom.strategies.base import BaseStrategy, pack_trials, unpack_trials
 from archloom.types import Arch, Proposal, Trial
+from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
 
 Float64 = NDArray[np.float64]
 Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]

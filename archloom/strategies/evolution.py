@@ -11,10 +11,10 @@ import numpy as np
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
-from archloom.options import Options, PositiveInt
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, pack_trials, unpack_trials
 from archloom.types import Proposal, Trial
+from archloom.utils.options import Options, PositiveInt
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ import numpy as np
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
-from archloom.options import NonNegativeInt, Options
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.types import Arch, Inherit, Proposal, Resource, Trial
+from archloom.utils.options import NonNegativeInt, Options
 
 MAX_KNOWN = 1_000
 """So many architectures in a row drawn that were drawn before: then there are no others."""

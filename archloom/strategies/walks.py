@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 
 from archloom.constraints import Criteria
-from archloom.options import NonNegativeInt, Options
 from archloom.spaces.base import HasNeighbours, SearchSpace, valid_neighbours
 from archloom.strategies.base import BaseStrategy, pack_archs, pack_trials, unpack_archs, unpack_trials
 from archloom.types import Arch, Proposal, Trial
+from archloom.utils.options import NonNegativeInt, Options
 
 
 @dataclass(frozen=True)

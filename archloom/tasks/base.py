@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from archloom.nets.state import TrainingState
+from archloom.checkpoints.state import TrainingState
 from archloom.types import Arch, Goal
 
 

@@ -16,20 +16,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archloom import seeds
+from archloom.checkpoints.state import Average, TrainingState
 from archloom.data.images.unlabelled import NAMES, UnlabelledImages, open_unlabelled
 from archloom.errors import InputError
+from archloom.metrics.frechet import Extractor, Gaussian, open_extractor
+from archloom.metrics.inception_score import SPLITS
 from archloom.nets.gan.losses import discriminator_loss, generator_loss
 from archloom.nets.gan.networks import GanNetworks
-from archloom.nets.state import Average, TrainingState
-from archloom.options import NonNegativeInt, Options, PositiveFloat, PositiveInt
 from archloom.spaces.gan import Dimensions, GanHard
 from archloom.spaces.gan.dimensions import SCALE
-from archloom.tasks.frechet import Extractor, Gaussian, open_extractor
-from archloom.tasks.inception_score import SPLITS
 from archloom.tasks.network import NetworkTraining
 from archloom.tasks.training import EpochStreams, device_of, load_network, on_cpu
 from archloom.types import Arch, Goal
+from archloom.utils import seeds
+from archloom.utils.options import NonNegativeInt, Options, PositiveFloat, PositiveInt
 
 GENERATOR, DISCRIMINATOR, AVERAGE = "generator", "discriminator", "generator_ema"
 """Names in the state of a training: of both networks, and of the averaged copy of the generator's parameters."""

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from archloom import seeds
-from archloom.nets.state import TrainingState
+from archloom.checkpoints.state import TrainingState
 from archloom.tasks.training import (
     EpochStreams,
     epoch_streams,
@@ -18,6 +17,7 @@ from archloom.tasks.training import (
     network_state,
     optimiser_state,
 )
+from archloom.utils import seeds
 
 
 class NetworkTraining(ABC):

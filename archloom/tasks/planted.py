@@ -12,9 +12,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from archloom import seeds
-from archloom.nets.state import TrainingState
+from archloom.checkpoints.state import TrainingState
 from archloom.types import Arch, Goal
+from archloom.utils import seeds
 
 PLANTED = 1.0
 OTHERS = 0.3

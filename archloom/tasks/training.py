@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from archloom import seeds
+from archloom.checkpoints.state import Optimiser, Tensors
 from archloom.errors import InputError
-from archloom.nets.state import Optimiser, Tensors
+from archloom.utils import seeds
 
 MakeOptimiser = Callable[[Iterator[nn.Parameter], float, float], torch.optim.Optimizer]
 """An optimiser of parameters, given the learning rate and the weight decay."""

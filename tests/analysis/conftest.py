@@ -13,15 +13,15 @@ import pytest
 from msgspec.structs import replace
 
 from archloom.analysis.study import Reports
-from archloom.budgets import Ending, Limits
 from archloom.constraints import criteria
 from archloom.data.tables import Table
-from archloom.history import History
 from archloom.problems import ProblemSpec, Scenario, TableProblem
-from archloom.runs import Request, RunReport, run_in_memory
+from archloom.run.budgets import Ending, Limits
+from archloom.run.folders import Request, RunReport, run_in_memory
+from archloom.run.history import History
+from archloom.run.record import Line
 from archloom.spaces.base import Categorical
 from archloom.spaces.nb201 import EDGES, Nb201
-from archloom.store import Line
 from archloom.types import Arch
 
 OPTIONS = ("none", "nor_conv_3x3")

@@ -22,7 +22,7 @@ from archloom.analysis.episodes import (
     report,
     skew,
 )
-from archloom.episodes import Episodes, Outcome, Plan
+from archloom.envs.episodes import Episodes, Outcome, Plan
 from archloom.errors import InputError
 from archloom.problems import TableIdentity
 

@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from archloom.analysis.episodes import Setting, report
 from archloom.analysis.figures import save
 from archloom.analysis.improvement import histograms
-from archloom.episodes import Episodes, Outcome, Plan
+from archloom.envs.episodes import Episodes, Outcome, Plan
 from archloom.problems import TableIdentity
 
 

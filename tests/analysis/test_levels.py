@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from archloom.analysis.levels import Levels, level
-from archloom.budgets import Ending
 from archloom.errors import InputError
-from archloom.history import History
+from archloom.run.budgets import Ending
+from archloom.run.history import History
 
 # -- quantiles of draws
 

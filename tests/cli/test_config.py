@@ -184,8 +184,8 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
     """The scenario of a shipped configuration and the plan of a strategy; `overrides` are the task's."""
     from archloom.cli import options
     from archloom.cli.search import search
-    from archloom.prepare import choose_strategy
     from archloom.problems import open_scenario
+    from archloom.run.prepare import choose_strategy
 
     read = config.read(name, search.params)
     own = options.by_owner(read.settings_for(strategy))
@@ -207,7 +207,7 @@ def test_the_two_set_ups_of_ga_nas(name: str, sizes: tuple[int, ...]) -> None:
     """GA-NAS, section 4.1: |X_0|, |X_1|, how much sets grow, K, and what ten iterations come to."""
     pytest.importorskip("torch", reason="ga_nas needs the extra train")
     from archloom.cli.search import search
-    from archloom.prepare import choose_strategy
+    from archloom.run.prepare import choose_strategy
 
     read = config.read(name, search.params)
     settings = read.settings_for("ga_nas")
@@ -257,8 +257,8 @@ PARAMETERS = {
 @pytest.mark.parametrize("name", SHIPPED)
 def test_networks_of_full_width_are_built_counted_and_trained_for_a_step(name: str) -> None:
     """Smaller than the paper's are the batch and how many images there are, nothing else."""
+    from archloom.checkpoints.store import StatesInMemory
     from archloom.evaluators.base import evaluate
-    from archloom.states import StatesInMemory
     from archloom.types import Proposal
 
     scenario, _ = opened(name, batch="2", batches="1", samples="2")

@@ -12,7 +12,7 @@ import pytest
 from archloom.data.images.labelled import save_images
 from archloom.data.images.splits import Split, Splits
 from archloom.problems import ProblemSpec
-from archloom.runs import Request, limits_for, run_folder
+from archloom.run.folders import Request, limits_for, run_folder
 
 pytest.importorskip("torch", reason="training needs the extra train")
 

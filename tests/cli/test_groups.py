@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from archloom import groups
-from archloom.budgets import Limits
 from archloom.cli.groups import label_of, run_members
 from archloom.errors import StoreError
-from archloom.prepare import Preparer
 from archloom.problems import ProblemSpec
-from archloom.runs import Request
+from archloom.run import groups
+from archloom.run.budgets import Limits
+from archloom.run.folders import Request
+from archloom.run.prepare import Preparer
 
 
 def group_of(path: Path, table: Path) -> groups.Group:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from archloom import runs
-from archloom.budgets import Limits
 from archloom.cli import output
 from archloom.problems import ProblemSpec
+from archloom.run import folders
+from archloom.run.budgets import Limits
 
 
-def report_of(table: Path, **more: object) -> runs.RunReport:
+def report_of(table: Path, **more: object) -> folders.RunReport:
     spec = replace(ProblemSpec("nb201", str(table)), **more)  # type: ignore[arg-type]
-    return runs.run_in_memory(runs.Request("random", spec, 0, Limits(20)))
+    return folders.run_in_memory(folders.Request("random", spec, 0, Limits(20)))
 
 
 def test_the_object_of_one_run(small_table: Path) -> None:

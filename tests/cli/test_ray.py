@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from archloom.executors import ray_guard
-from archloom.store import read_lines
+from archloom.run.record import read_lines
+from archloom.workers import guard
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="evaluating on Ray needs the extra ray")
 
@@ -50,13 +50,13 @@ def cluster_of(child: subprocess.Popen[str]) -> Path:
     """The folder of a run's cluster."""
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         words = entry.read_bytes().split(b"\0")
-        if ray_guard.__file__.encode() in words and f"PPid:\t{child.pid}\n" in (entry.parent / "status").read_text():
-            return Path(os.fsdecode(words[words.index(ray_guard.__file__.encode()) + 1]))
+        if guard.__file__.encode() in words and f"PPid:\t{child.pid}\n" in (entry.parent / "status").read_text():
+            return Path(os.fsdecode(words[words.index(guard.__file__.encode()) + 1]))
     raise AssertionError("there is no guard")
 
 
 def gone(cluster: Path) -> bool:
-    return not cluster.exists() and not list(ray_guard.processes(str(cluster)))
+    return not cluster.exists() and not list(guard.processes(str(cluster)))
 
 
 def answers(folder: Path) -> list[tuple[int, str, dict[str, float]]]:
@@ -74,7 +74,7 @@ def test_a_cluster_ends_with_its_driver_however_that_ends_and_the_run_goes_on(
     with process("-m", "archloom", *asked, *on_ray, "--out", folder) as child:
         wait_until(lambda: recorded(folder) >= 3, child)
         cluster = cluster_of(child)
-        assert list(ray_guard.processes(str(cluster)))
+        assert list(guard.processes(str(cluster)))
         child.kill()
         child.wait()
         wait_until(lambda: gone(cluster))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from archloom.disk import format_bytes
+from archloom.checkpoints.budget import format_bytes
 
 
 def arguments(table: Path, *more: object, strategy: str = "random") -> list[object]:

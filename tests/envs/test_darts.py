@@ -16,7 +16,7 @@ pytest.importorskip("numba", reason="DARTS cells need the extra bench")
 from archloom.envs import TerrainRequest
 from archloom.envs.darts import DartsTerrain, open_terrain
 from archloom.envs.incremental import IncrementalVectorEnv
-from archloom.evaluators.surrogate import load_nb301
+from archloom.evaluators.surrogates.evaluator import load_nb301
 from archloom.problems import ProblemSpec
 from archloom.spaces.darts import encode, neighbours
 

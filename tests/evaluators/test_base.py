@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom import seeds
+from archloom.checkpoints.store import StatesInMemory
 from archloom.errors import InputError, StoreError
 from archloom.evaluators.base import Evaluator, FunctionEvaluator, checked, evaluate
 from archloom.spaces.base import Categorical
-from archloom.states import StatesInMemory
 from archloom.testing import PlantedEvaluator, PlantedSpace, check_evaluator
 from archloom.types import Arch, Goal, Proposal, Resource, Result
+from archloom.utils import seeds
 
 SPACE = Categorical({"kernel": [3, 5, 7], "width": [16, 32]})
 PROPOSAL = Proposal(Arch((2, 1)))

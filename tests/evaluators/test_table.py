@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom import seeds
 from archloom.data.tables import Table, TableError, load_table
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
@@ -17,6 +16,7 @@ from archloom.spaces.nb201 import Nb201
 from archloom.spaces.table import TableSpace
 from archloom.testing import check_evaluator
 from archloom.types import Arch, Proposal, Resource, Result
+from archloom.utils import seeds
 
 GENES = np.array(list(itertools.product(range(2), range(3))))[:5]  # (1, 2) is missing
 TABLE = Table.from_arrays(

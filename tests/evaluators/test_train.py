@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom import seeds
+from archloom.checkpoints.store import StatesInMemory
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.spaces.base import Categorical
-from archloom.states import StatesInMemory
 from archloom.testing import PlantedSpace
 from archloom.types import MIXED, REST, Arch, Inherit, Proposal
+from archloom.utils import seeds
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from archloom.checkpoints.store import StateFolder
 from archloom.errors import StoreError
 from archloom.executors.base import Done, Job
-from archloom.executors.pool import Answer, WorkerError, WorkerPool
 from archloom.executors.process import ProcessExecutor
 from archloom.problems import ProblemSpec, open_evaluator
-from archloom.states import StateFolder
 from archloom.types import Arch, Proposal, Result
+from archloom.workers.pool import Answer, WorkerError, WorkerPool
 
 PROBLEM = """
 import os

@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from archloom.budgets import Limits
+from archloom.checkpoints.store import StateFolder, said
 from archloom.errors import InputError
 from archloom.executors import ray as executor_module
 from archloom.executors.base import Job
-from archloom.executors.pool import WorkerError
 from archloom.executors.ray import RayCluster, RayExecutor
 from archloom.executors.ray_actor import Token
-from archloom.executors.ray_cluster import import_ray
-from archloom.groups import Group, run_group
 from archloom.problems import ProblemSpec, open_evaluator
-from archloom.runs import WEIGHTS, Request, RunReport, limits_for, run_folder
-from archloom.states import StateFolder, said
-from archloom.store import Line, read_lines
+from archloom.run.budgets import Limits
+from archloom.run.folders import WEIGHTS, Request, RunReport, limits_for, run_folder
+from archloom.run.groups import Group, run_group
+from archloom.run.record import Line, read_lines
 from archloom.types import Arch, Inherit, Proposal
+from archloom.workers.cluster import import_ray
+from archloom.workers.pool import WorkerError
 
 if find_spec("ray") is None:  # importing it here would make it talkative
     pytest.skip("evaluating on Ray needs the extra ray", allow_module_level=True)

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archloom.checkpoints.store import StateFolder
 from archloom.errors import StoreError
 from archloom.executors.base import Job
 from archloom.executors.ray_actor import SentStates, Setup, Token, Worker
 from archloom.problems import ProblemSpec, open_evaluator
-from archloom.states import StateFolder
 from archloom.types import Arch, Proposal
 
 
 def test_a_state_that_is_sent_is_the_file_that_would_be_written(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="networks need the extra train")
-    from archloom.nets.state import TrainingState
+    from archloom.checkpoints.state import TrainingState
 
     state = TrainingState({"net": {"weight": torch.arange(6.0).reshape(2, 3)}}, rest={"epochs": 3})
     folder, ours = StateFolder(tmp_path / "weights"), SentStates({})

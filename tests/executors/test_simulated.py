@@ -8,16 +8,16 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from archloom import seeds
-from archloom.budgets import Ending, Limits
 from archloom.errors import InputError
 from archloom.executors.base import Job
 from archloom.executors.simulated import SimulatedExecutor
-from archloom.search import MemoryJournal, Search
+from archloom.run.budgets import Ending, Limits
+from archloom.run.search import MemoryJournal, Search
 from archloom.strategies.random_search import RandomSearch
 from archloom.strategies.successive_halving import Asha
 from archloom.testing import PLANTED_CRITERIA, PLANTED_RESOURCE, PlantedCurves, PlantedEvaluator, PlantedSpace
 from archloom.types import Arch, Inherit, Proposal, Resource, Result, Weights
+from archloom.utils import seeds
 
 
 class Measured(PlantedEvaluator):

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from archloom import seeds
 from archloom.data.tables import Table
 from archloom.spaces.nb201 import EDGES, OPERATIONS, Nb201, parameters
 from archloom.types import Arch
+from archloom.utils import seeds
 
 torch = pytest.importorskip("torch")
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from archloom.budgets import Limits
 from archloom.errors import InputError
-from archloom.prepare import Preparer, Request
 from archloom.problems import ProblemSpec, open_scenario
-from archloom.runs import run_in_memory
+from archloom.run.budgets import Limits
+from archloom.run.folders import run_in_memory
+from archloom.run.prepare import Preparer, Request
 
 
 @pytest.fixture

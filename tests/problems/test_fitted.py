@@ -11,15 +11,15 @@ import pytest
 from archloom.data.tables import load_table, save_table
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
-from archloom.evaluators.fitted import _model
-from archloom.evaluators.ridge import Design
+from archloom.evaluators.fitted.evaluator import _model
+from archloom.evaluators.fitted.ridge import Design
 from archloom.problems import (
     ProblemSpec,
     TableIdentity,
     open_scenario,
 )
-from archloom.runs import Limits, Request, read_report, run_folder, run_in_memory
-from archloom.spaces.mnasnet import Mnasnet
+from archloom.run.folders import Limits, Request, read_report, run_folder, run_in_memory
+from archloom.spaces.macro.mnasnet import Mnasnet
 from archloom.spaces.nb201 import Nb201
 from archloom.spaces.table import TableSpace
 from archloom.types import Arch, Proposal

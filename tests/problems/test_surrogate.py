@@ -15,7 +15,7 @@ from archloom.problems import (
     TableIdentity,
     open_scenario,
 )
-from archloom.runs import Limits, Request, read_report, run_folder
+from archloom.run.folders import Limits, Request, read_report, run_folder
 from archloom.types import Proposal
 
 Refuses = Callable[[ProblemSpec], str]
@@ -58,7 +58,7 @@ def test_a_surrogate_has_objectives_constraints_and_a_report(nb301_file: Path) -
 
 def test_the_epoch_of_a_surrogate_can_be_chosen(nb301_file: Path, nb301_ensemble: Path) -> None:
     pytest.importorskip("numba", reason="DARTS cells need the extra bench")
-    from archloom.evaluators.surrogate import load_nb301
+    from archloom.evaluators.surrogates.evaluator import load_nb301
     from archloom.spaces.darts import Darts
 
     arch = Darts().sample(np.random.default_rng(0))

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archloom import seeds
 from archloom.errors import InputError, NoArchitectureError
 from archloom.spaces.base import (
     MAX_TRIES,
@@ -29,8 +28,9 @@ from archloom.spaces.graphs import HasGrowth
 from archloom.spaces.nb201 import Nb201
 from archloom.spaces.nbgraph import NbGraph
 from archloom.testing import ForbiddenSpace, RuledSpace, check_space
-from archloom.testing_graphs import draw_graphs
+from archloom.testing.graphs import draw_graphs
 from archloom.types import Arch
+from archloom.utils import seeds
 
 NETWORK = {"kernel": [3, 5, 7], "width": [16, 32], "norm": ("batch",), "shape": ((1, 2), (3, 4))}
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import archloom
-from archloom import seeds
 from archloom.errors import InputError
 from archloom.spaces.base import draw, is_valid, vary
 from archloom.spaces.config_space import as_space
 from archloom.spaces.space import Space
 from archloom.testing import PlantedSpace, check_space
+from archloom.utils import seeds
 
 cs = pytest.importorskip("ConfigSpace", reason="ConfigSpace's spaces need the extra configspace")
 

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archloom import registry, seeds
+from archloom import registry
 from archloom.errors import InputError
 from archloom.spaces.base import Buildable, HasModules, HasSource
 from archloom.spaces.convnet import ACTIVATIONS, LAYERS, NORMS, ConvNet
 from archloom.spaces.drawing import Drawable
 from archloom.testing import check_space
 from archloom.types import Arch
+from archloom.utils import seeds
 
 SPACE = ConvNet()
 TEXT = "batch:conv_3+relu,id+tanh,residual_5+swish/layer:sep_conv_7+id,id+id,conv_5+tanh"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archloom import seeds
 from archloom.errors import InputError
 from archloom.spaces.domains import SPREAD, Choice, Domain, Integer, Real, Seed, as_domain
 from archloom.types import Arch
+from archloom.utils import seeds
 
 REALS = {
     "plain": Real(0.0, 1.0),

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from archloom import seeds
 from archloom.errors import InputError
 from archloom.spaces.graphs import OPEN, Chain, Drawn, FixedGrowth, Graph, HasGraph, HasGrowth, RowsGrowth
 from archloom.spaces.nb201 import Nb201
-from archloom.testing_graphs import draw_graphs
+from archloom.testing.graphs import draw_graphs
 from archloom.types import Arch
+from archloom.utils import seeds
 
 
 class Chains:

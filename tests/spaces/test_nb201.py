@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom import seeds
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.graphs import Graph
 from archloom.spaces.nb201 import EDGES, OPERATIONS, Nb201, macs, parameters
 from archloom.testing import check_space
-from archloom.testing_graphs import draw_graphs
+from archloom.testing.graphs import draw_graphs
 from archloom.types import Arch
+from archloom.utils import seeds
 
 FIVE = [Arch(genes) for genes in itertools.product(range(5), repeat=6)]
 SKIP, CONV1, CONV3 = 1, 2, 3

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archloom
-from archloom import Choice, Integer, Real, Seed, Space, seeds
+from archloom import Choice, Integer, Real, Seed, Space
 from archloom.errors import InputError
 from archloom.spaces.base import (
     Categorical,
@@ -28,6 +28,7 @@ from archloom.spaces.conditions import Above, Is
 from archloom.spaces.drawing import HasChoices
 from archloom.testing import MixedSpace, check_space
 from archloom.types import Arch
+from archloom.utils import seeds
 
 
 def training() -> Space:

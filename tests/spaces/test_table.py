@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archloom import seeds
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical, draw, is_valid
 from archloom.spaces.table import TableSpace
 from archloom.testing import check_space
-from archloom.testing_graphs import draw_graphs
+from archloom.testing.graphs import draw_graphs
 from archloom.types import Arch
+from archloom.utils import seeds
 
 OPTIONS = {"op": ("conv", "pool", "skip"), "width": ("8", "16"), "depth": ("1", "2", "3", "4")}
 ALL = np.array(list(itertools.product(range(3), range(2), range(4))), dtype=np.uint8)

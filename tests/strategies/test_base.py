@@ -7,16 +7,17 @@ from typing import Any, ClassVar
 
 import pytest
 
-from archloom import registry, seeds
+from archloom import registry
 from archloom.errors import InputError
-from archloom.prepare import choose_strategy
+from archloom.run.prepare import choose_strategy
+from archloom.run.record import decode_state, encode_state
 from archloom.spaces.base import Buildable, HasAlpha, HasNeighbours
 from archloom.spaces.domains import Choice, Real
 from archloom.spaces.space import Space
-from archloom.store import decode_state, encode_state
 from archloom.strategies.base import BaseStrategy, pack_archs, pack_trials, unpack_archs, unpack_trials
 from archloom.testing import PLANTED_CRITERIA, PlantedSpace, check_strategy
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
+from archloom.utils import seeds
 
 LEARN_NOTHING = {"random", "random_walk"}
 

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom import seeds
-from archloom.budgets import Ending, Limits
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.serial import SerialExecutor
-from archloom.history import History
 from archloom.problems import ProblemSpec
-from archloom.runs import Request, run_in_memory
-from archloom.search import MemoryJournal, Search
+from archloom.run.budgets import Ending, Limits
+from archloom.run.folders import Request, run_in_memory
+from archloom.run.history import History
+from archloom.run.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical
 from archloom.strategies.cadam import Cadam, CadamOptions, Replay
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, is_planted
 from archloom.types import Arch, Proposal, Result, Trial
+from archloom.utils import seeds
 
 SMALL = CadamOptions(hidden=(16, 16), top_k=8)
 PRINTED = CadamOptions(actor_lr=1e-8, critic_lr=1e-4, widen_tries=0, random_tries=0)

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom import seeds
-from archloom.budgets import Limits
 from archloom.constraints import Criteria, criteria
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec
-from archloom.runs import Request, run_in_memory
+from archloom.run.budgets import Limits
+from archloom.run.folders import Request, run_in_memory
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.evolution import Evolution, EvolutionOptions
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, RuledSpace
 from archloom.types import Arch, Proposal, Result, Trial
+from archloom.utils import seeds
 
 
 def worth(arch: Arch) -> float:

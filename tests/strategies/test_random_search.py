@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from archloom import seeds
-from archloom.budgets import Ending, Limits
 from archloom.data.tables import Table
 from archloom.executors.serial import SerialExecutor
-from archloom.history import History
 from archloom.problems import ProblemSpec as Spec
 from archloom.problems import TableProblem, choose
-from archloom.search import MemoryJournal, Search
+from archloom.run.budgets import Ending, Limits
+from archloom.run.history import History
+from archloom.run.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical, draw
 from archloom.spaces.nb201 import Nb201
 from archloom.strategies.random_search import RandomSearch
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, RuledSpace
+from archloom.utils import seeds
 
 
 def test_it_draws_from_the_spaces_own_sampler() -> None:

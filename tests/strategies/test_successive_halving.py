@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 
 import archloom
-from archloom import seeds
-from archloom.budgets import Ending, Limits
+from archloom.checkpoints.store import Retention, StatesInMemory
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.base import Done, Job
 from archloom.executors.serial import SerialExecutor
 from archloom.executors.simulated import SimulatedExecutor
-from archloom.history import History
 from archloom.problems import ProblemSpec
 from archloom.registry import load_strategy
-from archloom.runs import Request, read_report, run_folder, run_in_memory
-from archloom.search import MemoryJournal, Search
+from archloom.run.budgets import Ending, Limits
+from archloom.run.folders import Request, read_report, run_folder, run_in_memory
+from archloom.run.history import History
+from archloom.run.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical, SearchSpace
-from archloom.states import Retention, StatesInMemory
 from archloom.strategies.successive_halving import (
     Asha,
     AshaOptions,
@@ -33,6 +32,7 @@ from archloom.strategies.successive_halving import (
 )
 from archloom.testing import PLANTED_CRITERIA, PLANTED_RESOURCE, PlantedCurves, PlantedSpace, SmallSpace, is_planted
 from archloom.types import Inherit, Proposal, Resource, Result, Trial
+from archloom.utils import seeds
 
 
 def asha(

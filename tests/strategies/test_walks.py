@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom import seeds
 from archloom.constraints import Criteria, criteria
 from archloom.data.tables import Table
 from archloom.errors import InputError
@@ -18,6 +17,7 @@ from archloom.spaces.table import TableSpace
 from archloom.strategies.walks import LocalSearch, LocalSearchOptions, RandomWalk, RandomWalkOptions
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, RuledSpace
 from archloom.types import Arch, Proposal, Result, Trial
+from archloom.utils import seeds
 
 
 class Ridges(Categorical):

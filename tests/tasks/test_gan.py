@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom import seeds
+from archloom.checkpoints.store import StatesInMemory
 from archloom.data.images.labelled import save_images
 from archloom.data.images.splits import Split, Splits
 from archloom.data.images.unlabelled import UnlabelledImages
@@ -23,14 +23,14 @@ from archloom.evaluators.base import evaluate
 from archloom.problems import ProblemSpec, open_scenario, resolve
 from archloom.spaces.convnet import ConvNet
 from archloom.spaces.gan import Gan, GanHard
-from archloom.states import StatesInMemory
 from archloom.types import Arch, Inherit, Proposal
+from archloom.utils import seeds
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
+from archloom.checkpoints.state import TrainingState  # noqa: E402
+from archloom.checkpoints.state_file import load_state, save_state  # noqa: E402
 from archloom.evaluators.train import TrainingEvaluator  # noqa: E402
-from archloom.nets.state import TrainingState  # noqa: E402
-from archloom.nets.state_file import load_state, save_state  # noqa: E402
 from archloom.tasks.base import EvaluatedFinally, Generates, Task, Training  # noqa: E402
 from archloom.tasks.gan import AVERAGE, DISCRIMINATOR, GENERATOR, GanOptions, GanTask, GanTraining  # noqa: E402
 from archloom.tasks.training import epoch_streams  # noqa: E402
@@ -284,7 +284,7 @@ def test_a_generator_that_has_overflowed_has_failed() -> None:
 ELSEWHERE = """
 import sys
 import torch
-from archloom.nets.state_file import load_state, save_state
+from archloom.checkpoints.state_file import load_state, save_state
 from archloom.spaces.gan import GanHard
 from archloom.tasks.gan import GanTask
 

@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from torch import nn  # noqa: E402
 
+from archloom.checkpoints.state_file import load_state, save_state  # noqa: E402
 from archloom.errors import InputError  # noqa: E402
-from archloom.nets.state_file import load_state, save_state  # noqa: E402
 from archloom.tasks.base import Training  # noqa: E402
 from archloom.tasks.network import NetworkTraining  # noqa: E402
 from archloom.tasks.training import EpochStreams  # noqa: E402

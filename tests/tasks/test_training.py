@@ -6,7 +6,7 @@ from archloom.errors import InputError
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from archloom.nets.state import Optimiser  # noqa: E402 - it needs PyTorch
+from archloom.checkpoints.state import Optimiser  # noqa: E402 - it needs PyTorch
 from archloom.tasks.training import (  # noqa: E402
     epoch_streams,
     load_network,

@@ -15,7 +15,7 @@ from archloom.data.cache import DATA_VARIABLE, cache_dir, make_folder
 from archloom.data.download.fetch import Digests, FetchError, download, wrong_digests
 from archloom.data.progress import Progress
 from archloom.errors import InputError, unknown
-from archloom.files import replacing
+from archloom.utils.files import replacing
 
 
 @dataclass(frozen=True)

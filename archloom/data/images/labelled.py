@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom import seeds
 from archloom.data.cache import DATA_VARIABLE, cache_dir, make_folder
 from archloom.data.download.fetch import FetchError, download
 from archloom.data.images.files import read_images
@@ -25,7 +24,8 @@ from archloom.data.images.folders import resized
 from archloom.data.images.splits import Labels, Split, Splits
 from archloom.data.progress import Progress
 from archloom.errors import InputError, MissingExtraError, unknown
-from archloom.files import replace_file
+from archloom.utils import seeds
+from archloom.utils.files import replace_file
 
 SHARE = 0.2
 """What part of each class is cut off for test where no test part is given, and then for validation."""

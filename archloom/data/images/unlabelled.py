@@ -28,7 +28,7 @@ from archloom.data.images.labelled import (
 from archloom.data.images.splits import Pixels
 from archloom.data.progress import Progress
 from archloom.errors import InputError
-from archloom.files import replacing
+from archloom.utils.files import replacing
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from archloom.data.cache import CACHE_VARIABLE, cache_dir, make_folder
 from archloom.errors import InputError
-from archloom.files import TEMPORARY, replace_file
 from archloom.spaces.nb101.cells import CELLS, official_codes
 from archloom.spaces.nb101.codes import MAX_EDGES, UNCONNECTED, Codes, allowed_codes, pack
 from archloom.spaces.nb101.moves import neighbour_codes
+from archloom.utils.files import TEMPORARY, replace_file
 
 NEIGHBOURS = 10_890_938
 """How many (cell, neighbour) pairs there are."""

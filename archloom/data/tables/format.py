@@ -37,8 +37,8 @@ import numpy.typing as npt
 
 from archloom.data.tables.fidelities import NO_FIDELITIES, Fidelities
 from archloom.errors import InputError
-from archloom.files import replace_file
 from archloom.types import Goal
+from archloom.utils.files import replace_file
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.integer[Any]]

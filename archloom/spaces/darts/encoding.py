@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.compiled import compiled
 from archloom.errors import InputError
 from archloom.spaces.darts.genotypes import NODES, OPERATIONS, Genotypes, checked
+from archloom.utils.jit import compiled
 
 VERTICES = 15
 LABELS = ("input", "output", "sum", *OPERATIONS)

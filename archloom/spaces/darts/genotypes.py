@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.compiled import compiled
 from archloom.errors import InputError, unknown
+from archloom.utils.jit import compiled
 
 OPERATIONS = (
     "max_pool_3x3",

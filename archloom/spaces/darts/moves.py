@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.compiled import compiled
 from archloom.errors import InputError
 from archloom.spaces.darts.genotypes import CELLS, SHAPE, Genotypes, checked
+from archloom.utils.jit import compiled
 
 NEIGHBOURS = 60
 """Of one cell."""

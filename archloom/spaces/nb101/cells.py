@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.compiled import compiled, share, signed
 from archloom.errors import NoArchitectureError
 from archloom.spaces.base import MAX_TRIES
 from archloom.spaces.nb101.codes import (
@@ -29,6 +28,7 @@ from archloom.spaces.nb101.codes import (
     unpack,
 )
 from archloom.spaces.nb101.hashes import hashes_of_codes
+from archloom.utils.jit import compiled, share, signed
 
 OPERATIONS = 3
 _BLOCK = 64

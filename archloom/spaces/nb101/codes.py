@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.compiled import compiled, share, signed
 from archloom.errors import InputError
+from archloom.utils.jit import compiled, share, signed
 
 VERTICES = 7
 MAX_EDGES = 9

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.compiled import compiled, share, signed
 from archloom.errors import InputError
 from archloom.spaces.nb101.codes import (
     ABSENT,
@@ -28,6 +27,7 @@ from archloom.spaces.nb101.codes import (
     label_of,
     predecessors,
 )
+from archloom.utils.jit import compiled, share, signed
 
 CONV3X3, CONV1X1, MAXPOOL3X3 = range(len(LABELS))
 FEWEST_CHANNELS = 5

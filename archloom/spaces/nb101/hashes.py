@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.compiled import compiled, share, signed
 from archloom.errors import InputError
 from archloom.spaces.nb101.codes import (
     UNCONNECTED,
@@ -26,6 +25,7 @@ from archloom.spaces.nb101.codes import (
     predecessors,
     pruned_codes,
 )
+from archloom.utils.jit import compiled, share, signed
 
 _SINES = np.array([int(abs(math.sin(i + 1)) * 2**32) & 0xFFFF_FFFF for i in range(64)], dtype=np.uint32)
 _TURNS = np.array([[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]], dtype=np.uint32)

@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.compiled import compiled, share, signed
 from archloom.errors import InputError
 from archloom.spaces.nb101.codes import (
     ABSENT,
@@ -41,6 +40,7 @@ from archloom.spaces.nb101.codes import (
     smallest,
     unpack,
 )
+from archloom.utils.jit import compiled, share, signed
 
 MOST_FOUND = 4096
 """Room for what the rules give for one cell, repeats included."""

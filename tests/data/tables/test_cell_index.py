@@ -104,7 +104,7 @@ def test_of_several_at_once_one_builds(content: bytes, tmp_path: Path, monkeypat
 
 _KILLED = """
 import os, signal, sys
-from archloom import files
+from archloom.utils import files
 from archloom.data.tables import cell_index
 
 def killed(descriptor):

@@ -81,7 +81,7 @@ def test_a_new_space_brings_its_own_answers(content: Content, monkeypatch: pytes
 
 def test_a_space_that_needs_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
-    for module in [name for name in sys.modules if name.startswith(("archloom.spaces.nb101", "archloom.compiled"))]:
+    for module in [name for name in sys.modules if name.startswith(("archloom.spaces.nb101", "archloom.utils.jit"))]:
         monkeypatch.delitem(sys.modules, module)
     with pytest.raises(MissingExtraError, match=r"NAS-Bench-101 cells: .* needs the package numba"):
         verify(few_cells(space="nb101", valid=1.0))

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from archloom import seeds
 from archloom.nets.gan.plans import BLOCK, CONVOLUTIONS, DOWNS, NORMAL, BlockPlan
+from archloom.utils import seeds
 
 torch = pytest.importorskip("torch", reason="networks need PyTorch")
 

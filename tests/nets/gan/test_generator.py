@@ -5,8 +5,8 @@ from itertools import product
 
 import pytest
 
-from archloom import seeds
 from archloom.nets.gan.plans import CELL, NORMAL, UPS, ProjectionPlan
+from archloom.utils import seeds
 
 torch = pytest.importorskip("torch", reason="networks need PyTorch")
 

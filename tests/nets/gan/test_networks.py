@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom import seeds
 from archloom.spaces.gan import ADVERSARIALNAS_CIFAR10, Gan, GanHard, GanSpace
 from archloom.types import Arch
+from archloom.utils import seeds
 
 torch = pytest.importorskip("torch", reason="networks need PyTorch")
 

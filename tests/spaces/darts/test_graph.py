@@ -19,7 +19,7 @@ from archloom.spaces.darts.encoding import FIRST_OPERATION, LABELS
 from archloom.spaces.darts.graph import genotype_of_graph, graph_of
 from archloom.spaces.darts.space import to_arch
 from archloom.spaces.graphs import OPEN, Bools, Drawn, Graph, Growth
-from archloom.testing_graphs import check_growth, draw_graphs
+from archloom.testing.graphs import check_growth, draw_graphs
 
 SPACE = Darts()
 SEEDS = st.integers(0, 2**32 - 1)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archloom import registry, seeds
+from archloom import registry
 from archloom.errors import InputError
+from archloom.utils import seeds
 
 pytest.importorskip("numba", reason="the DARTS space needs the extra bench")
 

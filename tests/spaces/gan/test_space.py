@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archloom import options, registry
+from archloom import registry
 from archloom.errors import InputError
 from archloom.nets.gan.plans import ProjectionPlan
 from archloom.spaces.base import Buildable, HasModules
 from archloom.spaces.gan import ADVERSARIALNAS_CIFAR10, Gan, GanHard, GanSpace
 from archloom.testing import MakeSpace, check_space
 from archloom.types import Arch
+from archloom.utils import options
 
 SMALL = {"image_size": 8, "image_channels": 1, "channels": 2, "discriminator_channels": 2, "latent": 6}
 GAN, GAN_HARD = Gan(), GanHard()

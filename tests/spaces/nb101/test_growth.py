@@ -8,7 +8,6 @@ import pytest
 
 pytest.importorskip("numba", reason="NAS-Bench-101's cells need the extra bench")
 
-from archloom import seeds
 from archloom.spaces.graphs import OPEN, Bools, Drawn
 from archloom.spaces.nb101.cells import all_codes
 from archloom.spaces.nb101.codes import (
@@ -26,8 +25,9 @@ from archloom.spaces.nb101.codes import (
 )
 from archloom.spaces.nb101.growth import GRAPH_LABELS, CellGrowth
 from archloom.spaces.nb101.space import Nb101
-from archloom.testing_graphs import check_growth, draw_graphs
+from archloom.testing.graphs import check_growth, draw_graphs
 from archloom.types import Arch
+from archloom.utils import seeds
 
 GROWTH, SPACE = CellGrowth(), Nb101()
 OUTPUT = GRAPH_LABELS.index("output")

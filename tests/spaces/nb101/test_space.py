@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 pytest.importorskip("numba", reason="the space needs the extra bench")
 
-from archloom import seeds
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.spaces.base import Buildable, HasNeighbours, HasSource, SearchSpace, Sized, is_valid, valid_neighbours
@@ -26,6 +25,7 @@ from archloom.spaces.nb101.moves import neighbours
 from archloom.spaces.nb101.space import GENE_NAMES, OPTIONS, Nb101
 from archloom.testing import check_space
 from archloom.types import Arch
+from archloom.utils import seeds
 
 PAIRS = list(itertools.combinations(range(7), 2))
 CHOICES = dict(OPTIONS)

@@ -1,0 +1,205 @@
+"""Room on disk: the files of a folder never take more than a budget, however many processes write there at once.
+
+Every writer takes one lock, counts the files, and makes its own, which has its full size before the first byte is
+written: so a file that is being written is on the account from the beginning. As long as a writer lives it holds a lock
+on its file; that is how what a killed one left is told from what is being written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import re
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import filelock
+
+from archloom.errors import StoreError
+from archloom.utils.files import TEMPORARY, replacing
+
+LOOK_EVERY_S = 0.05
+"""How often a writer that waits looks for room."""
+
+SPARE_TO_ASK_FOR = 1.25
+"""How much more than what was needed just now is advised: networks to come may be larger."""
+
+_UNITS = {
+    "": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+    "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40,
+}  # fmt: skip
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes from a size as people write it: 500MB, 1.5 GiB, 2000000; ValueError with what was expected."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if match is None or match[2].upper() not in _UNITS:
+        raise ValueError("expected a size in bytes, or with a unit: 500MB, 2GB, 1.5GiB")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def format_bytes(size: float) -> str:
+    """A size for people, three digits, in a unit that `parse_bytes` reads."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.0f} TB" if size >= 999.5 else f"{size:.3g} TB"
+
+
+def taken(folder: Path) -> tuple[int, int]:
+    """How many files there are in a folder, and their bytes together."""
+    sizes = _sizes(folder).values()
+    return len(sizes), sum(sizes)
+
+
+@dataclass(frozen=True)
+class Room:
+    """A folder whose files take `limit` bytes at most. Numbers of files are given out in the order of their turns.
+
+    `command` is what a user may type to go on with more; `runs` is how many runs share what is given there.
+    """
+
+    folder: Path
+    limit: int
+    command: str = ""
+    runs: int = 1
+
+    @contextmanager
+    def writing(self, path: Path, size: int, turn: int) -> Iterator[BinaryIO]:
+        """A file of exactly so many bytes to write to, which takes the place of `path` at the end.
+
+        Waits for room unless it is this one's turn, the one after the last that `plan` named: only what happens in turn
+        makes room, and nothing would come of waiting then. StoreError where there is none. Whose turn it is not leaves
+        as much room as the largest file takes.
+        """
+
+        def open_new(temporary: Path) -> BinaryIO:
+            while (file := self._open(temporary, path, size, turn)) is None:
+                time.sleep(LOOK_EVERY_S)
+            return file
+
+        with replacing(path, open_new, self._locked) as file:
+            yield file
+
+    def plan(self, done: int, spare: Sequence[str]) -> None:
+        """Say which turns are over (all up to `done`), and which files may go where there is no room, first ones first.
+
+        Removes as many of these now as the limit demands. StoreError where it cannot be written down.
+        """
+        try:
+            with self._locked():
+                self._plan_file.write_text(json.dumps({"done": done, "spare": list(spare)}))
+                sizes = self._clean()
+                self._remove(spare, sizes, sum(sizes.values()) - self.limit)
+        except OSError as error:
+            raise StoreError(
+                f"{self._plan_file}: {error.strerror or error}; everything finished is on disk, free some space, then: "
+                f"{self.command}"
+            ) from error
+
+    @property
+    def _plan_file(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.json")
+
+    def _locked(self) -> AbstractContextManager[object]:
+        lock: AbstractContextManager[object] = filelock.FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
+        return lock
+
+    def _open(self, temporary: Path, path: Path, size: int, turn: int) -> BinaryIO | None:
+        """The new file with its full size; None if there is no room yet."""
+        with self._locked():
+            path.unlink(missing_ok=True)  # of an attempt that was never recorded
+            done, spare = self._read_plan()
+            sizes = self._clean()
+            used, free = sum(sizes.values()), sum(sizes.get(name, 0) for name in spare)
+            first = done is None or turn <= done + 1
+            margin = 0 if first else max([size, *sizes.values()])
+            if used - free + size + margin > self.limit:
+                if first:
+                    raise StoreError(self._too_little(used - free, size))
+                return None
+            self._remove(spare, sizes, used + size - self.limit)
+            return _claim(temporary, size)
+
+    def _read_plan(self) -> tuple[int | None, list[str]]:
+        try:
+            plan = json.loads(self._plan_file.read_bytes())
+        except (OSError, ValueError):  # nobody plans, or who did was killed and so are we
+            return None, []
+        return int(plan["done"]), list(plan["spare"])
+
+    def _clean(self) -> dict[str, int]:
+        """The size of every file, without those whose writer was killed: these are removed."""
+        for left in self.folder.glob(TEMPORARY):
+            if _abandoned(left):
+                left.unlink(missing_ok=True)
+        return _sizes(self.folder)
+
+    def _remove(self, spare: Sequence[str], sizes: dict[str, int], excess: int) -> None:
+        for name in spare:
+            if excess <= 0:
+                return
+            (self.folder / name).unlink(missing_ok=True)
+            excess -= sizes.get(name, 0)
+
+    def _too_little(self, needed: int, more: int) -> str:
+        total = needed + more
+        share = f", of which this run may take {format_bytes(self.limit)}" if self.runs > 1 else ""
+        return (
+            f"no room for the next state of {format_bytes(more)}: those that are needed take {format_bytes(needed)}, "
+            f"--disk-budget is {format_bytes(self.limit * self.runs)}{share}; everything finished is on disk, go on "
+            f"with: {self.advice(total)}"
+        )
+
+    def advice(self, needed: int) -> str:
+        """The command that goes on with enough room where one run needs so many bytes."""
+        return f"{self.command} --disk-budget {_rounded_up(SPARE_TO_ASK_FOR * needed * self.runs)}"
+
+
+def resuming(folder: Path) -> str:
+    """How to go on with a run's folder."""
+    return f"archloom resume {shlex.quote(str(folder))}"
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    found = {}
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # removed meanwhile
+                found[entry.name] = entry.stat().st_size
+    return found
+
+
+def _claim(temporary: Path, size: int) -> BinaryIO:
+    """A new file of that size, locked as long as it is open."""
+    file = temporary.open("xb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(size)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _abandoned(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    return True
+
+
+def _rounded_up(size: float) -> str:
+    """A size of two digits, not less than this one, as it is typed."""
+    step = 10 ** max(0, math.floor(math.log10(size)) - 1)
+    return format_bytes(math.ceil(size / step) * step).replace(" ", "")

@@ -1,0 +1,245 @@
+"""A training state as one file: tensors as safetensors, everything else as JSON in its header. Nothing is pickled.
+
+A tensor is called `networks/NETWORK/NAME`, `averages/AVERAGE/NAME`, `optimisers/OPTIMISER/PARAMETER/SLOT` or
+`arrays/NAME` in the file; a "/" within a name is written `%2F`, a "%" `%25`. The header's metadata has one key,
+`archloom`: JSON that lists the names in their order and holds all plain data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import torch
+from torch import Tensor
+
+from archloom.checkpoints.state import Average, Optimiser, Tensors, TrainingState
+from archloom.errors import InputError, MissingExtraError, StoreError
+from archloom.utils.files import replacing
+
+FORMAT = 1
+
+_HEADER_KEY = "archloom"
+
+_CURE = "put the file back from a copy, or train that trial again"
+
+_CODES = {
+    torch.bool: "BOOL", torch.uint8: "U8", torch.int8: "I8", torch.uint16: "U16", torch.int16: "I16",
+    torch.uint32: "U32", torch.int32: "I32", torch.uint64: "U64", torch.int64: "I64", torch.float16: "F16",
+    torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64", torch.complex64: "C64",
+    torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2",
+}  # fmt: skip
+"""How the format calls a type of number."""
+
+
+class _AverageLayout(msgspec.Struct):
+    of: str
+    tensors: list[str]
+    target: bool = False
+
+
+class _OptimiserLayout(msgspec.Struct):
+    groups: list[dict[str, Any]]
+    slots: dict[str, list[str]]
+
+
+class _Layout(msgspec.Struct):
+    """A state without its tensors: their names, and all plain data."""
+
+    format: int
+    networks: dict[str, list[str]]
+    averages: dict[str, _AverageLayout]
+    optimisers: dict[str, _OptimiserLayout]
+    arrays: list[str]
+    rest: dict[str, Any]
+
+
+Writing = Callable[[Path, int], AbstractContextManager[BinaryIO]]
+"""Begins a file of so many bytes, which is there whole or not at all."""
+
+
+def save_state(path: Path, state: TrainingState, writing: Writing = lambda path, _size: replacing(path)) -> None:
+    """Write a state into a file that is there whole or not at all, and on disk when this returns.
+
+    Tensors come back bit for bit, whatever shares memory with what; tuples in plain data come back as lists. InputError
+    where a value cannot be stored; StoreError where the file cannot be written. In both cases nothing has changed.
+    """
+    tensors = {key: tensor.detach() for key, tensor in _named(state)}
+    # Wide numbers first, so that each tensor is aligned to its numbers when the file is mapped into memory.
+    order = sorted(tensors, key=lambda key: (-tensors[key].element_size(), key))
+    header = _header(_layout(state), {key: tensors[key] for key in order})
+    size = 8 + len(header) + sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    try:
+        with writing(path, size) as file:
+            file.write(len(header).to_bytes(8, "little") + header)
+            for key in order:
+                # One tensor at a time: a second copy of a whole state may not fit into memory.
+                file.write(_bytes(tensors[key]))
+    except OSError as error:
+        raise StoreError(
+            f"{path}: {error.strerror or error}; the state was not written, what was there before is intact"
+        ) from error
+
+
+def load_state(path: Path) -> TrainingState:
+    """Read what `save_state` wrote; StoreError for any other file, and for one that is not whole.
+
+    The file is mapped into memory: a tensor is read from disk when it is first looked at, so that taking one layer
+    from a state costs one layer. Tensors may be written to; that changes neither the file nor another load of it. The
+    file may be replaced or removed while its tensors are in use, but must not be cut or written in place.
+    """
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        raise MissingExtraError("safetensors", "train", "storing a training's state") from None
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            layout = _read_layout(file.metadata())
+            state = _filled(layout, {key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 - no mapping
+    except (SafetensorError, ValueError, msgspec.ValidationError) as error:
+        raise StoreError(f"{path} is not the whole state of a training ({error}); {_CURE}") from None
+    except FileNotFoundError:  # of the library, which leaves the reason out of the error's fields
+        raise StoreError(f"{path} is not there; {_CURE}") from None
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}; {_CURE}") from error
+    return state
+
+
+def network_bytes(state: TrainingState, found_by: str) -> bytes:
+    """The networks alone as the content of a safetensors file, for use without archloom.
+
+    Names are those of the network's `state_dict`, with `NETWORK.` in front where there are several.
+    """
+    from safetensors.torch import save
+
+    tensors = {
+        name if len(state.networks) == 1 else f"{network}.{name}": tensor.contiguous()
+        for network, tensors in state.networks.items()
+        for name, tensor in tensors.items()
+    }
+    content: bytes = save(tensors, {"found_by": found_by})
+    return content
+
+
+def _named(state: TrainingState) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor with its name in the file."""
+    groups: Iterator[tuple[tuple[str, ...], Tensors]] = chain(
+        ((("networks", name), tensors) for name, tensors in state.networks.items()),
+        ((("averages", name), average.tensors) for name, average in state.averages.items()),
+        (
+            (("optimisers", name, parameter), slots)
+            for name, optimiser in state.optimisers.items()
+            for parameter, slots in optimiser.slots.items()
+        ),
+        [(("arrays",), state.arrays)],
+    )
+    for group, tensors in groups:
+        for name, tensor in tensors.items():
+            yield _key(*group, name), tensor
+
+
+def _key(*parts: str) -> str:
+    return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
+
+
+def _layout(state: TrainingState) -> _Layout:
+    return _Layout(
+        FORMAT,
+        {name: list(tensors) for name, tensors in state.networks.items()},
+        {
+            name: _AverageLayout(average.of, list(average.tensors), average.target)
+            for name, average in state.averages.items()
+        },
+        {
+            name: _OptimiserLayout(
+                _plain(optimiser.groups, f"the groups of optimiser {name!r}"),
+                {parameter: list(slots) for parameter, slots in optimiser.slots.items()},
+            )
+            for name, optimiser in state.optimisers.items()
+        },
+        list(state.arrays),
+        _plain(state.rest, "rest"),
+    )
+
+
+def _plain(value: Any, where: str) -> Any:
+    """The value itself, if JSON brings it back; a tuple becomes a list."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise InputError(f"{where} of a training's state has the key {key!r}: keys must be texts, as in JSON")
+        return {key: _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    raise InputError(
+        f"{where} of a training's state is of type {type(value).__name__}: expected numbers, texts, booleans and None "
+        "in dicts and lists; put tensors into `arrays`"
+    )
+
+
+def _header(layout: _Layout, tensors: Mapping[str, Tensor]) -> bytes:
+    """The safetensors header, padded to a multiple of 8 bytes."""
+    about: dict[str, Any] = {
+        "__metadata__": {_HEADER_KEY: json.dumps(layout, default=msgspec.structs.asdict, separators=(",", ":"))}
+    }
+    end = 0
+    for key, tensor in tensors.items():
+        if tensor.dtype not in _CODES or tensor.layout != torch.strided:
+            raise InputError(f"{key} is a {tensor.layout} tensor of {tensor.dtype}: a state file cannot hold that")
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        about[key] = {"dtype": _CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(about, separators=(",", ":")).encode()
+    return text + b" " * (-len(text) % 8)
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """The numbers as they are in memory; copied only where there are gaps between them."""
+    packed = tensor.cpu().contiguous()
+    # Not view(-1): a contiguous tensor of one number or none may have any step, which no view of bytes accepts.
+    return packed.as_strided((packed.numel(),), (1,)).view(torch.uint8).numpy().data
+
+
+def _read_layout(metadata: Mapping[str, str] | None) -> _Layout:
+    if not metadata or _HEADER_KEY not in metadata:
+        raise ValueError("it was not written by archloom")
+    read = json.loads(metadata[_HEADER_KEY])
+    written = read.get("format") if isinstance(read, dict) else None
+    if written != FORMAT:
+        raise ValueError(f"it has format {written}, this archloom reads format {FORMAT}")
+    return msgspec.convert(read, _Layout)
+
+
+def _filled(layout: _Layout, tensors: Tensors) -> TrainingState:
+    """The state of that layout; ValueError unless these are exactly its tensors."""
+
+    def take(names: list[str], *group: str) -> Tensors:
+        keys = {name: _key(*group, name) for name in names}
+        missing = [key for key in keys.values() if key not in tensors]
+        if missing:
+            raise ValueError(f"{missing[0]} is missing")
+        return {name: tensors.pop(key) for name, key in keys.items()}
+
+    state = TrainingState(
+        {name: take(names, "networks", name) for name, names in layout.networks.items()},
+        {name: Average(it.of, take(it.tensors, "averages", name), it.target) for name, it in layout.averages.items()},
+        {
+            name: Optimiser(
+                it.groups,
+                {parameter: take(slots, "optimisers", name, parameter) for parameter, slots in it.slots.items()},
+            )
+            for name, it in layout.optimisers.items()
+        },
+        take(layout.arrays, "arrays"),
+        layout.rest,
+    )
+    if tensors:
+        raise ValueError(f"{min(tensors)} does not belong to it")
+    return state

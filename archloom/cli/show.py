@@ -1,0 +1,221 @@
+"""`archloom status`, `best`, `plot` and `export`: looking at runs, finished or not, without touching them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archloom.cli import output
+from archloom.cli.stdout_guard import stdout_aside
+from archloom.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from archloom.run.folders import RunReport
+    from archloom.run.prepare import Request
+
+RUN = click.argument("run", type=click.Path(path_type=Path))
+
+
+@click.command()
+@RUN
+def status(run: Path) -> int:
+    """Say how far RUN is, and whether something is working on it."""
+    from archloom.analysis.lineage import mixed
+    from archloom.run import record
+
+    data = []
+    for path, request in _members(run).items():
+        held, lines = record.holder(path), record.read_lines(path)
+        asked, recipes = sum(line.query is not None for line in lines), mixed(lines)
+        wanted = request.limits.queries
+        if not (path / "run.json").exists():
+            state = "not started"
+        else:
+            manifest = record.read_manifest(path)
+            data += [_data_line(request, manifest), *(f"note: {text}" for text in manifest.get("remarks", []))]
+            ending = _ending(path)
+            state = f"working ({held})" if held else (ending or "stopped: archloom resume goes on")
+            if not held and not ending and wanted is not None and asked >= wanted:
+                state = "all queries asked, no summary yet: archloom resume writes it"
+        share = str(asked) if wanted is None else f"{asked}/{wanted}"
+        click.echo(f"{path}  {request.name} seed {request.seed}  {share} queries  {state}")
+        if recipes is not None:
+            click.echo(f"  {recipes}")
+    for line in dict.fromkeys(data):
+        click.echo(line)
+    if (states := _states_line(run)) is not None:
+        click.echo(states)
+    return 0
+
+
+@click.command()
+@RUN
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def best(run: Path, as_json: bool) -> int:
+    """Show the best architecture of RUN; of several runs, the best of each strategy."""
+    winners = {label: output.best_of(reports) for label, reports in read_reports(run).items()}
+    if as_json:
+        output.print_json(output.best_object(winners))
+    else:
+        from archloom.analysis.report import format_best
+
+        click.echo("\n\n".join(format_best(report, label) for label, report in winners.items()))
+    return max(output.exit_code([report]) for report in winners.values())
+
+
+@click.command()
+@RUN
+@click.option("--kind", default="anytime", show_default=True,
+              help="anytime, box, pareto, lineage, family, levels or cell.")  # fmt: skip
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
+              help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
+def plot(run: Path, kind: str, target: Path | None) -> int:
+    """Draw RUN. Published numbers for the same benchmark stand beside ours."""
+    from archloom.analysis.figures import check_path, save
+    from archloom.analysis.plots import KINDS
+
+    if kind not in KINDS:
+        raise unknown("kind of plot", kind, KINDS)
+    if target is not None:
+        check_path(target)
+    path = target or run / f"{kind}.png"
+    save(KINDS[kind].draw(read_reports(run, need_space=kind == "cell")), path)
+    click.echo(str(path))
+    return 0
+
+
+@click.command()
+@RUN
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True,
+              help="FILE.py: the network as PyTorch code, where the space can. FILE.safetensors: its trained weights, "
+                   "where it was trained. FILE.json: its genes.")  # fmt: skip
+def export(run: Path, target: Path) -> int:
+    """Write the best architecture of RUN to a file that needs nothing of archloom."""
+    from archloom.utils.files import replace_file
+
+    writers = {".py": _source, ".safetensors": _weights, ".json": _record}
+    if target.suffix not in writers:
+        raise InputError(f"-o {target}: expected a file ending in {', '.join(writers)}")
+    if not target.parent.is_dir():
+        raise InputError(f"-o {target}: there is no folder {target.parent}; make it, or name another file")
+    reports = [report for reports in read_reports(run, need_space=True).values() for report in reports]
+    report = output.best_of(reports)
+    if report.history.best() is None:
+        raise InputError(f"{run} has no feasible architecture yet: nothing to export")
+    try:
+        replace_file(target, writers[target.suffix](report))
+    except OSError as error:
+        raise InputError(f"-o {target}: {error.strerror}; name a file that can be written") from error
+    click.echo(str(target))
+    return 0
+
+
+def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunReport]]:
+    """Every started run below a folder, by label."""
+    from archloom.cli.groups import label_of
+    from archloom.run import folders
+    from archloom.run.prepare import Preparer
+
+    preparer = Preparer()
+    by_label: dict[str, list[RunReport]] = {}
+    for path, request in _members(run).items():
+        if (path / "run.json").exists():
+            label = label_of(str(path.relative_to(run)), request)
+            with stdout_aside():
+                by_label.setdefault(label, []).append(folders.read_report(path, need_space, preparer=preparer))
+    if not by_label:
+        raise InputError(f"{run}: none of its runs has started; archloom resume {quote(str(run))} starts them")
+    return by_label
+
+
+def _members(run: Path) -> Mapping[Path, Request]:
+    from archloom.run import folders, groups
+
+    if (run / "group.json").exists():
+        group = groups.Group.open(run)
+        return dict(zip(group.paths, group.members.values(), strict=True))
+    return {run: folders.read_request(run)}
+
+
+def _ending(path: Path) -> str | None:
+    """How a run ended, as its summary says; None while there is none."""
+    try:
+        ending = json.loads((path / "summary.json").read_bytes())["ending"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if ending is None else str(ending)
+
+
+def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
+    """Which data answer, as the manifest says: the table itself may be large, or elsewhere by now."""
+    table, trained_on = manifest.get("table"), manifest.get("trained_on")
+    if isinstance(trained_on, dict):
+        return f"data: trained on {trained_on.get('name')}: {trained_on.get('source')}"
+    if not isinstance(table, dict):
+        return f"data: own problem {request.problem.on}"
+    return f"data: table {table.get('name')} (sha256 {str(table.get('sha256'))[:12]}): {table.get('source')}"
+
+
+def _states_line(run: Path) -> str | None:
+    """What the states of trainings below a folder take, and what was said of them; None where there are none."""
+    from archloom.checkpoints.budget import format_bytes, taken
+    from archloom.checkpoints.store import Keeping
+    from archloom.run.folders import WEIGHTS
+
+    found = [taken(path / WEIGHTS) for path in _members(run) if (path / WEIGHTS).is_dir()]
+    if not found:
+        return None
+    files, size = map(sum, zip(*found, strict=True))
+    return f"states: {files} files, {format_bytes(size)} ({Keeping.read(run)})"
+
+
+def _source(report: RunReport) -> bytes:
+    """The best architecture as Python code."""
+    from archloom.spaces.base import HasSource
+
+    space, line = report.scenario.space, report.history.best()
+    assert line is not None  # noqa: S101 - the caller has looked
+    if not isinstance(space, HasSource):
+        raise InputError(f"space {space.name!r} cannot write its networks as code: export to a .json file instead")
+    return space.source(line.trial.proposal.arch, _provenance(report)).encode()
+
+
+def _weights(report: RunReport) -> bytes:
+    """The trained tensors of the best architecture; they fit what `make_network()` of the exported code makes."""
+    from archloom.checkpoints.store import StateFolder
+    from archloom.run.folders import WEIGHTS
+
+    line = report.history.best()
+    assert line is not None  # noqa: S101 - the caller has looked
+    if not report.scenario.problem.trains or report.path is None:
+        raise InputError(f"nothing was trained on {report.request.problem.on}: export to .py or .json instead")
+    from archloom.checkpoints.state_file import network_bytes
+
+    return network_bytes(StateFolder(report.path / WEIGHTS).load(line.id), _provenance(report))
+
+
+def _record(report: RunReport) -> bytes:
+    line = report.history.best()
+    assert line is not None  # noqa: S101 - the caller has looked
+    content = {
+        "space": report.scenario.space.name,
+        "arch": line.arch,
+        "genes": line.genes,
+        "scores": line.scores,
+        "report": line.report,
+        "found_by": _provenance(report),
+    }
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _provenance(report: RunReport) -> str:
+    """One line: who found it, on what, and what it is worth there."""
+    request, table, line = report.request, report.scenario.problem.data, report.history.best()
+    values = ", ".join(f"{name} {value:.4g}" for name, value in {**line.scores, **line.report}.items()) if line else ""
+    where = f" (table {table.name})" if table else ""
+    return f"{request.name} on {request.problem.on}{where}, seed {request.seed}: {values}"

@@ -1,0 +1,1 @@
+"""After a search: the winner measured, and averaged weights."""

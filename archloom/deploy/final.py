@@ -1,0 +1,150 @@
+"""The evaluation after a search: one trained member, measured as thoroughly as its task can.
+
+In a search many members are measured quickly, and the best is the one that was measured best: its number is a little
+too good. A task may therefore measure more in the end, on other random numbers (`tasks.base.EvaluatedFinally`).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.checkpoints.store import SUFFIX, StateFolder
+from archloom.data.images.splits import Pixels
+from archloom.errors import InputError
+from archloom.problems import ProblemSpec, TaskProblem, open_scenario
+from archloom.run.folders import WEIGHTS, RunReport
+from archloom.run.record import Line
+from archloom.tasks.base import EvaluatedFinally, Generates, Task, Training
+
+GRID = 64
+"""How many images a picture of a generator shows."""
+SHOWN_SIDE = 64
+"""Pixels: smaller images are enlarged by a whole factor up to here."""
+GAP = 2
+"""Pixels between images."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trained member of a run, as it was when its trial ended. `settings` are what its evaluation depends on."""
+
+    line: Line
+    task: Task
+    training: Training
+    settings: Mapping[str, Any]
+
+    def evaluate(self) -> dict[str, float]:
+        """Every metric by name; NaN where one could not be measured."""
+        training = self.training
+        found = training.evaluate_finally() if isinstance(training, EvaluatedFinally) else training.evaluate()
+        return {name: float(value) for name, value in found.items()}
+
+    @property
+    def in_search(self) -> dict[str, float]:
+        """What the search recorded of it."""
+        return {**self.line.scores, **self.line.report}
+
+    def images(self, count: int = GRID) -> Pixels:
+        """(count, c, h, w) images that it makes; InputError where it makes none."""
+        if not isinstance(self.training, Generates):
+            raise InputError(f"task {self.task.name} makes no images: expected a run of generators, --on gan:DATA")
+        batches = [batch.round().byte().cpu().numpy() for batch in self.training.generate(count)]
+        return np.concatenate(batches)
+
+
+def open_member(report: RunReport, trial: int | None = None, settings: Mapping[str, Any] | None = None) -> Member:
+    """A run's best member, or that of a trial, with its trained state; nothing of the run is changed.
+
+    `settings` are options of the task to change, of those that concern the measuring alone (`final_options` of the
+    task). InputError for a run in which nothing was trained, for a trial whose state is not there, for other options,
+    and where the data are not those that the run was trained on.
+    """
+    if report.path is None or not (report.path / WEIGHTS).is_dir():
+        raise InputError(
+            f"{report.path}: no trained networks are kept there; expected a run that trains, e.g. of pbt_nas, one of "
+            "whose trials has ended"
+        )
+    states = StateFolder(report.path / WEIGHTS)
+    line = _line(report, trial, states)
+    problem = _problem(report, settings or {})
+    training = problem.task.begin(line.trial.proposal.arch, 0)
+    training.resume(states.load(line.id))
+    return Member(line, problem.task, training, _final_settings(report.request.problem, problem.task))
+
+
+def _line(report: RunReport, trial: int | None, states: StateFolder) -> Line:
+    line = report.best if trial is None else next((x for x in report.history.lines if x.id == trial), None)
+    if trial is None and line is None:
+        raise InputError(f"{report.path} has no feasible trial yet: nothing to evaluate")
+    if line is None or not states.file(line.id).is_file():
+        kept = sorted(int(file.stem) for file in states.path.glob(f"*{SUFFIX}") if file.stem.isdecimal())
+        number = trial if line is None else line.id
+        raise InputError(f"trial {number}: no state of it is kept; expected one of {', '.join(map(str, kept))}")
+    return line
+
+
+def _problem(report: RunReport, settings: Mapping[str, Any]) -> TaskProblem:
+    """The run's problem, opened anew where options of its task are changed."""
+    spec, problem = report.request.problem, report.scenario.problem
+    known = problem.trained_on
+    _check_changes(spec, settings)
+    if settings or not isinstance(problem, TaskProblem):
+        # Another extractor has metrics of other names, and objectives decide nothing any more.
+        anew = replace(spec, task={**spec.task, **settings}, objectives=(), report=(), constraints=())
+        problem = open_scenario(anew).problem
+    if not isinstance(problem, TaskProblem):
+        raise InputError(f"nothing is trained on {spec.on}: expected a run that trains, e.g. --on images:digits")
+    if known is not None and problem.trained_on is not None and problem.trained_on.sha256 != known.sha256:
+        raise InputError(
+            f"{report.path} was trained on other data than {spec.on} is now (sha256 {known.sha256[:12]} and "
+            f"{problem.trained_on.sha256[:12]}); put the old data back"
+        )
+    return problem
+
+
+def _check_changes(spec: ProblemSpec, settings: Mapping[str, Any]) -> None:
+    allowed = spec.source.final_options
+    for name in settings:
+        if name not in allowed:
+            wanted = f"expected one of {', '.join(allowed)}" if allowed else "this task has none to change"
+            raise InputError(f"task option {name}: the evaluation does not depend on it alone; {wanted}")
+
+
+def _final_settings(spec: ProblemSpec, task: Any) -> dict[str, Any]:
+    return {name: getattr(task.options, name) for name in spec.source.final_options}
+
+
+# -- pictures -----------------------------------------------------------------------------------------------------
+
+
+def grid(images: Pixels) -> NDArray[np.uint8]:
+    """(H, W, 3) images (n, 1 or 3, h, w) row by row in a square, on white."""
+    count, _, height, width = images.shape
+    scale = max(1, SHOWN_SIDE // max(height, width))
+    columns = int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    step_y, step_x = height * scale + GAP, width * scale + GAP
+    sheet = np.full((rows * step_y + GAP, columns * step_x + GAP, 3), 255, dtype=np.uint8)
+    for number, image in enumerate(images):
+        y, x = GAP + number // columns * step_y, GAP + number % columns * step_x
+        large = image.repeat(scale, axis=1).repeat(scale, axis=2)
+        sheet[y : y + height * scale, x : x + width * scale] = large.transpose(1, 2, 0)
+    return sheet
+
+
+def save_grid(images: Pixels, path: Path) -> None:
+    """Write images (n, 1 or 3, h, w) as one PNG file."""
+    from PIL import Image
+
+    from archloom.utils.files import replace_file
+
+    buffer = io.BytesIO()
+    Image.fromarray(grid(images)).save(buffer, format="png")
+    replace_file(path, buffer.getvalue())

@@ -1,0 +1,92 @@
+"""Greedy soups: the weights of members that share the winner's architecture, averaged as long as that helps.
+
+Wortsman et al. 2022, as PBT-NAS cooks them (section 5.5): begin with the best member; add the others one by one, best
+first; keep an addition if the mean of all that were kept and this one is strictly better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archloom.analysis.lineage import generations
+from archloom.checkpoints.state import TrainingState
+from archloom.checkpoints.store import StateFolder
+from archloom.checkpoints.weights import average, check_parts
+from archloom.errors import InputError
+from archloom.problems import TaskProblem
+from archloom.run.folders import WEIGHTS, RunReport
+from archloom.run.record import Line
+from archloom.strategies.population.base import same_as_the_best
+
+
+@dataclass(frozen=True)
+class Soup:
+    """What was cooked: `state` is the mean of `members`, the others of the same architecture were left out.
+
+    `metrics` are the soup's, `best` those of the best member alone, both measured in the same way just now.
+    """
+
+    state: TrainingState
+    arch: str
+    members: tuple[int, ...]
+    left_out: tuple[int, ...]
+    metrics: Mapping[str, float]
+    best: Mapping[str, float]
+
+    def to_json(self, objective: str) -> dict[str, Any]:
+        return {
+            "arch": self.arch,
+            "members": list(self.members),
+            "left_out": list(self.left_out),
+            "metric": objective,
+            "soup": dict(self.metrics),
+            "best_member": dict(self.best),
+            "difference": self.metrics[objective] - self.best[objective],
+        }
+
+
+def cook(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
+    """The greedy soup of a run's last population, judged by the run's first objective on the task's validation data.
+
+    `parts` are prefixes of what is averaged (`NETWORK.module.path`); the rest is the best member's. InputError for a
+    run that trained no population, or whose last states are not there.
+    """
+    problem = report.scenario.problem
+    if not isinstance(problem, TaskProblem) or report.path is None:
+        raise InputError(f"{report.path}: a soup needs a run that trained a population, e.g. of pbt_nas")
+    history = generations(report.history.lines)
+    if not history:
+        raise InputError(
+            f"strategy {report.request.name} has trained no population through a whole chunk: a soup needs "
+            "one; let the run go on (archloom resume), or take one of a strategy that trains a population, e.g. pbt_nas"
+        )
+    objective = report.scenario.criteria.objectives[0]
+    states = StateFolder(report.path / WEIGHTS)
+    members = {line.id: line for line in history[-1].trials.values()}
+    lines = [members[trial.id] for trial in same_as_the_best([m.trial for m in members.values()], objective)]
+    if not lines:
+        raise InputError("every member of the last population has failed: there is nothing to average")
+    kept = [lines[0]]
+    state: TrainingState = states.load(lines[0].id)
+    check_parts(state, parts or ())  # also where there is nobody to average with
+    best = metrics = _measure(problem, lines[0], state)
+    for line in lines[1:]:
+        candidate = average([states.load(member.id) for member in [*kept, line]], parts)
+        found = _measure(problem, line, candidate)
+        if objective.gain(found[objective.metric]) > objective.gain(metrics[objective.metric]):
+            kept.append(line)
+            state, metrics = candidate, found
+    left_out = tuple(_member(line) for line in lines if line not in kept)
+    return Soup(state, lines[0].arch, tuple(map(_member, kept)), left_out, metrics, best)
+
+
+def _measure(problem: TaskProblem, line: Line, state: TrainingState) -> Mapping[str, float]:
+    training = problem.task.begin(line.trial.proposal.arch, 0)
+    training.resume(state)
+    return training.evaluate()
+
+
+def _member(line: Line) -> int:
+    return int(line.trial.proposal.note["member"])

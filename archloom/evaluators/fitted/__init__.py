@@ -1,0 +1,1 @@
+"""A model fitted to a table answers for all of its space."""

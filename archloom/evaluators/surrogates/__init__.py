@@ -1,0 +1,1 @@
+"""Surrogate benchmarks: an evaluation is a prediction."""

@@ -1,0 +1,283 @@
+"""Groups of runs: several seeds or strategies side by side, in one folder.
+
+Its `group.json` names them all before the first one starts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from archloom.checkpoints.store import NOTHING_SAID, Keeping, Said
+from archloom.errors import ArchloomError, InputError, StoreError
+from archloom.executors.backends import Backend, Processes
+from archloom.run import record
+from archloom.run.budgets import Changes
+from archloom.run.folders import RunReport, check_files, fingerprint, raised_limits, read_report, run_folder
+from archloom.run.prepare import Prepared, Preparer, Request
+from archloom.run.record import Line
+from archloom.run.search import Progress
+from archloom.utils.files import write_json
+from archloom.workers.pool import Answer, Send, Work, WorkerPool
+
+GROUP_FORMAT = 1
+
+Watch = Callable[[int, Sequence[Line]], None]
+"""Called as (number of the run, newly committed trials)."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that belong together, each with the folder it runs in; `comparison` says that strategies are compared."""
+
+    path: Path
+    members: Mapping[str, Request]
+    comparison: bool = False
+    made_with: str | None = None
+    """The SHA-256 of the table, or of the user's problem file, that the runs were begun with."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each file that defines a strategy, or that an option names, by its path."""
+
+    @property
+    def paths(self) -> list[Path]:
+        return [self.path / name for name in self.members]
+
+    def on_table(self, table: Path) -> Group:
+        """The same runs with their table in another place."""
+        return replace(self, members=_on_table(self.members, table))
+
+    def raised(self, changes: Changes) -> Group:
+        """The same runs with other limits; InputError for less than one of them has asked or used."""
+        return replace(self, members={name: self._raised(name, r, changes) for name, r in self.members.items()})
+
+    def _raised(self, name: str, request: Request, changes: Changes) -> Request:
+        path = self.path / name
+        if not (path / "run.json").exists():
+            return replace(request, limits=request.limits.raised(changes, 0, 0))
+        return replace(request, limits=raised_limits(path, changes))
+
+    def with_seeds(self, seeds: int) -> Group:
+        """Every strategy with seeds 0 to `seeds` - 1; InputError if there are more already."""
+        by_label: dict[str, dict[int, Request]] = {}
+        for name, request in self.members.items():
+            by_label.setdefault(str(Path(name).parent), {})[request.seed] = request
+        members: dict[str, Request] = {}
+        for folder, known in by_label.items():
+            if max(known) >= seeds:
+                raise InputError(f"seeds={seeds}: {self.path} has seed {max(known)} already; expected more")
+            newest = known[max(known)]
+            for seed in range(seeds):
+                members[str(Path(folder) / f"seed-{seed}")] = known.get(seed, replace(newest, seed=seed))
+        return replace(self, members=members)
+
+    def with_strategy(self, label: str, requests: Sequence[Request], pinned: Mapping[str, str]) -> Group:
+        """The same runs and those of one more strategy, which makes it a comparison; `pinned` are its files.
+
+        InputError if there is a strategy of this label.
+        """
+        labels = {Path(name).parent.name or request.name for name, request in self.members.items()}
+        if label.lower() in map(str.lower, labels):
+            raise InputError(
+                f"{self.path} has runs of {label} already: give the new ones another label, LABEL=STRATEGY"
+            )
+        added = {f"{label}/seed-{request.seed}": request for request in requests}
+        return replace(self, members={**self.members, **added}, comparison=True, files={**self.files, **pinned})
+
+    def write(self) -> None:
+        """Write down what the group holds now, before any of it runs."""
+        with _group_lock(self.path):
+            write_json(self.path / "group.json", self._content())
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "format": GROUP_FORMAT,
+            "comparison": self.comparison,
+            "made_with": self.made_with,
+            "files": dict(self.files),
+            "members": {name: msgspec.to_builtins(request) for name, request in self.members.items()},
+        }
+
+    def check(self, changed: bool = False, kept: Said = NOTHING_SAID, preparer: Preparer | None = None) -> Prepared:
+        """Open what the runs were begun with, before any of them goes on; InputError if it is gone or another."""
+        request = next(iter(self.members.values()))
+        table = request.problem.table
+        if table is not None and not Path(table).exists():
+            raise InputError(
+                f"{self.path} was made with table {table}, which is not there; put it back, or say where it is: "
+                f"archloom resume {self.path} --table FILE"
+            )
+        if not changed:
+            check_files(self.path, self.files)
+        first = (preparer or Preparer()).check(request, kept)
+        accepted = changed and table is None  # a file may be gone on with, another table never
+        if self.made_with is None or accepted or self.made_with == fingerprint(first.scenario):
+            return first
+        raise InputError(
+            f"{self.path} was begun with another {'table' if table else 'file'} than {table or request.problem.on} is "
+            f"now; put the old one back, or start anew{'' if table else f', or archloom resume {self.path} --changed'}"
+        )
+
+    @classmethod
+    def create(
+        cls, path: Path, members: Mapping[str, Request], comparison: bool = False, first: Prepared | None = None,
+        kept: Said = NOTHING_SAID, preparer: Preparer | None = None,
+    ) -> Group:  # fmt: skip
+        """Write down what will run before anything runs, and on which table: all members run on that of the `first`.
+
+        `kept` is what is said of the states of all runs together: who is stopped at once must go on with it.
+        """
+        record.check_free(path)
+        Keeping().as_said({**kept, "runs": len(members)})  # a mistake shows before anything is written
+        preparer = preparer or Preparer()
+        members = {name: preparer.resolve(request) for name, request in members.items()}
+        files = {file: known for request in members.values() for file, known in preparer.pinned(request).items()}
+        made_with = None
+        if first is not None:
+            made_with = fingerprint(first.scenario)
+            data = first.scenario.problem.data
+            if data is not None and data.path is not None:
+                members = _on_table(members, data.path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}; give another folder with --out") from error
+        with _group_lock(path):
+            record.check_free(path)  # again: somebody may have been quicker
+            group = cls(path, members, comparison, made_with, files)
+            _kept(group, kept)
+            write_json(path / "group.json", group._content())
+        return group
+
+    @classmethod
+    def open(cls, path: Path) -> Group:
+        try:
+            content = json.loads((path / "group.json").read_bytes())
+            if content["format"] > GROUP_FORMAT:
+                raise InputError(f"{path} has group format {content['format']}: install a newer archloom")
+            members = {name: msgspec.convert(r, Request) for name, r in content["members"].items()}
+            if not members:
+                raise InputError(f"{path}/group.json names no runs: it is damaged or not of archloom")
+            made_with, files = content.get("made_with"), dict(content.get("files") or {})
+            return cls(path, members, bool(content.get("comparison")), made_with, files)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path}/group.json is damaged or not of archloom ({error})") from None
+
+
+def _on_table(members: Mapping[str, Request], table: Path) -> dict[str, Request]:
+    problems = {name: r.problem.source.on_table(r.problem, table.resolve()) for name, r in members.items()}
+    return {name: replace(r, problem=problems[name]) for name, r in members.items()}
+
+
+def run_group(
+    group: Group,
+    workers: int | Backend,
+    watch: Watch | None = None,
+    table: Path | None = None,
+    changed: bool = False,
+    kept: Said = NOTHING_SAID,
+    preparer: Preparer | None = None,
+) -> list[RunReport | str]:
+    """Run every member to its end; a member that cannot go on gives its error's text instead.
+
+    So many `workers` run at a time, or one after another where evaluations run elsewhere (`executors.ray.RayCluster`).
+    `table` and `changed` are those of `run_folder`, for members that were begun. What was `kept` of states is said for
+    all runs together. What `preparer` has opened already is used; worker processes open what they run themselves, once.
+    """
+    preparer = preparer or Preparer()
+    members = list(zip(group.paths, group.members.values(), strict=True))
+    with _group_lock(group.path):
+        kept = _kept(group, kept)
+        how = (table, changed, kept)
+        backend = Processes(workers) if isinstance(workers, int) else workers
+        if backend.runs_at_once == 1:
+            with backend.ready():
+                return [
+                    _run_member(i, p, request, watch, *how, backend, preparer) for i, (p, request) in enumerate(members)
+                ]
+        pool = WorkerPool(_member_worker, min(backend.runs_at_once, len(members)))
+        outcome: list[RunReport | str] = ["not run"] * len(members)
+        try:
+            for number, (path, request) in enumerate(members):
+                pool.submit(number, (path, request, *how))
+            while events := pool.wait():
+                for event in events:
+                    if isinstance(event, Answer):
+                        outcome[event.task] = event.error or read_report(
+                            members[event.task][0], table=table, preparer=preparer
+                        )
+                    elif watch is not None:
+                        watch(event.task, event.message)
+        finally:
+            pool.close()
+        return outcome
+
+
+def _kept(group: Group, said: Said) -> Said:
+    """What each run is told of the states to keep: what the user says now, or has said of the group before."""
+    before = Keeping.read(group.path)
+    grown = before.disk_budget is not None and before.runs != len(group.members)
+    if said or grown:
+        now = before.as_said({**said, "runs": len(group.members)})
+        now.write(group.path)
+        return asdict(now)
+    return asdict(before) if before != Keeping() else NOTHING_SAID
+
+
+def _run_member(
+    number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool, kept: Said,
+    backend: Backend, preparer: Preparer,
+) -> RunReport | str:  # fmt: skip
+    try:
+        return _member(
+            path, request, partial(watch, number) if watch else None, table, changed, kept, backend, preparer
+        )
+    except ArchloomError as error:
+        return str(error)
+
+
+def _member_worker() -> Work:
+    """What a worker process does with members of a group."""
+    preparer = Preparer()
+
+    def work(payload: tuple[Path, Request, Path | None, bool, Said], send: Send) -> None:
+        path, request, table, changed, kept = payload
+        _member(path, request, send, table, changed, kept, Processes(), preparer)
+
+    return work
+
+
+def _member(
+    path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool, kept: Said,
+    backend: Backend, preparer: Preparer,
+) -> RunReport:  # fmt: skip
+    """Run one member. One that was begun knows its own request."""
+    begun = None if (path / "run.json").exists() else request
+    return run_folder(
+        path,
+        begun,
+        backend,
+        progress,
+        table=table,
+        changed=changed,
+        kept=kept,
+        preparer=preparer,
+        limits=request.limits,
+    )
+
+
+@contextmanager
+def _group_lock(path: Path) -> Iterator[None]:
+    lock = record.hold(path)
+    try:
+        yield
+    finally:
+        record.release(path, lock)

@@ -1,0 +1,146 @@
+"""What a run's record says: its best trials, its curve, its Pareto set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.constraints import Criteria
+from archloom.evaluators.base import STEPS
+from archloom.run.record import Line
+from archloom.types import Resource
+
+Axis = Literal["queries", "resource", "seconds"]
+"""What a curve is drawn over: queries; units of the resource; or seconds of evaluation, one after another."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The queries of a run, in the order of their numbers, seen through its criteria.
+
+    Results are compared at one fidelity: what counts as best is the best at the highest fidelity that any feasible
+    result has reached.
+    """
+
+    criteria: Criteria
+    lines: tuple[Line, ...]
+    resource: Resource | None = None
+
+    @classmethod
+    def of(cls, lines: Sequence[Line], criteria: Criteria, resource: Resource | None = None) -> History:
+        """Keep the queries; repeats bring nothing new."""
+        queries = sorted((line for line in lines if line.query is not None), key=lambda line: line.query or 0)
+        return cls(criteria, tuple(queries), resource)
+
+    @property
+    def queries(self) -> int:
+        """How many unique architectures were asked for and answered."""
+        return len(self.lines)
+
+    @property
+    def failed(self) -> list[Line]:
+        return [line for line in self.lines if line.error is not None]
+
+    def feasible(self) -> list[Line]:
+        """Queries that succeeded and keep all constraints, at whatever fidelity."""
+        return [line for line in self.lines if self.criteria.feasible(line.trial.result)]
+
+    def comparable(self) -> list[Line]:
+        """The feasible queries at the highest fidelity that one of them has reached."""
+        feasible = self.feasible()
+        highest = max(map(self.fidelity, feasible), default=0)
+        return [line for line in feasible if self.fidelity(line) == highest]
+
+    def fidelity(self, line: Line) -> int:
+        """The fidelity of a query, in units of the resource; 0 if there is none."""
+        if self.resource is None:
+            return line.fidelity
+        return line.fidelity or self.resource.maximum
+
+    def best(self) -> Line | None:
+        """The first query with the best value of the first objective among the comparable ones."""
+        comparable = self.comparable()
+        return max(comparable, key=self.gain) if comparable else None
+
+    def gain(self, line: Line) -> float:
+        """The first objective's value, turned so that more is better."""
+        objective = self.criteria.objectives[0]
+        return objective.gain(line.scores[objective.metric])
+
+    def curve(self, axis: Axis = "queries") -> list[tuple[float, float]]:
+        """(what was spent, the best value of the first objective so far) for every query from the first feasible one
+        on.
+
+        "So far" is at the highest fidelity reached so far, so that the curve may fall when a higher one is reached.
+        """
+        metric = self.criteria.objectives[0].metric
+        points: list[tuple[float, float]] = []
+        best: Line | None = None
+        for line, spent in zip(self.lines, self._spent(axis), strict=True):
+            if self.criteria.feasible(line.trial.result) and (best is None or self._place(line) > self._place(best)):
+                best = line
+            if best is not None:
+                points.append((spent, best.scores[metric]))
+        return points
+
+    def used(self, line: Line) -> int:
+        """The units of the resource that a query used: what it added to the training that it went on with, if any."""
+        if self.resource is None:
+            return 0
+        base = self._by_id.get(line.inherit.base) if line.inherit is not None else None
+        expected = self.resource.used(self.fidelity(line), None if base is None else self.fidelity(base))
+        return int(line.details.get(STEPS, expected))
+
+    @property
+    def resource_used(self) -> int:
+        """The units of the resource that all queries used; 0 if there is none."""
+        return sum(map(self.used, self.lines))
+
+    def seconds(self, line: Line) -> float:
+        """How long a query took, or, if it was looked up, how long its training took when it was measured."""
+        base = self._by_id.get(line.inherit.base) if line.inherit is not None else None
+        if self.resource is None or not self.resource.cost_from_start or base is None:
+            return line.cost_s
+        return max(0.0, line.cost_s - base.cost_s)
+
+    @cached_property
+    def _by_id(self) -> dict[int, Line]:
+        return {line.id: line for line in self.lines}
+
+    def _place(self, line: Line) -> tuple[int, float]:
+        return self.fidelity(line), self.gain(line)
+
+    def _spent(self, axis: Axis) -> Iterator[float]:
+        """What was spent after each query."""
+        amounts = {"queries": lambda _: 1, "resource": self.used, "seconds": self.seconds}
+        return iter(np.cumsum([amounts[axis](line) for line in self.lines]).tolist())
+
+    def pareto(self) -> list[Line]:
+        """Comparable queries that no other dominates, sorted by the first objective, best first."""
+        import moocore
+
+        comparable = self.comparable()
+        if not comparable:
+            return []
+        keep = moocore.is_nondominated(self._gains(comparable), maximise=True, keep_weakly=False)
+        front = [line for line, kept in zip(comparable, keep, strict=True) if kept]
+        return sorted(front, key=self.gain, reverse=True)
+
+    def hypervolume(self, reference: Sequence[float]) -> float:
+        """The volume that the Pareto set dominates beyond `reference` (one value per objective, in its own units)."""
+        import moocore
+
+        front = self.pareto()
+        if not front:
+            return 0.0
+        signs = np.array([objective.sign for objective in self.criteria.objectives])
+        return float(moocore.hypervolume(self._gains(front), ref=signs * np.array(reference), maximise=True))
+
+    def _gains(self, lines: Sequence[Line]) -> NDArray[np.float64]:
+        """(n, objectives), more is better."""
+        return np.array([self.criteria.gains(line.trial.result) for line in lines], dtype=np.float64)

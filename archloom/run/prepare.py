@@ -1,0 +1,296 @@
+"""From what was asked to what runs: a request, and everything it names, opened and checked once.
+
+A `Preparer` belongs to one command (or one worker process) and keeps what it has opened; what it prepares is handed on
+to the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from archloom.checkpoints.store import NOTHING_SAID, Said
+from archloom.constraints import Criteria
+from archloom.errors import InputError
+from archloom.problems.base import Problem
+from archloom.problems.scenario import Scenario, choose
+from archloom.problems.spec import ProblemSpec
+from archloom.problems.task import TaskProblem
+from archloom.run.budgets import Changes, Limits
+from archloom.run.found_strategies import FoundStrategy, find_strategy, name_of
+from archloom.spaces.base import SearchSpace
+from archloom.strategies.base import BaseStrategy, Plan, Strategy
+from archloom.types import Resource
+from archloom.utils import options, seeds
+from archloom.utils.user_files import sha256_of
+
+DEFAULT_QUERIES = 500
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run: which strategy on which problem, from which seed, for how long."""
+
+    strategy: str
+    problem: ProblemSpec
+    seed: int = 0
+    limits: Limits = field(default_factory=lambda: Limits(DEFAULT_QUERIES))
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What people call its strategy."""
+        return name_of(self.strategy)
+
+
+@dataclass(frozen=True)
+class ChosenStrategy:
+    """A strategy with its options: `settings` as they are recorded, with absolute paths; `options` as it takes them."""
+
+    found: FoundStrategy
+    settings: Mapping[str, Any]
+    options: Any
+    option_files: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, found: FoundStrategy, settings: Mapping[str, Any]) -> ChosenStrategy:
+        """InputError for settings that it does not take."""
+        kind = found.kind
+        with found.code():
+            known = options.of_dataclass(kind.Options)
+        settings = options.absolute(known, settings)
+        converted = options.convert_all(f"strategy {found.name}", known, settings)
+        with found.code():
+            chosen = kind.Options(**converted)
+        return cls(found, settings, chosen, tuple(options.files(known, settings)))
+
+    @property
+    def name(self) -> str:
+        return self.found.name
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What a run comes to."""
+        with self.found.code():
+            plan: Plan = self.found.kind.plan(self.options)
+        return plan
+
+    def limits(self, given: Changes | None = None, workers: int = 1) -> Limits:
+        """The limits of a run: those that are `given`; of the rest, what the strategy itself plans.
+
+        If nothing else limits it, it asks for 500 queries. One proposal is in flight; if results are told as completed,
+        as many as there are workers.
+        """
+        given = dict(given or {})
+        width = max(self.plan.width, workers) if given.get("as_completed") else self.plan.width
+        limits = Limits(**{"queries": self.plan.trials, "width": width, **given})
+        return limits if limits.bounded else replace(limits, queries=DEFAULT_QUERIES)
+
+    def spec(self, spec: ProblemSpec) -> ProblemSpec:
+        """The problem as the strategy needs it: one that decides how long networks are trained tells the task.
+
+        What a task spreads over all epochs (a falling learning rate) then ends when the training does. InputError if
+        the task was told another number.
+        """
+        epochs = self.plan.epochs
+        if epochs is None or not spec.source.trains:
+            return spec
+        asked = spec.task.get("epochs", epochs)
+        if str(asked).strip() != str(epochs):
+            raise InputError(
+                f"task.epochs={asked}: {self.name} itself says how long its networks are trained, {epochs} epochs; "
+                f"give it --set epochs={asked}, and leave task.epochs out"
+            )
+        return spec.changed(task={**spec.task, "epochs": str(epochs)})
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file that defines it, and those that its options name."""
+        return self.option_files if self.found.file is None else (self.found.file, *self.option_files)
+
+    @property
+    def metrics(self) -> Sequence[str]:
+        """What it learns from beside the metrics of the criteria."""
+        return getattr(self.found.kind, "metrics", ())
+
+    @property
+    def needs_resource(self) -> bool:
+        """Whether it asks for several fidelities."""
+        return bool(getattr(self.found.kind, "needs_resource", False))
+
+    def make(self, space: SearchSpace, wanted: Criteria, seed: int, resource: Resource | None = None) -> Strategy:
+        """Ready to be asked, its random stream derived from `seed`; `resource` is what fidelities count."""
+        more = {"resource": resource} if self.needs_resource else {}
+        with self.found.code():
+            made: Strategy = self.found.kind(space, wanted, seeds.stream(seed, "strategy"), self.options, **more)
+        return made
+
+
+def choose_strategy(given: str | type[BaseStrategy], settings: Mapping[str, Any]) -> ChosenStrategy:
+    """The strategy of this name, file or class with these settings; InputError for what does not fit."""
+    return ChosenStrategy.of(find_strategy(given), settings)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request with everything that it names: what runs."""
+
+    request: Request
+    chosen: ChosenStrategy
+    scenario: Scenario
+    strategy: Strategy
+
+    @property
+    def epochs_in_all(self) -> int | None:
+        """How many epochs of training the run comes to, all its networks together; None if nothing is trained, or if
+        that depends on what is found.
+        """
+        if not isinstance(self.scenario.problem, TaskProblem):
+            return None
+        plan, queries = self.chosen.plan, self.request.limits.queries
+        if queries is None or self.chosen.needs_resource:
+            return self.request.limits.resource
+        if plan.trials is None or plan.epochs is None:
+            return queries * self.scenario.problem.task.epochs
+        return round(plan.width * plan.epochs * min(1.0, queries / plan.trials))
+
+
+class Preparer:
+    """What a command has opened, chosen and checked so far; whatever it needs again it gets from here."""
+
+    def __init__(self) -> None:
+        self._problems: dict[Hashable, Problem] = {}
+        self._scenarios: dict[Hashable, Scenario] = {}
+        self._found: dict[str, FoundStrategy] = {}
+        self._chosen: dict[Hashable, ChosenStrategy] = {}
+        self._checked: dict[Hashable, Strategy] = {}
+        self._digests: dict[Path, str] = {}
+
+    def find(self, given: str | type[BaseStrategy]) -> FoundStrategy:
+        """See `find_strategy`."""
+        if isinstance(given, str) and given in self._found:
+            return self._found[given]
+        found = find_strategy(given)
+        self._found[found.given] = found
+        if isinstance(given, str):
+            self._found[given] = found
+        return found
+
+    def choose(self, given: str | type[BaseStrategy], settings: Mapping[str, Any]) -> ChosenStrategy:
+        """A strategy with its options."""
+        found = self.find(given)
+        key = (found.given, _settings_key(settings))
+        if key not in self._chosen:
+            chosen = ChosenStrategy.of(found, settings)
+            self._chosen[key] = self._chosen[found.given, _settings_key(chosen.settings)] = chosen
+        return self._chosen[key]
+
+    def scenario(self, spec: ProblemSpec) -> Scenario:
+        """What a spec names, opened; InputError in one line for whatever does not fit."""
+        key = _spec_key(spec)
+        if key not in self._scenarios:
+            self._scenarios[key] = choose(self._problem(spec), spec)
+        return self._scenarios[key]
+
+    def adopt(self, scenario: Scenario) -> None:
+        """Take a scenario that was opened elsewhere."""
+        self._scenarios[_spec_key(scenario.spec)] = scenario
+        self._keep(scenario.spec, scenario.problem)
+
+    def suited(self, spec: ProblemSpec, strategies: Iterable[ChosenStrategy]) -> ProblemSpec:
+        """A problem with an objective that all of some strategies can do with, if none was said.
+
+        If one of them needs several fidelities, it is one that is measured at several.
+        """
+        if spec.objectives or not any(chosen.needs_resource for chosen in strategies):
+            return spec
+        return spec.changed(objectives=self._problem(spec).default_objectives(in_part=True))
+
+    def resolve(self, request: Request) -> Request:
+        """The request with paths made absolute, as it is recorded."""
+        chosen = self.choose(request.strategy, request.options)
+        problem = request.problem.source.resolve(request.problem)
+        return replace(request, strategy=chosen.found.given, problem=problem, options=chosen.settings)
+
+    def pinned(self, request: Request) -> dict[str, str]:
+        """The SHA-256 of each file that defines a request's strategy, or that an option names, by its path."""
+        named = [*self.choose(request.strategy, request.options).files, *request.problem.source.files(request.problem)]
+        return {str(file): self._sha256(file) for file in dict.fromkeys(path.resolve() for path in named)}
+
+    def check(self, request: Request, kept: Said = NOTHING_SAID, problem: ProblemSpec | None = None) -> Prepared:
+        """Open everything that a request names, so that a mistake shows before anything is written.
+
+        `kept` is what the user says of the states of trainings. The problem is opened as `problem` says, if that is
+        given: its table may have moved since. The strategy that is made here is the one that `prepare` hands out.
+        """
+        prepared, key = self._prepare(request, problem)
+        self._checked[key] = prepared.strategy
+        check_kept(kept, prepared.scenario)
+        return prepared
+
+    def prepare(self, request: Request, problem: ProblemSpec | None = None) -> Prepared:
+        """A request ready to run, once: see `check`."""
+        prepared, key = self._prepare(request, problem)
+        self._checked.pop(key, None)
+        return prepared
+
+    def _prepare(self, request: Request, problem: ProblemSpec | None) -> tuple[Prepared, Hashable]:
+        seeds.check_seed(request.seed)
+        chosen = self.choose(request.strategy, request.options)
+        scenario = self.scenario(problem or request.problem).with_metrics(chosen.name, chosen.metrics)
+        # Not the scenario: a group is pinned to the table that its first run was checked on.
+        key = (id(scenario.problem), scenario.criteria, id(chosen), request.seed)
+        strategy = self._checked.get(key)
+        if strategy is None:
+            strategy = chosen.make(scenario.space, scenario.criteria, request.seed, scenario.resource)
+        if chosen.plan.needs_training and not scenario.problem.trains:
+            raise InputError(
+                f"strategy {chosen.name} passes weights on, and nothing is trained on {request.problem.on}: "
+                "search where networks are trained, e.g. --on images:digits"
+            )
+        return Prepared(request, chosen, scenario, strategy), key
+
+    def _problem(self, spec: ProblemSpec) -> Problem:
+        key = _problem_key(spec)
+        if key not in self._problems:
+            self._keep(spec, spec.source.open(spec))
+        return self._problems[key]
+
+    def _sha256(self, file: Path) -> str:
+        if file not in self._digests:
+            self._digests[file] = sha256_of(file)
+        return self._digests[file]
+
+    def _keep(self, spec: ProblemSpec, problem: Problem) -> None:
+        """Under every spec that names it: as it was asked for, with absolute paths, and with its table's place."""
+        settled = spec.source.resolve(spec)
+        self._problems[_problem_key(spec)] = self._problems[_problem_key(settled)] = problem
+        if problem.data is not None and problem.data.path is not None:
+            placed = settled.source.on_table(settled, problem.data.path)
+            for known in (placed, placed.source.resolve(placed)):
+                self._problems[_problem_key(known)] = problem
+
+
+def check_kept(kept: Said, scenario: Scenario) -> None:
+    """InputError if states are spoken of and there are none."""
+    if kept and not scenario.problem.trains:
+        raise InputError(
+            f"keep and disk_budget are for states of trainings, and nothing is trained on {scenario.spec.on}: "
+            "leave them away"
+        )
+
+
+def _problem_key(spec: ProblemSpec) -> Hashable:
+    """Equal for specs of one problem, whatever is optimised."""
+    return spec.on, spec.table, spec.space_name, _settings_key(spec.space), _settings_key(spec.task)
+
+
+def _spec_key(spec: ProblemSpec) -> Hashable:
+    return _problem_key(spec), spec.objectives, spec.report, spec.constraints
+
+
+def _settings_key(settings: Mapping[str, Any]) -> Hashable:
+    return tuple(sorted((name, repr(value)) for name, value in settings.items()))

@@ -1,0 +1,456 @@
+"""The one loop: ask, execute, record, tell.
+
+It keeps what every run promises. A query is one unique architecture; asking again is answered from the record.
+Results are told one by one in the order in which they were asked, however many workers there are, so the same seed
+gives the same trials; a run may ask for results as they come instead (`Limits.as_completed`), and is then told them
+in the order of its record. What is recorded already is answered from the record, after checking that the strategy
+asks for the same again; so going on with a run is running it.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import msgspec
+
+from archloom.checkpoints.store import Retention
+from archloom.constraints import Criteria
+from archloom.errors import ArchloomError
+from archloom.executors.base import Executor, Job
+from archloom.run.budgets import LIMITED, Ending, Limits, Spending
+from archloom.run.record import Line
+from archloom.spaces.base import SearchSpace, Sized
+from archloom.strategies.base import Plan, Strategy, kept_states, plan_of
+from archloom.types import Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
+
+CHECKPOINT_EVERY_S = 5.0
+CHECKPOINT_SHARE = 0.02
+"""Checkpoints are spaced so that writing them takes at most this share of the time."""
+
+WORTH_A_SYNC_S = 0.001
+"""If answers take longer than this to come, each is committed at once: the next may take as long."""
+
+
+class ResumeError(ArchloomError):
+    """A strategy does not ask again for what the record says it asked."""
+
+
+class Journal(Protocol):
+    """Where the loop records trials: a `run.record.RunFolder`, or `MemoryJournal`."""
+
+    lines: list[Line]
+
+    def append(self, line: Line) -> None: ...
+    def commit(self, force: bool = False) -> bool: ...
+    def save_state(self, state: Mapping[str, Any]) -> None: ...
+    def load_state(self) -> dict[str, Any] | None: ...
+
+
+@dataclass
+class MemoryJournal:
+    """Keeps a run's record in memory, for runs that need not survive."""
+
+    lines: list[Line] = field(default_factory=list)
+    state: dict[str, Any] | None = None
+
+    def append(self, line: Line) -> None:
+        self.lines.append(line)
+
+    def commit(self, force: bool = False) -> bool:
+        return True
+
+    def save_state(self, state: Mapping[str, Any]) -> None:
+        self.state = dict(state)
+
+    def load_state(self) -> dict[str, Any] | None:
+        return self.state
+
+
+@dataclass
+class _Asked:
+    """A proposal in flight. `price`: the units of the resource that it is expected to use."""
+
+    id: int
+    proposal: Proposal
+    query: int | None
+    same: int | None
+    price: int = 0
+    result: Result | None = None
+
+
+Progress = Callable[[Sequence[Line]], None]
+"""Called with trials newly committed to the journal, in the order in which they finished."""
+
+
+class Search:
+    """One run of one strategy on one space. `run` goes from wherever the journal stands to the end.
+
+    Args:
+        space, strategy, executor, journal, limits, seed: what runs where, and how far.
+        progress: is told of trials that are committed.
+        retention: which states of trainings are kept, if anything trains.
+        plan: what the strategy needs of the loop; by default what it says itself.
+        resource: what fidelities count, as the evaluator says.
+        criteria: what `limits.target` is a value of.
+        clock: seconds, from any zero; a simulated executor has its own.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        strategy: Strategy,
+        executor: Executor,
+        journal: Journal,
+        limits: Limits,
+        seed: int,
+        progress: Progress | None = None,
+        retention: Retention | None = None,
+        plan: Plan | None = None,
+        resource: Resource | None = None,
+        criteria: Criteria | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._retention = retention
+        self._space = space
+        self._strategy = strategy
+        self._executor = executor
+        self._journal = journal
+        self._limits = limits
+        self._seed = seed
+        self._progress = progress
+        self._plan = plan_of(strategy) if plan is None else plan
+        self._resource = resource
+        self._clock = clock
+        self._recorded = {line.id: line for line in journal.lines}
+        self._order = [line.id for line in journal.lines]  # in which they were told, if that was as completed
+        self._size = space.size if isinstance(space, Sized) and not self._plan.unique else None
+        self._spending = Spending(limits, resource, criteria)
+        self._asked = 0
+        self._told = 0
+        self._repeats = 0  # in a row
+        self._held: deque[Proposal] = deque()  # asked for, and not begun: a limit was reached
+        self._flight: dict[int, _Asked] = {}
+        self._ready: deque[int] = deque()  # answered and not yet told, if they are told as completed
+        self._keys: dict[int, str] = {}  # of the architecture of each trial
+        self._first: dict[str, int] = {}  # what makes a query unique -> the trial that asked first
+        self._origin: dict[int, int] = {}  # a repeat -> the trial that answers for it, whose state is there
+        self._at_fidelity: Counter[int] = Counter()  # queries
+        self._answers: dict[int, Result] = {}  # of queries that were told
+        self._unreported: list[Line] = []
+        self._seconds_before = 0.0
+        self._started, self._saved_at = clock(), time.monotonic()
+        self._save_cost = 0.0
+        self._slow = False  # whether the last wait for an answer took longer than a sync
+        self._final = False  # whether the checkpoint stands where a limit was reached
+
+    def run(self) -> Ending:
+        """Search to the end. Whatever happens, everything that finished is committed."""
+        self._started = self._clock()
+        checkpoint = self._restore(self._journal.load_state())
+        if self._retention is not None:
+            self._retention.begin(self._recorded.keys())
+        try:
+            if checkpoint is not None:
+                self._take_up(checkpoint)
+            elif self._retention is not None:
+                self._drop_states()
+            while True:
+                ending = self._fill()
+                if ending in LIMITED and not self._final:
+                    self._save()  # a longer run goes on from here, as if it had been asked for at once
+                    self._final = True
+                if not self._flight:
+                    self._commit(force=True)
+                    if not self._final:
+                        self._save()
+                    return ending or Ending.FINISHED
+                self._tell(self._next())
+                if self._checkpoint_due():
+                    self._save()
+        finally:
+            self._commit(force=True)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has searched, over all its sessions; what a kill took with it is not in."""
+        return self._seconds_before + self._clock() - self._started
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    def _fill(self) -> Ending | None:
+        """Ask until `width` proposals are in flight; says why there will be no more, if so."""
+        while (room := self._limits.width - len(self._flight)) > 0:
+            if (ending := self._ended()) is not None:
+                return ending
+            if not self._held:
+                # Always as many as there is room for, whatever limits say: a longer run asks for the same.
+                self._held.extend(self._strategy.ask(room))
+            if not self._held:
+                return None
+            if not self._affords(self._held[0]):
+                return Ending.RESOURCE
+            self._admit(self._held.popleft())
+        return None
+
+    def _ended(self) -> Ending | None:
+        if (ending := self._spending.ending(self.seconds)) is not None:
+            return ending
+        full = 0 if self._resource is None else self._resource.maximum
+        # What was asked in part may be asked again, at a higher fidelity.
+        if self._size is not None and self._spending.queries >= self._size and set(self._at_fidelity) == {full}:
+            return Ending.EXHAUSTED
+        return Ending.STALLED if self._repeats >= self._limits.max_repeats else None
+
+    def _affords(self, proposal: Proposal) -> bool:
+        if self._limits.resource is None:
+            return True
+        fidelity = resolve_fidelity(self._resource, proposal.fidelity)
+        known = self._query(proposal, self._space.key(proposal.arch), fidelity, self._asked) in self._first
+        return known or self._spending.affords(self._price(proposal, fidelity))
+
+    def _admit(self, proposal: Proposal) -> None:
+        """Give a proposal its number, and its job to the executor unless its answer is known."""
+        asked = self._number(proposal)
+        self._flight[asked.id] = asked
+        line = self._recorded.get(asked.id)
+        if line is not None:
+            self._check_same(line, proposal)
+            asked.result = line.trial.result
+        elif asked.same is None:
+            self._executor.submit(Job(asked.id, replace(proposal, inherit=self._mapped(proposal.inherit)), self._seed))
+
+    def _number(self, proposal: Proposal) -> _Asked:
+        trial_id, self._asked = self._asked, self._asked + 1
+        fidelity = resolve_fidelity(self._resource, proposal.fidelity)
+        price = self._price(proposal, fidelity)
+        key = self._keys[trial_id] = self._space.key(proposal.arch)
+        query = self._query(proposal, key, fidelity, trial_id)
+        self._spending.fidelities[trial_id] = fidelity
+        same = self._first.get(query)
+        if same is not None:
+            self._repeats += 1
+            self._origin[trial_id] = same
+            return _Asked(trial_id, proposal, None, same)
+        self._first[query] = trial_id
+        self._at_fidelity[fidelity] += 1
+        self._spending.asked(price)
+        self._repeats = 0
+        return _Asked(trial_id, proposal, self._spending.queries, None, price)
+
+    def _price(self, proposal: Proposal, fidelity: int) -> int:
+        return self._spending.price(fidelity, proposal.inherit.base if proposal.inherit else None)
+
+    def _query(self, proposal: Proposal, key: str, fidelity: int, trial_id: int) -> str:
+        """What makes a query unique; `key` is its architecture's.
+
+        A promotion is the training that it goes on with, in however many steps; weights that come from elsewhere make a
+        training of its own, which is never a repeat.
+        """
+        inherit = proposal.inherit
+        own = inherit is not None and (inherit.donors or inherit.mutate or self._keys.get(inherit.base) != key)
+        return f"{key}#{trial_id}" if self._plan.unique or own else f"{key}@{fidelity}"
+
+    def _mapped(self, inherit: Inherit | None) -> Inherit | None:
+        """A recipe that names the trials whose states are there: a repeat has none of its own."""
+        if inherit is None or not self._origin:
+            return inherit
+        donors = {gene: self._origin.get(t, t) if t is not None else None for gene, t in inherit.donors.items()}
+        files = {kind: tuple(self._origin.get(t, t) for t in trials) for kind, trials in inherit.files.items()}
+        return replace(inherit, base=self._origin.get(inherit.base, inherit.base), donors=donors, files=files)
+
+    def _check_same(self, line: Line, proposal: Proposal) -> None:
+        recorded = line.trial.proposal
+        # Proposals pass through JSON on their way to the record; compare what comes back.
+        asked = msgspec.json.decode(msgspec.json.encode(proposal), type=Proposal)
+        if recorded == asked:
+            return
+        now = self._space.format(proposal.arch)
+        if recorded.arch == asked.arch:
+            now = "the same in another way (its fidelity, weights or note differ)"
+        raise ResumeError(
+            f"trial {line.id} is recorded as {line.arch}, but the strategy now asks for {now}: the run was made by "
+            "another version of the strategy or of its libraries, or with other thread counts (run.json names them); "
+            "go on with those, or start a new run"
+        )
+
+    # -- answering ------------------------------------------------------------------------------------------------
+
+    def _next(self) -> _Asked:
+        """Wait for the proposal whose answer is told next."""
+        return self._next_completed() if self._limits.as_completed else self._oldest()
+
+    def _oldest(self) -> _Asked:
+        head = next(iter(self._flight.values()))
+        if head.same is not None and head.result is None:
+            self._finish(head, self._answers[head.same])
+        while head.result is None:
+            self._wait()
+        return head
+
+    def _next_completed(self) -> _Asked:
+        """The next in the order of the record; after its end, whatever is answered first."""
+        if self._told < len(self._order):
+            known = self._order[self._told]
+            if known not in self._flight:
+                raise ResumeError(
+                    f"trial {known} is recorded after {self._told} others, when the strategy has not asked for it yet: "
+                    "the run was made by another version of the strategy, or with another width; start a new run"
+                )
+            return self._flight[known]
+        while not self._ready:
+            for asked in self._flight.values():
+                if asked.result is None and asked.same in self._answers:
+                    self._finish(asked, self._answers[asked.same])
+            if not self._ready:
+                self._wait()
+        return self._flight[self._ready.popleft()]
+
+    def _wait(self) -> None:
+        """Take answers from the executor, when there are any."""
+        # If answers take their time, nothing finished may wait for the next one to be synced.
+        self._commit(force=self._slow)
+        asked_at = time.monotonic()
+        done = self._executor.wait()
+        self._slow = time.monotonic() - asked_at > WORTH_A_SYNC_S
+        for answer in done:
+            self._finish(self._flight[answer.trial_id], answer.result)
+        self._commit(force=self._slow)
+
+    def _tell(self, asked: _Asked) -> None:
+        """Tell an answer to the strategy."""
+        assert asked.result is not None  # noqa: S101 - it was waited for
+        del self._flight[asked.id]
+        self._told += 1
+        self._note(asked, asked.result)
+        self._strategy.tell([Trial(asked.id, asked.proposal, asked.result).without_report()])
+        self._drop_states()
+
+    def _note(self, asked: _Asked, result: Result) -> None:
+        """Keep what a told answer means for the rest of the run."""
+        if asked.same is not None:
+            return
+        self._answers[asked.id] = result
+        trial = Trial(asked.id, asked.proposal, result)
+        self._spending.told(trial, asked.price)
+        if self._retention is not None:
+            self._retention.told(trial, self._spending.fidelities[asked.id])
+
+    def _drop_states(self) -> None:
+        """Drop the states that no proposal, in flight or to come, can inherit; all that was told must be on disk."""
+        if self._retention is None:
+            return
+        needed = kept_states(self._strategy, self._answers) if self._plan.inherits else {}
+        needed = {kind: {self._origin.get(t, t) for t in trials} for kind, trials in needed.items()}
+        self._commit(force=True)
+        waiting = [*(asked.proposal.inherit for asked in self._flight.values()), *(p.inherit for p in self._held)]
+        told = min(self._flight, default=self._asked) - 1
+        self._retention.sweep(told, needed, list(map(self._mapped, waiting)))
+
+    def _finish(self, asked: _Asked, result: Result) -> None:
+        """Record an answer as soon as it is there, even if it is not its turn to be told."""
+        asked.result = result
+        trial = Trial(asked.id, asked.proposal, result)
+        line = Line.of(trial, self._space.format(asked.proposal.arch), asked.query, asked.same)
+        self._journal.append(line)
+        self._unreported.append(line)
+        if self._limits.as_completed:
+            self._ready.append(asked.id)
+        self._commit()
+
+    def _commit(self, force: bool = False) -> None:
+        if self._journal.commit(force) and self._unreported:
+            reported, self._unreported = self._unreported, []
+            if self._progress is not None:
+                self._progress(reported)
+
+    # -- checkpoints ----------------------------------------------------------------------------------------------
+
+    def _checkpoint_due(self) -> bool:
+        wait = max(CHECKPOINT_EVERY_S, self._save_cost / CHECKPOINT_SHARE)
+        return not self._final and time.monotonic() - self._saved_at >= wait
+
+    def _save(self) -> None:
+        started = time.monotonic()
+        self._commit(force=True)
+        self._journal.save_state({"loop": self._dump(), "strategy": self._strategy.state_dict()})
+        self._saved_at = time.monotonic()
+        self._save_cost = time.monotonic() - started
+
+    def _dump(self) -> dict[str, Any]:
+        return {
+            "asked": self._asked,
+            "repeats": self._repeats,
+            "seconds": self.seconds,
+            "ids": list(self._flight),
+            "flight": [msgspec.to_builtins(asked.proposal) for asked in self._flight.values()],
+            "held": msgspec.to_builtins(list(self._held)),
+        }
+
+    def _restore(self, state: Mapping[str, Any] | None) -> _Checkpoint | None:
+        """The strategy as it was at a checkpoint, if there is one that fits.
+
+        A checkpoint only saves time. Without it the strategy starts again, and its trials are answered from the record.
+        """
+        if state is None:
+            return None
+        pristine = self._strategy.state_dict()
+        try:
+            checkpoint = _Checkpoint.of(state["loop"])
+            for trial_id in checkpoint.told:
+                _ = self._recorded[trial_id]
+            self._strategy.load_state_dict(state["strategy"])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            warnings.warn(
+                f"the checkpoint fits this record or version no more ({error!r}); replaying the record instead",
+                stacklevel=3,
+            )
+            self._strategy.load_state_dict(pristine)
+            return None
+        return checkpoint
+
+    def _take_up(self, checkpoint: _Checkpoint) -> None:
+        """Stand where a checkpoint was taken: everything numbered, what was told taken note of, the rest in flight."""
+        self._seconds_before = checkpoint.seconds
+        told: dict[int, _Asked] = {}
+        for trial_id in range(checkpoint.asked):
+            if trial_id in checkpoint.flight:
+                self._admit(checkpoint.flight[trial_id])
+            else:
+                told[trial_id] = self._number(self._recorded[trial_id].trial.proposal)
+        for trial_id in filter(told.__contains__, self._order) if self._limits.as_completed else told:
+            self._note(told[trial_id], self._recorded[trial_id].trial.result)
+        self._told = len(told)
+        self._held.extend(checkpoint.held)
+        self._drop_states()
+        self._repeats = checkpoint.repeats
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    """Where the loop stood: `flight` by trial; what was asked besides was told. `held` was asked for and not begun."""
+
+    asked: int
+    repeats: int
+    seconds: float
+    flight: Mapping[int, Proposal]
+    held: Sequence[Proposal]
+
+    @classmethod
+    def of(cls, loop: Mapping[str, Any]) -> _Checkpoint:
+        """From its plain data; KeyError, TypeError or ValueError if it is another version's."""
+        flight = [msgspec.convert(item, Proposal, strict=False) for item in loop["flight"]]
+        ids = loop.get("ids", range(loop["asked"] - len(flight), loop["asked"]))
+        held = [msgspec.convert(item, Proposal, strict=False) for item in loop.get("held", ())]
+        return cls(
+            int(loop["asked"]), int(loop["repeats"]), float(loop["seconds"]),
+            dict(zip(map(int, ids), flight, strict=True)), held,
+        )  # fmt: skip
+
+    @property
+    def told(self) -> list[int]:
+        return [trial_id for trial_id in range(self.asked) if trial_id not in self.flight]

@@ -1,0 +1,1 @@
+"""Macro spaces: networks of inverted residual layers."""

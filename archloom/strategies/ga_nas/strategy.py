@@ -1,0 +1,244 @@
+"""GA-NAS: generative adversarial architecture search with importance sampling (paper "ga-nas", Algorithm 2).
+
+Time and again the best K of everything evaluated are the truth set, a generator is refitted to it, and what it then
+draws is evaluated. Constraints are hard: only architectures that keep them are truths, once there are any.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+
+from archloom.constraints import Criteria
+from archloom.errors import InputError
+from archloom.learners.arrays import one_thread
+from archloom.learners.ppo import Ppo
+from archloom.spaces.base import MAX_TRIES, SearchSpace, is_valid
+from archloom.spaces.graphs import HasGrowth
+from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
+from archloom.strategies.ga_nas.generator_training import REFITS, REWARDS, Evidence, Settings
+from archloom.types import Arch, Proposal, Trial
+from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
+
+
+@dataclass(frozen=True)
+class GaNasOptions(Options):
+    """Sizes are Algorithm 2's. What the paper's text at hand does not give (most of what follows) is chosen here.
+
+    initial: |X_0|, drawn at random. Published 50 (set-up 1), 100 (set-up 2).
+    batch, growth: |X_1|, and how much each X_t is larger than the one before. Published 100, 50 (200, 100).
+    top_k: K, the size of the truth set. Published 25 (50).
+    iterations: T, after which the search ends; 0: when its queries are asked. Published 10.
+    start: architectures to begin with, in X_0, as `archloom best` writes them; several are separated by ";".
+    refit: how the generator is refitted: "adversarial"; "accuracy" (no discriminator: the reward is how the latest
+        architectures stand); "likelihood" (KL in place of JS: the cross-entropy method); "random" (no generator: the
+        discriminator chooses among `pool` times as many random architectures).
+    redraws, widen: where what is drawn was evaluated before, it is drawn again, each time at a `widen` times higher
+        temperature, so many times at most; then X_t is smaller.
+    width, layers: of the k-GNNs; width also of the GRU and the heads.
+    rate, discriminator_rate: Adam's.
+    fresh: whether each iteration begins with a new discriminator.
+    rounds: how often discriminator and generator take turns in an iteration. As printed: 1.
+    pairs, pair_steps: a turn of the discriminator is so many batches of so many pairs.
+    smoothing: the label of pairs from the truth set.
+    updates, episodes: a turn of the generator is so many PPO updates on so many drawn graphs.
+    reward: of the discriminator's D: "logit" (log(D/(1-D))), "probability", "log", "minimax" (-log(1-D)).
+    masked: whether illegal choices have no probability. If they have, each costs `step_penalty` (R_step).
+    penalty: R_final for each rule of the space that a whole architecture breaks.
+    clip, entropy, value, gamma, lam, epochs, minibatch, max_norm: PPO's (see `archloom.learners.ppo.Ppo`).
+    expert: weight of the truth set's log-likelihood beside PPO's gain. Above 0 (4, say) the generator keeps all of a
+        truth set that is of several kinds, where PPO alone goes to the largest; it is slower elsewhere.
+    """
+
+    initial: PositiveInt = 50
+    batch: PositiveInt = 25
+    growth: NonNegativeInt = 0
+    top_k: PositiveInt = 25
+    iterations: NonNegativeInt = 0
+    start: str = ""
+    refit: Literal["adversarial", "accuracy", "likelihood", "random"] = "adversarial"
+    redraws: NonNegativeInt = 20
+    widen: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1.15
+    width: PositiveInt = 32
+    layers: PositiveInt = 3
+    rate: PositiveFloat = 1e-3
+    discriminator_rate: PositiveFloat = 1e-3
+    fresh: bool = True
+    rounds: PositiveInt = 3
+    pairs: Annotated[int, msgspec.Meta(ge=2)] = 128
+    pair_steps: PositiveInt = 50
+    smoothing: UnitInterval = 1.0
+    updates: PositiveInt = 5
+    episodes: PositiveInt = 64
+    reward: Literal["logit", "probability", "log", "minimax"] = "logit"
+    masked: bool = True
+    step_penalty: NonNegativeFloat = 0.5
+    penalty: NonNegativeFloat = 5.0
+    pool: PositiveInt = 20
+    clip: PositiveFloat = 0.2
+    entropy: NonNegativeFloat = 0.02
+    value: NonNegativeFloat = 0.5
+    gamma: UnitInterval = 1.0
+    lam: UnitInterval = 0.95
+    expert: NonNegativeFloat = 0.0
+    epochs: PositiveInt = 4
+    minibatch: PositiveInt = 64
+    max_norm: PositiveFloat = 5.0
+
+    @property
+    def starts(self) -> list[str]:
+        """The texts of the architectures to begin with."""
+        return [text.strip() for text in self.start.split(";") if text.strip()]
+
+    def settings(self) -> Settings:
+        """What concerns networks and training."""
+        shared = {f.name: getattr(self, f.name) for f in fields(Settings) if f.name not in ("reward", "ppo")}
+        ppo = {f.name: getattr(self, f.name) for f in fields(Ppo) if f.name != "batch"}
+        return Settings(**shared, reward=REWARDS[self.reward], ppo=Ppo(**ppo, batch=self.minibatch))
+
+
+class GaNas(BaseStrategy):
+    """A generator learns to draw graphs like the best so far, in sets: the next is drawn when all of one is evaluated.
+
+    This is Algorithm 2 of the paper; docs/ga-nas.md says more. A proposal's note says its `iteration` t, and how often
+    it came up among the first |X_t| graphs that the refitted generator drew (`draws`; 0: it came of widened draws). The
+    first of an iteration says besides: `size`, how many there are in it; `rho`, the share of the truth set in all that
+    was evaluated; `js`, the estimated divergence of the generator from the truth set before it was refitted, in nats;
+    `known`, the earlier trials that came up again, and how often.
+    """
+
+    Options: ClassVar[type[Any]] = GaNasOptions
+    needs = (HasGrowth,)
+    options: GaNasOptions
+
+    def __init__(
+        self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: GaNasOptions | None = None
+    ) -> None:
+        super().__init__(space, criteria, rng, options)
+        o = self.options
+        self.starts = [self._start(text) for text in o.starts]
+        self.refit = REFITS[o.refit](space, o.settings(), rng)
+        self.iteration = -1  # of the last set that was drawn
+        self.drawn: deque[Proposal] = deque()  # of it, what is not asked for yet
+        self.waiting = 0  # asked for and not told
+        self.told: list[Trial] = []
+        self.trials: dict[str, int] = {}  # key -> place in `told`
+
+    @classmethod
+    def plan(cls, options: GaNasOptions) -> Plan:
+        """A whole set side by side, as nothing is learned in between; with T iterations, as many trials as those."""
+        o, t = options, options.iterations
+        first = max(o.initial, len(o.starts))
+        sets = t * o.batch + o.growth * t * (t - 1) // 2
+        return Plan(trials=first + sets if t else None, width=max(first, o.batch + o.growth * max(t - 1, 0)))
+
+    def _start(self, text: str) -> Arch:
+        arch = self.space.parse(text)
+        if not is_valid(self.space, arch):
+            raise InputError(f"ga_nas option start={text}: not valid in space {self.space.name!r}; give one that is")
+        return arch
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    def propose(self) -> Proposal | None:
+        if not self.drawn and not self.waiting:
+            if self.options.iterations and self.iteration >= self.options.iterations:
+                return None
+            self.iteration += 1
+            with one_thread():
+                self.drawn.extend(self.first_set() if not self.iteration else self.next_set())
+        if not self.drawn:
+            return None
+        self.waiting += 1
+        return self.drawn.popleft()
+
+    def first_set(self) -> list[Proposal]:
+        """X_0: what was given to start with, then random architectures."""
+        unique = {self.space.key(arch): arch for arch in self.starts}
+        self._add_random(unique, max(self.options.initial, len(unique)))
+        return [Proposal(arch, note={"iteration": 0, "draws": 0}) for arch in unique.values()]
+
+    def next_set(self) -> list[Proposal]:
+        """X_t: refit the generator, and draw from it what was not evaluated before."""
+        o = self.options
+        size = o.batch + (self.iteration - 1) * o.growth
+        note: dict[str, Any] = {}
+        unique: dict[str, Arch] = {}
+        counts: Counter[str] = Counter()
+        if evidence := self.evidence():
+            divergence = self.refit.refit(evidence)
+            note = {"rho": len(evidence.truth) / len(self.told)} | ({} if divergence is None else {"js": divergence})
+            for redraw in range(1 + o.redraws):
+                archs = [arch for arch in self.refit.draw(size, o.widen**redraw) if arch is not None]
+                keys = [self.space.key(arch) for arch in archs]
+                if not redraw:
+                    counts.update(keys)
+                for key, arch in zip(keys, archs, strict=True):
+                    if key not in self.trials and len(unique) < size:
+                        unique.setdefault(key, arch)
+                if len(unique) >= size:
+                    break
+        if not unique:  # a generator that only repeats itself, or no truth to fit it to
+            self._add_random(unique, size)
+        note["size"] = len(unique)
+        note["known"] = {str(self.told[self.trials[key]].id): n for key, n in counts.items() if key in self.trials}
+        return [
+            Proposal(arch, note={"iteration": self.iteration, "draws": counts[key]} | (note if not at else {}))
+            for at, (key, arch) in enumerate(unique.items())
+        ]
+
+    def _add_random(self, unique: dict[str, Arch], size: int) -> None:
+        """Fill `unique` up to `size` with random architectures that are not evaluated yet, if such are found."""
+        for _ in range(max(size * (1 + self.options.redraws), MAX_TRIES)):
+            if len(unique) >= size:
+                return
+            arch = self.draw()
+            key = self.space.key(arch)
+            if key not in self.trials:
+                unique.setdefault(key, arch)
+
+    def evidence(self) -> Evidence | None:
+        """The truth set (the best K that keep the constraints, else those nearest to it) and the latest set."""
+        good = [trial for trial in self.told if trial.result.ok]
+        if not good:
+            return None
+        results = [trial.result for trial in good]
+        standing = self.criteria.standing(results)
+        order = np.lexsort((-np.arange(len(good)), -standing)).tolist()  # of equals the newest first
+        keep = [at for at in order if self.criteria.feasible(results[at])] or order
+        latest = [at for at, trial in enumerate(good) if trial.proposal.note["iteration"] == self.iteration - 1]
+        return Evidence(
+            [good[at].proposal.arch for at in keep[: self.options.top_k]],
+            [good[at].proposal.arch for at in latest or order],
+            standing[latest or order],
+        )
+
+    # -- learning -------------------------------------------------------------------------------------------------
+
+    def learn(self, trial: Trial) -> None:
+        self.waiting -= 1
+        self.trials[self.space.key(trial.proposal.arch)] = len(self.told)
+        note = {"iteration": trial.proposal.note["iteration"]}
+        self.told.append(Trial(trial.id, Proposal(trial.proposal.arch, note=note), trial.result))
+
+    # -- state ----------------------------------------------------------------------------------------------------
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "refit": self.refit.dump(),
+            "iteration": self.iteration,
+            "drawn": [[list(proposal.arch.genes), dict(proposal.note)] for proposal in self.drawn],
+            "waiting": self.waiting,
+            "told": pack_trials(self.told),
+        }
+
+    def restore(self, own: dict[str, Any]) -> None:
+        self.refit.restore(own["refit"])
+        self.iteration, self.waiting = own["iteration"], own["waiting"]
+        self.drawn = deque(Proposal(Arch(tuple(genes)), note=note) for genes, note in own["drawn"])
+        self.told = unpack_trials(own["told"])
+        self.trials = {self.space.key(trial.proposal.arch): at for at, trial in enumerate(self.told)}

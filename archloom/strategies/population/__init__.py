@@ -1,0 +1,1 @@
+"""Populations of networks that train side by side."""

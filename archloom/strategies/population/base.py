@@ -1,0 +1,257 @@
+"""Strategies that train a population of networks side by side, chunk after chunk: what they share.
+
+Every member trains for a chunk of epochs; when all have been evaluated, the worst may be replaced by offspring of the
+best, and the next chunk begins. A chunk is a proposal that inherits the state in which the member's last one ended, so
+that a run can stop and go on anywhere.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+import numpy as np
+
+from archloom.checkpoints.store import sources
+from archloom.constraints import Criteria, Objective
+from archloom.errors import InputError
+from archloom.spaces.base import HasSizes, SearchSpace, draw, is_valid
+from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
+from archloom.types import Arch, Inherit, Proposal, Result, Trial
+from archloom.utils.options import NonNegativeInt, Options, PositiveInt
+
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+_WHY_TWO = "the worst goes on from the best (random_population trains networks on their own)"
+
+
+@dataclass(frozen=True)
+class PopulationOptions(Options):
+    """`population`: members. `epochs`: how many each trains in all. `step`: epochs of a chunk."""
+
+    population: PositiveInt = 24
+    epochs: PositiveInt = 300
+    step: PositiveInt = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.step > self.epochs:
+            raise InputError(
+                f"step={self.step}: expected at most epochs={self.epochs}, which a member trains in all its chunks"
+            )
+
+
+@dataclass(frozen=True)
+class Selection(PopulationOptions):
+    """What replaces the worst with offspring of the best.
+
+    `parents`: the share of the best that have offspring, at least two. `survivors`: the share that stays. For the first
+    `warm_epochs` epochs members are replaced only every `warm_step` epochs.
+    """
+
+    population: Annotated[int, msgspec.Meta(ge=2, description=_WHY_TWO)] = 24
+    parents: Share = 0.25
+    survivors: Share = 0.75
+    warm_epochs: NonNegativeInt = 0
+    warm_step: NonNegativeInt = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.warm_epochs and not self.warm_step:
+            raise InputError(
+                f"warm_epochs={self.warm_epochs}, warm_step={self.warm_step}: expected 0 and 0, or both above 0"
+            )
+
+    def replaces(self, epoch: int) -> bool:
+        """Whether members are replaced after so many epochs."""
+        warm = epoch < self.warm_epochs
+        return epoch < self.epochs and not (warm and epoch % self.warm_step)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of the population: the trial in whose state its training stands (None: before its first)."""
+
+    id: int
+    arch: Arch
+    trial: int | None = None
+
+
+@dataclass(frozen=True)
+class Child:
+    """An offspring before it gets the place of a dead member."""
+
+    arch: Arch
+    inherit: Inherit
+    parents: tuple[int, ...]
+    """Of which members."""
+
+
+class PopulationStrategy(BaseStrategy):
+    """Trains a population in chunks, all of which must be evaluated before the next begins.
+
+    A subclass says in `begin_chunk` how each member goes on. Options are a `PopulationOptions`.
+    """
+
+    Options: ClassVar[type[Any]] = PopulationOptions
+    needs = (HasSizes,)
+    options: Any
+    space: Any
+
+    def __init__(
+        self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: Any | None = None
+    ) -> None:
+        super().__init__(space, criteria, rng, options)
+        archs = balanced(space, self.options.population, rng)
+        self.members = [Member(number, arch) for number, arch in enumerate(archs)]
+        self.epoch = 0  # that all members have reached
+        self.results: dict[int, Trial] = {}  # by member, of the chunk in training
+        self.winners: set[int] = set()  # the trials of the last chunk that a soup is made of
+        self.queue: deque[Proposal] = deque()
+        self.enqueue([None] * len(self.members))
+
+    @classmethod
+    def plan(cls, options: Any) -> Plan:
+        trials = options.population * -(-options.epochs // options.step)
+        return Plan(trials, options.population, options.epochs, inherits=True, unique=True, needs_training=True)
+
+    @abstractmethod
+    def begin_chunk(self, trials: Sequence[Trial]) -> list[Inherit | None]:
+        """How each member goes on, by member; `trials` are the last chunk's, by member.
+
+        May put others into `self.members`. None is a start from nothing.
+        """
+
+    def propose(self) -> Proposal | None:
+        return self.queue.popleft() if self.queue else None
+
+    def learn(self, trial: Trial) -> None:
+        member = int(trial.proposal.note["member"])
+        self.results[member] = trial
+        if trial.result.ok:  # a chunk that failed has left no state: the member stands where it stood
+            self.members[member] = replace(self.members[member], trial=trial.id)
+        if len(self.results) < len(self.members):
+            return
+        trials = [self.results[number] for number in range(len(self.members))]
+        self.results = {}
+        self.winners = {trial.id for trial in same_as_the_best(trials, self.criteria.objectives[0])}
+        self.epoch = min(self.epoch + self.options.step, self.options.epochs)
+        if self.epoch < self.options.epochs:
+            self.enqueue(self.begin_chunk(trials))
+
+    def enqueue(self, inherits: Sequence[Inherit | None]) -> None:
+        """Ask for the next chunk of every member."""
+        reach = min(self.epoch + self.options.step, self.options.epochs)
+        for member, inherit in zip(self.members, inherits, strict=True):
+            self.queue.append(Proposal(member.arch, reach, inherit, {"member": member.id, **self.note(member)}))
+
+    def note(self, member: Member) -> Mapping[str, Any]:
+        """What else the record says of a member's next chunk."""
+        return {}
+
+    def needed(self) -> set[int]:
+        """The trials whose states may still be inherited, or be asked for by a soup of the last complete chunk."""
+        standing = {member.trial for member in self.members if member.trial is not None}
+        return standing.union(self.winners, *(sources(proposal.inherit) for proposal in self.queue))
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "members": msgspec.to_builtins(self.members),
+            "epoch": self.epoch,
+            "results": pack_trials(list(self.results.values())),
+            "winners": sorted(self.winners),
+            "queue": msgspec.to_builtins(list(self.queue)),
+        }
+
+    def restore(self, own: dict[str, Any]) -> None:
+        self.members = msgspec.convert(own["members"], list[Member])
+        self.epoch = own["epoch"]
+        self.results = {int(t.proposal.note["member"]): t for t in unpack_trials(own["results"])}
+        self.winners = set(own["winners"])
+        self.queue = deque(msgspec.convert(own["queue"], list[Proposal], strict=False))
+
+
+def same_as_the_best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
+    """The trials of a chunk with the genes of the best one, best first: what a soup is made of. Empty if all failed."""
+    done = [trial for trial in trials if trial.result.ok]
+    ranked = sorted(done, key=lambda trial: (-objective.gain(trial.result.scores[objective.metric]), trial.id))
+    return [trial for trial in ranked if trial.proposal.arch.genes == ranked[0].proposal.arch.genes]
+
+
+def balanced(space: Any, count: int, rng: np.random.Generator) -> list[Arch]:
+    """So many architectures in which every option of a choice is as frequent as every other.
+
+    For each choice a list holds each option floor(count / options) times and random ones for the rest, is shuffled and
+    dealt out (PBT-NAS, Algorithm 1). Architectures that are not valid are drawn instead.
+    """
+    columns = []
+    for size in map(int, space.sizes):
+        column = np.concatenate([np.repeat(np.arange(size), count // size), rng.integers(0, size, count % size)])
+        columns.append(rng.permutation(column))
+    dealt = [Arch(tuple(genes)) for genes in np.stack(columns, axis=1).tolist()]
+    return [arch if is_valid(space, arch) else draw(space, rng) for arch in dealt]
+
+
+class SelectingStrategy(PopulationStrategy):
+    """Replaces the worst by offspring of the best between chunks. A subclass writes `offspring`."""
+
+    Options: ClassVar[type[Any]] = Selection
+
+    def __init__(
+        self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: Any | None = None
+    ) -> None:
+        self.born: dict[int, list[int]] = {}  # by place: the parents of a member whose first chunk is to come
+        super().__init__(space, criteria, rng, options)
+
+    @abstractmethod
+    def offspring(self, parents: Sequence[Member], standing: Mapping[int, float]) -> Child:
+        """One child of some of these members, of which a larger `standing` is the fitter."""
+
+    def begin_chunk(self, trials: Sequence[Trial]) -> list[Inherit | None]:
+        self.born = {}
+        inherits = [Inherit(member.trial) if member.trial is not None else None for member in self.members]
+        if not self.options.replaces(self.epoch):
+            return inherits
+        standing = self.standing(trials)
+        order = sorted(range(len(trials)), key=lambda number: -standing[number])
+        parents = [
+            self.members[number]
+            for number in order[: max(2, int(self.options.parents * len(order)))]
+            if trials[number].result.ok
+        ]
+        dead = order[int(self.options.survivors * len(order)) :]
+        if len(parents) < 2:
+            return inherits
+        children = [self.offspring(parents, standing) for _ in dead]
+        for place, index in zip(dead, self.rng.permutation(len(children)).tolist(), strict=True):
+            child = children[index]
+            self.members[place] = Member(place, child.arch, child.inherit.base)
+            self.born[place] = list(child.parents)
+            inherits[place] = child.inherit
+        return inherits
+
+    def standing(self, trials: Sequence[Trial]) -> dict[int, float]:
+        results: list[Result] = [trial.result for trial in trials]
+        return dict(enumerate(map(float, self.criteria.standing(results))))
+
+    def note(self, member: Member) -> Mapping[str, Any]:
+        return {"parents": self.born[member.id]} if member.id in self.born else {}
+
+    def fitter(self, one: Member, other: Member, standing: Mapping[int, float]) -> tuple[Member, Member]:
+        """The two, the fitter first; of equals the first stays first."""
+        return (other, one) if standing[other.id] > standing[one.id] else (one, other)
+
+    def two(self, parents: Sequence[Member]) -> tuple[Member, Member]:
+        """Two different ones, drawn uniformly."""
+        one, other = self.rng.choice(len(parents), 2, replace=False)
+        return parents[one], parents[other]
+
+    def dump(self) -> dict[str, Any]:
+        return {**super().dump(), "born": [[place, parents] for place, parents in self.born.items()]}
+
+    def restore(self, own: dict[str, Any]) -> None:
+        super().restore(own)
+        self.born = dict(own["born"])

@@ -1,0 +1,1 @@
+"""What every room may use: files, options, seeds, machine code, threads, ranks, users' files."""

@@ -1,0 +1,57 @@
+"""Standard output is the command's own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+
+import pytest
+
+from archloom.cli.stdout_guard import stdout_aside
+
+
+def test_whatever_is_written_meanwhile_goes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    print("before")  # noqa: T201
+    with stdout_aside():
+        print("python")  # noqa: T201
+        os.write(1, b"descriptor\n")
+        subprocess.run(["echo", "child"], check=True)
+        ctypes.CDLL(None).printf(b"library\n")
+    print("after")  # noqa: T201
+    os.write(1, b"descriptor again\n")
+    sys.stdout.flush()
+    out, err = capfd.readouterr()
+    assert sorted(out.splitlines()) == ["after", "before", "descriptor again"]
+    assert sorted(err.splitlines()) == ["child", "descriptor", "library", "python"]
+
+
+def test_one_inside_another_after_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    free = os.dup(1)
+    os.close(free)
+    with pytest.raises(KeyboardInterrupt), stdout_aside():
+        with stdout_aside():
+            os.write(1, b"inner\n")
+        os.write(1, b"outer\n")
+        raise KeyboardInterrupt
+    os.write(1, b"after\n")
+    assert capfd.readouterr() == ("after\n", "inner\nouter\n")
+    again = os.dup(1)
+    os.close(again)
+    assert again == free, "no descriptor is left open"
+
+
+def test_without_a_standard_output_descriptor_1_is_somebody_elses(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "__stdout__", None)
+    with stdout_aside():
+        os.write(1, b"a file that got the number\n")
+    assert capfd.readouterr() == ("a file that got the number\n", "")
+
+
+def test_a_standard_output_without_a_descriptor(capsys: pytest.CaptureFixture[str]) -> None:
+    with stdout_aside():
+        print("python")  # noqa: T201
+    assert capsys.readouterr() == ("", "python\n")

@@ -1,0 +1,108 @@
+"""Limits, what is spent of them, and the endings that follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archloom.constraints import Constraint, Criteria, Objective
+from archloom.errors import InputError
+from archloom.evaluators.base import STEPS
+from archloom.run.budgets import LIMITED, Ending, Limits, Spending
+from archloom.types import Arch, Proposal, Resource, Result, Trial
+
+ACC = Criteria((Objective("acc", "max"),))
+LOSS = Criteria((Objective("loss", "min"),))
+
+
+def told(spending: Spending, number: int, result: Result, fidelity: int = 0, base: int | None = None) -> None:
+    """Ask and tell one query."""
+    spending.fidelities[number] = fidelity
+    price = spending.price(fidelity, base)
+    spending.asked(price)
+    spending.told(Trial(number, Proposal(Arch((number,)), fidelity), result), price)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"queries": 0}, "queries=0: expected a whole number of at least 1"),
+        ({"queries": True}, "queries=True"),
+        ({"queries": 3, "width": None}, "width=None"),
+        ({"queries": 3, "max_repeats": 0}, "max_repeats=0"),
+        ({"queries": None, "resource": 1.5}, "resource=1.5"),
+        ({"queries": None, "max_failures": -1}, "max_failures=-1"),
+        ({"queries": None, "seconds": 0.0}, "seconds=0.0: expected a number above 0"),
+        ({"queries": None, "seconds": float("inf")}, "seconds=inf"),
+        ({"queries": None, "target": float("nan")}, "target=nan: expected a finite number"),
+    ],
+)
+def test_limits_that_make_no_sense(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Limits(**wrong)
+
+
+def test_whether_anything_ends_a_run() -> None:
+    assert not Limits(None).bounded
+    assert Limits(3).bounded
+    assert all(Limits(None, **{name: 2}).bounded for name in ("resource", "seconds", "target", "max_failures"))
+
+
+def test_every_limit_has_an_ending_of_its_own() -> None:
+    cases = {
+        Ending.BUDGET: Limits(2),
+        Ending.RESOURCE: Limits(None, resource=18),
+        Ending.TARGET: Limits(None, target=0.5),
+        Ending.FAILURES: Limits(None, max_failures=1),
+        Ending.TIME: Limits(None, seconds=10.0),
+    }
+    assert set(cases) == LIMITED
+    for ending, limits in cases.items():
+        spending = Spending(limits, Resource("epochs", 9), ACC)
+        assert spending.ending(0.0) is None
+        told(spending, 0, Result({"acc": 0.4}), 9)
+        assert spending.ending(9.9) is None
+        told(spending, 1, Result.failed("why") if ending is Ending.FAILURES else Result({"acc": 0.5}), 9)
+        assert spending.ending(10.0) is ending
+
+
+def test_a_promotion_uses_the_difference_unless_it_starts_over() -> None:
+    going_on, again = (
+        Spending(Limits(None, resource=30), Resource("epochs", 27, resumable=r), None) for r in (True, False)
+    )
+    for spending, used in ((going_on, 27), (again, 36)):
+        told(spending, 0, Result({"acc": 0.1}), 9)
+        told(spending, 1, Result({"acc": 0.2}), 27, base=0)
+        assert spending.used == used
+    assert going_on.affords(3) and not going_on.affords(4)
+
+
+def test_what_stopped_by_itself_costs_what_it_used() -> None:
+    spending = Spending(Limits(None, resource=30), Resource("epochs", 27), ACC)
+    told(spending, 0, Result({"acc": 0.1}, details={STEPS: 5}), 27)
+    assert spending.used == 5
+
+
+def test_the_target_is_reached_by_the_best_at_the_highest_fidelity() -> None:
+    spending = Spending(Limits(None, target=0.9), Resource("epochs", 9), ACC)
+    told(spending, 0, Result({"acc": 0.5}), 9)
+    told(spending, 1, Result({"acc": 0.95}), 3)
+    assert spending.ending(0.0) is None
+    told(spending, 2, Result({"acc": 0.9}), 9)
+    assert spending.ending(0.0) is Ending.TARGET
+
+
+def test_a_target_of_what_is_minimised_and_constrained() -> None:
+    bound = Criteria(LOSS.objectives, (Constraint("size", 3.0),))
+    spending = Spending(Limits(None, target=0.2), None, bound)
+    told(spending, 0, Result({"loss": 0.1, "size": 9.0}))
+    told(spending, 1, Result({"loss": 0.3, "size": 1.0}))
+    assert spending.ending(0.0) is None
+    told(spending, 2, Result({"loss": 0.2, "size": 1.0}))
+    assert spending.ending(0.0) is Ending.TARGET
+
+
+def test_units_cannot_be_limited_where_nothing_counts_them() -> None:
+    with pytest.raises(InputError, match="resource=5: nothing here is evaluated in part; limit queries or time"):
+        Spending(Limits(None, resource=5), None, ACC)

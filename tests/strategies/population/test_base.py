@@ -1,0 +1,204 @@
+"""What strategies that train populations share, and whole runs of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archloom.errors import InputError, StoreError
+from archloom.problems import ProblemSpec
+from archloom.run.folders import Request, RunReport, limits_for, run_folder, run_in_memory
+from archloom.run.prepare import choose_strategy
+from archloom.run.record import read_lines
+from archloom.spaces.base import is_valid
+from archloom.strategies.base import Plan
+from archloom.strategies.population.base import balanced
+from archloom.testing import PlantedSpace, RuledSpace
+
+SMALL = {"population": "8", "epochs": "12", "step": "2"}
+
+
+@pytest.fixture
+def problem(trained: Path) -> str:
+    return str(trained)
+
+
+def request(problem: str, strategy: str = "pbt_nas", seed: int = 0, **options: str) -> Request:
+    chosen = {**SMALL, **options}
+    return Request(strategy, ProblemSpec(problem), seed, limits_for(strategy, chosen, None, None), chosen)
+
+
+def records(report: RunReport) -> list[Any]:
+    """Every trial, without how long it took."""
+    return [(line.id, line.trial.proposal, line.scores, line.report) for line in report.history.lines]
+
+
+def test_the_first_population_has_every_option_equally_often() -> None:
+    for seed in range(5):
+        archs = balanced(PlantedSpace(), 24, np.random.default_rng(seed))
+        for gene in range(8):
+            assert Counter(arch.genes[gene] for arch in archs) == dict.fromkeys(range(4), 6)
+    archs = balanced(PlantedSpace(), 10, np.random.default_rng(0))
+    for gene in range(8):
+        counts = Counter(arch.genes[gene] for arch in archs)
+        assert min(counts[option] for option in range(4)) >= 2
+    assert len({arch.genes for arch in archs}) > 5, "columns are shuffled independently"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "says"),
+    [
+        ("pbt_nas", {"population": 1}, "population=1: expected a whole number of at least 2; the worst goes on"),
+        ("searl", {"population": 1}, "population=1: expected a whole number of at least 2; the worst goes on"),
+        (
+            "random_population",
+            {"population": 0},
+            "random_population option population=0: expected a whole number of at least 1",
+        ),
+        ("random_population", {"epochs": 5}, "step=10: expected at most epochs=5"),
+        ("pbt_nas", {"epochs": 5, "step": 6}, "step=6: expected at most epochs=5"),
+    ],
+)
+def test_populations_that_cannot_be(strategy: str, options: dict[str, int], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        choose_strategy(strategy, options)
+    assert choose_strategy("random_population", {"population": 1, "epochs": 10}).options.population == 1
+
+
+def test_a_plan_says_how_long_networks_are_trained() -> None:
+    assert choose_strategy("pbt_nas", {"population": 5, "epochs": 7, "step": 2}).plan == Plan(
+        trials=20, width=5, epochs=7, inherits=True, unique=True, needs_training=True
+    )
+    assert choose_strategy("random", {}).plan == Plan(None, 1, None)
+
+
+def test_only_valid_ones_are_dealt() -> None:
+    space = RuledSpace()
+    archs = balanced(space, 40, np.random.default_rng(0))
+    assert len(archs) == 40
+    assert all(is_valid(space, arch) for arch in archs)
+
+
+@pytest.mark.parametrize("strategy", ["pbt_nas", "searl", "random_population"])
+def test_a_run_trains_every_member_to_the_end(problem: str, strategy: str) -> None:
+    report = run_in_memory(request(problem, strategy))
+    assert report.trials == 48
+    assert report.ending == "all queries asked"
+    last = report.history.lines[-8:]
+    assert {line.trial.proposal.fidelity for line in last} == {12}
+    assert sorted(line.trial.proposal.note["member"] for line in last) == list(range(8))
+    assert not report.history.failed
+
+
+def test_mixing_finds_more_than_training_alone(problem: str) -> None:
+    """At equal training: combining the first networks' layers beats all of them, and SEARL's mutations are between."""
+
+    def mean(strategy: str) -> float:
+        options = {"population": "24", "epochs": "30", "step": "2"}
+        found = [run_in_memory(request(problem, strategy, seed, **options)).value for seed in range(3)]
+        return float(np.mean([value for value in found if value is not None]))
+
+    pbt, searl, alone = mean("pbt_nas"), mean("searl"), mean("random_population")
+    assert pbt > alone + 8
+    assert searl > alone + 2
+
+
+def test_folders_workers_and_memory_give_the_same_run(problem: str, tmp_path: Path) -> None:
+    one = run_folder(tmp_path / "one", request(problem), isolate=False)
+    two = run_folder(tmp_path / "two", request(problem), workers=2)
+    assert records(one) == records(two) == records(run_in_memory(request(problem)))
+    names = [sorted(path.name for path in (tmp_path / run / "weights").iterdir()) for run in ("one", "two")]
+    assert names[0] == names[1]
+    for name in names[0]:
+        contents = [(tmp_path / run / "weights" / name).read_bytes() for run in ("one", "two")]
+        assert contents[0] == contents[1], name
+
+
+def test_only_states_that_may_be_needed_stay(problem: str, tmp_path: Path) -> None:
+    report = run_folder(tmp_path / "run", request(problem), isolate=False)
+    best = report.best
+    assert best is not None
+    kept = {int(path.stem) for path in (tmp_path / "run" / "weights").iterdir()}
+    assert kept == set(range(40, 48)) | {best.id}, "where each member stands, and the best ever"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_is_killed_again_and_again_ends_the_same(
+    problem: str, tmp_path: Path, process: Any, wait_until: Any, workers: int
+) -> None:
+    expected = run_folder(tmp_path / "whole", request(problem), isolate=False)
+    run = tmp_path / "run"
+    begin = ["search", "pbt_nas", "--on", problem, "--out", str(run), "--workers", str(workers)]
+    begin += [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
+    for line, trials in ((begin, 9), (["resume", str(run), "--workers", str(workers)], 27)):
+        with process("-m", "archloom", *line, "--quiet", stdout=subprocess.DEVNULL) as command:
+            wait_until(lambda: (run / "trials.jsonl").exists() and len(read_lines(run)) >= trials, command)  # noqa: B023
+            os.killpg(command.pid, signal.SIGKILL)
+    found = run_folder(run, None, isolate=False)
+    assert records(found) == records(expected)
+    assert not list((run / "weights").glob(".*.tmp"))
+    assert {p.name for p in (run / "weights").iterdir()} == {p.name for p in (tmp_path / "whole/weights").iterdir()}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_too_small_a_budget_stops_a_run_that_goes_on_with_a_larger_one(
+    problem: str, tmp_path: Path, workers: int
+) -> None:
+    whole = run_folder(tmp_path / "whole", request(problem), isolate=False, kept={"keep": None})
+    states = {path.name: path.read_bytes() for path in (tmp_path / "whole" / "weights").iterdir()}
+    assert len(states) == 48, "everything was kept"
+    size, run = max(map(len, states.values())), tmp_path / "run"
+    with (
+        pytest.warns(UserWarning, match="8 of them will be needed at once"),
+        pytest.raises(StoreError, match=f"no room for the next state .* archloom resume {run} --disk-budget"),
+    ):
+        run_folder(run, request(problem), workers, isolate=False, kept={"disk_budget": 6 * size})
+    assert 4 <= len(read_lines(run)) <= 6
+    with pytest.warns(UserWarning), pytest.raises(StoreError, match="no room"):
+        run_folder(run, None, isolate=False)  # what was said holds until something else is
+    # Not two populations: that is where all have the winner's genes, and here they are not as many.
+    found = run_folder(run, None, workers, isolate=False, kept={"disk_budget": 16 * size, "keep": 40})
+    assert records(found) == records(whole)
+    left = {path.name: path.read_bytes() for path in (run / "weights").iterdir()}
+    assert left.items() <= states.items()
+    assert {f"{trial:06d}.safetensors" for trial in range(40, 48)} <= left.keys()
+    assert len(left) > 8 and sum(map(len, left.values())) <= 16 * size
+
+
+def test_one_state_more_than_the_population_is_enough_room(problem: str, tmp_path: Path) -> None:
+    """With nobody replaced and different genes: where the members stand, the best ever, and the one that is written.
+
+    Whoever is not in turn waits with a state, so that it does not take the place of one that must come first.
+    """
+    options = request(problem, "random_population")
+    whole = run_folder(tmp_path / "whole", options, isolate=False)
+    size = max(path.stat().st_size for path in (tmp_path / "whole" / "weights").iterdir())
+    found = run_folder(tmp_path / "run", options, 2, kept={"disk_budget": 11 * size})
+    assert records(found) == records(whole)
+
+
+def test_two_members_that_are_the_same_network_are_two_trainings(trained: Path) -> None:
+    trained.write_text(ALIKE)
+    report = run_in_memory(request(str(trained)))
+    assert not report.history.failed and report.ending == "all queries asked"
+    assert [line.same for line in report.history.lines] == [None] * (8 * 6)
+
+
+ALIKE = """
+from archloom.problems import TaskProblem
+from archloom.tasks.planted import PlantedTask
+from archloom.testing import PlantedSpace
+
+class AlikeByTheFirstGene(PlantedSpace):
+    def key(self, arch):
+        return str(arch.genes[0])
+
+problem = TaskProblem(AlikeByTheFirstGene(), PlantedTask())
+"""

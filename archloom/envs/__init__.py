@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 from archloom.data.catalog import settled
-from archloom.errors import InputError, unknown
+from archloom.envs.checks import check_counts
+from archloom.errors import unknown
 from archloom.problems.spec import ProblemSpec
 from archloom.registry import Entry
 
@@ -66,13 +66,6 @@ def benchmark_of(on: str) -> str:
     if name not in TERRAINS:
         raise unknown("benchmark to walk on", str(on), TERRAINS)
     return name
-
-
-def check_counts(**counts: object) -> None:
-    """InputError, with its name, for a number that is not whole or below 1."""
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
 
 
 def make_vector(

@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from archloom.envs import check_counts
+from archloom.envs.checks import check_counts
 from archloom.errors import InputError
 
 Observation = dict[str, NDArray[np.uint8]]

@@ -7,11 +7,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from archloom.checkpoints.store import said
+from archloom.checkpoints.store import parse_overrides
 from archloom.errors import InputError
 from archloom.executors.backends import Backend
 from archloom.problems.base import Problem
-from archloom.problems.scenario import Scenario, choose, open_scenario
+from archloom.problems.scenario import Scenario, open_scenario, select_metrics
 from archloom.problems.spec import IN_MEMORY, ProblemSpec
 from archloom.run import folders
 from archloom.run.budgets import parse_duration
@@ -45,7 +45,7 @@ def scenario(
         return open_scenario(spec)
     if table is not None or space:
         raise InputError("table and space are for benchmarks: a Problem has its own")
-    return choose(on, spec)
+    return select_metrics(on, spec)
 
 
 def strategy(name: str | type[BaseStrategy], on: Scenario, *, seed: int = 0, **options: Any) -> Strategy:
@@ -100,7 +100,7 @@ def run(
     )
     spec = preparer.suited(chosen.spec(scene.spec), [chosen])
     request = folders.Request(chosen.found.given, spec, seed, limits, chosen.settings)
-    kept = said(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
+    kept = parse_overrides(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
     if out is None:
         if kept:
             raise InputError("keep and disk_budget are for states on disk: give the run a folder with out=...")

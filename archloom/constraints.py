@@ -28,7 +28,7 @@ class Objective:
     def sign(self) -> float:
         return 1.0 if self.goal == "max" else -1.0
 
-    def gain(self, value: float) -> float:
+    def utility(self, value: float) -> float:
         """`value` turned so that more is better."""
         return self.sign * value
 
@@ -95,9 +95,9 @@ class Criteria:
     def single(self) -> bool:
         return len(self.objectives) == 1
 
-    def gains(self, result: Result) -> tuple[float, ...]:
+    def utilities(self, result: Result) -> tuple[float, ...]:
         """One number per objective, more is better. The result must not be a failed one."""
-        return tuple(o.gain(result.scores[o.metric]) for o in self.objectives)
+        return tuple(o.utility(result.scores[o.metric]) for o in self.objectives)
 
     def violation(self, result: Result) -> float:
         """The sum of relative excesses over all constraints; infinity for a failed result, and for one with a NaN."""
@@ -109,7 +109,7 @@ class Criteria:
     def feasible(self, result: Result) -> bool:
         return self.violation(result) <= 0.0
 
-    def standing(self, results: Sequence[Result]) -> NDArray[np.float64]:
+    def fitness(self, results: Sequence[Result]) -> NDArray[np.float64]:
         """(n,) numbers that order `results`: more is better; comparable within this one call only.
 
         One objective: its gain. Several: minus the index of the Pareto front the result lies on. Results that break
@@ -118,24 +118,24 @@ class Criteria:
         amounts = [self.violation(r) for r in results]
         if self.single and all(amount <= 0.0 for amount in amounts):  # asked for with every trial of a climb
             objective = self.objectives[0]
-            return np.array([objective.gain(r.scores[objective.metric]) for r in results], dtype=np.float64)
-        standing = np.full(len(results), -np.inf)
+            return np.array([objective.utility(r.scores[objective.metric]) for r in results], dtype=np.float64)
+        fitness = np.full(len(results), -np.inf)
         violations = np.array(amounts)
         keeps = np.flatnonzero(violations <= 0.0)
         if len(keeps):
-            gains = np.array([self.gains(results[i]) for i in keeps.tolist()])
-            standing[keeps] = gains[:, 0] if self.single else -_fronts(gains)
+            utilities = np.array([self.utilities(results[i]) for i in keeps.tolist()])
+            fitness[keeps] = utilities[:, 0] if self.single else -_fronts(utilities)
         breaks = np.flatnonzero((violations > 0.0) & np.isfinite(violations))
         if len(breaks):
-            floor = standing[keeps].min() if len(keeps) else 0.0
+            floor = fitness[keeps].min() if len(keeps) else 0.0
             step = max(1.0, 2.0 * np.spacing(abs(floor)))  # so that a large floor does not swallow the difference
             places = np.unique(violations[breaks], return_inverse=True)[1]
-            standing[breaks] = floor - (1.0 + places) * step
-        return standing
+            fitness[breaks] = floor - (1.0 + places) * step
+        return fitness
 
     def best(self, results: Sequence[Result]) -> int:
         """The index of the first result with the highest standing."""
-        return int(np.argmax(self.standing(results)))
+        return int(np.argmax(self.fitness(results)))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -152,8 +152,8 @@ def criteria(
     return Criteria(tuple(Objective(name, goals[name]) for name in objectives), parsed)
 
 
-def _fronts(gains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) index of the non-dominated front of each row of `gains` (n, m), 0 for the first; more is better."""
+def _fronts(utilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) index of the non-dominated front of each row of `utilities` (n, m), 0 for the first; more is better."""
     import moocore
 
-    return np.asarray(moocore.pareto_rank(gains, maximise=True), dtype=np.float64)
+    return np.asarray(moocore.pareto_rank(utilities, maximise=True), dtype=np.float64)

@@ -73,7 +73,7 @@ def nb201(data: str, part: str) -> Study:
 def nb101(initial: int, batch: int, growth: int, top_k: int) -> Study:
     """One of the published set-ups, which say how many queries there are."""
     total = initial + sum(batch + t * growth for t in range(10))
-    setting = ga_nas(initial=initial, batch=batch, growth=growth, top_k=top_k, iterations=10)
+    setting = ga_nas(initial=initial, batch_size=batch, growth=growth, top_k=top_k, iterations=10)
     return Study("nb101", "valid_108_surrogate", (500, total), 10, (setting, RANDOM, EVOLUTION))
 
 
@@ -98,13 +98,13 @@ STUDIES = {
     "cifar100": nb201("cifar100", "test"),
     "cifar10_valid": nb201("cifar10", "valid"),
     "cifar100_valid": nb201("cifar100", "valid"),
-    "nb101_1": nb101(initial=50, batch=100, growth=50, top_k=25),
-    "nb101_2": nb101(initial=100, batch=200, growth=100, top_k=50),
+    "nb101_1": nb101(initial=50, batch_size=100, growth=50, top_k=25),
+    "nb101_2": nb101(initial=100, batch_size=200, growth=100, top_k=50),
     "constrained": constrained("test", 20),
     "constrained_valid": constrained("valid", 10),
     "nb301": Study(
         "nb301", "valid_surrogate", (1_000, 3_000, 6_000), 3,
-        (ga_nas(initial=100, batch=100, top_k=50), RANDOM, EVOLUTION),
+        (ga_nas(initial=100, batch_size=100, top_k=50), RANDOM, EVOLUTION),
     ),
     "improve": Study(
         "fitted:mnasnet", "valid_top1_fitted", (150, 445, 1_000), 5,
@@ -125,7 +125,7 @@ STUDIES = {
         ga_nas("entropy 0.1", entropy=0.1),
         ga_nas("expert 4", expert=4.0),
         ga_nas("K = 10", top_k=10),
-        ga_nas("|X_t| = |X_t-1| + 50, from 100", batch=100, growth=50),
+        ga_nas("|X_t| = |X_t-1| + 50, from 100", batch_size=100, growth=50),
     )),
 }  # fmt: skip
 
@@ -176,11 +176,11 @@ def search(study: Study, setting: Setting, seed: int) -> Found:
     if best is None:
         raise RuntimeError(f"{setting.name}, seed {seed}: nothing was found")
     criteria = report.scenario.criteria
-    gain = criteria.objectives[0].gain
+    utility = criteria.objectives[0].utility
     curve = dict(report.curve)
     values = [_best_after(curve, budget) for budget in study.budgets]
     found = min(query for query, value in curve.items() if value == values[-1])
-    ranks = [None if math.isnan(value) else problem.rank(study.objective, gain(value)) for value in values]
+    ranks = [None if math.isnan(value) else problem.rank(study.objective, utility(value)) for value in values]
     return Found(
         setting.name, seed, values, ranks, found, best.arch, {**best.scores, **best.report},
         criteria.feasible(best.trial.result), round(seconds, 1),

@@ -32,7 +32,7 @@ import msgspec
 
 from archloom.cli.exit_codes import Exit
 from archloom.run.folders import WEIGHTS
-from archloom.run.record import Line, read_lines
+from archloom.run.record import TrialRecord, read_lines
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Size:
     @property
     def search(self) -> list[str]:
         settings = {
-            "population": self.members, "epochs": self.chunks, "step": 1, "task.batches": self.batches, "task.size": 8,
+            "population": self.members, "epochs": self.chunks, "step": 1, "task.steps_per_epoch": self.batches,
+            "task.size": 8,
             "space.width": 4,
         }  # fmt: skip
         return ["search", "pbt_nas", "--on", "images:digits", *(f"--set={name}={n}" for name, n in settings.items())]
@@ -189,7 +190,7 @@ def different(one: Mapping[int, Any], other: Mapping[int, Any]) -> list[int]:
     return sorted(trial for trial in one.keys() | other.keys() if one.get(trial) != other.get(trial))
 
 
-def may_stay(lines: Sequence[Line], size: Size) -> set[str]:
+def may_stay(lines: Sequence[TrialRecord], size: Size) -> set[str]:
     """The states that may be there in the end: of the last population, and of the best trials."""
     ranked = sorted(lines, key=lambda line: (-line.scores["valid_accuracy"], line.id))
     stay = {line.id for line in [*ranked[: size.keep], *lines[-size.members :]]}

@@ -95,8 +95,8 @@ def search(study: Study, strategy: str, seed: int) -> Found:
     values, started = [], []
     for budget in study.budgets:
         within = [line for line, spent in zip(history.lines, used.tolist(), strict=True) if spent <= budget * full]
-        gains = [history.gain(line) for line in within if history.fidelity(line) == full]
-        values.append(max(gains, default=-math.inf))
+        utilities = [history.utility(line) for line in within if history.fidelity(line) == full]
+        values.append(max(utilities, default=-math.inf))
         started.append(sum(line.inherit is None for line in within))
     return Found(strategy, seed, values, started, round(time.monotonic() - began, 1))
 

@@ -72,11 +72,12 @@ class Study:
 STUDIES = {
     "images": Study(
         "images:fashion", EVERYTHING, seeds=10, members=12,
-        epochs=10, options={"batches": "30", "lr": "0.005"}, space={"width": "4"}, parts=(4_000, 1_000, 1_000), size=8,
+        epochs=10, options={"steps_per_epoch": "30", "lr": "0.005"}, space={"width": "4"}, parts=(4_000, 1_000, 1_000),
+        size=8,
     ),
     "gan": Study(
         "gan:digits", (DEFAULT, SEARL, RANDOM), seeds=5, members=8, epochs=16,
-        options={"batches": "30", "generator_every": "1", "lr": "0.0005", "ema": "0.95", "samples": "1000",
+        options={"steps_per_epoch": "30", "generator_every": "1", "lr": "0.0005", "ema": "0.95", "samples": "1000",
                  "extractor": "pixels"},
         space={"channels": "16", "discriminator_channels": "16", "latent": "60"},
     ),
@@ -88,9 +89,9 @@ STUDIES = {
 SMOKE = {
     "planted": replace(STUDIES["planted"], seeds=5),
     "images": replace(STUDIES["images"], on="images:digits", parts=None, seeds=2, members=4, epochs=2,
-                      options={"batches": "2"}),
+                      options={"steps_per_epoch": "2"}),
     "gan": replace(STUDIES["gan"], seeds=2, members=4, epochs=2,
-                   options={**STUDIES["gan"].options, "batches": "2", "samples": "100"}),
+                   options={**STUDIES["gan"].options, "steps_per_epoch": "2", "samples": "100"}),
 }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def durable_overhead_ms(queries: int, repetitions: int = 5) -> float:
 
 def single_commit_ms(trials: int) -> float:
     """One trial written and synced by itself, as where an evaluation takes seconds, in ms."""
-    line = record.Line(0, (0, 1, 2, 3, 4, 0), "x" * 80, scores={"cifar10_valid_200": 91.0}, report={"t": 90.0})
+    line = record.TrialRecord(0, (0, 1, 2, 3, 4, 0), "x" * 80, scores={"cifar10_valid_200": 91.0}, report={"t": 90.0})
     with (
         tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,
         record.RunFolder.create(Path(folder) / "run", {}) as run,

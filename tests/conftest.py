@@ -107,7 +107,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "cadam": {"hidden": "16,16", "top_k": 8},
     "evolution": {"population": 3, "sample": 2},
     "ga_nas": {
-        "initial": 4, "batch": 4, "growth": 4, "top_k": 2, "width": 4, "layers": 1, "rounds": 1, "pair_steps": 1,
+        "initial": 4, "batch_size": 4, "growth": 4, "top_k": 2, "width": 4, "layers": 1, "rounds": 1, "pair_steps": 1,
         "pairs": 4, "updates": 1, "episodes": 4, "epochs": 1, "minibatch": 16,
     },
     **{name: {"population": 4, "epochs": 500, "step": 1} for name in ("pbt_nas", "searl", "random_population")},
@@ -211,7 +211,7 @@ def listing() -> Callable[[Path], Listing]:
 
 
 @dataclass(frozen=True)
-class Said:
+class Overrides:
     """What a command said."""
 
     code: int
@@ -226,7 +226,7 @@ class CommandLine:
         self.home = home
         self._capsys = capsys
 
-    def __call__(self, *arguments: object) -> Said:
+    def __call__(self, *arguments: object) -> Overrides:
         from archloom.cli.main import run
 
         self._capsys.readouterr()
@@ -234,7 +234,7 @@ class CommandLine:
             warnings.simplefilter("always", UserWarning)
             code = run([str(argument) for argument in arguments])
         captured = self._capsys.readouterr()
-        return Said(code, captured.out, captured.err)
+        return Overrides(code, captured.out, captured.err)
 
     def refuses(self, *arguments: object, says: Sequence[str] = ()) -> str:
         """Check that a command is bad input: one line, exit code 2, nothing written. Returns the line."""

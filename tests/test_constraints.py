@@ -25,7 +25,7 @@ def scored(**scores: float) -> Result:
 
 def test_gains_turn_every_goal_into_more_is_better() -> None:
     both = Criteria((Objective("acc"), Objective("latency", "min")))
-    assert both.gains(scored(acc=90.0, latency=3.0)) == (90.0, -3.0)
+    assert both.utilities(scored(acc=90.0, latency=3.0)) == (90.0, -3.0)
     assert not both.single
 
 
@@ -87,8 +87,8 @@ def test_debs_order() -> None:
         FAILED,
     ]
     for order in itertools.permutations(range(5)):
-        standing = CONSTRAINED.standing([ordered[i] for i in order])
-        assert [order[i] for i in standing.argsort()[::-1]] == [0, 1, 2, 3, 4]
+        fitness = CONSTRAINED.fitness([ordered[i] for i in order])
+        assert [order[i] for i in fitness.argsort()[::-1]] == [0, 1, 2, 3, 4]
 
 
 @given(
@@ -106,22 +106,22 @@ def test_standing_is_debs_rule(results: list[tuple[float, float, float]], failed
         excess = max(answer.scores["size"] - 2, 0) / 2 + max(answer.scores["latency"] + 1, 0)
         return (1, -excess) if excess > 0 else (2, answer.scores["acc"])
 
-    standing = wanted.standing(answers)
-    for (one, a), (other, b) in itertools.combinations(zip(standing, answers, strict=True), 2):
+    fitness = wanted.fitness(answers)
+    for (one, a), (other, b) in itertools.combinations(zip(fitness, answers, strict=True), 2):
         if math.isclose(rank(a)[1], rank(b)[1], abs_tol=1e-9) and rank(a)[0] == rank(b)[0]:
             continue
         assert (one > other) == (rank(a) > rank(b))
     best = wanted.best(answers)
-    assert standing[best] == standing.max()
-    assert not (standing[:best] == standing.max()).any()
+    assert fitness[best] == fitness.max()
+    assert not (fitness[:best] == fitness.max()).any()
 
 
-@given(gains=st.lists(finite, min_size=1, max_size=8), size=st.floats(3, 100))
-def test_breaking_a_constraint_is_worse_than_any_gain(gains: list[float], size: float) -> None:
-    keep = [scored(acc=gain, size=1.0) for gain in gains]
+@given(utilities=st.lists(finite, min_size=1, max_size=8), size=st.floats(3, 100))
+def test_breaking_a_constraint_is_worse_than_any_gain(utilities: list[float], size: float) -> None:
+    keep = [scored(acc=utility, size=1.0) for utility in utilities]
     breaks = [scored(acc=1e30, size=size), scored(acc=1e30, size=2 * size)]
-    standing = CONSTRAINED.standing([*keep, *breaks, FAILED])
-    assert standing[:-3].min() > standing[-3] > standing[-2] > standing[-1]
+    fitness = CONSTRAINED.fitness([*keep, *breaks, FAILED])
+    assert fitness[:-3].min() > fitness[-3] > fitness[-2] > fitness[-1]
 
 
 @pytest.mark.parametrize("names", [["acc"], ["acc", "size"]])
@@ -155,9 +155,9 @@ def fronts_by_peeling(points: list[tuple[float, ...]]) -> list[int]:
 def test_pareto_fronts(points: list[tuple[float, float, float]], flip: bool) -> None:
     goals: dict[str, Goal] = {"a": "max", "b": "min" if flip else "max", "c": "min"}
     wanted = criteria(["a", "b", "c"], goals)
-    standing = wanted.standing([scored(a=a, b=b, c=c) for a, b, c in points])
+    fitness = wanted.fitness([scored(a=a, b=b, c=c) for a, b, c in points])
     turned = [(a, -b if flip else b, -c) for a, b, c in points]
-    assert (-standing).tolist() == fronts_by_peeling(turned)
+    assert (-fitness).tolist() == fronts_by_peeling(turned)
 
 
 # -- criteria -----------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class Halving(BaseStrategy):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.queue = [Proposal(self.draw(), 1) for _ in range(self.FIRST)]
+        self.queue = [Proposal(self.sample_valid(), 1) for _ in range(self.FIRST)]
         self.rung: list[Trial] = []
         self.waiting = 0
 
@@ -92,7 +92,7 @@ class Halving(BaseStrategy):
         self.waiting -= 1
         if self.waiting or self.queue:
             return
-        order = np.argsort(-self.criteria.standing([t.result for t in self.rung]), kind="stable")
+        order = np.argsort(-self.criteria.fitness([t.result for t in self.rung]), kind="stable")
         best = [self.rung[i] for i in order[: len(self.rung) // self.ETA] if self.rung[i].result.ok]
         self.queue = [Proposal(t.proposal.arch, t.proposal.fidelity * self.ETA, Inherit(t.id)) for t in best]
         self.rung = []
@@ -197,7 +197,7 @@ class Chain(BaseStrategy):
             return None
         self.waiting = True
         self.epochs += 1
-        return Proposal(self.draw(), self.epochs, Inherit(self.last) if self.last >= 0 else None)
+        return Proposal(self.sample_valid(), self.epochs, Inherit(self.last) if self.last >= 0 else None)
 
     def learn(self, trial: Trial) -> None:
         self.waiting = False

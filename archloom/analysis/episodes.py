@@ -18,9 +18,9 @@ from archloom.analysis.published import PublishedEpisodes, episode_references, i
 from archloom.analysis.report import WIDTH, align
 from archloom.analysis.stats import Floats, bootstrap_interval, summarise
 from archloom.analysis.study import is_surrogate
-from archloom.envs.episodes import Episodes, Ground, Outcome, Plan
+from archloom.envs.episodes import EpisodeProblem, Episodes, Outcome, Plan
 from archloom.errors import InputError
-from archloom.problems import TableIdentity
+from archloom.problems import DataIdentity
 from archloom.utils import seeds
 
 SHARES = (50, 80, 95)
@@ -189,7 +189,7 @@ class Setting(NamedTuple):
     plan: Plan
     metric: str
     reported: str | None
-    data: TableIdentity | None
+    data: DataIdentity | None
 
     @property
     def words(self) -> str:
@@ -235,7 +235,7 @@ class EpisodesReport:
         }
 
 
-def setting_of(ground: Ground, plan: Plan) -> Setting:
+def setting_of(ground: EpisodeProblem, plan: Plan) -> Setting:
     return Setting(ground.on, plan, ground.metric, ground.reported, ground.data)
 
 

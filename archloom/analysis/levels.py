@@ -19,25 +19,26 @@ from archloom.analysis.stats import Floats
 from archloom.errors import InputError
 from archloom.run.budgets import Ending
 from archloom.run.folders import RunReport
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 
 _ROUNDING = 1e-9
 """By how much of a draw a share of the draws may be off, because it is a floating-point number."""
 
 
-def level(gains: Floats, times: NDArray[np.int64], rho: float) -> float:
-    """gamma(theta, rho) of Algorithm 1: the (1 - rho)-quantile of `gains` (n,), each of them drawn `times` (n,) times.
+def level(utilities: Floats, times: NDArray[np.int64], rho: float) -> float:
+    """gamma(theta, rho) of Algorithm 1: the (1 - rho)-quantile of `utilities` (n,), each of them drawn `times` (n,)
+    times.
 
     It is the largest gain that at least the share `rho` of all draws reaches. Where the quantile lies between two gains
     that is the upper one: then the level of the starting set is the threshold of the first truth set, and nothing is
     interpolated towards the minus infinity of a failed trial. NaN where nothing was drawn, and for a share of nothing.
     """
-    best_first = np.argsort(-gains, kind="stable")
+    best_first = np.argsort(-utilities, kind="stable")
     draws = int(times.sum())
     needed = min(math.ceil(rho * draws - _ROUNDING), draws)
     if needed < 1:
         return math.nan
-    return float(gains[best_first][np.searchsorted(np.cumsum(times[best_first]), needed)])
+    return float(utilities[best_first][np.searchsorted(np.cumsum(times[best_first]), needed)])
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class _Record:
     def __init__(self, report: RunReport) -> None:
         self.report = report
         self.objective = report.scenario.criteria.objectives[0]
-        self.iterations: list[list[Line]] = []
+        self.iterations: list[list[TrialRecord]] = []
         for line in report.history.lines:
             if "iteration" in line.note:
                 number = int(line.note["iteration"])
@@ -109,11 +110,11 @@ class _Record:
         return last + (whole or self.report.ending == Ending.FINISHED.value)
 
     @cached_property
-    def gains(self) -> dict[int, float]:
+    def utilities(self) -> dict[int, float]:
         """Trial -> its gain; minus infinity where it failed or breaks a constraint."""
         feasible = {line.id for line in self.report.history.feasible()}
         return {
-            line.id: self.report.history.gain(line) if line.id in feasible else -math.inf
+            line.id: self.report.history.utility(line) if line.id in feasible else -math.inf
             for line in self.report.history.lines
         }
 
@@ -139,14 +140,14 @@ class _Record:
 
     def before(self, number: int) -> Floats:
         """The gains of everything evaluated before an iteration."""
-        return np.array([self.gains[line.id] for lines in self.iterations[:number] for line in lines])
+        return np.array([self.utilities[line.id] for lines in self.iterations[:number] for line in lines])
 
     def gamma(self, number: int, rho: float) -> float:
         """The level of an iteration's draws: each in the starting set once, later ones as often as they came up."""
         draws = {line.id: int(line.note["draws"]) if number else 1 for line in self.iterations[number]}
         draws |= {int(trial): int(times) for trial, times in self.opening(number).get("known", {}).items()}
-        gains = np.array([self.gains[trial] for trial in draws])
-        return level(gains, np.array(list(draws.values()), dtype=np.int64), rho)
+        utilities = np.array([self.utilities[trial] for trial in draws])
+        return level(utilities, np.array(list(draws.values()), dtype=np.int64), rho)
 
     def threshold(self, number: int, rho: float) -> float:
         """The K-th best before an iteration, or the worst where fewer than K can be in a truth set."""
@@ -154,7 +155,7 @@ class _Record:
         truth = np.sort(before[np.isfinite(before)])[::-1][: round(rho * len(before))]
         return float(truth[-1]) if len(truth) else math.nan
 
-    def _values(self, gains: list[float]) -> Floats:
+    def _values(self, utilities: list[float]) -> Floats:
         """Gains back in the objective's units; NaN for what is not finite."""
-        values = self.objective.sign * np.array(gains, dtype=np.float64)
+        values = self.objective.sign * np.array(utilities, dtype=np.float64)
         return np.where(np.isfinite(values), values, np.nan)

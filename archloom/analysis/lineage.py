@@ -20,7 +20,7 @@ from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError
 from archloom.run.folders import RunReport
 from archloom.run.history import History
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 from archloom.spaces.drawing import HasChoices
 from archloom.types import MIXED, REST, Inherit
 
@@ -36,18 +36,18 @@ class Generation:
     """A population between two chunks: after how many epochs, and who is in it, as trials by member."""
 
     epoch: int
-    trials: Mapping[int, Line]
+    trials: Mapping[int, TrialRecord]
 
 
-def member_of(line: Line) -> int | None:
+def member_of(line: TrialRecord) -> int | None:
     """Whose chunk of training a trial is; None where nobody's."""
     member = line.note.get("member")
     return None if member is None else int(member)
 
 
-def generations(lines: Sequence[Line]) -> list[Generation]:
+def generations(lines: Sequence[TrialRecord]) -> list[Generation]:
     """The chunks of a run that are complete, in order; empty for a run that trained no population."""
-    by_epoch: dict[int, dict[int, Line]] = {}
+    by_epoch: dict[int, dict[int, TrialRecord]] = {}
     for line in lines:
         member = member_of(line)
         if member is not None:
@@ -61,7 +61,7 @@ def giver(inherit: Inherit, gene: int) -> int | None:
     return inherit.donors.get(gene, inherit.base)
 
 
-def origins(lines: Sequence[Line]) -> dict[int, tuple[int, ...]]:
+def origins(lines: Sequence[TrialRecord]) -> dict[int, tuple[int, ...]]:
     """Trial -> for each of its choices the member of the first population whose layer it goes back to, or `NEW`."""
     found: dict[int, tuple[int, ...]] = {}
     for line in sorted(lines, key=lambda line: line.id):
@@ -78,7 +78,7 @@ def origins(lines: Sequence[Line]) -> dict[int, tuple[int, ...]]:
     return found
 
 
-def shares(lines: Sequence[Line]) -> tuple[NDArray[np.int64], dict[int, NDArray[np.float64]]]:
+def shares(lines: Sequence[TrialRecord]) -> tuple[NDArray[np.int64], dict[int, NDArray[np.float64]]]:
     """Epochs (g,), and for each origin its share (g,) of all choices of all members then.
 
     The one with the largest share at the end comes first; of equals the one that had more over the whole time.
@@ -105,7 +105,7 @@ class Birth:
     donors: tuple[int, ...]
 
 
-def births(lines: Sequence[Line]) -> list[Birth]:
+def births(lines: Sequence[TrialRecord]) -> list[Birth]:
     """The children of a run, in the order of their trials."""
     by_id = {line.id: line for line in lines}
     found = []
@@ -118,7 +118,7 @@ def births(lines: Sequence[Line]) -> list[Birth]:
     return found
 
 
-def ancestry(lines: Sequence[Line], trial: int) -> dict[int, frozenset[int]]:
+def ancestry(lines: Sequence[TrialRecord], trial: int) -> dict[int, frozenset[int]]:
     """Trials that gave something to `trial` -> which of its choices' layers they had, `REST` among them.
 
     `trial` itself is in it, with everything; it goes back to trials of the first chunk, and to where layers began anew.
@@ -167,7 +167,7 @@ class Mixed:
         return {**vars(self), "by_gene": dict(self.by_gene)}
 
 
-def mixed(lines: Sequence[Line]) -> Mixed | None:
+def mixed(lines: Sequence[TrialRecord]) -> Mixed | None:
     """What the details of a run's trials say of their recipes; None where nothing was mixed, or nobody kept it."""
     reports = [line.details[MIXED] for line in lines if MIXED in line.details]
     if not reports:
@@ -211,7 +211,7 @@ class Lineage:
         return cls(report, found)
 
     @cached_property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[TrialRecord]:
         """The trials of all complete chunks, chunk by chunk."""
         return [line for generation in self.generations for _, line in sorted(generation.trials.items())]
 
@@ -224,7 +224,7 @@ class Lineage:
         return origins(self.lines)
 
     @cached_property
-    def winner(self) -> Line | None:
+    def winner(self) -> TrialRecord | None:
         """The best trial of complete chunks; None where none succeeded and met the constraints."""
         return History.of(self.lines, self.report.scenario.criteria).best()
 
@@ -260,7 +260,7 @@ class Lineage:
             "trials": [self._trial(line, parents.get(line.id)) for line in self.lines],
         }
 
-    def _trial(self, line: Line, birth: Birth | None) -> dict[str, Any]:
+    def _trial(self, line: TrialRecord, birth: Birth | None) -> dict[str, Any]:
         genes = range(len(line.genes))
         return {
             "trial": line.id,

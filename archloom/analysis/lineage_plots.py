@@ -22,7 +22,7 @@ from archloom.analysis.lineage import (
 )
 from archloom.analysis.report import counted
 from archloom.analysis.study import Reports, Study
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 from archloom.types import REST
 
 if TYPE_CHECKING:
@@ -125,11 +125,11 @@ class _Tree:
         self.births = {birth.trial: birth for birth in births(known.lines)}
         self.epochs = [0, *(generation.epoch for generation in known.generations)]
         self._begin = dict(zip(self.epochs[1:], self.epochs, strict=False))
-        self.standing: dict[int, float] = {}  # from 0, the worst of its chunk, to 1
+        self.fitness: dict[int, float] = {}  # from 0, the worst of its chunk, to 1
         for generation in known.generations:
-            self.standing |= _places(known, generation)
+            self.fitness |= _places(known, generation)
         last = known.generations[-1].trials
-        self.order = sorted(last, key=lambda member: (-self.standing[last[member].id], member))
+        self.order = sorted(last, key=lambda member: (-self.fitness[last[member].id], member))
         self._rows = {member: row for row, member in enumerate(self.order)}
 
     def row(self, trial: int) -> int:
@@ -148,8 +148,8 @@ class _Tree:
 def _places(known: Lineage, generation: Generation) -> dict[int, float]:
     """Trial -> its place in its chunk, by the rule that the search itself goes by; equals share one."""
     lines = list(generation.trials.values())
-    standing = known.report.scenario.criteria.standing([line.trial.result for line in lines])
-    worse = np.searchsorted(np.sort(standing), standing)
+    fitness = known.report.scenario.criteria.fitness([line.trial.result for line in lines])
+    worse = np.searchsorted(np.sort(fitness), fitness)
     return {line.id: float(place) for line, place in zip(lines, worse / max(len(lines) - 1, 1), strict=True)}
 
 
@@ -158,7 +158,7 @@ def _draw_lives(axes: Axes, tree: _Tree) -> None:
 
     shade = LinearSegmentedColormap.from_list("standing", _SHADES)
     spans = [tree.span(trial) for trial in tree.lines]
-    colours = [_FAILED if line.error else shade(tree.standing[trial]) for trial, line in tree.lines.items()]
+    colours = [_FAILED if line.error else shade(tree.fitness[trial]) for trial, line in tree.lines.items()]
     axes.barh(
         [tree.row(trial) for trial in tree.lines], [end - begin for begin, end in spans],
         left=[begin for begin, _ in spans], height=_BAR, color=colours, linewidth=0, zorder=2,
@@ -194,7 +194,7 @@ def _draw_descent(axes: Axes, tree: _Tree, parent: int, birth: Birth, **how: Any
     axes.add_patch(PathPatch(path, fill=False, linestyle=dashes, capstyle="butt", **how))
 
 
-def _draw_ancestry(axes: Axes, tree: _Tree, winner: Line) -> None:
+def _draw_ancestry(axes: Axes, tree: _Tree, winner: TrialRecord) -> None:
     """The trials that gave something to the winner, and the births through which it came, as wide as they gave much."""
     carried = ancestry(tree.known.lines, winner.id)
     hair = 0.002 * tree.epochs[-1]  # so that no seam shows between two chunks

@@ -414,16 +414,16 @@ def _steps(front: Floats) -> tuple[Floats, Floats]:
 
 def _view(axes: Axes, points: Floats, *signs: float) -> int:
     """Limit the view on the bad side, so that a few bad points do not squash the rest; how many are outside it."""
-    gains = points * np.array(signs)
-    worst = np.quantile(gains, _OUTSIDE, axis=0)
-    inside = (gains >= worst).all(axis=1)
-    best = gains[inside].max(axis=0) if inside.any() else gains.max(axis=0)
+    utilities = points * np.array(signs)
+    worst = np.quantile(utilities, _OUTSIDE, axis=0)
+    inside = (utilities >= worst).all(axis=1)
+    best = utilities[inside].max(axis=0) if inside.any() else utilities.max(axis=0)
     room = np.where(best > worst, 0.06 * (best - worst), 0.01 * np.abs(best) + 1e-6)
     limits: tuple[Callable[[float, float], Any], ...] = (axes.set_ylim, axes.set_xlim)
     for limit, sign, bad, good in zip(limits, signs, worst - room, best + room, strict=True):
         low, high = sorted((sign * float(bad), sign * float(good)))
         limit(low, high)
-    return int(((gains < worst - room) | (gains > best + room)).any(axis=1).sum())
+    return int(((utilities < worst - room) | (utilities > best + room)).any(axis=1).sum())
 
 
 def _towards(sign: float) -> str:

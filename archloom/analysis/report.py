@@ -16,7 +16,7 @@ from archloom.analysis.stats import PairedTest, Summary, paired_tests, summarise
 from archloom.analysis.study import Reports, Study, query_unit
 from archloom.errors import InputError
 from archloom.run.folders import RunReport
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 
 WIDTH = 100
 """Notes are wrapped at this many characters; tables are as wide as they must be."""
@@ -46,7 +46,7 @@ def format_best(report: RunReport, label: str | None = None) -> str:
     return "\n".join([*lines, *(_wrap(f"note: {note}") for note in study.caveats)])
 
 
-def _best_facts(study: Study, report: RunReport, best: Line) -> dict[str, str]:
+def _best_facts(study: Study, report: RunReport, best: TrialRecord) -> dict[str, str]:
     """What is worth saying of the best architecture, by name."""
     scores = {name: value for name, value in {**best.scores, **best.report}.items() if name != study.metric}
     return {
@@ -58,7 +58,7 @@ def _best_facts(study: Study, report: RunReport, best: Line) -> dict[str, str]:
     }
 
 
-def _fidelity(report: RunReport, line: Line) -> dict[str, str]:
+def _fidelity(report: RunReport, line: TrialRecord) -> dict[str, str]:
     """For how long a trial was trained, if anything counts that."""
     history = report.history
     if history.resource is None:
@@ -95,7 +95,7 @@ def _hypervolume(study: Study, report: RunReport) -> str:
     return f"hypervolume {report.hypervolume:.4g}, measured from {reference}"
 
 
-def _pareto_lines(study: Study, front: Sequence[Line]) -> list[str]:
+def _pareto_lines(study: Study, front: Sequence[TrialRecord]) -> list[str]:
     metrics = [o.metric for o in study.criteria.objectives]
     reported = list(front[0].report)
     rows = [
@@ -167,9 +167,9 @@ class Comparison:
 def compare(reports: Reports) -> Comparison:
     """Put strategies side by side; InputError where their runs are not of one problem or a seed comes twice."""
     study = Study.of(reports)
-    gains = {label: _gains_by_seed(study, label) for label in reports}
-    shared = sorted(set.intersection(*(set(by_seed) for by_seed in gains.values())))
-    samples = {label: [by_seed[seed] for seed in shared] for label, by_seed in gains.items()}
+    utilities = {label: _gains_by_seed(study, label) for label in reports}
+    shared = sorted(set.intersection(*(set(by_seed) for by_seed in utilities.values())))
+    samples = {label: [by_seed[seed] for seed in shared] for label, by_seed in utilities.items()}
     tests = paired_tests(samples) if shared else []
     standings = sorted((_standing(study, label) for label in reports), key=lambda s: _merit(study, s), reverse=True)
     notes = [*study.caveats, *early_endings(reports), *_test_notes(study, shared, tests)]
@@ -233,18 +233,18 @@ def _standing(study: Study, label: str) -> Standing:
 
 
 def _merit(study: Study, standing: Standing) -> float:
-    return study.objective.gain(standing.values.mean) if standing.values else -float("inf")
+    return study.objective.utility(standing.values.mean) if standing.values else -float("inf")
 
 
 def _gains_by_seed(study: Study, label: str) -> dict[int, float]:
     """Seed -> the best value as a gain; minus infinity for a run that found nothing."""
-    gains: dict[int, float] = {}
+    utilities: dict[int, float] = {}
     for report in study.reports[label]:
         seed = report.request.seed
-        if seed in gains:
+        if seed in utilities:
             raise InputError(f"strategy {label!r} has two runs of seed {seed}: compare one run a seed")
-        gains[seed] = -float("inf") if report.value is None else study.objective.gain(report.value)
-    return gains
+        utilities[seed] = -float("inf") if report.value is None else study.objective.utility(report.value)
+    return utilities
 
 
 def _test_notes(study: Study, shared: Sequence[int], tests: Sequence[PairedTest]) -> list[str]:
@@ -271,7 +271,7 @@ def _standing_lines(study: Study, comparison: Comparison) -> list[str]:
     heads = ["strategy", "runs", study.metric, "median", "best", *place, *reported, "queries", "repeats"]
     rows = []
     for s in comparison.standings:
-        best = max((s.values.min, s.values.max), key=study.objective.gain) if s.values else None
+        best = max((s.values.min, s.values.max), key=study.objective.utility) if s.values else None
         rows.append(
             [
                 s.label,

@@ -137,7 +137,7 @@ class Study:
     def best(self) -> tuple[str, RunReport]:
         """The run with the best value, the first of equals; InputError where no run found anything."""
         self.need_best()
-        return max(self.found, key=lambda run: self.objective.gain(run[1].value or 0.0))
+        return max(self.found, key=lambda run: self.objective.utility(run[1].value or 0.0))
 
     def rank(self, report: RunReport) -> str:
         """The place of a run's best among all architectures, "rank 3 of 30,001 measured"; empty where it is not known,
@@ -160,14 +160,14 @@ class Study:
             meets[meets] &= (
                 bounded[meets] <= constraint.bound if constraint.at_most else bounded[meets] >= constraint.bound
             )
-        return float(max(values[meets], key=self.objective.gain)) if meets.any() else None
+        return float(max(values[meets], key=self.objective.utility)) if meets.any() else None
 
     @cached_property
     def reference_point(self) -> list[float]:
         """What hypervolumes are measured from: the worst of the runs' reference points, one value per objective."""
         points = [point for _, report in self.runs if (point := report.reference_point) is not None]
         return [
-            min((point[i] for point in points), key=objective.gain)
+            min((point[i] for point in points), key=objective.utility)
             for i, objective in enumerate(self.criteria.objectives)
         ]
 

@@ -25,10 +25,10 @@ import filelock
 from archloom.errors import StoreError
 from archloom.utils.files import TEMPORARY, replacing
 
-LOOK_EVERY_S = 0.05
+POLL_EVERY_S = 0.05
 """How often a writer that waits looks for room."""
 
-SPARE_TO_ASK_FOR = 1.25
+HEADROOM = 1.25
 """How much more than what was needed just now is advised: networks to come may be larger."""
 
 _UNITS = {
@@ -54,14 +54,14 @@ def format_bytes(size: float) -> str:
     return f"{size:.0f} TB" if size >= 999.5 else f"{size:.3g} TB"
 
 
-def taken(folder: Path) -> tuple[int, int]:
+def disk_usage(folder: Path) -> tuple[int, int]:
     """How many files there are in a folder, and their bytes together."""
     sizes = _sizes(folder).values()
     return len(sizes), sum(sizes)
 
 
 @dataclass(frozen=True)
-class Room:
+class DiskBudget:
     """A folder whose files take `limit` bytes at most. Numbers of files are given out in the order of their turns.
 
     `command` is what a user may type to go on with more; `runs` is how many runs share what is given there.
@@ -73,7 +73,7 @@ class Room:
     runs: int = 1
 
     @contextmanager
-    def writing(self, path: Path, size: int, turn: int) -> Iterator[BinaryIO]:
+    def writing(self, path: Path, size: int, order: int) -> Iterator[BinaryIO]:
         """A file of exactly so many bytes to write to, which takes the place of `path` at the end.
 
         Waits for room unless it is this one's turn, the one after the last that `plan` named: only what happens in turn
@@ -82,23 +82,23 @@ class Room:
         """
 
         def open_new(temporary: Path) -> BinaryIO:
-            while (file := self._open(temporary, path, size, turn)) is None:
-                time.sleep(LOOK_EVERY_S)
+            while (file := self._open(temporary, path, size, order)) is None:
+                time.sleep(POLL_EVERY_S)
             return file
 
         with replacing(path, open_new, self._locked) as file:
             yield file
 
-    def plan(self, done: int, spare: Sequence[str]) -> None:
+    def plan(self, done: int, evictable: Sequence[str]) -> None:
         """Say which turns are over (all up to `done`), and which files may go where there is no room, first ones first.
 
         Removes as many of these now as the limit demands. StoreError where it cannot be written down.
         """
         try:
             with self._locked():
-                self._plan_file.write_text(json.dumps({"done": done, "spare": list(spare)}))
+                self._plan_file.write_text(json.dumps({"done": done, "spare": list(evictable)}))
                 sizes = self._clean()
-                self._remove(spare, sizes, sum(sizes.values()) - self.limit)
+                self._remove(evictable, sizes, sum(sizes.values()) - self.limit)
         except OSError as error:
             raise StoreError(
                 f"{self._plan_file}: {error.strerror or error}; everything finished is on disk, free some space, then: "
@@ -113,20 +113,20 @@ class Room:
         lock: AbstractContextManager[object] = filelock.FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
         return lock
 
-    def _open(self, temporary: Path, path: Path, size: int, turn: int) -> BinaryIO | None:
+    def _open(self, temporary: Path, path: Path, size: int, order: int) -> BinaryIO | None:
         """The new file with its full size; None if there is no room yet."""
         with self._locked():
             path.unlink(missing_ok=True)  # of an attempt that was never recorded
-            done, spare = self._read_plan()
+            done, evictable = self._read_plan()
             sizes = self._clean()
-            used, free = sum(sizes.values()), sum(sizes.get(name, 0) for name in spare)
-            first = done is None or turn <= done + 1
+            used, free = sum(sizes.values()), sum(sizes.get(name, 0) for name in evictable)
+            first = done is None or order <= done + 1
             margin = 0 if first else max([size, *sizes.values()])
             if used - free + size + margin > self.limit:
                 if first:
                     raise StoreError(self._too_little(used - free, size))
                 return None
-            self._remove(spare, sizes, used + size - self.limit)
+            self._remove(evictable, sizes, used + size - self.limit)
             return _claim(temporary, size)
 
     def _read_plan(self) -> tuple[int | None, list[str]]:
@@ -143,8 +143,8 @@ class Room:
                 left.unlink(missing_ok=True)
         return _sizes(self.folder)
 
-    def _remove(self, spare: Sequence[str], sizes: dict[str, int], excess: int) -> None:
-        for name in spare:
+    def _remove(self, evictable: Sequence[str], sizes: dict[str, int], excess: int) -> None:
+        for name in evictable:
             if excess <= 0:
                 return
             (self.folder / name).unlink(missing_ok=True)
@@ -161,7 +161,7 @@ class Room:
 
     def advice(self, needed: int) -> str:
         """The command that goes on with enough room where one run needs so many bytes."""
-        return f"{self.command} --disk-budget {_rounded_up(SPARE_TO_ASK_FOR * needed * self.runs)}"
+        return f"{self.command} --disk-budget {_rounded_up(HEADROOM * needed * self.runs)}"
 
 
 def resuming(folder: Path) -> str:

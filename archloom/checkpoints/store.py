@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
 
-from archloom.checkpoints.budget import Room, format_bytes, parse_bytes, resuming, taken
+from archloom.checkpoints.budget import DiskBudget, disk_usage, format_bytes, parse_bytes, resuming
 from archloom.constraints import Criteria
 from archloom.errors import InputError, StoreError
 from archloom.types import Inherit, Trial, Weights
@@ -60,7 +60,7 @@ def _save_state(path: Path, state: Any, writing: Writing) -> None:
 STATE = Kind("state", SUFFIX, _load_state, _save_state)
 
 
-class Shelf(Protocol):
+class CheckpointSource(Protocol):
     """Where an evaluation takes states of trainings from, by trial, and puts its own."""
 
     def load(self, trial: int) -> Weights:
@@ -75,10 +75,10 @@ class Shelf(Protocol):
         ...
 
 
-class States(Shelf, Protocol):
+class CheckpointStore(CheckpointSource, Protocol):
     """All states of a run."""
 
-    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] | None = None) -> None:
+    def drop(self, upto: int, keep: Iterable[int], evictable: Sequence[int] | None = None) -> None:
         """Drop the states of trials 0 to `upto`, and whatever killed writers left of them, but for those to keep.
 
         Those to spare stay too as long as there is room; if there is not, the first of them go first. None says nothing
@@ -90,13 +90,13 @@ class States(Shelf, Protocol):
         """Drop all other states, whatever their trial, and everything half-written. Nobody may be writing."""
         ...
 
-    def foresee(self, count: int) -> bool:
+    def warn_if_short(self, count: int) -> bool:
         """Warn, and return True, if so many states of the size of those that are there will not fit."""
         ...
 
 
 @dataclass
-class StatesInMemory:
+class CheckpointsInMemory:
     """For runs that need not survive."""
 
     kept: dict[int, Any] = field(default_factory=dict)
@@ -107,19 +107,19 @@ class StatesInMemory:
     def save(self, trial: int, state: Weights) -> None:
         self.kept[trial] = state
 
-    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] | None = None) -> None:
-        wanted = {*keep, *(spare or ())}
+    def drop(self, upto: int, keep: Iterable[int], evictable: Sequence[int] | None = None) -> None:
+        wanted = {*keep, *(evictable or ())}
         self.kept = {trial: state for trial, state in self.kept.items() if trial > upto or trial in wanted}
 
     def drop_all_but(self, trials: Collection[int]) -> None:
         self.kept = {trial: state for trial, state in self.kept.items() if trial in trials}
 
-    def foresee(self, count: int) -> bool:
+    def warn_if_short(self, count: int) -> bool:
         return False  # memory has no budget
 
 
 @dataclass(frozen=True)
-class StateFolder:
+class CheckpointFolder:
     """A folder with one file a state. Several processes may use it; each file is there whole or not at all.
 
     With a `room`, which is for that folder, its files never take more than that allows. Things of another `kind` may
@@ -127,10 +127,10 @@ class StateFolder:
     """
 
     path: Path
-    room: Room | None = None
+    room: DiskBudget | None = None
     kind: Kind = STATE
 
-    def of(self, kind: Kind) -> StateFolder:
+    def of(self, kind: Kind) -> CheckpointFolder:
         """What is of another kind in the same folder."""
         return replace(self, kind=kind)
 
@@ -154,18 +154,18 @@ class StateFolder:
         """What begins the file of a state of so many bytes."""
         if self.room is None:
             return lambda path, _size: replacing(path)
-        return partial(self.room.writing, turn=trial)
+        return partial(self.room.writing, order=trial)
 
-    def drop(self, upto: int, keep: Iterable[int], spare: Sequence[int] | None = None) -> None:
-        wanted = {*keep, *(spare or ())}
+    def drop(self, upto: int, keep: Iterable[int], evictable: Sequence[int] | None = None) -> None:
+        wanted = {*keep, *(evictable or ())}
         for trial, file in self._numbered(f"*{self.kind.suffix}"):
             if trial <= upto and trial not in wanted:
                 file.unlink(missing_ok=True)
         for trial, file in self._numbered(TEMPORARY):
             if trial <= upto:  # told: whoever was writing this was killed
                 file.unlink(missing_ok=True)
-        if self.room is not None and spare is not None:
-            self.room.plan(upto, [self.file(trial).name for trial in spare])
+        if self.room is not None and evictable is not None:
+            self.room.plan(upto, [self.file(trial).name for trial in evictable])
 
     def drop_all_but(self, trials: Collection[int]) -> None:
         kept = {file for trial, file in self._numbered(f"*{self.kind.suffix}") if trial in trials}
@@ -174,8 +174,8 @@ class StateFolder:
                 if file not in kept:
                     file.unlink(missing_ok=True)
 
-    def foresee(self, count: int) -> bool:
-        files, size = taken(self.path)
+    def warn_if_short(self, count: int) -> bool:
+        files, size = disk_usage(self.path)
         if self.room is None or not files or size * count <= self.room.limit * files:
             return False
         warnings.warn(
@@ -197,7 +197,7 @@ class StateFolder:
 
 
 @dataclass(frozen=True)
-class Keeping:
+class RetentionPolicy:
     """What a user says about the states of a run; it changes no result.
 
     `keep`: so many of the best trials' states stay, besides those that are needed; None for all. `disk_budget`: bytes
@@ -217,7 +217,7 @@ class Keeping:
             raise InputError(f"disk_budget={self.disk_budget}: expected bytes for {self.runs} runs, or none")
 
     @classmethod
-    def read(cls, folder: Path) -> Keeping:
+    def read(cls, folder: Path) -> RetentionPolicy:
         """What was last said about the run, or the group of runs, in a folder; the default where nothing was."""
         try:
             return cls(**json.loads((folder / cls.FILE).read_bytes()))
@@ -228,32 +228,32 @@ class Keeping:
                 f"{folder}/{cls.FILE} cannot be read ({error}): remove it, and say --keep and --disk-budget again"
             ) from None
 
-    def as_said(self, said: Said) -> Keeping:
+    def overridden(self, said: Overrides) -> RetentionPolicy:
         """This, but for what is said now."""
-        return Keeping(**{**asdict(self), **said})
+        return RetentionPolicy(**{**asdict(self), **said})
 
     def write(self, folder: Path) -> None:
         write_json(folder / self.FILE, asdict(self))
 
-    def states(self, folder: Path, run: Path) -> StateFolder:
+    def states(self, folder: Path, run: Path) -> CheckpointFolder:
         """The states in `folder` of the run in `run`."""
         if self.disk_budget is None:
-            return StateFolder(folder)
+            return CheckpointFolder(folder)
         told = run if self.runs == 1 else next((p for p in run.parents if (p / "group.json").exists()), run)
-        return StateFolder(folder, Room(folder, self.disk_budget // self.runs, resuming(told), self.runs))
+        return CheckpointFolder(folder, DiskBudget(folder, self.disk_budget // self.runs, resuming(told), self.runs))
 
     def __str__(self) -> str:
         budget = "" if self.disk_budget is None else f", --disk-budget {format_bytes(self.disk_budget)}"
         return f"--keep {'all' if self.keep is None else self.keep}{budget}"
 
 
-Said = Mapping[str, int | None]
-"""Fields of `Keeping` that the user has given just now; the others are as they were."""
+Overrides = Mapping[str, int | None]
+"""Fields of `RetentionPolicy` that the user has given just now; the others are as they were."""
 
-NOTHING_SAID: Said = {}
+NO_OVERRIDES: Overrides = {}
 
 
-def said(keep: str | None, disk_budget: str | None) -> dict[str, int | None]:
+def parse_overrides(keep: str | None, disk_budget: str | None) -> dict[str, int | None]:
     """What the texts of `--keep` and `--disk-budget` say; None for one that was not given."""
     given: dict[str, int | None] = {}
     if keep is not None:
@@ -293,11 +293,11 @@ class Retention:
 
     def __init__(
         self,
-        states: States,
+        states: CheckpointStore,
         criteria: Criteria,
         keep: int | None = 1,
         members: int = 1,
-        others: Mapping[str, States] | None = None,
+        others: Mapping[str, CheckpointStore] | None = None,
     ) -> None:
         """`members`: so many states at least will be needed at once. `others`: things of other kinds, by name; of these
         only what is needed stays."""
@@ -319,9 +319,9 @@ class Retention:
         if not trial.result.ok:
             return
         if self._to_foresee:
-            self._to_foresee = 0 if self._states.foresee(self._members) else self._to_foresee - 1
+            self._to_foresee = 0 if self._states.warn_if_short(self._members) else self._to_foresee - 1
         violation = self._criteria.violation(trial.result)
-        place = (-fidelity, -self._criteria.gains(trial.result)[0]) if violation <= 0 else (0, 0.0)
+        place = (-fidelity, -self._criteria.utilities(trial.result)[0]) if violation <= 0 else (0, 0.0)
         insort(self._ranked, (violation, *place, trial.id))
         if self._keep is not None:
             del self._ranked[self._keep :]

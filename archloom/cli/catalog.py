@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archloom.cli.exit_codes import Exit
-from archloom.cli.stdout_guard import stdout_aside
+from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def list_all(name: str | None) -> int:
         if name in registry.STRATEGIES or UserFile.parse(name) is not None:
             from archloom.run.found_strategies import find_strategy
 
-            with stdout_aside():
+            with stdout_guard():
                 found = find_strategy(name)
             kind = found.kind
             _describe(found.name, kind, options.of_dataclass(kind.Options), "", kind.Options.__doc__ or "")

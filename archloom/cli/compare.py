@@ -11,11 +11,11 @@ import click
 
 from archloom.cli import options, output
 from archloom.cli.config import Config
-from archloom.cli.stdout_guard import stdout_aside
+from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
-    from archloom.checkpoints.store import Said
+    from archloom.checkpoints.store import Overrides
     from archloom.executors.backends import Backend
     from archloom.problems import ProblemSpec
     from archloom.run.budgets import Changes
@@ -33,7 +33,7 @@ def compare(
     strategies: Sequence[str], on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
     constraints: Sequence[str], space_name: str | None, settings: Sequence[str], limits: Changes,
     out: Path | None, seeds: int, as_json: bool, quiet: bool, config: Config,
-    kept: Said, backend: Backend,
+    kept: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
     """Run strategies on the same problem and seeds, and test their differences.
 
@@ -51,7 +51,7 @@ def compare(
     from archloom.run.prepare import Preparer, Request
 
     preparer = Preparer()
-    with stdout_aside():
+    with stdout_guard():
         labels = _by_label(strategies, preparer)
     options.check_seeds(seeds)
     filed = {
@@ -62,7 +62,7 @@ def compare(
     typed = _settings_by_label(labels, given.strategy)
     own = {label: {**filed[label].strategy, **typed[label]} for label in labels}
     spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
-    with stdout_aside():
+    with stdout_guard():
         chosen = {label: preparer.choose(strategy, own[label]) for label, strategy in labels.items()}
         specs = _specs(chosen, preparer.suited(spec, chosen.values()))
         bounds = {label: each.limits(limits, backend.workers) for label, each in chosen.items()}

@@ -8,7 +8,7 @@ A configuration is a TOML file whose keys are the names of options and arguments
 
     [set]
     population = 12             # --set population=12
-    task.batch = 32             # --set task.batch=32
+    task.batch_size = 32             # --set task.batch_size=32
     pbt_nas.shrink = 0.4        # --set shrink=0.4, where the strategy is pbt_nas
 
 What is typed wins over the file.

@@ -9,7 +9,7 @@ import click
 
 from archloom.cli import options, output
 from archloom.cli.progress import CountView
-from archloom.cli.stdout_guard import stdout_aside
+from archloom.cli.stdout_guard import stdout_guard
 
 
 @click.command()
@@ -55,7 +55,7 @@ def episodes(
     chosen = find_policies(policies)
     if target is not None:
         _check_drawing(target)
-    with stdout_aside():
+    with stdout_guard():
         ground = open_ground(on, plan, options.check_table(table), objective, None if quiet else output.note)
     with CountView(plan.episodes * len(chosen), "episodes", quiet) as view:
         by_policy = run_episodes(ground, chosen, plan, view)

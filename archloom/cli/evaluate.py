@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archloom.cli import options
-from archloom.cli.stdout_guard import stdout_aside
+from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def evaluate(
     if (run / "group.json").exists():
         first = next(iter(groups.Group.open(run).paths))
         raise InputError(f"{run} holds several runs: name one of them, e.g. archloom evaluate {quote(str(first))}")
-    with stdout_aside():
+    with stdout_guard():
         report = folders.read_report(run)
         from archloom.deploy import final
 

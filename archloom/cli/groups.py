@@ -11,12 +11,12 @@ import click
 
 from archloom.cli import options, output
 from archloom.cli.progress import ProgressView
-from archloom.cli.stdout_guard import stdout_aside
+from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, StoreError
 from archloom.run.prepare import Request
 
 if TYPE_CHECKING:
-    from archloom.checkpoints.store import Said
+    from archloom.checkpoints.store import Overrides
     from archloom.executors.backends import Backend
     from archloom.run.budgets import Changes
     from archloom.run.folders import RunReport
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 def begin(
-    group: Group, first: Prepared, backend: Backend, as_json: bool, quiet: bool, kept: Said, preparer: Preparer
+    group: Group, first: Prepared, backend: Backend, as_json: bool, quiet: bool, kept: Overrides, preparer: Preparer
 ) -> int:
     """Say what there is to know of a new group, and run it."""
-    output.note_remarks(first.scenario)
+    output.note_caveats(first.scenario)
     output.announce(group.path, quiet)
     return go_on(group, backend, as_json, quiet, kept, preparer)
 
 
 def go_on(
-    group: Group, backend: Backend, as_json: bool, quiet: bool, kept: Said, preparer: Preparer,
+    group: Group, backend: Backend, as_json: bool, quiet: bool, kept: Overrides, preparer: Preparer,
     table: Path | None = None, changed: bool = False,
 ) -> int:  # fmt: skip
     """Run a group to its end and show it."""
@@ -76,7 +76,7 @@ def _with_strategy(group: Group, preparer: Preparer, limits: Changes, added: str
     bounds = chosen.limits({name: value for name, value in asked.items() if value is not None})
     spec = chosen.spec(first.problem)
     seeds = sorted({request.seed for request in group.members.values()})
-    requests = [preparer.resolve(Request(strategy, spec, seed, bounds, given.strategy)) for seed in seeds]
+    requests = [preparer.absolute(Request(strategy, spec, seed, bounds, given.strategy)) for seed in seeds]
     preparer.check(requests[0])
     return group.with_strategy(label, requests, preparer.pinned(requests[0]))
 
@@ -87,13 +87,13 @@ def run_members(
     quiet: bool,
     table: Path | None,
     changed: bool,
-    kept: Said,
+    kept: Overrides,
     preparer: Preparer,
 ) -> tuple[dict[str, list[RunReport]], list[str]]:
     """Run every member: the reports by label, and what went wrong with those that have none."""
     from archloom.run import groups, record
 
-    with stdout_aside():
+    with stdout_guard():
         scenario = group.check(changed, kept, preparer).scenario
     limits = [request.limits.queries for request in group.members.values()]
     total = None if None in limits else sum(limit for limit in limits if limit is not None)

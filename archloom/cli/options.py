@@ -48,7 +48,7 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="The space to search, where networks are trained. Default: the task's own."),
         click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change."),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
-                     help="An option of the strategy, the space or the task: space.canonical=true, task.batch=64."),
+                     help="An option of the strategy, the space or the task: space.canonical=true, task.epochs=9."),
         click.option("--out", type=NewFolder(path_type=Path), default=None, metavar="DIR",
                      help="Run folder. Default: a new one under runs/."),
     ]  # fmt: skip
@@ -124,9 +124,9 @@ def state_options(function: Callable[..., Any]) -> Callable[..., Any]:
                        "500MB, 2GB, 1.5GiB; none.")  # fmt: skip
     @functools.wraps(function)
     def taking(*arguments: Any, keep: str | None, disk_budget: str | None, **named: Any) -> Any:
-        from archloom.checkpoints.store import said
+        from archloom.checkpoints.store import parse_overrides
 
-        return function(*arguments, **named, kept=said(keep, disk_budget))
+        return function(*arguments, **named, kept=parse_overrides(keep, disk_budget))
 
     return taking
 

@@ -74,9 +74,9 @@ def note_budgets(planned: Mapping[str, Prepared]) -> None:
         )
 
 
-def note_remarks(scenario: Scenario) -> None:
+def note_caveats(scenario: Scenario) -> None:
     """Say what there is to know of the metrics before a search."""
-    for text in scenario.remarks:
+    for text in scenario.caveats:
         note(text)
 
 
@@ -138,7 +138,7 @@ def print_json(content: Mapping[str, Any]) -> None:
 def best_of(reports: Sequence[RunReport]) -> RunReport:
     """The run with the best feasible value; the first one where none has any."""
     found = [(line, report) for report in reports if (line := report.history.best())]
-    return max(found, key=lambda pair: pair[1].history.gain(pair[0]))[1] if found else reports[0]
+    return max(found, key=lambda pair: pair[1].history.utility(pair[0]))[1] if found else reports[0]
 
 
 def next_steps(path: Path, single: RunReport | None) -> str:

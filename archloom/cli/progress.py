@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from archloom.cli.stdout_guard import stdout_aside
+from archloom.cli.stdout_guard import stdout_guard
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from archloom.constraints import Criteria
-    from archloom.run.record import Line
+    from archloom.run.record import TrialRecord
 
 LINE_EVERY_S = 10.0
 
@@ -31,7 +31,7 @@ class _View:
         self._total, self._unit, self._quiet = total, unit, quiet
         self._done = 0
         self._said_at = time.monotonic()
-        self._aside = stdout_aside()  # what an evaluator prints is not the command's output
+        self._aside = stdout_guard()  # what an evaluator prints is not the command's output
         self._bar = _make_bar() if not quiet and sys.stderr.isatty() else None
         self._task = self._bar.add_task(label, total=total, best="") if self._bar is not None else None
 
@@ -67,10 +67,10 @@ class ProgressView(_View):
         self._label = label
         self._criteria = criteria
         self._metric = criteria.objectives[0].metric
-        self._best: Line | None = None
+        self._best: TrialRecord | None = None
         self._failed = 0
 
-    def __call__(self, run: int, lines: Sequence[Line]) -> None:
+    def __call__(self, run: int, lines: Sequence[TrialRecord]) -> None:
         """Take newly committed trials of one of the runs."""
         for line in lines:
             self._done += line.query is not None
@@ -79,11 +79,11 @@ class ProgressView(_View):
                 self._best = line
         self._show(self._label, self._state())
 
-    def add(self, lines: Sequence[Line]) -> None:
+    def add(self, lines: Sequence[TrialRecord]) -> None:
         """Take trials that were there before."""
         self(0, lines)
 
-    def _is_better(self, line: Line) -> bool:
+    def _is_better(self, line: TrialRecord) -> bool:
         sign = self._criteria.objectives[0].sign
         return self._best is None or sign * line.scores[self._metric] > sign * self._best.scores[self._metric]
 

@@ -11,11 +11,11 @@ import click
 from archloom.cli import options, output
 from archloom.cli.config import Config, typed_first
 from archloom.cli.progress import ProgressView
-from archloom.cli.stdout_guard import stdout_aside
+from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
-    from archloom.checkpoints.store import Said
+    from archloom.checkpoints.store import Overrides
     from archloom.executors.backends import Backend
     from archloom.run.budgets import Changes
 
@@ -32,7 +32,7 @@ def search(
     strategy: str, on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
     constraints: Sequence[str], space_name: str | None, settings: Sequence[str], limits: Changes,
     out: Path | None, seed: int | None, seeds: int | None, as_json: bool, quiet: bool, config: Config,
-    kept: Said, backend: Backend,
+    kept: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
     """Search for an architecture with STRATEGY (archloom list shows them, FILE.py:CLASS is your own); it may stand in
     the file of --config.
@@ -54,7 +54,7 @@ def search(
     if seeds is not None:
         options.check_seeds(seeds)
     preparer = Preparer()
-    with stdout_aside():
+    with stdout_guard():
         name = preparer.find(strategy).name
         given = options.split_settings(settings).over(options.by_owner(config.settings_for(name)))
         spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
@@ -75,7 +75,7 @@ def search(
         members = {f"seed-{r.seed}": r for r in requests}
         group = groups.Group.create(path, members, first=first, kept=kept, preparer=preparer)
         return begin(group, first, backend, as_json, quiet, kept, preparer)
-    output.note_remarks(first.scenario)
+    output.note_caveats(first.scenario)
     output.announce(path, quiet)
     with output.going_on(path), ProgressView(name, bounds.queries, first.scenario.criteria, quiet) as view:
         report = folders.run_folder(
@@ -104,7 +104,7 @@ def search(
 @options.output_options
 def resume(
     run: Path, table: Path | None, changed: bool, seeds: int | None, added: str | None, settings: Sequence[str],
-    limits: Changes, as_json: bool, quiet: bool, kept: Said, backend: Backend,
+    limits: Changes, as_json: bool, quiet: bool, kept: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
     """Go on with RUN, a folder of one run or many, wherever it stands; the answer is that of a run never stopped.
 
@@ -126,7 +126,7 @@ def resume(
     if (run / "group.json").exists():
         group = groups.Group.open(run)
         group = group if table is None else group.on_table(table)
-        with stdout_aside():
+        with stdout_guard():
             group = grow(group, preparer, limits, seeds, added, settings)
         options.make_ready(backend)
         return go_on(group, backend, as_json, quiet, kept, preparer, table, changed)
@@ -134,7 +134,7 @@ def resume(
         if value is not None:
             raise InputError(f"{option} {value}: {run} is one run; begin a group with search --seeds, or compare")
     raised = folders.raised_limits(run, limits) if limits else None
-    with stdout_aside():
+    with stdout_guard():
         known = folders.read_report(run, table=table, preparer=preparer)
     options.make_ready(backend)
     criteria, queries = known.scenario.criteria, (raised or known.request.limits).queries

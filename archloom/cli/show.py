@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archloom.cli import output
-from archloom.cli.stdout_guard import stdout_aside
+from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunRepor
     for path, request in _members(run).items():
         if (path / "run.json").exists():
             label = label_of(str(path.relative_to(run)), request)
-            with stdout_aside():
+            with stdout_guard():
                 by_label.setdefault(label, []).append(folders.read_report(path, need_space, preparer=preparer))
     if not by_label:
         raise InputError(f"{run}: none of its runs has started; archloom resume {quote(str(run))} starts them")
@@ -163,15 +163,15 @@ def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
 
 def _states_line(run: Path) -> str | None:
     """What the states of trainings below a folder take, and what was said of them; None where there are none."""
-    from archloom.checkpoints.budget import format_bytes, taken
-    from archloom.checkpoints.store import Keeping
+    from archloom.checkpoints.budget import disk_usage, format_bytes
+    from archloom.checkpoints.store import RetentionPolicy
     from archloom.run.folders import WEIGHTS
 
-    found = [taken(path / WEIGHTS) for path in _members(run) if (path / WEIGHTS).is_dir()]
+    found = [disk_usage(path / WEIGHTS) for path in _members(run) if (path / WEIGHTS).is_dir()]
     if not found:
         return None
     files, size = map(sum, zip(*found, strict=True))
-    return f"states: {files} files, {format_bytes(size)} ({Keeping.read(run)})"
+    return f"states: {files} files, {format_bytes(size)} ({RetentionPolicy.read(run)})"
 
 
 def _source(report: RunReport) -> bytes:
@@ -187,7 +187,7 @@ def _source(report: RunReport) -> bytes:
 
 def _weights(report: RunReport) -> bytes:
     """The trained tensors of the best architecture; they fit what `make_network()` of the exported code makes."""
-    from archloom.checkpoints.store import StateFolder
+    from archloom.checkpoints.store import CheckpointFolder
     from archloom.run.folders import WEIGHTS
 
     line = report.history.best()
@@ -196,7 +196,7 @@ def _weights(report: RunReport) -> bytes:
         raise InputError(f"nothing was trained on {report.request.problem.on}: export to .py or .json instead")
     from archloom.checkpoints.state_file import network_bytes
 
-    return network_bytes(StateFolder(report.path / WEIGHTS).load(line.id), _provenance(report))
+    return network_bytes(CheckpointFolder(report.path / WEIGHTS).load(line.id), _provenance(report))
 
 
 def _record(report: RunReport) -> bytes:

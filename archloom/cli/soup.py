@@ -10,7 +10,7 @@ from shlex import quote
 import click
 
 from archloom.cli import options
-from archloom.cli.stdout_guard import stdout_aside
+from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 
 
@@ -33,11 +33,11 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
     if (run / "group.json").exists():
         first = next(iter(groups.Group.open(run).paths))
         raise InputError(f"{run} holds several runs: a soup is cooked from one, e.g. archloom soup {quote(str(first))}")
-    with stdout_aside():
+    with stdout_guard():
         report = folders.read_report(run, need_space=True)
-        from archloom.deploy.soup import cook
+        from archloom.deploy.soup import greedy_soup
 
-        cooked = cook(report, parts or None)
+        cooked = greedy_soup(report, parts or None)
     if target is not None:
         from archloom.checkpoints.state_file import network_bytes
         from archloom.utils.files import replace_file

@@ -10,7 +10,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 
 
 @contextmanager
-def stdout_aside() -> Iterator[None]:
+def stdout_guard() -> Iterator[None]:
     """Send to standard error what is printed meanwhile: by Python, by C libraries and by child processes."""
     with _descriptor_aside(), redirect_stdout(sys.stderr):
         yield

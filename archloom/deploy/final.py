@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.checkpoints.store import SUFFIX, StateFolder
+from archloom.checkpoints.store import SUFFIX, CheckpointFolder
 from archloom.data.images.splits import Pixels
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec, TaskProblem, open_scenario
 from archloom.run.folders import WEIGHTS, RunReport
-from archloom.run.record import Line
-from archloom.tasks.base import EvaluatedFinally, Generates, Task, Training
+from archloom.run.record import TrialRecord
+from archloom.tasks.base import EvaluatedFinally, GeneratesImages, Task, Training
 
 GRID = 64
 """How many images a picture of a generator shows."""
@@ -35,7 +35,7 @@ GAP = 2
 class Member:
     """A trained member of a run, as it was when its trial ended. `settings` are what its evaluation depends on."""
 
-    line: Line
+    line: TrialRecord
     task: Task
     training: Training
     settings: Mapping[str, Any]
@@ -53,7 +53,7 @@ class Member:
 
     def images(self, count: int = GRID) -> Pixels:
         """(count, c, h, w) images that it makes; InputError where it makes none."""
-        if not isinstance(self.training, Generates):
+        if not isinstance(self.training, GeneratesImages):
             raise InputError(f"task {self.task.name} makes no images: expected a run of generators, --on gan:DATA")
         batches = [batch.round().byte().cpu().numpy() for batch in self.training.generate(count)]
         return np.concatenate(batches)
@@ -71,7 +71,7 @@ def open_member(report: RunReport, trial: int | None = None, settings: Mapping[s
             f"{report.path}: no trained networks are kept there; expected a run that trains, e.g. of pbt_nas, one of "
             "whose trials has ended"
         )
-    states = StateFolder(report.path / WEIGHTS)
+    states = CheckpointFolder(report.path / WEIGHTS)
     line = _line(report, trial, states)
     problem = _problem(report, settings or {})
     training = problem.task.begin(line.trial.proposal.arch, 0)
@@ -79,7 +79,7 @@ def open_member(report: RunReport, trial: int | None = None, settings: Mapping[s
     return Member(line, problem.task, training, _final_settings(report.request.problem, problem.task))
 
 
-def _line(report: RunReport, trial: int | None, states: StateFolder) -> Line:
+def _line(report: RunReport, trial: int | None, states: CheckpointFolder) -> TrialRecord:
     line = report.best if trial is None else next((x for x in report.history.lines if x.id == trial), None)
     if trial is None and line is None:
         raise InputError(f"{report.path} has no feasible trial yet: nothing to evaluate")

@@ -12,12 +12,12 @@ from typing import Any
 
 from archloom.analysis.lineage import generations
 from archloom.checkpoints.state import TrainingState
-from archloom.checkpoints.store import StateFolder
+from archloom.checkpoints.store import CheckpointFolder
 from archloom.checkpoints.weights import average, check_parts
 from archloom.errors import InputError
 from archloom.problems import TaskProblem
 from archloom.run.folders import WEIGHTS, RunReport
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 from archloom.strategies.population.base import same_as_the_best
 
 
@@ -47,7 +47,7 @@ class Soup:
         }
 
 
-def cook(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
+def greedy_soup(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
     """The greedy soup of a run's last population, judged by the run's first objective on the task's validation data.
 
     `parts` are prefixes of what is averaged (`NETWORK.module.path`); the rest is the best member's. InputError for a
@@ -63,7 +63,7 @@ def cook(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
             "one; let the run go on (archloom resume), or take one of a strategy that trains a population, e.g. pbt_nas"
         )
     objective = report.scenario.criteria.objectives[0]
-    states = StateFolder(report.path / WEIGHTS)
+    states = CheckpointFolder(report.path / WEIGHTS)
     members = {line.id: line for line in history[-1].trials.values()}
     lines = [members[trial.id] for trial in same_as_the_best([m.trial for m in members.values()], objective)]
     if not lines:
@@ -75,18 +75,18 @@ def cook(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
     for line in lines[1:]:
         candidate = average([states.load(member.id) for member in [*kept, line]], parts)
         found = _measure(problem, line, candidate)
-        if objective.gain(found[objective.metric]) > objective.gain(metrics[objective.metric]):
+        if objective.utility(found[objective.metric]) > objective.utility(metrics[objective.metric]):
             kept.append(line)
             state, metrics = candidate, found
     left_out = tuple(_member(line) for line in lines if line not in kept)
     return Soup(state, lines[0].arch, tuple(map(_member, kept)), left_out, metrics, best)
 
 
-def _measure(problem: TaskProblem, line: Line, state: TrainingState) -> Mapping[str, float]:
+def _measure(problem: TaskProblem, line: TrialRecord, state: TrainingState) -> Mapping[str, float]:
     training = problem.task.begin(line.trial.proposal.arch, 0)
     training.resume(state)
     return training.evaluate()
 
 
-def _member(line: Line) -> int:
+def _member(line: TrialRecord) -> int:
     return int(line.trial.proposal.note["member"])

@@ -14,38 +14,41 @@ from archloom.problems.spec import ProblemSpec
 from archloom.registry import Entry
 
 if TYPE_CHECKING:
-    from archloom.envs.incremental import IncrementalEnv, IncrementalVectorEnv, Terrain
+    from archloom.envs.incremental import IncrementalEnv, IncrementalVectorEnv, NeighbourhoodEnv
     from archloom.problems.base import Problem
 
 
 @dataclass(frozen=True)
-class TerrainRequest:
+class NeighbourhoodRequest:
     """What a terrain is made for: a metric of a problem (its default one if None), so many walkers and neighbours."""
 
     problem: Problem
     metric: str | None
-    walkers: int
+    slots: int
     max_neighbours: int
     environ: Mapping[str, str]
     notify: Callable[[str], None] | None
 
 
-TERRAINS: Mapping[str, Entry] = {
-    "nb101": Entry("archloom.envs.nb101:open_terrain", "NAS-Bench-101: every move a look-up", "gymnasium", "envs"),
-    "nb301": Entry("archloom.envs.darts:open_terrain", "DARTS cells with a surrogate", "gymnasium", "envs"),
+NEIGHBOURHOODS: Mapping[str, Entry] = {
+    "nb101": Entry(
+        "archloom.envs.nb101:open_neighbourhood", "NAS-Bench-101: every move a look-up", "gymnasium", "envs"
+    ),
+    "nb301": Entry("archloom.envs.darts:open_neighbourhood", "DARTS cells with a surrogate", "gymnasium", "envs"),
 }
-"""Benchmarks to walk on, by their own names: each target is a function from a `TerrainRequest` to a `Terrain`."""
+"""Benchmarks to walk on, by their own names: each target is a function from a `NeighbourhoodRequest` to a
+`NeighbourhoodEnv`."""
 
 
-def open_terrain(
+def open_neighbourhood(
     on: str,
-    walkers: int,
+    slots: int,
     max_neighbours: int = 50,
     table: str | os.PathLike[str] | None = None,
     metric: str | None = None,
     notify: Callable[[str], None] | None = None,
     problem: Problem | None = None,
-) -> Terrain:
+) -> NeighbourhoodEnv:
     """Where walkers can go, without episodes or rewards; `notify` is told of what takes a while.
 
     `problem` is the benchmark, if it is open already.
@@ -53,18 +56,18 @@ def open_terrain(
     InputError for an unknown benchmark, for numbers that are not whole or below 1, and for an unsuitable table.
     """
     on = benchmark_of(on)
-    check_counts(walkers=walkers, max_neighbours=max_neighbours)
-    opened: Callable[[TerrainRequest], Terrain] = TERRAINS[on].load()
+    check_counts(slots=slots, max_neighbours=max_neighbours)
+    opened: Callable[[NeighbourhoodRequest], NeighbourhoodEnv] = NEIGHBOURHOODS[on].load()
     spec = ProblemSpec(on, None if table is None else os.fspath(table))
     problem = problem or spec.source.open(spec)
-    return opened(TerrainRequest(problem, metric, walkers, max_neighbours, os.environ, notify))
+    return opened(NeighbourhoodRequest(problem, metric, slots, max_neighbours, os.environ, notify))
 
 
 def benchmark_of(on: str) -> str:
     """The name of the benchmark to walk on that `on` stands for (`nb301` for `darts`); InputError for any other."""
     name = settled(str(on))
-    if name not in TERRAINS:
-        raise unknown("benchmark to walk on", str(on), TERRAINS)
+    if name not in NEIGHBOURHOODS:
+        raise unknown("benchmark to walk on", str(on), NEIGHBOURHOODS)
     return name
 
 
@@ -100,8 +103,8 @@ def make_vector(
     check_counts(num_envs=num_envs, max_neighbours=max_neighbours, episode_steps=episode_steps)
     check_alpha(alpha)
 
-    terrain = open_terrain(on, num_envs, max_neighbours, table, metric)
-    return IncrementalVectorEnv(terrain, num_envs, max_neighbours, episode_steps, alpha)
+    neighbourhood = open_neighbourhood(on, num_envs, max_neighbours, table, metric)
+    return IncrementalVectorEnv(neighbourhood, num_envs, max_neighbours, episode_steps, alpha)
 
 
 def make(

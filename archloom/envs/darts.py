@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.envs import TerrainRequest
-from archloom.envs.incremental import Terrain
+from archloom.envs import NeighbourhoodRequest
+from archloom.envs.incremental import NeighbourhoodEnv
 from archloom.errors import InputError, unknown
 from archloom.evaluators.surrogates.evaluator import Surrogate
 from archloom.problems.surrogate import SurrogateProblem
@@ -22,39 +22,39 @@ from archloom.spaces.darts.genotypes import SHAPE, Genotypes, random_genotypes
 from archloom.spaces.darts.moves import TUPLES, draw_neighbours
 
 
-class DartsTerrain(Terrain):
+class DartsNeighbourhoods(NeighbourhoodEnv):
     """Walkers on pairs of cells; the surrogate's `metric` after its last epoch is their accuracy."""
 
     bits = WIDTH
     alpha = 32.0  # section 4.2.1
 
-    def __init__(self, model: Surrogate, metric: str, walkers: int, max_neighbours: int) -> None:
+    def __init__(self, model: Surrogate, metric: str, slots: int, max_neighbours: int) -> None:
         if max_neighbours > TUPLES:
             raise InputError(f"max_neighbours={max_neighbours}: expected at most {TUPLES:,}, as many as there are")
         self._model = model
         self._metric = metric
         # What each walker sees: where it stands, then its neighbours.
-        self._seen: Genotypes = np.zeros((walkers, max_neighbours + 1, *SHAPE), dtype=np.uint8)
+        self._seen: Genotypes = np.zeros((slots, max_neighbours + 1, *SHAPE), dtype=np.uint8)
 
-    def place(self, walkers: NDArray[np.intp], rng: np.random.Generator) -> None:
-        self._seen[walkers, 0] = random_genotypes(len(walkers), rng)
+    def place(self, slots: NDArray[np.intp], rng: np.random.Generator) -> None:
+        self._seen[slots, 0] = random_genotypes(len(slots), rng)
 
-    def move(self, walkers: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
-        self._seen[walkers, 0] = self._seen[walkers, choices]
+    def move(self, slots: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
+        self._seen[slots, 0] = self._seen[slots, choices]
 
-    def values(self, walkers: NDArray[np.intp]) -> NDArray[np.float64]:
-        return self._predicted(self._seen[walkers, 0])
+    def values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
+        return self._predicted(self._seen[slots, 0])
 
-    def shown_values(self, walkers: NDArray[np.intp]) -> NDArray[np.float64]:
-        around = self._seen[walkers, 1:]
+    def shown_values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
+        around = self._seen[slots, 1:]
         return self._predicted(around.reshape(-1, *SHAPE)).reshape(around.shape[:2])
 
-    def states(self, walkers: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
-        genotypes: Genotypes = self._seen[walkers, 0]
-        return genotypes.reshape(len(walkers), math.prod(SHAPE))
+    def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
+        genotypes: Genotypes = self._seen[slots, 0]
+        return genotypes.reshape(len(slots), math.prod(SHAPE))
 
-    def settle(self, walkers: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
-        self._seen[walkers, 0] = states.reshape(-1, *SHAPE)
+    def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
+        self._seen[slots, 0] = states.reshape(-1, *SHAPE)
 
     def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
         shown = self._seen.shape[1] - 1
@@ -66,7 +66,7 @@ class DartsTerrain(Terrain):
         return self._model.metrics(genotypes, self._model.last_epoch)[self._metric].astype(np.float64)
 
 
-def open_terrain(request: TerrainRequest) -> DartsTerrain:
+def open_neighbourhood(request: NeighbourhoodRequest) -> DartsNeighbourhoods:
     """The terrain of a surrogate's metric: the accuracy unless another one, more of which is better, is named."""
     assert isinstance(request.problem, SurrogateProblem)  # noqa: S101 - nb301 has no other problems
     model = request.problem.model
@@ -74,4 +74,4 @@ def open_terrain(request: TerrainRequest) -> DartsTerrain:
     metric = request.metric or climbable[0]
     if metric not in climbable:
         raise unknown("metric to climb", metric, climbable)
-    return DartsTerrain(model, metric, request.walkers, request.max_neighbours)
+    return DartsNeighbourhoods(model, metric, request.slots, request.max_neighbours)

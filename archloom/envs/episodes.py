@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.envs import benchmark_of, open_terrain
+from archloom.envs import benchmark_of, open_neighbourhood
 from archloom.errors import InputError, unknown
-from archloom.problems import ProblemSpec, TableIdentity, open_scenario
+from archloom.problems import DataIdentity, ProblemSpec, open_scenario
 from archloom.utils import seeds
 
 if TYPE_CHECKING:
-    from archloom.envs.incremental import Terrain
+    from archloom.envs.incremental import NeighbourhoodEnv
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-States = NDArray[np.integer[Any]]
+CheckpointStore = NDArray[np.integer[Any]]
 Walkers = NDArray[np.intp]
 
 MOST_EPISODES = 10_000_000
@@ -69,20 +69,20 @@ class Plan:
 # -- one walk -----------------------------------------------------------------------------------------------------
 
 
-class Finds(NamedTuple):
+class QueryLog(NamedTuple):
     """Architectures whose accuracy got known: at the `query`-th query (from 1) of a walker's episode, each (m,)."""
 
     walker: Walkers
     query: Integers
     value: Floats
-    states: States  # (m, k)
+    states: CheckpointStore  # (m, k)
 
 
 class View:
     """What the k walkers under way are shown: `shown` (k,) neighbours each. It holds until they act."""
 
-    def __init__(self, walkers: Walkers, encoded: NDArray[np.uint8], shown: Integers) -> None:
-        self.walkers = walkers
+    def __init__(self, slots: Walkers, encoded: NDArray[np.uint8], shown: Integers) -> None:
+        self.slots = slots
         self.shown = shown
         self.looked = False
         self._encoded = encoded
@@ -90,7 +90,7 @@ class View:
     @cached_property
     def architectures(self) -> NDArray[np.uint8]:
         """(k, N + 1, bits) the encodings, the walker's own architecture first, zeros after the last neighbour."""
-        encodings: NDArray[np.uint8] = self._encoded[self.walkers]
+        encodings: NDArray[np.uint8] = self._encoded[self.slots]
         return encodings
 
     @cached_property
@@ -108,19 +108,24 @@ class Walk:
     """
 
     def __init__(
-        self, terrain: Terrain, walkers: int, steps: int, encoded: NDArray[np.uint8], rng: np.random.Generator
+        self,
+        neighbourhood: NeighbourhoodEnv,
+        slots: int,
+        steps: int,
+        encoded: NDArray[np.uint8],
+        rng: np.random.Generator,
     ) -> None:
-        """The first `walkers` of a terrain, which shows what all of its n are shown in `encoded` (n, N + 1, bits)."""
-        self.under_way: Walkers = np.arange(walkers)
-        self.moves = np.zeros(walkers, dtype=np.int64)
-        self.queries = np.zeros(walkers, dtype=np.int64)
+        """The first `slots` of a terrain, which shows what all of its n are shown in `encoded` (n, N + 1, bits)."""
+        self.under_way: Walkers = np.arange(slots)
+        self.moves = np.zeros(slots, dtype=np.int64)
+        self.queries = np.zeros(slots, dtype=np.int64)
         self._everyone = self.under_way
-        self._known = np.zeros(walkers, dtype=bool)
-        self._terrain = terrain
+        self._known = np.zeros(slots, dtype=bool)
+        self._terrain = neighbourhood
         self._steps_left = steps
         self._encoded = encoded
         self._rng = rng
-        self._finds: list[Finds] = []
+        self._finds: list[QueryLog] = []
         self._view: View | None = None
 
     def show(self) -> View:
@@ -129,17 +134,17 @@ class Walk:
         self._view = View(self.under_way, self._encoded, shown[self.under_way])
         return self._view
 
-    def look(self) -> tuple[Floats, Floats]:
+    def query(self) -> tuple[Floats, Floats]:
         """The accuracy in percent of the walkers' own architectures (k,) and of what they are shown (k, N).
 
         NaN where there are fewer neighbours.
         """
         view = self._seen()
         if not view.looked:
-            self._learn(view.walkers[~self._known[view.walkers]], 1)
-            self.queries[view.walkers] += view.shown
+            self._learn(view.slots[~self._known[view.slots]], 1)
+            self.queries[view.slots] += view.shown
             view.looked = True
-        return self._terrain.values(view.walkers), self._terrain.shown_values(view.walkers)
+        return self._terrain.values(view.slots), self._terrain.shown_values(view.slots)
 
     def act(self, choices: NDArray[np.integer[Any]]) -> None:
         """Each walker under way stays (0), which ends its episode, or moves to the neighbour of this number (k,)."""
@@ -147,7 +152,7 @@ class Walk:
         if choices.shape != view.shown.shape or (choices < 0).any() or (choices > view.shown).any():
             raise InputError("choices: expected one for each walker under way, from 0 (stay) to how many it is shown")
         going = choices > 0
-        movers = view.walkers[going]
+        movers = view.slots[going]
         self._terrain.move(movers, choices[going].astype(np.intp))
         self.moves[movers] += 1
         self._known[movers] = False
@@ -164,19 +169,19 @@ class Walk:
         self.under_way = self.under_way[:0]
         self._view = None
 
-    def finish(self) -> Finds:
+    def finish(self) -> QueryLog:
         """All finds in the order of episodes, then of queries; each episode's last one is where it ended."""
         self._learn(self._everyone[~self._known], 1)
         walker, query, value, states = (np.concatenate(column) for column in zip(*self._finds, strict=True))
         order = np.argsort(walker, kind="stable")  # in time already
-        return Finds(walker[order], query[order], value[order], states[order])
+        return QueryLog(walker[order], query[order], value[order], states[order])
 
-    def _learn(self, walkers: Walkers, cost: int) -> None:
+    def _learn(self, slots: Walkers, cost: int) -> None:
         """From now on the accuracy of where these walkers stand is known."""
-        self.queries[walkers] += cost
-        self._known[walkers] = True
-        query, values = self.queries[walkers], self._terrain.values(walkers)
-        self._finds.append(Finds(walkers, query, values, self._terrain.states(walkers)))
+        self.queries[slots] += cost
+        self._known[slots] = True
+        query, values = self.queries[slots], self._terrain.values(slots)
+        self._finds.append(QueryLog(slots, query, values, self._terrain.states(slots)))
 
     def _seen(self) -> View:
         if self._view is None:
@@ -201,7 +206,7 @@ class LocalSearchPolicy:
     def play(self, walk: Walk, rng: np.random.Generator) -> None:
         while len(walk.under_way):
             walk.show()
-            own, neighbours = walk.look()
+            own, neighbours = walk.query()
             gains = np.nan_to_num(neighbours, nan=-np.inf)
             walk.act(np.where(gains.max(axis=1) > own, gains.argmax(axis=1) + 1, 0))
 
@@ -242,19 +247,19 @@ def find_policies(names: Sequence[str]) -> dict[str, Policy]:
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class EpisodeProblem:
     """A terrain of the metric that is climbed, and the same one of the metric that is reported beside it, if any.
 
-    `walkers` is how many each of them has.
+    `slots` is how many each of them has.
     """
 
     on: str
     metric: str
     reported: str | None
-    data: TableIdentity | None
-    terrain: Terrain
-    twin: Terrain | None
-    walkers: int
+    data: DataIdentity | None
+    neighbourhood: NeighbourhoodEnv
+    twin: NeighbourhoodEnv | None
+    slots: int
 
 
 def open_ground(
@@ -263,7 +268,7 @@ def open_ground(
     table: str | os.PathLike[str] | None = None,
     objective: str | None = None,
     notify: Callable[[str], None] | None = None,
-) -> Ground:
+) -> EpisodeProblem:
     """What a plan walks on: a benchmark by its name, climbed by `objective` (by default its first validation metric).
 
     The metric reported beside it is its test twin, where the table has one. InputError for an unknown benchmark or
@@ -274,14 +279,14 @@ def open_ground(
     scenario = open_scenario(ProblemSpec(on, path, (objective,) if objective else ()))
     metric = scenario.objectives[0]
     twins = [name for name in scenario.report if name != metric]
-    walkers = min(plan.starts, _WALKERS)
+    slots = min(plan.starts, _WALKERS)
 
-    def opened(name: str) -> Terrain:
-        return open_terrain(on, walkers, plan.neighbours, path, name, notify, scenario.problem)
+    def opened(name: str) -> NeighbourhoodEnv:
+        return open_neighbourhood(on, slots, plan.neighbours, path, name, notify, scenario.problem)
 
     reported = twins[0] if twins else None
     twin = None if reported is None else opened(reported)
-    return Ground(on, metric, reported, scenario.problem.data, opened(metric), twin, walkers)
+    return EpisodeProblem(on, metric, reported, scenario.problem.data, opened(metric), twin, slots)
 
 
 # -- all episodes -------------------------------------------------------------------------------------------------
@@ -315,7 +320,7 @@ class Episodes:
     set: Integers
     moves: Integers
     queries: Integers
-    final_states: States  # (n, k)
+    final_states: CheckpointStore  # (n, k)
     episode: Walkers  # (m,)
     query: Integers  # (m,)
     climbed: Outcome
@@ -331,7 +336,7 @@ class Episodes:
 
 
 def run_episodes(
-    ground: Ground,
+    ground: EpisodeProblem,
     policies: Mapping[str, Policy],
     plan: Plan,
     progress: Callable[[str, int], None] | None = None,
@@ -341,7 +346,7 @@ def run_episodes(
     A policy's episodes depend on the plan and its name alone, not on which others run. `progress` is called with the
     policy's name and how many more of its episodes are done.
     """
-    encoded = np.zeros((ground.walkers, plan.neighbours + 1, ground.terrain.bits), dtype=np.uint8)
+    encoded = np.zeros((ground.slots, plan.neighbours + 1, ground.neighbourhood.bits), dtype=np.uint8)
     batches: dict[str, list[_Batch]] = {name: [] for name in policies}
     for number in range(plan.sets):
         starts = _starts(ground, plan.starts, seeds.stream(plan.seed, "episodes/starts", number))
@@ -359,7 +364,7 @@ class _Batch(NamedTuple):
 
     moves: Integers
     queries: Integers
-    final_states: States
+    final_states: CheckpointStore
     episode: Walkers
     query: Integers
     starts: list[Floats]
@@ -367,45 +372,50 @@ class _Batch(NamedTuple):
     found: list[Floats]
 
 
-def _starts(ground: Ground, count: int, rng: np.random.Generator) -> list[States]:
+def _starts(ground: EpisodeProblem, count: int, rng: np.random.Generator) -> list[CheckpointStore]:
     """Random architectures in batches, none of which is larger than the ground has walkers."""
-    sizes = [min(ground.walkers, count - done) for done in range(0, count, ground.walkers)]
+    sizes = [min(ground.slots, count - done) for done in range(0, count, ground.slots)]
     batches = []
     for size in sizes:
-        walkers = np.arange(size)
-        ground.terrain.place(walkers, rng)
-        batches.append(ground.terrain.states(walkers).copy())
+        slots = np.arange(size)
+        ground.neighbourhood.place(slots, rng)
+        batches.append(ground.neighbourhood.states(slots).copy())
     return batches
 
 
 def _play(
-    ground: Ground, policy: Policy, starts: States, steps: int, encoded: NDArray[np.uint8], rng: np.random.Generator
+    ground: EpisodeProblem,
+    policy: Policy,
+    starts: CheckpointStore,
+    steps: int,
+    encoded: NDArray[np.uint8],
+    rng: np.random.Generator,
 ) -> _Batch:
-    ground.terrain.settle(np.arange(len(starts)), starts)
-    walk = Walk(ground.terrain, len(starts), steps, encoded, rng)
+    ground.neighbourhood.set_state(np.arange(len(starts)), starts)
+    walk = Walk(ground.neighbourhood, len(starts), steps, encoded, rng)
     policy.play(walk, rng)
     finds = walk.finish()
     last = np.searchsorted(finds.walker, np.arange(len(starts)), side="right") - 1
-    before, found = [_values(ground.terrain, ground.walkers, starts)], [finds.value]
+    before, found = [_values(ground.neighbourhood, ground.slots, starts)], [finds.value]
     if ground.twin is not None:
-        before.append(_values(ground.twin, ground.walkers, starts))
-        found.append(_values(ground.twin, ground.walkers, finds.states))
+        before.append(_values(ground.twin, ground.slots, starts))
+        found.append(_values(ground.twin, ground.slots, finds.states))
     finals = [values[last] for values in found]
     return _Batch(walk.moves, walk.queries, finds.states[last], finds.walker, finds.query, before, finals, found)
 
 
-def _values(terrain: Terrain, walkers: int, states: States) -> Floats:
+def _values(neighbourhood: NeighbourhoodEnv, slots: int, states: CheckpointStore) -> Floats:
     """(n,) what a terrain says of architectures (n, k), however many."""
     values = np.empty(len(states))
-    for start in range(0, len(states), walkers):
-        part = states[start : start + walkers]
+    for start in range(0, len(states), slots):
+        part = states[start : start + slots]
         those = np.arange(len(part))
-        terrain.settle(those, part)
-        values[start : start + walkers] = terrain.values(those)
+        neighbourhood.set_state(those, part)
+        values[start : start + slots] = neighbourhood.values(those)
     return values
 
 
-def _joined(name: str, ground: Ground, plan: Plan, batches: Sequence[_Batch]) -> Episodes:
+def _joined(name: str, ground: EpisodeProblem, plan: Plan, batches: Sequence[_Batch]) -> Episodes:
     sizes = [len(batch.moves) for batch in batches]
     offsets = np.cumsum([0, *sizes[:-1]])
     metrics = [metric for metric in (ground.metric, ground.reported) if metric is not None]

@@ -28,7 +28,7 @@ _LARGEST_ALPHA = 700
 """exp(709.8) is the largest number that a float can hold."""
 
 
-class Terrain(ABC):
+class NeighbourhoodEnv(ABC):
     """Where many walkers stand at once, and what lies around each of them.
 
     `bits` is the length of an architecture's encoding, `alpha` the shaping of rewards that the paper uses here. The
@@ -39,27 +39,27 @@ class Terrain(ABC):
     alpha: float
 
     @abstractmethod
-    def place(self, walkers: NDArray[np.intp], rng: np.random.Generator) -> None:
+    def place(self, slots: NDArray[np.intp], rng: np.random.Generator) -> None:
         """Put these walkers on architectures drawn at random."""
 
     @abstractmethod
-    def move(self, walkers: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
+    def move(self, slots: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
         """Move these walkers to the neighbours that were shown to them as number `choices`, from 1."""
 
     @abstractmethod
-    def values(self, walkers: NDArray[np.intp]) -> NDArray[np.float64]:
+    def values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
         """The accuracy, in percent, of the architectures that these walkers stand on."""
 
     @abstractmethod
-    def shown_values(self, walkers: NDArray[np.intp]) -> NDArray[np.float64]:
+    def shown_values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
         """(n, N) the accuracy, in percent, of the neighbours last shown to these walkers; NaN where there are fewer."""
 
     @abstractmethod
-    def states(self, walkers: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
+    def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
         """(n, k) whole numbers for the architectures that these walkers stand on: equal exactly for the same one."""
 
     @abstractmethod
-    def settle(self, walkers: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
+    def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
         """Put these walkers on architectures (n, k) that `states` gave, here or on a terrain of another metric."""
 
     @abstractmethod
@@ -93,20 +93,25 @@ class IncrementalVectorEnv(VectorEnv[Observation, NDArray[np.integer[Any]], NDAr
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012 - as the base class has it
 
     def __init__(
-        self, terrain: Terrain, num_envs: int, max_neighbours: int, episode_steps: int, alpha: float | None
+        self,
+        neighbourhood: NeighbourhoodEnv,
+        num_envs: int,
+        max_neighbours: int,
+        episode_steps: int,
+        alpha: float | None,
     ) -> None:
         check_counts(num_envs=num_envs, max_neighbours=max_neighbours, episode_steps=episode_steps)
         check_alpha(alpha)
         self.num_envs = num_envs
         shown = max_neighbours + 1
         self.single_observation_space = Dict(
-            {"architectures": Box(0, 1, (shown, terrain.bits), np.uint8), "mask": Box(0, 1, (shown,), np.uint8)}
+            {"architectures": Box(0, 1, (shown, neighbourhood.bits), np.uint8), "mask": Box(0, 1, (shown,), np.uint8)}
         )
         self.single_action_space = Discrete(shown)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._terrain = terrain
-        self._alpha = terrain.alpha if alpha is None else alpha
+        self._terrain = neighbourhood
+        self._alpha = neighbourhood.alpha if alpha is None else alpha
         self._episode_steps = episode_steps
         self._everyone = np.arange(num_envs)
         self._places = np.arange(shown)
@@ -142,11 +147,11 @@ class IncrementalVectorEnv(VectorEnv[Observation, NDArray[np.integer[Any]], NDAr
         self._over = terminations | truncations
         return self._observe(), rewards, terminations, truncations, self._info()
 
-    def _begin(self, walkers: NDArray[np.intp]) -> None:
-        self._terrain.place(walkers, self.np_random)
-        self._values[walkers] = self._terrain.values(walkers)
-        self._taken[walkers] = 0
-        self._over[walkers] = False
+    def _begin(self, slots: NDArray[np.intp]) -> None:
+        self._terrain.place(slots, self.np_random)
+        self._values[slots] = self._terrain.values(slots)
+        self._taken[slots] = 0
+        self._over[slots] = False
 
     def _observe(self) -> Observation:
         architectures = np.empty((self.num_envs, len(self._places), self._terrain.bits), dtype=np.uint8)

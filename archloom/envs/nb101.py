@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from archloom.data.tables import Table
 from archloom.data.tables.cell_index import CellIndex, open_index
-from archloom.envs import TerrainRequest
-from archloom.envs.incremental import Terrain
+from archloom.envs import NeighbourhoodRequest
+from archloom.envs.incremental import NeighbourhoodEnv
 from archloom.errors import InputError
-from archloom.problems import ProblemSpec, choose
+from archloom.problems import ProblemSpec, select_metrics
 from archloom.spaces.nb101.cells import by_size
 from archloom.spaces.nb101.codes import UNCONNECTED, allowed_codes, pack_graphs, unpack
 from archloom.spaces.nb101.encoding import BITS, encode
@@ -23,43 +23,43 @@ _ALONE = 4_096
 """So many walkers are shown around by one thread: a thousand take it as long as two threads take to start."""
 
 
-class Nb101Terrain(Terrain):
+class Nb101Neighbourhoods(NeighbourhoodEnv):
     """Walkers on the 423,624 cells. `values` (423624,) are accuracies in percent, in the order of the index."""
 
     bits = BITS
     alpha = 6.0  # section 4.1.1
 
-    def __init__(self, index: CellIndex, values: NDArray[np.float64], walkers: int, max_neighbours: int) -> None:
+    def __init__(self, index: CellIndex, values: NDArray[np.float64], slots: int, max_neighbours: int) -> None:
         self._index = index
         self._values = values
         self._encoded = encode(unpack(index.codes)).view(np.uint64)  # (cells, 7): a cell is copied as seven words
-        self._rows = np.zeros(walkers, dtype=np.int64)
-        self._choices = np.zeros((walkers, max_neighbours), dtype=np.int32)  # the neighbours shown
-        self._shown = np.zeros(walkers, dtype=np.int64)
+        self._rows = np.zeros(slots, dtype=np.int64)
+        self._choices = np.zeros((slots, max_neighbours), dtype=np.int32)  # the neighbours shown
+        self._shown = np.zeros(slots, dtype=np.int64)
 
-    def place(self, walkers: NDArray[np.intp], rng: np.random.Generator) -> None:
-        self._rows[walkers] = self._index.rows(by_size(rng, len(walkers)))
+    def place(self, slots: NDArray[np.intp], rng: np.random.Generator) -> None:
+        self._rows[slots] = self._index.rows(by_size(rng, len(slots)))
 
-    def move(self, walkers: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
-        self._rows[walkers] = self.shown_rows(walkers, choices)
+    def move(self, slots: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
+        self._rows[slots] = self.shown_rows(slots, choices)
 
-    def shown_rows(self, walkers: NDArray[np.intp], choices: NDArray[np.intp] | int) -> NDArray[np.int32]:
+    def shown_rows(self, slots: NDArray[np.intp], choices: NDArray[np.intp] | int) -> NDArray[np.int32]:
         """The rows of the neighbours that these walkers were last shown as number `choices`, from 1."""
-        rows: NDArray[np.int32] = self._choices[walkers, choices - 1]
+        rows: NDArray[np.int32] = self._choices[slots, choices - 1]
         return rows
 
-    def values(self, walkers: NDArray[np.intp]) -> NDArray[np.float64]:
-        return self._values[self._rows[walkers]]
+    def values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
+        return self._values[self._rows[slots]]
 
-    def shown_values(self, walkers: NDArray[np.intp]) -> NDArray[np.float64]:
-        there = np.arange(self._choices.shape[1]) < self._shown[walkers, None]
-        return np.where(there, self._values[self._choices[walkers]], np.nan)
+    def shown_values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
+        there = np.arange(self._choices.shape[1]) < self._shown[slots, None]
+        return np.where(there, self._values[self._choices[slots]], np.nan)
 
-    def states(self, walkers: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
-        return self._rows[walkers, None]
+    def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
+        return self._rows[slots, None]
 
-    def settle(self, walkers: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
-        self._rows[walkers] = states[:, 0]
+    def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
+        self._rows[slots] = states[:, 0]
 
     def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
         seed = int(rng.integers(1 << 63))
@@ -71,14 +71,16 @@ class Nb101Terrain(Terrain):
         return self._shown.copy()
 
 
-def open_terrain(request: TerrainRequest) -> Nb101Terrain:
+def open_neighbourhood(request: NeighbourhoodRequest) -> Nb101Neighbourhoods:
     """The terrain of a table's metric, over the index in the cache (made there first if need be)."""
-    scenario = choose(request.problem, ProblemSpec("nb101", objectives=(request.metric,) if request.metric else ()))
+    scenario = select_metrics(
+        request.problem, ProblemSpec("nb101", objectives=(request.metric,) if request.metric else ())
+    )
     index = open_index(request.environ, request.notify)
     table = scenario.problem.table
     assert table is not None  # noqa: S101 - nb101 has no other problems
     values = values_by_row(index, table, scenario.objectives[0])
-    return Nb101Terrain(index, values, request.walkers, request.max_neighbours)
+    return Nb101Neighbourhoods(index, values, request.slots, request.max_neighbours)
 
 
 def values_by_row(index: CellIndex, table: Table, metric: str) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from archloom.checkpoints.store import Shelf, sources
+from archloom.checkpoints.store import CheckpointSource, sources
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
 from archloom.types import Goal, Proposal, Resource, Result, Weights, resolve_fidelity
@@ -43,7 +43,9 @@ class Evaluator(Protocol):
         ...
 
 
-def evaluate(evaluator: Evaluator, proposal: Proposal, seed: int, trial_id: int, states: Shelf | None = None) -> Result:
+def evaluate(
+    evaluator: Evaluator, proposal: Proposal, seed: int, trial_id: int, states: CheckpointSource | None = None
+) -> Result:
     """Evaluate trial `trial_id` of the run with this seed; an exception or a bad number becomes a failed result.
 
     What the proposal inherits is read from `states`, and the state it ends in is kept there before this returns. The

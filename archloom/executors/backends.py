@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
-from archloom.checkpoints.store import StateFolder
+from archloom.checkpoints.store import CheckpointFolder
 from archloom.evaluators.base import Evaluator
 from archloom.executors.base import Executor
 from archloom.executors.process import ProcessExecutor
@@ -25,7 +25,7 @@ class Evaluations:
     evaluator: Callable[[], Evaluator]
     make: Callable[[], Evaluator]
     users_code: bool = False
-    states: StateFolder | None = None
+    states: CheckpointFolder | None = None
 
 
 class Backend(Protocol):

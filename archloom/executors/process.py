@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from archloom.checkpoints.store import StateFolder, States
+from archloom.checkpoints.store import CheckpointFolder, CheckpointStore
 from archloom.errors import StoreError
 from archloom.evaluators.base import Evaluator, evaluate
 from archloom.executors.base import Done, Job
@@ -18,7 +18,7 @@ class _Setup:
     """Builds a worker's evaluator once; picklable if `factory` is."""
 
     factory: Callable[[], Evaluator]
-    states: States | None
+    states: CheckpointStore | None
 
     def __call__(self) -> Work:
         evaluator = self.factory()
@@ -44,7 +44,7 @@ class ProcessExecutor:
         self,
         factory: Callable[[], Evaluator],
         workers: int,
-        states: StateFolder | None = None,
+        states: CheckpointFolder | None = None,
     ) -> None:
         self._pool = WorkerPool(_Setup(factory, states), workers)
         self._stopped: StoreError | None = None

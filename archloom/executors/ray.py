@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from archloom.checkpoints.store import StateFolder, sources
+from archloom.checkpoints.store import CheckpointFolder, sources
 from archloom.errors import InputError, StoreError
 from archloom.evaluators.base import Evaluator
 from archloom.executors.backends import Evaluations
@@ -107,7 +107,7 @@ class RayExecutor:
         self,
         cluster: RayCluster,
         factory: Callable[[], Evaluator],
-        states: StateFolder | None = None,
+        states: CheckpointFolder | None = None,
     ) -> None:
         self._ray: Any = import_ray()
         self._size = cluster.workers
@@ -296,7 +296,7 @@ class RayExecutor:
 
 
 @contextmanager
-def _token(states: StateFolder) -> Iterator[Token]:
+def _token(states: CheckpointFolder) -> Iterator[Token]:
     """A file next to the states, called so that it is swept away when the run goes on if this process is killed."""
     content = secrets.token_hex(8)
     token = Token(states.path.with_name(f".{content}.tmp"), content)
@@ -307,7 +307,7 @@ def _token(states: StateFolder) -> Iterator[Token]:
         token.path.unlink(missing_ok=True)
 
 
-def _absolute(states: StateFolder) -> StateFolder:
+def _absolute(states: CheckpointFolder) -> CheckpointFolder:
     """The same folder for a process that works elsewhere."""
     room = states.room and replace(states.room, folder=states.room.folder.resolve())
     return replace(states, path=states.path.resolve(), room=room)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from archloom.checkpoints.store import Shelf, StateFolder
+from archloom.checkpoints.store import CheckpointFolder, CheckpointSource
 from archloom.errors import StoreError
 from archloom.evaluators.base import Evaluator, evaluate
 from archloom.executors.base import Job
@@ -53,7 +53,7 @@ class Setup:
     """What a worker begins with. `threads` are variables of its environment."""
 
     make: Callable[[], Evaluator]
-    states: StateFolder | None
+    states: CheckpointFolder | None
     token: Token | None
     threads: Mapping[str, str]
 
@@ -66,7 +66,7 @@ class Begun:
     sees: bool
 
 
-class SentStates:
+class SentCheckpoints:
     """The states that came with a job, and the one that is to be sent back."""
 
     def __init__(self, sent: Mapping[int, Content]) -> None:
@@ -97,7 +97,7 @@ class Worker:
     def __init__(self) -> None:
         self._evaluator: Evaluator | None = None
         self._trains = False
-        self._folder: StateFolder | None = None
+        self._folder: CheckpointFolder | None = None
 
     def begin(self, setup: Setup) -> Begun:
         """Build the evaluator."""
@@ -119,8 +119,8 @@ class Worker:
         `sent` are the states of the trials `inherited`.
         """
         assert self._evaluator is not None  # noqa: S101 - a worker that has not begun gets no job
-        courier = SentStates(dict(zip(inherited, sent, strict=True)))
-        states: Shelf | None = None
+        courier = SentCheckpoints(dict(zip(inherited, sent, strict=True)))
+        states: CheckpointSource | None = None
         if self._trains:
             states = self._folder or courier
         try:

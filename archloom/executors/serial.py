@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from archloom.checkpoints.store import States
+from archloom.checkpoints.store import CheckpointStore
 from archloom.evaluators.base import Evaluator, evaluate
 from archloom.executors.base import Done, Job
 
@@ -13,7 +13,7 @@ from archloom.executors.base import Done, Job
 class SerialExecutor:
     """Evaluates in the order of submission."""
 
-    def __init__(self, evaluator: Evaluator, states: States | None = None) -> None:
+    def __init__(self, evaluator: Evaluator, states: CheckpointStore | None = None) -> None:
         self._evaluator = evaluator
         self._states = states
         self._jobs: deque[Job] = deque()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 
-from archloom.checkpoints.store import States
+from archloom.checkpoints.store import CheckpointStore
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator, evaluate
 from archloom.executors.base import Done, Job
@@ -28,7 +28,11 @@ class SimulatedExecutor:
     """
 
     def __init__(
-        self, evaluator: Evaluator, workers: int, duration: Duration | None = None, states: States | None = None
+        self,
+        evaluator: Evaluator,
+        workers: int,
+        duration: Duration | None = None,
+        states: CheckpointStore | None = None,
     ) -> None:
         if workers < 1:
             raise InputError(f"workers={workers}: expected at least 1")

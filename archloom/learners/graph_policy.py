@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from archloom.learners.gnn import GraphBatch, GraphEncoder, readouts
-from archloom.spaces.graphs import OPEN, Drawn, Graph, Growth
+from archloom.spaces.graphs import OPEN, Graph, GraphGrammar, PartialGraph
 
 _NONE = -1e9
 """The logit of what must not be chosen."""
@@ -33,7 +33,7 @@ class Episodes:
     (B, S, P, 2) are what it could choose from; `illegal` (B, S) counts its illegal choices.
     """
 
-    drawn: Drawn
+    drawn: PartialGraph
     chosen: NDArray[np.int64]
     edges: NDArray[np.int64]
     label_masks: NDArray[np.bool_]
@@ -41,11 +41,11 @@ class Episodes:
     illegal: NDArray[np.int64]
 
     @classmethod
-    def begin(cls, growth: Growth, count: int, labels: int) -> Episodes:
+    def begin(cls, grammar: GraphGrammar, count: int, labels: int) -> Episodes:
         """`count` episodes before the first decision; they are filled in place."""
-        steps, places = len(growth.steps), most_sources(growth)
+        steps, places = len(grammar.steps), most_sources(grammar)
         return cls(
-            Drawn.begin(growth.template, count),
+            PartialGraph.begin(grammar.template, count),
             np.full((count, steps), OPEN, dtype=np.int64),
             np.zeros((count, steps, places), dtype=np.int64),
             np.zeros((count, steps, labels), dtype=bool),
@@ -57,7 +57,7 @@ class Episodes:
         return len(self.chosen)
 
     def __getitem__(self, rows: NDArray[np.integer[Any]]) -> Episodes:
-        drawn = Drawn(self.drawn.labels[rows], self.drawn.adjacency[rows])
+        drawn = PartialGraph(self.drawn.labels[rows], self.drawn.adjacency[rows])
         return Episodes(drawn, *(getattr(self, field.name)[rows] for field in fields(self)[1:]))
 
     @property
@@ -83,13 +83,13 @@ class GraphPolicy(nn.Module):
     legal label, the edge as it must be.
     """
 
-    def __init__(self, growth: Growth, labels: int, width: int, layers: int, masked: bool = True) -> None:
+    def __init__(self, grammar: GraphGrammar, labels: int, width: int, layers: int, masked: bool = True) -> None:
         super().__init__()
-        self.growth = growth
+        self.grammar = grammar
         self.masked = masked
         self.labels = labels
-        steps, vertices = growth.steps, len(growth.template.labels)
-        self.places = most_sources(growth)
+        steps, vertices = grammar.steps, len(grammar.template.labels)
+        self.places = most_sources(grammar)
         self.encoder = GraphEncoder(labels, vertices, width, layers, both=False)
         self.step = nn.Embedding(len(steps), width)
         self.trunk = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU())
@@ -114,9 +114,9 @@ class GraphPolicy(nn.Module):
     @torch.no_grad()
     def draw(self, count: int, rng: np.random.Generator, temperature: float = 1.0) -> Episodes:
         """`count` graphs; a temperature above 1 flattens the policy."""
-        episodes = Episodes.begin(self.growth, count, self.labels)
-        for at, step in enumerate(self.growth.steps):
-            legal = self.growth.label_mask(episodes.drawn, at)
+        episodes = Episodes.begin(self.grammar, count, self.labels)
+        for at, step in enumerate(self.grammar.steps):
+            legal = self.grammar.label_mask(episodes.drawn, at)
             live = legal.any(axis=1)
             if not live.any():
                 break
@@ -136,10 +136,10 @@ class GraphPolicy(nn.Module):
         self, episodes: Episodes, at: int, states: Tensor, hidden: Tensor, rng: np.random.Generator, temperature: float
     ) -> None:
         """Decide the edges into the vertex of step `at`, one source after another."""
-        drawn, step = episodes.drawn, self.growth.steps[at]
+        drawn, step = episodes.drawn, self.grammar.steps[at]
         before = torch.zeros(len(episodes), dtype=torch.int64)
         for place, source in enumerate(step.sources):
-            legal = self.growth.edge_mask(drawn, at, place)
+            legal = self.grammar.edge_mask(drawn, at, place)
             episodes.edge_masks[:, at, place] = mask = _open(legal, self.masked)
             inputs = torch.cat([states[:, source], self.decision(before)], dim=-1).unsqueeze(1)
             out, hidden = self.gru(inputs, hidden)
@@ -151,9 +151,9 @@ class GraphPolicy(nn.Module):
             drawn.adjacency[:, source, step.vertex] = np.where(there, picked ^ wrong, 0)
             before = torch.from_numpy(episodes.edges[:, at, place] + 1)
 
-    def _at_step(self, drawn: Drawn, at: int) -> tuple[Tensor, Tensor]:
+    def _at_step(self, drawn: PartialGraph, at: int) -> tuple[Tensor, Tensor]:
         """States (B, V', width) of the V' vertices before a step, and what the step goes by (B, width)."""
-        v = self.growth.steps[at].vertex
+        v = self.grammar.steps[at].vertex
         graphs = GraphBatch.from_arrays(drawn.labels[:, :v], drawn.adjacency[:, :v, :v])
         states = self.encoder(graphs)
         return states, self._context(readouts(states, graphs.labels)[:, -1:], torch.tensor([at])).squeeze(1)
@@ -209,24 +209,24 @@ class GraphPolicy(nn.Module):
         return hidden.unsqueeze(0)
 
 
-def most_sources(growth: Growth) -> int:
+def most_sources(grammar: GraphGrammar) -> int:
     """P: how many edges are decided at a step, at most."""
-    return max(len(step.sources) for step in growth.steps)
+    return max(len(step.sources) for step in grammar.steps)
 
 
-def retrace(growth: Growth, graphs: Sequence[Graph], labels: int, masked: bool = True) -> Episodes:
+def retrace(grammar: GraphGrammar, graphs: Sequence[Graph], labels: int, masked: bool = True) -> Episodes:
     """The decisions that lead to each of `graphs`, which must be legal; `labels`, `masked` as in `GraphPolicy`."""
-    episodes = Episodes.begin(growth, len(graphs), labels)
+    episodes = Episodes.begin(grammar, len(graphs), labels)
     drawn = episodes.drawn
-    whole = GraphBatch.of(graphs, len(growth.template.labels))
+    whole = GraphBatch.of(graphs, len(grammar.template.labels))
     target_labels, target = whole.labels.numpy(), whole.adjacency.numpy().astype(np.int64)
-    for at, step in enumerate(growth.steps):
-        legal = growth.label_mask(drawn, at)
+    for at, step in enumerate(grammar.steps):
+        legal = grammar.label_mask(drawn, at)
         episodes.label_masks[:, at] = _open(legal, masked)
         episodes.chosen[:, at] = np.where(legal.any(axis=1), target_labels[:, step.vertex], OPEN)
         drawn.labels[:, step.vertex] = episodes.chosen[:, at]
         for place, source in enumerate(step.sources):
-            episodes.edge_masks[:, at, place] = _open(growth.edge_mask(drawn, at, place), masked)
+            episodes.edge_masks[:, at, place] = _open(grammar.edge_mask(drawn, at, place), masked)
             episodes.edges[:, at, place] = drawn.adjacency[:, source, step.vertex] = target[:, source, step.vertex]
     return episodes
 

@@ -19,21 +19,22 @@ from archloom.learners.graph_policy import Episodes, GraphPolicy
 class Ppo:
     """The settings of an update.
 
-    clip: epsilon of the clipped ratio. entropy, value: weights of the entropy bonus and of the value loss. gamma, lam:
-    discount and lambda of generalised advantage estimation. expert: weight of the log-likelihood of an expert's
-    episodes, where there are any. epochs: passes over the episodes, in mini-batches of `batch` episodes. max_norm: at
-    most so long may the gradient be.
+    clip_range: epsilon of the clipped ratio. entropy, value_coef: weights of the entropy bonus and of the value loss.
+        gamma, gae_lambda: discount and lambda of generalised advantage estimation. expert: weight of the
+        log-likelihood of an expert's episodes, where there are any. epochs: passes over the episodes, in mini-batches
+        of `batch_size` episodes.
+    max_grad_norm: at most so long may the gradient be.
     """
 
-    clip: float = 0.2
+    clip_range: float = 0.2
     entropy: float = 0.01
-    value: float = 0.5
+    value_coef: float = 0.5
     gamma: float = 1.0
-    lam: float = 0.95
+    gae_lambda: float = 0.95
     expert: float = 0.0
     epochs: int = 4
-    batch: int = 64
-    max_norm: float = 5.0
+    batch_size: int = 64
+    max_grad_norm: float = 5.0
 
     def update(
         self,
@@ -51,30 +52,32 @@ class Ppo:
         with torch.no_grad():
             old = policy.judge(episodes)
         live = episodes.live
-        advantages = advantages_of(rewards, old.values.double().numpy(), live, self.gamma, self.lam)
+        advantages = advantages_of(rewards, old.values.double().numpy(), live, self.gamma, self.gae_lambda)
         returns = torch.from_numpy((advantages + old.values.numpy()).astype(np.float32))
         scaled = (advantages - advantages[live].mean()) / (advantages[live].std() + 1e-8)
         gains, there = torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(live)
         for rows in self._batches(len(episodes), rng):
             now = policy.judge(episodes[rows])
             ratio = (now.log_probs - old.log_probs[rows]).exp()
-            gain = torch.minimum(ratio * gains[rows], ratio.clamp(1 - self.clip, 1 + self.clip) * gains[rows])
+            gain = torch.minimum(
+                ratio * gains[rows], ratio.clamp(1 - self.clip_range, 1 + self.clip_range) * gains[rows]
+            )
             error = (now.values - returns[rows]) ** 2
-            per_step = -gain - self.entropy * now.entropies + self.value * error
+            per_step = -gain - self.entropy * now.entropies + self.value_coef * error
             loss = per_step[there[rows]].mean()
             if expert is not None and self.expert:
                 loss = loss - self.expert * policy.judge(expert).log_probs[torch.from_numpy(expert.live)].mean()
-            step(policy, optimiser, loss, self.max_norm)
+            step(policy, optimiser, loss, self.max_grad_norm)
 
     def _batches(self, count: int, rng: np.random.Generator) -> Iterator[NDArray[np.integer[Any]]]:
         for _ in range(self.epochs):
             order = rng.permutation(count)
-            for start in range(0, count, self.batch):
-                yield order[start : start + self.batch]
+            for start in range(0, count, self.batch_size):
+                yield order[start : start + self.batch_size]
 
 
 def step(network: nn.Module, optimiser: Optimizer, loss: Tensor, max_norm: float) -> None:
-    """One step down the gradient of `loss`, which is at most `max_norm` long."""
+    """One step down the gradient of `loss`, which is at most `max_grad_norm` long."""
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), max_norm)
@@ -86,7 +89,7 @@ def advantages_of(
     values: NDArray[np.floating[Any]],
     live: NDArray[np.bool_],
     gamma: float,
-    lam: float,
+    gae_lambda: float,
 ) -> NDArray[np.float64]:
     """(B, S) generalised advantages: sum_l (gamma lam)^l delta_{t+l}, delta_t = r_t + gamma V(s_{t+1}) - V(s_t).
 
@@ -96,7 +99,7 @@ def advantages_of(
     after, value_after = np.zeros(len(rewards)), np.zeros(len(rewards))
     for t in reversed(range(rewards.shape[1])):
         delta = rewards[:, t] + gamma * value_after - values[:, t]
-        after = np.where(live[:, t], delta + gamma * lam * after, 0.0)
+        after = np.where(live[:, t], delta + gamma * gae_lambda * after, 0.0)
         value_after = np.where(live[:, t], values[:, t], 0.0)
         advantages[:, t] = after
     return advantages

@@ -11,14 +11,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archloom.problems.base import DataIdentity as DataIdentity
     from archloom.problems.base import Problem as Problem
     from archloom.problems.base import RecordedProblem as RecordedProblem
-    from archloom.problems.base import TableIdentity as TableIdentity
     from archloom.problems.scenario import Scenario as Scenario
-    from archloom.problems.scenario import choose as choose
+    from archloom.problems.scenario import absolute as absolute
     from archloom.problems.scenario import open_evaluator as open_evaluator
     from archloom.problems.scenario import open_scenario as open_scenario
-    from archloom.problems.scenario import resolve as resolve
+    from archloom.problems.scenario import select_metrics as select_metrics
     from archloom.problems.spec import ProblemSource as ProblemSource
     from archloom.problems.spec import ProblemSpec as ProblemSpec
     from archloom.problems.tabular import TableProblem as TableProblem

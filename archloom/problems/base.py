@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TableIdentity:
+class DataIdentity:
     """Which table, or which surrogate's file or folder, answers: what every output names."""
 
     name: str
@@ -46,7 +46,7 @@ class Problem:
     """What the numbers are, in words, where that is known."""
     trains = False
     """Whether evaluations end in states of trainings, which are kept while others may inherit from them."""
-    trained_on: TableIdentity | None = None
+    trained_on: DataIdentity | None = None
     """The data that networks are trained on, where they are known by name."""
     resource: Resource | None = None
 
@@ -77,7 +77,7 @@ class Problem:
                 raise InputError(f"goal {name!r} is {goal!r}, but its evaluator says {said!r}: correct one of them")
 
     @property
-    def data(self) -> TableIdentity | None:
+    def data(self) -> DataIdentity | None:
         """The table or surrogate that answers; None where there is none."""
         return None
 
@@ -128,7 +128,7 @@ class Problem:
         """The worst value among all architectures; None where that is unknown."""
         return None
 
-    def rank(self, metric: str, gain: float) -> int | None:
+    def rank(self, metric: str, utility: float) -> int | None:
         """The place of a value among all architectures, 1 for the best, ties sharing it; None where that is unknown."""
         return None
 
@@ -136,7 +136,7 @@ class Problem:
         """How many architectures such a place is among: those that have the metric; None where that is unknown."""
         return None
 
-    def remarks(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
+    def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         """What a user must know of these metrics before a search: those of selection, and those reported besides."""
         return ()
 
@@ -146,7 +146,7 @@ class RecordedProblem(Problem):
 
     isolate = False
 
-    def __init__(self, space: str, goals: Mapping[str, Goal], data: TableIdentity | None) -> None:
+    def __init__(self, space: str, goals: Mapping[str, Goal], data: DataIdentity | None) -> None:
         self._data = data
         self._absent = AbsentSpace(space)
         self.space = self._absent
@@ -154,7 +154,7 @@ class RecordedProblem(Problem):
         self._report = ()
 
     @property
-    def data(self) -> TableIdentity | None:
+    def data(self) -> DataIdentity | None:
         return self._data
 
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:

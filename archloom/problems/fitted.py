@@ -11,7 +11,7 @@ from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator
 from archloom.evaluators.fitted.evaluator import FittedEvaluator, model_of
-from archloom.problems.base import Problem, TableIdentity
+from archloom.problems.base import DataIdentity, Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.problems.tabular import (
     BenchmarkSource,
@@ -40,10 +40,10 @@ class FittedProblem(TabularProblem):
         self.goals = dict(self._model.goals)
 
     @property
-    def data(self) -> TableIdentity:
+    def data(self) -> DataIdentity:
         table = self._fitted_to
         source = f"a model fitted to its {len(table):,} rows: {table.source}"
-        return TableIdentity(table.name, table.sha256, source, table.path)
+        return DataIdentity(table.name, table.sha256, source, table.path)
 
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
         return FittedEvaluator(self._model, self.space, scores, report)
@@ -52,7 +52,7 @@ class FittedProblem(TabularProblem):
         for metric in (*wanted.metrics, *report):
             self._model.check(metric)
 
-    def remarks(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
+    def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         """How well those that are predicted are predicted."""
         quality = {metric: self._model.held_out(metric) for metric in dict.fromkeys([*scores, *report])}
         table = self._fitted_to.name
@@ -68,7 +68,7 @@ class FittedSource(ProblemSource):
     def open(self, spec: ProblemSpec) -> Problem:
         self.refuse_space(spec)
         if self._file is not None:
-            settled = self.resolve(spec)
+            settled = self.absolute(spec)
             return settled.source.open(settled)
         kind, space, path = self._table.found(spec.table)
         if kind != "table":
@@ -78,14 +78,14 @@ class FittedSource(ProblemSource):
         opened = registry.load_space(space)
         return FittedProblem(table, opened.for_table(choices_of(table), None, **space_settings(opened, spec)))
 
-    def resolve(self, spec: ProblemSpec) -> ProblemSpec:
+    def absolute(self, spec: ProblemSpec) -> ProblemSpec:
         """`fitted:FILE.npz` is the table in this file, on the space that it names."""
         if self._file is None:
-            return super().resolve(spec)
+            return super().absolute(spec)
         if spec.table:
             raise InputError(f"--table {spec.table}: --on {spec.on} names a table already; leave one of them out")
         named = spec.changed(on=f"{self.prefix}:{space_of_table(self._file)}", table=self.data)
-        return named.source.resolve(named)
+        return named.source.absolute(named)
 
     def space_options(self, spec: ProblemSpec) -> Mapping[str, Option]:
         return self._table.space_options(spec)

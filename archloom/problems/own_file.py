@@ -36,8 +36,8 @@ class OwnFile(ProblemSource):
             raise InputError(f"--space {spec.space_name}: {spec.on} has a space of its own")
         return self._load()
 
-    def resolve(self, spec: ProblemSpec) -> ProblemSpec:
-        return super().resolve(spec.changed(on=str(UserFile(self.file.resolve(), self._file.name))))
+    def absolute(self, spec: ProblemSpec) -> ProblemSpec:
+        return super().absolute(spec.changed(on=str(UserFile(self.file.resolve(), self._file.name))))
 
     def _load(self) -> Problem:
         path, name = self.file, self._file.name

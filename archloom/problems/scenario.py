@@ -63,17 +63,17 @@ class Scenario:
         return tuple(objective.metric for objective in self.criteria.objectives)
 
     @property
-    def remarks(self) -> Sequence[str]:
+    def caveats(self) -> Sequence[str]:
         """What a user must know of the metrics chosen before a search."""
-        return self.problem.remarks(self.criteria.metrics, self.report)
+        return self.problem.caveats(self.criteria.metrics, self.report)
 
 
 def open_scenario(spec: ProblemSpec) -> Scenario:
     """Open what a spec names; InputError in one line for whatever does not fit."""
-    return choose(spec.source.open(spec), spec)
+    return select_metrics(spec.source.open(spec), spec)
 
 
-def choose(problem: Problem, spec: ProblemSpec) -> Scenario:
+def select_metrics(problem: Problem, spec: ProblemSpec) -> Scenario:
     """A problem with the objectives, constraints and report of a spec, checked against what the problem has."""
     objectives = spec.objectives or problem.default_objectives()
     for name in objectives:
@@ -101,6 +101,6 @@ def open_evaluator(spec: ProblemSpec, metrics: tuple[str, ...] = ()) -> Evaluato
     return replace(open_scenario(spec), metrics=metrics).evaluator
 
 
-def resolve(spec: ProblemSpec) -> ProblemSpec:
+def absolute(spec: ProblemSpec) -> ProblemSpec:
     """The spec with paths made absolute, so that it means the same from any folder."""
-    return spec.source.resolve(spec)
+    return spec.source.absolute(spec)

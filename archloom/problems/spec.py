@@ -17,7 +17,7 @@ from archloom.utils.options import Option
 from archloom.utils.user_files import UserFile
 
 if TYPE_CHECKING:
-    from archloom.problems.base import Problem, TableIdentity
+    from archloom.problems.base import DataIdentity, Problem
 
 IN_MEMORY = "a Problem object"
 """`on` of a problem that was made in Python."""
@@ -100,7 +100,7 @@ class ProblemSource(ABC):
         """The options that its task takes."""
         return {}
 
-    def resolve(self, spec: ProblemSpec) -> ProblemSpec:
+    def absolute(self, spec: ProblemSpec) -> ProblemSpec:
         """The spec with paths made absolute, so that it means the same from any folder."""
         return spec.changed(
             table=str(Path(spec.table).resolve()) if spec.table else None,
@@ -119,7 +119,7 @@ class ProblemSource(ABC):
         if spec.task:
             yield from options.files(self.task_options(spec), spec.task)
 
-    def hint(self, data: TableIdentity | None) -> str:
+    def hint(self, data: DataIdentity | None) -> str:
         """What to say besides to who asked for a metric that the opened `data` have not."""
         return ""
 

@@ -9,7 +9,7 @@ from archloom import registry
 from archloom.evaluators.base import Evaluator
 from archloom.evaluators.surrogates.evaluator import Options, Surrogate, SurrogateEvaluator, goals_of, load_nb301
 from archloom.evaluators.surrogates.nb301_network import check_epoch
-from archloom.problems.base import Problem, TableIdentity
+from archloom.problems.base import DataIdentity, Problem
 from archloom.problems.spec import ProblemSpec
 from archloom.problems.tabular import space_settings
 from archloom.spaces.base import SearchSpace
@@ -31,8 +31,8 @@ class SurrogateProblem(Problem):
         self._report = ()
 
     @property
-    def data(self) -> TableIdentity:
-        return TableIdentity(self.model.name, self.model.sha256, self.model.source, self.model.path)
+    def data(self) -> DataIdentity:
+        return DataIdentity(self.model.name, self.model.sha256, self.model.source, self.model.path)
 
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
         return SurrogateEvaluator(self.model, self.space, scores, report, self._epoch)

@@ -20,7 +20,7 @@ from archloom.data.tables.fidelities import NO_FIDELITIES, Fidelities
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator
 from archloom.evaluators.table import TableEvaluator, resource_of_scores
-from archloom.problems.base import Problem, TableIdentity
+from archloom.problems.base import DataIdentity, Problem
 from archloom.problems.spec import ONLY_TRAINED, ProblemSource, ProblemSpec
 from archloom.spaces.base import TabularSpace
 from archloom.types import Resource
@@ -84,8 +84,8 @@ class TableProblem(TabularProblem):
         return self.table.array_at(metric)
 
     @property
-    def data(self) -> TableIdentity:
-        return TableIdentity(self.table.name, self.table.sha256, self.table.source, self.table.path)
+    def data(self) -> DataIdentity:
+        return DataIdentity(self.table.name, self.table.sha256, self.table.source, self.table.path)
 
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
         return TableEvaluator(self.table, self.space, scores, report)
@@ -118,16 +118,16 @@ class TableProblem(TabularProblem):
         objective = Objective(metric, self.goals[metric])
         return objective.sign * float(np.nanmin(objective.sign * self.table.metric(metric)[self._answering]))
 
-    def rank(self, metric: str, gain: float) -> int | None:
+    def rank(self, metric: str, utility: float) -> int | None:
         objective = Objective(metric, self.goals[metric])
         # Compared as the table stores them: a value that was written with fewer digits still ties with its own row.
         values = self.table.metric(metric)[self._answering]
-        return 1 + int((objective.sign * values > np.float32(gain)).sum())
+        return 1 + int((objective.sign * values > np.float32(utility)).sum())
 
     def ranked(self, metric: str) -> int:
         return int((self._answering & np.isfinite(self.table.metric(metric))).sum())
 
-    def remarks(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
+    def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         """Where the table lacks values that selection needs: asking for such an architecture is a failed trial."""
         found = []
         for metric in scores:
@@ -140,7 +140,7 @@ class TableProblem(TabularProblem):
     @cached_property
     def _answering(self) -> NDArray[np.bool_]:
         """(n,) which rows can answer: where the space merges architectures, one of each class."""
-        mask: NDArray[np.bool_] = self.space.answering(self.table.genes)
+        mask: NDArray[np.bool_] = self.space.representative_rows(self.table.genes)
         return mask
 
 
@@ -176,7 +176,7 @@ class BenchmarkSource(ProblemSource):
         benchmark = self._benchmark
         return benchmark.kind, benchmark.space, catalog.locate(self.on, table=named, environ=os.environ)
 
-    def hint(self, data: TableIdentity | None) -> str:
+    def hint(self, data: DataIdentity | None) -> str:
         """Where the table stands in for the official one, which may have more metrics: how to get that."""
         benchmark = catalog.BENCHMARKS.get(self.name)
         if data is None or benchmark is None or not benchmark.sources or not catalog.stands_in(benchmark, data.name):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archloom import registry
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator
-from archloom.problems.base import Problem, TableIdentity
+from archloom.problems.base import DataIdentity, Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.spaces.base import SearchSpace
 from archloom.utils import options
@@ -53,7 +53,7 @@ class TaskSource(ProblemSource):
         if spec.table:
             raise InputError(f"--table {spec.table}: {spec.on} trains its networks and takes no table")
         task: SuppliedTask = self._kind.open(
-            self.data, options.convert_all("task", self.task_options(spec), spec.task), os.environ
+            self.data, options.convert_all("task", self.task_options(spec), self._current(spec)), os.environ
         )
         space = registry.load_space(spec.space_name or task.space_name)
         known = options.of_space(space)
@@ -68,14 +68,18 @@ class TaskSource(ProblemSource):
         searched = space(**task.space_settings, **given)
         problem = TaskProblem(searched, task.on(searched))
         problem.isolate = False
-        problem.trained_on = TableIdentity(task.data.name, task.data.sha256, task.data.source)
+        problem.trained_on = DataIdentity(task.data.name, task.data.sha256, task.data.source)
         return problem
 
-    def resolve(self, spec: ProblemSpec) -> ProblemSpec:
+    def absolute(self, spec: ProblemSpec) -> ProblemSpec:
         path = Path(self.data)
         if self.data not in self._kind.named() and path.exists():
             spec = spec.changed(on=f"{self.prefix}:{path.resolve()}")
-        return super().resolve(spec)
+        return super().absolute(spec)
+
+    def _current(self, spec: ProblemSpec) -> dict[str, Any]:
+        """The task's options by the names that they have now."""
+        return options.current("task", self._kind.Options, spec.task)
 
     def task_options(self, spec: ProblemSpec) -> Mapping[str, Option]:
         return options.of_dataclass(self._kind.Options)

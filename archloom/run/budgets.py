@@ -136,7 +136,7 @@ class Spending:
         """The utility of the target."""
         if self.criteria is None or self.limits.target is None:
             return None
-        return self.criteria.objectives[0].gain(self.limits.target)
+        return self.criteria.objectives[0].utility(self.limits.target)
 
     def price(self, fidelity: int, base: int | None) -> int:
         """The units that a proposal will use; `base` is the trial that it goes on from, if any."""
@@ -157,7 +157,7 @@ class Spending:
         self.failures += not trial.result.ok
         self.used += int(trial.result.details.get(STEPS, price)) - price
         if self.criteria is not None and self.criteria.feasible(trial.result):
-            found = self.fidelities[trial.id], self.criteria.gains(trial.result)[0]
+            found = self.fidelities[trial.id], self.criteria.utilities(trial.result)[0]
             self.best = found if self.best is None else max(self.best, found)
 
     def ending(self, seconds: float) -> Ending | None:

@@ -17,21 +17,29 @@ from typing import Any
 
 import msgspec
 
-from archloom.checkpoints.store import NOTHING_SAID, Keeping, Retention, Said, StateFolder, States, StatesInMemory
+from archloom.checkpoints.store import (
+    NO_OVERRIDES,
+    CheckpointFolder,
+    CheckpointsInMemory,
+    CheckpointStore,
+    Overrides,
+    Retention,
+    RetentionPolicy,
+)
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.backends import Backend, Evaluations, Processes
 from archloom.executors.base import Executor
 from archloom.executors.serial import SerialExecutor
-from archloom.problems.base import RecordedProblem, TableIdentity
-from archloom.problems.scenario import Scenario, open_evaluator, resolve
+from archloom.problems.base import DataIdentity, RecordedProblem
+from archloom.problems.scenario import Scenario, absolute, open_evaluator
 from archloom.problems.spec import ProblemSpec
 from archloom.run import record
 from archloom.run.budgets import LIMITED, Changes, Limits
 from archloom.run.history import History
 from archloom.run.prepare import Prepared, Preparer, check_kept, choose_strategy
 from archloom.run.prepare import Request as Request
-from archloom.run.record import Line, RunFolder
+from archloom.run.record import RunFolder, TrialRecord
 from archloom.run.search import Journal, MemoryJournal, Progress, Search
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Strategy
@@ -62,7 +70,7 @@ class RunReport:
         return self.ending is not None and fewer and self.ending not in {ending.value for ending in LIMITED}
 
     @property
-    def best(self) -> Line | None:
+    def best(self) -> TrialRecord | None:
         """The best trial: its `arch` as text, `scores`, `report` and `query`; None if there is no feasible one."""
         return self.history.best()
 
@@ -81,7 +89,7 @@ class RunReport:
     def rank(self) -> int | None:
         """The place of the best value among all architectures, 1 for the best; None where that is unknown."""
         best = self.history.best()
-        return self.scenario.problem.rank(self.scenario.objectives[0], self.history.gain(best)) if best else None
+        return self.scenario.problem.rank(self.scenario.objectives[0], self.history.utility(best)) if best else None
 
     @property
     def reference_point(self) -> list[float] | None:
@@ -92,7 +100,7 @@ class RunReport:
             return None
         known = [problem.worst(metric) for metric in self.scenario.objectives]
         seen = [
-            min((line.scores[o.metric] for line in feasible), key=o.gain) for o in self.scenario.criteria.objectives
+            min((line.scores[o.metric] for line in feasible), key=o.utility) for o in self.scenario.criteria.objectives
         ]
         return [s if k is None else k for k, s in zip(known, seen, strict=True)]
 
@@ -129,7 +137,7 @@ def run_in_memory(request: Request, preparer: Preparer | None = None, progress: 
     prepared = (preparer or Preparer()).prepare(request)
     scenario, journal = prepared.scenario, MemoryJournal()
     started = time.monotonic()
-    states = StatesInMemory() if scenario.problem.trains else None
+    states = CheckpointsInMemory() if scenario.problem.trains else None
     executor = SerialExecutor(scenario.evaluator, states)
     ending = _new_search(prepared, journal, executor, progress, states).run()
     return _report(request, scenario, journal.lines, ending.value, time.monotonic() - started)
@@ -144,7 +152,7 @@ def run_folder(
     table: Path | None = None,
     changed: bool = False,
     isolate: bool = True,
-    kept: Said = NOTHING_SAID,
+    kept: Overrides = NO_OVERRIDES,
     preparer: Preparer | None = None,
     limits: Limits | None = None,
 ) -> RunReport:
@@ -154,19 +162,20 @@ def run_folder(
     has changed since. `limits` are those that hold from now on, if they were raised. `workers` are so many processes,
     or another place to evaluate (`executors.ray.RayCluster`). A user's code is evaluated in processes of its own,
     even by one worker, unless `isolate` is False. `kept` is what the user says of the states of trainings
-    (`checkpoints.store.Keeping`); the rest is as it was said before. What `preparer` has opened already is used.
+    (`checkpoints.store.RetentionPolicy`); the rest is as it was said before. What `preparer` has opened already is
+    used.
     """
     backend = Processes(workers, isolate) if isinstance(workers, int) else workers
     preparer = preparer or Preparer()
     begin: Callable[[], AbstractContextManager[RunFolder]] = partial(RunFolder.open, path)
     fresh = not (path / "run.json").exists()
     if request is not None:
-        request = preparer.resolve(request)
+        request = preparer.absolute(request)
         if fresh:
             # Who is killed right after the run is there must go on with what was said of its states.
             manifest = _manifest(preparer.check(request, kept), preparer.pinned(request))
             begin = partial(RunFolder.create, path, manifest, partial(_say, kept))
-        elif not _same(request, read_request(path)):
+        elif not _same(request, preparer.absolute(read_request(path))):
             raise InputError(f"{path} holds another run: archloom resume {path}, or give another --out")
     further = not fresh and limits is not None and limits != read_request(path).limits
     with backend.ready(), begin() as folder:
@@ -186,23 +195,23 @@ def run_folder(
         return _go_on(folder, prepared, executor, progress, states, keeping)
 
 
-def _keeping(path: Path, kept: Said, scenario: Scenario) -> Keeping:
+def _keeping(path: Path, kept: Overrides, scenario: Scenario) -> RetentionPolicy:
     """What holds for the states in this folder: what is said now, and what was said before."""
     check_kept(kept, scenario)
     return _say(kept, path)
 
 
-def _say(kept: Said, path: Path) -> Keeping:
+def _say(kept: Overrides, path: Path) -> RetentionPolicy:
     """Write down what is said now, if anything; what holds then."""
-    keeping = Keeping.read(path).as_said(kept)
+    keeping = RetentionPolicy.read(path).overridden(kept)
     if kept:
         keeping.write(path)
     return keeping
 
 
-def _evaluations(scenario: Scenario, states: StateFolder | None) -> Evaluations:
+def _evaluations(scenario: Scenario, states: CheckpointFolder | None) -> Evaluations:
     """What executors need of a scenario."""
-    make = partial(open_evaluator, resolve(scenario.spec), scenario.metrics)
+    make = partial(open_evaluator, absolute(scenario.spec), scenario.metrics)
     return Evaluations(lambda: scenario.evaluator, make, scenario.problem.isolate, states)
 
 
@@ -211,15 +220,15 @@ def _go_on(
     prepared: Prepared,
     executor: Executor,
     progress: Progress | None,
-    states: StateFolder | None,
-    keeping: Keeping,
+    states: CheckpointFolder | None,
+    keeping: RetentionPolicy,
 ) -> RunReport:
     """Search to the end in an open folder, and sum it up; also what a Ctrl-C leaves."""
     summary = _summary(folder.path)
     lines = list(folder.lines)
     known = len(lines)
 
-    def heard(new: Sequence[Line]) -> None:
+    def heard(new: Sequence[TrialRecord]) -> None:
         lines.extend(new)
         if progress is not None:
             progress(new)
@@ -298,11 +307,11 @@ def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scen
     try:
         goals, constraints = manifest["criteria"]["objectives"], manifest["criteria"]["constraints"]
         table = manifest.get("table")
-        data = TableIdentity(table["name"], table["sha256"], table["source"]) if table else None
+        data = DataIdentity(table["name"], table["sha256"], table["source"]) if table else None
         problem = RecordedProblem(manifest["space"], goals, data)
         trained_on = manifest.get("trained_on")
         if trained_on:
-            problem.trained_on = TableIdentity(trained_on["name"], trained_on["sha256"], trained_on["source"])
+            problem.trained_on = DataIdentity(trained_on["name"], trained_on["sha256"], trained_on["source"])
         objectives = tuple(Objective(metric, goal) for metric, goal in goals.items())
         wanted = Criteria(objectives, tuple(Constraint.parse(text) for text in constraints))
         report = tuple(manifest["report"])
@@ -367,14 +376,14 @@ def _new_search(
     journal: Journal,
     executor: Executor,
     progress: Progress | None,
-    states: States | None,
-    keeping: Keeping | None = None,
+    states: CheckpointStore | None,
+    keeping: RetentionPolicy | None = None,
 ) -> Search:
     request, scenario, plan = prepared.request, prepared.scenario, prepared.chosen.plan
     retention = None
     if states is not None:
         members = plan.width if plan.inherits else 1
-        retention = Retention(states, scenario.criteria, (keeping or Keeping()).keep, members)
+        retention = Retention(states, scenario.criteria, (keeping or RetentionPolicy()).keep, members)
     return Search(
         scenario.space, prepared.strategy, executor, journal, request.limits, request.seed, progress, retention, plan,
         scenario.resource, scenario.criteria,
@@ -382,7 +391,7 @@ def _new_search(
 
 
 def _report(
-    request: Request, scenario: Scenario, lines: Sequence[Line], ending: str | None, seconds: float,
+    request: Request, scenario: Scenario, lines: Sequence[TrialRecord], ending: str | None, seconds: float,
     path: Path | None = None,
 ) -> RunReport:  # fmt: skip
     history = History.of(lines, scenario.criteria, scenario.resource)
@@ -401,7 +410,7 @@ def _manifest(prepared: Prepared, files: Mapping[str, str]) -> dict[str, Any]:
         "table": None if data is None else {"name": data.name, "path": str(Path(data.path or "").resolve()),
                                             "sha256": data.sha256, "source": data.source},
         "trained_on": _trained_on(scenario),
-        "remarks": list(scenario.remarks),
+        "remarks": list(scenario.caveats),
         "file_sha256": sha256_of(file) if file else None,
         "files": dict(files),
         "versions": record.environment(),

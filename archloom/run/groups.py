@@ -15,21 +15,21 @@ from typing import Any
 
 import msgspec
 
-from archloom.checkpoints.store import NOTHING_SAID, Keeping, Said
+from archloom.checkpoints.store import NO_OVERRIDES, Overrides, RetentionPolicy
 from archloom.errors import ArchloomError, InputError, StoreError
 from archloom.executors.backends import Backend, Processes
 from archloom.run import record
 from archloom.run.budgets import Changes
 from archloom.run.folders import RunReport, check_files, fingerprint, raised_limits, read_report, run_folder
 from archloom.run.prepare import Prepared, Preparer, Request
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 from archloom.run.search import Progress
 from archloom.utils.files import write_json
 from archloom.workers.pool import Answer, Send, Work, WorkerPool
 
 GROUP_FORMAT = 1
 
-Watch = Callable[[int, Sequence[Line]], None]
+Watch = Callable[[int, Sequence[TrialRecord]], None]
 """Called as (number of the run, newly committed trials)."""
 
 
@@ -104,7 +104,9 @@ class Group:
             "members": {name: msgspec.to_builtins(request) for name, request in self.members.items()},
         }
 
-    def check(self, changed: bool = False, kept: Said = NOTHING_SAID, preparer: Preparer | None = None) -> Prepared:
+    def check(
+        self, changed: bool = False, kept: Overrides = NO_OVERRIDES, preparer: Preparer | None = None
+    ) -> Prepared:
         """Open what the runs were begun with, before any of them goes on; InputError if it is gone or another."""
         request = next(iter(self.members.values()))
         table = request.problem.table
@@ -127,16 +129,16 @@ class Group:
     @classmethod
     def create(
         cls, path: Path, members: Mapping[str, Request], comparison: bool = False, first: Prepared | None = None,
-        kept: Said = NOTHING_SAID, preparer: Preparer | None = None,
+        kept: Overrides = NO_OVERRIDES, preparer: Preparer | None = None,
     ) -> Group:  # fmt: skip
         """Write down what will run before anything runs, and on which table: all members run on that of the `first`.
 
         `kept` is what is said of the states of all runs together: who is stopped at once must go on with it.
         """
         record.check_free(path)
-        Keeping().as_said({**kept, "runs": len(members)})  # a mistake shows before anything is written
+        RetentionPolicy().overridden({**kept, "runs": len(members)})  # a mistake shows before anything is written
         preparer = preparer or Preparer()
-        members = {name: preparer.resolve(request) for name, request in members.items()}
+        members = {name: preparer.absolute(request) for name, request in members.items()}
         files = {file: known for request in members.values() for file, known in preparer.pinned(request).items()}
         made_with = None
         if first is not None:
@@ -183,7 +185,7 @@ def run_group(
     watch: Watch | None = None,
     table: Path | None = None,
     changed: bool = False,
-    kept: Said = NOTHING_SAID,
+    kept: Overrides = NO_OVERRIDES,
     preparer: Preparer | None = None,
 ) -> list[RunReport | str]:
     """Run every member to its end; a member that cannot go on gives its error's text instead.
@@ -221,19 +223,19 @@ def run_group(
         return outcome
 
 
-def _kept(group: Group, said: Said) -> Said:
+def _kept(group: Group, said: Overrides) -> Overrides:
     """What each run is told of the states to keep: what the user says now, or has said of the group before."""
-    before = Keeping.read(group.path)
+    before = RetentionPolicy.read(group.path)
     grown = before.disk_budget is not None and before.runs != len(group.members)
     if said or grown:
-        now = before.as_said({**said, "runs": len(group.members)})
+        now = before.overridden({**said, "runs": len(group.members)})
         now.write(group.path)
         return asdict(now)
-    return asdict(before) if before != Keeping() else NOTHING_SAID
+    return asdict(before) if before != RetentionPolicy() else NO_OVERRIDES
 
 
 def _run_member(
-    number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool, kept: Said,
+    number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool, kept: Overrides,
     backend: Backend, preparer: Preparer,
 ) -> RunReport | str:  # fmt: skip
     try:
@@ -248,7 +250,7 @@ def _member_worker() -> Work:
     """What a worker process does with members of a group."""
     preparer = Preparer()
 
-    def work(payload: tuple[Path, Request, Path | None, bool, Said], send: Send) -> None:
+    def work(payload: tuple[Path, Request, Path | None, bool, Overrides], send: Send) -> None:
         path, request, table, changed, kept = payload
         _member(path, request, send, table, changed, kept, Processes(), preparer)
 
@@ -256,7 +258,7 @@ def _member_worker() -> Work:
 
 
 def _member(
-    path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool, kept: Said,
+    path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool, kept: Overrides,
     backend: Backend, preparer: Preparer,
 ) -> RunReport:  # fmt: skip
     """Run one member. One that was begun knows its own request."""
@@ -276,8 +278,8 @@ def _member(
 
 @contextmanager
 def _group_lock(path: Path) -> Iterator[None]:
-    lock = record.hold(path)
+    lock = record.lock_folder(path)
     try:
         yield
     finally:
-        record.release(path, lock)
+        record.unlock_folder(path, lock)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from archloom.constraints import Criteria
 from archloom.evaluators.base import STEPS
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 from archloom.types import Resource
 
 Axis = Literal["queries", "resource", "seconds"]
@@ -28,11 +28,11 @@ class History:
     """
 
     criteria: Criteria
-    lines: tuple[Line, ...]
+    lines: tuple[TrialRecord, ...]
     resource: Resource | None = None
 
     @classmethod
-    def of(cls, lines: Sequence[Line], criteria: Criteria, resource: Resource | None = None) -> History:
+    def of(cls, lines: Sequence[TrialRecord], criteria: Criteria, resource: Resource | None = None) -> History:
         """Keep the queries; repeats bring nothing new."""
         queries = sorted((line for line in lines if line.query is not None), key=lambda line: line.query or 0)
         return cls(criteria, tuple(queries), resource)
@@ -43,34 +43,34 @@ class History:
         return len(self.lines)
 
     @property
-    def failed(self) -> list[Line]:
+    def failed(self) -> list[TrialRecord]:
         return [line for line in self.lines if line.error is not None]
 
-    def feasible(self) -> list[Line]:
+    def feasible(self) -> list[TrialRecord]:
         """Queries that succeeded and keep all constraints, at whatever fidelity."""
         return [line for line in self.lines if self.criteria.feasible(line.trial.result)]
 
-    def comparable(self) -> list[Line]:
+    def comparable(self) -> list[TrialRecord]:
         """The feasible queries at the highest fidelity that one of them has reached."""
         feasible = self.feasible()
         highest = max(map(self.fidelity, feasible), default=0)
         return [line for line in feasible if self.fidelity(line) == highest]
 
-    def fidelity(self, line: Line) -> int:
+    def fidelity(self, line: TrialRecord) -> int:
         """The fidelity of a query, in units of the resource; 0 if there is none."""
         if self.resource is None:
             return line.fidelity
         return line.fidelity or self.resource.maximum
 
-    def best(self) -> Line | None:
+    def best(self) -> TrialRecord | None:
         """The first query with the best value of the first objective among the comparable ones."""
         comparable = self.comparable()
-        return max(comparable, key=self.gain) if comparable else None
+        return max(comparable, key=self.utility) if comparable else None
 
-    def gain(self, line: Line) -> float:
+    def utility(self, line: TrialRecord) -> float:
         """The first objective's value, turned so that more is better."""
         objective = self.criteria.objectives[0]
-        return objective.gain(line.scores[objective.metric])
+        return objective.utility(line.scores[objective.metric])
 
     def curve(self, axis: Axis = "queries") -> list[tuple[float, float]]:
         """(what was spent, the best value of the first objective so far) for every query from the first feasible one
@@ -80,7 +80,7 @@ class History:
         """
         metric = self.criteria.objectives[0].metric
         points: list[tuple[float, float]] = []
-        best: Line | None = None
+        best: TrialRecord | None = None
         for line, spent in zip(self.lines, self._spent(axis), strict=True):
             if self.criteria.feasible(line.trial.result) and (best is None or self._place(line) > self._place(best)):
                 best = line
@@ -88,7 +88,7 @@ class History:
                 points.append((spent, best.scores[metric]))
         return points
 
-    def used(self, line: Line) -> int:
+    def used(self, line: TrialRecord) -> int:
         """The units of the resource that a query used: what it added to the training that it went on with, if any."""
         if self.resource is None:
             return 0
@@ -101,7 +101,7 @@ class History:
         """The units of the resource that all queries used; 0 if there is none."""
         return sum(map(self.used, self.lines))
 
-    def seconds(self, line: Line) -> float:
+    def seconds(self, line: TrialRecord) -> float:
         """How long a query took, or, if it was looked up, how long its training took when it was measured."""
         base = self._by_id.get(line.inherit.base) if line.inherit is not None else None
         if self.resource is None or not self.resource.cost_from_start or base is None:
@@ -109,18 +109,18 @@ class History:
         return max(0.0, line.cost_s - base.cost_s)
 
     @cached_property
-    def _by_id(self) -> dict[int, Line]:
+    def _by_id(self) -> dict[int, TrialRecord]:
         return {line.id: line for line in self.lines}
 
-    def _place(self, line: Line) -> tuple[int, float]:
-        return self.fidelity(line), self.gain(line)
+    def _place(self, line: TrialRecord) -> tuple[int, float]:
+        return self.fidelity(line), self.utility(line)
 
     def _spent(self, axis: Axis) -> Iterator[float]:
         """What was spent after each query."""
         amounts = {"queries": lambda _: 1, "resource": self.used, "seconds": self.seconds}
         return iter(np.cumsum([amounts[axis](line) for line in self.lines]).tolist())
 
-    def pareto(self) -> list[Line]:
+    def pareto(self) -> list[TrialRecord]:
         """Comparable queries that no other dominates, sorted by the first objective, best first."""
         import moocore
 
@@ -129,7 +129,7 @@ class History:
             return []
         keep = moocore.is_nondominated(self._gains(comparable), maximise=True, keep_weakly=False)
         front = [line for line, kept in zip(comparable, keep, strict=True) if kept]
-        return sorted(front, key=self.gain, reverse=True)
+        return sorted(front, key=self.utility, reverse=True)
 
     def hypervolume(self, reference: Sequence[float]) -> float:
         """The volume that the Pareto set dominates beyond `reference` (one value per objective, in its own units)."""
@@ -141,6 +141,6 @@ class History:
         signs = np.array([objective.sign for objective in self.criteria.objectives])
         return float(moocore.hypervolume(self._gains(front), ref=signs * np.array(reference), maximise=True))
 
-    def _gains(self, lines: Sequence[Line]) -> NDArray[np.float64]:
+    def _gains(self, lines: Sequence[TrialRecord]) -> NDArray[np.float64]:
         """(n, objectives), more is better."""
-        return np.array([self.criteria.gains(line.trial.result) for line in lines], dtype=np.float64)
+        return np.array([self.criteria.utilities(line.trial.result) for line in lines], dtype=np.float64)

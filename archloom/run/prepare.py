@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from archloom.checkpoints.store import NOTHING_SAID, Said
+from archloom.checkpoints.store import NO_OVERRIDES, Overrides
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.problems.base import Problem
-from archloom.problems.scenario import Scenario, choose
+from archloom.problems.scenario import Scenario, select_metrics
 from archloom.problems.spec import ProblemSpec
 from archloom.problems.task import TaskProblem
 from archloom.run.budgets import Changes, Limits
@@ -61,7 +61,7 @@ class ChosenStrategy:
         kind = found.kind
         with found.code():
             known = options.of_dataclass(kind.Options)
-        settings = options.absolute(known, settings)
+        settings = options.absolute(known, options.current(f"strategy {found.name}", kind.Options, settings))
         converted = options.convert_all(f"strategy {found.name}", known, settings)
         with found.code():
             chosen = kind.Options(**converted)
@@ -192,7 +192,7 @@ class Preparer:
         """What a spec names, opened; InputError in one line for whatever does not fit."""
         key = _spec_key(spec)
         if key not in self._scenarios:
-            self._scenarios[key] = choose(self._problem(spec), spec)
+            self._scenarios[key] = select_metrics(self._problem(spec), spec)
         return self._scenarios[key]
 
     def adopt(self, scenario: Scenario) -> None:
@@ -209,10 +209,10 @@ class Preparer:
             return spec
         return spec.changed(objectives=self._problem(spec).default_objectives(in_part=True))
 
-    def resolve(self, request: Request) -> Request:
+    def absolute(self, request: Request) -> Request:
         """The request with paths made absolute, as it is recorded."""
         chosen = self.choose(request.strategy, request.options)
-        problem = request.problem.source.resolve(request.problem)
+        problem = request.problem.source.absolute(request.problem)
         return replace(request, strategy=chosen.found.given, problem=problem, options=chosen.settings)
 
     def pinned(self, request: Request) -> dict[str, str]:
@@ -220,7 +220,7 @@ class Preparer:
         named = [*self.choose(request.strategy, request.options).files, *request.problem.source.files(request.problem)]
         return {str(file): self._sha256(file) for file in dict.fromkeys(path.resolve() for path in named)}
 
-    def check(self, request: Request, kept: Said = NOTHING_SAID, problem: ProblemSpec | None = None) -> Prepared:
+    def check(self, request: Request, kept: Overrides = NO_OVERRIDES, problem: ProblemSpec | None = None) -> Prepared:
         """Open everything that a request names, so that a mistake shows before anything is written.
 
         `kept` is what the user says of the states of trainings. The problem is opened as `problem` says, if that is
@@ -266,15 +266,15 @@ class Preparer:
 
     def _keep(self, spec: ProblemSpec, problem: Problem) -> None:
         """Under every spec that names it: as it was asked for, with absolute paths, and with its table's place."""
-        settled = spec.source.resolve(spec)
+        settled = spec.source.absolute(spec)
         self._problems[_problem_key(spec)] = self._problems[_problem_key(settled)] = problem
         if problem.data is not None and problem.data.path is not None:
             placed = settled.source.on_table(settled, problem.data.path)
-            for known in (placed, placed.source.resolve(placed)):
+            for known in (placed, placed.source.absolute(placed)):
                 self._problems[_problem_key(known)] = problem
 
 
-def check_kept(kept: Said, scenario: Scenario) -> None:
+def check_kept(kept: Overrides, scenario: Scenario) -> None:
     """InputError if states are spoken of and there are none."""
     if kept and not scenario.problem.trains:
         raise InputError(

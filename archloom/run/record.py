@@ -7,10 +7,10 @@ raised |
 | `trials.jsonl` | the append-only record: one finished trial a line, each with a checksum |
 | `state.npz` | the latest checkpoint of strategy and loop; may be absent or behind the record |
 | `summary.json` | what came out; written when the run ends |
-| `keeping.json` | what the user last said of the states of trainings (`checkpoints.store.Keeping`); absent where
-nothing was |
+| `keeping.json` | what the user last said of the states of trainings (`checkpoints.store.RetentionPolicy`); absent
+where nothing was |
 | `weights/` | states of trainings |
-| `weights.json`, `weights.lock` | which of them may go, where they are on a budget (`checkpoints.budget.Room`) |
+| `weights.json`, `weights.lock` | which of them may go, where they are on a budget (`checkpoints.budget.DiskBudget`) |
 | `lock`, `holder.json` | who is writing now |
 
 A trial is committed when its line, newline included, is on disk, and only then reported done. Commits are grouped: the
@@ -56,7 +56,7 @@ _CHECKSUM = b',"crc":"%08x"}\n'
 _CHECKSUM_BYTES = len(_CHECKSUM % 0)
 
 
-class Line(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class TrialRecord(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """One line of `trials.jsonl`.
 
     `query` numbers the unique architectures from 1. A trial that asked for a known architecture has no `query`; `same`
@@ -78,7 +78,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     details: dict[str, Any] = {}
 
     @classmethod
-    def of(cls, trial: Trial, arch: str, query: int | None, same: int | None) -> Line:
+    def of(cls, trial: Trial, arch: str, query: int | None, same: int | None) -> TrialRecord:
         proposal, result = trial.proposal, trial.result
         return cls(
             trial.id, proposal.arch.genes, arch, query, same, proposal.fidelity, proposal.inherit, dict(proposal.note),
@@ -98,7 +98,9 @@ class TornTailWarning(UserWarning):
 class RunFolder:
     """One run's folder. Use `create` for a new run, `open` to go on with one; both hold its lock until `close`."""
 
-    def __init__(self, path: Path, manifest: Mapping[str, Any], lock: filelock.BaseFileLock, lines: list[Line]) -> None:
+    def __init__(
+        self, path: Path, manifest: Mapping[str, Any], lock: filelock.BaseFileLock, lines: list[TrialRecord]
+    ) -> None:
         self.path = path
         self.manifest = manifest
         self.lines = lines
@@ -120,7 +122,7 @@ class RunFolder:
         """
         check_free(path)
         guarded(path, lambda: path.mkdir(parents=True, exist_ok=True))
-        lock = hold(path)
+        lock = lock_folder(path)
         try:
             check_free(path)  # again: somebody may have been quicker
             before(path)
@@ -134,7 +136,7 @@ class RunFolder:
     def open(cls, path: Path) -> RunFolder:
         """Open an existing run for writing, cutting off a torn tail with a `TornTailWarning`."""
         manifest = read_manifest(path)
-        lock = hold(path)
+        lock = lock_folder(path)
         try:
             _sweep(path)
             lines, good, size = _scan(path)
@@ -151,9 +153,9 @@ class RunFolder:
             lock.release()
             raise
 
-    def append(self, line: Line) -> None:
+    def append(self, line: TrialRecord) -> None:
         """Add a trial to the record; it is committed by the next `commit`."""
-        self._pending += seal(line)
+        self._pending += encode_line(line)
 
     def commit(self, force: bool = False) -> bool:
         """Sync what was appended if it is time to (or `force`); True if everything appended is on disk now."""
@@ -204,7 +206,7 @@ class RunFolder:
     def close(self) -> None:
         """Give the folder free. What was appended and not committed is not written."""
         os.close(self._file)
-        release(self.path, self._lock)
+        unlock_folder(self.path, self._lock)
 
     def __enter__(self) -> RunFolder:
         return self
@@ -256,23 +258,23 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def read_lines(path: Path) -> list[Line]:
+def read_lines(path: Path) -> list[TrialRecord]:
     """The committed trials of a run folder, by id, without touching anything; it may be being written."""
     return _scan(path)[0]
 
 
-def seal(line: Line) -> bytes:
+def encode_line(line: TrialRecord) -> bytes:
     """The bytes of a line: JSON whose last field is the CRC-32 of everything before it."""
     body = msgspec.json.encode(line)[:-1]
     return body + _CHECKSUM % zlib.crc32(body)
 
 
-def unseal(raw: bytes) -> Line:
+def decode_line(raw: bytes) -> TrialRecord:
     """Read a line with its newline; ValueError if it is damaged."""
     body, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
     if checksum != _CHECKSUM % zlib.crc32(body):
         raise ValueError("its checksum does not match")
-    return msgspec.json.decode(body + b"}", type=Line)
+    return msgspec.json.decode(body + b"}", type=TrialRecord)
 
 
 def encode_state(state: Mapping[str, Any]) -> bytes:
@@ -321,7 +323,7 @@ def _sweep(path: Path) -> None:
             left.unlink()
 
 
-def _scan(path: Path) -> tuple[list[Line], int, int]:
+def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
     """Lines by id, the number of bytes that are whole lines, and the file's size."""
     try:
         content = (path / "trials.jsonl").read_bytes()
@@ -330,10 +332,10 @@ def _scan(path: Path) -> tuple[list[Line], int, int]:
     except OSError as error:
         raise store_error(path, error) from error
     good = content.rfind(b"\n") + 1
-    lines: list[Line] = []
+    lines: list[TrialRecord] = []
     for number, raw in enumerate(content[:good].splitlines(keepends=True), 1):
         try:
-            lines.append(unseal(raw))
+            lines.append(decode_line(raw))
         except (ValueError, msgspec.DecodeError) as error:
             raise StoreError(
                 f"{path}/trials.jsonl line {number} is damaged ({error}); restore the file from a copy, or remove the "
@@ -346,7 +348,7 @@ def _scan(path: Path) -> tuple[list[Line], int, int]:
     return lines, good, len(content)
 
 
-def hold(path: Path) -> filelock.BaseFileLock:
+def lock_folder(path: Path) -> filelock.BaseFileLock:
     """Take the folder's lock, or say who has it."""
     lock = filelock.FileLock(path / "lock")
     try:
@@ -363,7 +365,7 @@ def hold(path: Path) -> filelock.BaseFileLock:
     return lock
 
 
-def release(path: Path, lock: filelock.BaseFileLock) -> None:
+def unlock_folder(path: Path, lock: filelock.BaseFileLock) -> None:
     """Give back what `hold` took."""
     (path / "holder.json").unlink(missing_ok=True)
     lock.release()

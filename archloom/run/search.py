@@ -23,8 +23,8 @@ from archloom.constraints import Criteria
 from archloom.errors import ArchloomError
 from archloom.executors.base import Executor, Job
 from archloom.run.budgets import LIMITED, Ending, Limits, Spending
-from archloom.run.record import Line
-from archloom.spaces.base import SearchSpace, Sized
+from archloom.run.record import TrialRecord
+from archloom.spaces.base import HasSize, SearchSpace
 from archloom.strategies.base import Plan, Strategy, kept_states, plan_of
 from archloom.types import Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
 
@@ -43,9 +43,9 @@ class ResumeError(ArchloomError):
 class Journal(Protocol):
     """Where the loop records trials: a `run.record.RunFolder`, or `MemoryJournal`."""
 
-    lines: list[Line]
+    lines: list[TrialRecord]
 
-    def append(self, line: Line) -> None: ...
+    def append(self, line: TrialRecord) -> None: ...
     def commit(self, force: bool = False) -> bool: ...
     def save_state(self, state: Mapping[str, Any]) -> None: ...
     def load_state(self) -> dict[str, Any] | None: ...
@@ -55,10 +55,10 @@ class Journal(Protocol):
 class MemoryJournal:
     """Keeps a run's record in memory, for runs that need not survive."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[TrialRecord] = field(default_factory=list)
     state: dict[str, Any] | None = None
 
-    def append(self, line: Line) -> None:
+    def append(self, line: TrialRecord) -> None:
         self.lines.append(line)
 
     def commit(self, force: bool = False) -> bool:
@@ -83,7 +83,7 @@ class _Asked:
     result: Result | None = None
 
 
-Progress = Callable[[Sequence[Line]], None]
+Progress = Callable[[Sequence[TrialRecord]], None]
 """Called with trials newly committed to the journal, in the order in which they finished."""
 
 
@@ -128,7 +128,7 @@ class Search:
         self._clock = clock
         self._recorded = {line.id: line for line in journal.lines}
         self._order = [line.id for line in journal.lines]  # in which they were told, if that was as completed
-        self._size = space.size if isinstance(space, Sized) and not self._plan.unique else None
+        self._size = space.size if isinstance(space, HasSize) and not self._plan.unique else None
         self._spending = Spending(limits, resource, criteria)
         self._asked = 0
         self._told = 0
@@ -141,7 +141,7 @@ class Search:
         self._origin: dict[int, int] = {}  # a repeat -> the trial that answers for it, whose state is there
         self._at_fidelity: Counter[int] = Counter()  # queries
         self._answers: dict[int, Result] = {}  # of queries that were told
-        self._unreported: list[Line] = []
+        self._unreported: list[TrialRecord] = []
         self._seconds_before = 0.0
         self._started, self._saved_at = clock(), time.monotonic()
         self._save_cost = 0.0
@@ -263,7 +263,7 @@ class Search:
         files = {kind: tuple(self._origin.get(t, t) for t in trials) for kind, trials in inherit.files.items()}
         return replace(inherit, base=self._origin.get(inherit.base, inherit.base), donors=donors, files=files)
 
-    def _check_same(self, line: Line, proposal: Proposal) -> None:
+    def _check_same(self, line: TrialRecord, proposal: Proposal) -> None:
         recorded = line.trial.proposal
         # Proposals pass through JSON on their way to the record; compare what comes back.
         asked = msgspec.json.decode(msgspec.json.encode(proposal), type=Proposal)
@@ -355,7 +355,7 @@ class Search:
         """Record an answer as soon as it is there, even if it is not its turn to be told."""
         asked.result = result
         trial = Trial(asked.id, asked.proposal, result)
-        line = Line.of(trial, self._space.format(asked.proposal.arch), asked.query, asked.same)
+        line = TrialRecord.of(trial, self._space.format(asked.proposal.arch), asked.query, asked.same)
         self._journal.append(line)
         self._unreported.append(line)
         if self._limits.as_completed:

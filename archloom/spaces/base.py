@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError, NoArchitectureError
 from archloom.spaces.domains import Choice, Domain
-from archloom.spaces.graphs import Chain, Graph, Growth
+from archloom.spaces.graphs import Chain, Graph, GraphGrammar
 from archloom.spaces.space import Space
 from archloom.types import Arch
 
@@ -36,7 +36,7 @@ class SearchSpace(Protocol):
     name: str
 
     def sample(self, rng: np.random.Generator) -> Arch:
-        """Draw an architecture at random (it may be invalid; see `draw`)."""
+        """Draw an architecture at random (it may be invalid; see `sample_valid`)."""
         ...
 
     def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
@@ -71,7 +71,7 @@ class TabularSpace(SearchSpace, Protocol):
     `epochs_in_names`, a pattern whose first group finds the number; a table that says it of itself needs no such thing.
     """
 
-    def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    def representative_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, g) of a table are their own canonical architecture."""
         ...
 
@@ -196,7 +196,7 @@ class HasKnownAnswers(Protocol):
 
 
 @runtime_checkable
-class Sized(Protocol):
+class HasSize(Protocol):
     """Spaces that can tell how many different architectures they hold."""
 
     @property
@@ -209,12 +209,12 @@ def is_valid(space: SearchSpace, arch: Arch) -> bool:
     return all(amount <= 0.0 for amount in space.violations(arch).values())
 
 
-def draw(space: SearchSpace, rng: np.random.Generator) -> Arch:
+def sample_valid(space: SearchSpace, rng: np.random.Generator) -> Arch:
     """A valid architecture from `space.sample`, after at most `MAX_TRIES` draws."""
     return _first_valid(space, lambda: space.sample(rng))
 
 
-def vary(space: SearchSpace, arch: Arch, rng: np.random.Generator) -> Arch:
+def mutate_valid(space: SearchSpace, arch: Arch, rng: np.random.Generator) -> Arch:
     """A valid mutant of `arch`, after at most `MAX_TRIES` mutations."""
     return _first_valid(space, lambda: space.mutate(arch, rng))
 
@@ -305,7 +305,7 @@ class Categorical(Space):
     def canonical(self, arch: Arch) -> Arch:
         return arch
 
-    def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    def representative_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, g) are their own canonical architecture: here all of them."""
         return np.ones(len(rows), dtype=bool)
 
@@ -349,9 +349,9 @@ class Categorical(Space):
     def from_graph(self, graph: Graph) -> Arch:
         return Arch(self.chain.genes(graph))
 
-    def growth(self) -> Growth:
+    def grammar(self) -> GraphGrammar:
         """Any combination of options can be drawn."""
-        return self.chain.growth()
+        return self.chain.grammar()
 
     def choices(self, arch: Arch) -> dict[str, Any]:
         return {

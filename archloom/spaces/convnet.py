@@ -157,7 +157,7 @@ class ConvNet(Categorical):
             genes += [_ID, 0] * (self.layers - len(real))
         return Arch(tuple(genes))
 
-    def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    def representative_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, g) are their own canonical architecture."""
         return np.array([self.canonical(arch) == arch for arch in (Arch(tuple(row)) for row in rows.tolist())], bool)
 

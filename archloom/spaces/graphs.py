@@ -1,8 +1,8 @@
 """Architectures as labelled directed graphs: what graph generators and graph networks work on.
 
 A space shows its architectures as graphs (`HasGraph`) and may say how such a graph is drawn, vertex after vertex
-(`HasGrowth`). Decisions that follow from the others (an operation that may only stand here, an edge that must be there)
-are part of the growth, so that whoever draws decides what is open and nothing else.
+(`HasGrammar`). Decisions that follow from the others (an operation that may only stand here, an edge that must be
+there) are part of the growth, so that whoever draws decides what is open and nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Graph:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class PartialGraph:
     """A batch of graphs that are being drawn: `labels` (B, V), `OPEN` where there is no vertex; `adjacency` (B, V, V).
 
     Both are changed in place as decisions are made.
@@ -44,7 +44,7 @@ class Drawn:
     adjacency: NDArray[np.uint8]
 
     @classmethod
-    def begin(cls, template: Graph, count: int) -> Drawn:
+    def begin(cls, template: Graph, count: int) -> PartialGraph:
         """`count` copies of what is there before the first decision."""
         return cls(np.tile(template.labels, (count, 1)), np.tile(template.adjacency, (count, 1, 1)))
 
@@ -58,14 +58,14 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Step:
+class ConstructionStep:
     """One vertex is drawn: its label, then for each of `sources`, in order, whether it leads to the vertex."""
 
     vertex: int
     sources: tuple[int, ...] = ()
 
 
-class Growth(Protocol):
+class GraphGrammar(Protocol):
     """How the graphs of a space are drawn.
 
     `template` has all V vertices: those that are always the same with their labels, the others `OPEN`, and the edges
@@ -77,13 +77,13 @@ class Growth(Protocol):
     def template(self) -> Graph: ...
 
     @property
-    def steps(self) -> Sequence[Step]: ...
+    def steps(self) -> Sequence[ConstructionStep]: ...
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         """(B, L) which labels the vertex of a step may have; a row of none: nothing more to decide, now or later."""
         ...
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         """(B, 2) whether the edge from a step's source number `place` may be absent, and whether it may be there.
 
         The vertex's label and the edges from sources before are in `drawn` already. Exactly one: it is decided; none:
@@ -111,7 +111,7 @@ class HasGraph(Protocol):
 
 
 @runtime_checkable
-class HasGrowth(HasGraph, Protocol):
+class HasGrammar(HasGraph, Protocol):
     """A space whose graphs can be drawn step by step.
 
     `from_graph` takes every graph that legal decisions lead to, and the graph of every canonical architecture can be
@@ -119,7 +119,7 @@ class HasGrowth(HasGraph, Protocol):
     architecture that is not valid, as `violations` says.
     """
 
-    def growth(self) -> Growth:
+    def grammar(self) -> GraphGrammar:
         """How; the same at every call."""
         ...
 
@@ -132,15 +132,15 @@ class FixedGrowth:
 
     def __init__(self, template: Graph, options: dict[int, Sequence[int]], labels: int) -> None:
         self.template = template
-        self.steps: Sequence[Step] = tuple(Step(vertex) for vertex in options)
+        self.steps: Sequence[ConstructionStep] = tuple(ConstructionStep(vertex) for vertex in options)
         self._masks = np.zeros((len(options), labels), dtype=bool)
         for mask, allowed in zip(self._masks, options.values(), strict=True):
             mask[list(allowed)] = True
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         return np.tile(self._masks[step], (len(drawn.labels), 1))
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         raise IndexError("a graph of fixed edges has no edge to decide")
 
 
@@ -189,17 +189,17 @@ class Chain:
             )
         return tuple(found.tolist())
 
-    def growth(self) -> FixedGrowth:
+    def grammar(self) -> FixedGrowth:
         """Every combination can be drawn."""
         template = Graph(np.full(len(self.options), OPEN, dtype=np.int64), self._edges)
         return FixedGrowth(template, {gene: own.tolist() for gene, own in enumerate(self.options)}, len(self.labels))
 
 
-class RowsGrowth:
+class RowsGrammar:
     """Growth of chains that end in one of the `rows` (n, choices) of a table: what no row goes on with is not legal."""
 
     def __init__(self, chain: Chain, rows: NDArray[np.integer[Any]]) -> None:
-        whole = chain.growth()
+        whole = chain.grammar()
         self.template, self.steps = whole.template, whole.steps
         self._chain = chain
         # A trie: `_next[gene]` (prefixes, options) is the number of the longer prefix, -1 where no row has it.
@@ -212,7 +212,7 @@ class RowsGrowth:
             self._next.append(table.reshape(-1, len(own)))
             prefixes = longer
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         prefixes = np.zeros(len(drawn.labels), dtype=np.int64)
         for gene in range(step):
             prefixes = self._next[gene][prefixes, self._chain.places[gene, drawn.labels[:, gene]]]
@@ -220,5 +220,5 @@ class RowsGrowth:
         mask[:, self._chain.options[step]] = self._next[step][prefixes] >= 0
         return mask
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         raise IndexError("a chain has no edge to decide")

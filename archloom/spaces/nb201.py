@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError, unknown
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
-from archloom.spaces.graphs import OPEN, FixedGrowth, Graph, Growth
+from archloom.spaces.graphs import OPEN, FixedGrowth, Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding, best_values, row_count
 from archloom.types import Arch
 
@@ -153,10 +153,10 @@ class Nb201(Categorical):
     def canonical(self, arch: Arch) -> Arch:
         return self._classes()[self.signature(arch)] if self._merge else arch
 
-    def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    def representative_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, 6) stand for their class: all, unless isomorphic cells count as one."""
         if not self._merge:
-            return super().answering(rows)
+            return super().representative_rows(rows)
         representatives = set(self._classes().values())
         return np.array([Arch(tuple(row)) in representatives for row in rows.tolist()])
 
@@ -214,7 +214,7 @@ class Nb201(Categorical):
         names = (self.graph_labels[label] for label in inner.tolist())
         return Arch(tuple(self.gene_of(gene, name) for gene, name in enumerate(names)))
 
-    def growth(self) -> Growth:
+    def grammar(self) -> GraphGrammar:
         """One operation after another, edges in the order of `EDGES`."""
         template = np.array([0, *[OPEN] * len(EDGES), 1], dtype=np.int64)
         options = {1 + gene: [self._labels[text] for text in texts] for gene, texts in enumerate(self.options)}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical
-from archloom.spaces.graphs import Growth, RowsGrowth
+from archloom.spaces.graphs import GraphGrammar, RowsGrammar
 from archloom.types import Arch
 
 _MORE = 0.25
@@ -87,9 +87,9 @@ class TableSpace(Categorical):
             raise InputError(f"alpha of shape {alpha.shape}: expected {self.alpha_shape}")
         return self._row(int(self._sums(alpha).argmax()))
 
-    def growth(self) -> Growth:
+    def grammar(self) -> GraphGrammar:
         """In a sparse table only its rows can be drawn."""
-        return super().growth() if self._complete else RowsGrowth(self.chain, self._rows)
+        return super().grammar() if self._complete else RowsGrammar(self.chain, self._rows)
 
     def _row(self, index: int) -> Arch:
         return Arch(tuple(self._rows[index].tolist()))

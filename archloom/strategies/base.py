@@ -17,7 +17,7 @@ from archloom import registry
 from archloom.checkpoints.store import STATE
 from archloom.constraints import Criteria
 from archloom.errors import InputError, MissingExtraError
-from archloom.spaces.base import Categorical, SearchSpace, draw, vary
+from archloom.spaces.base import Categorical, SearchSpace, mutate_valid, sample_valid
 from archloom.spaces.domains import Choice
 from archloom.spaces.space import Space
 from archloom.types import Arch, Proposal, Trial
@@ -177,13 +177,13 @@ class BaseStrategy(ABC):
     def restore(self, own: dict[str, Any]) -> None:  # noqa: B027 - or have a state of its own
         """Take back what `dump` gave."""
 
-    def draw(self) -> Arch:
+    def sample_valid(self) -> Arch:
         """A valid architecture at random."""
-        return draw(self.space, self.rng)
+        return sample_valid(self.space, self.rng)
 
-    def vary(self, arch: Arch) -> Arch:
+    def mutate_valid(self, arch: Arch) -> Arch:
         """A valid mutant."""
-        return vary(self.space, arch, self.rng)
+        return mutate_valid(self.space, arch, self.rng)
 
 
 def _describe(capability: type[Any]) -> str:

@@ -8,7 +8,7 @@ quantile of the reward from the action alone; the actor climbs the critic.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -38,7 +38,7 @@ class CadamOptions(Options):
 
     top_k: architectures that the state averages. Printed 64 (500).
     tau: quantile level of the critic's check loss. Printed 0.9 (0.95).
-    batch: experiences in a training batch. Printed 8 (64).
+    batch_size: experiences in a training batch. Printed 8 (64).
     max_cycles: C_max, most training cycles a step. Printed 10 (1).
     noise: xi; the actor's output gets noise from U(-xi, xi). Printed 1e-4 (5e-5).
     hidden: widths of the hidden layers of both networks. Printed 128,256,128 (256,256,256).
@@ -57,9 +57,11 @@ class CadamOptions(Options):
     distinct_top: an architecture is in the top K once. Printed: not said.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size"}
+
     top_k: PositiveInt = 64
     tau: UnitInterval = 0.9
-    batch: PositiveInt = 8
+    batch_size: PositiveInt = 8
     max_cycles: PositiveInt = 10
     noise: NonNegativeFloat = 1e-4
     hidden: Annotated[tuple[PositiveInt, ...], msgspec.Meta(min_length=1)] = (128, 256, 128)
@@ -80,8 +82,8 @@ class CadamOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.capacity and self.capacity < self.batch:
-            raise InputError(f"capacity={self.capacity}: expected 0 (all) or at least a batch of {self.batch}")
+        if self.capacity and self.capacity < self.batch_size:
+            raise InputError(f"capacity={self.capacity}: expected 0 (all) or at least a batch of {self.batch_size}")
 
 
 class Cadam(BaseStrategy):
@@ -179,14 +181,14 @@ class Cadam(BaseStrategy):
     def learn(self, trial: Trial) -> None:
         """Remember the trial, update the top K, then train: C = min(floor(|R|/|B|), C_max) cycles (eq. 4.6)."""
         ok, o = trial.result.ok, self.options
-        gains = self.criteria.gains(trial.result) if ok else (math.nan,) * len(self.criteria.objectives)
+        utilities = self.criteria.utilities(trial.result) if ok else (math.nan,) * len(self.criteria.objectives)
         violation = self.criteria.violation(trial.result)
-        self.replay.add(self.state(), np.array(trial.proposal.note["action"], np.float32), gains, violation)
+        self.replay.add(self.state(), np.array(trial.proposal.note["action"], np.float32), utilities, violation)
         if ok:
             self.enter_top(trial)
-        cycles = min(len(self.replay) // o.batch, o.max_cycles)
+        cycles = min(len(self.replay) // o.batch_size, o.max_cycles)
         with self.one_thread():
-            for rows in self.rng.integers(len(self.replay), size=(cycles, o.batch)):
+            for rows in self.rng.integers(len(self.replay), size=(cycles, o.batch_size)):
                 self.net.update_critic(self.replay.actions[rows], self.replay.rewards(rows, o.reward_base))
                 self.net.update_actor(self.replay.states[rows])
 
@@ -203,8 +205,8 @@ class Cadam(BaseStrategy):
         self.top.append(trial)
         self.top_sum += self.space.one_hot(trial.proposal.arch).ravel()
         if len(self.top) > self.options.top_k:
-            standing = self.criteria.standing([t.result for t in self.top])
-            worst = len(standing) - 1 - int(np.argmin(standing[::-1]))
+            fitness = self.criteria.fitness([t.result for t in self.top])
+            worst = len(fitness) - 1 - int(np.argmin(fitness[::-1]))
             self.top_sum -= self.space.one_hot(self.top.pop(worst).proposal.arch).ravel()
 
     # -- state ----------------------------------------------------------------------------------------------------
@@ -239,7 +241,7 @@ class Replay:
         self.count = 0  # ever added
         self.states = np.zeros((rows, entries), np.float32)
         self.actions = np.zeros((rows, entries), np.float32)
-        self.gains = np.zeros((rows, objectives))
+        self.utilities = np.zeros((rows, objectives))
         self.violations = np.zeros(rows)
         self.low = np.full(objectives, np.inf)  # over everything ever added
         self.high = np.full(objectives, -np.inf)
@@ -247,7 +249,7 @@ class Replay:
     def __len__(self) -> int:
         return min(self.count, len(self.violations))
 
-    def add(self, state: Float32, action: Float32, gains: tuple[float, ...], violation: float) -> None:
+    def add(self, state: Float32, action: Float32, utilities: tuple[float, ...], violation: float) -> None:
         """Keep one experience; a failed trial has gains NaN and violation infinity."""
         if not self.capacity and self.count == len(self.violations):
             for name in ("states", "actions", "gains", "violations"):
@@ -255,8 +257,8 @@ class Replay:
                 setattr(self, name, np.concatenate([array, np.zeros_like(array)]))
         row = self.count % len(self.violations)
         self.states[row], self.actions[row], self.violations[row] = state, action, violation
-        self.gains[row] = gains
-        self.low, self.high = np.fmin(self.low, gains), np.fmax(self.high, gains)
+        self.utilities[row] = utilities
+        self.low, self.high = np.fmin(self.low, utilities), np.fmax(self.high, utilities)
         self.count += 1
 
     def rewards(self, rows: NDArray[np.integer[Any]], base: float) -> Float32:
@@ -266,13 +268,13 @@ class Replay:
         and several objectives, are brought to [0, 1] by the smallest and largest so far. A broken constraint gives
         1/(1 + violation), so less the further it is off; a failure 0.
         """
-        gains, violations = self.gains[rows], self.violations[rows]
+        utilities, violations = self.utilities[rows], self.violations[rows]
         low, span = np.zeros_like(self.low), np.ones_like(self.low)
         if len(low) > 1 or self.low[0] < 0 or self.high[0] > 100:
             low, span = self.low, np.maximum(self.high - self.low, 1e-12)
         elif self.high[0] > 1:
             span = span * 100.0
-        accuracy = np.where(np.isfinite(violations), ((gains - low) / span).mean(axis=1), 0.0)
+        accuracy = np.where(np.isfinite(violations), ((utilities - low) / span).mean(axis=1), 0.0)
         rewards = np.where(violations > 0, 1.0 / (1.0 + violations), base**accuracy)
         return rewards.astype(np.float32)
 
@@ -282,7 +284,7 @@ class Replay:
             "count": self.count,
             "states": self.states[:held].copy(),
             "actions": self.actions[:held].copy(),
-            "gains": self.gains[:held].copy(),
+            "gains": self.utilities[:held].copy(),
             "violations": self.violations[:held].copy(),
             "low": self.low.copy(),
             "high": self.high.copy(),

@@ -50,8 +50,8 @@ class Evolution(BaseStrategy):
     def propose(self) -> Proposal:
         if self.drawn < self.options.population or not self.population:
             self.drawn += 1
-            return Proposal(self.draw())
-        return Proposal(self.vary(self.select().proposal.arch))
+            return Proposal(self.sample_valid())
+        return Proposal(self.mutate_valid(self.select().proposal.arch))
 
     def select(self) -> Trial:
         """The winner of one tournament."""

@@ -10,4 +10,4 @@ class RandomSearch(BaseStrategy):
     """Draws from the space's own sampler. Repeats are answered from the record: queries are without replacement."""
 
     def propose(self) -> Proposal:
-        return Proposal(self.draw())
+        return Proposal(self.sample_valid())

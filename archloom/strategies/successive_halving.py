@@ -117,7 +117,7 @@ class HalvingStrategy(BaseStrategy):
     def fresh(self) -> Arch | None:
         """An architecture that was not drawn before; None if there are no others."""
         for _ in range(0 if self.used_up else MAX_KNOWN):
-            arch = self.draw()
+            arch = self.sample_valid()
             if (key := self.space.key(arch)) not in self.drawn:
                 self.drawn.add(key)
                 return arch
@@ -127,7 +127,7 @@ class HalvingStrategy(BaseStrategy):
     def ranked(self, trials: Iterable[Trial]) -> list[Trial]:
         """Those that succeeded, the best first; of equals the one that was asked first."""
         done = sorted((trial for trial in trials if trial.result.ok), key=lambda trial: trial.id)
-        order = np.argsort(-self.criteria.standing([trial.result for trial in done]), kind="stable")
+        order = np.argsort(-self.criteria.fitness([trial.result for trial in done]), kind="stable")
         return [done[i] for i in order.tolist()]
 
     def ranked_with(self, ranked: list[Trial], trial: Trial) -> list[Trial]:
@@ -138,7 +138,7 @@ class HalvingStrategy(BaseStrategy):
             return self.ranked([*ranked, trial])
 
         def stands_below(other: Trial) -> bool:
-            theirs, ours = self.criteria.standing([other.result, trial.result])
+            theirs, ours = self.criteria.fitness([other.result, trial.result])
             return bool(theirs < ours or (theirs == ours and other.id > trial.id))
 
         place = bisect_left(ranked, True, key=stands_below)

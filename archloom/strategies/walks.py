@@ -57,7 +57,7 @@ class LocalSearch(BaseStrategy):
     def restart(self) -> None:
         """Begin a climb at a random architecture."""
         self.current = None
-        self.queue = [self.draw()]
+        self.queue = [self.sample_valid()]
 
     def propose(self) -> Proposal | None:
         if not self.queue:
@@ -90,8 +90,8 @@ class LocalSearch(BaseStrategy):
     def better(self, trial: Trial) -> bool:
         if self.current is None:
             return True
-        standing = self.criteria.standing([self.current.result, trial.result])
-        return bool(standing[1] > standing[0])
+        fitness = self.criteria.fitness([self.current.result, trial.result])
+        return bool(fitness[1] > fitness[0])
 
     def show(self, arch: Arch) -> list[Arch]:
         """The neighbours to look at, in random order."""
@@ -156,7 +156,7 @@ class RandomWalk(BaseStrategy):
                 self.taken += 1
                 return neighbours[choice]
         self.taken = 0
-        return self.draw()
+        return self.sample_valid()
 
     def dump(self) -> dict[str, Any]:
         return {"current": pack_archs([self.current] if self.current else []), "taken": self.taken}

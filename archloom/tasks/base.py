@@ -58,7 +58,7 @@ class EvaluatedFinally(Protocol):
 
 
 @runtime_checkable
-class Generates(Protocol):
+class GeneratesImages(Protocol):
     """A training of something that makes images."""
 
     def generate(self, count: int) -> Iterator[Tensor]:

@@ -61,9 +61,10 @@ class GanBuildable(Protocol):
 class GanOptions(Options):
     """How generators and discriminators are trained and measured.
 
-    An epoch goes once through all images in a new order, or through `batches` batches of them, if that is not
-    0; the last batch may be short. At each `batch` the discriminator makes a step, and at every `generator_every`th of
-    an epoch, the first included, the generator makes one, on twice as many images. Both learn at the rate `lr`.
+    An epoch goes once through all images in a new order, or through `steps_per_epoch` batches of them, if that is not
+    0; the last batch may be short. At each batch of `batch_size` the discriminator makes a step, and at every
+    `generator_every`th of an epoch, the first included, the generator makes one, on twice as many images. Both learn
+    at the rate `lr`.
 
     `ema` is what part of the averaged generator each of its steps keeps. The default 0.999 is for tens of thousands of
     steps; hundreds would hardly move it from where it began: 0.9 suits those.
@@ -76,9 +77,11 @@ class GanOptions(Options):
     that does. `device` is PyTorch's name of one: cpu, cuda, cuda:1.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "batches": "steps_per_epoch"}
+
     epochs: PositiveInt = 300
-    batch: PositiveInt = 40
-    batches: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
+    batch_size: PositiveInt = 40
+    steps_per_epoch: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
     generator_every: PositiveInt = 5
     lr: PositiveFloat = 0.0002
     ema: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.999
@@ -206,11 +209,11 @@ class GanTraining(NetworkTraining):
             network.train()
         images, settings = self._task.images, self._settings
         order = torch.randperm(len(images), generator=streams.order).to(self.device)
-        for step, rows in enumerate(torch.split(order, settings.batch)[: settings.batches or None]):
+        for step, rows in enumerate(torch.split(order, settings.batch_size)[: settings.steps_per_epoch or None]):
             real = images[rows].to(torch.get_default_dtype()).div_(127.5).sub_(1.0)
             self._discriminator_step(real, self._draw(len(rows), streams.augment))
             if step % settings.generator_every == 0:
-                self._generator_step(self._draw(GENERATOR_BATCH * settings.batch, streams.augment))
+                self._generator_step(self._draw(GENERATOR_BATCH * settings.batch_size, streams.augment))
 
     def _discriminator_step(self, real: Tensor, latent: Tensor) -> None:
         """On as many generated images as real ones; the generator's batch statistics see them too."""

@@ -31,7 +31,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from archloom.checkpoints.store import Retention, StatesInMemory, sources
+from archloom.checkpoints.store import CheckpointsInMemory, Retention, sources
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError, NoArchitectureError
 from archloom.evaluators.base import Evaluator, checked
@@ -40,7 +40,7 @@ from archloom.executors.serial import SerialExecutor
 from archloom.executors.simulated import SimulatedExecutor
 from archloom.run.budgets import Limits
 from archloom.run.history import History
-from archloom.run.record import Line, decode_state, encode_state
+from archloom.run.record import TrialRecord, decode_state, encode_state
 from archloom.run.search import MemoryJournal, Search
 from archloom.spaces.base import (
     Buildable,
@@ -49,19 +49,19 @@ from archloom.spaces.base import (
     HasConditions,
     HasModules,
     HasNeighbours,
+    HasSize,
     HasUnitCube,
     SearchSpace,
-    Sized,
-    draw,
     is_valid,
-    vary,
+    mutate_valid,
+    sample_valid,
 )
-from archloom.spaces.graphs import HasGraph, HasGrowth
+from archloom.spaces.graphs import HasGrammar, HasGraph
 from archloom.spaces.table import TableSpace
 from archloom.strategies.base import Strategy, plan_of
 from archloom.strategies.random_search import RandomSearch
 from archloom.testing.domains import MixedSpace, check_conditions, check_unit_cube
-from archloom.testing.graphs import check_graph, check_growth
+from archloom.testing.graphs import check_grammar, check_graph
 from archloom.types import Arch, Goal, Proposal, Resource, Result, Trial, Weights, resolve_fidelity
 from archloom.utils import seeds
 
@@ -201,7 +201,7 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
     """Run the contract of `SearchSpace`, and of every capability that the space has."""
     space = make()
     rng = seeds.stream(0, "check")
-    archs = [draw(space, rng) for _ in range(samples)]
+    archs = [sample_valid(space, rng) for _ in range(samples)]
     for arch in archs:
         _check_arch(space, arch)
         _check_mutation(space, arch)
@@ -222,14 +222,14 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
     _check_unparsable(space)
     if isinstance(space, HasGraph):
         check_graph(space, archs)
-    if isinstance(space, HasGrowth):
-        check_growth(space, archs, seeds.stream(5, "check"))
+    if isinstance(space, HasGrammar):
+        check_grammar(space, archs, seeds.stream(5, "check"))
     _check_independent(partial(_draws, make), "sample")
 
 
 def _draws(make: MakeSpace) -> list[str]:
     space, rng = make(), seeds.stream(3, "check")
-    archs = [draw(space, rng) for _ in range(20)]
+    archs = [sample_valid(space, rng) for _ in range(20)]
     return [space.format(arch) for arch in archs] + [space.key(space.mutate(arch, rng)) for arch in archs]
 
 
@@ -239,18 +239,18 @@ def _check_arch(space: SearchSpace, arch: Arch) -> None:
     assert back == arch, f"{arch} does not survive JSON: {back}"
     text = space.format(arch)
     assert space.parse(text) == arch, f"parse(format) of {text!r} is {space.parse(text)}, not {arch}"
-    standing = space.canonical(arch)
-    assert space.canonical(standing) == standing, f"canonical({standing}) is not itself"
-    assert space.key(standing) == space.key(arch), f"{arch} and its canonical {standing} have different keys"
+    fitness = space.canonical(arch)
+    assert space.canonical(fitness) == fitness, f"canonical({fitness}) is not itself"
+    assert space.key(fitness) == space.key(arch), f"{arch} and its canonical {fitness} have different keys"
 
 
 def _check_keys(space: SearchSpace, archs: list[Arch]) -> None:
-    standing: dict[str, Arch] = {}
+    fitness: dict[str, Arch] = {}
     for arch in archs:
-        other = standing.setdefault(space.key(arch), space.canonical(arch))
+        other = fitness.setdefault(space.key(arch), space.canonical(arch))
         assert other == space.canonical(arch), f"{arch} and {other} have one key, but are not the same"
-    if isinstance(space, Sized) and space.size is not None:
-        assert len(standing) <= space.size, f"size is {space.size}, but {len(standing)} different ones were drawn"
+    if isinstance(space, HasSize) and space.size is not None:
+        assert len(fitness) <= space.size, f"size is {space.size}, but {len(fitness)} different ones were drawn"
 
 
 def _check_mutation(space: SearchSpace, arch: Arch) -> None:
@@ -297,7 +297,7 @@ def _check_chain(space: SearchSpace, start: Arch, wanted: float, length: int = 2
     arch, rng = start, seeds.stream(4, "check")
     seen = {space.key(arch)}
     for _ in range(length):
-        arch = vary(space, arch, rng)
+        arch = mutate_valid(space, arch, rng)
         seen.add(space.key(arch))
         if len(seen) >= wanted:
             return
@@ -569,7 +569,7 @@ def _searched(
     width: int,
     executor: Callable[..., Executor],
     as_completed: bool = False,
-) -> list[Line]:
+) -> list[TrialRecord]:
     """The record of a search with states that are kept for no longer than they are needed."""
     space, states, journal = make_space(), _Shelf(), MemoryJournal()
     strategy = _Watched(_new(make, make_space, 17))
@@ -608,7 +608,7 @@ class _Watched:
         return getattr(self.inner, name)
 
 
-class _Shelf(StatesInMemory):
+class _Shelf(CheckpointsInMemory):
     """Notes which states were asked for and were not there."""
 
     def __init__(self) -> None:
@@ -671,7 +671,7 @@ def check_evaluator(make: MakeEvaluator, make_space: MakeSpace, samples: int = 5
     assert set(evaluator.goals.values()) <= {"max", "min"}, f"goals are {dict(evaluator.goals)}: expected max or min"
     rng = seeds.stream(0, "check")
     for index in range(samples):
-        proposal = Proposal(draw(space, rng))
+        proposal = Proposal(sample_valid(space, rng))
         before = msgspec.to_builtins(proposal)
         result, _ = evaluator.evaluate(proposal, None, seeds.stream(0, "evaluate", index))
         assert msgspec.to_builtins(proposal) == before, "evaluate changed the proposal"
@@ -681,7 +681,7 @@ def check_evaluator(make: MakeEvaluator, make_space: MakeSpace, samples: int = 5
         assert not stray, f"{', '.join(stray)} is in scores, but not in goals"
         json.dumps([dict(result.scores), dict(result.report), dict(result.details)])
     _check_independent(partial(_scores, make, make_space), "evaluate")
-    archs = [draw(space, rng) for _ in range(samples)]
+    archs = [sample_valid(space, rng) for _ in range(samples)]
     _check_repeats(evaluator, archs)
     _check_fidelities(evaluator, archs)
 
@@ -738,7 +738,7 @@ def _scores(make: MakeEvaluator, make_space: MakeSpace) -> list[Any]:
     evaluator, space, rng = make(), make_space(), seeds.stream(4, "check")
     results = []
     for index in range(5):
-        answer, _ = evaluator.evaluate(Proposal(draw(space, rng)), None, seeds.stream(1, "evaluate", index))
+        answer, _ = evaluator.evaluate(Proposal(sample_valid(space, rng)), None, seeds.stream(1, "evaluate", index))
         results.append(checked(answer, evaluator.goals))  # without NaN, which is unequal to itself
     return [[dict(r.scores), dict(r.report), dict(r.details), r.error] for r in results]
 

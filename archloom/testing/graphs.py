@@ -1,4 +1,4 @@
-"""What `check_space` asks of spaces of graphs (`HasGraph`, `HasGrowth`), and graphs drawn at random to ask it with."""
+"""What `check_space` asks of spaces of graphs (`HasGraph`, `HasGrammar`), and graphs drawn at random to ask it with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError
 from archloom.spaces.base import is_valid
-from archloom.spaces.graphs import OPEN, Bools, Drawn, Graph, Growth
+from archloom.spaces.graphs import OPEN, Bools, Graph, GraphGrammar, PartialGraph
 from archloom.types import Arch
 
 _DRAWN = 50
@@ -40,26 +40,26 @@ def check_graph(space: Any, archs: Sequence[Arch]) -> None:
             )
 
 
-def check_growth(space: Any, archs: Sequence[Arch], rng: np.random.Generator) -> None:
+def check_grammar(space: Any, archs: Sequence[Arch], rng: np.random.Generator) -> None:
     """Legal decisions lead to graphs that the space takes, and to that of every canonical architecture.
 
     Whether what was drawn is valid is not asked: a space may have rules that no mask can tell.
     """
-    growth, labels = space.growth(), len(space.graph_labels)
-    _check_steps(growth, labels)
-    _check_same(growth, space.growth())
+    grammar, labels = space.grammar(), len(space.graph_labels)
+    _check_steps(grammar, labels)
+    _check_same(grammar, space.grammar())
     found = []
-    for graph in draw_graphs(growth, labels, _DRAWN, rng):
+    for graph in draw_graphs(grammar, labels, _DRAWN, rng):
         shown = f"labels {graph.labels.tolist()} and edges {np.argwhere(graph.adjacency).tolist()}"
         _check_form(graph, labels, f"a graph drawn with {shown}")
         arch = _read(space, graph)
         assert isinstance(arch, Arch), f"from_graph refuses what legal decisions led to, {shown}: {arch}"
         assert _written(space, arch) == arch, f"{arch}, which was drawn, cannot be written and read back"
         found.append(arch)
-    _check_drawable(space, growth, [*archs, *(arch for arch in found if is_valid(space, arch))])
+    _check_drawable(space, grammar, [*archs, *(arch for arch in found if is_valid(space, arch))])
 
 
-def draw_graphs(growth: Growth, labels: int, count: int, rng: np.random.Generator) -> list[Graph]:
+def draw_graphs(grammar: GraphGrammar, labels: int, count: int, rng: np.random.Generator) -> list[Graph]:
     """`count` graphs, each decision drawn uniformly from what is legal; AssertionError for masks of no use.
 
     `labels` is how many labels the space's graphs have.
@@ -69,17 +69,17 @@ def draw_graphs(growth: Growth, labels: int, count: int, rng: np.random.Generato
         picked: NDArray[np.int64] = (legal * (1.0 - rng.random(legal.shape))).argmax(axis=1)
         return picked
 
-    return _walk(growth, labels, count, choose).graphs()
+    return _walk(grammar, labels, count, choose).graphs()
 
 
-def _check_drawable(space: Any, growth: Growth, archs: Sequence[Arch]) -> None:
-    standing = [space.canonical(arch) for arch in archs]
-    whole = Drawn.begin(growth.template, len(standing))
+def _check_drawable(space: Any, grammar: GraphGrammar, archs: Sequence[Arch]) -> None:
+    fitness = [space.canonical(arch) for arch in archs]
+    whole = PartialGraph.begin(grammar.template, len(fitness))
     whole.labels[:], whole.adjacency[:] = OPEN, 0
-    for row, graph in enumerate(map(space.to_graph, standing)):
+    for row, graph in enumerate(map(space.to_graph, fitness)):
         v = len(graph.labels)
-        most = len(growth.template.labels)
-        assert v <= most, f"the graph of {standing[row]} has {v} vertices: at most {most} are drawn"
+        most = len(grammar.template.labels)
+        assert v <= most, f"the graph of {fitness[row]} has {v} vertices: at most {most} are drawn"
         whole.labels[row, :v], whole.adjacency[row, :v, :v] = graph.labels, graph.adjacency
 
     def choose(legal: Bools, vertex: int, source: int | None) -> NDArray[np.integer[Any]]:
@@ -89,28 +89,28 @@ def _check_drawable(space: Any, growth: Growth, archs: Sequence[Arch]) -> None:
             what = f"label {wanted[row]} of vertex {vertex}"
             if source is not None:
                 what = f"the edge {source}->{vertex} being {'there' if wanted[row] else 'absent'}"
-            raise AssertionError(f"the graph of {standing[row]} cannot be drawn: {what} is not legal")
+            raise AssertionError(f"the graph of {fitness[row]} cannot be drawn: {what} is not legal")
         return wanted
 
-    drawn = _walk(growth, len(space.graph_labels), len(standing), choose)
+    drawn = _walk(grammar, len(space.graph_labels), len(fitness), choose)
     same = (drawn.labels == whole.labels).all(axis=1) & (drawn.adjacency == whole.adjacency).all(axis=(1, 2))
     for row in np.flatnonzero(~same).tolist():
-        raise AssertionError(f"the graph of {standing[row]} cannot be drawn: its own decisions lead to another graph")
+        raise AssertionError(f"the graph of {fitness[row]} cannot be drawn: its own decisions lead to another graph")
 
 
-def _walk(growth: Growth, labels: int, count: int, choose: _Choose) -> Drawn:
+def _walk(grammar: GraphGrammar, labels: int, count: int, choose: _Choose) -> PartialGraph:
     """Draw `count` graphs by `choose`, and check on the way that there always is something to choose."""
-    drawn = Drawn.begin(growth.template, count)
+    drawn = PartialGraph.begin(grammar.template, count)
     over = np.zeros(count, dtype=bool)
-    for at, step in enumerate(growth.steps):
-        legal = _mask(partial(growth.label_mask, drawn, at), drawn, labels, f"label_mask at step {at}")
+    for at, step in enumerate(grammar.steps):
+        legal = _mask(partial(grammar.label_mask, drawn, at), drawn, labels, f"label_mask at step {at}")
         there: Bools = np.asarray(legal.any(axis=1))
         assert not (over & there).any(), f"at step {at} there is more to decide of a graph that was finished before"
         over = ~there
         drawn.labels[:, step.vertex] = np.where(there, choose(legal, step.vertex, None), OPEN)
         for place, source in enumerate(step.sources):
             what = f"edge_mask at step {at}, place {place}"
-            legal = _mask(partial(growth.edge_mask, drawn, at, place), drawn, 2, what)
+            legal = _mask(partial(grammar.edge_mask, drawn, at, place), drawn, 2, what)
             stuck = there & ~legal.any(axis=1)
             assert not stuck.any(), f"{what}: the edge may be neither absent nor there"
             assert not legal[over].any(), f"{what}: something to decide of a vertex that is not there"
@@ -118,7 +118,7 @@ def _walk(growth: Growth, labels: int, count: int, choose: _Choose) -> Drawn:
     return drawn
 
 
-def _mask(ask: Callable[[], Bools], drawn: Drawn, options: int, what: str) -> Bools:
+def _mask(ask: Callable[[], Bools], drawn: PartialGraph, options: int, what: str) -> Bools:
     """What a growth answers, of the right shape, and without a change of what is drawn."""
     before = drawn.labels.copy(), drawn.adjacency.copy()
     mask = ask()
@@ -131,25 +131,25 @@ def _mask(ask: Callable[[], Bools], drawn: Drawn, options: int, what: str) -> Bo
     return mask
 
 
-def _check_steps(growth: Growth, labels: int) -> None:
+def _check_steps(grammar: GraphGrammar, labels: int) -> None:
     """Every open vertex of the template has its step, in order, and reads from vertices before it."""
-    template, vertices = growth.template, [step.vertex for step in growth.steps]
+    template, vertices = grammar.template, [step.vertex for step in grammar.steps]
     _check_form(
         Graph(np.where(template.labels == OPEN, 0, template.labels), template.adjacency), labels, "the template"
     )
     missing = np.flatnonzero(template.labels == OPEN).tolist()
     assert vertices == missing, f"the steps draw the vertices {vertices}, but those open are {missing}"
-    for step in growth.steps:
+    for step in grammar.steps:
         assert len(set(step.sources)) == len(step.sources) and set(step.sources) <= set(range(step.vertex)), (
             f"vertex {step.vertex} has the sources {step.sources}: expected vertices before it, each once"
         )
 
 
-def _check_same(growth: Growth, again: Growth) -> None:
+def _check_same(grammar: GraphGrammar, again: GraphGrammar) -> None:
     same = (
-        np.array_equal(growth.template.labels, again.template.labels)
-        and np.array_equal(growth.template.adjacency, again.template.adjacency)
-        and tuple(growth.steps) == tuple(again.steps)
+        np.array_equal(grammar.template.labels, again.template.labels)
+        and np.array_equal(grammar.template.adjacency, again.template.adjacency)
+        and tuple(grammar.steps) == tuple(again.steps)
     )
     assert same, "growth() is something else at the second call"
 

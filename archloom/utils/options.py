@@ -10,10 +10,11 @@ import dataclasses
 import inspect
 import sys
 import typing
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -73,8 +74,11 @@ class Options:
     """What a frozen dataclass of options inherits: each field is checked against its type when one is made.
 
     InputError for a value that is not of the field's type or beyond its bounds. A subclass that checks several fields
-    against each other does so in `__post_init__`, after `super().__post_init__()`.
+    against each other does so in `__post_init__`, after `super().__post_init__()`. `RENAMED` maps what an option was
+    called in earlier versions to its name: recorded runs say the old one.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         for name, option in of_dataclass(type(self)).items():
@@ -101,6 +105,20 @@ def convert_all(owner: str, known: Mapping[str, Option], given: Mapping[str, Any
         if name not in known:
             raise unknown(f"{owner} option", name, known)
     return {name: known[name].convert(owner, value) for name, value in given.items()}
+
+
+def current(owner: str, kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` with the names that options have now; a warning for each that was called otherwise."""
+    renamed: Mapping[str, str] = getattr(kind, "RENAMED", {})
+    named: dict[str, Any] = {}
+    for name, value in given.items():
+        now = renamed.get(name, name)
+        if now != name:
+            if now in given:
+                raise InputError(f"{owner} options {name} and {now} are one: omit {name}, its old name")
+            warnings.warn(f"{owner} option {name} is called {now} now", stacklevel=2)
+        named[now] = value
+    return named
 
 
 def absolute(known: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:

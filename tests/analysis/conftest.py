@@ -19,7 +19,7 @@ from archloom.problems import ProblemSpec, Scenario, TableProblem
 from archloom.run.budgets import Ending, Limits
 from archloom.run.folders import Request, RunReport, run_in_memory
 from archloom.run.history import History
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 from archloom.spaces.base import Categorical
 from archloom.spaces.nb201 import EDGES, Nb201
 from archloom.types import Arch
@@ -81,7 +81,7 @@ def make_report(table: Table) -> MakeReport:
             arch = Arch(tuple(table.genes[row].tolist()))
             scores = {name: float(table.metric(name)[row]) for name in wanted.metrics}
             report = {name: float(table.metric(name)[row]) for name in reported}
-            lines.append(Line(number, arch.genes, space.format(arch), number + 1, scores=scores, report=report))
+            lines.append(TrialRecord(number, arch.genes, space.format(arch), number + 1, scores=scores, report=report))
         request = Request(strategy, spec, seed, Limits(queries=len(rows)))
         history = History.of(lines, wanted)
         return RunReport(request, scenario, history, len(lines) + repeats, "all queries asked", 0.1)

@@ -24,7 +24,7 @@ from archloom.analysis.episodes import (
 )
 from archloom.envs.episodes import Episodes, Outcome, Plan
 from archloom.errors import InputError
-from archloom.problems import TableIdentity
+from archloom.problems import DataIdentity
 
 Find = tuple[int, float]
 """At which query of its episode, and its accuracy."""
@@ -188,7 +188,7 @@ def test_a_budget_of_nothing() -> None:
 
 
 def setting(metric: str = "valid_108", reported: str | None = None, on: str = "nb101") -> Setting:
-    return Setting(on, Plan(2, 60), metric, reported, TableIdentity("small.npz", "ab" * 32, "made for a test"))
+    return Setting(on, Plan(2, 60), metric, reported, DataIdentity("small.npz", "ab" * 32, "made for a test"))
 
 
 def walks(**how: Any) -> dict[str, Episodes]:

@@ -18,7 +18,7 @@ from archloom.analysis.episodes import Setting, report
 from archloom.analysis.figures import save
 from archloom.analysis.improvement import histograms
 from archloom.envs.episodes import Episodes, Outcome, Plan
-from archloom.problems import TableIdentity
+from archloom.problems import DataIdentity
 
 
 def episodes(changes: Any) -> Episodes:
@@ -32,7 +32,7 @@ def episodes(changes: Any) -> Episodes:
 
 
 def drawn(**changes: Any) -> Any:
-    data = TableIdentity("small.npz", "ab" * 32, "made for a test")
+    data = DataIdentity("small.npz", "ab" * 32, "made for a test")
     setting = Setting("nb101", Plan(1, 100), "valid_108_surrogate", None, data)
     by_policy = {name: episodes(values) for name, values in changes.items()}
     return histograms(report(setting, by_policy), by_policy)

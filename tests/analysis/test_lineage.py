@@ -20,14 +20,16 @@ from archloom.analysis.lineage import (
     shares,
 )
 from archloom.errors import InputError
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 from archloom.types import MIXED, REST, Arch, Inherit, Proposal, Result, Trial
 
 
-def line(trial: int, member: int, epoch: int, inherit: Inherit | None = None, parents: list[int] | None = None) -> Line:
+def line(
+    trial: int, member: int, epoch: int, inherit: Inherit | None = None, parents: list[int] | None = None
+) -> TrialRecord:
     note = {"member": member} | ({} if parents is None else {"parents": parents})
     proposal = Proposal(Arch((0, 0, 0)), epoch, inherit, note)
-    return Line.of(Trial(trial, proposal, Result({"worth": 1.0})), "x", trial + 1, None)
+    return TrialRecord.of(Trial(trial, proposal, Result({"worth": 1.0})), "x", trial + 1, None)
 
 
 FIRST = [line(member, member, 10) for member in range(3)]
@@ -89,7 +91,7 @@ def test_ancestry_says_which_layers_went_through_whom() -> None:
 
 
 def test_a_run_without_a_population_has_none() -> None:
-    plain = Line.of(Trial(0, Proposal(Arch((0,))), Result({"worth": 1.0})), "x", 1, None)
+    plain = TrialRecord.of(Trial(0, Proposal(Arch((0,))), Result({"worth": 1.0})), "x", 1, None)
     assert generations([plain]) == []
     assert origins([plain]) == {}
     assert births([plain]) == []
@@ -99,10 +101,10 @@ def test_a_run_without_a_population_has_none() -> None:
 # -- recipes
 
 
-def with_recipe(trial: int, counts: dict[str, int], missing: dict[str, list[str]]) -> Line:
+def with_recipe(trial: int, counts: dict[str, int], missing: dict[str, list[str]]) -> TrialRecord:
     details = {MIXED: {"counts": counts, "missing": missing} if missing else {"counts": counts}}
     result = Result({"worth": 1.0}, details=details)
-    return Line.of(Trial(trial, Proposal(Arch((0,))), result), "x", trial + 1, None)
+    return TrialRecord.of(Trial(trial, Proposal(Arch((0,))), result), "x", trial + 1, None)
 
 
 def test_what_recipes_could_not_take_is_one_line() -> None:

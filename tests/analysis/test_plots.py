@@ -87,15 +87,18 @@ def test_anytime_draws_the_mean_of_the_curves(make_report: Any) -> None:
 
 
 def test_the_axis_says_what_a_query_is(make_report: Any, make_population: Any) -> None:
-    def said(reports: Any) -> str:
+    def parse_overrides(reports: Any) -> str:
         axes: Any = anytime(reports).axes[0]
         return str(axes.get_xlabel())
 
     chunks = make_population()
-    assert said({"random": [make_report([1, 2])]}) == "queries (unique architectures)"
-    assert said({"pbt_nas": [chunks]}) == "queries (chunks of training)"
+    assert parse_overrides({"random": [make_report([1, 2])]}) == "queries (unique architectures)"
+    assert parse_overrides({"pbt_nas": [chunks]}) == "queries (chunks of training)"
     whole = make_population("random_population", epochs=2)
-    assert said({"whole": [whole], "pbt_nas": [chunks]}) == "queries (unique architectures or chunks of training)"
+    assert (
+        parse_overrides({"whole": [whole], "pbt_nas": [chunks]})
+        == "queries (unique architectures or chunks of training)"
+    )
 
 
 def test_published_results_within_reach_stand_at_their_query_counts(make_report: Any) -> None:

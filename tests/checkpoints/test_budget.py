@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archloom.checkpoints.budget import LOOK_EVERY_S, Room, format_bytes, parse_bytes, resuming, taken
+from archloom.checkpoints.budget import POLL_EVERY_S, DiskBudget, disk_usage, format_bytes, parse_bytes, resuming
 from archloom.errors import StoreError
 
 
@@ -44,7 +44,7 @@ def test_sizes_for_people_are_read_back(size: int) -> None:
 @given(st.integers(1, 10**15), st.integers(1, 20))
 def test_what_is_advised_is_enough(needed: int, runs: int) -> None:
     command, _, size = (
-        Room(Path("weights"), 1, resuming(Path("my run")), runs).advice(needed).rpartition(" --disk-budget ")
+        DiskBudget(Path("weights"), 1, resuming(Path("my run")), runs).advice(needed).rpartition(" --disk-budget ")
     )
     assert command == "archloom resume 'my run'"
     assert runs * needed <= parse_bytes(size) <= 1.5 * runs * needed + 2
@@ -57,44 +57,44 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def write(room: Room, turn: int, size: int, meanwhile: Callable[[], object] = lambda: None) -> None:
-    with room.writing(room.folder / str(turn), size, turn) as file:
+def write(room: DiskBudget, order: int, size: int, meanwhile: Callable[[], object] = lambda: None) -> None:
+    with room.writing(room.folder / str(order), size, order) as file:
         meanwhile()
         file.write(bytes(size))
 
 
-def names(room: Room) -> set[str]:
+def names(room: DiskBudget) -> set[str]:
     return {path.name for path in room.folder.iterdir()}
 
 
 def test_a_file_has_its_full_size_before_it_is_written(folder: Path) -> None:
-    room, seen = Room(folder, 100), []
-    write(room, 0, 60, lambda: seen.append(taken(folder)))
-    assert seen == [(1, 60)] and taken(folder) == (1, 60)
+    room, seen = DiskBudget(folder, 100), []
+    write(room, 0, 60, lambda: seen.append(disk_usage(folder)))
+    assert seen == [(1, 60)] and disk_usage(folder) == (1, 60)
     with pytest.raises(StoreError, match="no room for the next state of 41 B: those that are needed take 60 B"):
         write(room, 1, 41)
     write(room, 1, 40)
-    assert names(room) == {"0", "1"} and taken(folder) == (2, 100)
+    assert names(room) == {"0", "1"} and disk_usage(folder) == (2, 100)
 
 
 def test_a_failed_write_leaves_nothing(folder: Path) -> None:
-    room = Room(folder, 100)
+    room = DiskBudget(folder, 100)
     with pytest.raises(ZeroDivisionError):
         write(room, 0, 60, lambda: 1 / 0)
-    assert taken(folder) == (0, 0)
+    assert disk_usage(folder) == (0, 0)
 
 
 def test_a_file_that_is_written_again_is_not_counted_twice(folder: Path) -> None:
-    room = Room(folder, 100)
+    room = DiskBudget(folder, 100)
     for _ in range(3):
         write(room, 0, 90)
-    assert taken(folder) == (1, 90)
+    assert disk_usage(folder) == (1, 90)
 
 
 def test_what_may_go_goes_in_its_order_and_only_as_far_as_needed(folder: Path) -> None:
-    room = Room(folder, 100)
-    for turn in range(5):
-        write(room, turn, 20)
+    room = DiskBudget(folder, 100)
+    for order in range(5):
+        write(room, order, 20)
     room.plan(4, ["3", "1", "2"])
     assert names(room) == {"0", "1", "2", "3", "4"}, "there is room for all"
     write(room, 5, 25)
@@ -106,19 +106,19 @@ def test_what_may_go_goes_in_its_order_and_only_as_far_as_needed(folder: Path) -
 
 
 def test_a_smaller_limit_holds_from_the_next_plan_on(folder: Path) -> None:
-    for turn in range(4):
-        write(Room(folder, 100), turn, 25)
-    Room(folder, 60).plan(3, ["1", "0"])
-    assert names(Room(folder, 60)) == {"2", "3"}
+    for order in range(4):
+        write(DiskBudget(folder, 100), order, 25)
+    DiskBudget(folder, 60).plan(3, ["1", "0"])
+    assert names(DiskBudget(folder, 60)) == {"2", "3"}
 
 
 def test_who_is_not_in_turn_leaves_room_and_waits(folder: Path) -> None:
-    room = Room(folder, 100)
+    room = DiskBudget(folder, 100)
     write(room, 0, 40)
     room.plan(0, [])
     later = threading.Thread(target=write, args=(room, 2, 30))
     later.start()
-    time.sleep(3 * LOOK_EVERY_S)
+    time.sleep(3 * POLL_EVERY_S)
     assert names(room) == {"0"}, "70 would be there; the next in turn may need 40"
     write(room, 1, 40)
     assert names(room) == {"0", "1"}
@@ -134,11 +134,11 @@ def test_a_plan_that_cannot_be_written_down_stops_the_run(folder: Path, monkeypa
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(StoreError, match=r"weights\.json: No space left on device; .* then: archloom resume run"):
-        Room(folder, 100, "archloom resume run").plan(0, [])
+        DiskBudget(folder, 100, "archloom resume run").plan(0, [])
 
 
 def test_what_a_killed_writer_left_goes_and_what_a_live_one_writes_stays(folder: Path, process: Any) -> None:
-    room = Room(folder, 100)
+    room = DiskBudget(folder, 100)
     script = (
         "import sys, time; from pathlib import Path; from archloom.checkpoints.budget import Room\n"
         "folder = Path(sys.argv[1])\n"
@@ -148,33 +148,33 @@ def test_what_a_killed_writer_left_goes_and_what_a_live_one_writes_stays(folder:
         assert writer.stdout.readline() == "in\n"
         with pytest.raises(StoreError, match="those that are needed take 80 B"):
             write(room, 1, 30)
-        assert taken(folder) == (1, 80)
+        assert disk_usage(folder) == (1, 80)
         os.kill(writer.pid, signal.SIGKILL)
         writer.wait()
-        assert taken(folder) == (1, 80), "it cannot clean up after itself"
+        assert disk_usage(folder) == (1, 80), "it cannot clean up after itself"
         write(room, 1, 30)
     assert names(room) == {"1"}
 
 
 def test_many_writers_never_take_more_than_the_limit(folder: Path, wait_until: Callable[..., None]) -> None:
     """Eight at a time, out of turn; each file goes when its turn is over."""
-    room, count, over = Room(folder, 400), 48, []
+    room, count, over = DiskBudget(folder, 400), 48, []
 
     def look() -> None:
-        over.extend([size] if (size := taken(folder)[1]) > 400 else [])
+        over.extend([size] if (size := disk_usage(folder)[1]) > 400 else [])
 
     def some(first: int) -> None:
-        for turn in range(first, count, 8):
-            write(room, turn, 60 + turn, look)
+        for order in range(first, count, 8):
+            write(room, order, 60 + order, look)
 
     room.plan(-1, [])
     writers = [threading.Thread(target=some, args=(first,)) for first in range(8)]
     for writer in writers:
         writer.start()
-    for turn in range(count):
-        wait_until((folder / str(turn)).exists)
-        (folder / str(turn)).unlink()
-        room.plan(turn, [])
+    for order in range(count):
+        wait_until((folder / str(order)).exists)
+        (folder / str(order)).unlink()
+        room.plan(order, [])
     for writer in writers:
         writer.join()
-    assert not over and taken(folder) == (0, 0)
+    assert not over and disk_usage(folder) == (0, 0)

@@ -12,8 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archloom.checkpoints.budget import taken
-from archloom.checkpoints.store import Keeping, Kind, Retention, StateFolder, StatesInMemory, Writing, said, sources
+from archloom.checkpoints.budget import disk_usage
+from archloom.checkpoints.store import (
+    CheckpointFolder,
+    CheckpointsInMemory,
+    Kind,
+    Retention,
+    RetentionPolicy,
+    Writing,
+    sources,
+)
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError, StoreError
 from archloom.testing import PLANTED_CRITERIA
@@ -30,7 +38,7 @@ def state(value: float) -> TrainingState:
 
 @pytest.fixture(params=["memory", "folder"])
 def states(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    return StatesInMemory() if request.param == "memory" else StateFolder(tmp_path / "weights")
+    return CheckpointsInMemory() if request.param == "memory" else CheckpointFolder(tmp_path / "weights")
 
 
 def there(states: Any, upto: int = 20) -> set[int]:
@@ -59,7 +67,7 @@ def test_dropping_spares_what_is_kept_and_what_is_yet_to_be_told(states: Any) ->
 
 
 def test_what_a_killed_writer_left_goes_with_its_trial(tmp_path: Path) -> None:
-    folder = StateFolder(tmp_path / "weights")
+    folder = CheckpointFolder(tmp_path / "weights")
     folder.save(1, state(1.0))
     for name in (".000000.safetensors.ab12.tmp", ".000007.safetensors.cd34.tmp"):
         (folder.path / name).write_bytes(b"half")
@@ -101,17 +109,17 @@ def test_what_is_needed_or_in_flight_stays(states: Any) -> None:
 
 def test_a_state_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="000004"):
-        StateFolder(tmp_path).load(4)
+        CheckpointFolder(tmp_path).load(4)
 
 
 # -- keeping and budgets ------------------------------------------------------------------------------------------
 
 
-def sized(folder: StateFolder, trial: int, size: int) -> None:
+def sized(folder: CheckpointFolder, trial: int, size: int) -> None:
     folder.save_content(trial, memoryview(bytes(size)))
 
 
-def numbers(folder: StateFolder) -> set[int]:
+def numbers(folder: CheckpointFolder) -> set[int]:
     return {int(path.stem) for path in folder.path.iterdir()}
 
 
@@ -155,7 +163,7 @@ def test_what_is_not_recorded_goes_at_the_beginning(states: Any) -> None:
 
 
 def test_nothing_half_written_is_left_at_the_beginning(tmp_path: Path) -> None:
-    folder = StateFolder(tmp_path / "weights")
+    folder = CheckpointFolder(tmp_path / "weights")
     folder.save(1, state(1.0))
     for name in (".000001.safetensors.ab12.tmp", ".000007.safetensors.cd34.tmp"):
         (folder.path / name).write_bytes(b"half")
@@ -164,7 +172,7 @@ def test_nothing_half_written_is_left_at_the_beginning(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_writer_left_goes_also_where_its_trial_stays(tmp_path: Path) -> None:
-    folder = StateFolder(tmp_path / "weights")
+    folder = CheckpointFolder(tmp_path / "weights")
     folder.save(1, state(1.0))
     (folder.path / ".000001.safetensors.ab12.tmp").write_bytes(b"half")
     folder.drop(1, {1})
@@ -176,7 +184,7 @@ def test_what_a_killed_writer_left_goes_also_where_its_trial_stays(tmp_path: Pat
 def test_whatever_is_saved_and_dropped(data: st.DataObject, limit: int, keep: int | None) -> None:
     """Needed states stay, the budget is kept, and a state is refused only if it and those cannot all be there."""
     with TemporaryDirectory() as home:
-        folder = Keeping(keep, limit).states(Path(home) / "weights", Path(home))
+        folder = RetentionPolicy(keep, limit).states(Path(home) / "weights", Path(home))
         retention, needed, sizes, best = Retention(folder, PLANTED_CRITERIA, keep), set(), {}, None
         retention.sweep(-1, (), [])
         for trial in range(data.draw(st.integers(1, 12))):
@@ -197,7 +205,7 @@ def test_whatever_is_saved_and_dropped(data: st.DataObject, limit: int, keep: in
             needed = {t for t in {*needed, trial} if data.draw(st.booleans())}
             retention.sweep(trial, needed, [])
             assert numbers(folder) >= {*needed, best[1]}
-            assert taken(folder.path)[1] <= limit
+            assert disk_usage(folder.path)[1] <= limit
             if keep == 1:
                 assert numbers(folder) == {*needed, best[1]}
             if sum(sizes.values()) <= limit and keep is None:
@@ -205,7 +213,7 @@ def test_whatever_is_saved_and_dropped(data: st.DataObject, limit: int, keep: in
 
 
 def test_the_worst_go_first_where_room_is_short(tmp_path: Path) -> None:
-    folder = Keeping(None, 50).states(tmp_path / "weights", tmp_path)
+    folder = RetentionPolicy(None, 50).states(tmp_path / "weights", tmp_path)
     retention = Retention(folder, PLANTED_CRITERIA, None)
     for trial, worth in enumerate([50.0, 70.0, 20.0, 60.0, 80.0, 10.0]):
         sized(folder, trial, 10)
@@ -217,7 +225,7 @@ def test_the_worst_go_first_where_room_is_short(tmp_path: Path) -> None:
 
 
 def test_it_is_told_early_that_room_will_be_short(tmp_path: Path) -> None:
-    folder = Keeping(1, 500).states(tmp_path / "weights", tmp_path / "run")
+    folder = RetentionPolicy(1, 500).states(tmp_path / "weights", tmp_path / "run")
     retention = Retention(folder, PLANTED_CRITERIA, members=6)
     sized(folder, 0, 60)
     told(retention, 0, 1.0)  # 6 times 60 fit
@@ -238,7 +246,7 @@ def test_it_is_told_early_that_room_will_be_short(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_is_said_on_the_command_line(keep: str | None, budget: str | None, found: dict[str, Any]) -> None:
-    assert said(keep, budget) == found
+    assert parse_overrides(keep, budget) == found
 
 
 @pytest.mark.parametrize(
@@ -250,27 +258,27 @@ def test_what_is_said_on_the_command_line(keep: str | None, budget: str | None, 
 )  # fmt: skip
 def test_what_cannot_be_said(keep: str | None, budget: str | None, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        said(keep, budget)
+        parse_overrides(keep, budget)
 
 
 def test_what_was_said_is_known_until_something_else_is(tmp_path: Path) -> None:
-    assert Keeping.read(tmp_path) == Keeping(keep=1, disk_budget=None)
-    Keeping().as_said({"disk_budget": 5000}).write(tmp_path)
-    Keeping.read(tmp_path).as_said({"keep": None}).write(tmp_path)
-    assert Keeping.read(tmp_path) == Keeping(None, 5000)
-    assert str(Keeping.read(tmp_path)) == "--keep all, --disk-budget 5 KB"
-    (tmp_path / Keeping.FILE).write_text('{"keep": 0}')
+    assert RetentionPolicy.read(tmp_path) == RetentionPolicy(keep=1, disk_budget=None)
+    RetentionPolicy().overridden({"disk_budget": 5000}).write(tmp_path)
+    RetentionPolicy.read(tmp_path).overridden({"keep": None}).write(tmp_path)
+    assert RetentionPolicy.read(tmp_path) == RetentionPolicy(None, 5000)
+    assert str(RetentionPolicy.read(tmp_path)) == "--keep all, --disk-budget 5 KB"
+    (tmp_path / RetentionPolicy.FILE).write_text('{"keep": 0}')
     with pytest.raises(InputError, match=r"keeping\.json cannot be read .* say --keep and --disk-budget again"):
-        Keeping.read(tmp_path)
+        RetentionPolicy.read(tmp_path)
 
 
 def test_runs_of_a_group_have_equal_shares(tmp_path: Path) -> None:
     (tmp_path / "group.json").write_text("{}")
     run = tmp_path / "pbt" / "seed-0"
-    room = Keeping(disk_budget=1000, runs=4).states(run / "weights", run).room
+    room = RetentionPolicy(disk_budget=1000, runs=4).states(run / "weights", run).room
     assert room is not None and room.limit == 250
     assert room.command == f"archloom resume {tmp_path}", "which is where all of them get more"
-    assert Keeping().states(run / "weights", run).room is None
+    assert RetentionPolicy().states(run / "weights", run).room is None
 
 
 # -- other kinds ----------------------------------------------------------------------------------------------------
@@ -292,7 +300,7 @@ EXPERIENCE = Kind("experience", ".npy", _load_array, _save_array)
 
 def test_a_second_kind_stands_beside_the_states(tmp_path: Path) -> None:
     """Immutable files that recipes name, kept by retention and counted by the budget: no second engine."""
-    states = Keeping(None, 600).states(tmp_path / "weights", tmp_path)
+    states = RetentionPolicy(None, 600).states(tmp_path / "weights", tmp_path)
     experience = states.of(EXPERIENCE)
     retention = Retention(states, PLANTED_CRITERIA, keep=None, others={EXPERIENCE.name: experience})
     retention.sweep(-1, {}, [])
@@ -311,6 +319,6 @@ def test_a_second_kind_stands_beside_the_states(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no room"):
         experience.save(3, np.zeros(300, dtype=np.uint8))
     experience.save(3, np.zeros(120, dtype=np.uint8))
-    assert taken(states.path)[1] <= 600 and not states.file(0).exists(), "a state that is spare made room"
+    assert disk_usage(states.path)[1] <= 600 and not states.file(0).exists(), "a state that is spare made room"
     retention.begin({0, 2})
     assert sorted(path.name for path in states.path.iterdir()) == ["000000.npy", "000002.npy", "000002.safetensors"]

@@ -213,7 +213,7 @@ def test_the_two_set_ups_of_ga_nas(name: str, sizes: tuple[int, ...]) -> None:
     settings = read.settings_for("ga_nas")
     of_run = choose_strategy("ga_nas", settings)
     chosen = of_run.options
-    found = (chosen.initial, chosen.batch, chosen.growth, chosen.top_k, of_run.plan.trials)
+    found = (chosen.initial, chosen.batch_size, chosen.growth, chosen.top_k, of_run.plan.trials)
     assert found == sizes and chosen.iterations == 10
     assert read.values["on"] == "nb101" and read.values["seeds"] == 10
     assert not read.settings_for("random"), "the sizes are ga_nas's alone"
@@ -227,7 +227,14 @@ def test_the_numbers_of_the_paper(name: str, strategy: str) -> None:
     scenario, (limits, chosen) = opened(name, strategy)
     assert (chosen.population, chosen.epochs, chosen.step) == (24, 300, 10)
     assert (limits.queries, limits.width) == (24 * 30, 24)
-    expected = {"parents": 0.25, "survivors": 0.75, "p": 0.25, "shrink": 0.4, "perturb": 0.1, "warm_epochs": 0}
+    expected = {
+        "parents": 0.25,
+        "survivors": 0.75,
+        "crossover_prob": 0.25,
+        "shrink": 0.4,
+        "perturb": 0.1,
+        "warm_epochs": 0,
+    }
     for option, value in expected.items():
         assert getattr(chosen, option, value) == value
     stl = name.endswith("stl10")
@@ -236,11 +243,11 @@ def test_the_numbers_of_the_paper(name: str, strategy: str) -> None:
     assert (size.image_channels, size.discriminator_channels, size.latent) == (3, 128, 120)
     assert scenario.space.name == name.rpartition("_")[0]
     task = scenario.problem.task.options
-    assert (task.batch, task.batches, task.generator_every) == (128 if stl else 40, 0, 5)
+    assert (task.batch_size, task.steps_per_epoch, task.generator_every) == (128 if stl else 40, 0, 5)
     assert (task.lr, task.ema, task.samples, task.final_samples) == (2e-4, 0.999, 5_000, 50_000)
     assert 'extractor = "inception"' in config.shipped()[name].read_text(encoding="utf-8"), "opened() takes another"
     images = 105_000 if stl else 50_000
-    steps = -(-images // task.batch)
+    steps = -(-images // task.batch_size)
     assert (steps, -(-steps // task.generator_every)) == ((821, 165) if stl else (1250, 250))
 
 
@@ -257,17 +264,17 @@ PARAMETERS = {
 @pytest.mark.parametrize("name", SHIPPED)
 def test_networks_of_full_width_are_built_counted_and_trained_for_a_step(name: str) -> None:
     """Smaller than the paper's are the batch and how many images there are, nothing else."""
-    from archloom.checkpoints.store import StatesInMemory
+    from archloom.checkpoints.store import CheckpointsInMemory
     from archloom.evaluators.base import evaluate
     from archloom.types import Proposal
 
-    scenario, _ = opened(name, batch="2", batches="1", samples="2")
+    scenario, _ = opened(name, batch_size="2", steps_per_epoch="1", samples="2")
     arch = scenario.space.sample(np.random.default_rng(1))
     built = scenario.space.build(arch, 0)
     for network, count in PARAMETERS[name].items():
         assert sum(parameter.numel() for parameter in getattr(built, network).parameters()) == count
         assert scenario.space.parameters(np.array([arch.genes]))[network].tolist() == [count]
-    states = StatesInMemory()
+    states = CheckpointsInMemory()
     result = evaluate(scenario.evaluator, Proposal(arch, 1), 0, 0, states)
     assert result.ok, result.error
     assert result.scores["frechet_means"] > 0
@@ -280,7 +287,7 @@ def test_a_whole_search_from_a_shipped_file(
 ) -> None:
     """Everything as shipped but for size and time."""
     monkeypatch.setenv("ARCHLOOM_DATA", str(few_images))
-    smaller = ["population=4", "epochs=2", "step=1", "task.batches=1", "task.batch=2", "task.samples=4",
+    smaller = ["population=4", "epochs=2", "step=1", "task.steps_per_epoch=1", "task.batch_size=2", "task.samples=4",
                "task.extractor=paper_scale_features:means", "space.channels=4", "space.discriminator_channels=4",
                "space.latent=12"]  # fmt: skip
     typed = [word for setting in smaller for word in ("--set", setting)]

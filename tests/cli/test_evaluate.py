@@ -34,7 +34,7 @@ def generators(cli: Any) -> str:
     values = np.random.default_rng(0).integers(0, 256, (30, 1, 8, 8)).astype(np.uint8)
     save_images(Splits(Split(values, np.arange(30) % 2), None, None, ("a", "b")), cli.home / "noise.npz")
     options = ["space.channels=8", "space.discriminator_channels=8", "space.latent=12", "task.epochs=1",
-               "task.extractor=pixels", "task.samples=20", "task.final_samples=40", "task.batch=8"]  # fmt: skip
+               "task.extractor=pixels", "task.samples=20", "task.final_samples=40", "task.batch_size=8"]  # fmt: skip
     settings = [part for option in options for part in ("--set", option)]
     said = cli("search", "random", "--on", "gan:noise.npz", "--queries", "1", *settings, "--out", "run")
     assert said.code == 0, said

@@ -10,15 +10,15 @@ import pytest
 from archloom.cli import progress
 from archloom.cli.progress import CountView, ProgressView
 from archloom.constraints import Criteria, Objective
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 
 CRITERIA = Criteria((Objective("loss", "min"),))
 
 
-def line(number: int, loss: float | None = None, query: bool = True) -> Line:
+def line(number: int, loss: float | None = None, query: bool = True) -> TrialRecord:
     error = "broken" if loss is None else None
     scores = {} if loss is None else {"loss": loss}
-    return Line(number, (0,), "cell", number + 1 if query else None, scores=scores, error=error)
+    return TrialRecord(number, (0,), "cell", number + 1 if query else None, scores=scores, error=error)
 
 
 def test_a_line_now_and_then_on_standard_error(

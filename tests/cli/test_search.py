@@ -215,7 +215,8 @@ def test_the_text_for_people(cli: Any, small_table: Path, listing: Callable[...,
 # -- states on disk -----------------------------------------------------------------------------------------------
 
 POPULATION = (
-    "--on", "images:digits", "--set", "population=3", "--set", "epochs=4", "--set", "step=1", "--set", "task.batches=1",
+    "--on", "images:digits", "--set", "population=3", "--set", "epochs=4", "--set", "step=1",
+    "--set", "task.steps_per_epoch=1",
     "--set", "task.size=8", "--set", "space.width=4", "--quiet",
 )  # fmt: skip
 

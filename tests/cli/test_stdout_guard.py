@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from archloom.cli.stdout_guard import stdout_aside
+from archloom.cli.stdout_guard import stdout_guard
 
 
 def test_whatever_is_written_meanwhile_goes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     print("before")  # noqa: T201
-    with stdout_aside():
+    with stdout_guard():
         print("python")  # noqa: T201
         os.write(1, b"descriptor\n")
         subprocess.run(["echo", "child"], check=True)
@@ -30,8 +30,8 @@ def test_whatever_is_written_meanwhile_goes_to_standard_error(capfd: pytest.Capt
 def test_one_inside_another_after_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     free = os.dup(1)
     os.close(free)
-    with pytest.raises(KeyboardInterrupt), stdout_aside():
-        with stdout_aside():
+    with pytest.raises(KeyboardInterrupt), stdout_guard():
+        with stdout_guard():
             os.write(1, b"inner\n")
         os.write(1, b"outer\n")
         raise KeyboardInterrupt
@@ -46,12 +46,12 @@ def test_without_a_standard_output_descriptor_1_is_somebody_elses(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "__stdout__", None)
-    with stdout_aside():
+    with stdout_guard():
         os.write(1, b"a file that got the number\n")
     assert capfd.readouterr() == ("a file that got the number\n", "")
 
 
 def test_a_standard_output_without_a_descriptor(capsys: pytest.CaptureFixture[str]) -> None:
-    with stdout_aside():
+    with stdout_guard():
         print("python")  # noqa: T201
     assert capsys.readouterr() == ("", "python\n")

@@ -20,7 +20,7 @@ from archloom.run.folders import WEIGHTS, Request, RunReport, limits_for, read_r
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from archloom.checkpoints.store import StateFolder  # noqa: E402
+from archloom.checkpoints.store import CheckpointFolder  # noqa: E402
 from archloom.deploy.final import grid, open_member, save_grid  # noqa: E402
 from archloom.tasks.gan import GanTraining  # noqa: E402
 
@@ -75,7 +75,7 @@ def sides(tmp_path: Path) -> Path:
 @pytest.fixture
 def generators(search: Run, sides: Path) -> RunReport:
     small = {"channels": "8", "discriminator_channels": "8", "latent": "12"}
-    task = {"extractor": "pixels", "samples": "20", "final_samples": "60", "batch": "8", "epochs": "1"}
+    task = {"extractor": "pixels", "samples": "20", "final_samples": "60", "batch_size": "8", "epochs": "1"}
     return search(f"gan:{sides}", queries=2, space=small, task=task)
 
 
@@ -103,7 +103,7 @@ def test_another_trial(population: RunReport) -> None:
 @pytest.mark.parametrize("trial", [0, 999, -1])
 def test_trials_without_a_state(population: RunReport, trial: int) -> None:
     assert population.path is not None
-    StateFolder(population.path / WEIGHTS).file(0).unlink(missing_ok=True)
+    CheckpointFolder(population.path / WEIGHTS).file(0).unlink(missing_ok=True)
     with pytest.raises(InputError, match=rf"^trial {trial}: no state of it is kept; expected one of \d+, \d+"):
         open_member(population, trial)
 
@@ -159,7 +159,7 @@ def test_generators_may_be_measured_by_another_extractor(generators: RunReport, 
 
 
 def test_classifiers_show_test_numbers_as_test_numbers(search: Run, sides: Path) -> None:
-    task = {"batch": "8", "epochs": "1"}
+    task = {"batch_size": "8", "epochs": "1"}
     member = open_member(search(f"images:{sides}", queries=1, task=task))
     found = member.evaluate()
     assert found.keys() == {"valid_accuracy", "valid_loss", "params_m", "test_accuracy"}

@@ -16,9 +16,9 @@ from archloom.run.search import Progress
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from archloom.checkpoints.state import TrainingState  # noqa: E402
-from archloom.checkpoints.store import StateFolder  # noqa: E402
-from archloom.deploy.soup import cook  # noqa: E402
-from archloom.run.record import Line  # noqa: E402
+from archloom.checkpoints.store import CheckpointFolder  # noqa: E402
+from archloom.deploy.soup import greedy_soup  # noqa: E402
+from archloom.run.record import TrialRecord  # noqa: E402
 
 
 def run(problem: Path, strategy: str, progress: Progress | None = None, **options: str) -> RunReport:
@@ -39,7 +39,7 @@ def test_a_run_that_was_stopped_anywhere_has_all_it_needs(trained: Path, trials:
     """Also while the next chunk trains, when those who are done with it stand elsewhere."""
     recorded = 0
 
-    def stop(lines: Sequence[Line]) -> None:
+    def stop(lines: Sequence[TrialRecord]) -> None:
         nonlocal recorded
         recorded += len(lines)
         if recorded >= trials:
@@ -49,20 +49,20 @@ def test_a_run_that_was_stopped_anywhere_has_all_it_needs(trained: Path, trials:
         run(trained, "pbt_nas", stop, population="8", epochs="20", step="2")
     report = read_report(trained.parent / "run", need_space=True)
     assert report.trials == trials
-    soup = cook(report)
+    soup = greedy_soup(report)
     assert len(soup.members) + len(soup.left_out) > 1 or trials < 20, "by and by the winner's genes are everywhere"
 
 
 def set_layers(report: RunReport, trial: int, value: float) -> None:
     """Give every layer of a member's network this number."""
-    states = StateFolder(report.path / "weights")  # type: ignore[operator]
+    states = CheckpointFolder(report.path / "weights")  # type: ignore[operator]
     state: TrainingState = states.load(trial)
     tensors = {name: torch.full_like(tensor, value) for name, tensor in state.networks["network"].items()}
     states.save(trial, TrainingState({"network": tensors}, rest=state.rest))
 
 
 def test_it_is_never_worse_than_the_best_member(population: RunReport) -> None:
-    soup = cook(population)
+    soup = greedy_soup(population)
     content = soup.to_json("worth")
     assert content["difference"] >= 0
     assert len(soup.members) + len(soup.left_out) > 1, "several members have the winner's architecture"
@@ -77,7 +77,7 @@ def test_members_are_added_best_first_as_long_as_the_mean_gets_better(population
     assert len(ranked) >= 3
     for line, value in zip(ranked, [0.5, 0.7, 0.2, *[0.1] * 8], strict=False):
         set_layers(population, line.id, value)
-    soup = cook(population)
+    soup = greedy_soup(population)
     members = [int(line.trial.proposal.note["member"]) for line in ranked]
     assert soup.members == tuple(members[:2]), "0.6 is above 0.5; the third would bring it down to 0.47"
     assert set(soup.left_out) == set(members[2:])
@@ -92,17 +92,17 @@ def test_only_the_parts_asked_for_are_averaged(population: RunReport) -> None:
     ranked = sorted(same, key=lambda line: -line.scores["worth"])
     for line, value in zip(ranked, [0.5, 0.7, *[0.1] * 8], strict=False):
         set_layers(population, line.id, value)
-    soup = cook(population, ["network.layers.3"])
+    soup = greedy_soup(population, ["network.layers.3"])
     values = {name: tensor.item() for name, tensor in soup.state.networks["network"].items()}
     assert values.pop("layers.3.weight") == pytest.approx(0.6)
     assert set(values.values()) == {0.5}
     with pytest.raises(InputError, match="to be averaged"):
-        cook(population, ["generator"])
+        greedy_soup(population, ["generator"])
 
 
 def test_alone_the_best_member_is_the_soup(trained: Path) -> None:
     report = run(trained, "random_population", population="4", epochs="4", step="2")
-    soup = cook(report)
+    soup = greedy_soup(report)
     assert len(soup.members) == 1
     assert soup.to_json("worth")["difference"] == 0
 
@@ -113,4 +113,4 @@ def test_what_has_no_population_has_no_soup(tmp_path: Path, trained: Path) -> No
     with pytest.raises(
         InputError, match=r"strategy random has trained no population through a whole chunk.*archloom resume"
     ):
-        cook(read_report(tmp_path / "run", need_space=True))
+        greedy_soup(read_report(tmp_path / "run", need_space=True))

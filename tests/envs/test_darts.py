@@ -13,29 +13,29 @@ from archloom.errors import InputError
 pytest.importorskip("gymnasium", reason="environments need the extra envs")
 pytest.importorskip("numba", reason="DARTS cells need the extra bench")
 
-from archloom.envs import TerrainRequest
-from archloom.envs.darts import DartsTerrain, open_terrain
+from archloom.envs import NeighbourhoodRequest
+from archloom.envs.darts import DartsNeighbourhoods, open_neighbourhood
 from archloom.envs.incremental import IncrementalVectorEnv
 from archloom.evaluators.surrogates.evaluator import load_nb301
 from archloom.problems import ProblemSpec
 from archloom.spaces.darts import encode, neighbours
 
 
-def request(file: Path, metric: str | None = None, walkers: int = 8, most: int = 50) -> TerrainRequest:
+def request(file: Path, metric: str | None = None, slots: int = 8, most: int = 50) -> NeighbourhoodRequest:
     spec = ProblemSpec("nb301", str(file))
-    return TerrainRequest(spec.source.open(spec), metric, walkers, most, os.environ, None)
+    return NeighbourhoodRequest(spec.source.open(spec), metric, slots, most, os.environ, None)
 
 
 def test_what_is_shown_are_neighbours_of_both_cells(nb301_file: Path) -> None:
-    terrain = open_terrain(request(nb301_file))
+    neighbourhood = open_neighbourhood(request(nb301_file))
     everyone, rng = np.arange(8), np.random.default_rng(0)
-    terrain.place(everyone, rng)
+    neighbourhood.place(everyone, rng)
     seen = np.empty((8, 51, 510), dtype=np.uint8)
-    assert (terrain.show(seen, rng) == 50).all()
-    starts = terrain.states(everyone).reshape(8, 2, 8, 2)
+    assert (neighbourhood.show(seen, rng) == 50).all()
+    starts = neighbourhood.states(everyone).reshape(8, 2, 8, 2)
     assert (seen[:, 0] == encode(starts)).all()
-    terrain.move(everyone, np.arange(1, 9))
-    moved = terrain.states(everyone).reshape(8, 2, 8, 2)
+    neighbourhood.move(everyone, np.arange(1, 9))
+    moved = neighbourhood.states(everyone).reshape(8, 2, 8, 2)
     assert (encode(moved) == seen[everyone, np.arange(1, 9)]).all()
     for start, end in zip(starts, moved, strict=True):
         for cell in range(2):
@@ -43,44 +43,46 @@ def test_what_is_shown_are_neighbours_of_both_cells(nb301_file: Path) -> None:
 
 
 def test_accuracies_are_the_surrogates(nb301_file: Path) -> None:
-    terrain, model = open_terrain(request(nb301_file)), load_nb301(nb301_file)
+    neighbourhood, model = open_neighbourhood(request(nb301_file)), load_nb301(nb301_file)
     everyone, rng = np.arange(8), np.random.default_rng(0)
-    terrain.place(everyone, rng)
-    terrain.show(np.empty((8, 51, 510), dtype=np.uint8), rng)
-    assert terrain.values(everyone) == pytest.approx(model.predict(terrain.states(everyone).reshape(8, 2, 8, 2)))
-    around = terrain.shown_values(np.array([3, 5]))
+    neighbourhood.place(everyone, rng)
+    neighbourhood.show(np.empty((8, 51, 510), dtype=np.uint8), rng)
+    assert neighbourhood.values(everyone) == pytest.approx(
+        model.predict(neighbourhood.states(everyone).reshape(8, 2, 8, 2))
+    )
+    around = neighbourhood.shown_values(np.array([3, 5]))
     assert around.shape == (2, 50)
-    terrain.move(everyone, np.full(8, 7))
-    assert around[:, 6] == pytest.approx(terrain.values(np.array([3, 5])))
+    neighbourhood.move(everyone, np.full(8, 7))
+    assert around[:, 6] == pytest.approx(neighbourhood.values(np.array([3, 5])))
 
 
 def test_settling_puts_walkers_where_others_stood(nb301_file: Path) -> None:
-    one, other = open_terrain(request(nb301_file)), open_terrain(request(nb301_file, walkers=3))
+    one, other = open_neighbourhood(request(nb301_file)), open_neighbourhood(request(nb301_file, slots=3))
     one.place(np.arange(8), np.random.default_rng(0))
     chosen = np.array([1, 4, 6])
-    other.settle(np.arange(3), one.states(chosen))
+    other.set_state(np.arange(3), one.states(chosen))
     assert (other.values(np.arange(3)) == one.values(chosen)).all()
 
 
 def test_only_an_accuracy_can_be_climbed(nb301_file: Path) -> None:
     with pytest.raises(InputError, match="unknown metric to climb 'runtime_s_surrogate'"):
-        open_terrain(request(nb301_file, "runtime_s_surrogate"))
-    assert isinstance(open_terrain(request(nb301_file, "valid_surrogate")), DartsTerrain)
+        open_neighbourhood(request(nb301_file, "runtime_s_surrogate"))
+    assert isinstance(open_neighbourhood(request(nb301_file, "valid_surrogate")), DartsNeighbourhoods)
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        open_terrain(request(tmp_path / "absent.npz"))
+        open_neighbourhood(request(tmp_path / "absent.npz"))
 
 
 def test_more_neighbours_than_there_are_are_refused_at_once(nb301_file: Path) -> None:
     with pytest.raises(InputError, match="max_neighbours=3601: expected at most 3,600"):
-        open_terrain(request(nb301_file, walkers=1, most=3_601))
+        open_neighbourhood(request(nb301_file, slots=1, most=3_601))
 
 
 def test_rewards_are_shaped_as_in_the_paper(nb301_file: Path) -> None:
     """Section 4.2.1: the gain in exp(32 * accuracy), the accuracy between 0 and 1."""
-    env = IncrementalVectorEnv(open_terrain(request(nb301_file, most=5)), 8, 5, 16, None)
+    env = IncrementalVectorEnv(open_neighbourhood(request(nb301_file, most=5)), 8, 5, 16, None)
     _, before = env.reset(seed=0)
     _, rewards, _, _, after = env.step(np.ones(8, dtype=np.int64))
     accuracies = [info["value"] / 100 for info in (before, after)]

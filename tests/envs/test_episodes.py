@@ -18,8 +18,17 @@ pytest.importorskip("gymnasium", reason="environments need the extra envs")
 
 from archloom.data.tables import load_table, save_table
 from archloom.envs import episodes as module
-from archloom.envs.episodes import POLICIES, Episodes, Ground, Plan, Walk, find_policies, open_ground, run_episodes
-from archloom.envs.incremental import Terrain
+from archloom.envs.episodes import (
+    POLICIES,
+    EpisodeProblem,
+    Episodes,
+    Plan,
+    Walk,
+    find_policies,
+    open_ground,
+    run_episodes,
+)
+from archloom.envs.incremental import NeighbourhoodEnv
 
 HILLS = [1, 2, 3, 9, 4, 2, 3, 5, 7, 7, 6]
 """Two hills: the first one's top at place 3, the second one's, a plateau, at 8 and 9. The valley is at 5."""
@@ -27,37 +36,37 @@ TOPS = [3, 3, 3, 3, 3, 3, 8, 8, 8, 9, 9]
 """Where a climb from each place ends. From the valley both ways go up, and the higher neighbour is on the left."""
 
 
-class Row(Terrain):
+class Row(NeighbourhoodEnv):
     """Places in a row, next to each other left and right; the first and the last have one neighbour."""
 
     bits = 8
     alpha = 1.0
 
-    def __init__(self, values: Sequence[float], walkers: int) -> None:
+    def __init__(self, values: Sequence[float], slots: int) -> None:
         self._values = np.array(values, dtype=np.float64)
-        self._at = np.zeros(walkers, dtype=np.int64)
-        self._around = np.zeros((walkers, 2), dtype=np.int64)
+        self._at = np.zeros(slots, dtype=np.int64)
+        self._around = np.zeros((slots, 2), dtype=np.int64)
 
-    def place(self, walkers: NDArray[np.intp], rng: np.random.Generator) -> None:
-        self._at[walkers] = rng.integers(0, len(self._values), len(walkers))
+    def place(self, slots: NDArray[np.intp], rng: np.random.Generator) -> None:
+        self._at[slots] = rng.integers(0, len(self._values), len(slots))
 
-    def move(self, walkers: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
-        to = self._around[walkers, choices - 1]
+    def move(self, slots: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
+        to = self._around[slots, choices - 1]
         assert (to >= 0).all(), "moved to a neighbour that was not shown"
-        self._at[walkers] = to
+        self._at[slots] = to
 
-    def values(self, walkers: NDArray[np.intp]) -> NDArray[np.float64]:
-        return self._values[self._at[walkers]]
+    def values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
+        return self._values[self._at[slots]]
 
-    def shown_values(self, walkers: NDArray[np.intp]) -> NDArray[np.float64]:
-        around = self._around[walkers]
+    def shown_values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
+        around = self._around[slots]
         return np.where(around >= 0, self._values[around], np.nan)
 
-    def states(self, walkers: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
-        return self._at[walkers, None]
+    def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
+        return self._at[slots, None]
 
-    def settle(self, walkers: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
-        self._at[walkers] = states[:, 0]
+    def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
+        self._at[slots] = states[:, 0]
 
     def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
         last = len(self._values) - 1
@@ -69,12 +78,12 @@ class Row(Terrain):
         return (self._around >= 0).sum(axis=1)
 
 
-def ground(values: Sequence[float] = HILLS, walkers: int = 50, reported: Sequence[float] | None = None) -> Ground:
-    twin = None if reported is None else Row(reported, walkers)
-    return Ground("row", "valid", None if reported is None else "test", None, Row(values, walkers), twin, walkers)
+def ground(values: Sequence[float] = HILLS, slots: int = 50, reported: Sequence[float] | None = None) -> EpisodeProblem:
+    twin = None if reported is None else Row(reported, slots)
+    return EpisodeProblem("row", "valid", None if reported is None else "test", None, Row(values, slots), twin, slots)
 
 
-def walked(name: str, plan: Plan, on: Ground | None = None) -> Episodes:
+def walked(name: str, plan: Plan, on: EpisodeProblem | None = None) -> Episodes:
     return run_episodes(on or ground(), find_policies([name]), plan)[name]
 
 
@@ -94,7 +103,7 @@ class Scripted:
         for look, choice in self.script:
             walk.show()
             if look:
-                walk.look()
+                walk.query()
             walk.act(np.full(len(walk.under_way), choice))
 
 
@@ -185,7 +194,7 @@ def test_what_is_read_is_paid_once(script: Any, queries: int, finds: Any, monkey
         self._around = np.stack([self._at + 1, self._at - 1], 1)
         return np.full(len(self._at), 2)
 
-    monkeypatch.setattr(Row, "place", lambda self, walkers, rng: self.settle(walkers, np.full((len(walkers), 1), 4)))
+    monkeypatch.setattr(Row, "place", lambda self, slots, rng: self.set_state(slots, np.full((len(slots), 1), 4)))
     monkeypatch.setattr(Row, "show", to_the_right)
     values = [10.0 * place for place in range(12)]
     found = run_episodes(ground(values), {"it": Scripted(*script)}, Plan(1, 1, neighbours=2))["it"]
@@ -196,14 +205,14 @@ def test_what_is_read_is_paid_once(script: Any, queries: int, finds: Any, monkey
 def test_looking_twice_in_a_step_costs_once() -> None:
     walk = Walk(Row(HILLS, 3), 3, 5, np.zeros((3, 3, 8), np.uint8), np.random.default_rng(0))
     walk.show()
-    first, again = walk.look(), walk.look()
+    first, again = walk.query(), walk.query()
     assert all((one[~np.isnan(one)] == other[~np.isnan(other)]).all() for one, other in zip(first, again, strict=True))
     assert walk.queries.tolist() == [2, 2, 2], "all stand on the first place, which has one neighbour"
 
 
 def test_what_is_shown() -> None:
     place = Row(HILLS, 6)
-    place.settle(np.arange(6), np.array([[0], [5], [10], [3], [0], [7]]))
+    place.set_state(np.arange(6), np.array([[0], [5], [10], [3], [0], [7]]))
     walk = Walk(place, 5, 9, np.zeros((6, 3, 8), np.uint8), np.random.default_rng(0))
     view = walk.show()
     assert view.shown.tolist() == [1, 2, 1, 2, 1]
@@ -222,7 +231,7 @@ def test_a_choice_that_is_not_there_is_refused(choices: list[int]) -> None:
         walk.act(np.array(choices))
 
 
-@pytest.mark.parametrize("call", [lambda walk: walk.look(), lambda walk: walk.act(np.zeros(3, int))])
+@pytest.mark.parametrize("call", [lambda walk: walk.query(), lambda walk: walk.act(np.zeros(3, int))])
 def test_nothing_before_it_is_shown(call: Callable[[Walk], object]) -> None:
     walk = Walk(Row(HILLS, 3), 3, 5, np.zeros((3, 3, 8), np.uint8), np.random.default_rng(0))
     with pytest.raises(InputError, match="call show"):
@@ -237,13 +246,13 @@ def test_nothing_before_it_is_shown(call: Callable[[Walk], object]) -> None:
 
 
 @given(
-    sets=st.integers(1, 3), starts=st.integers(1, 12), walkers=st.integers(1, 5), steps=st.integers(1, 6),
+    sets=st.integers(1, 3), starts=st.integers(1, 12), slots=st.integers(1, 5), steps=st.integers(1, 6),
     name=st.sampled_from(list(POLICIES)), seed=st.integers(0, 5),
 )  # fmt: skip
-def test_the_record_holds_together(sets: int, starts: int, walkers: int, steps: int, name: str, seed: int) -> None:
+def test_the_record_holds_together(sets: int, starts: int, slots: int, steps: int, name: str, seed: int) -> None:
     plan = Plan(sets, starts, steps, 2, seed)
     test = [100.0 - value for value in HILLS]
-    found = walked(name, plan, ground(walkers=min(walkers, starts), reported=test))
+    found = walked(name, plan, ground(slots=min(slots, starts), reported=test))
     assert len(found) == sets * starts and found.set.tolist() == [s for s in range(sets) for _ in range(starts)]
     assert found.reported is not None
     order = list(zip(found.episode, found.query, strict=True))
@@ -284,7 +293,7 @@ def test_what_is_reported_changes_nothing() -> None:
 def test_progress_counts_episodes() -> None:
     said: list[tuple[str, int]] = []
     run_episodes(
-        ground(walkers=8), find_policies(["random", "random_walk"]), Plan(2, 20, neighbours=2),
+        ground(slots=8), find_policies(["random", "random_walk"]), Plan(2, 20, neighbours=2),
         lambda name, more: said.append((name, more)),
     )  # fmt: skip
     assert said == [(name, more) for _ in range(2) for name in ("random", "random_walk") for more in (8, 8, 4)]
@@ -331,7 +340,7 @@ def test_a_benchmark_that_nobody_can_walk_on() -> None:
 def test_on_darts_cells(nb301_file: Path) -> None:
     plan = Plan(sets=2, starts=12, steps=4, neighbours=6)
     place = open_ground("nb301", plan, nb301_file)
-    assert (place.metric, place.reported, place.walkers) == ("valid_surrogate", None, 12)
+    assert (place.metric, place.reported, place.slots) == ("valid_surrogate", None, 12)
     found = run_episodes(place, find_policies(list(POLICIES)), plan)
     climbed = found["local_search"]
     assert (climbed.climbed.improvement >= 0).all() and climbed.climbed.improvement.max() > 0
@@ -389,5 +398,5 @@ def test_walkers_at_once_are_bounded(nb301_file: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "_WALKERS", 7)
     plan = Plan(sets=1, starts=15, steps=2, neighbours=3)
     place = open_ground("nb301", plan, nb301_file)
-    assert place.walkers == 7
+    assert place.slots == 7
     assert len(run_episodes(place, find_policies(["local_search"]), plan)["local_search"]) == 15

@@ -12,40 +12,40 @@ from archloom.errors import InputError
 
 gymnasium = pytest.importorskip("gymnasium", reason="environments need the extra envs")
 
-from archloom.envs.incremental import IncrementalEnv, IncrementalVectorEnv, Terrain  # noqa: E402
+from archloom.envs.incremental import IncrementalEnv, IncrementalVectorEnv, NeighbourhoodEnv  # noqa: E402
 
 PLACES = 10
 VALUES = np.array([10.0, 20, 30, 25, 50, 60, 55, 80, 70, 90])
 
 
-class Row(Terrain):
+class Row(NeighbourhoodEnv):
     """Place p is next to p - 1 and p + 1; its encoding has p ones."""
 
     bits = PLACES
     alpha = 2.0
 
-    def __init__(self, walkers: int, starts: int | None = None) -> None:
-        self.at = np.zeros(walkers, dtype=np.int64)
-        self.seen = np.zeros((walkers, 2), dtype=np.int64)
+    def __init__(self, slots: int, starts: int | None = None) -> None:
+        self.at = np.zeros(slots, dtype=np.int64)
+        self.seen = np.zeros((slots, 2), dtype=np.int64)
         self.starts = starts
 
-    def place(self, walkers: NDArray[np.intp], rng: np.random.Generator) -> None:
-        self.at[walkers] = rng.integers(0, PLACES, len(walkers)) if self.starts is None else self.starts
+    def place(self, slots: NDArray[np.intp], rng: np.random.Generator) -> None:
+        self.at[slots] = rng.integers(0, PLACES, len(slots)) if self.starts is None else self.starts
 
-    def move(self, walkers: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
-        self.at[walkers] = self.seen[walkers, choices - 1]
+    def move(self, slots: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
+        self.at[slots] = self.seen[slots, choices - 1]
 
-    def values(self, walkers: NDArray[np.intp]) -> NDArray[np.float64]:
-        return VALUES[self.at[walkers]]
+    def values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
+        return VALUES[self.at[slots]]
 
-    def shown_values(self, walkers: NDArray[np.intp]) -> NDArray[np.float64]:
-        return VALUES[self.seen[walkers]]
+    def shown_values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
+        return VALUES[self.seen[slots]]
 
-    def states(self, walkers: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
-        return self.at[walkers, None]
+    def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
+        return self.at[slots, None]
 
-    def settle(self, walkers: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
-        self.at[walkers] = states[:, 0]
+    def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
+        self.at[slots] = states[:, 0]
 
     def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
         counts = np.empty(len(self.at), dtype=np.int64)
@@ -59,8 +59,8 @@ class Row(Terrain):
         return counts
 
 
-def make(walkers: int = 3, starts: int | None = None, steps: int = 5, alpha: float | None = None) -> Any:
-    return IncrementalVectorEnv(Row(walkers, starts), walkers, 2, steps, alpha)
+def make(slots: int = 3, starts: int | None = None, steps: int = 5, alpha: float | None = None) -> Any:
+    return IncrementalVectorEnv(Row(slots, starts), slots, 2, steps, alpha)
 
 
 def test_the_observation_shows_the_current_one_then_its_neighbours() -> None:

@@ -71,7 +71,7 @@ def test_bad_arguments_are_refused(arguments: Any, said: str) -> None:
 
 def test_walkers_without_episodes_are_checked_by_their_name() -> None:
     with pytest.raises(InputError, match="walkers=0: expected a whole number of at least 1"):
-        archloom.envs.open_terrain("darts", 0)
+        archloom.envs.open_neighbourhood("darts", 0)
 
 
 def test_more_neighbours_than_there_are_cannot_be_asked_for(nb301_file: Path) -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("gymnasium", reason="environments need the extra envs")
 pytest.importorskip("numba", reason="NAS-Bench-101 cells need the extra bench")
 
 from archloom.envs.incremental import IncrementalVectorEnv
-from archloom.envs.nb101 import Nb101Terrain, values_by_row
+from archloom.envs.nb101 import Nb101Neighbourhoods, values_by_row
 from archloom.spaces.nb101 import Nb101
 from archloom.spaces.nb101.codes import unpack
 from archloom.spaces.nb101.encoding import encode
@@ -28,8 +28,8 @@ def table(real_table: Any) -> Table:
     return load_table(real_table("nb101_surrogate.npz"))
 
 
-def terrain(cell_index: Any, walkers: int, max_neighbours: int) -> Nb101Terrain:
-    return Nb101Terrain(cell_index, np.linspace(10, 95, len(cell_index)), walkers, max_neighbours)
+def neighbourhood(cell_index: Any, slots: int, max_neighbours: int) -> Nb101Neighbourhoods:
+    return Nb101Neighbourhoods(cell_index, np.linspace(10, 95, len(cell_index)), slots, max_neighbours)
 
 
 def bits_of(cell_index: Any, rows: Any) -> Any:
@@ -37,7 +37,7 @@ def bits_of(cell_index: Any, rows: Any) -> Any:
 
 
 def test_all_neighbours_are_shown_where_there_is_room(cell_index: Any) -> None:
-    place = terrain(cell_index, 40, 100)
+    place = neighbourhood(cell_index, 40, 100)
     rng = np.random.default_rng(0)
     place.place(np.arange(40), rng)
     seen = np.ones((40, 101, 56), dtype=np.uint8)
@@ -53,15 +53,15 @@ def test_all_neighbours_are_shown_where_there_is_room(cell_index: Any) -> None:
 
 
 def test_fewer_are_drawn_uniformly_without_replacement_in_random_order(cell_index: Any) -> None:
-    walkers, most = 20_000, 10
-    place = terrain(cell_index, walkers, most)
+    slots, most = 20_000, 10
+    place = neighbourhood(cell_index, slots, most)
     row = int(np.argmax(np.diff(cell_index.offsets)))
     around = cell_index.neighbours(row)
     assert len(around) == 87
-    place.settle(np.arange(walkers), np.full((walkers, 1), row))
-    seen = np.empty((walkers, most + 1, 56), dtype=np.uint8)
+    place.set_state(np.arange(slots), np.full((slots, 1), row))
+    seen = np.empty((slots, most + 1, 56), dtype=np.uint8)
     assert (place.show(seen, np.random.default_rng(0)) == most).all()
-    drawn = np.stack([place.shown_rows(np.arange(walkers), k) for k in range(1, most + 1)], axis=1)
+    drawn = np.stack([place.shown_rows(np.arange(slots), k) for k in range(1, most + 1)], axis=1)
     assert all(len(set(one)) == most for one in drawn[:500].tolist())
     for slot in (drawn[:, 0], drawn[:, -1], drawn.ravel()):
         counts = np.array([(slot == near).sum() for near in around])
@@ -72,7 +72,7 @@ def test_fewer_are_drawn_uniformly_without_replacement_in_random_order(cell_inde
 
 
 def test_a_move_goes_to_the_neighbour_shown(cell_index: Any) -> None:
-    place = terrain(cell_index, 30, 50)
+    place = neighbourhood(cell_index, 30, 50)
     everyone, rng = np.arange(30), np.random.default_rng(1)
     place.place(everyone, rng)
     seen = np.empty((30, 51, 56), dtype=np.uint8)
@@ -85,7 +85,7 @@ def test_a_move_goes_to_the_neighbour_shown(cell_index: Any) -> None:
 
 
 def test_values_beyond_those_shown_are_nan(cell_index: Any) -> None:
-    place = terrain(cell_index, 10, 80)
+    place = neighbourhood(cell_index, 10, 80)
     place.place(np.arange(10), np.random.default_rng(0))
     shown = place.show(np.empty((10, 81, 56), dtype=np.uint8), np.random.default_rng(0))
     values = place.shown_values(np.arange(10))
@@ -96,7 +96,7 @@ def test_values_beyond_those_shown_are_nan(cell_index: Any) -> None:
 def test_how_many_threads_there_are_makes_no_difference(cell_index: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def shown(threads: str) -> Any:
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        place = terrain(cell_index, 9_000, 5)
+        place = neighbourhood(cell_index, 9_000, 5)
         rng = np.random.default_rng(5)
         place.place(np.arange(9_000), rng)
         seen = np.empty((9_000, 6, 56), dtype=np.uint8)
@@ -108,7 +108,7 @@ def test_how_many_threads_there_are_makes_no_difference(cell_index: Any, monkeyp
 
 def test_climbing_greedily_pays(cell_index: Any, table: Table) -> None:
     """Rewards point the way: always going to the best neighbour shown ends far above the start."""
-    place = Nb101Terrain(cell_index, values_by_row(cell_index, table, METRIC), 200, 50)
+    place = Nb101Neighbourhoods(cell_index, values_by_row(cell_index, table, METRIC), 200, 50)
     env = IncrementalVectorEnv(place, 200, 50, 100, None)
     _, info = env.reset(seed=0)
     start, gained = info["value"], np.zeros(200)
@@ -159,8 +159,8 @@ def test_the_row_that_answers_in_a_search_answers_here(cell_index: Any, table: T
     values = values_by_row(cell_index, longer, METRIC)
     space = Nb101.for_table(dict(zip(table.gene_names, table.options, strict=True)), genes)
     for cell in (row, 0, 7):
-        standing = space.canonical(Arch(tuple(table.genes[cell].tolist())))
-        answers = np.flatnonzero((genes == standing.genes).all(axis=1))
+        fitness = space.canonical(Arch(tuple(table.genes[cell].tolist())))
+        answers = np.flatnonzero((genes == fitness.genes).all(axis=1))
         assert values[cell] == accuracies[answers[0]]
     assert values[row] == 1.0
     assert (np.delete(values, row) == np.delete(table.metric(METRIC), row)).all()

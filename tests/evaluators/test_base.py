@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom.checkpoints.store import StatesInMemory
+from archloom.checkpoints.store import CheckpointsInMemory
 from archloom.errors import InputError, StoreError
 from archloom.evaluators.base import Evaluator, FunctionEvaluator, checked, evaluate
 from archloom.spaces.base import Categorical
@@ -265,7 +265,7 @@ def test_goals_are_checked(goals: dict[str, Any]) -> None:
     assert str(caught.value) == f"goals {goals}: expected a metric with 'max' or 'min', e.g. {{'accuracy': 'max'}}"
 
 
-class Refusing(StatesInMemory):
+class Refusing(CheckpointsInMemory):
     """Keeps nothing, and says why."""
 
     def __init__(self, reason: Exception) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom.checkpoints.store import StatesInMemory
+from archloom.checkpoints.store import CheckpointsInMemory
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.spaces.base import Categorical
@@ -27,12 +27,12 @@ def make(space: Any = None) -> TrainingEvaluator:
     return TrainingEvaluator(PlantedTask(), space or PlantedSpace(), ["worth"], ["test_worth"])
 
 
-def run(*proposals: Proposal, states: StatesInMemory | None = None) -> list[Any]:
-    kept = states or StatesInMemory()
+def run(*proposals: Proposal, states: CheckpointsInMemory | None = None) -> list[Any]:
+    kept = states or CheckpointsInMemory()
     return [evaluate(make(), proposal, 0, trial, kept) for trial, proposal in enumerate(proposals)]
 
 
-def weights(states: StatesInMemory, trial: int) -> Any:
+def weights(states: CheckpointsInMemory, trial: int) -> Any:
     tensors = states.load(trial).networks["network"]
     return torch.cat([tensors[f"layers.{gene}.weight"] for gene in range(8)]).flatten().numpy()
 
@@ -45,14 +45,14 @@ def test_scores_and_report_are_kept_apart() -> None:
 
 
 def test_fidelity_is_epochs_in_all_and_zero_the_tasks_own() -> None:
-    states = StatesInMemory()
+    states = CheckpointsInMemory()
     run(Proposal(BEST, 3), Proposal(BEST), Proposal(BEST, 5, Inherit(0)), states=states)
     assert [states.load(trial).rest["epochs"] for trial in range(3)] == [3, 10, 5]
 
 
 def test_chunks_are_one_training() -> None:
     """Going on from a state is what an uninterrupted training does, bit for bit."""
-    states = StatesInMemory()
+    states = CheckpointsInMemory()
     run(Proposal(BEST, 2), Proposal(BEST, 5, Inherit(0)), Proposal(BEST, 9, Inherit(1)), states=states)
     whole = PlantedTask().begin(BEST, int(seeds.stream(0, "evaluate", 0).integers(1 << 62)))
     whole.train(9)
@@ -61,7 +61,7 @@ def test_chunks_are_one_training() -> None:
 
 
 def test_a_child_has_its_donors_layers_shrunk_and_perturbed_and_goes_on_with_its_own_random_numbers() -> None:
-    states = StatesInMemory()
+    states = CheckpointsInMemory()
     run(Proposal(BEST, 10), Proposal(OTHER, 10), states=states)
     child = Arch((1,) * 6 + (0, 0))
     recipe = Inherit(0, {6: 1, 7: 1}, shrink=0.4, perturb=0.0)
@@ -73,7 +73,7 @@ def test_a_child_has_its_donors_layers_shrunk_and_perturbed_and_goes_on_with_its
 
 
 def test_what_a_recipe_could_not_give_is_in_the_details() -> None:
-    states = StatesInMemory()
+    states = CheckpointsInMemory()
     run(Proposal(BEST, 2), Proposal(OTHER, 2), Proposal(BEST, 4, Inherit(0)), states=states)
     narrow = states.load(1)
     del narrow.networks["network"]["layers.3.weight"]
@@ -88,14 +88,14 @@ def test_what_a_recipe_could_not_give_is_in_the_details() -> None:
 
 
 def test_a_layer_of_nobody_begins_anew() -> None:
-    states = StatesInMemory()
+    states = CheckpointsInMemory()
     run(Proposal(BEST, 10), Proposal(BEST, 10, Inherit(0, {3: None})), states=states)
     assert abs(weights(states, 1)[3]) < 0.5, "a fresh layer is drawn around 0"
     assert weights(states, 1)[2] == pytest.approx(weights(states, 0)[2])
 
 
 def test_everything_that_no_gene_owns_can_be_shrunk_too() -> None:
-    states = StatesInMemory()
+    states = CheckpointsInMemory()
     everything = dict.fromkeys([*range(8), REST], 0)
     run(Proposal(BEST, 10), Proposal(BEST, 10, Inherit(0, everything, 0.5, 0.0)), states=states)
     for name, tensor in states.load(1).networks["network"].items():
@@ -109,7 +109,7 @@ def test_a_state_ahead_of_the_fidelity_is_refused() -> None:
 
 
 def test_a_failed_trial_leaves_no_state() -> None:
-    states = StatesInMemory()
+    states = CheckpointsInMemory()
     run(Proposal(BEST, 10), Proposal(BEST, 5, Inherit(0)), states=states)
     assert set(states.kept) == {0}
 
@@ -121,7 +121,7 @@ def test_an_inherited_state_that_is_gone_fails_the_trial() -> None:
 
 def test_a_space_that_owns_no_modules_cannot_mix() -> None:
     space = Categorical({f"gene{i}": "abcd" for i in range(8)})
-    states = StatesInMemory()
+    states = CheckpointsInMemory()
     evaluate(make(space), Proposal(BEST, 1), 0, 0, states)
     assert evaluate(make(space), Proposal(BEST, 2, Inherit(0)), 0, 1, states).ok, "going on needs no modules"
     result = evaluate(make(space), Proposal(BEST, 2, Inherit(0, {1: 0})), 0, 2, states)

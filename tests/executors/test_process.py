@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from archloom.checkpoints.store import StateFolder
+from archloom.checkpoints.store import CheckpointFolder
 from archloom.errors import StoreError
 from archloom.executors.base import Done, Job
 from archloom.executors.process import ProcessExecutor
@@ -54,7 +54,7 @@ def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(tmp_p
         evaluated(ProcessExecutor(factory, 1), [1, 2])
 
 
-class Refusing(StateFolder):
+class Refusing(CheckpointFolder):
     """Has no room."""
 
     def save(self, trial: int, state: object) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from archloom.checkpoints.store import StateFolder, said
+from archloom.checkpoints.store import CheckpointFolder, parse_overrides
 from archloom.errors import InputError
 from archloom.executors import ray as executor_module
 from archloom.executors.base import Job
@@ -22,7 +22,7 @@ from archloom.problems import ProblemSpec, open_evaluator
 from archloom.run.budgets import Limits
 from archloom.run.folders import WEIGHTS, Request, RunReport, limits_for, run_folder
 from archloom.run.groups import Group, run_group
-from archloom.run.record import Line, read_lines
+from archloom.run.record import TrialRecord, read_lines
 from archloom.types import Arch, Inherit, Proposal
 from archloom.workers.cluster import import_ray
 from archloom.workers.pool import WorkerError
@@ -92,7 +92,7 @@ def test_a_job_whose_worker_dies_is_tried_three_times_and_the_others_are_answere
 def test_a_worker_has_one_thread_and_a_state_that_is_gone_is_its_trials_failure(
     cluster: RayCluster, factory: partial[Any], tmp_path: Path, evaluated: Any
 ) -> None:
-    executor = RayExecutor(replace(cluster, workers=1), factory, states=StateFolder(tmp_path / WEIGHTS))
+    executor = RayExecutor(replace(cluster, workers=1), factory, states=CheckpointFolder(tmp_path / WEIGHTS))
     executor.submit(Job(7, Proposal(Arch((1,)), 1, Inherit(3)), 0))
     found = evaluated(executor, [1, 2, 3])
     error = found.pop(7).error
@@ -169,11 +169,11 @@ def population() -> Request:
     pytest.importorskip("torch", reason="networks need the extra train")
     pytest.importorskip("sklearn", reason="the digits, in the extra images")
     options = {"population": "4", "epochs": "3", "step": "1"}
-    spec = ProblemSpec("images:digits", space={"width": "4"}, task={"batches": "2", "epochs": "3"})
+    spec = ProblemSpec("images:digits", space={"width": "4"}, task={"steps_per_epoch": "2", "epochs": "3"})
     return Request("pbt_nas", spec, 0, limits_for("pbt_nas", options, None, None), options)
 
 
-KEEP_ALL = said("all", None)
+KEEP_ALL = parse_overrides("all", None)
 
 
 @pytest.fixture(scope="module")
@@ -189,13 +189,13 @@ def blind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Workers do not see the run's folder, as on machines without shared storage."""
 
     @contextmanager
-    def unseen(states: StateFolder) -> Iterator[Token]:
+    def unseen(states: CheckpointFolder) -> Iterator[Token]:
         yield Token(tmp_path / "elsewhere", "token")
 
     monkeypatch.setattr(executor_module, "_token", unseen)
 
 
-def record(path: Path) -> list[Line]:
+def record(path: Path) -> list[TrialRecord]:
     import msgspec
 
     lines = sorted(read_lines(path), key=lambda line: line.id)
@@ -216,7 +216,7 @@ def same(path: Path, serial: Path) -> None:
 def test_workers_that_see_the_folder_end_in_the_files_of_the_serial_run(
     cluster: RayCluster, population: Request, serial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StateFolder, "save_content", None)  # the driver must not write any
+    monkeypatch.setattr(CheckpointFolder, "save_content", None)  # the driver must not write any
     run_folder(tmp_path / "run", population, cluster, kept=KEEP_ALL)
     same(tmp_path / "run", serial)
 
@@ -234,7 +234,7 @@ def test_states_travel_to_workers_that_do_not_see_the_folder_and_are_written_in_
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_folder(path, population, 1, stop, isolate=False, kept=said(None, str(limit)))
+        run_folder(path, population, 1, stop, isolate=False, kept=parse_overrides(None, str(limit)))
     begun = set(states(path).values())
     put: list[bytes] = []
     real: Callable[[Any], Any] = ray.put

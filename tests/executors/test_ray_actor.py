@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archloom.checkpoints.store import StateFolder
+from archloom.checkpoints.store import CheckpointFolder
 from archloom.errors import StoreError
 from archloom.executors.base import Job
-from archloom.executors.ray_actor import SentStates, Setup, Token, Worker
+from archloom.executors.ray_actor import SentCheckpoints, Setup, Token, Worker
 from archloom.problems import ProblemSpec, open_evaluator
 from archloom.types import Arch, Proposal
 
@@ -21,12 +21,12 @@ def test_a_state_that_is_sent_is_the_file_that_would_be_written(tmp_path: Path) 
     from archloom.checkpoints.state import TrainingState
 
     state = TrainingState({"net": {"weight": torch.arange(6.0).reshape(2, 3)}}, rest={"epochs": 3})
-    folder, ours = StateFolder(tmp_path / "weights"), SentStates({})
+    folder, ours = CheckpointFolder(tmp_path / "weights"), SentCheckpoints({})
     folder.save(4, state)
     ours.save(4, state)
     assert ours.saved is not None and ours.saved.tobytes() == folder.file(4).read_bytes()
     ours.saved.flags.writeable = False  # as it comes out of an object store
-    loaded = SentStates({4: ours.saved}).load(4)
+    loaded = SentCheckpoints({4: ours.saved}).load(4)
     assert torch.equal(loaded.networks["net"]["weight"], state.networks["net"]["weight"]) and loaded.rest == state.rest
     folder.save_content(5, ours.saved.data)
     assert folder.file(5).read_bytes() == folder.file(4).read_bytes()
@@ -34,7 +34,7 @@ def test_a_state_that_is_sent_is_the_file_that_would_be_written(tmp_path: Path) 
 
 def test_a_state_that_was_not_sent() -> None:
     with pytest.raises(StoreError, match="the state of trial 3 is not in the run's folder"):
-        SentStates({4: np.zeros(1, np.uint8)}).load(3)
+        SentCheckpoints({4: np.zeros(1, np.uint8)}).load(3)
 
 
 def test_who_does_not_see_the_token_does_not_use_the_folder(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_who_does_not_see_the_token_does_not_use_the_folder(tmp_path: Path) -> N
 def test_a_worker_says_why_it_cannot_begin_and_what_it_sees(tmp_path: Path, planted: Path) -> None:
     token = Token(tmp_path / "token", "1")
     token.write()
-    states = StateFolder(tmp_path / "weights")
+    states = CheckpointFolder(tmp_path / "weights")
     begun = Worker().begin(Setup(partial(open_evaluator, ProblemSpec("nothing.py")), states, token, {}))
     assert begun.sees and begun.error is not None and "there is no file" in begun.error
     worker = Worker()

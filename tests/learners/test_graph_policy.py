@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="networks need the extra train")
 from archloom.learners.arrays import drawn_from  # noqa: E402
 from archloom.learners.graph_policy import Episodes, GraphPolicy, most_sources, retrace  # noqa: E402
 from archloom.spaces.base import Categorical  # noqa: E402
-from archloom.spaces.graphs import OPEN, Bools, Drawn, Graph, Step  # noqa: E402
+from archloom.spaces.graphs import OPEN, Bools, ConstructionStep, Graph, PartialGraph  # noqa: E402
 
 LABELS = 4  # input, a, b, stop
 
@@ -23,9 +23,13 @@ class Stopping:
     """
 
     template = Graph(np.array([0, OPEN, OPEN, OPEN]), np.zeros((4, 4), dtype=np.uint8))
-    steps: Sequence[Step] = (Step(1, (0,)), Step(2, (0, 1)), Step(3, (0, 1, 2)))
+    steps: Sequence[ConstructionStep] = (
+        ConstructionStep(1, (0,)),
+        ConstructionStep(2, (0, 1)),
+        ConstructionStep(3, (0, 1, 2)),
+    )
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         mask = np.zeros((len(drawn.labels), LABELS), dtype=bool)
         mask[:, 1] = True
         mask[:, 2] = step > 0
@@ -33,7 +37,7 @@ class Stopping:
         mask[(drawn.labels == 3).any(axis=1)] = False
         return mask
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         vertex = self.steps[step].vertex
         labels = drawn.labels[:, vertex]
         stopped = (labels == OPEN) | (labels == 3)
@@ -142,15 +146,15 @@ def test_a_high_temperature_flattens_and_the_seed_decides() -> None:
 
 def test_choices_alone_need_no_decoder_of_edges() -> None:
     space = Categorical({"a": "xy", "b": "xyz"})
-    growth = space.growth()
-    assert most_sources(growth) == 0
-    network = GraphPolicy(growth, len(space.graph_labels), width=8, layers=1)
+    grammar = space.grammar()
+    assert most_sources(grammar) == 0
+    network = GraphPolicy(grammar, len(space.graph_labels), width=8, layers=1)
     assert not hasattr(network, "gru")
     episodes: Episodes = network.draw(20, np.random.default_rng(0))
     genes = {space.from_graph(graph).genes for graph in episodes.drawn.graphs()}
     assert genes <= set(itertools.product(range(2), range(3)))
     every = [space.to_graph(space.parse(f"a={a}, b={b}")) for a in "xy" for b in "xyz"]
-    judged = network.judge(retrace(growth, every, len(space.graph_labels)))
+    judged = network.judge(retrace(grammar, every, len(space.graph_labels)))
     assert judged.log_probs.sum(dim=1).exp().sum().item() == pytest.approx(1.0, abs=1e-5)
 
 

@@ -33,7 +33,7 @@ def train(ppo: Ppo, updates: int) -> tuple[GraphPolicy, list[float]]:
     """On a task whose answer is known: each step is worth as much as its option is late in the alphabet."""
     rng = np.random.default_rng(0)
     with drawn_from(rng):
-        policy = GraphPolicy(SPACE.growth(), len(SPACE.graph_labels), width=16, layers=1)
+        policy = GraphPolicy(SPACE.grammar(), len(SPACE.graph_labels), width=16, layers=1)
     optimiser = torch.optim.Adam(policy.parameters(), lr=0.01)
     means = []
     for _ in range(updates):
@@ -66,13 +66,13 @@ def test_the_ratio_is_clipped() -> None:
     for clip in (1e-4, 10.0):
         rng = np.random.default_rng(0)
         with drawn_from(rng):
-            policy = GraphPolicy(SPACE.growth(), len(SPACE.graph_labels), width=16, layers=1)
+            policy = GraphPolicy(SPACE.grammar(), len(SPACE.graph_labels), width=16, layers=1)
         optimiser = torch.optim.SGD(policy.parameters(), lr=0.5)
         episodes = policy.draw(64, rng)
         before = policy.judge(episodes).log_probs.detach()
         rewards = np.zeros((64, 4))
         rewards[:, -1] = (episodes.chosen % 4).sum(axis=1)
-        Ppo(clip=clip, epochs=20, entropy=0.0, value=0.0).update(policy, optimiser, episodes, rewards, rng)
+        Ppo(clip_range=clip, epochs=20, entropy=0.0, value_coef=0.0).update(policy, optimiser, episodes, rewards, rng)
         moved.append((policy.judge(episodes).log_probs.detach() - before).abs().mean().item())
     assert moved[0] < 0.1 * moved[1]
 
@@ -82,9 +82,9 @@ def test_an_expert_s_episodes_become_likelier() -> None:
     for weight in (0.0, 5.0):
         rng = np.random.default_rng(0)
         with drawn_from(rng):
-            policy = GraphPolicy(SPACE.growth(), len(SPACE.graph_labels), width=16, layers=1)
+            policy = GraphPolicy(SPACE.grammar(), len(SPACE.graph_labels), width=16, layers=1)
         optimiser = torch.optim.Adam(policy.parameters(), lr=0.01)
-        shown = retrace(SPACE.growth(), [SPACE.to_graph(Arch((3, 1, 2, 0)))], len(SPACE.graph_labels))
+        shown = retrace(SPACE.grammar(), [SPACE.to_graph(Arch((3, 1, 2, 0)))], len(SPACE.graph_labels))
         for _ in range(10):
             Ppo(expert=weight).update(policy, optimiser, policy.draw(32, rng), rng.normal(size=(32, 4)), rng, shown)
         likelihoods.append(policy.judge(shown).log_probs.sum().exp().item())
@@ -95,5 +95,5 @@ def test_a_gradient_is_no_longer_than_allowed() -> None:
     network = torch.nn.Linear(1, 1, bias=False)
     optimiser = torch.optim.SGD(network.parameters(), lr=1.0)
     before = network.weight.detach().clone()
-    step(network, optimiser, 100.0 * network(torch.ones(1, 1)).sum(), max_norm=0.5)
+    step(network, optimiser, 100.0 * network(torch.ones(1, 1)).sum(), max_grad_norm=0.5)
     assert (network.weight.detach() - before).abs().item() == pytest.approx(0.5, rel=1e-4)

@@ -14,8 +14,8 @@ from archloom.evaluators.base import evaluate
 from archloom.evaluators.fitted.evaluator import _model
 from archloom.evaluators.fitted.ridge import Design
 from archloom.problems import (
+    DataIdentity,
     ProblemSpec,
-    TableIdentity,
     open_scenario,
 )
 from archloom.run.folders import Limits, Request, read_report, run_folder, run_in_memory
@@ -56,7 +56,7 @@ def test_a_model_is_fitted_to_a_table_by_its_name_or_its_file(sampled_table: Pat
         absent = evaluate(scenario.evaluator, Proposal(Arch((2, 2, 2))), 0, 0)
         assert absent.scores == {"valid_fitted": pytest.approx(16)}
         assert absent.report == {"test_fitted": pytest.approx(15)}
-        [valid, test] = scenario.remarks
+        [valid, test] = scenario.caveats
         assert valid.startswith("valid_fitted is predicted, not measured: fitted to 13 rows; held out: Spearman 0.99")
         assert test.startswith("test_fitted is predicted") and valid.endswith("(sampled.npz)")
 
@@ -121,7 +121,7 @@ def test_a_run_stays_on_the_table_that_it_was_fitted_to(sampled_table: Path, tmp
     run_folder(cut, table=moved)
     assert (cut / "trials.jsonl").read_bytes() == b"".join(lines)
     report = read_report(cut, table=moved)
-    assert report.scenario.problem.data == TableIdentity(
+    assert report.scenario.problem.data == DataIdentity(
         "moved.npz", load_table(moved).sha256, "a model fitted to its 13 rows: made for a test", moved
     )
     with pytest.warns(UserWarning, match="which is not there"):

@@ -13,7 +13,6 @@ from archloom.problems import (
     ProblemSpec,
     open_evaluator,
     open_scenario,
-    resolve,
 )
 from archloom.types import Arch, Proposal, Result
 
@@ -38,8 +37,8 @@ def test_a_users_file_is_opened(file: Path) -> None:
 def test_a_users_file_may_be_anywhere(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert open_scenario(ProblemSpec("mine.py")).objectives == ("acc",)
-    assert resolve(ProblemSpec("mine.py:make")).on == f"{file}:make"
-    assert resolve(ProblemSpec("nb201", table="t.npz")) == ProblemSpec("nb201", table=str(tmp_path / "t.npz"))
+    assert absolute(ProblemSpec("mine.py:make")).on == f"{file}:make"
+    assert absolute(ProblemSpec("nb201", table="t.npz")) == ProblemSpec("nb201", table=str(tmp_path / "t.npz"))
 
 
 def test_what_a_users_file_prints_is_not_output(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,8 @@ import pytest
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.problems import (
+    DataIdentity,
     ProblemSpec,
-    TableIdentity,
     open_scenario,
 )
 from archloom.run.folders import Limits, Request, read_report, run_folder
@@ -134,7 +134,7 @@ def test_a_run_stays_on_the_surrogate_that_it_was_begun_with(
     assert (again.value, again.trials) == (whole.value, whole.trials)
     assert (cut / "trials.jsonl").read_bytes() == b"".join(lines)
     with pytest.warns(UserWarning, match="which is not there"):
-        assert isinstance(read_report(cut).scenario.problem.data, TableIdentity)
+        assert isinstance(read_report(cut).scenario.problem.data, DataIdentity)
     if kind == "file":
         np.savez(moved.with_suffix(".npz"), **nb301_weights, more=np.zeros(1))
         moved = moved.with_suffix(".npz")

@@ -121,7 +121,7 @@ def test_ranks_share_places() -> None:
         goals={"acc": "max", "size": "min"}, source="", units="",
     )  # fmt: skip
     problem = TableProblem(table, Categorical({"a": "vwxyz"}))
-    assert [problem.rank("acc", gain) for gain in (95.1, 91.6, 80.0, 99.0)] == [1, 2, 4, 1]
+    assert [problem.rank("acc", utility) for utility in (95.1, 91.6, 80.0, 99.0)] == [1, 2, 4, 1]
     assert [problem.rank("size", -value) for value in (1.0, 2.0, 3.0)] == [1, 2, 4]
 
 

@@ -9,7 +9,6 @@ from archloom.problems import (
     ProblemSpec,
     TaskProblem,
     open_scenario,
-    resolve,
 )
 
 
@@ -58,5 +57,5 @@ def test_a_folder_of_images_is_found_from_anywhere(
     monkeypatch.chdir(tmp_path)
     for name in ("mine", "digits"):
         (tmp_path / name).mkdir()
-    assert resolve(ProblemSpec("images:mine")).on == f"images:{tmp_path / 'mine'}"
-    assert resolve(ProblemSpec("images:digits")).on == "images:digits", "the set of that name, whatever lies about"
+    assert absolute(ProblemSpec("images:mine")).on == f"images:{tmp_path / 'mine'}"
+    assert absolute(ProblemSpec("images:digits")).on == "images:digits", "the set of that name, whatever lies about"

@@ -15,12 +15,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from archloom.checkpoints.store import Keeping
+from archloom.checkpoints.store import RetentionPolicy
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.run import folders, record, search
 from archloom.run.budgets import Limits
-from archloom.run.record import Line, TornTailWarning, read_lines
+from archloom.run.record import TornTailWarning, TrialRecord, read_lines
 from archloom.testing import PlantedEvaluator
 from archloom.utils import files
 
@@ -119,7 +119,7 @@ def test_who_is_killed_as_soon_as_there_is_a_run_goes_on_with_what_was_said_of_i
     with pytest.raises(KeyboardInterrupt):
         folders.run_folder(tmp_path / "run", request, isolate=False, kept={"keep": 2, "disk_budget": 5_000})
     assert folders.read_request(tmp_path / "run").limits.queries == 2
-    assert Keeping.read(tmp_path / "run") == Keeping(2, 5_000)
+    assert RetentionPolicy.read(tmp_path / "run") == RetentionPolicy(2, 5_000)
 
 
 def test_a_folder_goes_on_with_its_own_request_only(tmp_path: Path, small_table: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_folder_goes_on_with_its_own_request_only(tmp_path: Path, small_table:
 def test_a_finished_run_gives_its_result_again(tmp_path: Path, strategy: Any) -> None:
     first = run_here(tmp_path / "run", request_of(strategy))
     before = recorded(tmp_path / "run")
-    heard: list[Line] = []
+    heard: list[TrialRecord] = []
     again = run_here(tmp_path / "run", progress=heard.extend)
     assert again.history == first.history and again.ending == first.ending and heard == []
     assert again.seconds == pytest.approx(first.seconds, abs=1e-3), "nothing was searched"
@@ -588,7 +588,7 @@ def test_of_two_that_start_in_one_folder_the_second_is_told(
     monkeypatch.setattr(record, "GRACE_S", 60.0)
     request, path = request_for(small_table), tmp_path / "run"
     path.mkdir()
-    lock = record.hold(path)
+    lock = record.lock_folder(path)
     second: list[BaseException] = []
 
     def start() -> None:
@@ -601,7 +601,7 @@ def test_of_two_that_start_in_one_folder_the_second_is_told(
     thread.start()
     time.sleep(0.1)
     (path / "run.json").write_text("{}")
-    record.release(path, lock)
+    record.unlock_folder(path, lock)
     thread.join()
     assert len(second) == 1 and "already holds a run" in str(second[0])
     assert (path / "run.json").read_text() == "{}", "nothing was written over"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from archloom.checkpoints.store import Keeping
+from archloom.checkpoints.store import RetentionPolicy
 from archloom.data.tables import load_table, save_table
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
@@ -63,7 +63,7 @@ def test_a_group_says_what_will_run_before_it_runs(tmp_path: Path, small_table: 
 def test_what_is_said_of_the_states_of_a_group_is_written_down_with_it(tmp_path: Path, small_table: Path) -> None:
     members = group_of(tmp_path / "other", small_table).members
     groups.Group.create(tmp_path / "group", members, kept={"disk_budget": 5_000})
-    assert Keeping.read(tmp_path / "group") == Keeping(disk_budget=5_000, runs=6)
+    assert RetentionPolicy.read(tmp_path / "group") == RetentionPolicy(disk_budget=5_000, runs=6)
     with pytest.raises(InputError, match="disk_budget=2: expected bytes for 6 runs"):
         groups.Group.create(tmp_path / "tiny", members, kept={"disk_budget": 2})
     assert not (tmp_path / "tiny").exists()
@@ -133,12 +133,12 @@ def test_a_group_killed_in_the_middle_goes_on(
 
 def test_two_processes_cannot_run_one_group(tmp_path: Path, small_table: Path) -> None:
     group = group_of(tmp_path / "group", small_table)
-    lock = record.hold(group.path)
+    lock = record.lock_folder(group.path)
     try:
         with pytest.raises(StoreError, match=rf"being written by process {os.getpid()}"):
             groups.run_group(group, 1)
     finally:
-        record.release(group.path, lock)
+        record.unlock_folder(group.path, lock)
 
 
 def test_an_evaluator_that_dies_fails_its_trial_however_many_workers_there_are(tmp_path: Path) -> None:

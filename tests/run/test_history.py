@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from archloom.constraints import criteria
 from archloom.run.history import History
-from archloom.run.record import Line
+from archloom.run.record import TrialRecord
 from archloom.types import Goal, Inherit, Resource
 
 GOALS: dict[str, Goal] = {"acc": "max", "size": "min"}
@@ -19,9 +19,11 @@ BOTH = criteria(["acc", "size"], GOALS)
 numbers = st.integers(-5, 5).map(float)
 
 
-def line(query: int | None, acc: float = 0.0, size: float = 0.0, *, error: str | None = None) -> Line:
+def line(query: int | None, acc: float = 0.0, size: float = 0.0, *, error: str | None = None) -> TrialRecord:
     scores = {} if error else {"acc": acc, "size": size}
-    return Line(id=query or 99, genes=(query or 0,), arch=f"arch {query}", query=query, scores=scores, error=error)
+    return TrialRecord(
+        id=query or 99, genes=(query or 0,), arch=f"arch {query}", query=query, scores=scores, error=error
+    )
 
 
 def test_queries_come_in_their_order_and_repeats_are_left_out() -> None:
@@ -61,7 +63,7 @@ def test_the_curve_of_what_is_minimised_goes_down() -> None:
 
 
 @pytest.mark.parametrize("lines", [[], [line(1, error="no")], [line(1, 5, 9)]])
-def test_nothing_feasible(lines: list[Line]) -> None:
+def test_nothing_feasible(lines: list[TrialRecord]) -> None:
     history = History.of(lines, criteria(["acc", "size"], GOALS, ["size<=2"]))
     assert history.best() is None
     assert history.curve() == []
@@ -105,8 +107,8 @@ RUNGS = Resource("epochs", 9)
 
 def rung(
     query: int, acc: float, fidelity: int, base: int | None = None, cost: float = 0.0, details: Any = None
-) -> Line:
-    return Line(
+) -> TrialRecord:
+    return TrialRecord(
         id=query, genes=(query,), arch=f"arch {query}", query=query, fidelity=fidelity, cost_s=cost,
         inherit=None if base is None else Inherit(base), scores={"acc": acc, "size": acc}, details=details or {},
     )  # fmt: skip

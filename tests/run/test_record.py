@@ -23,15 +23,15 @@ from hypothesis import strategies as st
 
 from archloom.errors import InputError, StoreError
 from archloom.run import record
-from archloom.run.record import Line, RunFolder, TornTailWarning, read_lines, seal, unseal
+from archloom.run.record import RunFolder, TornTailWarning, TrialRecord, decode_line, encode_line, read_lines
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 from archloom.utils import files
 
 Listing = dict[str, bytes | None]
 
 
-def line(number: int, **more: Any) -> Line:
-    return Line(number, (number % 5, 1), f"cell {number}", number + 1, scores={"valid": number / 7}, **more)
+def line(number: int, **more: Any) -> TrialRecord:
+    return TrialRecord(number, (number % 5, 1), f"cell {number}", number + 1, scores={"valid": number / 7}, **more)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def run(tmp_path: Path) -> Path:
     return path
 
 
-def reopened(path: Path) -> list[Line]:
+def reopened(path: Path) -> list[TrialRecord]:
     """The lines after opening for writing, with warnings shown."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TornTailWarning)
@@ -58,7 +58,7 @@ def reopened(path: Path) -> list[Line]:
 finite = st.floats(allow_nan=False, allow_infinity=False)
 metrics = st.dictionaries(st.text(max_size=8), finite, max_size=3)
 lines = st.builds(
-    Line,
+    TrialRecord,
     id=st.integers(0, 2**40),
     genes=st.lists(st.integers(-(2**53), 2**53) | finite, max_size=6).map(tuple),
     arch=st.text(),
@@ -77,35 +77,35 @@ lines = st.builds(
 
 
 @given(lines)
-def test_a_line_comes_back_as_it_was_written(written: Line) -> None:
-    raw = seal(written)
+def test_a_line_comes_back_as_it_was_written(written: TrialRecord) -> None:
+    raw = encode_line(written)
     assert raw.count(b"\n") == 1 and raw.endswith(b"\n")
     assert len(raw.splitlines()) == 1, "a reader that splits at any line end finds one line"
-    assert unseal(raw) == written
+    assert decode_line(raw) == written
     assert json.loads(raw)["id"] == written.id, "every line is JSON that any program reads"
 
 
 @given(lines, st.data())
-def test_a_damaged_line_is_noticed(written: Line, data: st.DataObject) -> None:
-    raw = bytearray(seal(written))
+def test_a_damaged_line_is_noticed(written: TrialRecord, data: st.DataObject) -> None:
+    raw = bytearray(encode_line(written))
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(ValueError):
-        unseal(bytes(raw))
+        decode_line(bytes(raw))
 
 
 def test_a_line_carries_a_whole_trial() -> None:
     proposal = Proposal(Arch((1, 2.5)), 3, Inherit(0, {1: None, 2: 7}, 0.5, 0.1), {"action": [1, "x"]})
     trial = Trial(9, proposal, Result({"a": 1.5}, {"b": -2.0}, 0.25, details={"mixed": {"counts": {"base": 3}}}))
-    assert unseal(seal(Line.of(trial, "text", 4, None))).trial == trial
+    assert decode_line(encode_line(TrialRecord.of(trial, "text", 4, None))).trial == trial
     failed = Trial(10, proposal, Result.failed("half a surrogate \udcff\nand a second line"))
-    assert unseal(seal(Line.of(failed, "text", None, 9))).trial == failed
+    assert decode_line(encode_line(TrialRecord.of(failed, "text", None, 9))).trial == failed
     assert failed.result.error == "half a surrogate \\udcff and a second line"
 
 
 def test_details_are_absent_where_there_are_none_as_in_older_records() -> None:
     older = b'{"id":3,"genes":[1,2],"arch":"x","query":4,"scores":{"a":1.5},"crc":"350ba15f"}\n'
-    assert unseal(older).details == {}
-    assert seal(unseal(older)) == older
+    assert decode_line(older).details == {}
+    assert encode_line(decode_line(older)) == older
 
 
 # -- opening ------------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def test_a_flipped_byte_is_an_error_that_names_the_line(
 
 def test_a_trial_that_stands_twice_is_an_error(run: Path) -> None:
     with (run / "trials.jsonl").open("ab") as file:
-        file.write(seal(line(7)))
+        file.write(encode_line(line(7)))
     with pytest.raises(StoreError, match="holds trial 7 twice"):
         RunFolder.open(run)
 
@@ -519,10 +519,10 @@ def test_somebody_who_only_looks_does_not_stop_a_run(run: Path, monkeypatch: pyt
     taken = threading.Event()
 
     def look() -> None:
-        lock = record.hold(run)
+        lock = record.lock_folder(run)
         taken.set()
         time.sleep(0.1)
-        record.release(run, lock)
+        record.unlock_folder(run, lock)
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -534,12 +534,12 @@ def test_somebody_who_only_looks_does_not_stop_a_run(run: Path, monkeypatch: pyt
 
 
 def test_a_holder_file_that_makes_no_sense_is_no_trouble(run: Path) -> None:
-    lock = record.hold(run)
+    lock = record.lock_folder(run)
     try:
         (run / "holder.json").write_text("[]")
         assert record.holder(run) == "another process"
     finally:
-        record.release(run, lock)
+        record.unlock_folder(run, lock)
 
 
 def test_versions_are_told() -> None:

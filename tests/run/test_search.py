@@ -17,7 +17,7 @@ from archloom.executors.serial import SerialExecutor
 from archloom.registry import load_strategy
 from archloom.run.budgets import Ending, Limits
 from archloom.run.folders import make_strategy
-from archloom.run.record import Line, decode_state, encode_state
+from archloom.run.record import TrialRecord, decode_state, encode_state
 from archloom.run.search import MemoryJournal, ResumeError, Search
 from archloom.spaces.base import Categorical
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, PoisonedReport
@@ -100,10 +100,10 @@ def search(
     journal: MemoryJournal | None = None,
     space: Any = None,
     seed: int = 0,
-    progress: Callable[[Sequence[Line]], None] | None = None,
+    progress: Callable[[Sequence[TrialRecord]], None] | None = None,
     counts: Resource | None = None,
     **limits: Any,
-) -> tuple[Ending, list[Line]]:
+) -> tuple[Ending, list[TrialRecord]]:
     journal = MemoryJournal() if journal is None else journal
     executor = executor or SerialExecutor(PlantedEvaluator())
     bounds = Limits(queries, width, max_repeats, **limits)
@@ -321,7 +321,7 @@ def test_what_finished_is_committed_when_the_run_is_interrupted() -> None:
     class Lazy(MemoryJournal):
         pending = 0
 
-        def append(self, line: Line) -> None:
+        def append(self, line: TrialRecord) -> None:
             super().append(line)
             self.pending += 1
 
@@ -330,7 +330,7 @@ def test_what_finished_is_committed_when_the_run_is_interrupted() -> None:
                 self.pending = 0
             return force
 
-    journal, heard = Lazy(), list[Line]()
+    journal, heard = Lazy(), list[TrialRecord]()
     with pytest.raises(KeyboardInterrupt):
         search(make("random"), executor=Interrupted(PlantedEvaluator()), journal=journal, progress=heard.extend)
     assert len(journal.lines) == 5 and journal.pending == 0
@@ -448,8 +448,8 @@ def test_a_strategy_that_asks_for_something_else_is_noticed() -> None:
 
 def test_notes_are_compared_as_they_were_written_down() -> None:
     class Recorded(MemoryJournal):
-        def append(self, line: Line) -> None:
-            super().append(msgspec.json.decode(msgspec.json.encode(line), type=Line))
+        def append(self, line: TrialRecord) -> None:
+            super().append(msgspec.json.decode(msgspec.json.encode(line), type=TrialRecord))
 
     journal = Recorded()
     proposal = Proposal(cell(1), note={"tuple": (1, 2), "nested": {3: "key"}})
@@ -557,7 +557,7 @@ def test_time_is_up_when_the_clock_says_so() -> None:
 
 def as_completed(
     name: str, queries: int, executor_seed: int, journal: MemoryJournal | None = None
-) -> tuple[Ending, list[Line]]:
+) -> tuple[Ending, list[TrialRecord]]:
     return search(
         make(name), queries, width=5, executor=ShuffledExecutor(NoisyEvaluator(), executor_seed), journal=journal,
         as_completed=True,

@@ -16,15 +16,15 @@ from archloom.spaces.base import (
     Categorical,
     HasAlpha,
     HasNeighbours,
+    HasSize,
     HasSource,
     SearchSpace,
-    Sized,
-    draw,
     is_valid,
+    mutate_valid,
+    sample_valid,
     valid_neighbours,
-    vary,
 )
-from archloom.spaces.graphs import HasGrowth
+from archloom.spaces.graphs import HasGrammar
 from archloom.spaces.nb201 import Nb201
 from archloom.spaces.nbgraph import NbGraph
 from archloom.testing import ForbiddenSpace, RuledSpace, check_space
@@ -62,7 +62,7 @@ def test_contract() -> None:
 
 def test_capabilities_are_seen() -> None:
     space = network()
-    for capability in (SearchSpace, HasNeighbours, HasAlpha, HasGrowth, Sized):
+    for capability in (SearchSpace, HasNeighbours, HasAlpha, HasGrammar, HasSize):
         assert isinstance(space, capability)
     for capability in (Buildable, HasSource):
         assert not isinstance(space, capability)
@@ -72,7 +72,7 @@ def test_choices_are_a_chain_of_which_any_combination_can_be_drawn() -> None:
     space = network()
     labels = space.to_graph(Arch((2, 0, 0, 1))).labels
     assert [space.graph_labels[label] for label in labels] == ["kernel=7", "width=16", "norm=batch", "shape=(3, 4)"]
-    graphs = draw_graphs(space.growth(), len(space.graph_labels), 200, seeds.stream(0, "test"))
+    graphs = draw_graphs(space.grammar(), len(space.graph_labels), 200, seeds.stream(0, "test"))
     assert len({space.from_graph(graph) for graph in graphs}) == space.size
     with pytest.raises(InputError, match="gene kernel is 3: expected the index of one of its 3 options"):
         space.to_graph(Arch((3, 0, 0, 1)))
@@ -175,16 +175,16 @@ def test_rules_that_are_kept_or_left_by_a_margin_are_no_violations() -> None:
 
 def test_draw_and_vary_pass_over_invalid_architectures() -> None:
     space, rng = RuledSpace(), seeds.stream(0, "test")
-    arch = draw(space, rng)
+    arch = sample_valid(space, rng)
     for _ in range(200):
-        arch = vary(space, arch, rng)
+        arch = mutate_valid(space, arch, rng)
         assert arch.genes[0] != arch.genes[1]
-        assert draw(space, rng).genes[:2] not in {(i, i) for i in range(4)}
+        assert sample_valid(space, rng).genes[:2] not in {(i, i) for i in range(4)}
 
 
 def test_draw_takes_no_more_than_it_needs() -> None:
     space = LateRule()
-    draw(space, seeds.stream(0, "test"))
+    sample_valid(space, seeds.stream(0, "test"))
     assert space.looked == 4
 
 
@@ -199,7 +199,7 @@ def test_looking_for_a_valid_architecture_is_bounded(way: str) -> None:
 
     space, rng = Counting(), seeds.stream(0, "test")
     with pytest.raises(NoArchitectureError) as caught:
-        draw(space, rng) if way == "draw" else vary(space, Arch((0,) * 8), rng)
+        sample_valid(space, rng) if way == "draw" else mutate_valid(space, Arch((0,) * 8), rng)
     assert Counting.looked <= MAX_TRIES + 1
     assert str(caught.value) == (
         f"space 'forbidden': none of {MAX_TRIES} architectures drawn is valid (the last breaks forbidden by 1); "
@@ -209,7 +209,7 @@ def test_looking_for_a_valid_architecture_is_bounded(way: str) -> None:
 
 def test_valid_neighbours_keep_the_order() -> None:
     space = RuledSpace()
-    arch = draw(space, seeds.stream(0, "test"))
+    arch = sample_valid(space, seeds.stream(0, "test"))
     kept = valid_neighbours(space, arch)
     assert kept == [near for near in space.neighbours(arch) if near.genes[0] != near.genes[1]]
     assert len(kept) < len(space.neighbours(arch))

@@ -7,7 +7,7 @@ import pytest
 
 import archloom
 from archloom.errors import InputError
-from archloom.spaces.base import draw, is_valid, vary
+from archloom.spaces.base import is_valid, mutate_valid, sample_valid
 from archloom.spaces.config_space import as_space
 from archloom.spaces.space import Space
 from archloom.testing import PlantedSpace, check_space
@@ -86,9 +86,9 @@ def test_contract(make: Any) -> None:
 
 def test_ours_are_configurations() -> None:
     space, original, rng = ours_with_rules(), forbidding(), seeds.stream(0, "test")
-    arch = draw(space, rng)
+    arch = sample_valid(space, rng)
     for number in range(300):
-        arch = vary(space, arch, rng) if number % 2 else draw(space, rng)
+        arch = mutate_valid(space, arch, rng) if number % 2 else sample_valid(space, rng)
         configuration = cs.Configuration(original, values=space.choices(arch))
         configuration.check_valid_configuration()
         assert same(space.choices(arch), dict(configuration))

@@ -63,7 +63,7 @@ def test_the_size_counts_different_networks() -> None:
     rows = np.stack(np.meshgrid(*(np.arange(size) for size in small.sizes), indexing="ij"), axis=-1).reshape(-1, 5)
     keys = {small.key(Arch(tuple(row))) for row in rows.tolist()}
     assert len(keys) == small.size == 3 * (1 + 36 + 36**2)
-    assert small.answering(rows).sum() == small.size
+    assert small.representative_rows(rows).sum() == small.size
 
 
 @given(some_genes)

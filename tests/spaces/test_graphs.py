@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from archloom.errors import InputError
-from archloom.spaces.graphs import OPEN, Chain, Drawn, FixedGrowth, Graph, HasGraph, HasGrowth, RowsGrowth
+from archloom.spaces.graphs import OPEN, Chain, FixedGrowth, Graph, HasGrammar, HasGraph, PartialGraph, RowsGrammar
 from archloom.spaces.nb201 import Nb201
 from archloom.testing.graphs import draw_graphs
 from archloom.types import Arch
@@ -33,8 +33,8 @@ class Chains:
 
 def test_spaces_of_graphs_are_known_by_what_they_can_do() -> None:
     assert isinstance(Chains(), HasGraph)
-    assert not isinstance(Chains(), HasGrowth), "nothing says how to draw them"
-    assert isinstance(Nb201(), HasGrowth)
+    assert not isinstance(Chains(), HasGrammar), "nothing says how to draw them"
+    assert isinstance(Nb201(), HasGrammar)
     assert Chains().from_graph(Chains().to_graph(Arch((0, 1, 1)))) == Arch((0, 1, 1))
 
 
@@ -50,7 +50,7 @@ def test_a_graph_is_fixed() -> None:
 def test_copies_of_the_template_are_drawn_apart() -> None:
     template = Graph(np.array([0, OPEN]), np.zeros((2, 2), dtype=np.uint8))
     for count in (1, 3):
-        drawn = Drawn.begin(template, count)
+        drawn = PartialGraph.begin(template, count)
         assert (drawn.labels.shape, drawn.adjacency.shape) == ((count, 2), (count, 2, 2))
         drawn.labels[0, 1], drawn.adjacency[0, 0, 1] = 4, 1
         assert template.labels.tolist() == [0, OPEN] and not template.adjacency.any()
@@ -62,7 +62,7 @@ def test_vertices_that_are_not_there_are_left_out() -> None:
     labels = np.array([[3, 1, 2, 0], [3, OPEN, 2, 0], [3, 2, OPEN, OPEN]])
     adjacency = np.zeros((3, 4, 4), dtype=np.uint8)
     adjacency[:, 0, 1] = adjacency[:, 0, 2] = adjacency[:, 2, 3] = 1
-    whole, gap, short = Drawn(labels, adjacency).graphs()
+    whole, gap, short = PartialGraph(labels, adjacency).graphs()
     assert whole.labels.tolist() == [3, 1, 2, 0]
     assert np.argwhere(whole.adjacency).tolist() == [[0, 1], [0, 2], [2, 3]]
     assert gap.labels.tolist() == [3, 2, 0]
@@ -72,12 +72,12 @@ def test_vertices_that_are_not_there_are_left_out() -> None:
 
 def test_a_fixed_growth_decides_labels_alone() -> None:
     template = Graph(np.array([0, OPEN, 1, OPEN]), np.triu(np.ones((4, 4), dtype=np.uint8), 1))
-    growth = FixedGrowth(template, {1: [2, 4], 3: [3]}, labels=5)
-    assert [(step.vertex, step.sources) for step in growth.steps] == [(1, ()), (3, ())]
-    drawn = Drawn.begin(template, 2)
-    assert growth.label_mask(drawn, 0).tolist() == [[False, False, True, False, True]] * 2
-    assert growth.label_mask(drawn, 1).tolist() == [[False, False, False, True, False]] * 2
-    graphs = draw_graphs(growth, 5, 30, seeds.stream(0, "test"))
+    grammar = FixedGrowth(template, {1: [2, 4], 3: [3]}, labels=5)
+    assert [(step.vertex, step.sources) for step in grammar.steps] == [(1, ()), (3, ())]
+    drawn = PartialGraph.begin(template, 2)
+    assert grammar.label_mask(drawn, 0).tolist() == [[False, False, True, False, True]] * 2
+    assert grammar.label_mask(drawn, 1).tolist() == [[False, False, False, True, False]] * 2
+    graphs = draw_graphs(grammar, 5, 30, seeds.stream(0, "test"))
     assert {tuple(graph.labels.tolist()) for graph in graphs} == {(0, 2, 1, 3), (0, 4, 1, 3)}
     assert all((graph.adjacency == template.adjacency).all() for graph in graphs)
 
@@ -97,7 +97,7 @@ def test_a_chain_has_a_label_for_every_option_of_every_choice() -> None:
 def test_every_chain_is_read_back_and_can_be_drawn() -> None:
     every = set(itertools.product(range(2), range(3), range(1)))
     assert {SMALL.genes(SMALL.graph(genes)) for genes in every} == every
-    graphs = draw_graphs(SMALL.growth(), len(SMALL.labels), 200, seeds.stream(0, "test"))
+    graphs = draw_graphs(SMALL.grammar(), len(SMALL.labels), 200, seeds.stream(0, "test"))
     assert {SMALL.genes(graph) for graph in graphs} == every
 
 
@@ -134,20 +134,20 @@ def test_another_graph_than_a_chain_is_told(labels: list[float], edges: list[tup
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[Chain, NDArray[np.uint8]]:
     """A chain of one to four choices, and some of its combinations in any order, maybe one of them twice."""
-    sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    sizes = sample_valid(st.lists(st.integers(1, 4), min_size=1, max_size=4))
     every = list(itertools.product(*map(range, sizes)))
-    rows = draw(st.lists(st.sampled_from(every), min_size=1, max_size=12))
+    rows = sample_valid(st.lists(st.sampled_from(every), min_size=1, max_size=12))
     return Chain([list(map(str, range(size))) for size in sizes], [f"c{i}" for i in range(len(sizes))]), np.array(
         rows, dtype=np.uint8
     )
 
 
-def every_draw(growth: RowsGrowth, chain: Chain) -> list[tuple[int, ...]]:
+def every_draw(grammar: RowsGrammar, chain: Chain) -> list[tuple[int, ...]]:
     """All that legal decisions lead to."""
-    drawn = Drawn.begin(growth.template, 1)
-    for at, step in enumerate(growth.steps):
-        rows, labels = np.nonzero(growth.label_mask(drawn, at))
-        drawn = Drawn(drawn.labels[rows], drawn.adjacency[rows])
+    drawn = PartialGraph.begin(grammar.template, 1)
+    for at, step in enumerate(grammar.steps):
+        rows, labels = np.nonzero(grammar.label_mask(drawn, at))
+        drawn = PartialGraph(drawn.labels[rows], drawn.adjacency[rows])
         drawn.labels[:, step.vertex] = labels
     return [chain.genes(graph) for graph in drawn.graphs()]
 
@@ -156,7 +156,7 @@ def every_draw(growth: RowsGrowth, chain: Chain) -> list[tuple[int, ...]]:
 @settings(max_examples=60)
 def test_decisions_end_in_rows_and_every_row_can_be_drawn(table: tuple[Chain, NDArray[np.uint8]]) -> None:
     chain, rows = table
-    found = every_draw(RowsGrowth(chain, rows), chain)
+    found = every_draw(RowsGrammar(chain, rows), chain)
     assert sorted(found) == sorted(set(map(tuple, rows.tolist())))
 
 
@@ -164,7 +164,7 @@ def test_decisions_end_in_rows_and_every_row_can_be_drawn(table: tuple[Chain, ND
 @settings(max_examples=30)
 def test_random_decisions_never_get_stuck(table: tuple[Chain, NDArray[np.uint8]], seed: int) -> None:
     chain, rows = table
-    graphs = draw_graphs(RowsGrowth(chain, rows), len(chain.labels), 20, np.random.default_rng(seed))
+    graphs = draw_graphs(RowsGrammar(chain, rows), len(chain.labels), 20, np.random.default_rng(seed))
     assert {chain.genes(graph) for graph in graphs} <= set(map(tuple, rows.tolist()))
 
 
@@ -173,10 +173,10 @@ def test_random_decisions_never_get_stuck(table: tuple[Chain, NDArray[np.uint8]]
 def test_what_is_legal_is_what_some_row_goes_on_with(table: tuple[Chain, NDArray[np.uint8]]) -> None:
     """After each row's first choices, one batch of all rows: rows with other first choices have no say."""
     chain, rows = table
-    growth = RowsGrowth(chain, rows)
-    drawn = Drawn.begin(growth.template, len(rows))
-    for step in range(len(growth.steps)):
-        mask = growth.label_mask(drawn, step)
+    grammar = RowsGrammar(chain, rows)
+    drawn = PartialGraph.begin(grammar.template, len(rows))
+    for step in range(len(grammar.steps)):
+        mask = grammar.label_mask(drawn, step)
         for row, genes in enumerate(rows.tolist()):
             after = {other[step] for other in rows.tolist() if other[:step] == genes[:step]}
             assert np.flatnonzero(mask[row]).tolist() == sorted(int(chain.options[step][gene]) for gene in after)
@@ -184,6 +184,6 @@ def test_what_is_legal_is_what_some_row_goes_on_with(table: tuple[Chain, NDArray
 
 
 def test_growths_without_edges_to_decide_say_so() -> None:
-    for growth in (SMALL.growth(), RowsGrowth(SMALL, np.zeros((1, 3), dtype=np.uint8))):
+    for grammar in (SMALL.grammar(), RowsGrammar(SMALL, np.zeros((1, 3), dtype=np.uint8))):
         with pytest.raises(IndexError, match="no edge to decide"):
-            growth.edge_mask(Drawn.begin(growth.template, 1), 0, 0)
+            grammar.edge_mask(PartialGraph.begin(grammar.template, 1), 0, 0)

@@ -135,7 +135,7 @@ def test_edges_become_vertices_as_in_a_line_graph() -> None:
 
 def test_random_graphs_are_cells_drawn_uniformly_edge_by_edge() -> None:
     space = Nb201()
-    graphs = draw_graphs(space.growth(), 7, 500, seeds.stream(0, "test"))
+    graphs = draw_graphs(space.grammar(), 7, 500, seeds.stream(0, "test"))
     genes = np.array([space.from_graph(graph).genes for graph in graphs])
     assert all(set(column) == set(range(5)) for column in genes.T)
     assert len(np.unique(genes, axis=0)) > 450  # of 500; 492 are expected
@@ -154,7 +154,7 @@ def test_operations_of_a_table_are_labels_by_their_names() -> None:
     archs = [Arch(genes) for genes in itertools.product(*map(range, space.sizes))]
     assert [space.from_graph(space.to_graph(arch)) for arch in archs] == archs
     assert space.to_graph(Arch((0, 1, 0, 1, 0, 0))).labels.tolist() == [0, 2, 2, 4, 3, 3, 4, 1]
-    graphs = draw_graphs(space.growth(), 5, 300, seeds.stream(0, "test"))
+    graphs = draw_graphs(space.grammar(), 5, 300, seeds.stream(0, "test"))
     assert {space.from_graph(graph) for graph in graphs} == set(archs)
     labels = space.to_graph(archs[0]).labels.copy()
     labels[1] = 4

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archloom.errors import InputError
-from archloom.spaces.base import Categorical, draw, is_valid
+from archloom.spaces.base import Categorical, is_valid, sample_valid
 from archloom.spaces.table import TableSpace
 from archloom.testing import check_space
 from archloom.testing.graphs import draw_graphs
@@ -79,7 +79,7 @@ def test_a_complete_table_is_the_plain_space() -> None:
 @given(rows=some_rows, seed=st.integers(0, 50))
 def test_a_sample_is_searched_within_the_sample(rows: np.ndarray, seed: int) -> None:
     space, rng, known = TableSpace(OPTIONS, rows), seeds.stream(seed, "test"), set(map(tuple, rows.tolist()))
-    arch = draw(space, rng)
+    arch = sample_valid(space, rng)
     assert space.size == len(known)
     assert arch.genes in known
     assert space.mutate(arch, rng).genes in known
@@ -105,13 +105,13 @@ def test_every_row_is_drawn() -> None:
 
 def test_every_row_is_drawn_as_a_graph_and_nothing_else() -> None:
     for space, expected in ((sparse(), ALL[::3]), (complete(), ALL), (without_rows(), ALL), (lonely(), ALL[5:6])):
-        graphs = draw_graphs(space.growth(), len(space.graph_labels), 300, seeds.stream(0, "test"))
+        graphs = draw_graphs(space.grammar(), len(space.graph_labels), 300, seeds.stream(0, "test"))
         assert {space.from_graph(graph).genes for graph in graphs} == set(map(tuple, expected.tolist()))
 
 
 def test_one_row_has_nowhere_to_go() -> None:
     space, rng = lonely(), seeds.stream(0, "test")
-    arch = draw(space, rng)
+    arch = sample_valid(space, rng)
     assert space.neighbours(arch) == []
     assert space.mutate(arch, rng) == arch
 
@@ -124,7 +124,7 @@ def test_alpha_is_checked_for_its_shape() -> None:
 
 def test_mutations_reach_every_row() -> None:
     space, rng = islands(), seeds.stream(0, "test")
-    arch = draw(space, rng)
+    arch = sample_valid(space, rng)
     seen = set()
     for _ in range(1500):
         arch = space.mutate(arch, rng)

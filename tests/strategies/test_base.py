@@ -109,9 +109,9 @@ def test_options_have_defaults() -> None:
 def test_the_state_holds_the_generator_and_the_subclass() -> None:
     one, other = diary(), diary()
     one.ask(3)
-    one.draw()
+    one.sample_valid()
     other.load_state_dict(one.state_dict())
-    assert one.draw() == other.draw()
+    assert one.sample_valid() == other.sample_valid()
     assert one.ask(1) == other.ask(1)
 
 
@@ -137,7 +137,7 @@ def test_a_space_without_a_needed_capability_is_refused(capability: type[Any], t
         needs: ClassVar[tuple[type[Any], ...]] = (capability,)
 
         def propose(self) -> Proposal:
-            return Proposal(self.draw())
+            return Proposal(self.sample_valid())
 
     with pytest.raises(InputError) as caught:
         Needy(Bare(), PLANTED_CRITERIA, seeds.stream(0, "strategy"))  # type: ignore[arg-type]

@@ -107,10 +107,10 @@ def test_of_equals_the_newest_leaves_the_top() -> None:
     np.testing.assert_array_equal(strategy.state(), [0.5, 0.5, 0.0])
 
 
-def replay(gains: list[tuple[float, ...]], violations: list[float] | None = None, capacity: int = 0) -> Replay:
-    memory = Replay(2, len(gains[0]), capacity)
-    for gain, violation in zip(gains, violations or [0.0] * len(gains), strict=True):
-        memory.add(np.zeros(2, np.float32), np.zeros(2, np.float32), gain, violation)
+def replay(utilities: list[tuple[float, ...]], violations: list[float] | None = None, capacity: int = 0) -> Replay:
+    memory = Replay(2, len(utilities[0]), capacity)
+    for utility, violation in zip(utilities, violations or [0.0] * len(utilities), strict=True):
+        memory.add(np.zeros(2, np.float32), np.zeros(2, np.float32), utility, violation)
     return memory
 
 
@@ -132,21 +132,21 @@ def test_rewards_of_several_objectives_are_of_their_mean() -> None:
 
 
 def test_rewards_of_broken_constraints_and_failures_are_below_all_others() -> None:
-    gains, violations = [(1.0,), (99.0,), (99.0,), (math.nan,)], [0.0, 0.1, 3.0, math.inf]
-    rewards = replay(gains, violations).rewards(np.arange(4), 100.0)
+    utilities, violations = [(1.0,), (99.0,), (99.0,), (math.nan,)], [0.0, 0.1, 3.0, math.inf]
+    rewards = replay(utilities, violations).rewards(np.arange(4), 100.0)
     assert rewards[0] > rewards[1] > rewards[2] > rewards[3] == 0.0
 
 
 def test_replay_keeps_the_latest_and_grows_without_a_bound() -> None:
     kept = replay([(float(i),) for i in range(10)], capacity=4)
-    assert len(kept) == 4 and sorted(kept.gains[:, 0]) == [6.0, 7.0, 8.0, 9.0]
+    assert len(kept) == 4 and sorted(kept.utilities[:, 0]) == [6.0, 7.0, 8.0, 9.0]
     grown = replay([(float(i),) for i in range(1100)])
-    assert len(grown) == 1100 and grown.gains[:1100, 0].tolist() == [float(i) for i in range(1100)]
+    assert len(grown) == 1100 and grown.utilities[:1100, 0].tolist() == [float(i) for i in range(1100)]
     other = Replay(2, 1, 0)
     other.load_state_dict(grown.state_dict())
     for memory in (grown, other):
         memory.add(np.ones(2, np.float32), np.ones(2, np.float32), (5.0,), 0.0)
-    np.testing.assert_array_equal(other.gains[:1101], grown.gains[:1101])
+    np.testing.assert_array_equal(other.utilities[:1101], grown.utilities[:1101])
 
 
 def test_it_steers_by_constraints() -> None:
@@ -163,7 +163,7 @@ def test_it_steers_by_constraints() -> None:
 @pytest.mark.parametrize(
     "option",
     [
-        {"top_k": 0}, {"batch": 0}, {"tau": 1.5}, {"actor_lr": 0.0}, {"critic_lr": math.nan}, {"noise": -1.0},
+        {"top_k": 0}, {"batch_size": 0}, {"tau": 1.5}, {"actor_lr": 0.0}, {"critic_lr": math.nan}, {"noise": -1.0},
         {"hidden": ()}, {"hidden": (8, 0)}, {"beta1": 1.0}, {"capacity": 3}, {"epsilon_end": -0.1},
         {"growth": math.inf},
     ],
@@ -186,7 +186,7 @@ def test_the_number_of_threads_does_not_matter(data_dir: Any) -> None:
     """With networks and batches so large that a numerical library would share the work among threads."""
     code = (
         "import archloom;"
-        "found = archloom.run('cadam', queries=90, hidden=(512, 512, 512), batch=64);"
+        "found = archloom.run('cadam', queries=90, hidden=(512, 512, 512), batch_size=64);"
         "print([line.note['action'] for line in found.history.lines][-1])"
     )
     outputs = set()

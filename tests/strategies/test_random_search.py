@@ -5,11 +5,11 @@ import numpy as np
 from archloom.data.tables import Table
 from archloom.executors.serial import SerialExecutor
 from archloom.problems import ProblemSpec as Spec
-from archloom.problems import TableProblem, choose
+from archloom.problems import TableProblem, select_metrics
 from archloom.run.budgets import Ending, Limits
 from archloom.run.history import History
 from archloom.run.search import MemoryJournal, Search
-from archloom.spaces.base import Categorical, draw
+from archloom.spaces.base import Categorical, sample_valid
 from archloom.spaces.nb201 import Nb201
 from archloom.strategies.random_search import RandomSearch
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, RuledSpace
@@ -20,7 +20,7 @@ def test_it_draws_from_the_spaces_own_sampler() -> None:
     space = RuledSpace()
     strategy = RandomSearch(space, PLANTED_CRITERIA, seeds.stream(3, "strategy"))
     rng = seeds.stream(3, "strategy")
-    assert [p.arch for p in strategy.ask(50)] == [draw(space, rng) for _ in range(50)]
+    assert [p.arch for p in strategy.ask(50)] == [sample_valid(space, rng) for _ in range(50)]
 
 
 def test_with_the_record_it_draws_without_replacement() -> None:
@@ -42,7 +42,7 @@ def test_published_result_on_nb201(nb201_table: Table) -> None:
     """Test accuracy 94.11 after 500 unique cells, chosen by it: the known answer that comes with the table."""
     genes, test = nb201_table.genes, nb201_table.metric("cifar10_test_200")
     assert genes.shape == (15_625, 6)
-    scenario = choose(TableProblem(nb201_table, Nb201()), Spec("nb201", objectives=("cifar10_test_200",)))
+    scenario = select_metrics(TableProblem(nb201_table, Nb201()), Spec("nb201", objectives=("cifar10_test_200",)))
     found = []
     for seed in range(30):
         journal = MemoryJournal()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import archloom
-from archloom.checkpoints.store import Retention, StatesInMemory
+from archloom.checkpoints.store import CheckpointsInMemory, Retention
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.base import Done, Job
@@ -326,7 +326,7 @@ def searched(kind: str, space: SearchSpace, resource: int, seed: int, retention:
     strategy_class = load_strategy(kind)
     more = {"resource": PLANTED_RESOURCE} if strategy_class.needs_resource else {}
     strategy = strategy_class(space, PLANTED_CRITERIA, seeds.stream(seed, "strategy"), **more)
-    journal, states = MemoryJournal(), StatesInMemory()
+    journal, states = MemoryJournal(), CheckpointsInMemory()
     kept = Retention(states, PLANTED_CRITERIA) if retention else None
     executor = SerialExecutor(PlantedCurves(), states if retention else None)
     limits = Limits(None, resource=resource)
@@ -436,7 +436,7 @@ class Stopping(SimulatedExecutor):
 def test_going_on_is_running(make: Callable[..., HalvingStrategy], checkpoint: bool, as_completed: bool) -> None:
     """States that were dropped before a crash are not asked for afterwards."""
 
-    def search(executor: type[SimulatedExecutor], journal: MemoryJournal, states: StatesInMemory) -> Search:
+    def search(executor: type[SimulatedExecutor], journal: MemoryJournal, states: CheckpointsInMemory) -> Search:
         def seconds(job: Job, result: Result) -> float:
             return float(job.proposal.fidelity * (1 + job.trial_id % 5))
 
@@ -446,7 +446,7 @@ def test_going_on_is_running(make: Callable[..., HalvingStrategy], checkpoint: b
             retention=Retention(states, PLANTED_CRITERIA), resource=PLANTED_RESOURCE,
         )  # fmt: skip
 
-    journal, states = MemoryJournal(), StatesInMemory()
+    journal, states = MemoryJournal(), CheckpointsInMemory()
     run = search(Stopping, journal, states)
     with pytest.raises(Stop):
         run.run()
@@ -458,6 +458,6 @@ def test_going_on_is_running(make: Callable[..., HalvingStrategy], checkpoint: b
     assert [line.error for line in journal.lines if line.error] == []
     if not as_completed:
         whole = MemoryJournal()
-        search(SimulatedExecutor, whole, StatesInMemory()).run()
+        search(SimulatedExecutor, whole, CheckpointsInMemory()).run()
         by_id = [sorted(lines, key=lambda line: line.id) for lines in (journal.lines, whole.lines)]
         assert by_id[0] == by_id[1]

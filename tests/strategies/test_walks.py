@@ -287,7 +287,7 @@ def test_stopping_is_one_more_choice() -> None:
 
         def draw(self) -> Arch:
             Counting.restarts += 1
-            return super().draw()
+            return super().sample_valid()
 
     strategy = Counting(Ring(), PLANTED_CRITERIA, seeds.stream(0, "strategy"), RandomWalkOptions(steps=0))
     strategy.ask(3000)

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom.checkpoints.store import StatesInMemory
+from archloom.checkpoints.store import CheckpointsInMemory
 from archloom.data.images.labelled import save_images
 from archloom.data.images.splits import Split, Splits
 from archloom.data.images.unlabelled import UnlabelledImages
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
-from archloom.problems import ProblemSpec, open_scenario, resolve
+from archloom.problems import ProblemSpec, absolute, open_scenario
 from archloom.spaces.convnet import ConvNet
 from archloom.spaces.gan import Gan, GanHard
 from archloom.types import Arch, Inherit, Proposal
@@ -31,14 +31,14 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from archloom.checkpoints.state import TrainingState  # noqa: E402
 from archloom.checkpoints.state_file import load_state, save_state  # noqa: E402
 from archloom.evaluators.train import TrainingEvaluator  # noqa: E402
-from archloom.tasks.base import EvaluatedFinally, Generates, Task, Training  # noqa: E402
+from archloom.tasks.base import EvaluatedFinally, GeneratesImages, Task, Training  # noqa: E402
 from archloom.tasks.gan import AVERAGE, DISCRIMINATOR, GENERATOR, GanOptions, GanTask, GanTraining  # noqa: E402
 from archloom.tasks.training import epoch_streams  # noqa: E402
 
 SMALL = {"channels": 8, "discriminator_channels": 8, "latent": 12}
 SPACE = GanHard(image_size=8, image_channels=1, **SMALL)
 ARCH = SPACE.sample(np.random.default_rng(0))
-SETTINGS: dict[str, Any] = {"batch": 8, "samples": 40, "extractor": "pixels", "generator_every": 2}
+SETTINGS: dict[str, Any] = {"batch_size": 8, "samples": 40, "extractor": "pixels", "generator_every": 2}
 
 
 def images(count: int, size: int = 8, channels: int = 1) -> Splits:
@@ -144,7 +144,14 @@ def test_an_epoch_written_out(space: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "batches"), [({}, 5), ({"batch": 12}, 4), ({"batches": 3}, 3), ({"batches": 9}, 5), ({"batch": 99}, 1)]
+    ("settings", "batches"),
+    [
+        ({}, 5),
+        ({"batch_size": 12}, 4),
+        ({"steps_per_epoch": 3}, 3),
+        ({"steps_per_epoch": 9}, 5),
+        ({"batch_size": 99}, 1),
+    ],
 )
 def test_steps_of_both_networks(settings: dict[str, Any], batches: int) -> None:
     """The last batch may be short, and where the generator steps begins anew in every epoch."""
@@ -158,7 +165,7 @@ def test_steps_of_both_networks(settings: dict[str, Any], batches: int) -> None:
 
 
 def test_the_average_follows_by_its_formula() -> None:
-    training = task(ema=0.75, batches=1).begin(ARCH, 0)
+    training = task(ema=0.75, steps_per_epoch=1).begin(ARCH, 0)
     expected = training.state().averages[AVERAGE].tensors
     moved = False
     for _ in range(3):
@@ -205,7 +212,7 @@ def test_the_final_evaluation_takes_more_images_and_others() -> None:
     training = task(final_samples=90).begin(ARCH, 3)
     training.train(1)
     assert isinstance(training, EvaluatedFinally)
-    assert isinstance(training, Generates)
+    assert isinstance(training, GeneratesImages)
     made = torch.cat(list(training.generate(90, "final")))
     real = training._task.real
     assert training.evaluate_finally() == training._task.extractor.measure(real, [made])
@@ -235,7 +242,7 @@ def test_an_extractor_that_knows_classes_reports_a_score(monkeypatch: pytest.Mon
     assert {*made.goals, *made.report} == names
     assert made.on(SPACE).extractor is made.extractor, "a large network is loaded once"
     evaluator = TrainingEvaluator(made, SPACE, list(made.goals), made.report)
-    result = evaluate(evaluator, Proposal(ARCH, 1), 0, 0, StatesInMemory())
+    result = evaluate(evaluator, Proposal(ARCH, 1), 0, 0, CheckpointsInMemory())
     assert {*result.scores, *result.report} == names
     assert 1 <= result.report["inception_score_sides"] <= 2
     with pytest.raises(InputError, match=r"^task option final_samples=9: expected at least 10 for inception_score"):
@@ -252,7 +259,14 @@ def test_the_extractor_called_inception_reports_the_fid(inception_folder: Path, 
 
 def test_training_comes_nearer_to_real_digits() -> None:
     pytest.importorskip("sklearn", reason="the digits are in scikit-learn")
-    chosen = {"extractor": "pixels", "samples": 500, "generator_every": 1, "ema": 0.9, "lr": 0.001, "batches": 10}
+    chosen = {
+        "extractor": "pixels",
+        "samples": 500,
+        "generator_every": 1,
+        "ema": 0.9,
+        "lr": 0.001,
+        "steps_per_epoch": 10,
+    }
     digits = GanTask.open("digits", chosen, {})
     space = Gan(channels=8, discriminator_channels=8, latent=12, **digits.space_settings)
     training = digits.on(space).begin(space.sample(np.random.default_rng(3)), 0)
@@ -262,7 +276,7 @@ def test_training_comes_nearer_to_real_digits() -> None:
 
 
 def test_generators_learn_from_all_clothes_that_are_no_test_images(fashion: str) -> None:
-    chosen = {"extractor": "pixels", "samples": 20, "batches": 2, "batch": 4, "size": 8}
+    chosen = {"extractor": "pixels", "samples": 20, "steps_per_epoch": 2, "batch_size": 4, "size": 8}
     made = GanTask.open(fashion, chosen, os.environ)
     assert made.images.shape == (60_000, 1, 8, 8)
     space = Gan(channels=4, discriminator_channels=4, latent=12, **made.space_settings)
@@ -289,7 +303,7 @@ from archloom.spaces.gan import GanHard
 from archloom.tasks.gan import GanTask
 
 torch.set_num_threads(int(sys.argv[4]))
-settings = {"batch": 8, "samples": 40, "extractor": "pixels", "generator_every": 2}
+settings = {"batch_size": 8, "samples": 40, "extractor": "pixels", "generator_every": 2}
 task = GanTask.open(sys.argv[1], settings, {})
 space = GanHard(channels=8, discriminator_channels=8, latent=12, **task.space_settings)
 training = task.on(space).begin(space.parse(sys.argv[5]), 99)
@@ -361,7 +375,7 @@ def test_modules_of_genes_are_in_the_state() -> None:
 
 
 def test_a_child_takes_the_donors_average_as_it_is_and_trains_on() -> None:
-    states, gene = StatesInMemory(), SPACE.gene_names.index("cell1.up0")
+    states, gene = CheckpointsInMemory(), SPACE.gene_names.index("cell1.up0")
     evaluator = TrainingEvaluator(task(), SPACE, ["frechet_pixels"])
     arch = Arch(tuple(0 if other == gene else value for other, value in enumerate(ARCH.genes)))
     inherit = Inherit(0, {gene: 1}, shrink=0.4, perturb=0.1)
@@ -406,14 +420,15 @@ def test_names_of_data_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     for name in ("digits", "mine"):
         (tmp_path / name).mkdir()
-    assert resolve(ProblemSpec("gan:digits")).on == "gan:digits"
-    assert resolve(ProblemSpec("gan:mine")).on == f"gan:{tmp_path.resolve() / 'mine'}"
+    assert absolute(ProblemSpec("gan:digits")).on == "gan:digits"
+    assert absolute(ProblemSpec("gan:mine")).on == f"gan:{tmp_path.resolve() / 'mine'}"
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("epochs", 0), ("batch", 0), ("batches", -1), ("generator_every", 0), ("lr", 0.0), ("lr", math.nan),
+        ("epochs", 0), ("batch_size", 0), ("steps_per_epoch", -1), ("generator_every", 0), ("lr", 0.0),
+        ("lr", math.nan),
         ("ema", 1.0), ("ema", -0.1), ("samples", 1), ("final_samples", 1), ("size", 12), ("size", -8),
     ],
 )  # fmt: skip

@@ -19,7 +19,7 @@ import pytest
 from archloom import registry, testing
 from archloom.constraints import Criteria
 from archloom.errors import InputError
-from archloom.spaces.base import SearchSpace, draw
+from archloom.spaces.base import SearchSpace, sample_valid
 from archloom.spaces.table import TableSpace
 from archloom.strategies.evolution import Evolution, EvolutionOptions
 from archloom.strategies.random_search import RandomSearch
@@ -73,14 +73,14 @@ def test_the_planted_task_has_a_known_answer() -> None:
     assert (result.scores, weights) == ({"worth": 100.0}, None)
     assert PlantedSpace().size == 4**8
     rng = np.random.default_rng(0)
-    assert all(draw(RuledSpace(), rng).genes[:2] not in {(i, i) for i in range(4)} for _ in range(50))
+    assert all(sample_valid(RuledSpace(), rng).genes[:2] not in {(i, i) for i in range(4)} for _ in range(50))
 
 
 def test_the_planted_curves_end_where_the_answer_is_known() -> None:
     """Short trainings tell less: the correlation with the full one rises from about 0.7 to 1."""
     check_evaluator(PlantedCurves, PlantedSpace)
     rng, space = np.random.default_rng(0), PlantedSpace()
-    archs = [draw(space, rng) for _ in range(500)]
+    archs = [sample_valid(space, rng) for _ in range(500)]
 
     def worth(fidelity: int) -> list[float]:
         results = (PlantedCurves().evaluate(Proposal(arch, fidelity), None, rng)[0] for arch in archs)
@@ -317,7 +317,7 @@ def test_a_rule_that_nothing_satisfies_is_told() -> None:
 class PeeksAtReports(RandomSearch):
     def learn(self, trial: Trial) -> None:
         if trial.result.report.get("test", 0.0) > 1.0:
-            self.draw()
+            self.sample_valid()
 
 
 class OwnRandomness(RandomSearch):
@@ -354,7 +354,7 @@ class MindsTheOrder(RandomSearch):
     def tell(self, trials: Sequence[Trial]) -> None:
         super().tell(trials)
         for _ in range(trials[0].id + 1):
-            self.draw()
+            self.sample_valid()
 
 
 class NeedsSuccess(Evolution):
@@ -410,7 +410,7 @@ class NeedsAnyGood(RandomSearch):
 class OneObjective(RandomSearch):
     def learn(self, trial: Trial) -> None:
         if trial.result.ok:
-            (_gain,) = self.criteria.gains(trial.result)
+            (_gain,) = self.criteria.utilities(trial.result)
 
 
 class RawScores(RandomSearch):
@@ -418,7 +418,7 @@ class RawScores(RandomSearch):
 
     def learn(self, trial: Trial) -> None:
         if trial.result.ok and trial.result.scores[self.criteria.objectives[0].metric] > 0:
-            self.draw()
+            self.sample_valid()
 
 
 class LearnsFromAnybody(RandomSearch):
@@ -462,7 +462,7 @@ class DrawsAgain(Hyperband):
     """An architecture that was asked for long ago has no state any more."""
 
     def fresh(self) -> Arch:
-        return self.draw()
+        return self.sample_valid()
 
 
 class InventsRows(RandomSearch):

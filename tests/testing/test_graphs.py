@@ -10,7 +10,7 @@ import pytest
 
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical
-from archloom.spaces.graphs import OPEN, Bools, Drawn, FixedGrowth, Graph, Growth, Step
+from archloom.spaces.graphs import OPEN, Bools, ConstructionStep, FixedGrowth, Graph, GraphGrammar, PartialGraph
 from archloom.testing import PlantedSpace, check_space
 from archloom.testing.graphs import draw_graphs
 from archloom.types import Arch
@@ -25,16 +25,18 @@ class NodesGrowth:
 
     def __init__(self, vertices: int = 5) -> None:
         self.template = Graph(np.array([BEGIN] + [OPEN] * (vertices - 1)), np.zeros((vertices, vertices), np.uint8))
-        self.steps: Sequence[Step] = tuple(Step(vertex, tuple(range(vertex))) for vertex in range(1, vertices))
+        self.steps: Sequence[ConstructionStep] = tuple(
+            ConstructionStep(vertex, tuple(range(vertex))) for vertex in range(1, vertices)
+        )
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         mask = np.zeros((len(drawn.labels), 3), dtype=bool)
         mask[:, END] = True
         mask[:, NODE] = step < len(self.steps) - 1
         mask[(drawn.labels == END).any(axis=1)] = False
         return mask
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         labels, into = drawn.labels[:, step + 1], drawn.adjacency[:, :, step + 1].any(axis=1)
         absent = (labels == END) | (labels == NODE) & (into | (place < step))
         return np.stack([absent, labels == NODE], axis=1)
@@ -82,7 +84,7 @@ class Nodes(Categorical):
             raise InputError("graph: expected edges into all nodes, and into nothing else")
         return Arch(tuple(int(graph.adjacency[x, y]) if y < v else 0 for x, y in PAIRS))
 
-    def growth(self) -> Growth:
+    def grammar(self) -> GraphGrammar:
         return self.growth_kind()
 
 
@@ -181,7 +183,7 @@ def test_offending_graphs_are_caught(kind: type[PlantedSpace], message: str) -> 
 class UnreachedGrowth(NodesGrowth):
     """A node may have no edge into it."""
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         there = drawn.labels[:, step + 1] != OPEN
         return np.stack([there, there & (drawn.labels[:, step + 1] == NODE)], axis=1)
 
@@ -189,7 +191,7 @@ class UnreachedGrowth(NodesGrowth):
 class StuckGrowth(NodesGrowth):
     """Edges from the last vertex before a node cannot be, even where there is no other."""
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         mask = super().edge_mask(drawn, step, place)
         mask[:, 1] &= place < step
         return mask
@@ -198,7 +200,7 @@ class StuckGrowth(NodesGrowth):
 class NarrowGrowth(NodesGrowth):
     """No edge from 0 to 2."""
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         mask = super().edge_mask(drawn, step, place)
         mask[:, 1] &= (step, place) != (1, 0)
         return mask
@@ -207,7 +209,7 @@ class NarrowGrowth(NodesGrowth):
 class LargeGrowth(NodesGrowth):
     """At least one node."""
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         mask = super().label_mask(drawn, step)
         mask[:, END] &= step > 0
         return mask
@@ -221,7 +223,7 @@ class SmallGrowth(NodesGrowth):
 class EndlessGrowth(NodesGrowth):
     """The last vertex is an end, whatever came before."""
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         mask = super().label_mask(drawn, step)
         mask[:, END] |= step == len(self.steps) - 1
         return mask
@@ -230,14 +232,14 @@ class EndlessGrowth(NodesGrowth):
 class GhostlyGrowth(NodesGrowth):
     """Edges into what is not there."""
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         mask = super().edge_mask(drawn, step, place)
         mask[:, 0] |= drawn.labels[:, step + 1] == OPEN
         return mask
 
 
 class MeddlingGrowth(NodesGrowth):
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         mask = super().edge_mask(drawn, step, place)
         drawn.adjacency[:, 0, step + 1] = 1
         return mask
@@ -246,7 +248,7 @@ class MeddlingGrowth(NodesGrowth):
 class HastyGrowth(NodesGrowth):
     """It writes the label itself."""
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         mask = super().label_mask(drawn, step)
         drawn.labels[:, step + 1] = END
         return mask
@@ -255,12 +257,12 @@ class HastyGrowth(NodesGrowth):
 class OneMask(NodesGrowth):
     """One mask for all graphs."""
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         return super().label_mask(drawn, step)[0]
 
 
 class NumberMask(NodesGrowth):
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Any:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Any:
         return super().edge_mask(drawn, step, place).astype(np.int64)
 
 
@@ -279,7 +281,7 @@ class TurnedGrowth(NodesGrowth):
 class FromLaterGrowth(NodesGrowth):
     def __init__(self) -> None:
         super().__init__()
-        self.steps = (Step(1, (0, 2)), *self.steps[1:])
+        self.steps = (ConstructionStep(1, (0, 2)), *self.steps[1:])
 
 
 class StrangeTemplate(NodesGrowth):
@@ -323,7 +325,7 @@ class EdgesForgotten(PlantedSpace):
     def from_graph(self, graph: Graph) -> Arch:
         return super().from_graph(Graph(graph.labels, np.eye(8, k=1, dtype=np.uint8)))
 
-    def growth(self) -> Growth:
+    def grammar(self) -> GraphGrammar:
         template = Graph(np.full(8, OPEN), np.zeros((8, 8), dtype=np.uint8))
         return FixedGrowth(template, {gene: range(4 * gene, 4 * gene + 4) for gene in range(8)}, 32)
 
@@ -331,10 +333,10 @@ class EdgesForgotten(PlantedSpace):
 class Restless(PlantedSpace):
     """Every second growth has its first choice made."""
 
-    def growth(self) -> Growth:
+    def grammar(self) -> GraphGrammar:
         self.turned = not getattr(self, "turned", False)
-        growth = super().growth()
-        template = Graph(growth.template.labels.copy(), growth.template.adjacency)
+        grammar = super().grammar()
+        template = Graph(grammar.template.labels.copy(), grammar.template.adjacency)
         template.labels[0] = OPEN if self.turned else 0
         return FixedGrowth(template, {v: range(4 * v, 4 * v + 4) for v in range(1 - self.turned, 8)}, 32)
 
@@ -352,8 +354,8 @@ class FifthOption(PlantedSpace):
         known = Graph(graph.labels - np.array([0] * 7 + [4]), graph.adjacency)
         return Arch((*super().from_graph(known).genes[:7], 4))
 
-    def growth(self) -> Growth:
-        template = super().growth().template
+    def grammar(self) -> GraphGrammar:
+        template = super().grammar().template
         options = {v: range(4 * v, 4 * v + 4 + (v == 7)) for v in range(8)}
         return FixedGrowth(template, options, 33)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 from archloom.spaces.darts.encoding import FIRST_OPERATION, LABELS, VERTICES, encode, sum_vertex
 from archloom.spaces.darts.genotypes import CELLS, NODES, SHAPE, Genotypes, canonical, explain
-from archloom.spaces.graphs import OPEN, Bools, Drawn, Graph, Step
+from archloom.spaces.graphs import OPEN, Bools, ConstructionStep, Graph, PartialGraph
 
 SIZE = len(CELLS) * VERTICES
 _UPPER = np.triu_indices(VERTICES, 1)
@@ -76,17 +76,19 @@ class GenotypeGrowth:
         labels, adjacency = whole.labels.copy(), whole.adjacency.copy()
         labels[self._vertices], adjacency[:, self._vertices] = OPEN, 0
         self.template = Graph(labels, adjacency)
-        self.steps: Sequence[Step] = tuple(
-            Step(int(vertex), tuple(vertex // VERTICES * VERTICES + source for source in _SOURCES[: pair // 2 + 2]))
+        self.steps: Sequence[ConstructionStep] = tuple(
+            ConstructionStep(
+                int(vertex), tuple(vertex // VERTICES * VERTICES + source for source in _SOURCES[: pair // 2 + 2])
+            )
             for vertex, pair in zip(self._vertices.tolist(), list(range(2 * NODES)) * len(CELLS), strict=True)
         )
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         mask = np.zeros((len(drawn.labels), len(LABELS)), dtype=bool)
         mask[:, FIRST_OPERATION:] = True
         return mask
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         """Exactly one source: the first operation leaves a later one for the second, which reads a later one."""
         vertex, sources = self.steps[step].vertex, self.steps[step].sources
         chosen = drawn.adjacency[:, :, vertex].any(axis=1)

@@ -28,7 +28,7 @@ from archloom.spaces.darts.genotypes import (
 from archloom.spaces.darts.graph import GenotypeGrowth, genotype_of_graph, graph_of
 from archloom.spaces.darts.moves import NEIGHBOURS, neighbours
 from archloom.spaces.drawing import Drawing, DrawnEdge
-from archloom.spaces.graphs import Graph, Growth
+from archloom.spaces.graphs import Graph, GraphGrammar
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Darts:
         """The space of a table whose genes are `OPTIONS`."""
         return cls(options)
 
-    def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    def representative_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, 32) are their own canonical architecture."""
         same: NDArray[np.bool_] = (canonical(rows.reshape(-1, *SHAPE)).reshape(rows.shape) == rows).all(axis=1)
         return same
@@ -166,7 +166,7 @@ class Darts:
     def from_graph(self, graph: Graph) -> Arch:
         return to_arch(genotype_of_graph(graph))
 
-    def growth(self) -> Growth:
+    def grammar(self) -> GraphGrammar:
         return GenotypeGrowth()
 
     def build(self, arch: Arch, seed: int) -> nn.Module:

@@ -124,8 +124,8 @@ class Mnasnet(TableSpace):
         found = [np.unravel_index(code, tuple(self.sizes[first : first + 4])) for first, code in blocks]
         return Arch(tuple(int(gene) for block in found for gene in block))
 
-    def growth(self) -> graphs.Growth:
-        return self.chain.growth() if self._complete else graphs.RowsGrowth(self.chain, self._codes(self._rows))
+    def grammar(self) -> graphs.GraphGrammar:
+        return self.chain.grammar() if self._complete else graphs.RowsGrammar(self.chain, self._codes(self._rows))
 
     def _codes(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
         """(n, 7) which of its options each block is, of genes (n, 28)."""

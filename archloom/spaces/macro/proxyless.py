@@ -70,12 +70,12 @@ class Proxyless(MbconvSpace):
         genes = self.indices(arch)
         return Arch(tuple(gene for at in _STAGES for gene in _written(genes[at])))
 
-    def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    def representative_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, 21) are their own canonical architecture: no stage has a layer behind a zero."""
         zero = rows == _ZERO
         followed = [(zero[:, at][:, :-1] & ~zero[:, at][:, 1:]).any(axis=1) for at in _STAGES]
-        standing: NDArray[np.bool_] = ~np.any(followed, axis=0)
-        return standing
+        fitness: NDArray[np.bool_] = ~np.any(followed, axis=0)
+        return fitness
 
     def neighbours(self, arch: Arch) -> Sequence[Arch]:
         """The networks, as their canonical genes, with one layer changed, one less, or one more.

@@ -8,7 +8,7 @@
 | `moves` | neighbours |
 | `counts` | parameters and multiply-adds of the network |
 | `known` | what is known of a table of them |
-| `growth` | how a cell is drawn, vertex after vertex |
+| `grammar` | how a cell is drawn, vertex after vertex |
 | `space` | the space that strategies see |
 
 Functions work on arrays of cells in the layout of tables, (n, 26); one cell is a batch of one.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError, unknown
 from archloom.spaces.drawing import Drawing, DrawnEdge
-from archloom.spaces.graphs import Graph, Growth
+from archloom.spaces.graphs import Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding
 from archloom.spaces.nb101.cells import CELLS, SAMPLERS
 from archloom.spaces.nb101.codes import (
@@ -36,7 +36,7 @@ from archloom.spaces.nb101.codes import (
     pruned,
     unpack,
 )
-from archloom.spaces.nb101.growth import GRAPH_LABELS, CellGrowth
+from archloom.spaces.nb101.grammar import GRAPH_LABELS, CellGrowth
 from archloom.spaces.nb101.known import known_answers
 from archloom.spaces.nb101.moves import neighbour_codes
 from archloom.types import Arch
@@ -165,7 +165,7 @@ class Nb101:
                 return _archs(stored[at : at + 1])[0]
         return _archs(np.array([code], dtype=np.uint32))[0]
 
-    def answering(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    def representative_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, 26) stand for their class: the first of each."""
         codes = canonical_codes(pack(rows))
         first = np.zeros(len(codes), dtype=bool)
@@ -176,8 +176,8 @@ class Nb101:
     def key(self, arch: Arch) -> str:
         """The readable text of the published matrix of the class."""
         code = _code(arch)
-        standing = canonical(code)
-        return _text(code if standing == UNCONNECTED else standing)
+        fitness = canonical(code)
+        return _text(code if fitness == UNCONNECTED else fitness)
 
     def neighbours(self, arch: Arch) -> Sequence[Arch]:
         """The cells that `moves` leads to."""
@@ -232,7 +232,7 @@ class Nb101:
         edges = [int(matrix[x, y]) if y < v else 0 for x, y in PAIRS]
         return Arch((*edges, *(inner - 1).tolist(), *[ABSENT] * (VERTICES - v)))
 
-    def growth(self) -> Growth:
+    def grammar(self) -> GraphGrammar:
         return CellGrowth()
 
     def drawing(self, arch: Arch) -> Drawing:

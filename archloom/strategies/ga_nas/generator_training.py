@@ -24,8 +24,8 @@ from archloom.learners import arrays
 from archloom.learners.gnn import GraphBatch, PairDiscriminator, pair_loss
 from archloom.learners.graph_policy import Episodes, GraphPolicy, retrace
 from archloom.learners.ppo import Ppo, step
-from archloom.spaces.base import SearchSpace, draw
-from archloom.spaces.graphs import Drawn, Graph
+from archloom.spaces.base import SearchSpace, sample_valid
+from archloom.spaces.graphs import Graph, PartialGraph
 from archloom.types import Arch
 
 REWARDS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -47,8 +47,8 @@ class Settings:
     width: int
     layers: int
     masked: bool
-    rate: float
-    discriminator_rate: float
+    lr: float
+    discriminator_lr: float
     fresh: bool
     rounds: int
     pairs: int
@@ -64,12 +64,12 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class FitData:
     """What a refit goes by: the truth set, and the architectures evaluated last with how they stand (n,)."""
 
     truth: Sequence[Arch]
     latest: Sequence[Arch]
-    standing: NDArray[np.float64]
+    fitness: NDArray[np.float64]
 
 
 class GraphView:
@@ -77,9 +77,9 @@ class GraphView:
 
     def __init__(self, space: Any) -> None:
         self.space: Any = space
-        self.growth = space.growth()
+        self.grammar = space.grammar()
         self.labels = len(space.graph_labels)
-        self.vertices = len(self.growth.template.labels)
+        self.vertices = len(self.grammar.template.labels)
 
     def graphs(self, archs: Sequence[Arch]) -> list[Graph]:
         """Those of the canonical architectures: what is the same must look the same."""
@@ -88,7 +88,7 @@ class GraphView:
     def batch(self, archs: Sequence[Arch]) -> GraphBatch:
         return GraphBatch.of(self.graphs(archs), self.vertices)
 
-    def read(self, drawn: Drawn) -> tuple[list[Arch | None], NDArray[np.int64]]:
+    def read(self, drawn: PartialGraph) -> tuple[list[Arch | None], NDArray[np.int64]]:
         """The architectures, None for what is none or not valid, and how many rules of the space each breaks."""
         archs: list[Arch | None] = []
         broken = np.zeros(len(drawn.labels), dtype=np.int64)
@@ -103,7 +103,7 @@ class GraphView:
         return archs, broken
 
 
-class Refit(ABC):
+class GeneratorTrainer(ABC):
     """A generator of architectures that can be refitted."""
 
     def __init__(self, space: SearchSpace, settings: Settings, rng: np.random.Generator) -> None:
@@ -111,7 +111,7 @@ class Refit(ABC):
         self.view = GraphView(space)
 
     @abstractmethod
-    def refit(self, evidence: Evidence) -> float | None:
+    def refit(self, data_to_fit: FitData) -> float | None:
         """Fit to the truth; an estimate of the Jensen-Shannon divergence to it before, where there is one."""
 
     @abstractmethod
@@ -137,7 +137,7 @@ class Discriminator:
         self.settings, self.rng = settings, rng
         with arrays.drawn_from(rng):
             self.network = PairDiscriminator(view.labels, view.vertices, settings.width, settings.layers)
-        self.optimiser = Adam(self.network.parameters(), lr=settings.discriminator_rate, fused=True)
+        self.optimiser = Adam(self.network.parameters(), lr=settings.discriminator_lr, fused=True)
         self.truth = torch.zeros(0, settings.width)  # (K, width) codes of the truth set that it was trained on
 
     def train(self, truth: GraphBatch, fakes: GraphBatch) -> None:
@@ -156,7 +156,7 @@ class Discriminator:
             second = np.concatenate([other, k + self.rng.integers(len(fakes), size=half)])
             codes = self.network.encode(both)
             loss = pair_loss(self.network.compare(codes[first], codes[second]), labels)
-            step(self.network, self.optimiser, loss, s.ppo.max_norm)
+            step(self.network, self.optimiser, loss, s.ppo.max_grad_norm)
         with torch.no_grad():
             self.truth = self.network.encode(truth)
 
@@ -196,8 +196,8 @@ class Generator:
     def __init__(self, view: GraphView, settings: Settings, rng: np.random.Generator) -> None:
         self.settings, self.rng = settings, rng
         with arrays.drawn_from(rng):
-            self.policy = GraphPolicy(view.growth, view.labels, settings.width, settings.layers, settings.masked)
-        self.optimiser = Adam(self.policy.parameters(), lr=settings.rate, fused=True)
+            self.policy = GraphPolicy(view.grammar, view.labels, settings.width, settings.layers, settings.masked)
+        self.optimiser = Adam(self.policy.parameters(), lr=settings.lr, fused=True)
 
     def draw(self, count: int, temperature: float = 1.0) -> Episodes:
         return self.policy.draw(count, self.rng, temperature)
@@ -212,7 +212,7 @@ class Generator:
 # -- refits -------------------------------------------------------------------------------------------------------
 
 
-class _Learned(Refit):
+class _Learned(GeneratorTrainer):
     """A refit of a generator that is a network."""
 
     def __init__(self, space: SearchSpace, settings: Settings, rng: np.random.Generator) -> None:
@@ -224,7 +224,7 @@ class _Learned(Refit):
 
     def retraced(self, archs: Sequence[Arch]) -> Episodes:
         """The decisions that lead to these architectures."""
-        return retrace(self.view.growth, self.view.graphs(archs), self.view.labels, self.settings.masked)
+        return retrace(self.view.grammar, self.view.graphs(archs), self.view.labels, self.settings.masked)
 
     def dump(self) -> dict[str, Any]:
         return {"generator": arrays.dump(self.generator.policy, self.generator.optimiser)}
@@ -240,12 +240,12 @@ class Adversarial(_Learned):
         super().__init__(space, settings, rng)
         self.discriminator: Discriminator | None = None
 
-    def refit(self, evidence: Evidence) -> float | None:
+    def refit(self, data_to_fit: FitData) -> float | None:
         s = self.settings
         if self.discriminator is None or s.fresh:
             self.discriminator = Discriminator(self.view, s, self.rng)
-        truth, divergence = self.view.batch(evidence.truth), None
-        expert = self.retraced(evidence.truth)
+        truth, divergence = self.view.batch(data_to_fit.truth), None
+        expert = self.retraced(data_to_fit.truth)
         for turn in range(s.rounds):
             fakes = [arch for arch in self.draw(len(truth), 1.0) if arch is not None]
             if fakes:
@@ -288,10 +288,10 @@ class FromAccuracy(_Learned):
     As many updates as the adversarial generator gets, on these episodes instead of freshly drawn ones.
     """
 
-    def refit(self, evidence: Evidence) -> float | None:
-        episodes = self.retraced(evidence.latest)
+    def refit(self, data_to_fit: FitData) -> float | None:
+        episodes = self.retraced(data_to_fit.latest)
         for _ in range(self.settings.rounds * self.settings.updates):
-            self.generator.reinforce(episodes, evidence.standing)
+            self.generator.reinforce(episodes, data_to_fit.fitness)
         return None
 
 
@@ -301,35 +301,35 @@ class Likelihood(_Learned):
     As many passes over it as the adversarial generator makes over its episodes.
     """
 
-    def refit(self, evidence: Evidence) -> float | None:
+    def refit(self, data_to_fit: FitData) -> float | None:
         s, generator = self.settings, self.generator
-        episodes = self.retraced(evidence.truth)
+        episodes = self.retraced(data_to_fit.truth)
         there = torch.from_numpy(episodes.live)
         for _ in range(s.rounds * s.updates * s.ppo.epochs):
             judged = generator.policy.judge(episodes)
             loss = -(judged.log_probs + s.ppo.entropy * judged.entropies)[there].mean()
-            step(generator.policy, generator.optimiser, loss, s.ppo.max_norm)
+            step(generator.policy, generator.optimiser, loss, s.ppo.max_grad_norm)
         return None
 
 
-class RandomGenerator(Refit):
+class RandomGenerator(GeneratorTrainer):
     """Without the generator: of a pool of random architectures the discriminator takes those it likes best."""
 
     def __init__(self, space: SearchSpace, settings: Settings, rng: np.random.Generator) -> None:
         super().__init__(space, settings, rng)
         self.discriminator = Discriminator(self.view, settings, rng)
 
-    def refit(self, evidence: Evidence) -> float | None:
+    def refit(self, data_to_fit: FitData) -> float | None:
         if self.settings.fresh:
             self.discriminator = Discriminator(self.view, self.settings, self.rng)
-        truth = self.view.batch(evidence.truth)
-        fakes = self.view.batch([draw(self.space, self.rng) for _ in evidence.truth])
+        truth = self.view.batch(data_to_fit.truth)
+        fakes = self.view.batch([sample_valid(self.space, self.rng) for _ in data_to_fit.truth])
         for _ in range(self.settings.rounds):
             self.discriminator.train(truth, fakes)
         return self.discriminator.divergence(truth, fakes)
 
     def draw(self, count: int, temperature: float) -> list[Arch | None]:
-        pool = [draw(self.space, self.rng) for _ in range(count * self.settings.pool)]
+        pool = [sample_valid(self.space, self.rng) for _ in range(count * self.settings.pool)]
         liked = self.discriminator.logits(self.view.batch(pool)).mean(dim=1).numpy()
         return [pool[row] for row in np.argsort(-liked, kind="stable")[:count].tolist()]
 
@@ -340,7 +340,7 @@ class RandomGenerator(Refit):
         self.discriminator.restore(state["discriminator"])
 
 
-REFITS: Mapping[str, type[Refit]] = {
+REFITS: Mapping[str, type[GeneratorTrainer]] = {
     "adversarial": Adversarial,
     "accuracy": FromAccuracy,
     "likelihood": Likelihood,

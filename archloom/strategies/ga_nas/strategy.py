@@ -7,6 +7,7 @@ draws is evaluated. Constraints are hard: only architectures that keep them are 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,9 +19,9 @@ from archloom.errors import InputError
 from archloom.learners.arrays import one_thread
 from archloom.learners.ppo import Ppo
 from archloom.spaces.base import MAX_TRIES, SearchSpace, is_valid
-from archloom.spaces.graphs import HasGrowth
+from archloom.spaces.graphs import HasGrammar
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
-from archloom.strategies.ga_nas.generator_training import REFITS, REWARDS, Evidence, Settings
+from archloom.strategies.ga_nas.generator_training import REFITS, REWARDS, FitData, Settings
 from archloom.types import Arch, Proposal, Trial
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
 
@@ -30,7 +31,7 @@ class GaNasOptions(Options):
     """Sizes are Algorithm 2's. What the paper's text at hand does not give (most of what follows) is chosen here.
 
     initial: |X_0|, drawn at random. Published 50 (set-up 1), 100 (set-up 2).
-    batch, growth: |X_1|, and how much each X_t is larger than the one before. Published 100, 50 (200, 100).
+    batch_size, growth: |X_1|, and how much each X_t is larger than the one before. Published 100, 50 (200, 100).
     top_k: K, the size of the truth set. Published 25 (50).
     iterations: T, after which the search ends; 0: when its queries are asked. Published 10.
     start: architectures to begin with, in X_0, as `archloom best` writes them; several are separated by ";".
@@ -40,7 +41,7 @@ class GaNasOptions(Options):
     redraws, widen: where what is drawn was evaluated before, it is drawn again, each time at a `widen` times higher
         temperature, so many times at most; then X_t is smaller.
     width, layers: of the k-GNNs; width also of the GRU and the heads.
-    rate, discriminator_rate: Adam's.
+    lr, discriminator_lr: Adam's.
     fresh: whether each iteration begins with a new discriminator.
     rounds: how often discriminator and generator take turns in an iteration. As printed: 1.
     pairs, pair_steps: a turn of the discriminator is so many batches of so many pairs.
@@ -49,13 +50,19 @@ class GaNasOptions(Options):
     reward: of the discriminator's D: "logit" (log(D/(1-D))), "probability", "log", "minimax" (-log(1-D)).
     masked: whether illegal choices have no probability. If they have, each costs `step_penalty` (R_step).
     penalty: R_final for each rule of the space that a whole architecture breaks.
-    clip, entropy, value, gamma, lam, epochs, minibatch, max_norm: PPO's (see `archloom.learners.ppo.Ppo`).
+    clip_range, entropy, value_coef, gamma, gae_lambda, epochs, minibatch, max_grad_norm: PPO's (see
+        `archloom.learners.ppo.Ppo`).
     expert: weight of the truth set's log-likelihood beside PPO's gain. Above 0 (4, say) the generator keeps all of a
         truth set that is of several kinds, where PPO alone goes to the largest; it is slower elsewhere.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size", "rate": "lr", "discriminator_rate": "discriminator_lr", "clip": "clip_range",
+        "value": "value_coef", "lam": "gae_lambda", "max_norm": "max_grad_norm",
+    }  # fmt: skip
+
     initial: PositiveInt = 50
-    batch: PositiveInt = 25
+    batch_size: PositiveInt = 25
     growth: NonNegativeInt = 0
     top_k: PositiveInt = 25
     iterations: NonNegativeInt = 0
@@ -65,8 +72,8 @@ class GaNasOptions(Options):
     widen: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1.15
     width: PositiveInt = 32
     layers: PositiveInt = 3
-    rate: PositiveFloat = 1e-3
-    discriminator_rate: PositiveFloat = 1e-3
+    lr: PositiveFloat = 1e-3
+    discriminator_lr: PositiveFloat = 1e-3
     fresh: bool = True
     rounds: PositiveInt = 3
     pairs: Annotated[int, msgspec.Meta(ge=2)] = 128
@@ -79,15 +86,15 @@ class GaNasOptions(Options):
     step_penalty: NonNegativeFloat = 0.5
     penalty: NonNegativeFloat = 5.0
     pool: PositiveInt = 20
-    clip: PositiveFloat = 0.2
+    clip_range: PositiveFloat = 0.2
     entropy: NonNegativeFloat = 0.02
-    value: NonNegativeFloat = 0.5
+    value_coef: NonNegativeFloat = 0.5
     gamma: UnitInterval = 1.0
-    lam: UnitInterval = 0.95
+    gae_lambda: UnitInterval = 0.95
     expert: NonNegativeFloat = 0.0
     epochs: PositiveInt = 4
     minibatch: PositiveInt = 64
-    max_norm: PositiveFloat = 5.0
+    max_grad_norm: PositiveFloat = 5.0
 
     @property
     def starts(self) -> list[str]:
@@ -97,8 +104,8 @@ class GaNasOptions(Options):
     def settings(self) -> Settings:
         """What concerns networks and training."""
         shared = {f.name: getattr(self, f.name) for f in fields(Settings) if f.name not in ("reward", "ppo")}
-        ppo = {f.name: getattr(self, f.name) for f in fields(Ppo) if f.name != "batch"}
-        return Settings(**shared, reward=REWARDS[self.reward], ppo=Ppo(**ppo, batch=self.minibatch))
+        ppo = {f.name: getattr(self, f.name) for f in fields(Ppo) if f.name != "batch_size"}
+        return Settings(**shared, reward=REWARDS[self.reward], ppo=Ppo(**ppo, batch_size=self.minibatch))
 
 
 class GaNas(BaseStrategy):
@@ -112,7 +119,7 @@ class GaNas(BaseStrategy):
     """
 
     Options: ClassVar[type[Any]] = GaNasOptions
-    needs = (HasGrowth,)
+    needs = (HasGrammar,)
     options: GaNasOptions
 
     def __init__(
@@ -133,8 +140,8 @@ class GaNas(BaseStrategy):
         """A whole set side by side, as nothing is learned in between; with T iterations, as many trials as those."""
         o, t = options, options.iterations
         first = max(o.initial, len(o.starts))
-        sets = t * o.batch + o.growth * t * (t - 1) // 2
-        return Plan(trials=first + sets if t else None, width=max(first, o.batch + o.growth * max(t - 1, 0)))
+        sets = t * o.batch_size + o.growth * t * (t - 1) // 2
+        return Plan(trials=first + sets if t else None, width=max(first, o.batch_size + o.growth * max(t - 1, 0)))
 
     def _start(self, text: str) -> Arch:
         arch = self.space.parse(text)
@@ -165,13 +172,13 @@ class GaNas(BaseStrategy):
     def next_set(self) -> list[Proposal]:
         """X_t: refit the generator, and draw from it what was not evaluated before."""
         o = self.options
-        size = o.batch + (self.iteration - 1) * o.growth
+        size = o.batch_size + (self.iteration - 1) * o.growth
         note: dict[str, Any] = {}
         unique: dict[str, Arch] = {}
         counts: Counter[str] = Counter()
-        if evidence := self.evidence():
-            divergence = self.refit.refit(evidence)
-            note = {"rho": len(evidence.truth) / len(self.told)} | ({} if divergence is None else {"js": divergence})
+        if data_to_fit := self.data_to_fit():
+            divergence = self.refit.refit(data_to_fit)
+            note = {"rho": len(data_to_fit.truth) / len(self.told)} | ({} if divergence is None else {"js": divergence})
             for redraw in range(1 + o.redraws):
                 archs = [arch for arch in self.refit.draw(size, o.widen**redraw) if arch is not None]
                 keys = [self.space.key(arch) for arch in archs]
@@ -196,25 +203,25 @@ class GaNas(BaseStrategy):
         for _ in range(max(size * (1 + self.options.redraws), MAX_TRIES)):
             if len(unique) >= size:
                 return
-            arch = self.draw()
+            arch = self.sample_valid()
             key = self.space.key(arch)
             if key not in self.trials:
                 unique.setdefault(key, arch)
 
-    def evidence(self) -> Evidence | None:
+    def data_to_fit(self) -> FitData | None:
         """The truth set (the best K that keep the constraints, else those nearest to it) and the latest set."""
         good = [trial for trial in self.told if trial.result.ok]
         if not good:
             return None
         results = [trial.result for trial in good]
-        standing = self.criteria.standing(results)
-        order = np.lexsort((-np.arange(len(good)), -standing)).tolist()  # of equals the newest first
+        fitness = self.criteria.fitness(results)
+        order = np.lexsort((-np.arange(len(good)), -fitness)).tolist()  # of equals the newest first
         keep = [at for at in order if self.criteria.feasible(results[at])] or order
         latest = [at for at, trial in enumerate(good) if trial.proposal.note["iteration"] == self.iteration - 1]
-        return Evidence(
+        return FitData(
             [good[at].proposal.arch for at in keep[: self.options.top_k]],
             [good[at].proposal.arch for at in latest or order],
-            standing[latest or order],
+            fitness[latest or order],
         )
 
     # -- learning -------------------------------------------------------------------------------------------------

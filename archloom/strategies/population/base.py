@@ -19,7 +19,7 @@ import numpy as np
 from archloom.checkpoints.store import sources
 from archloom.constraints import Criteria, Objective
 from archloom.errors import InputError
-from archloom.spaces.base import HasSizes, SearchSpace, draw, is_valid
+from archloom.spaces.base import HasSizes, SearchSpace, is_valid, sample_valid
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 from archloom.utils.options import NonNegativeInt, Options, PositiveInt
@@ -154,8 +154,8 @@ class PopulationStrategy(BaseStrategy):
 
     def needed(self) -> set[int]:
         """The trials whose states may still be inherited, or be asked for by a soup of the last complete chunk."""
-        standing = {member.trial for member in self.members if member.trial is not None}
-        return standing.union(self.winners, *(sources(proposal.inherit) for proposal in self.queue))
+        fitness = {member.trial for member in self.members if member.trial is not None}
+        return fitness.union(self.winners, *(sources(proposal.inherit) for proposal in self.queue))
 
     def dump(self) -> dict[str, Any]:
         return {
@@ -177,7 +177,7 @@ class PopulationStrategy(BaseStrategy):
 def same_as_the_best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
     """The trials of a chunk with the genes of the best one, best first: what a soup is made of. Empty if all failed."""
     done = [trial for trial in trials if trial.result.ok]
-    ranked = sorted(done, key=lambda trial: (-objective.gain(trial.result.scores[objective.metric]), trial.id))
+    ranked = sorted(done, key=lambda trial: (-objective.utility(trial.result.scores[objective.metric]), trial.id))
     return [trial for trial in ranked if trial.proposal.arch.genes == ranked[0].proposal.arch.genes]
 
 
@@ -192,7 +192,7 @@ def balanced(space: Any, count: int, rng: np.random.Generator) -> list[Arch]:
         column = np.concatenate([np.repeat(np.arange(size), count // size), rng.integers(0, size, count % size)])
         columns.append(rng.permutation(column))
     dealt = [Arch(tuple(genes)) for genes in np.stack(columns, axis=1).tolist()]
-    return [arch if is_valid(space, arch) else draw(space, rng) for arch in dealt]
+    return [arch if is_valid(space, arch) else sample_valid(space, rng) for arch in dealt]
 
 
 class SelectingStrategy(PopulationStrategy):
@@ -207,16 +207,16 @@ class SelectingStrategy(PopulationStrategy):
         super().__init__(space, criteria, rng, options)
 
     @abstractmethod
-    def offspring(self, parents: Sequence[Member], standing: Mapping[int, float]) -> Child:
-        """One child of some of these members, of which a larger `standing` is the fitter."""
+    def offspring(self, parents: Sequence[Member], fitness: Mapping[int, float]) -> Child:
+        """One child of some of these members, of which a larger `fitness` is the fitter."""
 
     def begin_chunk(self, trials: Sequence[Trial]) -> list[Inherit | None]:
         self.born = {}
         inherits = [Inherit(member.trial) if member.trial is not None else None for member in self.members]
         if not self.options.replaces(self.epoch):
             return inherits
-        standing = self.standing(trials)
-        order = sorted(range(len(trials)), key=lambda number: -standing[number])
+        fitness = self.fitness(trials)
+        order = sorted(range(len(trials)), key=lambda number: -fitness[number])
         parents = [
             self.members[number]
             for number in order[: max(2, int(self.options.parents * len(order)))]
@@ -225,7 +225,7 @@ class SelectingStrategy(PopulationStrategy):
         dead = order[int(self.options.survivors * len(order)) :]
         if len(parents) < 2:
             return inherits
-        children = [self.offspring(parents, standing) for _ in dead]
+        children = [self.offspring(parents, fitness) for _ in dead]
         for place, index in zip(dead, self.rng.permutation(len(children)).tolist(), strict=True):
             child = children[index]
             self.members[place] = Member(place, child.arch, child.inherit.base)
@@ -233,16 +233,16 @@ class SelectingStrategy(PopulationStrategy):
             inherits[place] = child.inherit
         return inherits
 
-    def standing(self, trials: Sequence[Trial]) -> dict[int, float]:
+    def fitness(self, trials: Sequence[Trial]) -> dict[int, float]:
         results: list[Result] = [trial.result for trial in trials]
-        return dict(enumerate(map(float, self.criteria.standing(results))))
+        return dict(enumerate(map(float, self.criteria.fitness(results))))
 
     def note(self, member: Member) -> Mapping[str, Any]:
         return {"parents": self.born[member.id]} if member.id in self.born else {}
 
-    def fitter(self, one: Member, other: Member, standing: Mapping[int, float]) -> tuple[Member, Member]:
+    def fitter(self, one: Member, other: Member, fitness: Mapping[int, float]) -> tuple[Member, Member]:
         """The two, the fitter first; of equals the first stays first."""
-        return (other, one) if standing[other.id] > standing[one.id] else (one, other)
+        return (other, one) if fitness[other.id] > fitness[one.id] else (one, other)
 
     def two(self, parents: Sequence[Member]) -> tuple[Member, Member]:
         """Two different ones, drawn uniformly."""

@@ -18,14 +18,16 @@ from archloom.utils.options import UnitInterval
 
 @dataclass(frozen=True)
 class PbtNasOptions(Selection):
-    """Of the paper: `p`: the chance of a choice to come from the other parent. `shrink` and `perturb` (lambda and
-    gamma): a layer from there enters as shrink * layer + perturb * fresh layer.
+    """Of the paper: `crossover_prob`: the chance of a choice to come from the other parent. `shrink` and `perturb`
+    (lambda and gamma): a layer from there enters as shrink * layer + perturb * fresh layer.
 
     `itself`: mix the better parent with itself (the ablation "no mixing"): no choice changes, shrink-perturb stays.
     [shrink, perturb] = [1, 0] copies layers exactly, [0, 1] begins them anew.
     """
 
-    p: UnitInterval = 0.25
+    RENAMED: ClassVar[Mapping[str, str]] = {"p": "crossover_prob"}
+
+    crossover_prob: UnitInterval = 0.25
     shrink: float = 0.4
     perturb: float = 0.1
     itself: bool = False
@@ -34,19 +36,20 @@ class PbtNasOptions(Selection):
 class PbtNas(SelectingStrategy):
     """Population-based training that also mixes architectures.
 
-    A child is the better of two of the best members, drawn uniformly; each of its choices comes, with probability `p`,
-    from the other one, with that layer's weights, shrunk and perturbed, even where the choice is the same.
+    A child is the better of two of the best members, drawn uniformly; each of its choices comes, with probability
+    `crossover_prob`, from the other one, with that layer's weights, shrunk and perturbed, even where the choice is
+    the same.
     """
 
     Options: ClassVar[type[Any]] = PbtNasOptions
     options: PbtNasOptions
 
-    def offspring(self, parents: Sequence[Member], standing: Mapping[int, float]) -> Child:
-        base, donor = self.fitter(*self.two(parents), standing)
+    def offspring(self, parents: Sequence[Member], fitness: Mapping[int, float]) -> Child:
+        base, donor = self.fitter(*self.two(parents), fitness)
         if self.options.itself:
             donor = base
         for _ in range(MAX_TRIES):
-            taken = (self.rng.random(len(base.arch.genes)) < self.options.p).nonzero()[0].tolist()
+            taken = (self.rng.random(len(base.arch.genes)) < self.options.crossover_prob).nonzero()[0].tolist()
             genes = list(base.arch.genes)
             for gene in taken:
                 genes[gene] = donor.arch.genes[gene]

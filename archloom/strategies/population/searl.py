@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from archloom.spaces.base import vary
+from archloom.spaces.base import mutate_valid
 from archloom.strategies.population.base import Child, Member, SelectingStrategy, Selection
 from archloom.types import Inherit
 
@@ -17,8 +17,8 @@ class Searl(SelectingStrategy):
 
     Options: ClassVar[type[Any]] = Selection
 
-    def offspring(self, parents: Sequence[Member], standing: Mapping[int, float]) -> Child:
-        base, _ = self.fitter(*self.two(parents), standing)
+    def offspring(self, parents: Sequence[Member], fitness: Mapping[int, float]) -> Child:
+        base, _ = self.fitter(*self.two(parents), fitness)
         assert base.trial is not None  # noqa: S101 - parents have been evaluated
         kinds: list[Callable[[Member, int], Child]] = [self._copied, self._noisy, self._changed]
         return kinds[int(self.rng.integers(len(kinds)))](base, base.trial)
@@ -30,6 +30,6 @@ class Searl(SelectingStrategy):
         return Child(base.arch, Inherit(trial, mutate=True), (base.id,))
 
     def _changed(self, base: Member, trial: int) -> Child:
-        arch = vary(self.space, base.arch, self.rng)
+        arch = mutate_valid(self.space, base.arch, self.rng)
         changed = [gene for gene, (old, new) in enumerate(zip(base.arch.genes, arch.genes, strict=True)) if old != new]
         return Child(arch, Inherit(trial, dict.fromkeys(changed)), (base.id,))

@@ -62,16 +62,19 @@ SCHEDULES: Mapping[str, Callable[[float], float]] = {"constant": _constant, "cos
 class ImagesOptions(Options):
     """How networks are trained.
 
-    An epoch goes once through the training images in a new order, or through `batches` batches of them, if that is not
-    0; what does not fill a batch is left out. Networks are trained for `epochs` where nothing else is said; over as
-    many, `schedule` "cosine" lets the learning rate `lr` fall to 0. `augment` names changes of the training images,
-    made in this order. `size` brings images to `size` x `size` pixels; 0 leaves them as they are. `device` is PyTorch's
+    An epoch goes once through the training images in a new order, or through `steps_per_epoch` batches of them, if
+    that is not 0; what does not fill a batch is left out. Networks are trained for `epochs` where nothing else is
+    said; over as many, `schedule` "cosine" lets the learning rate `lr` fall to 0. `augment` names changes of the
+    training images, made in this order. `size` brings images to `size` x `size` pixels; 0 leaves them as they are.
+    `device` is PyTorch's
     name of one: cpu, cuda, cuda:1.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "batches": "steps_per_epoch"}
+
     epochs: PositiveInt = 20
-    batch: Annotated[int, msgspec.Meta(ge=2, description="normalisation over a batch needs two images")] = 64
-    batches: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
+    batch_size: Annotated[int, msgspec.Meta(ge=2, description="normalisation over a batch needs two images")] = 64
+    steps_per_epoch: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
     optimiser: Literal["sgd", "adamw"] = "adamw"
     lr: PositiveFloat = 0.002
     weight_decay: NonNegativeFloat = 0.01
@@ -119,9 +122,9 @@ class ImagesTask:
         self.space_settings = {"channels": data.channels, "classes": len(data.classes)}
         self.space = space or ConvNet(channels=data.channels, classes=len(data.classes))
         self.device = device_of(self.options.device)
-        if self.options.batch > len(data.train):
+        if self.options.batch_size > len(data.train):
             raise InputError(
-                f"task option batch={self.options.batch}: {data.name} has {len(data.train)} images to train on; "
+                f"task option batch_size={self.options.batch_size}: {data.name} has {len(data.train)} images to train on; "
                 f"expected 2 to {len(data.train)}"
             )
 
@@ -177,12 +180,12 @@ class ImagesTraining(NetworkTraining):
     def run_epoch(self, streams: EpochStreams) -> None:
         self.network.train()
         data, settings = self._task.parts["train"], self._settings
-        whole = len(data.labels) // settings.batch
-        steps = min(settings.batches or whole, whole)
+        whole = len(data.labels) // settings.batch_size
+        steps = min(settings.steps_per_epoch or whole, whole)
         changes = [AUGMENTATIONS[name] for name in settings.augment]
         order = torch.randperm(len(data.labels), generator=streams.order).to(self._task.device)
         for step in range(steps):
-            images, labels = data.batch(order[step * settings.batch : (step + 1) * settings.batch])
+            images, labels = data.batch(order[step * settings.batch_size : (step + 1) * settings.batch_size])
             for change in changes:
                 images = change(images, streams.augment)
             self._step(images, labels, self.epochs + step / steps)

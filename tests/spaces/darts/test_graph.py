@@ -18,8 +18,8 @@ from archloom.spaces.darts import Darts, canonical, random_genotypes
 from archloom.spaces.darts.encoding import FIRST_OPERATION, LABELS
 from archloom.spaces.darts.graph import genotype_of_graph, graph_of
 from archloom.spaces.darts.space import to_arch
-from archloom.spaces.graphs import OPEN, Bools, Drawn, Graph, Growth
-from archloom.testing.graphs import check_growth, draw_graphs
+from archloom.spaces.graphs import OPEN, Bools, Graph, GraphGrammar, PartialGraph
+from archloom.testing.graphs import check_grammar, draw_graphs
 
 SPACE = Darts()
 SEEDS = st.integers(0, 2**32 - 1)
@@ -108,18 +108,18 @@ def test_another_kind_of_graph_is_told(change: Any, message: str) -> None:
 # -- drawn step by step -------------------------------------------------------------------------------------------
 
 
-def every_draw(growth: Growth, legal_labels: Sequence[int], steps: int) -> Drawn:
+def every_draw(grammar: GraphGrammar, legal_labels: Sequence[int], steps: int) -> PartialGraph:
     """All that the first `steps` steps can decide, with these labels; the other steps take the first legal option."""
-    drawn = Drawn.begin(growth.template, 1)
-    for at, step in enumerate(growth.steps):
-        legal = growth.label_mask(drawn, at)
+    drawn = PartialGraph.begin(grammar.template, 1)
+    for at, step in enumerate(grammar.steps):
+        legal = grammar.label_mask(drawn, at)
         legal[:, [label for label in range(len(LABELS)) if label not in legal_labels]] = False
         rows, labels = choices(legal, every=at < steps)
-        drawn = Drawn(drawn.labels[rows], drawn.adjacency[rows])
+        drawn = PartialGraph(drawn.labels[rows], drawn.adjacency[rows])
         drawn.labels[:, step.vertex] = labels
         for place, source in enumerate(step.sources):
-            rows, edges = choices(growth.edge_mask(drawn, at, place), every=at < steps)
-            drawn = Drawn(drawn.labels[rows], drawn.adjacency[rows])
+            rows, edges = choices(grammar.edge_mask(drawn, at, place), every=at < steps)
+            drawn = PartialGraph(drawn.labels[rows], drawn.adjacency[rows])
             drawn.adjacency[:, source, step.vertex] = edges
     return drawn
 
@@ -132,27 +132,27 @@ def choices(legal: Bools, every: bool) -> tuple[np.ndarray, np.ndarray]:
 
 def test_every_choice_of_sources_is_drawn_once() -> None:
     """Node k takes two of 2 + k sources: 1 x 3 x 6 x 10 ways for a cell."""
-    drawn = every_draw(SPACE.growth(), [FIRST_OPERATION], steps=8)
+    drawn = every_draw(SPACE.grammar(), [FIRST_OPERATION], steps=8)
     found = [genotype_of_graph(graph)[0, :, 0].tolist() for graph in drawn.graphs()]
     pairs = [combinations(range(2 + node), 2) for node in range(4)]
     assert sorted(found) == sorted([source for pair in ways for source in pair] for ways in product(*pairs))
 
 
 def test_every_pair_of_operations_is_drawn_once() -> None:
-    drawn = every_draw(SPACE.growth(), range(len(LABELS)), steps=2)
+    drawn = every_draw(SPACE.grammar(), range(len(LABELS)), steps=2)
     found = [tuple(genotype_of_graph(graph)[0, :2, 1].tolist()) for graph in drawn.graphs()]
     assert sorted(found) == list(product(range(7), repeat=2))
 
 
 def test_random_graphs_are_those_of_canonical_genotypes() -> None:
     """An architecture has one graph, and a graph one way to be drawn: every canonical genotype is drawn in one way."""
-    graphs = draw_graphs(SPACE.growth(), len(LABELS), 200, np.random.default_rng(0))
+    graphs = draw_graphs(SPACE.grammar(), len(LABELS), 200, np.random.default_rng(0))
     for graph in graphs:
         arch = SPACE.from_graph(graph)
         assert SPACE.canonical(arch) == arch
         back = SPACE.to_graph(arch)
         assert (back.labels == graph.labels).all() and (back.adjacency == graph.adjacency).all()
-    operations = np.stack([graph.labels for graph in graphs])[:, SPACE.growth().template.labels == OPEN]
+    operations = np.stack([graph.labels for graph in graphs])[:, SPACE.grammar().template.labels == OPEN]
     assert all(set(column) == set(range(FIRST_OPERATION, len(LABELS))) for column in operations.T)
 
 
@@ -160,4 +160,4 @@ def test_random_graphs_are_those_of_canonical_genotypes() -> None:
 @settings(max_examples=10)
 def test_genotypes_drawn_elsewhere_can_be_drawn(seed: int) -> None:
     genotypes = random_genotypes(20, np.random.default_rng(seed))
-    check_growth(SPACE, [to_arch(genotype) for genotype in genotypes], np.random.default_rng(seed))
+    check_grammar(SPACE, [to_arch(genotype) for genotype in genotypes], np.random.default_rng(seed))

@@ -14,7 +14,7 @@ from archloom.utils import seeds
 
 pytest.importorskip("numba", reason="the DARTS space needs the extra bench")
 
-from archloom.spaces.base import HasAlpha, HasNeighbours, HasSource, Sized, is_valid
+from archloom.spaces.base import HasAlpha, HasNeighbours, HasSize, HasSource, is_valid
 from archloom.spaces.darts import Darts
 from archloom.spaces.darts.space import OPTIONS, genotype_of, to_arch
 from archloom.spaces.drawing import Drawable
@@ -28,7 +28,7 @@ ARCHS = st.integers(0, 2**32 - 1).map(lambda seed: SPACE.sample(np.random.defaul
 
 def test_contract() -> None:
     assert registry.load_space("darts") is Darts
-    for capability in (HasNeighbours, HasAlpha, HasSource, HasGraph, Sized, Drawable):
+    for capability in (HasNeighbours, HasAlpha, HasSource, HasGraph, HasSize, Drawable):
         assert isinstance(SPACE, capability)
     check_space(Darts)
 
@@ -60,7 +60,7 @@ def test_the_order_of_a_nodes_pairs_makes_no_difference(arch: Arch, turns: int) 
     assert SPACE.parse(SPACE.format(other)) == other
     assert SPACE.key(other) == SPACE.key(arch)
     assert SPACE.canonical(other) == SPACE.canonical(arch) == arch
-    assert SPACE.answering(np.array([arch.genes, other.genes])).tolist() == [True, other == arch]
+    assert SPACE.representative_rows(np.array([arch.genes, other.genes])).tolist() == [True, other == arch]
     assert list(SPACE.neighbours(other)) == list(SPACE.neighbours(arch))
 
 

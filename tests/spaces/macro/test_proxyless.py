@@ -39,13 +39,13 @@ def test_a_layer_is_fixed_and_21_are_searched() -> None:
 
 @given(some_genes)
 def test_zeros_come_last(genes: tuple[int, ...]) -> None:
-    standing = SPACE.canonical(Arch(genes))
-    assert layers(standing) == layers(Arch(genes))
+    fitness = SPACE.canonical(Arch(genes))
+    assert layers(fitness) == layers(Arch(genes))
     assert all(
         kinds == real + [ZERO] * (len(kinds) - len(real))
-        for kinds, real in zip(SPACE.kinds_of(standing), layers(standing), strict=True)
+        for kinds, real in zip(SPACE.kinds_of(fitness), layers(fitness), strict=True)
     )
-    assert SPACE.answering(np.array([genes])).tolist() == [standing == Arch(genes)]
+    assert SPACE.representative_rows(np.array([genes])).tolist() == [fitness == Arch(genes)]
     assert SPACE.parse(SPACE.format(Arch(genes))) == Arch(genes)
 
 

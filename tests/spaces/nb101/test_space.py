@@ -15,7 +15,7 @@ pytest.importorskip("numba", reason="the space needs the extra bench")
 
 from archloom.data.tables import Table
 from archloom.errors import InputError
-from archloom.spaces.base import Buildable, HasNeighbours, HasSource, SearchSpace, Sized, is_valid, valid_neighbours
+from archloom.spaces.base import Buildable, HasNeighbours, HasSize, HasSource, SearchSpace, is_valid, valid_neighbours
 from archloom.spaces.drawing import Drawable
 from archloom.spaces.graphs import Graph, HasGraph
 from archloom.spaces.nb101.cells import all_codes
@@ -47,9 +47,9 @@ CROWDED = arch("01 02 03 04 12 13 14 23 24 34", 0, 1, 2)
 @st.composite
 def architectures(draw: st.DrawFn) -> Arch:
     """Any cell: connected or not, with any number of edges."""
-    n = draw(st.integers(0, 5))
-    edges = [f"{x}{y}" for x, y in PAIRS if y <= n + 1 and draw(st.booleans())]
-    return arch(" ".join(edges), *(draw(st.integers(0, 2)) for _ in range(n)))
+    n = sample_valid(st.integers(0, 5))
+    edges = [f"{x}{y}" for x, y in PAIRS if y <= n + 1 and sample_valid(st.booleans())]
+    return arch(" ".join(edges), *(sample_valid(st.integers(0, 2)) for _ in range(n)))
 
 
 @pytest.mark.parametrize("make", [Nb101, partial(Nb101, sampler="rejection")])
@@ -59,7 +59,7 @@ def test_contract(make: Callable[[], SearchSpace]) -> None:
 
 def test_what_the_space_can_do() -> None:
     space = Nb101()
-    for capability in (SearchSpace, HasNeighbours, HasGraph, HasSource, Buildable, Drawable, Sized):
+    for capability in (SearchSpace, HasNeighbours, HasGraph, HasSource, Buildable, Drawable, HasSize):
         assert isinstance(space, capability)
     assert space.size == 423_624
 
@@ -160,11 +160,11 @@ def test_isomorphic_cells_are_one(oracle: Any, cell: Arch, seed: int) -> None:
         assert space.canonical(cell) == cell
         assert space.key(cell) == space.format(cell)
         return
-    standing = space.canonical(cell)
-    assert list(standing.genes) == oracle.smallest(pruned).tolist()
-    assert space.key(cell) == space.format(standing)
+    fitness = space.canonical(cell)
+    assert list(fitness.genes) == oracle.smallest(pruned).tolist()
+    assert space.key(cell) == space.format(fitness)
     other = Arch(tuple(oracle.genes(pruned, np.random.default_rng(seed)).tolist()))
-    assert (space.canonical(other), space.key(other)) == (standing, space.key(cell))
+    assert (space.canonical(other), space.key(other)) == (fitness, space.key(cell))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_the_stored_matrix_answers(published: NDArray[np.uint8], shuffled: NDArr
     for own, stored in zip(published.tolist(), shuffled.tolist(), strict=True):
         assert space.canonical(Arch(tuple(own))) == space.canonical(Arch(tuple(stored))) == Arch(tuple(stored))
         assert space.key(Arch(tuple(own))) == space.key(Arch(tuple(stored))) == space.format(Arch(tuple(own)))
-    assert space.answering(shuffled).all()
+    assert space.representative_rows(shuffled).all()
     assert space.size == 423_624
 
 
@@ -266,7 +266,7 @@ def test_the_first_of_several_rows_answers(published: NDArray[np.uint8], shuffle
     rows = np.concatenate([shuffled, [UNCONNECTED.genes], published, published]).astype(np.int64)
     space = Nb101.for_table(CHOICES, rows)
     expected = [True] * len(shuffled) + [False] * (1 + 2 * len(published))
-    assert space.answering(rows).tolist() == expected
+    assert space.representative_rows(rows).tolist() == expected
     for genes in rows[~np.array(expected)][1:]:
         assert space.canonical(Arch(tuple(genes.tolist()))).genes in {tuple(row) for row in shuffled.tolist()}
     assert space.canonical(UNCONNECTED) == UNCONNECTED
@@ -282,7 +282,7 @@ def test_a_stored_cell_may_have_vertices_that_are_pruned() -> None:
 def test_a_batch_of_rows_is_as_each_row(published: NDArray[np.uint8]) -> None:
     space, text = Nb101(), [Nb101().key(Arch(tuple(genes))) for genes in published.tolist()]
     assert len(set(text)) == len(np.unique(keys(published))) == len(published)
-    assert space.answering(published).all()
+    assert space.representative_rows(published).all()
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_rows_that_are_no_cells_are_refused() -> None:
 def test_the_real_table_makes_the_space(table: Table) -> None:
     space = Nb101.for_table(dict(zip(table.gene_names, table.options, strict=True)), table.genes)
     assert tuple(table.gene_names) == GENE_NAMES
-    assert space.answering(table.genes).all()
+    assert space.representative_rows(table.genes).all()
     assert space.canonical(DANGLING) == arch("01 12", 0)
     assert (pack(np.array([space.canonical(DANGLING).genes])) == pack(table.genes)).sum() == 1
 
@@ -382,10 +382,10 @@ def test_the_network_is_that_of_the_canonical_cell() -> None:
     """Networks have up to 50 million weights, so one of few channels to a vertex will do."""
     torch = pytest.importorskip("torch", reason="networks need the extra train")
     space, given = Nb101(), arch("01 02 03 13 24 34", 2, 0, 1)
-    standing = space.canonical(given)
-    assert standing != given
+    fitness = space.canonical(given)
+    assert fitness != given
     network = space.build(given, 3)
-    counted = int(parameters(np.array([standing.genes]))[0])
+    counted = int(parameters(np.array([fitness.genes]))[0])
     assert sum(weight.numel() for weight in network.parameters()) == counted
     network.eval()
     with torch.inference_mode():

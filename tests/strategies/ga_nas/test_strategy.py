@@ -19,7 +19,7 @@ from archloom.executors.serial import SerialExecutor
 from archloom.run.budgets import Ending, Limits
 from archloom.run.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical, SearchSpace
-from archloom.spaces.graphs import OPEN, Bools, Drawn, Graph, Growth, Step
+from archloom.spaces.graphs import OPEN, Bools, ConstructionStep, Graph, GraphGrammar, PartialGraph
 from archloom.strategies.ga_nas.strategy import GaNas, GaNasOptions
 from archloom.testing import (
     PLANTED_CRITERIA,
@@ -33,11 +33,11 @@ from archloom.types import Arch, Goal, Proposal, Result, Trial
 from archloom.utils import seeds
 
 SMALL = GaNasOptions(
-    initial=12, batch=8, top_k=5, width=8, layers=1, rounds=1, pair_steps=5, pairs=16, updates=2, episodes=16, epochs=2,
-    rate=1e-2, discriminator_rate=1e-2,
+    initial=12, batch_size=8, top_k=5, width=8, layers=1, rounds=1, pair_steps=5, pairs=16, updates=2, episodes=16,
+    epochs=2, lr=1e-2, discriminator_lr=1e-2,
 )  # fmt: skip
 TINY = replace(
-    SMALL, initial=4, batch=4, growth=4, top_k=2, width=4, pair_steps=1, pairs=4, updates=1, episodes=4, epochs=1
+    SMALL, initial=4, batch_size=4, growth=4, top_k=2, width=4, pair_steps=1, pairs=4, updates=1, episodes=4, epochs=1
 )
 """For what does not depend on learning anything."""
 WORTH = Criteria((Objective("worth"),))
@@ -78,7 +78,7 @@ def test_contract_with_one_discriminator_for_all_iterations() -> None:
 
 def test_it_finds_the_planted_architecture_among_65536() -> None:
     """Random search would need 45,000 queries for an even chance."""
-    strategy, space, journal = make(GaNasOptions(rate=3e-3, epochs=2)), PlantedSpace(), MemoryJournal()
+    strategy, space, journal = make(GaNasOptions(lr=3e-3, epochs=2)), PlantedSpace(), MemoryJournal()
     Search(space, strategy, SerialExecutor(PlantedEvaluator()), journal, Limits(350, width=50), 0).run()
     assert any(is_planted(line.trial.proposal.arch) for line in journal.lines)
 
@@ -90,7 +90,7 @@ class MotifSpace:
     graph_labels = ("a", "b", "c")
     pairs = tuple(itertools.combinations(range(4), 2))
     template = Graph(np.full(4, OPEN), np.zeros((4, 4), dtype=np.uint8))
-    steps: Sequence[Step] = tuple(Step(vertex, tuple(range(vertex))) for vertex in range(4))
+    steps: Sequence[ConstructionStep] = tuple(ConstructionStep(vertex, tuple(range(vertex))) for vertex in range(4))
 
     def sample(self, rng: np.random.Generator) -> Arch:
         return Arch((*rng.integers(0, 3, 4).tolist(), *rng.integers(0, 2, 6).tolist()))
@@ -122,13 +122,13 @@ class MotifSpace:
     def from_graph(self, graph: Graph) -> Arch:
         return Arch((*graph.labels.tolist(), *(int(graph.adjacency[pair]) for pair in self.pairs)))
 
-    def growth(self) -> Growth:
+    def grammar(self) -> GraphGrammar:
         return self
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         return np.ones((len(drawn.labels), 3), dtype=bool)
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         return np.ones((len(drawn.labels), 2), dtype=bool)
 
     def parts(self, arch: Arch) -> int:
@@ -144,7 +144,7 @@ def test_the_generator_concentrates_on_a_planted_motif() -> None:
     rng = np.random.default_rng(0)
     by_chance = np.mean([space.parts(space.sample(rng)) == 3 for _ in range(3_000)])
     for seed in range(2):
-        options = GaNasOptions(initial=40, batch=20, top_k=20)
+        options = GaNasOptions(initial=40, batch_size=20, top_k=20)
         strategy = GaNas(space, WORTH, seeds.stream(seed, "strategy"), options)
         sets(strategy, lambda arch: {"worth": float(space.parts(arch))}, 8)
         drawn = [arch for arch in strategy.refit.draw(300, 1.0) if arch is not None]
@@ -157,16 +157,16 @@ def test_the_generator_concentrates_on_a_planted_motif() -> None:
 
 
 def test_sizes_are_the_published_ones_of_both_set_ups() -> None:
-    first = GaNasOptions(initial=50, batch=100, growth=50, top_k=25, iterations=10)
-    second = GaNasOptions(initial=100, batch=200, growth=100, top_k=50, iterations=10)
+    first = GaNasOptions(initial=50, batch_size=100, growth=50, top_k=25, iterations=10)
+    second = GaNasOptions(initial=100, batch_size=200, growth=100, top_k=50, iterations=10)
     assert [GaNas.plan(o).trials for o in (first, second)] == [3_300, 6_600]
     assert [GaNas.plan(o).width for o in (first, second)] == [550, 1_100], "the last set"
-    assert GaNas.plan(GaNasOptions(initial=1, start="a; b; c", iterations=1, batch=2)).trials == 5
+    assert GaNas.plan(GaNasOptions(initial=1, start="a; b; c", iterations=1, batch_size=2)).trials == 5
     assert GaNas.plan(GaNasOptions()).trials is None
 
 
 def test_sets_grow_as_asked_and_the_search_ends_after_the_last() -> None:
-    strategy = make(replace(SMALL, initial=6, batch=7, growth=3, iterations=3))
+    strategy = make(replace(SMALL, initial=6, batch_size=7, growth=3, iterations=3))
     told = sets(strategy, planted, 4)
     assert [len(trials) for trials in told] == [6, 7, 10, 13]
     assert all(trial.proposal.note["iteration"] == t for t, trials in enumerate(told) for trial in trials)
@@ -191,19 +191,19 @@ def test_the_truth_set_is_the_best_k_that_keep_the_constraints() -> None:
     criteria = Criteria((Objective("worth"),), (Constraint("cost", 20.0),))
     strategy = make(replace(SMALL, initial=40), space, criteria)
     sets(strategy, lambda arch: {"worth": float(arch.genes[0]), "cost": float(arch.genes[0])}, 1)
-    evidence = strategy.evidence()
-    assert evidence is not None
-    assert [arch.genes[0] for arch in evidence.truth] == [20, 19, 18, 17, 16]
-    assert len(evidence.latest) == 40
+    data_to_fit = strategy.data_to_fit()
+    assert data_to_fit is not None
+    assert [arch.genes[0] for arch in data_to_fit.truth] == [20, 19, 18, 17, 16]
+    assert len(data_to_fit.latest) == 40
 
 
 def test_of_equals_the_newest_are_truths() -> None:
     space = Categorical({"a": list(range(40))})
     strategy = make(replace(SMALL, initial=30), space, WORTH)
     (told,) = sets(strategy, lambda arch: {"worth": 1.0}, 1)
-    evidence = strategy.evidence()
-    assert evidence is not None
-    assert evidence.truth == [trial.proposal.arch for trial in told[:-6:-1]]
+    data_to_fit = strategy.data_to_fit()
+    assert data_to_fit is not None
+    assert data_to_fit.truth == [trial.proposal.arch for trial in told[:-6:-1]]
 
 
 def test_where_nothing_keeps_the_constraints_the_nearest_are_the_truth() -> None:
@@ -211,9 +211,9 @@ def test_where_nothing_keeps_the_constraints_the_nearest_are_the_truth() -> None
     criteria = Criteria((Objective("worth"),), (Constraint("cost", -1.0),))
     strategy = make(replace(SMALL, initial=20), space, criteria)
     sets(strategy, lambda arch: {"worth": 1.0, "cost": float(arch.genes[0])}, 1)
-    evidence = strategy.evidence()
-    assert evidence is not None
-    assert [arch.genes[0] for arch in evidence.truth] == [0, 1, 2, 3, 4]
+    data_to_fit = strategy.data_to_fit()
+    assert data_to_fit is not None
+    assert [arch.genes[0] for arch in data_to_fit.truth] == [0, 1, 2, 3, 4]
 
 
 def test_failures_are_never_a_truth_and_where_all_fail_random_ones_follow() -> None:
@@ -225,8 +225,8 @@ def test_failures_are_never_a_truth_and_where_all_fail_random_ones_follow() -> N
     assert not {p.arch for p in asked} & {p.arch for p in later}
     results = [Result.failed("no") if at else Result({"worth": 1.0}) for at in range(8)]
     strategy.tell([Trial(12 + at, p, result) for at, (p, result) in enumerate(zip(later, results, strict=True))])
-    evidence = strategy.evidence()
-    assert evidence is not None and evidence.truth == [later[0].arch]
+    data_to_fit = strategy.data_to_fit()
+    assert data_to_fit is not None and data_to_fit.truth == [later[0].arch]
 
 
 def test_a_starting_architecture_is_asked_first_and_counts() -> None:
@@ -251,7 +251,7 @@ def test_a_space_is_used_up_rather_than_searched_for_ever() -> None:
         def evaluate(self, proposal: Proposal, weights: Any, rng: np.random.Generator) -> tuple[Result, None]:
             return Result({"worth": float(sum(proposal.arch.genes))}), None
 
-    strategy = make(replace(SMALL, initial=2, batch=2, redraws=2), space, WORTH)
+    strategy = make(replace(SMALL, initial=2, batch_size=2, redraws=2), space, WORTH)
     ending = Search(space, strategy, SerialExecutor(Evaluator()), journal, Limits(50), 0).run()
     assert ending is Ending.EXHAUSTED and len(journal.lines) == 6
 
@@ -297,7 +297,7 @@ def test_only_what_knows_a_divergence_tells_one() -> None:
         ({"top_k": 0}, "GaNasOptions option top_k=0: expected a whole number of at least 1"),
         ({"widen": 0.5}, "GaNasOptions option widen=0.5: expected a number from 1 to 10"),
         ({"gamma": 1.5}, "GaNasOptions option gamma=1.5: expected a number from 0 to 1"),
-        ({"rate": 0.0}, "GaNasOptions option rate=0.0: expected a finite number above 0"),
+        ({"lr": 0.0}, "GaNasOptions option lr=0.0: expected a finite number above 0"),
         ({"entropy": -1.0}, "GaNasOptions option entropy=-1.0: expected a finite number of at least 0"),
         ({"pairs": 1}, "GaNasOptions option pairs=1: expected a whole number of at least 2"),
     ],
@@ -327,7 +327,16 @@ def test_a_space_without_graphs_is_refused() -> None:
 
 SETTINGS = [
     word
-    for option in ("initial=10", "batch=10", "top_k=5", "width=8", "layers=1", "rounds=1", "updates=2", "pair_steps=5")
+    for option in (
+        "initial=10",
+        "batch_size=10",
+        "top_k=5",
+        "width=8",
+        "layers=1",
+        "rounds=1",
+        "updates=2",
+        "pair_steps=5",
+    )
     for word in ("--set", option)
 ]
 

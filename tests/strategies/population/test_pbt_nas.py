@@ -66,7 +66,7 @@ def test_the_worst_quarter_is_replaced_by_children_of_the_best_quarter() -> None
 def test_genes_come_from_the_donor_with_probability_p_even_where_they_are_equal() -> None:
     counts = Counter[int]()
     for seed in range(500):
-        strategy = make(seed, p=0.3)
+        strategy = make(seed, crossover_prob=0.3)
         chunk(strategy, 0)
         for proposal in strategy.ask(2):
             assert proposal.inherit is not None
@@ -97,7 +97,7 @@ def test_in_the_warm_phase_only_every_so_often() -> None:
 
 
 def test_mixing_with_itself_changes_no_gene() -> None:
-    strategy = make(itself=True, p=1.0)
+    strategy = make(itself=True, crossover_prob=1.0)
     first = chunk(strategy, 0)
     child = strategy.ask(1)[0]
     assert child.inherit is not None
@@ -141,7 +141,7 @@ def test_the_states_that_may_be_inherited_are_needed() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"p": 1.5}, "p=1.5: expected a number from 0 to 1"),
+        ({"crossover_prob": 1.5}, "crossover_prob=1.5: expected a number from 0 to 1"),
         ({"population": 0}, "population=0: expected a whole number of at least 2"),
         ({"survivors": 0.0}, "survivors=0.0: expected a number above 0 and up to 1"),
         ({"warm_epochs": 5}, "expected 0 and 0, or both above 0"),

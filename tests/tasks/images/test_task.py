@@ -38,7 +38,7 @@ def bars(count: int = 120) -> ImageData:
 
 
 def task(**settings: Any) -> ImagesTask:
-    return ImagesTask(bars(), ImagesOptions(**{"batch": 16, **settings}), ConvNet(**SMALL))
+    return ImagesTask(bars(), ImagesOptions(**{"batch_size": 16, **settings}), ConvNet(**SMALL))
 
 
 def arch(text: str = TEXT) -> Arch:
@@ -94,7 +94,7 @@ def test_digits_are_learned() -> None:
 
 
 def test_clothes_are_told_apart_after_some_batches(fashion: str) -> None:
-    found = ImagesTask.open(fashion, {"batch": 64, "batches": 120, "lr": 0.02}, os.environ)
+    found = ImagesTask.open(fashion, {"batch_size": 64, "steps_per_epoch": 120, "lr": 0.02}, os.environ)
     assert [len(part) for part in (found.data.train, found.data.valid, found.data.test)] == [48_000, 12_000, 10_000]
     assert found.data.size == (28, 28) and found.data.classes[8] == "Bag"
     space = ConvNet(stages=1, layers=1, width=8, stride=3, **found.space_settings)
@@ -106,7 +106,7 @@ def test_clothes_are_told_apart_after_some_batches(fashion: str) -> None:
 
 
 def test_every_option_of_the_space_takes_a_step() -> None:
-    space, one = ConvNet(**SMALL), task(batches=1)
+    space, one = ConvNet(**SMALL), task(steps_per_epoch=1)
     for gene, size in enumerate(space.sizes.tolist()):
         for option in range(size):
             genes = [1] * len(space.sizes)
@@ -125,7 +125,7 @@ def test_every_option_of_the_space_takes_a_step() -> None:
         *({"schedule": name} for name in SCHEDULES),
         {"augment": ("shift", "flip", "crop")},
         {"label_smoothing": 0.1},
-        {"batches": 2},
+        {"steps_per_epoch": 2},
         {"weight_decay": 0.0},
     ],
 )
@@ -144,14 +144,14 @@ def test_settings_make_a_difference() -> None:
 
     settings = [
         {}, {"optimiser": "sgd"}, {"schedule": "cosine"}, {"augment": ("flip",)}, {"augment": ("shift",)},
-        {"label_smoothing": 0.1}, {"batches": 2}, {"weight_decay": 0.5}, {"lr": 0.01}, {"batch": 8},
+        {"label_smoothing": 0.1}, {"steps_per_epoch": 2}, {"weight_decay": 0.5}, {"lr": 0.01}, {"batch_size": 8},
     ]  # fmt: skip
     assert len({trained(**each) for each in settings}) == len(settings)
     assert trained() == trained(augment=("none",))
 
 
 def test_the_learning_rate_falls_over_the_epochs() -> None:
-    training = task(schedule="cosine", epochs=4, lr=0.01, batches=1).begin(arch(), 0)
+    training = task(schedule="cosine", epochs=4, lr=0.01, steps_per_epoch=1).begin(arch(), 0)
     rates = []
     for _ in range(6):
         training.train(1)
@@ -161,7 +161,7 @@ def test_the_learning_rate_falls_over_the_epochs() -> None:
 
 
 def test_an_epoch_is_so_many_batches() -> None:
-    for settings, steps in (({}, 4), ({"batches": 2}, 2), ({"batches": 99}, 4)):
+    for settings, steps in (({}, 4), ({"steps_per_epoch": 2}, 2), ({"steps_per_epoch": 99}, 4)):
         training = task(**settings).begin(arch(), 0)
         training.train(1)
         slots = training.state().optimisers["network"].slots
@@ -282,7 +282,7 @@ def test_it_goes_on_in_another_process(tmp_path: Path) -> None:
 def test_opening(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "own.npz", images=rng.integers(0, 256, (40, 3, 9, 7), dtype=np.uint8), labels=np.arange(40) % 4)
-    texts = {"batch": "8", "augment": "shift,flip", "size": "8", "optimiser": "sgd"}
+    texts = {"batch_size": "8", "augment": "shift,flip", "size": "8", "optimiser": "sgd"}
     settings = options.convert_all("task", options.of_dataclass(ImagesOptions), texts)
     opened = ImagesTask.open(str(tmp_path / "own.npz"), settings, {})
     assert opened.options.augment == ("shift", "flip")
@@ -296,9 +296,12 @@ def test_opening(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"batch": 1}, "batch=1: expected a whole number of at least 2; normalisation over a batch needs two images"),
-        ({"batch": 500}, "batch=500: bars has 78 images to train on; expected 2 to 78"),
-        ({"batches": -1}, "batches=-1"),
+        (
+            {"batch_size": 1},
+            "batch_size=1: expected a whole number of at least 2; normalisation over a batch needs two images",
+        ),
+        ({"batch_size": 500}, "batch_size=500: bars has 78 images to train on; expected 2 to 78"),
+        ({"steps_per_epoch": -1}, "steps_per_epoch=-1"),
         ({"epochs": 0}, "epochs=0: expected a whole number of at least 1"),
         ({"lr": 0.0}, "lr=0.0: expected a finite number above 0"),
         ({"lr": float("nan")}, "lr=nan"),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.spaces.graphs import OPEN, Bools, Drawn, Graph, Step
+from archloom.spaces.graphs import OPEN, Bools, ConstructionStep, Graph, PartialGraph
 from archloom.spaces.nb101.codes import LABELS, MAX_EDGES, VERTICES
 
 GRAPH_LABELS = ("input", *LABELS, "output")
@@ -26,9 +26,11 @@ class CellGrowth:
         labels = np.full(VERTICES, OPEN, dtype=np.int64)
         labels[0] = _INPUT
         self.template = Graph(labels, np.zeros((VERTICES, VERTICES), dtype=np.uint8))
-        self.steps: Sequence[Step] = tuple(Step(vertex, tuple(range(vertex))) for vertex in range(1, VERTICES))
+        self.steps: Sequence[ConstructionStep] = tuple(
+            ConstructionStep(vertex, tuple(range(vertex))) for vertex in range(1, VERTICES)
+        )
 
-    def label_mask(self, drawn: Drawn, step: int) -> Bools:
+    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
         mask = np.zeros((len(drawn.labels), len(GRAPH_LABELS)), dtype=bool)
         mask[:, _OUTPUT] = True
         if self.steps[step].vertex < VERTICES - 1:
@@ -36,7 +38,7 @@ class CellGrowth:
         mask[(drawn.labels == _OUTPUT).any(axis=1)] = False
         return mask
 
-    def edge_mask(self, drawn: Drawn, step: int, place: int) -> Bools:
+    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
         vertex, sources = self.steps[step].vertex, self.steps[step].sources
         source = sources[place]
         loose = ~drawn.adjacency[:, source].any(axis=1)  # the source leads nowhere yet
@@ -48,7 +50,7 @@ class CellGrowth:
         return mask
 
 
-def _used(drawn: Drawn) -> NDArray[np.int64]:
+def _used(drawn: PartialGraph) -> NDArray[np.int64]:
     """(B,) edges, and vertices other than the output that lead nowhere: so many edges there will be at least."""
     inner = (drawn.labels != OPEN) & (drawn.labels != _OUTPUT)
     loose = inner & ~drawn.adjacency.any(axis=2)

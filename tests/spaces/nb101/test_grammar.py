@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("numba", reason="NAS-Bench-101's cells need the extra bench")
 
-from archloom.spaces.graphs import OPEN, Bools, Drawn
+from archloom.spaces.graphs import OPEN, Bools, PartialGraph
 from archloom.spaces.nb101.cells import all_codes
 from archloom.spaces.nb101.codes import (
     ALL_ABSENT,
@@ -23,9 +23,9 @@ from archloom.spaces.nb101.codes import (
     pruned_codes,
     unpack,
 )
-from archloom.spaces.nb101.growth import GRAPH_LABELS, CellGrowth
+from archloom.spaces.nb101.grammar import GRAPH_LABELS, CellGrowth
 from archloom.spaces.nb101.space import Nb101
-from archloom.testing.graphs import check_growth, draw_graphs
+from archloom.testing.graphs import check_grammar, draw_graphs
 from archloom.types import Arch
 from archloom.utils import seeds
 
@@ -34,19 +34,19 @@ OUTPUT = GRAPH_LABELS.index("output")
 
 
 @cache
-def every_draw(vertices: int, operations: int) -> Drawn:
+def every_draw(vertices: int, operations: int) -> PartialGraph:
     """All that legal decisions lead to, with at most so many vertices and the first so many operations."""
-    drawn = Drawn.begin(GROWTH.template, 1)
+    drawn = PartialGraph.begin(GROWTH.template, 1)
     for at, step in enumerate(GROWTH.steps):
         legal = GROWTH.label_mask(drawn, at)
         legal[:, 1 + operations : OUTPUT] = False
         legal[:, 1:OUTPUT] &= step.vertex < vertices - 1
         rows, labels = every_choice(legal)
-        drawn = Drawn(drawn.labels[rows], drawn.adjacency[rows])
+        drawn = PartialGraph(drawn.labels[rows], drawn.adjacency[rows])
         drawn.labels[:, step.vertex] = labels
         for place, source in enumerate(step.sources):
             rows, edges = every_choice(GROWTH.edge_mask(drawn, at, place))
-            drawn = Drawn(drawn.labels[rows], drawn.adjacency[rows])
+            drawn = PartialGraph(drawn.labels[rows], drawn.adjacency[rows])
             drawn.adjacency[:, source, step.vertex] = edges == 1
     return drawn
 
@@ -57,7 +57,7 @@ def every_choice(legal: Bools) -> tuple[np.ndarray, np.ndarray]:
     return rows, options - 1
 
 
-def codes_of(drawn: Drawn) -> Codes:
+def codes_of(drawn: PartialGraph) -> Codes:
     """The codes of graphs as they were drawn."""
     return pack(np.array([SPACE.from_graph(graph).genes for graph in drawn.graphs()]))
 
@@ -70,7 +70,7 @@ def test_exactly_the_matrices_without_a_vertex_to_prune_are_drawn(vertices: int)
     kept = every[(pruned_codes(every) == every) & (allowed_codes(every) != UNCONNECTED)]
     drawn = every_draw(VERTICES, 1)
     there = (drawn.labels != OPEN).sum(axis=1) == vertices
-    found = codes_of(Drawn(drawn.labels[there], drawn.adjacency[there]))
+    found = codes_of(PartialGraph(drawn.labels[there], drawn.adjacency[there]))
     np.testing.assert_array_equal(np.sort(found), kept)
 
 
@@ -90,11 +90,13 @@ def test_what_is_legal_does_not_depend_on_operations() -> None:
     for at, step in enumerate(GROWTH.steps):
         before = np.arange(VERTICES) < step.vertex
         edges = plain.adjacency * before
-        masks = [GROWTH.label_mask(Drawn(np.where(before, x, OPEN), edges), at) for x in (plain.labels, mixed)]
+        masks = [GROWTH.label_mask(PartialGraph(np.where(before, x, OPEN), edges), at) for x in (plain.labels, mixed)]
         assert (masks[0] == masks[1]).all()
         for place, source in enumerate(step.sources):
             now = np.arange(VERTICES) <= step.vertex
-            masks = [GROWTH.edge_mask(Drawn(np.where(now, x, OPEN), edges), at, place) for x in (plain.labels, mixed)]
+            masks = [
+                GROWTH.edge_mask(PartialGraph(np.where(now, x, OPEN), edges), at, place) for x in (plain.labels, mixed)
+            ]
             assert (masks[0] == masks[1]).all()
             edges[:, source, step.vertex] = plain.adjacency[:, source, step.vertex]
 
@@ -102,7 +104,7 @@ def test_what_is_legal_does_not_depend_on_operations() -> None:
 def test_cells_of_all_sizes_can_be_drawn() -> None:
     rng = seeds.stream(0, "test")
     codes = np.sort(rng.choice(all_codes(), size=2_000, replace=False))
-    check_growth(SPACE, [Arch(tuple(genes)) for genes in unpack(codes).tolist()], rng)
+    check_grammar(SPACE, [Arch(tuple(genes)) for genes in unpack(codes).tolist()], rng)
 
 
 def test_random_graphs_are_valid_and_lose_nothing_to_pruning(oracle: Any) -> None:

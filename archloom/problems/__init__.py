@@ -31,13 +31,13 @@ _HOMES = {
     "ProblemSpec": "spec",
     "RecordedProblem": "base",
     "Scenario": "scenario",
-    "TableIdentity": "base",
+    "DataIdentity": "base",
     "TableProblem": "tabular",
     "TaskProblem": "task",
-    "choose": "scenario",
+    "select_metrics": "scenario",
     "open_evaluator": "scenario",
     "open_scenario": "scenario",
-    "resolve": "scenario",
+    "absolute": "scenario",
     "space_of_table": "tabular",
 }
 

@@ -20,6 +20,7 @@ from archloom.checkpoints.store import (
     Retention,
     RetentionPolicy,
     Writing,
+    parse_overrides,
     sources,
 )
 from archloom.constraints import Constraint, Criteria, Objective

@@ -11,6 +11,7 @@ from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.problems import (
     ProblemSpec,
+    absolute,
     open_evaluator,
     open_scenario,
 )

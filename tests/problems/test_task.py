@@ -8,6 +8,7 @@ from archloom.errors import InputError
 from archloom.problems import (
     ProblemSpec,
     TaskProblem,
+    absolute,
     open_scenario,
 )
 

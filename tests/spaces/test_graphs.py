@@ -134,9 +134,9 @@ def test_another_graph_than_a_chain_is_told(labels: list[float], edges: list[tup
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[Chain, NDArray[np.uint8]]:
     """A chain of one to four choices, and some of its combinations in any order, maybe one of them twice."""
-    sizes = sample_valid(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
     every = list(itertools.product(*map(range, sizes)))
-    rows = sample_valid(st.lists(st.sampled_from(every), min_size=1, max_size=12))
+    rows = draw(st.lists(st.sampled_from(every), min_size=1, max_size=12))
     return Chain([list(map(str, range(size))) for size in sizes], [f"c{i}" for i in range(len(sizes))]), np.array(
         rows, dtype=np.uint8
     )

@@ -124,8 +124,8 @@ class ImagesTask:
         self.device = device_of(self.options.device)
         if self.options.batch_size > len(data.train):
             raise InputError(
-                f"task option batch_size={self.options.batch_size}: {data.name} has {len(data.train)} images to train on; "
-                f"expected 2 to {len(data.train)}"
+                f"task option batch_size={self.options.batch_size}: {data.name} has {len(data.train)} images to train "
+                f"on; expected 2 to {len(data.train)}"
             )
 
     @classmethod

@@ -173,7 +173,7 @@ def test_samplers_draw_as_rejection_does(
 
 def test_the_two_samplers_differ(codes: Codes) -> None:
     """What the test above would say of the wrong sampler."""
-    left, right = (features(sample_valid(np.random.default_rng(3), 20_000), codes) for draw in (by_size, by_rejection))
+    left, right = (features(draw(np.random.default_rng(3), 20_000), codes) for draw in (by_size, by_rejection))
     assert likeness(left["vertices"], right["vertices"]) < 1e-100
 
 

@@ -47,9 +47,9 @@ CROWDED = arch("01 02 03 04 12 13 14 23 24 34", 0, 1, 2)
 @st.composite
 def architectures(draw: st.DrawFn) -> Arch:
     """Any cell: connected or not, with any number of edges."""
-    n = sample_valid(st.integers(0, 5))
-    edges = [f"{x}{y}" for x, y in PAIRS if y <= n + 1 and sample_valid(st.booleans())]
-    return arch(" ".join(edges), *(sample_valid(st.integers(0, 2)) for _ in range(n)))
+    n = draw(st.integers(0, 5))
+    edges = [f"{x}{y}" for x, y in PAIRS if y <= n + 1 and draw(st.booleans())]
+    return arch(" ".join(edges), *(draw(st.integers(0, 2)) for _ in range(n)))
 
 
 @pytest.mark.parametrize("make", [Nb101, partial(Nb101, sampler="rejection")])

@@ -144,7 +144,7 @@ def harass(run: Path, begin: Sequence[object], size: Size, workers: int, rng: ra
     process = start(begin, workers)
     for number, (place, driver) in enumerate(zip(places, drivers, strict=True), 1):
         while True:
-            while process.poll() is None and _recorded(run) < place:
+            while process.poll() is None and recorded(run) < place:
                 time.sleep(0.01)
             time.sleep(rng.uniform(0, PAUSE_S))
             if process.poll() is None:
@@ -173,7 +173,7 @@ def _again(run: Path, begin: Sequence[object], workers: int) -> subprocess.Popen
     return start(["resume", run] if (run / "run.json").exists() else begin, workers)
 
 
-def _recorded(run: Path) -> int:
+def recorded(run: Path) -> int:
     try:
         return (run / "trials.jsonl").read_bytes().count(b"\n")
     except FileNotFoundError:
@@ -192,7 +192,7 @@ def different(one: Mapping[int, Any], other: Mapping[int, Any]) -> list[int]:
 
 def may_stay(lines: Sequence[TrialRecord], size: Size) -> set[str]:
     """The states that may be there in the end: of the last population, and of the best trials."""
-    ranked = sorted(lines, key=lambda line: (-line.scores["valid_accuracy"], line.id))
+    ranked = sorted(lines, key=lambda line: (-line.fidelity, -line.scores["valid_accuracy"], line.id))
     stay = {line.id for line in [*ranked[: size.keep], *lines[-size.members :]]}
     return {f"{trial:06d}.safetensors" for trial in stay}
 

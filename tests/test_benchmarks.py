@@ -154,6 +154,12 @@ def test_kills(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
+def test_chain(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="training needs the extra train")
+    found = smoke("chain", tmp_path, tmp_path)
+    assert found == {"kills": 2, "trials": 60, "trials_different": 0, "states_different": 0, "left_over": 0}
+
+
 def test_ga_nas(study: Any, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="ga_nas needs the extra train")
     record = tmp_path / "done.jsonl"

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from archloom.analysis.lineage_plots import family, lineage
 from archloom.analysis.published import Published
 from archloom.analysis.stats import Band, Floats, curve_band, summarise
 from archloom.analysis.study import Reports, Study
-from archloom.errors import InputError
+from archloom.errors import InputError, unknown
 from archloom.run.folders import RunReport
 from archloom.run.history import Axis
 from archloom.utils import seeds
@@ -35,7 +35,8 @@ MARKERS = ("D", "s", "^", "o", "v", "P", "X", "p", "h", "*")
 """One for each published result."""
 
 _EARLY = 0.1
-"""The first share of the queries, which does not decide the y-range of a curve."""
+"""The first share of the axis, which does not decide the y-range of a curve; nor, up to a half of it, does what is
+worth less because it was trained for a shorter time."""
 _BEYOND = 1.05
 """How far the axis of queries goes, in parts of the longest run; published results beyond stand in the panel only."""
 _GRID_POINTS = 400
@@ -63,7 +64,8 @@ def anytime(reports: Reports, over: Axis = "queries") -> Figure:
             axes.fill_between(
                 grid, band.low, band.high, step="post", color=style["color"], alpha=0.18, linewidth=0, zorder=2
             )
-        _limit(axes, study, [v for grid, band in bands.values() for v in _late(grid, band, end)])
+        early = min(max(_EARLY * end, study.settled(over)), 0.5 * end)
+        _limit(axes, study, [v for grid, band in bands.values() for v in _late(grid, band, early)])
         if over == study.PUBLISHED_OVER:
             _mark_published(axes, study)
         axes.set_xlim(0, end * _BEYOND)
@@ -175,6 +177,18 @@ class PlotKind:
     draw: Callable[[Reports], Figure]
     over: Callable[[Reports, Axis], Figure] | None = None
     """The same over another axis than queries, for kinds that have one."""
+    needs_space: bool = False
+    """Whether the record alone is not enough."""
+
+    def drawn_over(self, axis: str) -> Callable[[Reports], Figure]:
+        """What draws it over this axis; InputError for an unknown axis, and for a kind that has none."""
+        known = {str(name): name for name in get_args(Axis)}
+        if axis not in known:
+            raise unknown("axis", axis, known)
+        over = self.over
+        if over is None:
+            raise InputError(f"--over {axis}: only curves have such an axis; omit --over, or draw --kind anytime")
+        return lambda reports: over(reports, known[axis])
 
 
 KINDS: Mapping[str, PlotKind] = MappingProxyType(
@@ -185,7 +199,7 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
         "lineage": PlotKind("a population: whose layers, of the first one, survive", lineage),
         "family": PlotKind("a population: who descends from whom, and the winner's ancestors", family),
         "levels": PlotKind("a generator that is fitted again and again: how high its draws reach", levels),
-        "cell": PlotKind("the best architecture as a graph or a table of choices", best_cell),
+        "cell": PlotKind("the best architecture as a graph or a table of choices", best_cell, needs_space=True),
     }
 )
 
@@ -207,9 +221,9 @@ def _bands(study: Study, over: Axis) -> dict[str, tuple[Floats, Band]]:
     return bands
 
 
-def _late(grid: Floats, band: Band, end: float) -> list[float]:
-    """The values of a band that decide the y-range; `end` is where the axis ends."""
-    late = grid >= min(_EARLY * end, grid[-1])
+def _late(grid: Floats, band: Band, early: float) -> list[float]:
+    """The values of a band that decide the y-range: those that are not `early`."""
+    late = grid >= min(early, grid[-1])
     values = np.concatenate([band.low[late], band.high[late]])
     return list(values[np.isfinite(values)])
 

@@ -95,6 +95,10 @@ class Study:
         """What a query is in these runs, in the plural."""
         return " or ".join(dict.fromkeys(query_unit(report) for _, report in self.runs))
 
+    def settled(self, axis: Axis) -> float:
+        """How much was spent before every run had reached its highest fidelity."""
+        return max((report.history.settled(axis) for _, report in self.found), default=0.0)
+
     def spent_label(self, axis: Axis) -> str:
         """What an axis of curves counts, as its label; InputError if some runs have spent nothing of it."""
         resource = self.first.history.resource

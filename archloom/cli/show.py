@@ -72,9 +72,11 @@ def best(run: Path, as_json: bool) -> int:
 @RUN
 @click.option("--kind", default="anytime", show_default=True,
               help="anytime, box, pareto, lineage, family, levels or cell.")  # fmt: skip
+@click.option("--over", default=None, metavar="AXIS",
+              help="Of anytime: queries (the default), resource (epochs, as a rule) or seconds.")  # fmt: skip
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
               help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
-def plot(run: Path, kind: str, target: Path | None) -> int:
+def plot(run: Path, kind: str, over: str | None, target: Path | None) -> int:
     """Draw RUN. Published numbers for the same benchmark stand beside ours."""
     from archloom.analysis.figures import check_path, save
     from archloom.analysis.plots import KINDS
@@ -83,8 +85,9 @@ def plot(run: Path, kind: str, target: Path | None) -> int:
         raise unknown("kind of plot", kind, KINDS)
     if target is not None:
         check_path(target)
-    path = target or run / f"{kind}.png"
-    save(KINDS[kind].draw(read_reports(run, need_space=kind == "cell")), path)
+    path = target or run / (f"{kind}.png" if over is None else f"{kind}-{over}.png")
+    draw = KINDS[kind].draw if over is None else KINDS[kind].drawn_over(over)
+    save(draw(read_reports(run, need_space=KINDS[kind].needs_space)), path)
     click.echo(str(path))
     return 0
 

@@ -88,6 +88,12 @@ class History:
                 points.append((spent, best.scores[metric]))
         return points
 
+    def settled(self, axis: Axis = "queries") -> float:
+        """How much was spent before the first result at the highest fidelity that the run reached."""
+        reached = {line.id for line in self.comparable()}
+        spent = zip(self.lines, self._spent(axis), strict=True)
+        return next((amount for line, amount in spent if line.id in reached), 0.0)
+
     def used(self, line: TrialRecord) -> int:
         """The units of the resource that a query used: what it added to the training that it went on with, if any."""
         if self.resource is None:

@@ -20,7 +20,8 @@ from archloom.run.folders import make_strategy
 from archloom.run.record import TrialRecord, decode_state, encode_state
 from archloom.run.search import MemoryJournal, ResumeError, Search
 from archloom.spaces.base import Categorical
-from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, PoisonedReport
+from archloom.strategies.base import plan_of
+from archloom.testing import PLANTED_CRITERIA, PLANTED_RESOURCE, PlantedEvaluator, PlantedSpace, PoisonedReport
 from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial
 from archloom.utils import seeds
 
@@ -83,7 +84,9 @@ class ShuffledExecutor:
 
 
 class NoisyEvaluator(PlantedEvaluator):
-    """Its answers depend on the trial's own random stream."""
+    """Its answers depend on the trial's own random stream, and on no fidelity."""
+
+    resource = PLANTED_RESOURCE
 
     def evaluate(self, proposal: Proposal, weights: Any, rng: Any) -> tuple[Result, None]:
         result, _ = super().evaluate(proposal, weights, rng)
@@ -105,19 +108,29 @@ def search(
     **limits: Any,
 ) -> tuple[Ending, list[TrialRecord]]:
     journal = MemoryJournal() if journal is None else journal
-    executor = executor or SerialExecutor(PlantedEvaluator())
+    resource = counts or counted(strategy)
+    if executor is None:
+        evaluator = PlantedEvaluator()
+        evaluator.resource = resource
+        executor = SerialExecutor(evaluator)
     bounds = Limits(queries, width, max_repeats, **limits)
     run = Search(
-        space or PlantedSpace(), strategy, executor, journal, bounds, seed, progress, resource=counts,
-        criteria=PLANTED_CRITERIA,
+        space or PlantedSpace(), strategy, executor, journal, bounds, seed, progress, criteria=PLANTED_CRITERIA,
+        resource=resource,
     )  # fmt: skip
     return run.run(), journal.lines
+
+
+def counted(strategy: Any) -> Resource | None:
+    """What fidelities count for a strategy that chooses them."""
+    chooses = plan_of(strategy).epochs or getattr(strategy, "needs_resource", False)
+    return PLANTED_RESOURCE if chooses else None
 
 
 def make(asked: Any, seed: int = 0) -> Any:
     """A strategy by its name, or one of the shared fixture."""
     name, options = (asked, {}) if isinstance(asked, str) else (asked.name, asked.options)
-    return make_strategy(name, PlantedSpace(), PLANTED_CRITERIA, seed, options)
+    return make_strategy(name, PlantedSpace(), PLANTED_CRITERIA, seed, options, PLANTED_RESOURCE)
 
 
 # -- queries and repeats ------------------------------------------------------------------------------------------
@@ -296,6 +309,8 @@ def test_a_run_is_determined_by_its_seed(strategy: Any) -> None:
 
 def test_failures_are_told_and_the_run_goes_on(strategy: Any) -> None:
     class Moody(PlantedEvaluator):
+        resource = PLANTED_RESOURCE
+
         def evaluate(self, proposal: Proposal, weights: Any, rng: Any) -> tuple[Result, Any]:
             mood = int(rng.integers(5))
             if mood == 0:
@@ -383,7 +398,10 @@ def stopped(name: Any, queries: int, at: int, width: int, checkpoint: bool) -> M
             return super().wait()
 
     journal = MemoryJournal()
-    run = Search(PlantedSpace(), make(name), Stopping(NoisyEvaluator()), journal, Limits(queries, width), seed=0)
+    strategy, executor = make(name), Stopping(NoisyEvaluator())
+    run = Search(
+        PlantedSpace(), strategy, executor, journal, Limits(queries, width), seed=0, resource=counted(strategy)
+    )
     with pytest.raises(Stop):
         run.run()
     return journal

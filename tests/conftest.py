@@ -211,7 +211,7 @@ def listing() -> Callable[[Path], Listing]:
 
 
 @dataclass(frozen=True)
-class Overrides:
+class CommandResult:
     """What a command said."""
 
     code: int
@@ -226,7 +226,7 @@ class CommandLine:
         self.home = home
         self._capsys = capsys
 
-    def __call__(self, *arguments: object) -> Overrides:
+    def __call__(self, *arguments: object) -> CommandResult:
         from archloom.cli.main import run
 
         self._capsys.readouterr()
@@ -234,7 +234,7 @@ class CommandLine:
             warnings.simplefilter("always", UserWarning)
             code = run([str(argument) for argument in arguments])
         captured = self._capsys.readouterr()
-        return Overrides(code, captured.out, captured.err)
+        return CommandResult(code, captured.out, captured.err)
 
     def refuses(self, *arguments: object, says: Sequence[str] = ()) -> str:
         """Check that a command is bad input: one line, exit code 2, nothing written. Returns the line."""

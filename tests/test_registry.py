@@ -75,7 +75,7 @@ from archloom.spaces.table import TableSpace
 
 class Blr(archloom.BaseStrategy):
     def propose(self):
-        return archloom.Proposal(self.draw())
+        return archloom.Proposal(self.sample_valid())
 
 class Bits(TableSpace):
     name = "bits"

@@ -94,6 +94,15 @@ Changes = Mapping[str, Any]
 RAISABLE = frozenset({"queries", "resource", "seconds", "target", "max_failures", "max_repeats"})
 """What may be changed of a run that was begun."""
 
+
+def check_countable(limits: Limits, resource: Resource | None) -> None:
+    """InputError if units are limited that nothing counts."""
+    if limits.resource is not None and resource is None:
+        raise InputError(
+            f"resource={limits.resource}: nothing here is evaluated in part; limit queries or time instead"
+        )
+
+
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
@@ -126,10 +135,7 @@ class Spending:
     """(fidelity, utility) of the best trial told so far."""
 
     def __post_init__(self) -> None:
-        if self.limits.resource is not None and self.resource is None:
-            raise InputError(
-                f"resource={self.limits.resource}: nothing here is evaluated in part; limit queries or time instead"
-            )
+        check_countable(self.limits, self.resource)
 
     @property
     def _target(self) -> float | None:

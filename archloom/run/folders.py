@@ -35,7 +35,7 @@ from archloom.problems.base import DataIdentity, RecordedProblem
 from archloom.problems.scenario import Scenario, absolute, open_evaluator
 from archloom.problems.spec import ProblemSpec
 from archloom.run import record
-from archloom.run.budgets import LIMITED, Changes, Limits
+from archloom.run.budgets import LIMITED, Changes, Limits, check_countable
 from archloom.run.history import History
 from archloom.run.prepare import Prepared, Preparer, check_kept, choose_strategy
 from archloom.run.prepare import Request as Request
@@ -262,7 +262,9 @@ def read_request(path: Path) -> Request:
 def raised_limits(path: Path, changes: Changes) -> Limits:
     """The limits of a run that goes on further; InputError for less than it has asked or used."""
     report = _recorded_report(path)
-    return report.request.limits.raised(changes, report.history.queries, report.history.resource_used)
+    limits = report.request.limits.raised(changes, report.history.queries, report.history.resource_used)
+    check_countable(limits, report.scenario.resource)
+    return limits
 
 
 def _recorded_report(path: Path) -> RunReport:

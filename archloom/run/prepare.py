@@ -19,7 +19,7 @@ from archloom.problems.base import Problem
 from archloom.problems.scenario import Scenario, select_metrics
 from archloom.problems.spec import ProblemSpec
 from archloom.problems.task import TaskProblem
-from archloom.run.budgets import Changes, Limits
+from archloom.run.budgets import Changes, Limits, check_countable
 from archloom.run.found_strategies import FoundStrategy, find_strategy, name_of
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Plan, Strategy
@@ -241,6 +241,7 @@ class Preparer:
         seeds.check_seed(request.seed)
         chosen = self.choose(request.strategy, request.options)
         scenario = self.scenario(problem or request.problem).with_metrics(chosen.name, chosen.metrics)
+        check_countable(request.limits, scenario.resource)
         # Not the scenario: a group is pinned to the table that its first run was checked on.
         key = (id(scenario.problem), scenario.criteria, id(chosen), request.seed)
         strategy = self._checked.get(key)

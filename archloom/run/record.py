@@ -260,7 +260,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def read_lines(path: Path) -> list[TrialRecord]:
     """The committed trials of a run folder, by id, without touching anything; it may be being written."""
-    return _scan(path)[0]
+    return sorted(_scan(path)[0], key=lambda line: line.id)
 
 
 def encode_line(line: TrialRecord) -> bytes:
@@ -324,7 +324,7 @@ def _sweep(path: Path) -> None:
 
 
 def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
-    """Lines by id, the number of bytes that are whole lines, and the file's size."""
+    """Lines as they stand in the file, the number of bytes that are whole lines, and the file's size."""
     try:
         content = (path / "trials.jsonl").read_bytes()
     except FileNotFoundError:
@@ -341,8 +341,8 @@ def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
                 f"{path}/trials.jsonl line {number} is damaged ({error}); restore the file from a copy, or remove the "
                 "lines from there on to run them again"
             ) from None
-    lines.sort(key=lambda line: line.id)
-    twice = next((b.id for a, b in pairwise(lines) if a.id == b.id), None)
+    ids = sorted(line.id for line in lines)
+    twice = next((b for a, b in pairwise(ids) if a == b), None)
     if twice is not None:
         raise StoreError(f"{path}/trials.jsonl holds trial {twice} twice; restore the file from a copy")
     return lines, good, len(content)

@@ -303,8 +303,8 @@ class Blr(archloom.BaseStrategy):
         print("asked")
         self.drawn += 1
         if self.drawn <= self.options.batch or self.first is None:
-            return archloom.Proposal(self.draw())
-        return archloom.Proposal(self.vary(self.first))
+            return archloom.Proposal(self.sample_valid())
+        return archloom.Proposal(self.mutate_valid(self.first))
 
     def learn(self, trial):
         self.first = self.first or trial.proposal.arch

@@ -20,7 +20,7 @@ class Base(archloom.BaseStrategy):
 
 class Blr(Base):
     def propose(self):
-        return archloom.Proposal(self.draw())
+        return archloom.Proposal(self.sample_valid())
 """
 
 

@@ -184,7 +184,7 @@ class Reader(archloom.BaseStrategy):
 
     def propose(self):
         assert self.options.weights is None or self.options.weights.read_text()
-        return archloom.Proposal(self.draw())
+        return archloom.Proposal(self.sample_valid())
 """
 
 

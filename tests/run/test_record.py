@@ -381,14 +381,14 @@ def test_a_read_only_folder_is_said_in_one_line(run: Path, monkeypatch: pytest.M
 LIMITED = """
 import resource, signal, sys
 from pathlib import Path
-from archloom.run.record import Line, RunFolder
+from archloom.run.record import TrialRecord, RunFolder
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 from archloom.errors import StoreError
 with RunFolder.open(Path(sys.argv[1])) as folder:
     try:
         for number in range(30, 1000):
-            folder.append(Line(number, (0, 1), "cell", number + 1))
+            folder.append(TrialRecord(number, (0, 1), "cell", number + 1))
             folder.commit(force=True)
     except StoreError as error:
         print(number, error)

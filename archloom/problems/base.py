@@ -61,6 +61,7 @@ class Problem:
         space = as_space(space)
         if isinstance(space, type) or not isinstance(space, SearchSpace):
             raise InputError(f"space {space!r}: expected a search space, e.g. archloom.Categorical({{...}})")
+        _check_evaluates(evaluate)
         self.space = space
         self.goals = dict(goals)
         self._evaluate = evaluate
@@ -139,6 +140,17 @@ class Problem:
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         """What a user must know of these metrics before a search: those of selection, and those reported besides."""
         return ()
+
+
+def _check_evaluates(evaluate: object) -> None:
+    """InputError for what is neither a function nor a complete evaluator."""
+    if callable(evaluate) or isinstance(evaluate, Evaluator):
+        return
+    missing = [name for name in ("goals", "resource", "evaluate") if not hasattr(evaluate, name)]
+    raise InputError(
+        f"evaluate={evaluate!r}: expected a function, or an evaluator, which has goals, resource (None if everything is "
+        f"evaluated in full) and evaluate; this has no {' and no '.join(missing)}"
+    )
 
 
 class RecordedProblem(Problem):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -62,3 +62,16 @@ def test_a_wrong_problem_is_told_where_it_is_made(space: Any, evaluate: Any, goa
         Problem(space, evaluate, goals)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_evaluates_nothing_is_refused_in_one_line() -> None:
+    class Forgetful:
+        goals: ClassVar[dict[str, str]] = {"worth": "max"}
+
+        def evaluate(self, proposal: object, weights: object, rng: object) -> None:
+            raise NotImplementedError
+
+    with pytest.raises(InputError, match=r"expected a function, or an evaluator, .*; this has no resource$"):
+        Problem(PlantedSpace(), Forgetful(), {"worth": "max"})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="this has no goals and no resource and no evaluate"):
+        Problem(PlantedSpace(), 3, {"worth": "max"})  # type: ignore[arg-type]

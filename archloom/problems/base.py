@@ -148,7 +148,7 @@ def _check_evaluates(evaluate: object) -> None:
         return
     missing = [name for name in ("goals", "resource", "evaluate") if not hasattr(evaluate, name)]
     raise InputError(
-        f"evaluate={evaluate!r}: expected a function, or an evaluator, which has goals, resource (None if everything is "
+        f"evaluate={evaluate!r}: expected a function, or an evaluator, which has goals, resource (None if all is "
         f"evaluated in full) and evaluate; this has no {' and no '.join(missing)}"
     )
 

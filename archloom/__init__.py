@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from archloom.spaces.domains import Seed as Seed
     from archloom.spaces.space import Space as Space
     from archloom.strategies.base import BaseStrategy as BaseStrategy
+    from archloom.strategies.base import Plan as Plan
     from archloom.types import Arch as Arch
+    from archloom.types import Inherit as Inherit
     from archloom.types import Proposal as Proposal
     from archloom.types import Resource as Resource
     from archloom.types import Result as Result
@@ -34,7 +36,9 @@ _HOMES = {
     "BaseStrategy": "archloom.strategies.base",
     "Categorical": "archloom.spaces.base",
     "Choice": "archloom.spaces.domains",
+    "Inherit": "archloom.types",
     "Integer": "archloom.spaces.domains",
+    "Plan": "archloom.strategies.base",
     "Problem": "archloom.problems",
     "Proposal": "archloom.types",
     "Resource": "archloom.types",

@@ -146,7 +146,7 @@ class Study:
     def rank(self, report: RunReport) -> str:
         """The place of a run's best among all architectures, "rank 3 of 30,001 measured"; empty where it is not known,
         and under constraints, which the place does not know."""
-        among = report.scenario.problem.ranked(self.metric)
+        among = report.scenario.problem.ranked(self.metric, report.fidelity or 0)
         if report.rank is None or among is None or self.table is None or self.criteria.constraints:
             return ""
         return f"rank {report.rank} of {among:,}{'' if among == len(self.table) else ' measured'}"

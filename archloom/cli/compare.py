@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +46,7 @@ def compare(
     archloom compare cadam slow=cadam --set slow.critic_lr=1e-4
     archloom compare random mine=my_strategy.py:Blr --set mine.batch=8
     """
-    from archloom.cli.groups import begin
+    from archloom.cli.groups import begin, settings_by_label
     from archloom.run import groups, record
     from archloom.run.prepare import Preparer, Request
 
@@ -59,7 +59,7 @@ def compare(
         for label, strategy in labels.items()
     }
     given = options.split_settings(settings).over(replace(next(iter(filed.values())), strategy={}))
-    typed = _settings_by_label(labels, given.strategy)
+    typed = settings_by_label(labels, given.strategy)
     own = {label: {**filed[label].strategy, **typed[label]} for label in labels}
     spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
     with stdout_guard():
@@ -107,16 +107,3 @@ def _by_label(named: Sequence[str], preparer: Preparer) -> dict[str, str]:
             )
         labels[label] = strategy
     return labels
-
-
-def _settings_by_label(labels: Iterable[str], given: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    own: dict[str, dict[str, str]] = {label: {} for label in labels}
-    for setting, value in given.items():
-        label, dot, option = setting.partition(".")
-        if not dot or label not in own:
-            expected = ", ".join(f"{known}.{option or setting}" for known in own)
-            raise InputError(
-                f"--set {setting}: say whose option it is, e.g. {expected} (space.NAME and task.NAME are the problem's)"
-            )
-        own[label][option] = value
-    return own

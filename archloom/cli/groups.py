@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,33 +50,62 @@ def go_on(
 
 
 def grow(
-    group: Group, preparer: Preparer, limits: Changes, seeds: int | None, added: str | None, settings: Sequence[str]
-) -> Group:
+    group: Group, preparer: Preparer, limits: Changes, seeds: int | None, added: Sequence[str], settings: Sequence[str],
+    changed: bool,
+) -> Group:  # fmt: skip
     """The group with more of what was asked for, written down; InputError, and nothing written, if that cannot be."""
+    if not (limits or seeds is not None or added):
+        return group
+    group.check(changed, preparer=preparer)
     grown = group.raised(limits) if limits else group
     if seeds is not None:
         grown = grown.with_seeds(options.check_seeds(seeds))
-    if added is not None:
-        grown = _with_strategy(grown, preparer, limits, added, settings)
-    if grown is not group:
-        grown.write()
-    return grown
-
-
-def _with_strategy(group: Group, preparer: Preparer, limits: Changes, added: str, settings: Sequence[str]) -> Group:
-    """The group with runs of one more strategy, on the problem, seeds and limits of the first."""
-    label, _, strategy = added.rpartition("=")
-    label = options.check_label(label or preparer.find(strategy).name, f"--add {added}")
-    first = next(iter(group.members.values()))
+    labels = {_label(each, preparer): each.rpartition("=")[2] for each in added}
+    if len(labels) < len(added):
+        raise InputError(f"--add {' --add '.join(added)}: give each a label of its own, LABEL=STRATEGY")
     given = options.split_settings(settings)
     if given.space or given.task:
         raise InputError("--set space.NAME and task.NAME are the problem's: the group keeps its problem")
-    chosen = preparer.choose(strategy, given.strategy)
+    for label, own in settings_by_label(labels, given.strategy, several=len(labels) > 1).items():
+        grown = _with_strategy(grown, preparer, limits, label, labels[label], own)
+    grown.write()
+    return grown
+
+
+def _label(added: str, preparer: Preparer) -> str:
+    label, _, strategy = added.rpartition("=")
+    return options.check_label(label or preparer.find(strategy).name, f"--add {added}")
+
+
+def settings_by_label(
+    labels: Iterable[str], given: Mapping[str, str], several: bool = True
+) -> dict[str, dict[str, str]]:
+    """The options of each strategy, which carry its label: LABEL.NAME; a single one's need not."""
+    own: dict[str, dict[str, str]] = {label: {} for label in labels}
+    for setting, value in given.items():
+        label, dot, option = setting.partition(".")
+        if not several and not (dot and label in own):
+            (label,), option = own, setting
+        elif not dot or label not in own:
+            expected = ", ".join(f"{known}.{option or setting}" for known in own)
+            raise InputError(
+                f"--set {setting}: say whose option it is, e.g. {expected} (space.NAME and task.NAME are the problem's)"
+            )
+        own[label][option] = value
+    return own
+
+
+def _with_strategy(
+    group: Group, preparer: Preparer, limits: Changes, label: str, strategy: str, settings: Mapping[str, str]
+) -> Group:
+    """The group with runs of one more strategy, on the problem, seeds and limits of the first."""
+    first = next(iter(group.members.values()))
+    chosen = preparer.choose(strategy, settings)
     asked = {"queries": first.limits.queries, "resource": first.limits.resource, **limits}
     bounds = chosen.limits({name: value for name, value in asked.items() if value is not None})
     spec = chosen.spec(first.problem)
     seeds = sorted({request.seed for request in group.members.values()})
-    requests = [preparer.absolute(Request(strategy, spec, seed, bounds, given.strategy)) for seed in seeds]
+    requests = [preparer.absolute(Request(strategy, spec, seed, bounds, settings)) for seed in seeds]
     preparer.check(requests[0])
     return group.with_strategy(label, requests, preparer.pinned(requests[0]))
 

@@ -56,33 +56,61 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return functools.reduce(lambda f, decorate: decorate(f), reversed(decorators), function)
 
 
-def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--queries, --resource, --time, --target and --max-failures, as the one argument `limits`
-    (`run.budgets.Changes`)."""
+class _NoLimit:
+    """What `none` means: a limit is taken away."""
 
-    @click.option("--queries", type=int, default=None,
-                  help="Unique architectures to ask for. Default: what the strategy plans; 500 if no resource or time "
-                       "is given either.")  # fmt: skip
-    @click.option("--resource", type=int, default=None, metavar="N",
-                  help="Units of training to use in all (epochs, as a rule), all trials together.")  # fmt: skip
-    @click.option("--time", "duration", default=None, metavar="DURATION",
-                  help="How long to search: 90s, 10m, 1h30m. What is in flight then is finished.")  # fmt: skip
-    @click.option("--target", type=float, default=None, metavar="VALUE",
-                  help="End when the best architecture has reached this value of the first objective.")  # fmt: skip
-    @click.option("--max-failures", type=int, default=None, metavar="N", help="End when so many trials have failed.")
-    @functools.wraps(function)
-    def taking(
-        *arguments: Any, queries: int | None, resource: int | None, duration: str | None, target: float | None,
-        max_failures: int | None, limits: Mapping[str, Any] | None = None, **named: Any,
-    ) -> Any:  # fmt: skip
+
+NO_LIMIT = _NoLimit()
+
+
+class WholeNumberOrNone(click.types.IntParamType):
+    """A whole number, or none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return NO_LIMIT if value == "none" else super().convert(value, param, ctx)
+
+
+class NumberOrNone(click.types.FloatParamType):
+    """A number, or none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return NO_LIMIT if value == "none" else super().convert(value, param, ctx)
+
+
+class DurationOrNone(click.types.StringParamType):
+    """A duration in seconds, or none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from archloom.run.budgets import parse_duration
 
-        seconds = None if duration is None else parse_duration(duration)
-        given = {
-            "queries": queries, "resource": resource, "seconds": seconds, "target": target,
-            "max_failures": max_failures, **(limits or {}),
-        }  # fmt: skip
-        return function(*arguments, **named, limits={name: value for name, value in given.items() if value is not None})
+        if value == "none" or not isinstance(value, str):
+            return NO_LIMIT if value == "none" else value
+        return parse_duration(value)
+
+
+def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--queries, --resource, --time, --target and --max-failures, as the one argument `limits`: `run.budgets.Changes`.
+
+    `none` takes a limit away.
+    """
+
+    @click.option("--queries", type=WholeNumberOrNone(), default=None,
+                  help="Unique architectures to ask for. Default: what the strategy plans; 500 if no resource or time "
+                       "is given either.")  # fmt: skip
+    @click.option("--resource", type=WholeNumberOrNone(), default=None, metavar="N",
+                  help="Units of training to use in all (epochs, as a rule), all trials together.")  # fmt: skip
+    @click.option("--time", "seconds", type=DurationOrNone(), default=None, metavar="DURATION",
+                  help="How long to search: 90s, 10m, 1h30m. What is in flight then is finished.")  # fmt: skip
+    @click.option("--target", type=NumberOrNone(), default=None, metavar="VALUE",
+                  help="End when the best architecture has reached this value of the first objective.")  # fmt: skip
+    @click.option("--max-failures", type=WholeNumberOrNone(), default=None, metavar="N",
+                  help="End when so many trials have failed. These limits may be none, too.")  # fmt: skip
+    @functools.wraps(function)
+    def taking(*arguments: Any, limits: Mapping[str, Any] | None = None, **named: Any) -> Any:
+        names = ("queries", "resource", "seconds", "target", "max_failures")
+        typed = {name: value for name in names if (value := named.pop(name)) is not None}
+        given = {name: None if value is NO_LIMIT else value for name, value in typed.items()}
+        return function(*arguments, **named, limits={**given, **(limits or {})})
 
     return taking
 

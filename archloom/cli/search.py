@@ -96,15 +96,16 @@ def search(
 @click.option(
     "--seeds", type=int, default=None, metavar="K", help="Of a group: run every strategy with seeds 0 to K-1."
 )
-@click.option("--add", "added", default=None, metavar="[LABEL=]STRATEGY",
-              help="Of a group: run one more strategy on the same problem and seeds.")  # fmt: skip
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the strategy that is added.")
+@click.option("--add", "added", multiple=True, metavar="[LABEL=]STRATEGY",
+              help="Of a group: run one more strategy on the same problem and seeds; repeatable.")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
+              help="An option of the strategy that is added; of several, LABEL.NAME=VALUE.")  # fmt: skip
 @options.backend_options
 @options.state_options
 @options.output_options
 def resume(
-    run: Path, table: Path | None, changed: bool, seeds: int | None, added: str | None, settings: Sequence[str],
-    limits: Changes, as_json: bool, quiet: bool, kept: Overrides, backend: Backend,
+    run: Path, table: Path | None, changed: bool, seeds: int | None, added: Sequence[str],
+    settings: Sequence[str], limits: Changes, as_json: bool, quiet: bool, kept: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
     """Go on with RUN, a folder of one run or many, wherever it stands; the answer is that of a run never stopped.
 
@@ -121,16 +122,16 @@ def resume(
     from archloom.run.prepare import Preparer
 
     preparer = Preparer()
-    if settings and added is None:
+    if settings and not added:
         raise InputError(f"--set {settings[0]}: a run keeps its options; it is for a strategy that --add adds")
     if (run / "group.json").exists():
         group = groups.Group.open(run)
         group = group if table is None else group.on_table(table)
         with stdout_guard():
-            group = grow(group, preparer, limits, seeds, added, settings)
+            group = grow(group, preparer, limits, seeds, added, settings, changed)
         options.make_ready(backend)
         return go_on(group, backend, as_json, quiet, kept, preparer, table, changed)
-    for option, value in (("--seeds", seeds), ("--add", added)):
+    for option, value in (("--seeds", seeds), *(("--add", each) for each in added)):
         if value is not None:
             raise InputError(f"{option} {value}: {run} is one run; begin a group with search --seeds, or compare")
     raised = folders.raised_limits(run, limits) if limits else None

@@ -161,14 +161,20 @@ class FunctionEvaluator:
         started = time.perf_counter()
         fidelity = resolve_fidelity(self.resource, proposal.fidelity)
         full = self.resource is None or fidelity >= self.resource.maximum
-        reports = _Reports(self._named, None if full else fidelity)
+        reports = _Reports(self._named, fidelity or None, full)
         offered = {"rng": rng, "report": reports, "fidelity": fidelity}
         seen = self._view(proposal.arch)
+        unit = "" if self.resource is None else self.resource.unit
+        takes_fidelity = any(name == "fidelity" for name, _ in self._passed)
         try:
             # By position where the user's name for it may be another.
             placed = [offered[name] for name, by_position in self._passed if by_position]
             named = {name: offered[name] for name, by_position in self._passed if not by_position}
             answer = self._function(seen, *placed, **named)
+            if not full and not reports.step and not takes_fidelity:
+                raise InputError(
+                    f"the function reported nothing on the way to {fidelity} {unit}: call report(step, value) after each"
+                )
             metrics = reports.last() if answer is None and reports.step else self._named(answer)
         except StopTraining:
             metrics = reports.last()
@@ -194,9 +200,10 @@ class FunctionEvaluator:
 class _Reports:
     """`report(step, value)`: takes what a function reports, and ends it once it has trained for `enough` steps."""
 
-    def __init__(self, named: Callable[[Any], Mapping[str, float]], enough: int | None) -> None:
+    def __init__(self, named: Callable[[Any], Mapping[str, float]], enough: int | None, full: bool) -> None:
         self._named = named
         self._enough = enough
+        self._full = full  # it may go on to its own end, but not train for longer
         self.step = 0
         self._metrics: Mapping[str, float] | None = None
 
@@ -207,7 +214,7 @@ class _Reports:
         self.step = int(step)
         if self._enough is None or self.step <= self._enough or self._metrics is None:
             self._metrics = dict(self._named(value))
-        if self._enough is not None and self.step >= self._enough:
+        if self._enough is not None and (self.step > self._enough or (self.step == self._enough and not self._full)):
             raise StopTraining
 
     def last(self) -> Mapping[str, float]:

@@ -66,14 +66,14 @@ def resource_of_scores(table: Table, scores: Sequence[str]) -> Resource | None:
     """The fidelities that all of some metrics are measured at; None if none of them depends on the fidelity.
 
     InputError if they have none in common. A metric that is measured at one fidelity, by its name ("valid_12"), counts
-    as known from there on: together with "valid_200" the fidelity is 200.
+    as known from there on: together with "valid_200" the fidelity is 200, together with "valid" it is 12 or 200.
     """
     known, unit = table.fidelities, table.fidelities.unit
     named = [level for name in scores if (level := known.level_of(name)) is not None]
     levels = {name: found for name in scores if (found := known.levels(name))}
-    shared = set.intersection(*map(set, levels.values())) if levels else set(named)
-    if named:
-        shared &= {max(named)}
+    known_from = max(named, default=0)
+    shared = set.intersection(*map(set, levels.values())) if levels else {known_from} - {0}
+    shared = {level for level in shared if level >= known_from}
     if shared:
         return Resource.at(unit, shared, cost_from_start=True)
     if not levels:

@@ -129,11 +129,11 @@ class Problem:
         """The worst value among all architectures; None where that is unknown."""
         return None
 
-    def rank(self, metric: str, utility: float) -> int | None:
+    def rank(self, metric: str, utility: float, fidelity: int = 0) -> int | None:
         """The place of a value among all architectures, 1 for the best, ties sharing it; None where that is unknown."""
         return None
 
-    def ranked(self, metric: str) -> int | None:
+    def ranked(self, metric: str, fidelity: int = 0) -> int | None:
         """How many architectures such a place is among: those that have the metric; None where that is unknown."""
         return None
 

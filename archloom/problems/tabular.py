@@ -118,14 +118,19 @@ class TableProblem(TabularProblem):
         objective = Objective(metric, self.goals[metric])
         return objective.sign * float(np.nanmin(objective.sign * self.table.metric(metric)[self._answering]))
 
-    def rank(self, metric: str, utility: float) -> int | None:
+    def rank(self, metric: str, utility: float, fidelity: int = 0) -> int | None:
         objective = Objective(metric, self.goals[metric])
         # Compared as the table stores them: a value that was written with fewer digits still ties with its own row.
-        values = self.table.metric(metric)[self._answering]
+        values = self._values(metric, fidelity)[self._answering]
         return 1 + int((objective.sign * values > np.float32(utility)).sum())
 
-    def ranked(self, metric: str) -> int:
-        return int((self._answering & np.isfinite(self.table.metric(metric))).sum())
+    def ranked(self, metric: str, fidelity: int = 0) -> int:
+        return int((self._answering & np.isfinite(self._values(metric, fidelity))).sum())
+
+    def _values(self, metric: str, fidelity: int) -> NDArray[np.float32]:
+        """A metric at a fidelity, if it depends on that; 0: at the highest."""
+        levels = self.table.fidelities.levels(metric)
+        return self.table.metric(metric, fidelity if fidelity in levels else None)
 
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         """Where the table lacks values that selection needs: asking for such an architecture is a failed trial."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.evaluators.base import STEPS
@@ -28,6 +30,10 @@ class Ending(Enum):
     STALLED = "the strategy asks only for architectures it knows"
 
 
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 LIMITED = frozenset({Ending.BUDGET, Ending.RESOURCE, Ending.TIME, Ending.TARGET, Ending.FAILURES})
 """Endings by a limit, which a user may raise to let the run go on."""
 
@@ -43,7 +49,7 @@ class Limits:
         resource: units of the evaluator's resource (epochs, say) to use in all. A proposal that would exceed them is
             not evaluated.
         seconds: how long to search, over all sessions; what is in flight then is finished.
-        target: the value of the first objective that the best trial is to reach.
+        target: the value of the first objective that the best trial is to reach, evaluated in full.
         max_failures: so many failed queries end the run.
         as_completed: results are told as they come, not in the order of trials, so that no worker waits for another.
             The run can be resumed, but is not the same with another number of workers, or the next time.
@@ -61,25 +67,30 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("queries", "width", "max_repeats", "resource", "max_failures"):
             value = getattr(self, name)
+            if isinstance(value, np.integer):
+                value = int(value)
+                object.__setattr__(self, name, value)
             missing = value is None and name not in ("width", "max_repeats")
             if not missing and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
-        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds > 0):
+        if self.seconds is not None and not (_is_finite(self.seconds) and self.seconds > 0):
             raise InputError(f"seconds={self.seconds!r}: expected a number above 0")
-        if self.target is not None and not math.isfinite(self.target):
+        if not isinstance(self.as_completed, bool):
+            raise InputError(f"as_completed={self.as_completed!r}: expected True or False")
+        if self.target is not None and not _is_finite(self.target):
             raise InputError(f"target={self.target!r}: expected a finite number")
 
-    def raised(self, changes: Changes, asked: int, used: int) -> Limits:
-        """The limits of a run that goes on further; it has `asked` so many queries and `used` so many units.
+    def raised(self, changes: Changes, spent: Mapping[str, float]) -> Limits:
+        """The limits of a run that goes on further; None takes one away. `spent`: what it has used of each so far.
 
-        InputError for what cannot be changed any more, and for less than was asked and used.
+        InputError for what cannot be changed any more, and for less than was used.
         """
         if fixed := next((name for name in changes if name not in RAISABLE), None):
             raise InputError(f"{fixed}={changes[fixed]}: a run keeps what it was begun with; start a new one")
-        for name, spent, what in (("queries", asked, "asked"), ("resource", used, "used")):
+        for name, used in spent.items():
             value = changes.get(name)
-            if isinstance(value, int) and value < spent:
-                raise InputError(f"{name}={value}: {spent} are {what} already; expected more")
+            if value is not None and value < used:
+                raise InputError(f"{name}={value}: the run has used {used:,g} already; expected more")
         return replace(self, **changes)
 
     @property
@@ -162,9 +173,15 @@ class Spending:
         """A query was told; it was expected to use `price` units."""
         self.failures += not trial.result.ok
         self.used += int(trial.result.details.get(STEPS, price)) - price
-        if self.criteria is not None and self.criteria.feasible(trial.result):
+        if self.criteria is not None and self.criteria.feasible(trial.result) and self._in_full(trial):
             found = self.fidelities[trial.id], self.criteria.utilities(trial.result)[0]
             self.best = found if self.best is None else max(self.best, found)
+
+    def _in_full(self, trial: Trial) -> bool:
+        """Whether a result may reach the target: one of a short training may not, unless trainings have no end."""
+        if self.resource is None or self.resource.open_ended:
+            return True
+        return self.fidelities[trial.id] >= self.resource.maximum
 
     def ending(self, seconds: float) -> Ending | None:
         """Which limit is reached, if any."""

@@ -87,9 +87,19 @@ class RunReport:
 
     @property
     def rank(self) -> int | None:
-        """The place of the best value among all architectures, 1 for the best; None where that is unknown."""
+        """The place of the best value among all architectures at its fidelity, 1 for the best; None if that is
+        unknown."""
         best = self.history.best()
-        return self.scenario.problem.rank(self.scenario.objectives[0], self.history.utility(best)) if best else None
+        if best is None:
+            return None
+        utility, fidelity = self.history.utility(best), self.history.fidelity(best)
+        return self.scenario.problem.rank(self.scenario.objectives[0], utility, fidelity)
+
+    @property
+    def fidelity(self) -> int | None:
+        """For how long the best trial was trained, in units of the resource; None if there is none, or no best."""
+        best = self.history.best()
+        return None if best is None or self.history.resource is None else self.history.fidelity(best)
 
     @property
     def reference_point(self) -> list[float] | None:
@@ -262,7 +272,12 @@ def read_request(path: Path) -> Request:
 def raised_limits(path: Path, changes: Changes) -> Limits:
     """The limits of a run that goes on further; InputError for less than it has asked or used."""
     report = _recorded_report(path)
-    limits = report.request.limits.raised(changes, report.history.queries, report.history.resource_used)
+    history = report.history
+    spent = {
+        "queries": history.queries, "resource": history.resource_used, "seconds": report.seconds,
+        "max_failures": len(history.failed),
+    }  # fmt: skip
+    limits = report.request.limits.raised(changes, spent)
     check_countable(limits, report.scenario.resource)
     return limits
 
@@ -313,6 +328,7 @@ def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scen
         problem = RecordedProblem(manifest["space"], goals, data)
         trained_on = manifest.get("trained_on")
         if trained_on:
+            problem.trains = True
             problem.trained_on = DataIdentity(trained_on["name"], trained_on["sha256"], trained_on["source"])
         objectives = tuple(Objective(metric, goal) for metric, goal in goals.items())
         wanted = Criteria(objectives, tuple(Constraint.parse(text) for text in constraints))

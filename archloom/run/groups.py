@@ -60,7 +60,7 @@ class Group:
     def _raised(self, name: str, request: Request, changes: Changes) -> Request:
         path = self.path / name
         if not (path / "run.json").exists():
-            return replace(request, limits=request.limits.raised(changes, 0, 0))
+            return replace(request, limits=request.limits.raised(changes, {}))
         return replace(request, limits=raised_limits(path, changes))
 
     def with_seeds(self, seeds: int) -> Group:

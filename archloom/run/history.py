@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.constraints import Criteria
+from archloom.errors import unknown
 from archloom.evaluators.base import STEPS
 from archloom.run.record import TrialRecord
 from archloom.types import Resource
@@ -98,7 +99,7 @@ class History:
         """The units of the resource that a query used: what it added to the training that it went on with, if any."""
         if self.resource is None:
             return 0
-        base = self._by_id.get(line.inherit.base) if line.inherit is not None else None
+        base = self._base(line)
         expected = self.resource.used(self.fidelity(line), None if base is None else self.fidelity(base))
         return int(line.details.get(STEPS, expected))
 
@@ -109,10 +110,16 @@ class History:
 
     def seconds(self, line: TrialRecord) -> float:
         """How long a query took, or, if it was looked up, how long its training took when it was measured."""
-        base = self._by_id.get(line.inherit.base) if line.inherit is not None else None
+        base = self._base(line)
         if self.resource is None or not self.resource.cost_from_start or base is None:
             return line.cost_s
         return max(0.0, line.cost_s - base.cost_s)
+
+    def _base(self, line: TrialRecord) -> TrialRecord | None:
+        """The query whose training a query continued, if any; of what is looked up, only one of the same genes."""
+        base = self._by_id.get(line.inherit.base) if line.inherit is not None else None
+        looked_up = self.resource is not None and self.resource.cost_from_start
+        return None if base is None or (looked_up and base.genes != line.genes) else base
 
     @cached_property
     def _by_id(self) -> dict[int, TrialRecord]:
@@ -124,6 +131,8 @@ class History:
     def _spent(self, axis: Axis) -> Iterator[float]:
         """What was spent after each query."""
         amounts = {"queries": lambda _: 1, "resource": self.used, "seconds": self.seconds}
+        if axis not in amounts:
+            raise unknown("axis", axis, amounts)
         return iter(np.cumsum([amounts[axis](line) for line in self.lines]).tolist())
 
     def pareto(self) -> list[TrialRecord]:

@@ -87,7 +87,7 @@ class ChosenStrategy:
         given = dict(given or {})
         width = max(self.plan.width, workers) if given.get("as_completed") else self.plan.width
         limits = Limits(**{"queries": self.plan.trials, "width": width, **given})
-        return limits if limits.bounded else replace(limits, queries=DEFAULT_QUERIES)
+        return limits if limits.bounded or "queries" in given else replace(limits, queries=DEFAULT_QUERIES)
 
     def spec(self, spec: ProblemSpec) -> ProblemSpec:
         """The problem as the strategy needs it: one that decides how long networks are trained tells the task.

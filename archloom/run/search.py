@@ -18,9 +18,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from archloom.checkpoints.store import Retention
+from archloom.checkpoints.store import Retention, sources
 from archloom.constraints import Criteria
-from archloom.errors import ArchloomError
+from archloom.errors import ArchloomError, InputError
 from archloom.executors.base import Executor, Job
 from archloom.run.budgets import LIMITED, Ending, Limits, Spending
 from archloom.run.record import TrialRecord
@@ -137,6 +137,7 @@ class Search:
         self._flight: dict[int, _Asked] = {}
         self._ready: deque[int] = deque()  # answered and not yet told, if they are told as completed
         self._keys: dict[int, str] = {}  # of the architecture of each trial
+        self._genes: dict[int, tuple[int | float, ...]] = {}
         self._first: dict[str, int] = {}  # what makes a query unique -> the trial that asked first
         self._origin: dict[int, int] = {}  # a repeat -> the trial that answers for it, whose state is there
         self._at_fidelity: Counter[int] = Counter()  # queries
@@ -189,9 +190,15 @@ class Search:
                 return ending
             if not self._held:
                 # Always as many as there is room for, whatever limits say: a longer run asks for the same.
-                self._held.extend(self._strategy.ask(room))
+                asked = self._strategy.ask(room)
+                if not isinstance(asked, Sequence) or not all(isinstance(p, Proposal) for p in asked):
+                    raise InputError(
+                        f"{type(self._strategy).__name__} asked for {asked!r}: expected a list of Proposals"
+                    )
+                self._held.extend(asked)
             if not self._held:
                 return None
+            self._check_inherits(self._held[0])
             if not self._affords(self._held[0]):
                 return Ending.RESOURCE
             self._admit(self._held.popleft())
@@ -229,6 +236,7 @@ class Search:
         fidelity = resolve_fidelity(self._resource, proposal.fidelity)
         price = self._price(proposal, fidelity)
         key = self._keys[trial_id] = self._space.key(proposal.arch)
+        self._genes[trial_id] = proposal.arch.genes
         query = self._query(proposal, key, fidelity, trial_id)
         self._spending.fidelities[trial_id] = fidelity
         same = self._first.get(query)
@@ -243,7 +251,27 @@ class Search:
         return _Asked(trial_id, proposal, self._spending.queries, None, price)
 
     def _price(self, proposal: Proposal, fidelity: int) -> int:
-        return self._spending.price(fidelity, proposal.inherit.base if proposal.inherit else None)
+        base = proposal.inherit.base if proposal.inherit else None
+        looked_up = self._resource is not None and self._resource.cost_from_start
+        # Where nothing trains, only the same architecture can have been trained before.
+        if base is not None and looked_up and self._genes.get(base) != proposal.arch.genes:
+            base = None
+        return self._spending.price(fidelity, base)
+
+    def _check_inherits(self, proposal: Proposal) -> None:
+        """InputError for a proposal that inherits what it cannot."""
+        if proposal.inherit is None:
+            return
+        name = type(self._strategy).__name__
+        if not self._plan.inherits:
+            raise InputError(
+                f"{name} asks to go on from trial {proposal.inherit.base}, and its plan does not say that it inherits, "
+                "so no states are kept for it: give it a class method plan(cls, options) that returns "
+                "Plan(inherits=True)"
+            )
+        for trial in sorted(sources(proposal.inherit)):
+            if self._origin.get(trial, trial) not in self._answers:
+                raise InputError(f"{name} asks to go on from trial {trial}, which it has not been told")
 
     def _query(self, proposal: Proposal, key: str, fidelity: int, trial_id: int) -> str:
         """What makes a query unique; `key` is its architecture's.

@@ -128,8 +128,8 @@ class BaseStrategy(ABC):
 
     @classmethod
     def plan(cls, options: Any) -> Plan:
-        """What a run with these options comes to."""
-        return Plan()
+        """What a run with these options comes to, and what it needs of the loop."""
+        return Plan(inherits=cls.needs_resource)
 
     def ask(self, n: int) -> Sequence[Proposal]:
         if n < 1:

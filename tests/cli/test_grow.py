@@ -74,7 +74,7 @@ def test_failures_end_a_run(cli: Any) -> None:
 
 def test_what_cannot_be_changed_or_is_less_than_was_asked(cli: Any, small_table: Path) -> None:
     cli("search", "random", "--on", "nb201", "--table", small_table, "--queries", 9, "--out", "run", "--quiet")
-    cli.refuses("resume", "run", "--queries", 3, says=["queries=3: 9 are asked already; expected more"])
+    cli.refuses("resume", "run", "--queries", 3, says=["queries=3: the run has used 9 already; expected more"])
     cli.refuses("resume", "run", "--queries", 0, says=["queries=0"])
     cli.refuses("resume", "run", "--time", "soon", says=["time 'soon': expected a duration such as 90s, 10m"])
     cli.refuses("resume", "run", "--resource", 9, says=["nothing here is evaluated in part"])
@@ -121,7 +121,38 @@ def test_what_a_group_refuses(cli: Any, small_table: Path) -> None:
     cli.refuses("resume", "cmp", "--add", "evolution", "--set", "popluation=3", says=["popluation"])
     cli.refuses("resume", "cmp", "--add", "evolution", "--set", "space.canonical=true", says=["keeps its problem"])
     cli.refuses("resume", "cmp", "--add", "pbt_nas", says=["nothing is trained"])
-    cli.refuses("resume", "cmp", "--queries", 2, says=["queries=2: 6 are asked already"])
+    cli.refuses("resume", "cmp", "--add", "cadam", "--add", "cadam", says=["give each a label of its own"])
+    two = ("--add", "a=evolution", "--add", "b=evolution")
+    cli.refuses("resume", "cmp", *two, "--set", "population=5", says=["say whose option it is", "a.population"])
+    cli.refuses("resume", "cmp", *two, "--set", "a.population=0", says=["population=0"])
+    cli.refuses("resume", "cmp", "--queries", 2, says=["queries=2: the run has used 6 already"])
+
+
+def test_several_strategies_join_at_once(cli: Any, small_table: Path) -> None:
+    on = ("--on", "nb201", "--table", small_table, "--queries", 8)
+    cli("compare", "random", "local_search", *on, "--seeds", 2, "--out", "cmp", "--quiet")
+    options = ("--set", "a.population=4", "--set", "a.sample=2", "--set", "b.population=6", "--set", "b.sample=2")
+    found = cli("resume", "cmp", "--add", "a=evolution", "--add", "b=evolution", *options, "--quiet", "--json")
+    assert found.code == 0
+    rows = {row["label"]: row["options"] for row in json.loads(found.out)["results"]}
+    assert set(rows) == {"random", "local_search", "a", "b"} and rows["b"] == {"population": "6", "sample": "2"}
+
+
+def test_what_is_refused_is_not_written_down(cli: Any) -> None:
+    (cli.home / "half.py").write_text(HALF)
+    cli("compare", "random", "evolution", "--on", "half.py", "--queries", 4, "--seeds", 2, "--out", "cmp", "--quiet")
+    (cli.home / "half.py").write_text(HALF + "# another version\n")
+    for more in (["--queries", 8], ["--seeds", 3], ["--add", "local_search"]):
+        cli.refuses("resume", "cmp", *more, says=["half.py"])
+
+
+def test_a_limit_is_taken_away(cli: Any, small_table: Path) -> None:
+    on = ("random", "--on", "nb201", "--table", small_table)
+    cli("search", *on, "--queries", 200, "--target", 60, "--out", "run", "--quiet")
+    assert summary(cli.home / "run")["ending"] == "the target is reached"
+    cli("resume", "run", "--target", "none", "--quiet")
+    assert summary(cli.home / "run")["ending"] == "all queries asked"
+    assert len(read_lines(cli.home / "run")) >= 200
 
 
 def test_results_as_they_come_are_typed_and_recorded(cli: Any) -> None:

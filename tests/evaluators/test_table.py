@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from archloom.data.tables import Table, TableError, load_table
+from archloom.data.tables.fidelities import Fidelities
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.evaluators.table import TableEvaluator
@@ -152,7 +153,8 @@ def test_a_metric_that_names_its_fidelity_has_no_other() -> None:
     [
         (["valid", "params"], Resource.at("epochs", [4, 12], cost_from_start=True)),
         (["valid", "test"], Resource.at("epochs", [12], cost_from_start=True)),
-        (["valid", "valid_4"], Resource.at("epochs", [4], cost_from_start=True)),
+        (["valid", "valid_4"], Resource.at("epochs", [4, 12], cost_from_start=True)),
+        (["valid", "valid_12"], Resource.at("epochs", [12], cost_from_start=True)),
         (["valid_4", "valid_12"], Resource.at("epochs", [12], cost_from_start=True)),
         (["params"], None),
     ],
@@ -162,5 +164,9 @@ def test_the_resource_is_what_all_scores_have(scores: list[str], resource: Resou
 
 
 def test_scores_that_have_no_fidelity_in_common_are_refused() -> None:
-    with pytest.raises(InputError, match="measures test after 12 epochs and 4 that another metric names: no fidelity"):
-        TableEvaluator(after_epochs(), space(), ["test", "valid_4"])
+    table = after_epochs()
+    early = Fidelities("epochs", {"valid": {4: "valid_4"}, "test": {12: "test_12"}}, {})
+    with pytest.raises(InputError, match="measures valid after 4; test after 12 epochs: no fidelity has all of them"):
+        TableEvaluator(table.with_fidelities(early), space(), ["valid", "test"])
+    with pytest.raises(InputError, match="measures valid after 4 epochs and 12 that another metric names: no fidelity"):
+        TableEvaluator(table.with_fidelities(early), space(), ["valid", "test_12"])

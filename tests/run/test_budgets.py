@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.evaluators.base import STEPS
-from archloom.run.budgets import LIMITED, Ending, Limits, Spending
+from archloom.run.budgets import LIMITED, Ending, Limits, Spending, parse_duration
 from archloom.types import Arch, Proposal, Resource, Result, Trial
 
 ACC = Criteria((Objective("acc", "max"),))
@@ -87,11 +88,43 @@ def test_what_stopped_by_itself_costs_what_it_used() -> None:
 
 def test_the_target_is_reached_by_the_best_at_the_highest_fidelity() -> None:
     spending = Spending(Limits(None, target=0.9), Resource("epochs", 9), ACC)
-    told(spending, 0, Result({"acc": 0.5}), 9)
-    told(spending, 1, Result({"acc": 0.95}), 3)
+    told(spending, 0, Result({"acc": 0.95}), 3)
+    assert spending.ending(0.0) is None, "a short training is not what the target is about"
+    told(spending, 1, Result({"acc": 0.5}), 9)
     assert spending.ending(0.0) is None
     told(spending, 2, Result({"acc": 0.9}), 9)
     assert spending.ending(0.0) is Ending.TARGET
+    on_and_on = Spending(Limits(None, target=0.9), Resource("epochs", 9, open_ended=True), ACC)
+    told(on_and_on, 0, Result({"acc": 0.95}), 3)
+    assert on_and_on.ending(0.0) is Ending.TARGET, "a network that is there, however long it was trained"
+
+
+def test_limits_are_raised_and_taken_away() -> None:
+    limits = Limits(10, target=0.9, seconds=5.0)
+    spent = {"queries": 10, "resource": 0, "seconds": 5.5, "max_failures": 1}
+    assert limits.raised({"queries": 20, "target": None, "seconds": 6.0}, spent) == Limits(20, seconds=6.0)
+    for changes, message in (
+        ({"queries": 9}, "queries=9: the run has used 10 already; expected more"),
+        ({"seconds": 5.0}, r"seconds=5.0: the run has used 5.5 already"),
+        ({"width": 3}, "width=3: a run keeps what it was begun with"),
+        ({"as_completed": True}, "as_completed=True: a run keeps"),
+    ):
+        with pytest.raises(InputError, match=message):
+            limits.raised(changes, spent)
+    with pytest.raises(InputError, match="target='90': expected a finite number"):
+        Limits(3, target="90")  # type: ignore[arg-type]
+    assert Limits(np.int64(3)).queries == 3 and type(Limits(np.int64(3)).queries) is int  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("2d", 172_800)])
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5", "0s", "1 h", "nan", "5x"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(InputError, match="expected a duration such as 90s, 10m, 1h30m or 2d"):
+        parse_duration(text)
 
 
 def test_a_target_of_what_is_minimised_and_constrained() -> None:

@@ -20,7 +20,7 @@ from archloom.run.folders import make_strategy
 from archloom.run.record import TrialRecord, decode_state, encode_state
 from archloom.run.search import MemoryJournal, ResumeError, Search
 from archloom.spaces.base import Categorical
-from archloom.strategies.base import plan_of
+from archloom.strategies.base import Plan, plan_of
 from archloom.testing import PLANTED_CRITERIA, PLANTED_RESOURCE, PlantedEvaluator, PlantedSpace, PoisonedReport
 from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial
 from archloom.utils import seeds
@@ -34,6 +34,10 @@ class Scripted:
         self.told: list[Trial] = []
         self.rooms: list[int] = []
         self.at = 0
+
+    @classmethod
+    def plan(cls, options: None) -> Plan:
+        return Plan(inherits=True)
 
     def ask(self, n: int) -> Sequence[Proposal]:
         self.rooms.append(n)
@@ -609,3 +613,37 @@ def test_what_is_told_as_completed_goes_on_from_any_cut(name: str, cut: int, sta
     # Told in this order, a fresh strategy asks for the same again.
     again = MemoryJournal(list(lines))
     assert as_completed(name, 40, 3, again) == (Ending.BUDGET, lines)
+
+
+def test_what_a_strategy_may_not_inherit() -> None:
+    class Undeclared(Scripted):
+        @classmethod
+        def plan(cls, options: None) -> Plan:
+            return Plan()
+
+    with pytest.raises(InputError, match=r"Undeclared asks to go on from trial 0, and its plan does not say that"):
+        search(Undeclared([1], Proposal(cell(1), inherit=Inherit(0))))
+    with pytest.raises(InputError, match="Scripted asks to go on from trial 7, which it has not been told"):
+        search(Scripted([1], Proposal(cell(1), inherit=Inherit(7))))
+    with pytest.raises(InputError, match="trial 0, which it has not been told"):
+        search(Scripted([1], Proposal(cell(2), inherit=Inherit(0))), width=2)
+
+
+def test_what_is_looked_up_goes_on_from_the_same_architecture_only() -> None:
+    table = Resource.at("epochs", [1, 9], cost_from_start=True)
+    others = [Proposal(cell(number), 9, Inherit(number - 1) if number else None) for number in range(5)]
+    ending, lines = search(Scripted(*others), counts=table, resource=20)
+    assert ending is Ending.RESOURCE and len(lines) == 2, "each costs all of its epochs"
+    promoted = [Proposal(cell(1), 1), Proposal(cell(1), 9, Inherit(0)), Proposal(cell(2), 9)]
+    ending, lines = search(Scripted(*promoted), counts=table, resource=18)
+    assert ending is Ending.RESOURCE and len(lines) == 3
+
+
+class Vague(Scripted):
+    def ask(self, n: int) -> Any:
+        return [5]
+
+
+def test_what_is_no_proposal_is_told() -> None:
+    with pytest.raises(InputError, match=r"Vague asked for \[5\]: expected a list of Proposals"):
+        search(Vague())

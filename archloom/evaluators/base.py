@@ -173,7 +173,7 @@ class FunctionEvaluator:
             answer = self._function(seen, *placed, **named)
             if not full and not reports.step and not takes_fidelity:
                 raise InputError(
-                    f"the function reported nothing on the way to {fidelity} {unit}: call report(step, value) after each"
+                    f"the function reported nothing within {fidelity} {unit}: call report(step, value) after each"
                 )
             metrics = reports.last() if answer is None and reports.step else self._named(answer)
         except StopTraining:

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from archloom.constraints import criteria
+from archloom.errors import InputError
 from archloom.run.history import History
 from archloom.run.record import TrialRecord
 from archloom.types import Goal, Inherit, Resource
@@ -109,7 +111,7 @@ def rung(
     query: int, acc: float, fidelity: int, base: int | None = None, cost: float = 0.0, details: Any = None
 ) -> TrialRecord:
     return TrialRecord(
-        id=query, genes=(query,), arch=f"arch {query}", query=query, fidelity=fidelity, cost_s=cost,
+        id=query, genes=(base or query,), arch=f"arch {query}", query=query, fidelity=fidelity, cost_s=cost,
         inherit=None if base is None else Inherit(base), scores={"acc": acc, "size": acc}, details=details or {},
     )  # fmt: skip
 
@@ -138,3 +140,15 @@ def test_a_curve_is_at_the_highest_fidelity_so_far_over_what_was_spent() -> None
 def test_what_stopped_by_itself_used_what_it_says() -> None:
     assert History.of([rung(1, 10, 9, details={"steps": 4})], ACC, RUNGS).resource_used == 4
     assert History.of([rung(1, 10, 0)], ACC).resource_used == 0
+
+
+def test_what_is_looked_up_did_not_go_on_from_another_architecture() -> None:
+    lines = [rung(1, 10, 9, cost=20.0), replace(rung(2, 30, 9, base=1, cost=25.0), genes=(2,))]
+    looked_up = History.of(lines, ACC, Resource("epochs", 9, cost_from_start=True))
+    assert looked_up.resource_used == 18 and looked_up.curve("seconds") == [(20, 10), (45, 30)]
+    assert History.of(lines, ACC, RUNGS).resource_used == 9, "a training may have changed its architecture"
+
+
+def test_an_unknown_axis_is_told() -> None:
+    with pytest.raises(InputError, match="unknown axis 'epochs'"):
+        History.of([rung(1, 10, 9)], ACC, RUNGS).curve("epochs")  # type: ignore[arg-type]

@@ -229,6 +229,10 @@ class Cadam(BaseStrategy):
         self.steps = own["steps"]
 
 
+_ARRAYS = {"states": "states", "actions": "actions", "utilities": "gains", "violations": "violations"}
+"""The columns of a replay -> what checkpoints call them, those of 0.1.0 too."""
+
+
 class Replay:
     """Experiences (s, a, r), the latest `capacity` of them (0: all). Rewards are made from gains when they are drawn.
 
@@ -252,7 +256,7 @@ class Replay:
     def add(self, state: Float32, action: Float32, utilities: tuple[float, ...], violation: float) -> None:
         """Keep one experience; a failed trial has gains NaN and violation infinity."""
         if not self.capacity and self.count == len(self.violations):
-            for name in ("states", "actions", "gains", "violations"):
+            for name in _ARRAYS:
                 array = getattr(self, name)
                 setattr(self, name, np.concatenate([array, np.zeros_like(array)]))
         row = self.count % len(self.violations)
@@ -279,23 +283,15 @@ class Replay:
         return rewards.astype(np.float32)
 
     def state_dict(self) -> dict[str, Any]:
-        held = len(self)
-        return {
-            "count": self.count,
-            "states": self.states[:held].copy(),
-            "actions": self.actions[:held].copy(),
-            "gains": self.utilities[:held].copy(),
-            "violations": self.violations[:held].copy(),
-            "low": self.low.copy(),
-            "high": self.high.copy(),
-        }
+        arrays = {key: getattr(self, name)[: len(self)].copy() for name, key in _ARRAYS.items()}
+        return {"count": self.count, **arrays, "low": self.low.copy(), "high": self.high.copy()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.count = int(state["count"])
         held = len(state["violations"])
         rows = self.capacity or max(1024, 1 << max(held - 1, 0).bit_length())
-        for name in ("states", "actions", "gains", "violations"):
-            filled = np.asarray(state[name])
+        for name, key in _ARRAYS.items():
+            filled = np.asarray(state[key])
             array = np.zeros((rows, *filled.shape[1:]), filled.dtype)
             array[:held] = filled
             setattr(self, name, array)

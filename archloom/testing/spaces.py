@@ -1,0 +1,181 @@
+"""The contract of `SearchSpace` and of what a space can do besides."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from functools import partial
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from archloom.errors import InputError
+from archloom.spaces.base import (
+    Buildable,
+    HasAlpha,
+    HasConditions,
+    HasModules,
+    HasNeighbours,
+    HasSize,
+    HasUnitCube,
+    SearchSpace,
+    is_valid,
+    mutate_valid,
+    sample_valid,
+)
+from archloom.spaces.graphs import HasGrammar, HasGraph
+from archloom.testing.domains import check_conditions, check_unit_cube
+from archloom.testing.graphs import check_grammar, check_graph
+from archloom.testing.raising import must_raise
+from archloom.testing.randomness import check_independent
+from archloom.types import Arch
+from archloom.utils import seeds
+
+MakeSpace = Callable[[], SearchSpace]
+
+
+def check_space(make: MakeSpace, samples: int = 40) -> None:
+    """Run the contract of `SearchSpace`, and of every capability that the space has."""
+    space = make()
+    rng = seeds.stream(0, "check")
+    archs = [sample_valid(space, rng) for _ in range(samples)]
+    for arch in archs:
+        _check_arch(space, arch)
+        _check_mutation(space, arch)
+        if isinstance(space, HasNeighbours):
+            _check_neighbours(space, arch)
+        if isinstance(space, HasAlpha):
+            _check_one_hot(space, arch)
+    _check_keys(space, archs)
+    _check_modules(space, archs)
+    for start in archs[:4]:
+        _check_chain(space, start, wanted=len({space.key(arch) for arch in archs}) / 2)
+    if isinstance(space, HasAlpha):
+        _check_alpha(space)
+    if isinstance(space, HasUnitCube):
+        check_unit_cube(space, archs, seeds.stream(6, "check"))
+    if isinstance(space, HasConditions):
+        check_conditions(space, archs)
+    _check_unparsable(space)
+    if isinstance(space, HasGraph):
+        check_graph(space, archs)
+    if isinstance(space, HasGrammar):
+        check_grammar(space, archs, seeds.stream(5, "check"))
+    check_independent(partial(_draws, make), "sample")
+
+
+def _draws(make: MakeSpace) -> list[str]:
+    space, rng = make(), seeds.stream(3, "check")
+    archs = [sample_valid(space, rng) for _ in range(20)]
+    return [space.format(arch) for arch in archs] + [space.key(space.mutate(arch, rng)) for arch in archs]
+
+
+def _check_arch(space: SearchSpace, arch: Arch) -> None:
+    assert all(type(gene) in (int, float) for gene in arch.genes), f"genes of {arch} are not plain numbers"
+    back = msgspec.json.decode(msgspec.json.encode(arch), type=Arch)
+    assert back == arch, f"{arch} does not survive JSON: {back}"
+    text = space.format(arch)
+    assert space.parse(text) == arch, f"parse(format) of {text!r} is {space.parse(text)}, not {arch}"
+    fitness = space.canonical(arch)
+    assert space.canonical(fitness) == fitness, f"canonical({fitness}) is not itself"
+    assert space.key(fitness) == space.key(arch), f"{arch} and its canonical {fitness} have different keys"
+
+
+def _check_keys(space: SearchSpace, archs: list[Arch]) -> None:
+    fitness: dict[str, Arch] = {}
+    for arch in archs:
+        other = fitness.setdefault(space.key(arch), space.canonical(arch))
+        assert other == space.canonical(arch), f"{arch} and {other} have one key, but are not the same"
+    if isinstance(space, HasSize) and space.size is not None:
+        assert len(fitness) <= space.size, f"size is {space.size}, but {len(fitness)} different ones were drawn"
+
+
+def _check_mutation(space: SearchSpace, arch: Arch) -> None:
+    before = arch.genes
+    mutant = space.mutate(arch, seeds.stream(1, "check"))
+    assert arch.genes == before, "mutate changed its argument"
+    assert mutant == space.mutate(arch, seeds.stream(1, "check")), "mutate is not determined by its generator"
+    _check_written(space, mutant, "mutant")
+
+
+def _check_written(space: SearchSpace, arch: Arch, what: str) -> None:
+    try:
+        back: Arch | None = space.parse(space.format(arch))
+    except InputError:
+        back = None
+    assert back == arch, f"the {what} {arch} cannot be written and read back"
+
+
+def _check_modules(space: SearchSpace, archs: list[Arch]) -> None:
+    """What genes own is there, in some network at least: a prefix that is misspelled owns nothing, silently."""
+    if (
+        not (isinstance(space, HasModules) and isinstance(space, Buildable))
+        or importlib.util.find_spec("torch") is None
+    ):
+        return
+    missing = {prefix: gene for gene in range(len(archs[0].genes)) for prefix in space.modules(gene)}
+    names: list[str] = []
+    for arch in archs:
+        names = list(space.build(arch, 0).state_dict())
+        # What `build` returns is either all networks as children, or the one network that the prefixes begin with.
+        there = {start for name in names for start in accumulate(name.split("."), "{}.{}".format)}
+        missing = {p: gene for p, gene in missing.items() if p not in there and p.partition(".")[2] not in there}
+        if not missing:
+            return
+    prefix, gene = next(iter(missing.items()))
+    raise AssertionError(
+        f"gene {gene} owns {prefix!r}, below which none of {len(archs)} networks has a tensor: is it misspelled? "
+        f"Names are like {names[0]!r}, after NETWORK. where there is one network"
+    )
+
+
+def _check_chain(space: SearchSpace, start: Arch, wanted: float, length: int = 200) -> None:
+    """From anywhere, a chain of valid mutations sees at least half as many architectures as some draws did."""
+    arch, rng = start, seeds.stream(4, "check")
+    seen = {space.key(arch)}
+    for _ in range(length):
+        arch = mutate_valid(space, arch, rng)
+        seen.add(space.key(arch))
+        if len(seen) >= wanted:
+            return
+    raise AssertionError(
+        f"mutations get stuck: {length} in a row from {start} led to {len(seen)} different architectures, "
+        f"expected at least {wanted:g}"
+    )
+
+
+def _check_neighbours(space: Any, arch: Arch) -> None:
+    neighbours = list(space.neighbours(arch))
+    assert arch not in neighbours, f"{arch} is its own neighbour"
+    assert len(set(neighbours)) == len(neighbours), f"a neighbour of {arch} is listed twice"
+    for near in neighbours:
+        _check_written(space, near, "neighbour")
+    assert neighbours == list(space.neighbours(arch)), "neighbours come in another order the second time"
+    if getattr(space, "neighbours_are_valid", False):
+        wrong = next((near for near in neighbours if not is_valid(space, near)), None)
+        assert wrong is None, f"neighbours are said to be valid, but {wrong} is not"
+
+
+def _check_one_hot(space: Any, arch: Arch) -> None:
+    matrix = space.one_hot(arch)
+    assert matrix.shape == space.alpha_shape, f"one_hot has shape {matrix.shape}, alpha_shape is {space.alpha_shape}"
+    back = space.discretise(matrix)
+    assert space.key(back) == space.key(arch), f"discretise(one_hot) of {arch} is {back}"
+
+
+def _check_alpha(space: Any) -> None:
+    rng = seeds.stream(2, "check")
+    for _ in range(20):
+        arch = space.discretise(rng.random(space.alpha_shape))
+        assert space.parse(space.format(arch)) == arch, f"alpha gave {arch}, which the space cannot write"
+    rows, columns = space.alpha_shape
+    with must_raise(InputError, "discretise of a wrong shape"):
+        space.discretise(np.zeros((rows + 1, columns)))
+
+
+def _check_unparsable(space: SearchSpace) -> None:
+    for text in ("", "no architecture", "|~0|+|~0|~1|", "=", "a=b, c"):
+        with must_raise(InputError, f"parse({text!r})"):
+            space.parse(text)

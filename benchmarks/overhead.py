@@ -27,6 +27,7 @@ from torch.nn import functional
 from archloom.executors.backends import Processes
 from archloom.problems import ProblemSpec
 from archloom.run.folders import Request, RunReport, limits_for, run_folder
+from archloom.strategies.population.note import MemberNote
 from archloom.tasks.images.task import EVALUATION_BATCH, ImagesTask, Part
 
 
@@ -46,7 +47,7 @@ def by_hand(report: RunReport, task: ImagesTask, epochs: int) -> None:
     """The same chunks of training. A member whose architecture changed gets a new network."""
     members: dict[int, tuple[Any, torch.nn.Module, torch.optim.Optimizer]] = {}
     for line in sorted(report.history.lines, key=lambda line: line.id):
-        arch, member = line.trial.proposal.arch, int(line.trial.proposal.note["member"])
+        arch, member = line.trial.proposal.arch, MemberNote.of(line.note).member
         if member not in members or members[member][0] != arch:
             network: Any = task.space.build(arch, line.id)
             network.to(memory_format=torch.channels_last)

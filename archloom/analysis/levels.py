@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from archloom.errors import InputError
 from archloom.run.budgets import Ending
 from archloom.run.folders import RunReport
 from archloom.run.record import TrialRecord
+from archloom.strategies.ga_nas.note import SetNote
 
 _ROUNDING = 1e-9
 """By how much of a draw a share of the draws may be off, because it is a floating-point number."""
@@ -95,18 +95,20 @@ class _Record:
         self.report = report
         self.objective = report.scenario.criteria.objectives[0]
         self.iterations: list[list[TrialRecord]] = []
+        self.notes: dict[int, SetNote] = {}  # by trial
         for line in report.history.lines:
-            if "iteration" in line.note:
-                number = int(line.note["iteration"])
-                self.iterations += [[] for _ in range(number + 1 - len(self.iterations))]
-                self.iterations[number].append(line)
+            if note := SetNote.find(line.note):
+                self.iterations += [[] for _ in range(note.iteration + 1 - len(self.iterations))]
+                self.iterations[note.iteration].append(line)
+                self.notes[line.id] = note
 
     @cached_property
     def complete(self) -> int:
         """How many iterations are: all that another one follows, and the last with all its trials; it has no more where
         the strategy had no more to ask."""
         last = len(self.iterations) - 1
-        whole = len(self.iterations[last]) >= self.opening(last).get("size", math.inf)
+        size = self.opening(last).size
+        whole = size is not None and len(self.iterations[last]) >= size
         return last + (whole or self.report.ending == Ending.FINISHED.value)
 
     @cached_property
@@ -121,9 +123,9 @@ class _Record:
     def levels(self) -> Levels:
         numbers = range(self.complete)
         openings = [self.opening(number) for number in numbers]
-        rhos = [opening.get("rho", 0.0) for opening in openings]
+        rhos = [opening.rho or 0.0 for opening in openings]
         rhos[0] = rhos[1]
-        js = [opening.get("js", math.nan) for opening in openings]
+        js = [math.nan if opening.js is None else opening.js for opening in openings]
         return Levels(
             np.array([len(self.before(number + 1)) for number in numbers]),
             self._values([self.gamma(number, rhos[number]) for number in numbers]),
@@ -133,10 +135,11 @@ class _Record:
             sum(map(len, self.iterations[self.complete :])),
         )
 
-    def opening(self, number: int) -> dict[str, Any]:
+    def opening(self, number: int) -> SetNote:
         """The note of an iteration's first proposal, which says how the generator was refitted, unless there was no
-        truth to fit it to; empty for the starting set."""
-        return next((line.note for line in self.iterations[number] if "known" in line.note), {})
+        truth to fit it to; without that for the starting set."""
+        notes = (self.notes[line.id] for line in self.iterations[number])
+        return next((note for note in notes if note.known is not None), SetNote(number))
 
     def before(self, number: int) -> Floats:
         """The gains of everything evaluated before an iteration."""
@@ -144,8 +147,8 @@ class _Record:
 
     def gamma(self, number: int, rho: float) -> float:
         """The level of an iteration's draws: each in the starting set once, later ones as often as they came up."""
-        draws = {line.id: int(line.note["draws"]) if number else 1 for line in self.iterations[number]}
-        draws |= {int(trial): int(times) for trial, times in self.opening(number).get("known", {}).items()}
+        draws = {line.id: (self.notes[line.id].draws or 0) if number else 1 for line in self.iterations[number]}
+        draws |= self.opening(number).known or {}
         utilities = np.array([self.utilities[trial] for trial in draws])
         return level(utilities, np.array(list(draws.values()), dtype=np.int64), rho)
 

@@ -22,6 +22,7 @@ from archloom.run.folders import RunReport
 from archloom.run.history import History
 from archloom.run.record import TrialRecord
 from archloom.spaces.drawing import HasChoices
+from archloom.strategies.population.note import MemberNote
 from archloom.types import MIXED, REST, Inherit
 
 NEW = -1
@@ -41,8 +42,8 @@ class Generation:
 
 def member_of(line: TrialRecord) -> int | None:
     """Whose chunk of training a trial is; None where nobody's."""
-    member = line.note.get("member")
-    return None if member is None else int(member)
+    note = MemberNote.find(line.note)
+    return note.member if note else None
 
 
 def generations(lines: Sequence[TrialRecord]) -> list[Generation]:
@@ -110,11 +111,12 @@ def births(lines: Sequence[TrialRecord]) -> list[Birth]:
     by_id = {line.id: line for line in lines}
     found = []
     for line in sorted(lines, key=lambda line: line.id):
-        if "parents" not in line.note or line.inherit is None:
+        note = MemberNote.find(line.note)
+        if note is None or note.parents is None or line.inherit is None:
             continue
         donors = {trial for trial in line.inherit.donors.values() if trial is not None} - {line.inherit.base}
         base = by_id[line.inherit.base]
-        found.append(Birth(line.id, int(line.note["member"]), base.fidelity, base.id, tuple(sorted(donors))))
+        found.append(Birth(line.id, note.member, base.fidelity, base.id, tuple(sorted(donors))))
     return found
 
 

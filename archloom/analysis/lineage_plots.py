@@ -23,6 +23,7 @@ from archloom.analysis.lineage import (
 from archloom.analysis.report import counted
 from archloom.analysis.study import Reports, Study
 from archloom.run.record import TrialRecord
+from archloom.strategies.population.note import MemberNote
 from archloom.types import REST
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class _Tree:
         self._rows = {member: row for row, member in enumerate(self.order)}
 
     def row(self, trial: int) -> int:
-        return self._rows[int(self.lines[trial].note["member"])]
+        return self._rows[MemberNote.of(self.lines[trial].note).member]
 
     def begin(self, trial: int) -> int:
         """The epoch at which a trial's chunk begins."""

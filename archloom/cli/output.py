@@ -144,6 +144,7 @@ def best_of(reports: Sequence[RunReport]) -> RunReport:
 def next_steps(path: Path, single: RunReport | None) -> str:
     """What to type next; for a single run also what can be done with its architecture."""
     from archloom.spaces.base import HasSource
+    from archloom.strategies.population.note import MemberNote
 
     typed = shlex.quote(str(path))
     lines = [f"run folder: {path}", f"next: archloom plot {typed}"]
@@ -154,7 +155,7 @@ def next_steps(path: Path, single: RunReport | None) -> str:
         if single.scenario.problem.trains:
             lines.append(f"      archloom export {typed} -o weights.safetensors")
             lines.append(f"      archloom evaluate {typed}")
-        if any("member" in line.trial.proposal.note for line in single.history.lines):
+        if any(MemberNote.find(line.note) for line in single.history.lines):
             lines.append(f"      archloom plot {typed} --kind lineage")
             lines.append(f"      archloom plot {typed} --kind family")
             lines.append(f"      archloom soup {typed}")

@@ -19,6 +19,7 @@ from archloom.problems import TaskProblem
 from archloom.run.folders import WEIGHTS, RunReport
 from archloom.run.record import TrialRecord
 from archloom.strategies.population.base import same_as_the_best
+from archloom.strategies.population.note import MemberNote
 
 
 @dataclass(frozen=True)
@@ -89,4 +90,4 @@ def _measure(problem: TaskProblem, line: TrialRecord, state: TrainingState) -> M
 
 
 def _member(line: TrialRecord) -> int:
-    return int(line.trial.proposal.note["member"])
+    return MemberNote.of(line.note).member

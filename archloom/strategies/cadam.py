@@ -23,6 +23,7 @@ from archloom.errors import InputError, NoArchitectureError
 from archloom.learners.ddpg import Ddpg, Float32
 from archloom.spaces.base import MAX_TRIES, HasAlpha, SearchSpace, is_valid
 from archloom.strategies.base import BaseStrategy, pack_trials, unpack_trials
+from archloom.strategies.note import Note
 from archloom.types import Arch, Proposal, Trial
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
 
@@ -86,6 +87,12 @@ class CadamOptions(Options):
             raise InputError(f"capacity={self.capacity}: expected 0 (all) or at least a batch of {self.batch_size}")
 
 
+class ActionNote(Note, frozen=True):
+    """`action`: alpha, row by row."""
+
+    action: list[float]
+
+
 class Cadam(BaseStrategy):
     """Propose what the actor says, explore with probability epsilon, train on every answer.
 
@@ -122,7 +129,7 @@ class Cadam(BaseStrategy):
             alpha, arch = self.act()
         self.steps += 1
         self.asked[self.space.key(arch)] = None
-        return Proposal(arch, note={"action": alpha.ravel().tolist()})
+        return Proposal(arch, note=ActionNote(alpha.ravel().tolist()).to_note())
 
     def act(self) -> tuple[Float64, Arch]:
         """The first candidate that is valid and was not asked before; if there is none, the first that is valid."""
@@ -183,7 +190,9 @@ class Cadam(BaseStrategy):
         ok, o = trial.result.ok, self.options
         utilities = self.criteria.utilities(trial.result) if ok else (math.nan,) * len(self.criteria.objectives)
         violation = self.criteria.violation(trial.result)
-        self.replay.add(self.state(), np.array(trial.proposal.note["action"], np.float32), utilities, violation)
+        self.replay.add(
+            self.state(), np.array(ActionNote.of(trial.proposal.note).action, np.float32), utilities, violation
+        )
         if ok:
             self.enter_top(trial)
         cycles = min(len(self.replay) // o.batch_size, o.max_cycles)

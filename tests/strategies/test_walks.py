@@ -285,7 +285,7 @@ def test_stopping_is_one_more_choice() -> None:
     class Counting(RandomWalk):
         restarts = 0
 
-        def draw(self) -> Arch:
+        def sample_valid(self) -> Arch:
             Counting.restarts += 1
             return super().sample_valid()
 

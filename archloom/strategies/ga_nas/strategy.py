@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
@@ -22,6 +23,7 @@ from archloom.spaces.base import MAX_TRIES, SearchSpace, is_valid
 from archloom.spaces.graphs import HasGrammar
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.strategies.ga_nas.generator_training import REFITS, REWARDS, FitData, Settings
+from archloom.strategies.ga_nas.note import SetNote
 from archloom.types import Arch, Proposal, Trial
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
 
@@ -111,11 +113,7 @@ class GaNasOptions(Options):
 class GaNas(BaseStrategy):
     """A generator learns to draw graphs like the best so far, in sets: the next is drawn when all of one is evaluated.
 
-    This is Algorithm 2 of the paper; docs/ga-nas.md says more. A proposal's note says its `iteration` t, and how often
-    it came up among the first |X_t| graphs that the refitted generator drew (`draws`; 0: it came of widened draws). The
-    first of an iteration says besides: `size`, how many there are in it; `rho`, the share of the truth set in all that
-    was evaluated; `js`, the estimated divergence of the generator from the truth set before it was refitted, in nats;
-    `known`, the earlier trials that came up again, and how often.
+    This is Algorithm 2 of the paper; see docs/ga-nas.md. Proposals have a `SetNote`.
     """
 
     Options: ClassVar[type[Any]] = GaNasOptions
@@ -167,18 +165,19 @@ class GaNas(BaseStrategy):
         """X_0: what was given to start with, then random architectures."""
         unique = {self.space.key(arch): arch for arch in self.starts}
         self._add_random(unique, max(self.options.initial, len(unique)))
-        return [Proposal(arch, note={"iteration": 0, "draws": 0}) for arch in unique.values()]
+        return [Proposal(arch, note=SetNote(0, draws=0).to_note()) for arch in unique.values()]
 
     def next_set(self) -> list[Proposal]:
         """X_t: refit the generator, and draw from it what was not evaluated before."""
         o = self.options
         size = o.batch_size + (self.iteration - 1) * o.growth
-        note: dict[str, Any] = {}
+        rho: float | None = None
+        divergence: float | None = None
         unique: dict[str, Arch] = {}
         counts: Counter[str] = Counter()
         if data_to_fit := self.data_to_fit():
             divergence = self.refit.refit(data_to_fit)
-            note = {"rho": len(data_to_fit.truth) / len(self.told)} | ({} if divergence is None else {"js": divergence})
+            rho = len(data_to_fit.truth) / len(self.told)
             for redraw in range(1 + o.redraws):
                 archs = [arch for arch in self.refit.draw(size, o.widen**redraw) if arch is not None]
                 keys = [self.space.key(arch) for arch in archs]
@@ -191,12 +190,10 @@ class GaNas(BaseStrategy):
                     break
         if not unique:  # a generator that only repeats itself, or no truth to fit it to
             self._add_random(unique, size)
-        note["size"] = len(unique)
-        note["known"] = {str(self.told[self.trials[key]].id): n for key, n in counts.items() if key in self.trials}
-        return [
-            Proposal(arch, note={"iteration": self.iteration, "draws": counts[key]} | (note if not at else {}))
-            for at, (key, arch) in enumerate(unique.items())
-        ]
+        notes = [SetNote(self.iteration, counts[key]) for key in unique]
+        known = {self.told[self.trials[key]].id: n for key, n in counts.items() if key in self.trials}
+        notes[:1] = [replace(note, rho=rho, js=divergence, size=len(unique), known=known) for note in notes[:1]]
+        return [Proposal(arch, note=note.to_note()) for arch, note in zip(unique.values(), notes, strict=True)]
 
     def _add_random(self, unique: dict[str, Arch], size: int) -> None:
         """Fill `unique` up to `size` with random architectures that are not evaluated yet, if such are found."""
@@ -217,7 +214,7 @@ class GaNas(BaseStrategy):
         fitness = self.criteria.fitness(results)
         order = np.lexsort((-np.arange(len(good)), -fitness)).tolist()  # of equals the newest first
         keep = [at for at in order if self.criteria.feasible(results[at])] or order
-        latest = [at for at, trial in enumerate(good) if trial.proposal.note["iteration"] == self.iteration - 1]
+        latest = [at for at, trial in enumerate(good) if iteration_of(trial) == self.iteration - 1]
         return FitData(
             [good[at].proposal.arch for at in keep[: self.options.top_k]],
             [good[at].proposal.arch for at in latest or order],
@@ -229,7 +226,7 @@ class GaNas(BaseStrategy):
     def learn(self, trial: Trial) -> None:
         self.waiting -= 1
         self.trials[self.space.key(trial.proposal.arch)] = len(self.told)
-        note = {"iteration": trial.proposal.note["iteration"]}
+        note = SetNote(iteration_of(trial)).to_note()
         self.told.append(Trial(trial.id, Proposal(trial.proposal.arch, note=note), trial.result))
 
     # -- state ----------------------------------------------------------------------------------------------------
@@ -249,3 +246,8 @@ class GaNas(BaseStrategy):
         self.drawn = deque(Proposal(Arch(tuple(genes)), note=note) for genes, note in own["drawn"])
         self.told = unpack_trials(own["told"])
         self.trials = {self.space.key(trial.proposal.arch): at for at, trial in enumerate(self.told)}
+
+
+def iteration_of(trial: Trial) -> int:
+    """The set to which a trial of GA-NAS belongs."""
+    return SetNote.of(trial.proposal.note).iteration

@@ -21,6 +21,7 @@ from archloom.constraints import Criteria, Objective
 from archloom.errors import InputError
 from archloom.spaces.base import HasSizes, SearchSpace, is_valid, sample_valid
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
+from archloom.strategies.population.note import MemberNote
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 from archloom.utils.options import NonNegativeInt, Options, PositiveInt
 
@@ -129,7 +130,7 @@ class PopulationStrategy(BaseStrategy):
         return self.queue.popleft() if self.queue else None
 
     def learn(self, trial: Trial) -> None:
-        member = int(trial.proposal.note["member"])
+        member = MemberNote.of(trial.proposal.note).member
         self.results[member] = trial
         if trial.result.ok:  # a chunk that failed has left no state: the member stands where it stood
             self.members[member] = replace(self.members[member], trial=trial.id)
@@ -146,11 +147,11 @@ class PopulationStrategy(BaseStrategy):
         """Ask for the next chunk of every member."""
         reach = min(self.epoch + self.options.step, self.options.epochs)
         for member, inherit in zip(self.members, inherits, strict=True):
-            self.queue.append(Proposal(member.arch, reach, inherit, {"member": member.id, **self.note(member)}))
+            self.queue.append(Proposal(member.arch, reach, inherit, self.note(member).to_note()))
 
-    def note(self, member: Member) -> Mapping[str, Any]:
-        """What else the record says of a member's next chunk."""
-        return {}
+    def note(self, member: Member) -> MemberNote:
+        """What the record says of a member's next chunk."""
+        return MemberNote(member.id)
 
     def needed(self) -> set[int]:
         """The trials whose states may still be inherited, or be asked for by a soup of the last complete chunk."""
@@ -169,7 +170,7 @@ class PopulationStrategy(BaseStrategy):
     def restore(self, own: dict[str, Any]) -> None:
         self.members = msgspec.convert(own["members"], list[Member])
         self.epoch = own["epoch"]
-        self.results = {int(t.proposal.note["member"]): t for t in unpack_trials(own["results"])}
+        self.results = {MemberNote.of(t.proposal.note).member: t for t in unpack_trials(own["results"])}
         self.winners = set(own["winners"])
         self.queue = deque(msgspec.convert(own["queue"], list[Proposal], strict=False))
 
@@ -237,8 +238,8 @@ class SelectingStrategy(PopulationStrategy):
         results: list[Result] = [trial.result for trial in trials]
         return dict(enumerate(map(float, self.criteria.fitness(results))))
 
-    def note(self, member: Member) -> Mapping[str, Any]:
-        return {"parents": self.born[member.id]} if member.id in self.born else {}
+    def note(self, member: Member) -> MemberNote:
+        return MemberNote(member.id, self.born.get(member.id))
 
     def fitter(self, one: Member, other: Member, fitness: Mapping[int, float]) -> tuple[Member, Member]:
         """The two, the fitter first; of equals the first stays first."""

@@ -1,0 +1,12 @@
+"""What the record says of each chunk of training in a population."""
+
+from __future__ import annotations
+
+from archloom.strategies.note import Note
+
+
+class MemberNote(Note, frozen=True):
+    """`member`: whose chunk it is. `parents`: the members whose child it is, in its first chunk only."""
+
+    member: int
+    parents: list[int] | None = None

@@ -64,7 +64,7 @@ def evaluate(
     if states is not None and state is not None and result.ok:
         try:
             states.save(trial_id, state)
-        except InputError as error:  # a state that no file can hold
+        except InputError as error:  # a state that cannot be written to a file
             return Result.failed(f"{type(error).__name__}: {error}", time.perf_counter() - started)
     return result
 
@@ -94,24 +94,24 @@ def checked(result: Result, goals: Mapping[str, Goal]) -> Result:
 
 
 def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Details as they come back from the record; TypeError or ValueError for what JSON has not."""
+    """Details as they come back from the record; TypeError or ValueError for values that JSON does not have."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(details), allow_nan=False)) if details else {}
     return plain
 
 
 STEPS = "steps"
-"""Among the details of a result: how many units of the resource it used, if that is not what its fidelity says."""
+"""Among the details of a result: how many units of the resource it used, if that differs from its fidelity."""
 
 
 def shortest(value: np.floating) -> float:
-    """The number with the fewest digits that a float32 stands for: 91.6 rather than 91.59999847412109."""
+    """The number with the fewest digits that a float32 represents: 91.6 rather than 91.59999847412109."""
     return float(str(np.float32(value)))
 
 
 class StopTraining(BaseException):
     """What `report` raises in a user's function when it has trained for as long as was asked.
 
-    No `Exception`, so that a training loop that goes on after errors does not go on after this.
+    No `Exception`, so that a training loop that continues after errors does not continue after this.
     """
 
 
@@ -223,7 +223,7 @@ class _Reports:
 
 
 def _passed(function: Callable[..., Any]) -> tuple[tuple[str, bool], ...]:
-    """What a function takes beside the architecture: (what it is given, whether by position)."""
+    """What a function takes besides the architecture: (what it is given, whether by position)."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = list(inspect.signature(function).parameters.values())
     placed = [p for p in parameters if p.kind in positional][1:]
@@ -234,7 +234,7 @@ def _passed(function: Callable[..., Any]) -> tuple[tuple[str, bool], ...]:
         elif number == 0 and parameter.default is inspect.Parameter.empty:
             taken.append(("rng", True))
         else:
-            break  # with a default of its own; what follows can be given by name only
+            break  # has its own default; later parameters can only be passed by name
     by_position = len(taken)
     later = [p for p in placed[by_position:] if p.kind is not inspect.Parameter.POSITIONAL_ONLY]
     named = [*later, *(p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)]

@@ -20,8 +20,8 @@ class TrainingEvaluator:
     """Trains architectures of `space` on `task`.
 
     A proposal's fidelity is how many epochs its training has had in all when it is evaluated; 0: the task's own. One
-    that inherits goes on from the state of its base, some layers taken from other states as its recipe says, and is
-    evaluated after the epochs that are missing. What its recipe could not give it is told in the result's details.
+    that inherits continues from the state of its base, some layers taken from other states as its recipe says, and is
+    evaluated after the missing epochs. What its recipe could not provide is in the result's details.
     """
 
     def __init__(self, task: Task, space: SearchSpace, scores: Sequence[str], report: Sequence[str] = ()) -> None:
@@ -46,9 +46,9 @@ class TrainingEvaluator:
             state, details = self._inherited(proposal, proposal.inherit, weights or {}, training, rng)
             training.resume(state)
             if proposal.inherit.donors or proposal.inherit.mutate:
-                training.reseed(seed)  # a child that went on with its parent's random numbers would be its twin
+                training.reseed(seed)  # a child that continued its parent's random numbers would be its twin
         if training.epochs > reach:
-            raise InputError(f"fidelity {reach}: the state to go on from has had {training.epochs} epochs")
+            raise InputError(f"fidelity {reach}: the inherited state has already trained for {training.epochs} epochs")
         training.train(reach - training.epochs)
         metrics = training.evaluate()
         result = Result(
@@ -80,7 +80,7 @@ class TrainingEvaluator:
     def _modules(self, gene: int) -> Sequence[str]:
         if not isinstance(self._space, HasModules):
             raise InputError(
-                f"space {self._space.name!r} does not say which modules a gene owns, so its weights cannot be mixed: "
-                "give it modules(gene)"
+                f"space {self._space.name!r} does not declare which modules a gene owns, so its weights cannot be "
+                "mixed: give it modules(gene)"
             )
         return self._space.modules(gene)

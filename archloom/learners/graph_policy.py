@@ -77,7 +77,7 @@ class Judged:
 
 
 class GraphPolicy(nn.Module):
-    """The generator for one space's growth, with a value network's head on the same encoder.
+    """The generator for one space's grammar, with a value network's head on the same encoder.
 
     With `masked`, what is illegal has no probability. Without, it may be chosen, counts, and is then mended: the first
     legal label, the edge as it must be.

@@ -21,9 +21,9 @@ class Ppo:
 
     clip_range: epsilon of the clipped ratio. entropy, value_coef: weights of the entropy bonus and of the value loss.
         gamma, gae_lambda: discount and lambda of generalised advantage estimation. expert: weight of the
-        log-likelihood of an expert's episodes, where there are any. epochs: passes over the episodes, in mini-batches
+        log-likelihood of an expert's episodes, if there are any. epochs: passes over the episodes, in mini-batches
         of `batch_size` episodes.
-    max_grad_norm: at most so long may the gradient be.
+    max_grad_norm: the gradient is clipped to this norm.
     """
 
     clip_range: float = 0.2
@@ -55,15 +55,16 @@ class Ppo:
         advantages = advantages_of(rewards, old.values.double().numpy(), live, self.gamma, self.gae_lambda)
         returns = torch.from_numpy((advantages + old.values.numpy()).astype(np.float32))
         scaled = (advantages - advantages[live].mean()) / (advantages[live].std() + 1e-8)
-        gains, there = torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(live)
+        scaled_advantages, there = torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(live)
         for rows in self._batches(len(episodes), rng):
             now = policy.judge(episodes[rows])
             ratio = (now.log_probs - old.log_probs[rows]).exp()
-            gain = torch.minimum(
-                ratio * gains[rows], ratio.clamp(1 - self.clip_range, 1 + self.clip_range) * gains[rows]
+            objective = torch.minimum(
+                ratio * scaled_advantages[rows],
+                ratio.clamp(1 - self.clip_range, 1 + self.clip_range) * scaled_advantages[rows],
             )
             error = (now.values - returns[rows]) ** 2
-            per_step = -gain - self.entropy * now.entropies + self.value_coef * error
+            per_step = -objective - self.entropy * now.entropies + self.value_coef * error
             loss = per_step[there[rows]].mean()
             if expert is not None and self.expert:
                 loss = loss - self.expert * policy.judge(expert).log_probs[torch.from_numpy(expert.live)].mean()

@@ -1,7 +1,7 @@
-"""Chains of interchangeable image layers, written to stand alone: `archloom export` ships this very text.
+"""Chains of interchangeable image layers, written to stand alone: `archloom export` ships this very code.
 
 A network is a stem, stages of layers, and a head. Stem, strided convolutions between stages and head are fixed. Every
-layer keeps the width and the size of what it is given, so that any layer can stand in for any other of its stage; what
+layer keeps the width and the size of what it is given, so that any layer can replace any other of its stage; what
 a layer's tensors are called, and their shapes, depend on nothing but its own kind.
 """
 

@@ -1,4 +1,4 @@
-"""The evaluation networks of DARTS around two cells, written to stand alone: `archloom export` ships this very text.
+"""The evaluation networks of DARTS around two cells, written to stand alone: `archloom export` ships this very code.
 
 Liu, Simonyan & Yang 2019, section 3 and appendix A: a stem, a stack of cells of which the one at a third and the one at
 two thirds of the depth halve the resolution and double the channels, and a linear classifier after global average
@@ -272,7 +272,7 @@ class DartsNetwork(nn.Module):
         return logits
 
     def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (B, 3, H, W) -> (B, classes) twice
-        """The logits, and those of the auxiliary head; ValueError where the network was made without one."""
+        """The logits, and those of the auxiliary head; ValueError if the network was made without one."""
         if self.auxiliary is None:
             raise ValueError("this network has no auxiliary head; make it with auxiliary=True")
         branch, last = self._features(x)

@@ -1,9 +1,9 @@
-"""Networks of inverted residual layers (MBConv), written to stand alone: `archloom export` ships this very text.
+"""Networks of inverted residual layers (MBConv), written to stand alone: `archloom export` ships this very code.
 
 A 3x3 convolution of stride 2, stages of inverted residual layers (Sandler et al. 2018) with or without
 squeeze-excitation, a 1x1 convolution, and a linear classifier after global average pooling: the form of MnasNet (Tan et
 al. 2019), EfficientNet (Tan & Le 2019) and ProxylessNAS (Cai et al. 2019). Stochastic depth and dropout, with which
-such networks are often trained, are no part of the architecture and are left out.
+such networks are often trained, are not part of the architecture and are omitted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The network of NAS-Bench-101 around a cell, written to stand alone: `archloom export` ships this very text.
+"""The network of NAS-Bench-101 around a cell, written to stand alone: `archloom export` ships this very code.
 
 Ying et al. 2019, section 2: a 3x3 convolution with 128 channels, three stacks of three equal cells, a 2x2 max-pooling
 and twice the channels from stack to stack, global average pooling and a linear classifier.
@@ -6,9 +6,9 @@ and twice the channels from stack to stack, global average pooling and a linear 
 A cell is a graph: vertex 0 is its input, the last vertex its output, and every vertex between has one operation.
 Vertices are sources before they are targets, so the matrix [source][target] is strictly upper triangular.
 
-The order of vertices matters where the channels of a cell cannot be shared out evenly (128, 256 or 512 among three):
+The order of vertices matters if the channels of a cell cannot be shared out evenly (128, 256 or 512 among three):
 the first vertices get one more. Two matrices of the same graph may then make different networks, with counts of
-parameters up to some one per cent apart. Where the split is even, they make the same network but for the order of the
+parameters up to some one per cent apart. If the split is even, they make the same network but for the order of the
 output's channels and of the terms of sums; a cell's modules are named after its vertices, so that weights can be moved.
 """
 
@@ -71,7 +71,7 @@ def vertex_channels(matrix: Sequence[Sequence[int]], channels: int) -> list[int]
     """The channels that leave each vertex between input and output, vertex 1 first, in a cell of `channels` channels.
 
     The vertices that lead to the output share its channels, the first ones with one more where they do not divide. Any
-    other vertex has as many as the widest vertex it leads to. ValueError where a vertex would have no channel.
+    other vertex has as many as the widest vertex it leads to. ValueError if a vertex would have no channel.
     """
     output = len(matrix) - 1
     feeders = [vertex for vertex in range(1, output) if matrix[vertex][output]]
@@ -92,13 +92,13 @@ class Cell(nn.Module):
     A vertex works on the sum of what comes in. What comes from the input goes through a 1x1 convolution (in
     `projections`, under the target's number) to the vertex's channels; what comes from other vertices (in `vertices`,
     under their numbers) is cut to them. The output concatenates, in the order of vertices; an edge from the input
-    straight to the output is added to that, or stands alone.
+    straight to the output is added to that, or is the output.
     """
 
     def __init__(self, matrix: Sequence[Sequence[int]], operations: Sequence[str], c_in: int, c_out: int) -> None:
         super().__init__()
         self.output = len(matrix) - 1
-        self.sources = [[a for a in range(1, b) if matrix[a][b]] for b in range(len(matrix))]  # the input left out
+        self.sources = [[a for a in range(1, b) if matrix[a][b]] for b in range(len(matrix))]  # without the input
         self.widths = [c_in, *vertex_channels(matrix, c_out), c_out]
         self.projections = nn.ModuleDict(
             {str(target): conv_bn_relu(c_in, self.widths[target], 1) for target, edge in enumerate(matrix[0]) if edge}

@@ -1,4 +1,4 @@
-"""The network of NAS-Bench-201 around a cell, written to stand alone: `archloom export` ships this very text.
+"""The network of NAS-Bench-201 around a cell, written to stand alone: `archloom export` ships this very code.
 
 Dong & Yang 2020, section 2.1: a 3x3 convolution, three stages of five cells with 16, 32 and 64 channels, a residual
 block of stride 2 between stages, and a linear classifier after global average pooling.

@@ -27,7 +27,7 @@ class DataIdentity:
     sha256: str
     source: str
     path: Path | None = None
-    """Where it is; None where it is known from a record alone, or was made in memory."""
+    """Where it is; None if it is known from a record alone, or was made in memory."""
 
 
 class Problem:
@@ -43,11 +43,11 @@ class Problem:
     isolate = True
     """Whether evaluations belong into processes of their own, because they may take theirs down with them."""
     units = ""
-    """What the numbers are, in words, where that is known."""
+    """The units of the numbers, in words, if known."""
     trains = False
     """Whether evaluations end in states of trainings, which are kept while others may inherit from them."""
     trained_on: DataIdentity | None = None
-    """The data that networks are trained on, where they are known by name."""
+    """The data that networks are trained on, if it has a name."""
     resource: Resource | None = None
 
     def __init__(
@@ -79,11 +79,11 @@ class Problem:
 
     @property
     def data(self) -> DataIdentity | None:
-        """The table or surrogate that answers; None where there is none."""
+        """The table or surrogate that answers, if any."""
         return None
 
     def default_objectives(self, in_part: bool = False) -> tuple[str, ...]:
-        """What is optimised if nothing is said; `in_part`: by strategies that need several fidelities."""
+        """What is optimised by default; `in_part`: by strategies that need several fidelities."""
         return (next(iter(self.goals)),)
 
     def default_report(self, objectives: Sequence[str]) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class Problem:
         )
 
     def check(self, wanted: Criteria, report: Sequence[str] = ()) -> None:
-        """InputError if it is known that no architecture meets the constraints, or that a metric cannot be had.
+        """InputError if it is known that no architecture meets the constraints, or that a metric is not available.
 
         Called when a run is prepared; evaluators are made later, and perhaps elsewhere.
         """
@@ -126,19 +126,19 @@ class Problem:
         return metric
 
     def worst(self, metric: str) -> float | None:
-        """The worst value among all architectures; None where that is unknown."""
+        """The worst value among all architectures; None if unknown."""
         return None
 
     def rank(self, metric: str, utility: float, fidelity: int = 0) -> int | None:
-        """The place of a value among all architectures, 1 for the best, ties sharing it; None where that is unknown."""
+        """The place of a value among all architectures, 1 for the best, ties sharing it; None if unknown."""
         return None
 
     def ranked(self, metric: str, fidelity: int = 0) -> int | None:
-        """How many architectures such a place is among: those that have the metric; None where that is unknown."""
+        """How many architectures such a place is among: those that have the metric; None if unknown."""
         return None
 
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
-        """What a user must know of these metrics before a search: those of selection, and those reported besides."""
+        """What a user must know about these metrics before a search: those of selection, and those reported besides."""
         return ()
 
 
@@ -154,7 +154,7 @@ def _check_evaluates(evaluate: object) -> None:
 
 
 class RecordedProblem(Problem):
-    """What a run's record alone tells of its problem: for looking at runs whose table or file is not at hand."""
+    """What a run's record alone tells of its problem: for reading runs whose table or file is not available."""
 
     isolate = False
 

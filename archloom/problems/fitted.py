@@ -53,7 +53,7 @@ class FittedProblem(TabularProblem):
             self._model.check(metric)
 
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
-        """How well those that are predicted are predicted."""
+        """How accurately the predicted metrics are predicted."""
         quality = {metric: self._model.held_out(metric) for metric in dict.fromkeys([*scores, *report])}
         table = self._fitted_to.name
         return [f"{metric} is predicted, not measured: {how} ({table})" for metric, how in quality.items() if how]
@@ -83,7 +83,7 @@ class FittedSource(ProblemSource):
         if self._file is None:
             return super().absolute(spec)
         if spec.table:
-            raise InputError(f"--table {spec.table}: --on {spec.on} names a table already; leave one of them out")
+            raise InputError(f"--table {spec.table}: --on {spec.on} names a table already; omit one of them")
         named = spec.changed(on=f"{self.prefix}:{space_of_table(self._file)}", table=self.data)
         return named.source.absolute(named)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 IN_MEMORY = "a Problem object"
 """`on` of a problem that was made in Python."""
 
-ONLY_TRAINED = "only where networks are trained, as with --on images:digits"
+ONLY_TRAINED = "only if networks are trained, as with --on images:digits"
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class ProblemSpec:
 
 
 class ProblemSource(ABC):
-    """What `--on` names, parsed: `on` is what was given, `data` what stands after its first colon.
+    """What `--on` names, parsed: `on` is what was given, `data` the part after its first colon.
 
     A subclass writes `open`. It is registered in `registry.EVALUATORS` under the `prefix`, or by an installed package
     as an entry point in the group `archloom.evaluators`.
     """
 
     trains = False
-    """Whether it is a task by its name, which options of a spec may tell how long to train."""
+    """Whether it is a task by its name, for which options of a spec may set how long to train."""
     reopens = True
     """Whether another process can open it."""
 
@@ -89,7 +89,7 @@ class ProblemSource(ABC):
 
     @property
     def final_options(self) -> Collection[str]:
-        """Its task's options that concern the measuring alone (see `tasks.base.SuppliedTask`)."""
+        """Its task's options that concern only the evaluation (see `tasks.base.SuppliedTask`)."""
         return ()
 
     def space_options(self, spec: ProblemSpec) -> Mapping[str, Option]:
@@ -120,7 +120,7 @@ class ProblemSource(ABC):
             yield from options.files(self.task_options(spec), spec.task)
 
     def hint(self, data: DataIdentity | None) -> str:
-        """What to say besides to who asked for a metric that the opened `data` have not."""
+        """A hint for users who ask for a metric that the opened `data` does not have."""
         return ""
 
     def refuse_space(self, spec: ProblemSpec) -> None:
@@ -130,7 +130,7 @@ class ProblemSource(ABC):
 
 
 def parse(on: str) -> ProblemSource:
-    """What `--on` names; what is unknown is told when it is opened."""
+    """What `--on` names; an unknown name is an error when it is opened."""
     kind: type[ProblemSource] = _kind(on)
     return kind(on)
 

@@ -133,7 +133,7 @@ class TableProblem(TabularProblem):
         return self.table.metric(metric, fidelity if fidelity in levels else None)
 
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
-        """Where the table lacks values that selection needs: asking for such an architecture is a failed trial."""
+        """If the table lacks values that selection needs: a trial of such an architecture fails."""
         found = []
         for metric in scores:
             measured = np.isfinite(self.table.metric(metric))
@@ -144,7 +144,7 @@ class TableProblem(TabularProblem):
 
     @cached_property
     def _answering(self) -> NDArray[np.bool_]:
-        """(n,) which rows can answer: where the space merges architectures, one of each class."""
+        """(n,) which rows can answer: if the space merges architectures, one of each class."""
         mask: NDArray[np.bool_] = self.space.representative_rows(self.table.genes)
         return mask
 
@@ -182,7 +182,7 @@ class BenchmarkSource(ProblemSource):
         return benchmark.kind, benchmark.space, catalog.locate(self.on, table=named, environ=os.environ)
 
     def hint(self, data: DataIdentity | None) -> str:
-        """Where the table stands in for the official one, which may have more metrics: how to get that."""
+        """If the table is used in place of the official one, which may have more metrics: how to get that."""
         benchmark = catalog.BENCHMARKS.get(self.name)
         if data is None or benchmark is None or not benchmark.sources or not catalog.stands_in(benchmark, data.name):
             return ""
@@ -194,7 +194,7 @@ class BenchmarkSource(ProblemSource):
 
     @property
     def _benchmark(self) -> Benchmark:
-        """InputError that tells the nearest of all that `--on` may be if there is none."""
+        """InputError that names the nearest of all that `--on` may be if there is none."""
         return catalog.find(self.on, () if self.name in catalog.BENCHMARKS else registry.forms())
 
 
@@ -241,6 +241,6 @@ def space_settings(kind: Any, spec: ProblemSpec) -> dict[str, Any]:
 
 
 def space_of_table(path: Path) -> str:
-    """What to search a table as if nothing else is said: the space it names, or plain choices if that is unknown."""
+    """The default space of a table: the one it names, or plain choices if that is unknown."""
     space = load_table(path).space
     return space if space in registry.SPACES else ANY_TABLE

@@ -63,7 +63,7 @@ class TaskSource(ProblemSource):
                 raise InputError(f"--space {space.name}: takes no {setting}, so it is not for {spec.on}")
             if setting in given:
                 raise InputError(
-                    f"space option {setting}: {spec.on} says that it is {task.space_settings[setting]}; leave it out"
+                    f"space option {setting}: {spec.on} sets it to {task.space_settings[setting]}; omit it"
                 )
         searched = space(**task.space_settings, **given)
         problem = TaskProblem(searched, task.on(searched))

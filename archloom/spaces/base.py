@@ -26,7 +26,7 @@ Count = Callable[[NDArray[np.integer[Any]]], NDArray[np.floating[Any]]]
 """Genes (n, g) to numbers (n,); InputError for genes that are no options."""
 
 MAX_TRIES = 1_000
-"""How often a valid architecture is drawn before a space is said to have none."""
+"""How many architectures are drawn before a space is considered to have no valid one."""
 
 
 @runtime_checkable
@@ -48,7 +48,7 @@ class SearchSpace(Protocol):
         ...
 
     def canonical(self, arch: Arch) -> Arch:
-        """The one architecture that stands for all that are the same as `arch`."""
+        """The one architecture that represents all that are the same as `arch`."""
         ...
 
     def key(self, arch: Arch) -> str:
@@ -56,7 +56,7 @@ class SearchSpace(Protocol):
         ...
 
     def format(self, arch: Arch) -> str:
-        """A readable text that `parse` reads back."""
+        """A readable string that `parse` reads back."""
         ...
 
     def parse(self, text: str) -> Arch:
@@ -84,7 +84,7 @@ class HasNeighbours(Protocol):
     """Local search, walks and the incremental agent move over neighbours.
 
     A space whose neighbours are valid by construction may say so with `neighbours_are_valid = True`; they are then not
-    checked again. A subclass with rules of its own must take it back.
+    checked again. A subclass with rules of its own must set it to False.
     """
 
     def neighbours(self, arch: Arch) -> Sequence[Arch]:
@@ -191,7 +191,7 @@ class HasKnownAnswers(Protocol):
     """Classes of spaces that public benchmarks hold: what is known of such a table, whatever genes it has."""
 
     def known_answers(self, table: BenchmarkTable) -> Iterable[Finding]:
-        """A class method: the table compared with what is published or can be computed; its faults raise nothing."""
+        """A class method: the table compared with what is published or can be computed; faults in it raise nothing."""
         ...
 
 
@@ -201,7 +201,7 @@ class HasSize(Protocol):
 
     @property
     def size(self) -> int | None:
-        """None for infinitely many, as where there are real numbers, and if it is not known."""
+        """None for infinitely many, as with real numbers, and if it is not known."""
         ...
 
 
@@ -235,7 +235,7 @@ def _first_valid(space: SearchSpace, candidate: Callable[[], Arch]) -> Arch:
     broken = ", ".join(f"{rule} by {amount:g}" for rule, amount in space.violations(arch).items() if amount > 0)
     raise NoArchitectureError(
         f"space {space.name!r}: none of {MAX_TRIES} architectures drawn is valid (the last breaks {broken}); "
-        "loosen the rule or give a space that satisfies it more often"
+        "loosen the rule or use a space that satisfies it more often"
     )
 
 
@@ -256,7 +256,7 @@ class Categorical(Space):
             other = next(name for name, domain in zip(options, self.domains, strict=True) if not _is_plain(domain))
             raise InputError(f"{other}: {options[other]}: a Categorical has independent choices only; use a Space")
         self.values: tuple[tuple[object, ...], ...] = tuple(tuple(choice.options) for choice in choices)
-        self.options = tuple(choice.texts for choice in choices)
+        self.options = tuple(choice.strings for choice in choices)
         self._indices = tuple(range(len(values)) for values in self.options)
 
     @classmethod
@@ -297,7 +297,7 @@ class Categorical(Space):
         return {"genes that are no option": float(strange), "genes too many or too few": float(lacking)}
 
     def indices(self, arch: Arch) -> tuple[int, ...]:
-        """The genes as the whole numbers they are; InputError where they are too few, too many or no options."""
+        """The genes as the whole numbers they are; InputError if there are too few or too many, or one is no option."""
         if Categorical.violations(self, arch):
             self._settled(arch)  # says which gene does not fit
         return tuple(map(int, arch.genes))
@@ -361,7 +361,7 @@ class Categorical(Space):
 
     def format(self, arch: Arch) -> str:
         parts = zip(self.gene_names, self.options, self.indices(arch), strict=True)
-        return ", ".join(f"{gene}={texts[index]}" for gene, texts, index in parts)
+        return ", ".join(f"{gene}={own[index]}" for gene, own, index in parts)
 
     @staticmethod
     def _with(arch: Arch, gene: int, option: int) -> Arch:
@@ -376,14 +376,14 @@ def _is_plain(domain: Domain) -> TypeGuard[Choice]:
 
 
 class AbsentSpace:
-    """A space of which only the name is known. Its architectures can be read in a record, and nothing else."""
+    """A space of which only the name is known: its architectures can be read from a record, nothing more."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def missing(self, *_: Any) -> Any:
-        """Stands for everything that the space itself would be needed for."""
-        raise InputError(f"space {self.name!r}: the table or file of this run is not at hand; put it back where it was")
+        """Takes the place of everything that needs the space itself."""
+        raise InputError(f"space {self.name!r}: the table or file of this run is missing; put it back where it was")
 
     sample = mutate = violations = canonical = key = format = parse = missing
 

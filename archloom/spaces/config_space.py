@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def as_space(given: Any) -> Any:
     """A `ConfigSpace.ConfigurationSpace` as a space of ours; anything else as it is."""
-    package = sys.modules.get("ConfigSpace")  # where it is not loaded there is no such object
+    package = sys.modules.get("ConfigSpace")  # if it is not loaded there is no such object
     is_theirs = package is not None and isinstance(given, package.ConfigurationSpace)
     return ConfigSpace(given) if is_theirs else given
 
@@ -41,7 +41,7 @@ class ConfigSpace(Space):
 
     @property
     def size(self) -> int | None:
-        """None, too, where something is forbidden: nobody has counted that."""
+        """Also None if something is forbidden: those architectures are not counted."""
         return None if self._forbidden else super().size
 
     def violations(self, arch: Arch) -> Mapping[str, float]:

@@ -1,4 +1,4 @@
-"""Networks for images as chains of interchangeable layers: what to search where images are to be told apart.
+"""Networks for images as chains of interchangeable layers: a space for image classification.
 
 A stage has a gene for its normalisation, and two for each of its layers: the layer's kind and its activation. The kinds
 are those of the image encoder in PBT-NAS (Chebykin et al. 2023, section 4.3), here with normalisation.
@@ -51,14 +51,14 @@ _EXPORT = '''"""A network for images, found with archloom.
 
     network = make_network(seed=0)
 
-Its weights are drawn anew. The trained ones (archloom export RUN -o weights.safetensors) belong in by
+Its weights are freshly initialised. Load the trained ones (archloom export RUN -o weights.safetensors) by
 
     from safetensors.torch import load_file
 
     network.load_state_dict(load_file("weights.safetensors"))
     network.eval()
 
-Images go in as x / 127.5 - 1, where x is their bytes.
+Give it images as x / 127.5 - 1, where x is their bytes.
 """
 
 {code}
@@ -79,11 +79,11 @@ class ConvNet(Categorical):
     """Chains of `stages` x `layers` layers, `width` channels wide in the first stage and twice as wide in each next.
 
     The first convolution has the stride `stride`: 2 or more makes networks for large images faster. `channels` and
-    `classes` are those of the images. Texts name for each stage its normalisation, then its layers with their
+    `classes` are those of the images. Strings give for each stage its normalisation, then its layers with their
     activations: `batch:conv_3+relu,id+tanh/none:residual_5+swish,...`.
 
-    Layers of kind `id` do nothing, so where they stand in a stage, and their activations, make no difference: of all
-    such architectures the one with its `id` layers last, and without activations, stands for the others.
+    Layers of kind `id` do nothing, so neither their places in a stage nor their activations make a difference: of all
+    such architectures the one with its `id` layers last, and without activations, represents the others.
     """
 
     name = "convnet"
@@ -123,8 +123,8 @@ class ConvNet(Categorical):
 
     def stages_of(self, arch: Arch) -> list[tuple[str, list[tuple[str, str]]]]:
         """Normalisation of each stage, and kind and activation of each of its layers: what `ConvNetwork` is made of."""
-        texts = [names[int(gene)] for names, gene in zip(self.options, arch.genes, strict=True)]
-        rows = [texts[start : start + self._stage_genes] for start in range(0, len(texts), self._stage_genes)]
+        strings = [names[int(gene)] for names, gene in zip(self.options, arch.genes, strict=True)]
+        rows = [strings[start : start + self._stage_genes] for start in range(0, len(strings), self._stage_genes)]
         return [(row[0], list(zip(row[1::2], row[2::2], strict=True))) for row in rows]
 
     def format(self, arch: Arch) -> str:

@@ -31,8 +31,8 @@ SPREAD = 0.1
 SHARES = (0.1, 0.01)
 """How far the neighbours of a number are from it, on both sides, as shares of its range."""
 DIGITS = 10
-"""Real numbers are told apart to so many significant digits. More would be lost on the way to the unit interval and
-back, or differ between machines, whose logarithms are not all the same to the last bit."""
+"""The significant digits to which real numbers are distinguished. More would be lost on the way to the unit interval
+and back, or differ between machines, whose logarithms are not all the same to the last bit."""
 MOST_VALUES = 1 << 40
 """How many values a grid may have, so that none is lost on that way."""
 
@@ -40,7 +40,7 @@ NUMBERS = (int, float, np.integer, np.floating)
 
 
 class Domain(ABC):
-    """What a gene may be. A gene is a plain number; `value` is what it stands for.
+    """What a gene may be. A gene is a plain number; `value` is what it represents.
 
     `when`: the gene counts only if this condition holds (None: always). `size`: how many values there are (None:
     infinitely many). `expected`, `described`: what a gene must be, and what its values are, in words.
@@ -66,7 +66,7 @@ class Domain(ABC):
 
     @abstractmethod
     def canonical(self, gene: int | float) -> int | float:
-        """The gene that stands for all that are the same as `gene`, which must be one of the domain."""
+        """The gene that represents all that are the same as `gene`, which must be one of the domain."""
 
     @abstractmethod
     def to_unit(self, gene: int | float) -> float:
@@ -90,14 +90,14 @@ class Domain(ABC):
 
     @abstractmethod
     def takes(self, value: Any) -> bool:
-        """Whether a gene may stand for this value."""
+        """Whether a gene may represent this value."""
 
     @abstractmethod
     def values(self) -> Iterable[Any]:
-        """What the genes stand for, one after the other; of a domain with finitely many."""
+        """The values of all genes, one after the other; of a domain with finitely many."""
 
     def value(self, gene: int | float) -> Any:
-        """What a canonical gene stands for."""
+        """The value of a canonical gene."""
         return gene
 
     def text_of(self, gene: int | float) -> str:
@@ -106,7 +106,7 @@ class Domain(ABC):
 
     @cached_property
     def default(self) -> int | float:
-        """The gene that stands where one does not count: the middle."""
+        """The gene used if this one does not count: the middle."""
         return self.from_unit(0.5)
 
     @property
@@ -133,17 +133,17 @@ class Choice(Domain):
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", tuple(self.options))
         object.__setattr__(self, "when", condition(self.when))
-        if not self.texts or len(set(self.texts)) < len(self.texts):
+        if not self.strings or len(set(self.strings)) < len(self.strings):
             raise InputError(f"options {list(self.texts)}: expected at least one, each different")
 
     @cached_property
-    def texts(self) -> tuple[str, ...]:
+    def strings(self) -> tuple[str, ...]:
         """The options as strings."""
         return tuple(map(str, self.options))
 
     @cached_property
     def _by_text(self) -> dict[str, int]:
-        return {text: gene for gene, text in enumerate(self.texts)}
+        return {text: gene for gene, text in enumerate(self.strings)}
 
     @property
     def size(self) -> int:
@@ -192,7 +192,7 @@ class Choice(Domain):
         return self.options[int(gene)]
 
     def text_of(self, gene: int | float) -> str:
-        return self.texts[int(gene)]
+        return self.strings[int(gene)]
 
 
 # -- numbers ------------------------------------------------------------------------------------------------------
@@ -232,12 +232,12 @@ class _Number(Domain):
         step, farthest = self.step, max(abs(self.low), abs(self.high))
         said = f"{type(self).__name__}({self.low!r}, {self.high!r}{'' if step in (None, 1) else f', step={step!r}'})"
         if self.low > self.high or (self.low == self.high and not isinstance(self.low, int)):
-            raise InputError(f"{said}: expected low < high; for one value alone there is Choice")
+            raise InputError(f"{said}: expected low < high; for a single value use Choice")
         if self.log and self.low <= 0:
             raise InputError(f"{said}: on a logarithmic scale low must be above 0")
         if step is None:
             if len({self._rounded(self.low), self._rounded(self.high), self._rounded((self.low + self.high) / 2)}) < 3:
-                raise InputError(f"{said}: numbers so close together are not told apart (to {DIGITS} digits)")
+                raise InputError(f"{said}: numbers so close together are not distinguished (to {DIGITS} digits)")
             return
         if step <= 1e-12 * farthest or self._count > MOST_VALUES:
             raise InputError(f"{said}: expected a step above 0 that makes at most {MOST_VALUES:,} values")
@@ -277,7 +277,7 @@ class _Number(Domain):
 
     @cached_property
     def _ends(self) -> dict[float, float]:
-        """The bounds stand for all that are rounded to the same: they may have more digits than are kept."""
+        """The bounds include all numbers that round to them: they may have more digits than are kept."""
         return {self._rounded(self.low): self.low, self._rounded(self.high): self.high}
 
     def _at(self, index: int) -> int | float:
@@ -356,7 +356,7 @@ class Real(_Number):
     """A real number from `low` to `high`, both included.
 
     `log`: equal ratios, not equal differences, are equally likely; `low` must be above 0. `step`: only the numbers
-    `low`, `low + step`, ... up to `high`. Numbers are told apart to ten significant digits, of the larger bound if
+    `low`, `low + step`, ... up to `high`. Numbers are distinguished to ten significant digits, of the larger bound if
     they are not logarithmic.
     """
 

@@ -11,7 +11,7 @@ from archloom.types import Arch
 
 @dataclass(frozen=True, slots=True)
 class DrawnEdge:
-    """An arrow from one node to a later one. `absent` edges are there in the space and carry nothing in this cell."""
+    """An arrow from one node to a later one. `absent` edges exist in the space but carry nothing in this cell."""
 
     source: int
     target: int

@@ -1,8 +1,8 @@
 """Architectures as labelled directed graphs: what graph generators and graph networks work on.
 
 A space shows its architectures as graphs (`HasGraph`) and may say how such a graph is drawn, vertex after vertex
-(`HasGrammar`). Decisions that follow from the others (an operation that may only stand here, an edge that must be
-there) are part of the growth, so that whoever draws decides what is open and nothing else.
+(`HasGrammar`). Decisions that follow from the others (an operation that may only occur here, an edge that must
+exist) are part of the grammar, so that whoever draws a graph makes only the open decisions.
 """
 
 from __future__ import annotations
@@ -79,14 +79,15 @@ class GraphGrammar(Protocol):
     @property
     def steps(self) -> Sequence[ConstructionStep]: ...
 
-    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
+    def label_mask(self, partial_graph: PartialGraph, step: int) -> Bools:
         """(B, L) which labels the vertex of a step may have; a row of none: nothing more to decide, now or later."""
         ...
 
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
         """(B, 2) whether the edge from a step's source number `place` may be absent, and whether it may be there.
 
-        The vertex's label and the edges from sources before are in `drawn` already. Exactly one: it is decided; none:
+        The vertex's label and the edges from sources before are in `partial_graph` already. If only one is
+        allowed, it is decided; if none is,
         there is no such vertex.
         """
         ...
@@ -124,8 +125,8 @@ class HasGrammar(HasGraph, Protocol):
         ...
 
 
-class FixedGrowth:
-    """Growth of graphs that differ in labels alone: which labels a vertex may have does not depend on the others.
+class FixedGrammar:
+    """The grammar of graphs that differ in labels alone: which labels a vertex may have does not depend on the others.
 
     `options` maps each open vertex of `template` to the labels that it may have, of `labels` in all.
     """
@@ -137,10 +138,10 @@ class FixedGrowth:
         for mask, allowed in zip(self._masks, options.values(), strict=True):
             mask[list(allowed)] = True
 
-    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
-        return np.tile(self._masks[step], (len(drawn.labels), 1))
+    def label_mask(self, partial_graph: PartialGraph, step: int) -> Bools:
+        return np.tile(self._masks[step], (len(partial_graph.labels), 1))
 
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
         raise IndexError("a graph of fixed edges has no edge to decide")
 
 
@@ -150,18 +151,18 @@ class FixedGrowth:
 class Chain:
     """Independent choices as a chain of vertices, one a choice: its label is the option that was chosen.
 
-    With `names` an option of one choice is another label than the same text of another choice; without, as for the
+    With `names` an option of one choice is another label than the same string of another choice; without, as for the
     blocks of a network, it is the same.
     """
 
     def __init__(self, options: Sequence[Sequence[str]], names: Sequence[str] | None = None) -> None:
-        texts = [[f"{names[gene]}={text}" if names else text for text in own] for gene, own in enumerate(options)]
-        self.labels = tuple(dict.fromkeys(text for own in texts for text in own))
+        strings = [[f"{names[gene]}={text}" if names else text for text in own] for gene, own in enumerate(options)]
+        self.labels = tuple(dict.fromkeys(text for own in strings for text in own))
         ids = {text: label for label, text in enumerate(self.labels)}
-        self.options = [np.array([ids[text] for text in own]) for own in texts]
+        self.options = [np.array([ids[text] for text in own]) for own in strings]
         """Of each choice, the labels of its options."""
         self.places = np.full((len(options), len(self.labels)), -1)
-        """(choices, L) the option that a label is, -1 where it is none of that choice."""
+        """(choices, L) the option that a label is, -1 if it is not one of that choice."""
         for gene, own in enumerate(self.options):
             self.places[gene, own] = np.arange(len(own))
         self._edges = np.eye(len(options), k=1, dtype=np.uint8)
@@ -189,14 +190,14 @@ class Chain:
             )
         return tuple(found.tolist())
 
-    def grammar(self) -> FixedGrowth:
+    def grammar(self) -> FixedGrammar:
         """Every combination can be drawn."""
         template = Graph(np.full(len(self.options), OPEN, dtype=np.int64), self._edges)
-        return FixedGrowth(template, {gene: own.tolist() for gene, own in enumerate(self.options)}, len(self.labels))
+        return FixedGrammar(template, {gene: own.tolist() for gene, own in enumerate(self.options)}, len(self.labels))
 
 
 class RowsGrammar:
-    """Growth of chains that end in one of the `rows` (n, choices) of a table: what no row goes on with is not legal."""
+    """The grammar of chains that are `rows` (n, choices) of a table: a label that no row has next is not legal."""
 
     def __init__(self, chain: Chain, rows: NDArray[np.integer[Any]]) -> None:
         whole = chain.grammar()
@@ -212,13 +213,13 @@ class RowsGrammar:
             self._next.append(table.reshape(-1, len(own)))
             prefixes = longer
 
-    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
-        prefixes = np.zeros(len(drawn.labels), dtype=np.int64)
+    def label_mask(self, partial_graph: PartialGraph, step: int) -> Bools:
+        prefixes = np.zeros(len(partial_graph.labels), dtype=np.int64)
         for gene in range(step):
-            prefixes = self._next[gene][prefixes, self._chain.places[gene, drawn.labels[:, gene]]]
+            prefixes = self._next[gene][prefixes, self._chain.places[gene, partial_graph.labels[:, gene]]]
         mask = np.zeros((len(prefixes), len(self._chain.labels)), dtype=bool)
         mask[:, self._chain.options[step]] = self._next[step][prefixes] >= 0
         return mask
 
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
         raise IndexError("a chain has no edge to decide")

@@ -62,7 +62,7 @@ def best_values(table: BenchmarkTable, published: Mapping[str, float], tolerance
 
 
 def readable(table: BenchmarkTable, name: str) -> NDArray[np.float32] | None:
-    """(n,) values of a metric; None if the table has no such metric, or a damaged one, which is told elsewhere."""
+    """(n,) values of a metric; None if the table has no such metric, or a damaged one, which is reported elsewhere."""
     try:
         return table.metric(name) if name in table.metrics else None
     except InputError:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError, unknown
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
-from archloom.spaces.graphs import OPEN, FixedGrowth, Graph, GraphGrammar
+from archloom.spaces.graphs import OPEN, FixedGrammar, Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding, best_values, row_count
 from archloom.types import Arch
 
@@ -126,7 +126,7 @@ class Nb201(Categorical):
             raise InputError(f"nb201 genes {', '.join(given)}: expected {', '.join(GENES)}")
         super().__init__(given)
         self._merge = canonical
-        self._operations = tuple(dict.fromkeys(text for texts in self.options for text in texts))
+        self._operations = tuple(dict.fromkeys(text for strings in self.options for text in strings))
         self._labels = {operation: label for label, operation in enumerate(self._operations, start=2)}
         self._representatives: dict[str, Arch] = {}
 
@@ -161,15 +161,15 @@ class Nb201(Categorical):
         return np.array([Arch(tuple(row)) in representatives for row in rows.tolist()])
 
     def signature(self, arch: Arch) -> str:
-        """A text that is equal for isomorphic cells, by the rule of the benchmark (Dong & Yang 2020, section 2.1).
+        """A string that is equal for isomorphic cells, by the rule of the benchmark (Dong & Yang 2020, section 2.1).
 
-        A node is the sorted sum of its incoming terms: a skip brings the source's own text, `none` the zero "#", as
-        does anything applied to a bare zero; any other operation wraps the source's text.
+        A node is the sorted sum of its incoming terms: a skip adds the source's own string, `none` the zero "#", as
+        does anything applied to a bare zero; any other operation wraps the source's string.
         """
         nodes, operations = ["0"], self.operations(arch)
         for terms in ((0,), (1, 2), (3, 4, 5)):
-            texts = [self._term(operations[gene], nodes[EDGES[gene][0]]) for gene in terms]
-            nodes.append("+".join(sorted(texts)))
+            strings = [self._term(operations[gene], nodes[EDGES[gene][0]]) for gene in terms]
+            nodes.append("+".join(sorted(strings)))
         return nodes[3]
 
     @staticmethod
@@ -177,12 +177,12 @@ class Nb201(Categorical):
         if operation in _ZERO or source == "#":
             return "#"
         # The benchmark's own spelling: a skip of a sum joins the outer sum, and whether two such sums come out equal
-        # depends on how their terms sort as text. Any other spelling gives another number of classes.
+        # depends on how their terms sort as strings. Any other spelling gives another number of classes.
         return source if operation in _IDENTITY else f"({source})@{operation}"
 
     def operations(self, arch: Arch) -> list[str]:
         """The operation of each edge, in the order of `EDGES`."""
-        return [texts[i] for texts, i in zip(self.options, self.indices(arch), strict=True)]
+        return [strings[i] for strings, i in zip(self.options, self.indices(arch), strict=True)]
 
     @property
     def graph_labels(self) -> tuple[str, ...]:
@@ -217,8 +217,8 @@ class Nb201(Categorical):
     def grammar(self) -> GraphGrammar:
         """One operation after another, edges in the order of `EDGES`."""
         template = np.array([0, *[OPEN] * len(EDGES), 1], dtype=np.int64)
-        options = {1 + gene: [self._labels[text] for text in texts] for gene, texts in enumerate(self.options)}
-        return FixedGrowth(Graph(template, _ADJACENCY), dict(options), len(self.graph_labels))
+        options = {1 + gene: [self._labels[text] for text in strings] for gene, strings in enumerate(self.options)}
+        return FixedGrammar(Graph(template, _ADJACENCY), dict(options), len(self.graph_labels))
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The benchmark's CIFAR network around this cell (16 channels, 3 x 5 cells, 10 classes)."""

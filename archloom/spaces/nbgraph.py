@@ -105,7 +105,7 @@ def _canonical(parents: tuple[int, ...], ops: tuple[int, ...]) -> tuple[int, ...
 
     Each absent skip becomes one link of a chain right behind the input, where it changes nothing, and the rest hangs
     at the chain's end. Of all numberings of the nodes that give one of `LINKS`, the one with the smallest operations
-    stands. A leaf skip with siblings stays: it adds its parent's features to the output.
+    is used. A leaf skip with siblings stays: it adds its parent's features to the output.
     """
     parent = dict(enumerate(parents, start=1))
     op = dict(enumerate(ops, start=1))

@@ -23,8 +23,8 @@ class Space:
 
     A gene whose condition (`when`) does not hold does not count: `choices` and `format` omit it, and architectures
     that differ there alone are one. Its place is then filled by the middle of its domain (`Domain.default`), in
-    canonical architectures and in the unit cube. Real numbers are told apart to ten digits. Whatever the space draws,
-    changes or reads is canonical.
+    canonical architectures and in the unit cube. Real numbers are distinguished to ten digits. Whatever the space
+    draws, changes or reads is canonical.
 
     A subclass adds what it can do besides (`build`, `modules`) and rules of its own (`violations`).
     """
@@ -48,7 +48,7 @@ class Space:
         """Raise InputError for an option that reads like the beginning of another gene."""
         marks = [f", {name}=" for name in self.gene_names]
         for name, domain in zip(self.gene_names, self.domains, strict=True):
-            for text in domain.texts if isinstance(domain, Choice) else ():
+            for text in domain.strings if isinstance(domain, Choice) else ():
                 if ", " in text and any(mark in text for mark in marks):
                     raise InputError(f"{name}: option {text!r} reads like another gene's value; rename it")
 
@@ -94,7 +94,7 @@ class Space:
         return settled, values, wrong
 
     def _settled(self, arch: Arch) -> tuple[list[int | float], dict[str, Any]]:
-        """The same of an architecture; InputError where a gene that counts is none of its domain."""
+        """The same of an architecture; InputError if a gene that counts is not in its domain."""
         if len(arch.genes) != len(self.domains):
             raise InputError(f"{len(arch.genes)} genes: expected {len(self.domains)}, one for each choice or number")
         settled, values, wrong = self._read(arch.genes)
@@ -223,14 +223,14 @@ class Space:
                 raise InputError(f"architecture {text!r}: {name} is missing, which counts if {condition}")
 
     def gene_of(self, gene: int, text: str) -> int | float:
-        """What is written of one gene: the index of an option by its text, or a number; InputError otherwise."""
+        """The gene that a string gives: the index of an option, or a number; InputError otherwise."""
         try:
             return self.domains[gene].parse(text)
         except InputError as error:
             raise InputError(f"{self.gene_names[gene]}={text!r}: {error}") from None
 
     def _cut(self, text: str) -> dict[str, str]:
-        """The genes in a string with what is written of each.
+        """The names of genes in a string, with the string that each is given.
 
         It is cut at ", NAME=" rather than at every comma: an option may hold commas itself, as (3, 5) does.
         """
@@ -258,7 +258,7 @@ class Space:
 
     @property
     def size(self) -> int | None:
-        """How many different architectures there are; None for infinitely many, and where conditions are too many."""
+        """How many different architectures there are; None for infinitely many, and if conditions are too many."""
         return self._size
 
     @cached_property

@@ -17,7 +17,7 @@ from archloom.types import Arch
 _MORE = 0.25
 """The probability with which a mutation in a sparse table changes one more choice, and again one more."""
 _COMBINATIONS = 1 << 16
-"""Choices are looked up together while they have at most so many combinations, so that a lookup stays in the cache."""
+"""The most combinations of choices that are looked up together, so that a look-up stays in the cache."""
 
 
 class TableSpace(Categorical):
@@ -25,7 +25,7 @@ class TableSpace(Categorical):
 
     A table that holds every combination is a `Categorical` space. One that holds a sample is searched within the
     sample: random draws are rows; neighbours are the rows with the fewest genes different; a mutant is the row nearest
-    to a plain mutant; alpha stands for the row whose entries have the largest sum (on a complete table that is the
+    to a plain mutant; alpha represents the row whose entries have the largest sum (on a complete table that is the
     row-wise arg-max). Without `rows` it is every combination.
     """
 

@@ -1,4 +1,4 @@
-"""What strategies share: ask and tell with their bookkeeping done once, so that an algorithm writes only its idea."""
+"""What strategies share: ask and tell with their bookkeeping done once, so that an algorithm contains only its idea."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ class Strategy(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that later behaviour depends on: nested dicts and lists of numbers, texts and numpy arrays."""
+        """Everything that later behaviour depends on: nested dicts and lists of numbers, strings and numpy arrays."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Continue exactly from where `state_dict` was taken."""
         ...
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run of a strategy comes to, and what it needs of the loop.
+    """How long a run of a strategy is, and what it needs from the loop.
 
     Attributes:
         trials: how many trials it makes in all; None: as many as it is asked for.
         width: how many proposals it asks side by side.
         epochs: over how many a network is trained in all its trials; None: as long as the task says, in one trial.
-        inherits: proposals may inherit states of earlier trials. Where something trains, states are then kept: those of
+        inherits: proposals may inherit states of earlier trials. If something trains, states are then kept: those of
             the trials that `needed()` names, or all of them if the strategy has no such method.
-        unique: every trial is its own, also of an architecture that was asked before: none is a repeat, and the space
-            is never used up.
-        needs_training: it makes sense only where something trains.
+        unique: every trial is evaluated, even if its architecture was asked for before: none is a repeat, and the
+            space is never exhausted.
+        needs_training: it makes sense only if something trains.
     """
 
     trials: int | None = None
@@ -68,7 +68,7 @@ class Plan:
 
 
 def plan_of(strategy: Strategy) -> Plan:
-    """What a strategy says of its run: its class's `plan` of its options, if it has one."""
+    """A strategy's plan of its run: its class's `plan` for its options, if it has that method."""
     plan = getattr(type(strategy), "plan", None)
     found: Plan = Plan() if plan is None else plan(getattr(strategy, "options", None))
     return found
@@ -98,7 +98,7 @@ class BaseStrategy(ABC):
     """Bookkeeping for strategies that propose one architecture after another.
 
     A subclass says which capabilities its space must have (`needs`), which options it takes (`Options`, a frozen
-    dataclass), which metrics it learns from beside those of the criteria (`metrics`), and writes four methods:
+    dataclass), which metrics it learns from besides those of the criteria (`metrics`), and writes four methods:
     `propose` returns one proposal or None; `learn` takes one trial; `dump` and `restore` carry its own state. The
     random generator belongs to this class and is part of the state. One that evaluates in part sets `needs_resource`,
     and its constructor takes the keyword `resource`, the problem's `Resource` or None.
@@ -118,7 +118,7 @@ class BaseStrategy(ABC):
             if not isinstance(space, capability):
                 raise InputError(
                     f"strategy {type(self).__name__} needs a space with {_describe(capability)}, "
-                    f"which space {space.name!r} has not{_reason(space, capability)}{_others(capability)}"
+                    f"which space {space.name!r} does not have{_reason(space, capability)}{_others(capability)}"
                 )
         self.space = space
         self.criteria = criteria
@@ -141,13 +141,13 @@ class BaseStrategy(ABC):
         return proposals
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Learn from trials that were asked for, each once; InputError, and nothing learnt, if one was not."""
+        """Learn from trials that were asked for, each once; InputError, without learning anything if one was not."""
         told = Counter(msgspec.json.encode(trial.proposal) for trial in trials)
         for trial in trials:
             if told[encoded := msgspec.json.encode(trial.proposal)] > self._in_flight[encoded]:
                 raise InputError(
-                    f"trial {trial.id}, genes {list(trial.proposal.arch.genes)}, is not waited for: "
-                    "tell each proposal that was asked for once, with what was asked"
+                    f"trial {trial.id}, genes {list(trial.proposal.arch.genes)}, is not in flight: "
+                    "tell each proposal that was asked for once, unchanged"
                 )
         self._in_flight = self._in_flight - told
         for trial in sorted(trials, key=lambda t: t.id):
@@ -223,7 +223,7 @@ def pack_trials(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 
 def unpack_trials(data: Sequence[Mapping[str, Any]]) -> list[Trial]:
-    return [msgspec.convert(item, Trial, strict=False) for item in data]  # the keys of a JSON object are texts
+    return [msgspec.convert(item, Trial, strict=False) for item in data]  # the keys of a JSON object are strings
 
 
 def pack_archs(archs: Sequence[Arch]) -> list[list[int | float]]:

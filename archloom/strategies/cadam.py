@@ -30,7 +30,7 @@ from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, Po
 Float64 = NDArray[np.float64]
 Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 _DIGITS = 8
-"""Actions are kept to so many decimals, so that a trial's note is short and reads back exactly."""
+"""Decimals to which actions are rounded, so that a trial's note is short and reads back exactly."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class CadamOptions(Options):
     critic_lr: Adam's rate for the critic. Printed 1e-4, which works too, later.
     beta1, beta2: Adam's decay rates. Printed 0.9, 0.99.
     reward_base: the reward is reward_base ** accuracy. Printed 100.
-    capacity: experiences kept, the latest; 0 keeps all. Printed: not said (5000).
-    warmup: the first so many actions are random and no later one; 0 explores by epsilon instead. Printed 0 (3000).
-    epsilon_start, epsilon_end, epsilon_steps: the probability of a random action falls from start to end within so
-        many steps, as a cosine. Printed 1.0, 0.05, 175.
+    capacity: experiences kept, the latest; 0 keeps all. Printed: not given (5000).
+    warmup: how many actions, the first ones, are random; 0 explores by epsilon instead. Printed 0 (3000).
+    epsilon_start, epsilon_end, epsilon_steps: the probability of a random action falls from start to end within
+        `epsilon_steps` steps, as a cosine. Printed 1.0, 0.05, 175.
     widen_tries, growth: when the actor's action stands for an architecture that was asked before, its noise is drawn
-        again, each time `growth` times wider, so many times at most. Printed: nothing said; 0 proposes the repeat.
-    random_tries: after that, and when a random action repeats, random actions are drawn so many times at most. Printed:
-        nothing said; 0 proposes the repeat.
-    distinct_top: an architecture is in the top K once. Printed: not said.
+        again, each time `growth` times wider, at most `widen_tries` times. Printed: not given; 0 proposes the repeat.
+    random_tries: after that, and when a random action repeats, at most this many random actions are drawn. Printed: not
+        given; 0 proposes the repeat.
+    distinct_top: an architecture is in the top K once. Printed: not given.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size"}
@@ -94,10 +94,10 @@ class ActionNote(Note, frozen=True):
 
 
 class Cadam(BaseStrategy):
-    """Propose what the actor says, explore with probability epsilon, train on every answer.
+    """Propose the actor's output, explore with probability epsilon, train on every answer.
 
-    A result's accuracy is its gain as a decimal (see `Replay.rewards`). With several objectives it is their mean, each
-    brought to [0, 1].
+    A result's accuracy is its utility as a decimal (see `Replay.rewards`). With several objectives it is their mean,
+    each brought to [0, 1].
     """
 
     Options: ClassVar[type[Any]] = CadamOptions
@@ -132,7 +132,7 @@ class Cadam(BaseStrategy):
         return Proposal(arch, note=ActionNote(alpha.ravel().tolist()).to_note())
 
     def act(self) -> tuple[Float64, Arch]:
-        """The first candidate that is valid and was not asked before; if there is none, the first that is valid."""
+        """The first candidate that is valid and was not asked for before; if there is none, the first that is valid."""
         known: tuple[Float64, Arch] | None = None
         for candidate in self.candidates():
             alpha = np.round(candidate, _DIGITS)
@@ -202,7 +202,7 @@ class Cadam(BaseStrategy):
                 self.net.update_actor(self.replay.states[rows])
 
     def one_thread(self) -> AbstractContextManager[Any]:
-        """Matrix products on one thread: how many share a sum must not decide how it is rounded."""
+        """Matrix products on one thread: the number of threads must not decide how a sum is rounded."""
         limited: AbstractContextManager[Any] = self.threads.limit(limits=1, user_api="blas")
         return limited
 
@@ -243,9 +243,10 @@ _ARRAYS = {"states": "states", "actions": "actions", "utilities": "gains", "viol
 
 
 class Replay:
-    """Experiences (s, a, r), the latest `capacity` of them (0: all). Rewards are made from gains when they are drawn.
+    """Experiences (s, a, r), the latest `capacity` of them (0: all).
 
-    `states` and `actions` are (rows, D); gains (rows, objectives), of which only the first `len(self)` rows are filled.
+    Rewards are computed from utilities when experiences are sampled. `states` and `actions` are (rows, D), `utilities`
+    (rows, objectives); only the first `len(self)` rows are filled.
     """
 
     def __init__(self, entries: int, objectives: int, capacity: int) -> None:
@@ -263,7 +264,7 @@ class Replay:
         return min(self.count, len(self.violations))
 
     def add(self, state: Float32, action: Float32, utilities: tuple[float, ...], violation: float) -> None:
-        """Keep one experience; a failed trial has gains NaN and violation infinity."""
+        """Keep one experience; a failed trial has utilities NaN and violation infinity."""
         if not self.capacity and self.count == len(self.violations):
             for name in _ARRAYS:
                 array = getattr(self, name)
@@ -275,11 +276,11 @@ class Replay:
         self.count += 1
 
     def rewards(self, rows: NDArray[np.integer[Any]], base: float) -> Float32:
-        """(n,) base ** accuracy (eq. 4.1): at least 1 where the accuracy is not negative and all constraints are kept.
+        """(n,) base ** accuracy (eq. 4.1): at least 1 if the accuracy is not negative and all constraints are met.
 
-        Gains that have all been within 0 and 1 are decimals already, those within 0 and 100 percentages; any others,
+        Utilities that have all been within 0 and 1 are decimals already, within 0 and 100 percentages; any others,
         and several objectives, are brought to [0, 1] by the smallest and largest so far. A broken constraint gives
-        1/(1 + violation), so less the further it is off; a failure 0.
+        1/(1 + violation), which falls with the violation; a failure 0.
         """
         utilities, violations = self.utilities[rows], self.violations[rows]
         low, span = np.zeros_like(self.low), np.ones_like(self.low)

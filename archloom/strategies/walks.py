@@ -17,9 +17,9 @@ from archloom.utils.options import NonNegativeInt, Options
 
 @dataclass(frozen=True)
 class LocalSearchOptions(Options):
-    """`shown`: at most so many neighbours, drawn without replacement, are looked at a step (0: all of them).
+    """`shown`: how many neighbours at most, drawn without replacement, are evaluated in a step (0: all of them).
 
-    `first`: move as soon as a neighbour is better, instead of looking at all those shown and moving to the best. It
+    `first`: move as soon as a neighbour is better, instead of evaluating all those shown and moving to the best. It
     needs less than half as many queries to find the best cell of NAS-Bench-201; the other rule is that of the
     incremental search problem (Cassimon et al., section 3.2.3, with shown=50).
     """
@@ -31,7 +31,7 @@ class LocalSearchOptions(Options):
 class LocalSearch(BaseStrategy):
     """Climb to a better neighbour until there is none, then start again at random.
 
-    Every neighbour looked at is a query (White et al. 2021, "Exploring the Loss Landscape in Neural Architecture
+    Every neighbour evaluated is a query (White et al. 2021, "Exploring the Loss Landscape in Neural Architecture
     Search").
     """
 
@@ -77,7 +77,7 @@ class LocalSearch(BaseStrategy):
         """All of the step's neighbours are known: move to the best of those that are better, or start again.
 
         Each is compared with `current` alone: with several objectives the best of all neighbours need not be better,
-        while one that stands below it is.
+        while one of lower rank is.
         """
         better = [t for t in sorted(self.seen, key=lambda t: t.id) if t.result.ok and self.better(t)]
         self.seen = []
@@ -94,7 +94,7 @@ class LocalSearch(BaseStrategy):
         return bool(fitness[1] > fitness[0])
 
     def show(self, arch: Arch) -> list[Arch]:
-        """The neighbours to look at, in random order."""
+        """The neighbours to evaluate, in random order."""
         neighbours = valid_neighbours(self.space, arch)
         order = self.rng.permutation(len(neighbours))
         return [neighbours[i] for i in order[: self.options.shown or None]]
@@ -116,7 +116,7 @@ class LocalSearch(BaseStrategy):
 
 @dataclass(frozen=True)
 class RandomWalkOptions(Options):
-    """`steps`: the walk starts again at a random architecture after so many steps (0: only when it stops by chance).
+    """`steps`: after how many steps the walk starts again at a random architecture (0: only when it stops by chance).
 
     `stop`: the walk may stop at each step, as one more choice among the neighbours.
     """

@@ -15,7 +15,7 @@ from archloom.types import Arch
 from archloom.utils import seeds
 
 OUT_OF_REACH: tuple[float, ...] = (math.nan, -1e12, 1e12)
-"""Genes that no domain holds."""
+"""Genes that are in no domain."""
 
 
 class MixedSpace(Space):
@@ -61,7 +61,7 @@ def check_unit_cube(space: _InCube, archs: list[Arch], rng: np.random.Generator)
             read: Arch | None = space.parse(space.format(arch))
         except InputError:
             read = None
-        assert read == arch, f"{point.tolist()} is {arch}, which cannot be written and read back"
+        assert read == arch, f"{point.tolist()} is {arch}, which cannot be formatted and parsed again"
         back = space.from_unit(space.to_unit(arch))
         assert back == arch, f"{point.tolist()} is {arch}, and that is at the point of {back}"
     inside = np.full(space.unit_size, 0.5)
@@ -77,7 +77,7 @@ def check_unit_cube(space: _InCube, archs: list[Arch], rng: np.random.Generator)
 
 
 def check_conditions(space: _Conditional, archs: list[Arch]) -> None:
-    """Genes that do not count make no two architectures of one."""
+    """Architectures that differ only in genes that do not count are the same."""
     for arch in archs:
         counts = list(space.active(arch))
         assert len(counts) == len(arch.genes), f"active of {arch} has {len(counts)} entries: expected one for each gene"

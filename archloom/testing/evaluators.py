@@ -46,7 +46,7 @@ def check_evaluator(make: MakeEvaluator, make_space: MakeSpace, samples: int = 5
 
 
 def _told(evaluator: Evaluator, proposal: Proposal, index: int = 0) -> Any:
-    """What an evaluation comes to, without its seconds."""
+    """The outcome of an evaluation without its seconds."""
     answer, _ = evaluator.evaluate(proposal, None, seeds.stream(2, "evaluate", index))
     kept = checked(answer, evaluator.goals)
     return [dict(kept.scores), dict(kept.report), dict(kept.details), kept.error]
@@ -61,7 +61,7 @@ def _check_repeats(evaluator: Evaluator, archs: Sequence[Arch]) -> None:
 
 
 def _check_fidelities(evaluator: Evaluator, archs: Sequence[Arch]) -> None:
-    """Every fidelity that there is is answered, any other refused; 0 is the maximum."""
+    """Every fidelity of the resource is evaluated, any other is refused; 0 is the maximum."""
     resource = evaluator.resource
     for fidelity in _foreign(resource):
         with must_raise(InputError, f"fidelity {fidelity}, with the resource {resource}"):
@@ -80,11 +80,11 @@ def _check_fidelities(evaluator: Evaluator, archs: Sequence[Arch]) -> None:
         raise AssertionError(f"the resource is {resource}, and one of these is refused: {error}") from error
     assert full == spelt_out, f"fidelity 0 is answered differently from the maximum, {resource.maximum}"
     same = resource.minimum < resource.maximum and lowest == full
-    assert not same, f"fidelities {resource.minimum} and {resource.maximum} are answered the same: is it ignored?"
+    assert not same, f"fidelities {resource.minimum} and {resource.maximum} give the same answers: is it ignored?"
 
 
 def _foreign(resource: Resource | None) -> list[int]:
-    """Some fidelities that a resource has not."""
+    """Some fidelities that a resource does not have."""
     if resource is None:
         return [-1, 1]
     levels, ceiling = set(resource.levels), resource.maximum + 1

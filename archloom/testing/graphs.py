@@ -15,7 +15,7 @@ from archloom.spaces.graphs import OPEN, Bools, Graph, GraphGrammar, PartialGrap
 from archloom.types import Arch
 
 _DRAWN = 50
-"""So many graphs are drawn at random."""
+"""How many graphs are drawn at random."""
 
 _Choose = Callable[[Bools, int, int | None], NDArray[np.integer[Any]]]
 """(B,) what is chosen of a mask (B, options), for a vertex: its label, or the edge from a source."""
@@ -43,7 +43,7 @@ def check_graph(space: Any, archs: Sequence[Arch]) -> None:
 def check_grammar(space: Any, archs: Sequence[Arch], rng: np.random.Generator) -> None:
     """Legal decisions lead to graphs that the space takes, and to that of every canonical architecture.
 
-    Whether what was drawn is valid is not asked: a space may have rules that no mask can tell.
+    Whether the graphs drawn are valid is not checked: a space may have rules that no mask can tell.
     """
     grammar, labels = space.grammar(), len(space.graph_labels)
     _check_steps(grammar, labels)
@@ -54,13 +54,13 @@ def check_grammar(space: Any, archs: Sequence[Arch], rng: np.random.Generator) -
         _check_form(graph, labels, f"a graph drawn with {shown}")
         arch = _read(space, graph)
         assert isinstance(arch, Arch), f"from_graph refuses what legal decisions led to, {shown}: {arch}"
-        assert _written(space, arch) == arch, f"{arch}, which was drawn, cannot be written and read back"
+        assert _written(space, arch) == arch, f"{arch}, which was drawn, cannot be formatted and parsed again"
         found.append(arch)
     _check_drawable(space, grammar, [*archs, *(arch for arch in found if is_valid(space, arch))])
 
 
 def draw_graphs(grammar: GraphGrammar, labels: int, count: int, rng: np.random.Generator) -> list[Graph]:
-    """`count` graphs, each decision drawn uniformly from what is legal; AssertionError for masks of no use.
+    """`count` graphs, each decision drawn uniformly from what is legal; AssertionError for unusable masks.
 
     `labels` is how many labels the space's graphs have.
     """
@@ -92,42 +92,44 @@ def _check_drawable(space: Any, grammar: GraphGrammar, archs: Sequence[Arch]) ->
             raise AssertionError(f"the graph of {fitness[row]} cannot be drawn: {what} is not legal")
         return wanted
 
-    drawn = _walk(grammar, len(space.graph_labels), len(fitness), choose)
-    same = (drawn.labels == whole.labels).all(axis=1) & (drawn.adjacency == whole.adjacency).all(axis=(1, 2))
+    partial_graph = _walk(grammar, len(space.graph_labels), len(fitness), choose)
+    same = (partial_graph.labels == whole.labels).all(axis=1) & (partial_graph.adjacency == whole.adjacency).all(
+        axis=(1, 2)
+    )
     for row in np.flatnonzero(~same).tolist():
         raise AssertionError(f"the graph of {fitness[row]} cannot be drawn: its own decisions lead to another graph")
 
 
 def _walk(grammar: GraphGrammar, labels: int, count: int, choose: _Choose) -> PartialGraph:
     """Draw `count` graphs by `choose`, and check on the way that there always is something to choose."""
-    drawn = PartialGraph.begin(grammar.template, count)
+    partial_graph = PartialGraph.begin(grammar.template, count)
     over = np.zeros(count, dtype=bool)
     for at, step in enumerate(grammar.steps):
-        legal = _mask(partial(grammar.label_mask, drawn, at), drawn, labels, f"label_mask at step {at}")
+        legal = _mask(partial(grammar.label_mask, partial_graph, at), partial_graph, labels, f"label_mask at step {at}")
         there: Bools = np.asarray(legal.any(axis=1))
         assert not (over & there).any(), f"at step {at} there is more to decide of a graph that was finished before"
         over = ~there
-        drawn.labels[:, step.vertex] = np.where(there, choose(legal, step.vertex, None), OPEN)
+        partial_graph.labels[:, step.vertex] = np.where(there, choose(legal, step.vertex, None), OPEN)
         for place, source in enumerate(step.sources):
             what = f"edge_mask at step {at}, place {place}"
-            legal = _mask(partial(grammar.edge_mask, drawn, at, place), drawn, 2, what)
+            legal = _mask(partial(grammar.edge_mask, partial_graph, at, place), partial_graph, 2, what)
             stuck = there & ~legal.any(axis=1)
             assert not stuck.any(), f"{what}: the edge may be neither absent nor there"
             assert not legal[over].any(), f"{what}: something to decide of a vertex that is not there"
-            drawn.adjacency[:, source, step.vertex] = np.where(there, choose(legal, step.vertex, source), 0)
-    return drawn
+            partial_graph.adjacency[:, source, step.vertex] = np.where(there, choose(legal, step.vertex, source), 0)
+    return partial_graph
 
 
-def _mask(ask: Callable[[], Bools], drawn: PartialGraph, options: int, what: str) -> Bools:
-    """What a growth answers, of the right shape, and without a change of what is drawn."""
-    before = drawn.labels.copy(), drawn.adjacency.copy()
+def _mask(ask: Callable[[], Bools], partial_graph: PartialGraph, options: int, what: str) -> Bools:
+    """The mask that a grammar returns: of the right shape, and without a change to the partial graph."""
+    before = partial_graph.labels.copy(), partial_graph.adjacency.copy()
     mask = ask()
-    expected = (len(drawn.labels), options)
+    expected = (len(partial_graph.labels), options)
     assert mask.shape == expected and mask.dtype == np.bool_, (
         f"{what} is {mask.dtype} of shape {mask.shape}: expected bool {expected}"
     )
-    unchanged = np.array_equal(before[0], drawn.labels) and np.array_equal(before[1], drawn.adjacency)
-    assert unchanged, f"{what} changed what is drawn"
+    unchanged = np.array_equal(before[0], partial_graph.labels) and np.array_equal(before[1], partial_graph.adjacency)
+    assert unchanged, f"{what} changed the partial graph"
     return mask
 
 
@@ -151,7 +153,7 @@ def _check_same(grammar: GraphGrammar, again: GraphGrammar) -> None:
         and np.array_equal(grammar.template.adjacency, again.template.adjacency)
         and tuple(grammar.steps) == tuple(again.steps)
     )
-    assert same, "growth() is something else at the second call"
+    assert same, "grammar() differs at the second call"
 
 
 def _check_form(graph: Graph, labels: int, what: str) -> None:
@@ -180,7 +182,7 @@ def _read(space: Any, graph: Graph) -> Arch | InputError:
 
 
 def _written(space: Any, arch: Arch) -> Arch | None:
-    """`arch`, written and read back; None where that cannot be."""
+    """`arch`, formatted and parsed again; None if that fails."""
     try:
         back: Arch = space.parse(space.format(arch))
     except InputError:

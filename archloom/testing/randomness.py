@@ -27,7 +27,7 @@ def check_independent(observe: Callable[[], Any], what: str) -> None:
             outcomes.append(observe())
     assert outcomes[0] == outcomes[1], f"{what} depends on a global random seed"
     fresh = in_fresh_process(observe)
-    assert fresh == outcomes[0], f"{what} gives something else in a fresh process"
+    assert fresh == outcomes[0], f"{what} differs in a fresh process"
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def _global_seeds(seed: int) -> Iterator[None]:
 
 
 def global_states() -> dict[str, Any]:
-    """The states of the global generators, PyTorch's where it is loaded, in forms that compare."""
+    """The states of the global generators, PyTorch's if it is loaded, in comparable form."""
     kind, keys, *rest = np.random.get_state()  # noqa: NPY002
     states: dict[str, Any] = {"random": random.getstate(), "numpy": (kind, np.asarray(keys).tolist(), *rest)}
     if "torch" in sys.modules:
@@ -77,7 +77,7 @@ def in_fresh_process(observe: Callable[[], Any]) -> Any:
         with ProcessPoolExecutor(1, mp_context=mp.get_context("spawn")) as pool:
             return pool.submit(_observe, task, reader.files).result()
     except BrokenProcessPool as error:
-        raise AssertionError("the fresh process died; what it said is on standard error") from error
+        raise AssertionError("the fresh process died; its output is on standard error") from error
     finally:
         if before is None:
             del os.environ["PYTHONHASHSEED"]
@@ -90,7 +90,7 @@ def _observe(task: bytes, files: Mapping[str, str]) -> Any:
 
 
 class _Reader(pickle.Unpickler):
-    """Reads a factory, and finds modules by their file where their name is of no use.
+    """Reads a factory, and finds modules by their file if their name cannot be imported.
 
     pytest with `--import-mode=importlib` gives test modules names that another process may not be able to import.
     """

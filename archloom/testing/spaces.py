@@ -105,11 +105,11 @@ def _check_written(space: SearchSpace, arch: Arch, what: str) -> None:
         back: Arch | None = space.parse(space.format(arch))
     except InputError:
         back = None
-    assert back == arch, f"the {what} {arch} cannot be written and read back"
+    assert back == arch, f"the {what} {arch} cannot be formatted and parsed again"
 
 
 def _check_modules(space: SearchSpace, archs: list[Arch]) -> None:
-    """What genes own is there, in some network at least: a prefix that is misspelled owns nothing, silently."""
+    """What genes own exists in at least one network: a misspelled prefix owns nothing, silently."""
     if (
         not (isinstance(space, HasModules) and isinstance(space, Buildable))
         or importlib.util.find_spec("torch") is None
@@ -127,7 +127,7 @@ def _check_modules(space: SearchSpace, archs: list[Arch]) -> None:
     prefix, gene = next(iter(missing.items()))
     raise AssertionError(
         f"gene {gene} owns {prefix!r}, below which none of {len(archs)} networks has a tensor: is it misspelled? "
-        f"Names are like {names[0]!r}, after NETWORK. where there is one network"
+        f"Names are like {names[0]!r}, after NETWORK. if there is one network"
     )
 
 
@@ -155,7 +155,7 @@ def _check_neighbours(space: Any, arch: Arch) -> None:
     assert neighbours == list(space.neighbours(arch)), "neighbours come in another order the second time"
     if getattr(space, "neighbours_are_valid", False):
         wrong = next((near for near in neighbours if not is_valid(space, near)), None)
-        assert wrong is None, f"neighbours are said to be valid, but {wrong} is not"
+        assert wrong is None, f"neighbours_are_valid is set, but {wrong} is not valid"
 
 
 def _check_one_hot(space: Any, arch: Arch) -> None:

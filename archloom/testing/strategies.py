@@ -50,7 +50,7 @@ _MINIMISED = Criteria((Objective("debt", "min"),))
 
 
 _OTHER_CRITERIA: Mapping[str, Criteria] = {
-    "a constraint that no architecture keeps": Criteria(
+    "a constraint that no architecture satisfies": Criteria(
         (Objective("worth", "max"),), (Constraint("worth", 200.0, at_most=False),)
     ),
     "two objectives": Criteria((Objective("worth", "max"), Objective("cost", "min"))),
@@ -67,7 +67,7 @@ def check_strategy(
     repetitions: int = 8,
     make_space: MakeSpace = PlantedSpace,
 ) -> None:
-    """Run the contract of `Strategy`: with one objective; with two; minimising; and where nothing keeps a constraint.
+    """Run the contract of `Strategy`: with one objective; with two; minimising; and if nothing satisfies a constraint.
 
     `make(space, criteria, rng)` is the strategy's class, or a `partial` of it that sets its options. With
     `beats_random` it must find more of the planted architecture than random search does in as many epochs, those of
@@ -162,11 +162,11 @@ def _check_restored(make: MakeStrategy, make_space: MakeSpace, criteria: Criteri
         if in_flight:
             strategy.tell(_answer(done, in_flight))
         rest.append(_plain(_drive(strategy, steps, width, done + len(in_flight))))
-    assert rest[0] == rest[1], "after state_dict and load_state_dict the strategy goes on differently"
+    assert rest[0] == rest[1], "after state_dict and load_state_dict the strategy continues differently"
 
 
 def _check_briefly(make: MakeStrategy, make_space: MakeSpace, criteria: Criteria) -> None:
-    """It goes on asking for valid architectures, failures or not, and its state is complete."""
+    """It keeps asking for valid architectures, failures or not, and its state is complete."""
     space = make_space()
     for proposal in _drive(_new(make, make_space, 14, criteria), 50, fail_every=5):
         assert is_valid(space, proposal.arch), f"it proposed {proposal.arch}, which breaks a rule of {space.name!r}"
@@ -180,7 +180,7 @@ def _check_direction(make: MakeStrategy, make_space: MakeSpace) -> None:
 
 
 def _accepts(make: MakeStrategy, make_space: MakeSpace) -> bool:
-    """Whether the strategy can do with what the space is able to."""
+    """Whether the strategy accepts a space with these capabilities."""
     try:
         _new(make, make_space, 0)
     except InputError:
@@ -209,7 +209,7 @@ def _check_any_order(make: MakeStrategy, make_space: MakeSpace) -> None:
 
 
 def _check_told_once(make: MakeStrategy, make_space: MakeSpace) -> None:
-    """What was not asked for, and what was told already, is refused, and nothing is learnt of it."""
+    """What was not asked for, and what was told already, is refused, and nothing is learnt from it."""
     strategy = _new(make, make_space, 16)
     done = len(_drive(strategy, 10))
     (trial,) = _answer(done, list(strategy.ask(1)))
@@ -240,7 +240,7 @@ def _check_durations(make: MakeStrategy, make_space: MakeSpace) -> None:
     for space in (make_space, SmallSpace) if inherits and _accepts(make, SmallSpace) else (make_space,):
         serial = _searched(make, space, queries, 4, SerialExecutor)
         timed = _searched(make, space, queries, 4, partial(SimulatedExecutor, workers=4, duration=_seconds))
-        told = "told in the order of trials, it asks for something else if they take other times"
+        told = "told in the order of trials, it asks for something else if evaluations take other times"
         assert sorted(timed, key=lambda line: line.id) == sorted(serial, key=lambda line: line.id), told
         for workers in (1, 4, 16):
             executor = partial(SimulatedExecutor, workers=workers, duration=_seconds)
@@ -293,7 +293,7 @@ def _searched(
 
 
 class _Watched:
-    """A strategy under watch: it inherits from trials that it was told of only."""
+    """A strategy that is watched: it may inherit only from trials that it was told."""
 
     def __init__(self, inner: Strategy) -> None:
         self.inner = inner
@@ -314,7 +314,7 @@ class _Watched:
 
 
 class _Shelf(CheckpointsInMemory):
-    """Notes which states were asked for and were not there."""
+    """Records which states were asked for and missing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -340,7 +340,7 @@ def _check_failures(make: MakeStrategy, make_space: MakeSpace) -> None:
 
 
 def _check_valid(make: MakeStrategy, make_space: MakeSpace) -> None:
-    """Only valid architectures are proposed, also where the space has rules."""
+    """Only valid architectures are proposed, even if the space has rules."""
     for kind in (make_space, RuledSpace) if make_space is PlantedSpace else (make_space,):
         space = kind()
         for proposal in _drive(_new(make, kind, 13), 60):
@@ -348,7 +348,7 @@ def _check_valid(make: MakeStrategy, make_space: MakeSpace) -> None:
 
 
 def _check_bounded(make: MakeStrategy) -> None:
-    """Where no architecture is valid, a strategy says so instead of looking for ever."""
+    """If no architecture is valid, a strategy raises an error instead of searching for ever."""
     with must_raise(NoArchitectureError, "asking in a space without valid architectures"):
         _drive(_on(ForbiddenSpace(), make, 12), 1)
 

@@ -105,7 +105,7 @@ def test_everything_that_no_gene_owns_can_be_shrunk_too() -> None:
 def test_a_state_ahead_of_the_fidelity_is_refused() -> None:
     _, result = run(Proposal(BEST, 10), Proposal(BEST, 5, Inherit(0)))
     assert result.error is not None
-    assert "fidelity 5: the state to go on from has had 10 epochs" in result.error
+    assert "fidelity 5: the inherited state has already trained for 10 epochs" in result.error
 
 
 def test_a_failed_trial_leaves_no_state() -> None:

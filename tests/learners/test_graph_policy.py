@@ -46,16 +46,16 @@ class Stopping:
         return np.stack([no, yes], axis=1) & ~stopped[:, None]
 
 
-GROWTH = Stopping()
+GRAMMAR = Stopping()
 
 
 def policy(masked: bool = True, seed: int = 0) -> GraphPolicy:
     with drawn_from(np.random.default_rng(seed)):
-        return GraphPolicy(GROWTH, LABELS, width=8, layers=2, masked=masked)
+        return GraphPolicy(GRAMMAR, LABELS, width=8, layers=2, masked=masked)
 
 
 def everything() -> Iterator[Graph]:
-    """Every graph that the growth allows, by trying all of them."""
+    """Every graph that the grammar allows, by trying all of them."""
     for size in (1, 2, 3):
         for inner in itertools.product((1, 2), repeat=size):
             for bits in itertools.product((0, 1), repeat=size * (size + 1) // 2):
@@ -75,7 +75,7 @@ def same(left: Graph, right: Graph) -> bool:
 def test_the_probabilities_of_all_graphs_add_up_to_one() -> None:
     """So masks, forced choices and graphs of fewer vertices are all accounted for."""
     graphs = list(everything())
-    judged = policy().judge(retrace(GROWTH, graphs, LABELS))
+    judged = policy().judge(retrace(GRAMMAR, graphs, LABELS))
     total = judged.log_probs.sum(dim=1).double().exp().sum()
     assert len(graphs) > 40
     assert total.item() == pytest.approx(1.0, abs=1e-5)
@@ -83,7 +83,7 @@ def test_the_probabilities_of_all_graphs_add_up_to_one() -> None:
 
 def test_graphs_come_as_often_as_their_probability_says() -> None:
     network, graphs = policy(), list(everything())
-    expected = network.judge(retrace(GROWTH, graphs, LABELS)).log_probs.sum(dim=1).exp().detach().numpy()
+    expected = network.judge(retrace(GRAMMAR, graphs, LABELS)).log_probs.sum(dim=1).exp().detach().numpy()
     names = [str(graph) for graph in graphs]
     drawn = [str(graph) for graph in network.draw(20_000, np.random.default_rng(0)).drawn.graphs()]
     assert set(drawn) <= set(names)
@@ -94,7 +94,7 @@ def test_graphs_come_as_often_as_their_probability_says() -> None:
 def test_what_was_drawn_can_be_retraced() -> None:
     network = policy()
     episodes = network.draw(50, np.random.default_rng(1))
-    again = retrace(GROWTH, episodes.drawn.graphs(), LABELS)
+    again = retrace(GRAMMAR, episodes.drawn.graphs(), LABELS)
     for name in ("chosen", "edges", "label_masks", "edge_masks", "illegal"):
         np.testing.assert_array_equal(getattr(again, name), getattr(episodes, name))
     np.testing.assert_array_equal(again.drawn.labels, episodes.drawn.labels)
@@ -116,7 +116,7 @@ def test_entropy_is_that_of_the_open_choices() -> None:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-    judged = network.judge(retrace(GROWTH, list(everything()), LABELS))
+    judged = network.judge(retrace(GRAMMAR, list(everything()), LABELS))
     # First a vertex that must be a and must read the input, then three labels alike.
     assert (judged.entropies[:, 0] == 0).all() and (judged.log_probs[:, 0] == 0).all()
     assert judged.entropies[:, 1].min().item() == pytest.approx(np.log(3.0), abs=1e-6)
@@ -167,6 +167,6 @@ def test_what_is_masked_is_never_drawn_however_hot() -> None:
 def test_retracing_without_masks_opens_what_was_open() -> None:
     network = policy(masked=False)
     episodes = network.draw(100, np.random.default_rng(0))
-    again = retrace(GROWTH, episodes.drawn.graphs(), LABELS, masked=False)
+    again = retrace(GRAMMAR, episodes.drawn.graphs(), LABELS, masked=False)
     np.testing.assert_array_equal(again.label_masks, episodes.label_masks)
     np.testing.assert_array_equal(again.edge_masks, episodes.edge_masks)

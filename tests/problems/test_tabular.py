@@ -136,7 +136,7 @@ def test_nb201_is_found(nb201_table: Table) -> None:
 
 def test_a_table_has_no_options_of_a_task(small_table: Path) -> None:
     for on in ("table", "nb201"):
-        with pytest.raises(InputError, match=r"--set task\.epoch: only where networks are trained"):
+        with pytest.raises(InputError, match=r"--set task\.epoch: only if networks are trained"):
             open_scenario(ProblemSpec(str(on), table=str(small_table), task={"epoch": "50"}))
 
 

@@ -38,12 +38,12 @@ def test_images_are_opened_on_the_tasks_own_space_or_another(trained: None) -> N
     [
         (ProblemSpec("images:digitz"), "unknown images 'digitz'; did you mean 'digits'"),
         (ProblemSpec("images:digits", space_name="nb201"), "--space nb201: takes no channels"),
-        (ProblemSpec("images:digits", space={"classes": "3"}), "option classes: images:digits says that it is 10"),
+        (ProblemSpec("images:digits", space={"classes": "3"}), "option classes: images:digits sets it to 10"),
         (ProblemSpec("images:digits", task={"bach": "3"}), "unknown task option 'bach'; did you mean 'batch'"),
         (ProblemSpec("images:digits", task={"batch": "x"}), "task option batch=x: expected a whole number"),
         (ProblemSpec("images:digits", table="x.npz"), "trains its networks and takes no table"),
-        (ProblemSpec("nb201", space_name="convnet"), "--space convnet: only where networks are trained"),
-        (ProblemSpec("nb201", task={"epochs": "3"}), "--set task.epochs: only where networks are trained"),
+        (ProblemSpec("nb201", space_name="convnet"), "--space convnet: only if networks are trained"),
+        (ProblemSpec("nb201", task={"epochs": "3"}), "--set task.epochs: only if networks are trained"),
     ],
 )
 def test_what_does_not_fit_a_task_is_refused(trained: None, spec: ProblemSpec, said: str) -> None:

@@ -210,7 +210,7 @@ def test_numbers_of_other_types_become_plain_ones() -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Real(1, 1), "Real(1.0, 1.0): expected low < high; for one value alone there is Choice"),
+        (lambda: Real(1, 1), "Real(1.0, 1.0): expected low < high; for a single value use Choice"),
         (lambda: Real(2, 1), "Real(2.0, 1.0): expected low < high"),
         (lambda: Real(0, 1, log=True), "Real(0.0, 1.0): on a logarithmic scale low must be above 0"),
         (lambda: Real(0, math.nan), "Real high=nan: expected a number"),
@@ -220,7 +220,7 @@ def test_numbers_of_other_types_become_plain_ones() -> None:
         (lambda: Real(0, 1, step=0), "expected a step above 0"),
         (lambda: Real(0, 1, step=-0.5), "expected a step above 0"),
         (lambda: Real(0, 1, step=1e-13), "expected a step above 0 that makes at most 1,099,511,627,776 values"),
-        (lambda: Real(1e9, 1e9 + 1e-3), "numbers so close together are not told apart (to 10 digits)"),
+        (lambda: Real(1e9, 1e9 + 1e-3), "numbers so close together are not distinguished (to 10 digits)"),
         (lambda: Integer(2, 1), "Integer(2, 1): expected low < high"),
         (lambda: Integer(0, 9, log=True), "Integer(0, 9): on a logarithmic scale low must be above 0"),
         (lambda: Integer(0, 1.5), "Integer high=1.5: expected a whole number; for others there is Real"),  # type: ignore[arg-type]

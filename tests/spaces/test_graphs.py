@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from archloom.errors import InputError
-from archloom.spaces.graphs import OPEN, Chain, FixedGrowth, Graph, HasGrammar, HasGraph, PartialGraph, RowsGrammar
+from archloom.spaces.graphs import OPEN, Chain, FixedGrammar, Graph, HasGrammar, HasGraph, PartialGraph, RowsGrammar
 from archloom.spaces.nb201 import Nb201
 from archloom.testing.graphs import draw_graphs
 from archloom.types import Arch
@@ -70,9 +70,9 @@ def test_vertices_that_are_not_there_are_left_out() -> None:
     assert (short.labels.tolist(), short.adjacency.tolist()) == ([3, 2], [[0, 1], [0, 0]])
 
 
-def test_a_fixed_growth_decides_labels_alone() -> None:
+def test_a_fixed_grammar_decides_labels_alone() -> None:
     template = Graph(np.array([0, OPEN, 1, OPEN]), np.triu(np.ones((4, 4), dtype=np.uint8), 1))
-    grammar = FixedGrowth(template, {1: [2, 4], 3: [3]}, labels=5)
+    grammar = FixedGrammar(template, {1: [2, 4], 3: [3]}, labels=5)
     assert [(step.vertex, step.sources) for step in grammar.steps] == [(1, ()), (3, ())]
     drawn = PartialGraph.begin(template, 2)
     assert grammar.label_mask(drawn, 0).tolist() == [[False, False, True, False, True]] * 2
@@ -183,7 +183,7 @@ def test_what_is_legal_is_what_some_row_goes_on_with(table: tuple[Chain, NDArray
         drawn.labels[:, step] = chain.options[step][rows[:, step]]
 
 
-def test_growths_without_edges_to_decide_say_so() -> None:
+def test_grammars_without_edges_to_decide_say_so() -> None:
     for grammar in (SMALL.grammar(), RowsGrammar(SMALL, np.zeros((1, 3), dtype=np.uint8))):
         with pytest.raises(IndexError, match="no edge to decide"):
             grammar.edge_mask(PartialGraph.begin(grammar.template, 1), 0, 0)

@@ -89,7 +89,7 @@ def test_what_was_not_asked_or_was_told_is_refused_and_nothing_learned() -> None
     first, second = (Trial(i, proposal, Result()) for i, proposal in enumerate(strategy.ask(2)))
     stranger = Trial(7, Proposal(Arch((9,))), Result())
     for wrong in ([stranger], [first, stranger], [first, first]):
-        with pytest.raises(InputError, match=r"trial \d, genes \[\d.*\], is not waited for: tell each proposal"):
+        with pytest.raises(InputError, match=r"trial \d, genes \[\d.*\], is not in flight: tell each proposal"):
             strategy.tell(wrong)
     strategy.tell([first])
     restored = diary()
@@ -142,7 +142,7 @@ def test_a_space_without_a_needed_capability_is_refused(capability: type[Any], t
     with pytest.raises(InputError) as caught:
         Needy(Bare(), PLANTED_CRITERIA, seeds.stream(0, "strategy"))  # type: ignore[arg-type]
     said, _, others = str(caught.value).partition("; these have: ")
-    assert said == f"strategy Needy needs a space with {told}, which space 'bare' has not"
+    assert said == f"strategy Needy needs a space with {told}, which space 'bare' does not have"
     assert {"nb201", "convnet"} <= set(others.split(", "))
     assert ("nb101" in others) == (capability is not HasAlpha)
 
@@ -165,7 +165,7 @@ def test_a_space_of_domains_is_told_what_it_would_take(space: Space, reason: str
     for name in ("cadam", "pbt_nas"):
         with pytest.raises(InputError) as caught:
             registry.load_strategy(name)(space, PLANTED_CRITERIA, seeds.stream(0, "strategy"))
-        assert f", which space 'space' has not: {reason}; these have: " in str(caught.value)
+        assert f", which space 'space' does not have: {reason}; these have: " in str(caught.value)
         assert "nb201" in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -330,5 +330,5 @@ def test_a_space_without_neighbours_is_refused(kind: Any) -> None:
     class Bare:
         name = "bare"
 
-    with pytest.raises(InputError, match="needs a space with neighbours, which space 'bare' has not"):
+    with pytest.raises(InputError, match="needs a space with neighbours, which space 'bare' does not have"):
         kind(Bare(), PLANTED_CRITERIA, seeds.stream(0, "strategy"))

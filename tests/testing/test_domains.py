@@ -92,7 +92,7 @@ class MutantsOfAll(MixedSpace):
         (SinglePrecision, "to_unit has type float32: expected float64"),
         (OutOfTheCube, "outside of the unit cube"),
         (SomewhereElse, r"from_unit\(to_unit\) of .* is Arch"),
-        (OffTheGrid, r"is Arch\(genes=\(4,.*, which cannot be written and read back"),
+        (OffTheGrid, r"is Arch\(genes=\(4,.*, which cannot be formatted and parsed again"),
         (AnyPoint, "expected an InputError outside of the cube"),
         (Counted, "active of .* has 8 entries: expected one for each gene"),
         (KeyOfAll, "does not count, but changes its key"),

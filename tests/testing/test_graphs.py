@@ -10,7 +10,7 @@ import pytest
 
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical
-from archloom.spaces.graphs import OPEN, Bools, ConstructionStep, FixedGrowth, Graph, GraphGrammar, PartialGraph
+from archloom.spaces.graphs import OPEN, Bools, ConstructionStep, FixedGrammar, Graph, GraphGrammar, PartialGraph
 from archloom.testing import PlantedSpace, check_space
 from archloom.testing.graphs import draw_graphs
 from archloom.types import Arch
@@ -20,7 +20,7 @@ BEGIN, NODE, END = range(3)
 PAIRS = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
 
-class NodesGrowth:
+class NodesGrammar:
     """The vertices after the first: nodes, each with an edge into it, and then the end, which has none."""
 
     def __init__(self, vertices: int = 5) -> None:
@@ -29,15 +29,15 @@ class NodesGrowth:
             ConstructionStep(vertex, tuple(range(vertex))) for vertex in range(1, vertices)
         )
 
-    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
-        mask = np.zeros((len(drawn.labels), 3), dtype=bool)
+    def label_mask(self, partial_graph: PartialGraph, step: int) -> Bools:
+        mask = np.zeros((len(partial_graph.labels), 3), dtype=bool)
         mask[:, END] = True
         mask[:, NODE] = step < len(self.steps) - 1
-        mask[(drawn.labels == END).any(axis=1)] = False
+        mask[(partial_graph.labels == END).any(axis=1)] = False
         return mask
 
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
-        labels, into = drawn.labels[:, step + 1], drawn.adjacency[:, :, step + 1].any(axis=1)
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
+        labels, into = partial_graph.labels[:, step + 1], partial_graph.adjacency[:, :, step + 1].any(axis=1)
         absent = (labels == END) | (labels == NODE) & (into | (place < step))
         return np.stack([absent, labels == NODE], axis=1)
 
@@ -50,7 +50,7 @@ class Nodes(Categorical):
 
     name = "nodes"
     graph_labels = ("begin", "node", "end")
-    growth_kind: type[NodesGrowth] = NodesGrowth
+    growth_kind: type[NodesGrammar] = NodesGrammar
 
     def __init__(self) -> None:
         super().__init__({f"{x}->{y}": ("no", "yes") for x, y in PAIRS})
@@ -93,7 +93,7 @@ def test_a_space_of_graphs_of_all_sizes_keeps_the_contract() -> None:
 
 
 def test_random_graphs_are_everything_there_is() -> None:
-    graphs = draw_graphs(NodesGrowth(), 3, 1_000, seeds.stream(0, "test"))
+    graphs = draw_graphs(NodesGrammar(), 3, 1_000, seeds.stream(0, "test"))
     assert len({Nodes().from_graph(graph) for graph in graphs}) == Nodes().size
 
 
@@ -177,114 +177,114 @@ def test_offending_graphs_are_caught(kind: type[PlantedSpace], message: str) -> 
         check_space(kind)
 
 
-# -- growths that lead nowhere ------------------------------------------------------------------------------------
+# -- grammars that lead nowhere ------------------------------------------------------------------------------------
 
 
-class UnreachedGrowth(NodesGrowth):
+class UnreachedGrammar(NodesGrammar):
     """A node may have no edge into it."""
 
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
-        there = drawn.labels[:, step + 1] != OPEN
-        return np.stack([there, there & (drawn.labels[:, step + 1] == NODE)], axis=1)
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
+        there = partial_graph.labels[:, step + 1] != OPEN
+        return np.stack([there, there & (partial_graph.labels[:, step + 1] == NODE)], axis=1)
 
 
-class StuckGrowth(NodesGrowth):
+class StuckGrammar(NodesGrammar):
     """Edges from the last vertex before a node cannot be, even where there is no other."""
 
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
-        mask = super().edge_mask(drawn, step, place)
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
+        mask = super().edge_mask(partial_graph, step, place)
         mask[:, 1] &= place < step
         return mask
 
 
-class NarrowGrowth(NodesGrowth):
+class NarrowGrammar(NodesGrammar):
     """No edge from 0 to 2."""
 
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
-        mask = super().edge_mask(drawn, step, place)
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
+        mask = super().edge_mask(partial_graph, step, place)
         mask[:, 1] &= (step, place) != (1, 0)
         return mask
 
 
-class LargeGrowth(NodesGrowth):
+class LargeGrammar(NodesGrammar):
     """At least one node."""
 
-    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
-        mask = super().label_mask(drawn, step)
+    def label_mask(self, partial_graph: PartialGraph, step: int) -> Bools:
+        mask = super().label_mask(partial_graph, step)
         mask[:, END] &= step > 0
         return mask
 
 
-class SmallGrowth(NodesGrowth):
+class SmallGrammar(NodesGrammar):
     def __init__(self) -> None:
         super().__init__(4)
 
 
-class EndlessGrowth(NodesGrowth):
+class EndlessGrammar(NodesGrammar):
     """The last vertex is an end, whatever came before."""
 
-    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
-        mask = super().label_mask(drawn, step)
+    def label_mask(self, partial_graph: PartialGraph, step: int) -> Bools:
+        mask = super().label_mask(partial_graph, step)
         mask[:, END] |= step == len(self.steps) - 1
         return mask
 
 
-class GhostlyGrowth(NodesGrowth):
+class GhostlyGrammar(NodesGrammar):
     """Edges into what is not there."""
 
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
-        mask = super().edge_mask(drawn, step, place)
-        mask[:, 0] |= drawn.labels[:, step + 1] == OPEN
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
+        mask = super().edge_mask(partial_graph, step, place)
+        mask[:, 0] |= partial_graph.labels[:, step + 1] == OPEN
         return mask
 
 
-class MeddlingGrowth(NodesGrowth):
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
-        mask = super().edge_mask(drawn, step, place)
-        drawn.adjacency[:, 0, step + 1] = 1
+class MeddlingGrammar(NodesGrammar):
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
+        mask = super().edge_mask(partial_graph, step, place)
+        partial_graph.adjacency[:, 0, step + 1] = 1
         return mask
 
 
-class HastyGrowth(NodesGrowth):
+class HastyGrammar(NodesGrammar):
     """It writes the label itself."""
 
-    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
-        mask = super().label_mask(drawn, step)
-        drawn.labels[:, step + 1] = END
+    def label_mask(self, partial_graph: PartialGraph, step: int) -> Bools:
+        mask = super().label_mask(partial_graph, step)
+        partial_graph.labels[:, step + 1] = END
         return mask
 
 
-class OneMask(NodesGrowth):
+class OneMask(NodesGrammar):
     """One mask for all graphs."""
 
-    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
-        return super().label_mask(drawn, step)[0]
+    def label_mask(self, partial_graph: PartialGraph, step: int) -> Bools:
+        return super().label_mask(partial_graph, step)[0]
 
 
-class NumberMask(NodesGrowth):
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Any:
-        return super().edge_mask(drawn, step, place).astype(np.int64)
+class NumberMask(NodesGrammar):
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Any:
+        return super().edge_mask(partial_graph, step, place).astype(np.int64)
 
 
-class SkippingGrowth(NodesGrowth):
+class SkippingGrammar(NodesGrammar):
     def __init__(self) -> None:
         super().__init__()
         self.steps = (*self.steps[:1], *self.steps[2:])
 
 
-class TurnedGrowth(NodesGrowth):
+class TurnedGrammar(NodesGrammar):
     def __init__(self) -> None:
         super().__init__()
         self.steps = self.steps[::-1]
 
 
-class FromLaterGrowth(NodesGrowth):
+class FromLaterGrammar(NodesGrammar):
     def __init__(self) -> None:
         super().__init__()
         self.steps = (ConstructionStep(1, (0, 2)), *self.steps[1:])
 
 
-class StrangeTemplate(NodesGrowth):
+class StrangeTemplate(NodesGrammar):
     def __init__(self) -> None:
         super().__init__()
         self.template.labels[0] = 3
@@ -294,26 +294,28 @@ class StrangeTemplate(NodesGrowth):
     ("kind", "message"),
     [
         (
-            UnreachedGrowth,
+            UnreachedGrammar,
             r"from_graph refuses what legal decisions led to, labels \[0, .*: graph: expected edges into",
         ),
-        (StuckGrowth, "edge_mask at step 0, place 0: the edge may be neither absent nor there"),
-        (NarrowGrowth, r"the graph of .* cannot be drawn: the edge 0->2 being there is not legal"),
-        (LargeGrowth, "the graph of .* cannot be drawn: label 2 of vertex 1 is not legal"),
-        (SmallGrowth, "the graph of .* has 5 vertices: at most 4 are drawn"),
-        (EndlessGrowth, "at step 3 there is more to decide of a graph that was finished before"),
-        (GhostlyGrowth, "edge_mask at step 1, place 0: something to decide of a vertex that is not there"),
-        (MeddlingGrowth, "edge_mask at step 0, place 0 changed what is drawn"),
-        (HastyGrowth, "label_mask at step 0 changed what is drawn"),
+        (StuckGrammar, "edge_mask at step 0, place 0: the edge may be neither absent nor there"),
+        (NarrowGrammar, r"the graph of .* cannot be drawn: the edge 0->2 being there is not legal"),
+        (LargeGrammar, "the graph of .* cannot be drawn: label 2 of vertex 1 is not legal"),
+        (SmallGrammar, "the graph of .* has 5 vertices: at most 4 are drawn"),
+        (EndlessGrammar, "at step 3 there is more to decide of a graph that was finished before"),
+        (GhostlyGrammar, "edge_mask at step 1, place 0: something to decide of a vertex that is not there"),
+        (MeddlingGrammar, "edge_mask at step 0, place 0 changed the partial graph"),
+        (HastyGrammar, "label_mask at step 0 changed the partial graph"),
         (OneMask, r"label_mask at step 0 is bool of shape \(3,\): expected bool \(50, 3\)"),
         (NumberMask, r"edge_mask at step 0, place 0 is int64 of shape \(50, 2\): expected bool \(50, 2\)"),
-        (SkippingGrowth, r"the steps draw the vertices \[1, 3, 4\], but those open are \[1, 2, 3, 4\]"),
-        (TurnedGrowth, r"the steps draw the vertices \[4, 3, 2, 1\], but those open are"),
-        (FromLaterGrowth, r"vertex 1 has the sources \(0, 2\): expected vertices before it, each once"),
+        (SkippingGrammar, r"the steps draw the vertices \[1, 3, 4\], but those open are \[1, 2, 3, 4\]"),
+        (TurnedGrammar, r"the steps draw the vertices \[4, 3, 2, 1\], but those open are"),
+        (FromLaterGrammar, r"vertex 1 has the sources \(0, 2\): expected vertices before it, each once"),
         (StrangeTemplate, r"the template has labels \[3\]: graph_labels has 3"),
     ],
 )
-def test_an_offending_growth_is_caught(kind: type[NodesGrowth], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_offending_grammar_is_caught(
+    kind: type[NodesGrammar], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Nodes, "growth_kind", kind)
     with pytest.raises(AssertionError, match=message):
         check_space(Nodes)
@@ -327,7 +329,7 @@ class EdgesForgotten(PlantedSpace):
 
     def grammar(self) -> GraphGrammar:
         template = Graph(np.full(8, OPEN), np.zeros((8, 8), dtype=np.uint8))
-        return FixedGrowth(template, {gene: range(4 * gene, 4 * gene + 4) for gene in range(8)}, 32)
+        return FixedGrammar(template, {gene: range(4 * gene, 4 * gene + 4) for gene in range(8)}, 32)
 
 
 class Restless(PlantedSpace):
@@ -338,7 +340,7 @@ class Restless(PlantedSpace):
         grammar = super().grammar()
         template = Graph(grammar.template.labels.copy(), grammar.template.adjacency)
         template.labels[0] = OPEN if self.turned else 0
-        return FixedGrowth(template, {v: range(4 * v, 4 * v + 4) for v in range(1 - self.turned, 8)}, 32)
+        return FixedGrammar(template, {v: range(4 * v, 4 * v + 4) for v in range(1 - self.turned, 8)}, 32)
 
 
 class FifthOption(PlantedSpace):
@@ -357,7 +359,7 @@ class FifthOption(PlantedSpace):
     def grammar(self) -> GraphGrammar:
         template = super().grammar().template
         options = {v: range(4 * v, 4 * v + 4 + (v == 7)) for v in range(8)}
-        return FixedGrowth(template, options, 33)
+        return FixedGrammar(template, options, 33)
 
 
 @pytest.mark.parametrize(
@@ -365,9 +367,9 @@ class FifthOption(PlantedSpace):
     [
         (EdgesForgotten, "the graph of .* cannot be drawn: its own decisions lead to another graph"),
         (Restless, r"growth\(\) is something else at the second call"),
-        (FifthOption, r"Arch\(genes=\(.*, 4\)\), which was drawn, cannot be written and read back"),
+        (FifthOption, r"Arch\(genes=\(.*, 4\)\), which was drawn, cannot be formatted and parsed again"),
     ],
 )
-def test_a_growth_that_does_not_fit_its_space_is_caught(kind: type[PlantedSpace], message: str) -> None:
+def test_a_grammar_that_does_not_fit_its_space_is_caught(kind: type[PlantedSpace], message: str) -> None:
     with pytest.raises(AssertionError, match=message):
         check_space(kind)

@@ -27,7 +27,7 @@ from archloom.utils.ranks import mean_ranks
 SUFFIX = "_fitted"
 """What the name of a predicted metric ends in."""
 
-_BEST = 0.1  # the share of architectures whose errors are told apart: where a search spends its time
+_BEST = 0.1  # the share of architectures whose errors are reported separately: where a search spends its time
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Model:
         if name in self._counts:
             return None
         fit, values = self._fit(name), self._measured(name)[1].astype(np.float64)
-        gains = Objective(name, self.goals[name]).sign * values
-        best = gains >= np.quantile(gains, 1 - _BEST)
+        utilities = Objective(name, self.goals[name]).sign * values
+        best = utilities >= np.quantile(utilities, 1 - _BEST)
         errors = np.abs(fit.held_out - values)
         return HeldOut(
             len(values), spearman(values, fit.held_out), float(errors.mean()),

@@ -37,7 +37,7 @@ class Effects:
     """The terms of a prediction: functions of genes that are orthogonal to each other over the complete space.
 
     `sizes` has the number of options of each gene, `parts` what each gene belongs to: genes of one part interact to any
-    order, others in pairs. Where that is more than `MAX_TERMS` the highest orders are left out; InputError where the
+    order, others in pairs. If that is more than `MAX_TERMS`, the highest orders are omitted; InputError if the
     genes alone are more already.
 
     A gene of s options has s - 1 contrasts of mean square 1, columns of a Helmert matrix, so a ridge penalty on the

@@ -1,6 +1,6 @@
 """Linear layers whose result for a row depends on that row alone, to the last bit.
 
-A BLAS sums a row's products in an order that depends on where the row stands in its batch. Here it is always the same:
+A BLAS sums a row's products in an order that depends on the row's place in its batch. Here it is always the same:
 the columns from the first to the last, without fused multiply-adds. So predictions do not depend on how a batch is cut,
 or on what else is in it.
 """

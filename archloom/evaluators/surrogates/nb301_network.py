@@ -196,7 +196,7 @@ _ROWS = 2 * sum(_STATES)
 
 
 def _node_rows(nodes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(8, n) the row that stands for the choices of each node."""
+    """(8, n) the row that represents the choices of each node."""
     choices = (coding.pair_ranks(nodes) * len(OPERATIONS) + nodes[..., 0, 1]) * len(OPERATIONS) + nodes[..., 1, 1]
     return np.ascontiguousarray((choices + _FIRST_ROW).reshape(-1, 2 * NODES).T)
 

@@ -11,7 +11,7 @@ alphabetical order. A choice is the index of its option; a number is scaled to [
 operation whose edge is not there is -1. Everything but the architecture is the same for all.
 
 Checked here: the vectors against ConfigSpace 0.6.1 on the authors' space, models in the layouts that xgboost of 2020
-wrote, made by 3.0.5. Not checked, because the archives could not be had: their real files.
+wrote, made by 3.0.5. Their real files were not checked, because the archives were not available.
 """
 
 from __future__ import annotations

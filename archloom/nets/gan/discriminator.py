@@ -92,14 +92,14 @@ def autogan_discriminator(image_channels: int, channels: int) -> Discriminator:
 
 
 class SearchedBlock(nn.ModuleDict):
-    """Nodes 0 to 2 come from the input by c0 to c2; c3 and c4 add node 0 to nodes 1 and 2; c5 and c6 go on from those.
+    """Nodes 0 to 2 come from the input by c0 to c2; c3 and c4 add node 0 to nodes 1 and 2; c5 and c6 follow these.
 
     The output is the sum of both branches, nodes 1 and 2. Its modules have the names of its edges; edges with `none`
-    have none. A node is absent where the edge to it is `none`; c5 and c6 with `none` leave their node as it is. Where
+    have none. A node is absent if the edge to it is `none`; c5 and c6 with `none` leave their node as it is. Where
     both branches are absent the output is node 0, and where that is absent too the input; neither is made smaller.
 
     With `downsample` each branch halves the resolution (rounding up): by a pool of everything that enters it, after
-    c1 and c3, or of what comes out of it, after c5. down0 and down1 have their weights even where they are not used.
+    c1 and c3, or of what comes out of it, after c5. down0 and down1 have their weights even if they are not used.
 
     The published code computes the sum, and then overwrites it by node 1 where that is there; so with `as_published`.
     """

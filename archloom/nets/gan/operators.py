@@ -31,7 +31,7 @@ def normalised_conv(c_in: int, c_out: int, shape: Convolution, stride: int = 1) 
     Spectral normalisation: Miyato et al. 2018.
     Its tensors are `weight_orig`, `weight_u`, `weight_v` and `bias`. PyTorch's newer parametrisation computes the same,
     but hides them three levels deeper, iterates 15 times when it is built and again at every look at `weight`. With
-    these, a network that was loaded or mixed goes on exactly from the tensors it is given.
+    these, a network that was loaded or mixed continues exactly from the tensors it is given.
     """
     return spectral_norm(conv(c_in, c_out, shape, stride))
 

@@ -59,7 +59,7 @@ def _read(alphas: NDArray[Any]) -> NDArray[np.floating]:
 def one_hot(genotypes: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
     """0/1 matrices (n, 28, 7), with sixteen ones each, that discretise to genotypes (n, 2, 8, 2), or to one (2, 8, 2).
 
-    InputError where a genotype breaks a rule.
+    InputError if a genotype breaks a rule.
     """
     batch = checked(genotypes).astype(np.intp)
     starts = np.repeat(FIRST_EDGE, 2) + EDGES * np.arange(2)[:, None]  # (2, 8)

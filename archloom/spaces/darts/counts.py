@@ -220,7 +220,7 @@ def parameters(
 
     By default as the DDAS thesis counts (Table 3.1: DARTS-V1 3.646 M, DARTS-V2 3.826 M on CIFAR-10), the auxiliary head
     included. The counts published with NAS-Bench-301 have channels=32, layers=8, auxiliary=False, affine=False: the
-    normalisations inside of operations have no weights. InputError where a genotype breaks a rule or a size is below 1.
+    normalisations inside of operations have no weights. InputError if a genotype breaks a rule or a size is below 1.
     """
     _check_sizes(channels=channels, layers=layers, classes=classes)
     fixed = _around(channels, layers, classes, images)
@@ -243,7 +243,7 @@ def flops(
     The auxiliary head is not counted.
     By default as the DDAS thesis counts (Table 3.1): 2 * (multiply-adds of convolutions and classifier + 2 per element
     of a normalisation's output). The counts published with NAS-Bench-301 have channels=32, layers=8 and
-    `NB301_COUNTING`. InputError where a genotype breaks a rule or a size is below 1.
+    `NB301_COUNTING`. InputError if a genotype breaks a rule or a size is below 1.
     """
     _check_sizes(channels=channels, layers=layers, classes=classes)
     mac, norm, inner, relu, pool = astuple(counting)

@@ -90,7 +90,7 @@ def _write(
 
 def encode(genotypes: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
     """The bits (n, 510) of genotypes (n, 2, 8, 2), or of one (2, 8, 2); the order of a node's two pairs makes no
-    difference. InputError where a genotype breaks a rule."""
+    difference. InputError if a genotype breaks a rule."""
     batch = checked(genotypes)
     out = np.empty((len(batch), WIDTH), dtype=np.uint8)
     _write(batch, out, _COMMON, _EDGES, _OPERATIONS)
@@ -98,7 +98,7 @@ def encode(genotypes: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
 
 
 def encode_into(genotypes: NDArray[np.integer[Any]], out: NDArray[np.uint8]) -> None:
-    """As `encode`, into `out` (n, 510) uint8. InputError where a genotype breaks a rule or `out` does not fit."""
+    """As `encode`, into `out` (n, 510) uint8. InputError if a genotype breaks a rule or `out` does not fit."""
     batch = checked(genotypes)
     if out.shape != (len(batch), WIDTH) or out.dtype != np.uint8:
         raise InputError(f"out is {out.dtype} {out.shape}: expected uint8 ({len(batch)}, {WIDTH})")

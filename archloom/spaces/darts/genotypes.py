@@ -1,4 +1,4 @@
-"""Genotypes of the DARTS space as arrays and as texts: the rules they keep, drawing them, writing and reading them."""
+"""Genotypes of the DARTS space as arrays and as strings: the rules they obey, sampling, formatting and parsing them."""
 
 from __future__ import annotations
 

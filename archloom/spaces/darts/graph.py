@@ -40,7 +40,7 @@ def graph_of(genotype: NDArray[np.integer[Any]]) -> Graph:
 def genotype_of_graph(graph: Graph) -> Genotypes:
     """The canonical genotype (2, 8, 2) of a graph as `graph_of` makes it; InputError for any other.
 
-    The two operations of a node may stand in either order.
+    The two operations of a node may be in either order.
     """
     labels, adjacency = np.asarray(graph.labels), np.asarray(graph.adjacency)
     if labels.dtype.kind not in "iu":
@@ -64,7 +64,7 @@ def genotype_of_graph(graph: Graph) -> Genotypes:
     return canonical(genotype.astype(np.uint8))
 
 
-class GenotypeGrowth:
+class GenotypeGrammar:
     """The 16 operations in order, each with its source; a node's second operation reads a later source than its first.
 
     So an architecture is drawn in exactly one way, its canonical one.
@@ -83,17 +83,19 @@ class GenotypeGrowth:
             for vertex, pair in zip(self._vertices.tolist(), list(range(2 * NODES)) * len(CELLS), strict=True)
         )
 
-    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
-        mask = np.zeros((len(drawn.labels), len(LABELS)), dtype=bool)
+    def label_mask(self, partial_graph: PartialGraph, step: int) -> Bools:
+        mask = np.zeros((len(partial_graph.labels), len(LABELS)), dtype=bool)
         mask[:, FIRST_OPERATION:] = True
         return mask
 
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
         """Exactly one source: the first operation leaves a later one for the second, which reads a later one."""
         vertex, sources = self.steps[step].vertex, self.steps[step].sources
-        chosen = drawn.adjacency[:, :, vertex].any(axis=1)
+        chosen = partial_graph.adjacency[:, :, vertex].any(axis=1)
         if step % 2:
-            earlier = drawn.adjacency[:, list(sources[place:]), vertex - 1].any(axis=1)  # not after the first's source
+            earlier = partial_graph.adjacency[:, list(sources[place:]), vertex - 1].any(
+                axis=1
+            )  # not after the first's source
             return np.stack([np.full_like(chosen, place < len(sources) - 1) | chosen, ~chosen & ~earlier], axis=1)
         last = len(sources) - 2
         free = np.full_like(chosen, place <= last)

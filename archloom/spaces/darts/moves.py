@@ -78,7 +78,7 @@ def neighbours(cells: NDArray[np.integer[Any]]) -> Genotypes:
     (n, 2, 8, 2) -> (n, 2, 60, 8, 2).
 
     They come node by node: the other operations of its first and second pair, then the other sources of both. Each is
-    canonical; none is another or the cell itself. InputError where a cell breaks a rule.
+    canonical; none is another or the cell itself. InputError if a cell breaks a rule.
     """
     try:
         given = np.asarray(cells)
@@ -87,7 +87,7 @@ def neighbours(cells: NDArray[np.integer[Any]]) -> Genotypes:
     cell = SHAPE[1:]
     if given.ndim not in (2, 3, 4) or given.shape not in (cell, SHAPE, (len(given), *SHAPE)):
         raise InputError(f"cells of shape {given.shape}: expected {_EXPECTED}")
-    # A cell alone stands for both: the rules are those of genotypes.
+    # A single cell is used for both: the rules are those of genotypes.
     batch = checked(np.broadcast_to(given, SHAPE) if given.shape == cell else given)
     out = np.empty((len(batch), len(CELLS), NEIGHBOURS, *cell), dtype=np.uint8)
     _all_moves(batch.reshape(-1, *cell), out.reshape(-1, NEIGHBOURS, *cell))
@@ -98,7 +98,7 @@ def draw_neighbours(genotypes: NDArray[np.integer[Any]], count: int, rng: np.ran
     """(n, count, 2, 8, 2): for each genotype (n, 2, 8, 2), or for one (2, 8, 2), `count` of its 3,600 neighbour tuples.
 
     A tuple is a neighbour of the normal cell with a neighbour of the reduction cell. They are drawn uniformly without
-    replacement, in random order, and are canonical. InputError where a genotype breaks a rule or `count` is not 1 to
+    replacement, in random order, and are canonical. InputError if a genotype breaks a rule or `count` is not 1 to
     3,600.
     """
     if not 1 <= count <= TUPLES:

@@ -25,7 +25,7 @@ from archloom.spaces.darts.genotypes import (
     random_genotypes,
     to_text,
 )
-from archloom.spaces.darts.graph import GenotypeGrowth, genotype_of_graph, graph_of
+from archloom.spaces.darts.graph import GenotypeGrammar, genotype_of_graph, graph_of
 from archloom.spaces.darts.moves import NEIGHBOURS, neighbours
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.graphs import Graph, GraphGrammar
@@ -80,7 +80,7 @@ class Darts:
     """The cells of DARTS and NAS-Bench-301: a normal and a reduction cell.
 
     Genes are a genotype (2, 8, 2) row by row: cell, pair, (source, operation). The two pairs of a node have no order,
-    so the earlier source stands first in the canonical form. Nodes are not relabelled: cells that differ only in the
+    so the earlier source comes first in the canonical form. Nodes are not relabelled: cells that differ only in the
     names of their nodes compute the same up to the order of channels, but the benchmarks tell them apart.
     """
 
@@ -167,7 +167,7 @@ class Darts:
         return to_arch(genotype_of_graph(graph))
 
     def grammar(self) -> GraphGrammar:
-        return GenotypeGrowth()
+        return GenotypeGrammar()
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The CIFAR-10 evaluation network at its published size: 20 cells, 36 channels, with its auxiliary head."""

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class GanSpace(Categorical, ABC):
     """What both spaces share. Genes are called PART.CHOICE, e.g. `cell1.c0`, `projection2.linear`, `block1.down0`.
 
-    A text has a piece for each part with its options in the order of genes: `cell1 nearest bilinear none conv_1x1 ...`,
-    joined by " | ". Every setting of the genes stands for itself, even where two make networks that compute the same
+    A string has a piece for each part: its options in the order of genes, `cell1 nearest bilinear none conv_1x1 ...`,
+    joined by " | ". Every setting of the genes represents itself, even if two make networks that compute the same
     (the map of projection 2 is as wide with `bottom` as with `prev`).
 
     The defaults are the paper's CIFAR-10 networks; see `Dimensions` for what sizes there are. With `as_published` the
@@ -81,8 +81,8 @@ class GanSpace(Categorical, ABC):
     # -- texts ----------------------------------------------------------------------------------------------------
 
     def format(self, arch: Arch) -> str:
-        texts = iter(options[int(i)] for options, i in zip(self.options, arch.genes, strict=True))
-        pieces = [[name, *(next(texts) for _ in part.choices)] for name, part in self.parts.items()]
+        strings = iter(options[int(i)] for options, i in zip(self.options, arch.genes, strict=True))
+        pieces = [[name, *(next(strings) for _ in part.choices)] for name, part in self.parts.items()]
         return " | ".join(map(" ".join, pieces))
 
     def parse(self, text: str) -> Arch:

@@ -2,7 +2,7 @@
 
 GA-NAS looks for a "better ordering of the same set of MBConv blocks" under B0's number of weights, and does not publish
 how it writes such an ordering down. Here it is our own reading: B0's 16 layers keep their widths and strides, and each
-of them is of one of the three kinds that occur in B0, whatever stands elsewhere. What cannot be expressed are other
+of them is of one of the three kinds that occur in B0, whatever the other layers are. What cannot be expressed are other
 numbers of layers.
 """
 

@@ -29,7 +29,7 @@ Stages = Sequence[Sequence[Layer | None]]
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around the layers: channels after the first and the last convolution, activation, input, output."""
+    """What surrounds the layers: channels after the first and the last convolution, activation, input, output."""
 
     stem: int
     head: int
@@ -73,7 +73,7 @@ _EXPORT = '''"""{title}, found with archloom.
 
     network = make_network(seed=0)
 
-Its weights are drawn anew. Those that a run has trained (archloom export RUN -o weights.safetensors) go in by
+Its weights are freshly initialised. Load those that a run has trained (archloom export RUN -o weights.safetensors) by
 
     from safetensors.torch import load_file
 
@@ -108,7 +108,7 @@ def make_network(seed: int = 0, classes: int = {classes}) -> MbconvNetwork:
 def source(stages: Stages, frame: Frame, title: str, arch: str, found_by: str) -> str:
     """`archloom/nets/mbconv.py` with these stages filled in: a file that needs PyTorch only.
 
-    `title` says what kind of network it is, `arch` is the architecture's text, `found_by` says where it comes from.
+    `title` says what kind of network it is, `arch` is the architecture's string, `found_by` says where it comes from.
     """
     network = (files("archloom") / "nets" / "mbconv.py").read_text(encoding="utf-8")
     rows = "\n".join(f"    {list(stage)}," for stage in stages)
@@ -123,13 +123,13 @@ def source(stages: Stages, frame: Frame, title: str, arch: str, found_by: str) -
 
 
 # -- counts -------------------------------------------------------------------------------------------------------
-# Counts are sums over places, because what comes into a place and out of it does not depend on what stands elsewhere.
+# Counts are sums over places, because what comes into a place and out of it does not depend on the rest of the network.
 
 Count = tuple[int, int]
 """Parameters, and operations for one image."""
 
 Places = tuple[tuple[Chain, ...], ...]
-"""For each place in the network the chains of layers that can stand there; the first of them is not empty."""
+"""For each place in the network the chains of layers that can be there; the first of them is not empty."""
 
 
 @lru_cache(maxsize=64)
@@ -139,7 +139,7 @@ def costs(
     """Parameters, and operations for an image of `resolution` x `resolution` pixels.
 
     The first array (2,) is the count of stem and head, the second (places, options, 2) that of each option of each
-    place; where a place has fewer options than another, its row ends in zeros. Do not write to them.
+    place; if a place has fewer options than another, its row ends in zeros. Do not write to them.
     """
     side, c_in = math.ceil(resolution / 2), frame.stem
     base = [_conv(frame.channels, frame.stem, 3, side, counting)]

@@ -36,7 +36,7 @@ KINDS: Mapping[str, tuple[int, int] | None] = {
 class StagePlan:
     """A stage before it is searched: its channels, the stride of its first layer, what of `KINDS` each layer can be.
 
-    `ZERO` comes last, and never where a layer changes its input's shape.
+    `ZERO` comes last, and never if a layer changes its input's shape.
     """
 
     width: int
@@ -49,7 +49,7 @@ class MbconvSpace(Categorical):
 
     `width` multiplies all channels, which are rounded to multiples of 8 (see `widened`); `channels` and `classes` are
     those of the images. Texts are the kinds of a stage's layers joined by ",", and the stages by "/"; stages without a
-    gene are left out.
+    gene are omitted.
     """
 
     title: ClassVar[str]
@@ -96,7 +96,7 @@ class MbconvSpace(Categorical):
 
     @cached_property
     def chain(self) -> Chain:
-        """The layers as a chain: a kind of layer is the same label wherever it stands."""
+        """The layers as a chain: a kind of layer is the same label wherever it is."""
         return Chain(self.options)
 
     def kinds_of(self, arch: Arch) -> list[list[str]]:

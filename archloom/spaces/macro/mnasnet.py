@@ -68,7 +68,7 @@ class Mnasnet(TableSpace):
 
     `options` names the 28 genes of `OPTIONS` in order (others are an InputError); kernels may be any odd numbers,
     expansions and layers any whole numbers from 1. Texts are blocks like e6_k3_l2_se1 joined by "-". Any two settings
-    of the genes are different networks, so every architecture stands for itself: a layer more, a larger kernel, a wider
+    of the genes are different networks, so every architecture represents itself: a layer more, a larger kernel, a wider
     expansion or squeeze-excitation is always there in the network.
     """
 
@@ -97,12 +97,12 @@ class Mnasnet(TableSpace):
         return Arch(tuple(self.gene_of(gene, option) for gene, option in enumerate(options)))
 
     def labels(self, arch: Arch) -> list[str]:
-        """The seven blocks as texts."""
+        """The seven blocks as strings."""
         return [_name(*block) for block in self.blocks(arch)]
 
     def blocks(self, arch: Arch) -> list[tuple[int, int, int, bool]]:
         """Expansion, kernel, layers and squeeze-excitation of each block; InputError for genes that are no options."""
-        numbers = [int(texts[i]) for texts, i in zip(self.options, self.indices(arch), strict=True)]
+        numbers = [int(strings[i]) for strings, i in zip(self.options, self.indices(arch), strict=True)]
         return [(e, k, layers, bool(se)) for e, k, layers, se in zip(*(numbers[i::4] for i in range(4)), strict=True)]
 
     def stages_of(self, arch: Arch) -> list[Chain]:
@@ -111,7 +111,7 @@ class Mnasnet(TableSpace):
 
     @cached_property
     def chain(self) -> graphs.Chain:
-        """The seven blocks as a chain: a block is the same label wherever it stands."""
+        """The seven blocks as a chain: a block is the same label wherever it is."""
         return graphs.Chain(
             [[_name(*map(int, choices)) for choices in product(*self.options[first : first + 4])] for first in _FIRST]
         )

@@ -44,8 +44,8 @@ class Proxyless(MbconvSpace):
     """ProxylessNAS's stages of 4, 4, 4, 4, 4 and 1 layers, without squeeze-excitation, with ReLU6.
 
     A layer that is `zero` is not there, and where in a stage it is missing makes no difference: of all such
-    architectures the one with its zeros last stands for the others. Random architectures have uniform genes, so
-    networks that can be written in several ways are drawn more often. Stages are always told apart, even at a `width`
+    architectures the one with its zeros last represents the others. Random architectures have uniform genes, so
+    networks that can be written in several ways are drawn more often. Stages are always distinct, even at a `width`
     (0.25, say) at which those of 80 and 96 channels come out equally wide and could lend each other layers.
     """
 
@@ -80,7 +80,7 @@ class Proxyless(MbconvSpace):
     def neighbours(self, arch: Arch) -> Sequence[Arch]:
         """The networks, as their canonical genes, with one layer changed, one less, or one more.
 
-        The new layer may stand anywhere in a stage but at its front, so that each is a neighbour of its neighbours.
+        The new layer may be anywhere in a stage except at its front, so that each is a neighbour of its neighbours.
         """
         genes = self.indices(self.canonical(arch))
         found = dict.fromkeys(self.canonical(near) for near in super().neighbours(Arch(genes)))

@@ -67,9 +67,11 @@ def _mark_canonical(codes: Codes, out: NDArray[np.bool_]) -> None:
 
 def _labellings(n: int) -> Codes:
     """(3**n,) the label bits of every labelling of n inner vertices, as differences from all of them being 0."""
-    texts = itertools.product(range(OPERATIONS), repeat=n)
+    labellings = itertools.product(range(OPERATIONS), repeat=n)
     shifts = [2 * (VERTICES - 3 - place) for place in range(n)]
-    return np.array([sum(label << shift for label, shift in zip(t, shifts, strict=True)) for t in texts], np.uint32)
+    return np.array(
+        [sum(label << shift for label, shift in zip(t, shifts, strict=True)) for t in labellings], np.uint32
+    )
 
 
 def all_codes() -> Codes:

@@ -42,7 +42,7 @@ _EDGE_SHIFT = np.array([LABEL_BITS + x + y * (y - 1) // 2 for x, y in PAIRS], dt
 
 
 def _orders() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int64]]:
-    """Every way to number n inner vertices: who stands at each place, and where a set of vertices goes.
+    """Every way to number n inner vertices: which vertex is at each place, and where a set of vertices goes.
 
     `at[n, k, place]` is the vertex (from 0) at a place in ordering k; `moved[n, k, set]` is the set of places of a set
     of vertices, both as bits; `count[n]` is n!.
@@ -103,7 +103,7 @@ def edges_of(code: int) -> int:
 
 @compiled
 def pruned(code: int) -> int:
-    """The code without vertices that lie on no path from input to output; `UNCONNECTED` where there is no path."""
+    """The code without vertices that lie on no path from input to output; `UNCONNECTED` if there is no path."""
     n = inner_vertices(code)
     output = n + 1
     ahead = 1  # reached from the input
@@ -186,7 +186,7 @@ def canonical(code: int) -> int:
 
 @compiled
 def packed(genes: Genes) -> int:
-    """The code of one row of genes (26,) as it stands; -1 where the genes are no graph."""
+    """The code of one row of genes (26,) as it is; -1 if the genes are no graph."""
     code, vertices = 0, 2
     for place in range(VERTICES - 2):
         label = signed(genes[len(PAIRS) + place])
@@ -225,7 +225,7 @@ def _pruned_rows(codes: Codes, out: Codes) -> None:
 
 
 def pack(genes: NDArray[np.integer[Any]]) -> Codes:
-    """(n,) the codes of genes (n, 26), as they stand; InputError for arrays of another shape or impossible genes."""
+    """(n,) the codes of genes (n, 26), as they are; InputError for arrays of another shape or impossible genes."""
     rows = _as_rows(genes)
     codes = pack_graphs(rows)
     wrong = codes == UNCONNECTED  # no graph has this code
@@ -239,7 +239,7 @@ def pack(genes: NDArray[np.integer[Any]]) -> Codes:
 
 
 def pack_graphs(genes: NDArray[np.integer[Any]]) -> Codes:
-    """(n,) the codes of genes (n, 26), as they stand, `UNCONNECTED` for impossible ones; InputError for the shape."""
+    """(n,) the codes of genes (n, 26), as they are, `UNCONNECTED` for impossible ones; InputError for the shape."""
     rows = _as_rows(genes)
     codes = np.empty(len(rows), dtype=np.uint32)
     share(lambda start, stop: _pack_rows(_as_bytes(rows[start:stop]), codes[start:stop]), len(rows), least=4096)
@@ -282,14 +282,14 @@ def unpack(codes: Codes) -> Genes:
 
 
 def canonical_codes(codes: Codes) -> Codes:
-    """(n,) the canonical code of each, `UNCONNECTED` where the output is not reachable; 3 million a second."""
+    """(n,) the canonical code of each, `UNCONNECTED` if the output is not reachable; 3 million a second."""
     out = np.empty_like(codes)
     share(lambda start, stop: _canonical_rows(codes[start:stop], out[start:stop]), len(codes))
     return out
 
 
 def pruned_codes(codes: Codes) -> Codes:
-    """(n,) each code without vertices on no path from input to output, `UNCONNECTED` where there is no path."""
+    """(n,) each code without vertices on no path from input to output, `UNCONNECTED` if there is no path."""
     out = np.empty_like(codes)
     share(lambda start, stop: _pruned_rows(codes[start:stop], out[start:stop]), len(codes))
     return out

@@ -19,7 +19,7 @@ GRAPH_LABELS = ("input", *LABELS, "output")
 _INPUT, _OUTPUT = 0, len(GRAPH_LABELS) - 1
 
 
-class CellGrowth:
+class CellGrammar:
     """Vertices 1 to 6, each an operation or the output, which ends the cell; sources are all vertices before."""
 
     def __init__(self) -> None:
@@ -30,29 +30,29 @@ class CellGrowth:
             ConstructionStep(vertex, tuple(range(vertex))) for vertex in range(1, VERTICES)
         )
 
-    def label_mask(self, drawn: PartialGraph, step: int) -> Bools:
-        mask = np.zeros((len(drawn.labels), len(GRAPH_LABELS)), dtype=bool)
+    def label_mask(self, partial_graph: PartialGraph, step: int) -> Bools:
+        mask = np.zeros((len(partial_graph.labels), len(GRAPH_LABELS)), dtype=bool)
         mask[:, _OUTPUT] = True
         if self.steps[step].vertex < VERTICES - 1:
-            mask[:, _INPUT + 1 : _OUTPUT] = (_used(drawn) < MAX_EDGES)[:, None]
-        mask[(drawn.labels == _OUTPUT).any(axis=1)] = False
+            mask[:, _INPUT + 1 : _OUTPUT] = (_used(partial_graph) < MAX_EDGES)[:, None]
+        mask[(partial_graph.labels == _OUTPUT).any(axis=1)] = False
         return mask
 
-    def edge_mask(self, drawn: PartialGraph, step: int, place: int) -> Bools:
+    def edge_mask(self, partial_graph: PartialGraph, step: int, place: int) -> Bools:
         vertex, sources = self.steps[step].vertex, self.steps[step].sources
         source = sources[place]
-        loose = ~drawn.adjacency[:, source].any(axis=1)  # the source leads nowhere yet
-        is_output = drawn.labels[:, vertex] == _OUTPUT
+        loose = ~partial_graph.adjacency[:, source].any(axis=1)  # the source leads nowhere yet
+        is_output = partial_graph.labels[:, vertex] == _OUTPUT
         last = place == len(sources) - 1
-        needed = (is_output & loose) | (last & ~drawn.adjacency[:, :, vertex].any(axis=1))
-        mask = np.stack([~needed, loose | (_used(drawn) < MAX_EDGES)], axis=1)
-        mask[drawn.labels[:, vertex] == OPEN] = False
+        needed = (is_output & loose) | (last & ~partial_graph.adjacency[:, :, vertex].any(axis=1))
+        mask = np.stack([~needed, loose | (_used(partial_graph) < MAX_EDGES)], axis=1)
+        mask[partial_graph.labels[:, vertex] == OPEN] = False
         return mask
 
 
-def _used(drawn: PartialGraph) -> NDArray[np.int64]:
+def _used(partial_graph: PartialGraph) -> NDArray[np.int64]:
     """(B,) edges, and vertices other than the output that lead nowhere: so many edges there will be at least."""
-    inner = (drawn.labels != OPEN) & (drawn.labels != _OUTPUT)
-    loose = inner & ~drawn.adjacency.any(axis=2)
-    used: NDArray[np.int64] = drawn.adjacency.sum(axis=(1, 2), dtype=np.int64) + loose.sum(axis=1)
+    inner = (partial_graph.labels != OPEN) & (partial_graph.labels != _OUTPUT)
+    loose = inner & ~partial_graph.adjacency.any(axis=2)
+    used: NDArray[np.int64] = partial_graph.adjacency.sum(axis=(1, 2), dtype=np.int64) + loose.sum(axis=1)
     return used

@@ -1,7 +1,7 @@
 """The official module hash of NAS-Bench-101, for arrays of cells.
 
-The hash (Ying et al. 2019, `graph_util.hash_module`) takes V+1 rounds of MD5 over hexadecimal texts, some 55 digests a
-cell. MD5 (RFC 1321) is written out here because calling a library's for texts of 50 to 250 bytes costs more than
+The hash (Ying et al. 2019, `graph_util.hash_module`) takes V+1 rounds of MD5 over hexadecimal strings, some 55 digests
+a cell. MD5 (RFC 1321) is written out here because calling a library's for strings of 50 to 250 bytes costs more than
 computing it.
 """
 
@@ -152,7 +152,7 @@ def _module_hash(code: int, text: NDArray[np.uint8], hashes: NDArray[np.uint8], 
             text[at + 1 : at + 1 + _DIGEST] = old[vertex]
             _digest(text, at + 1 + _DIGEST, new[vertex])
         old, new = new, old
-    text[0] = 91  # the text of the sorted list: ['...', '...']
+    text[0] = 91  # the string of the sorted list: ['...', '...']
     at = 1
     for i in range(_sorted_into(order, old, (1 << vertices) - 1)):
         if i:

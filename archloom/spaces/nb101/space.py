@@ -36,7 +36,7 @@ from archloom.spaces.nb101.codes import (
     pruned,
     unpack,
 )
-from archloom.spaces.nb101.grammar import GRAPH_LABELS, CellGrowth
+from archloom.spaces.nb101.grammar import GRAPH_LABELS, CellGrammar
 from archloom.spaces.nb101.known import known_answers
 from archloom.spaces.nb101.moves import neighbour_codes
 from archloom.types import Arch
@@ -50,16 +50,16 @@ OPTIONS: Mapping[str, Sequence[str]] = dict(
 )
 
 _SOURCES = ("in", *(str(vertex) for vertex in range(1, VERTICES - 1)))
-"""How texts name the vertices that lead somewhere."""
+"""How strings name the vertices that lead somewhere."""
 
 _SOURCES_OF = tuple(
     ",".join(name for vertex, name in enumerate(_SOURCES) if members >> vertex & 1)
     for members in range(1 << (VERTICES - 1))
 )
-"""How texts name sets of vertices, which are given as bits."""
+"""How strings name sets of vertices, which are given as bits."""
 
 _SHOWN = 200
-"""So much of a text that is no cell is shown in an error."""
+"""How many characters of a string that is no cell an error shows."""
 
 _VERTEX = re.compile(r"(?:(\d)=(\w+)|out)\(([^()]*)\)")
 
@@ -166,7 +166,7 @@ class Nb101:
         return _archs(np.array([code], dtype=np.uint32))[0]
 
     def representative_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
-        """(n,) which rows (n, 26) stand for their class: the first of each."""
+        """(n,) which rows (n, 26) represent their class: the first of each."""
         codes = canonical_codes(pack(rows))
         first = np.zeros(len(codes), dtype=bool)
         first[np.unique(codes, return_index=True)[1]] = True
@@ -174,7 +174,7 @@ class Nb101:
         return first
 
     def key(self, arch: Arch) -> str:
-        """The readable text of the published matrix of the class."""
+        """The readable string of the published matrix of the class."""
         code = _code(arch)
         fitness = canonical(code)
         return _text(code if fitness == UNCONNECTED else fitness)
@@ -210,7 +210,7 @@ class Nb101:
         return Arch(tuple(genes))
 
     def to_graph(self, arch: Arch) -> Graph:
-        """The cell as it stands, not pruned; vertex 0 is the input, the last the output."""
+        """The cell as it is, not pruned; vertex 0 is the input, the last the output."""
         matrix, operations = _cell(_code(arch))
         inner = [self.graph_labels.index(operation) for operation in operations]
         return Graph(np.array([0, *inner, len(self.graph_labels) - 1]), matrix)
@@ -233,10 +233,10 @@ class Nb101:
         return Arch((*edges, *(inner - 1).tolist(), *[ABSENT] * (VERTICES - v)))
 
     def grammar(self) -> GraphGrammar:
-        return CellGrowth()
+        return CellGrammar()
 
     def drawing(self, arch: Arch) -> Drawing:
-        """The cell as it stands."""
+        """The cell as it is."""
         matrix, operations = _cell(_code(arch))
         edges = tuple(DrawnEdge(int(x), int(y)) for x, y in np.argwhere(matrix))
         return Drawing(("in", *operations, "out"), edges)
@@ -258,7 +258,7 @@ class Nb101:
         )
 
     def _buildable(self, arch: Arch) -> tuple[list[list[int]], list[str]]:
-        """The matrix that answers for `arch`, pruned; InputError where there is no path from input to output."""
+        """The matrix that answers for `arch`, pruned; InputError if there is no path from input to output."""
         code = pruned(_code(self.canonical(arch)))
         if code == UNCONNECTED:
             raise InputError(f"{self.format(arch)}: the output is not reachable from the input, so there is no network")
@@ -281,7 +281,7 @@ class Nb101:
 
 
 def _code(arch: Arch) -> int:
-    """The code of an architecture as it stands; InputError for genes that are no graph.
+    """The code of an architecture as it is; InputError for genes that are no graph.
 
     Of one architecture at a time, and so without what a batch costs: this is asked for several times a proposal.
     """
@@ -296,7 +296,7 @@ def _code(arch: Arch) -> int:
 
 
 def _whole(genes: Sequence[object]) -> NDArray[np.integer[Any]]:
-    """Genes as integers where floats stand for them, as 1.0 does for 1."""
+    """Genes as integers if they are whole floats, such as 1.0."""
     try:
         whole = [int(gene) if isinstance(gene, float) and gene.is_integer() else gene for gene in genes]
         return np.array([whole])

@@ -1,7 +1,7 @@
-"""How GA-NAS refits its generator to the truth set (Algorithm 2, steps 4 to 6), and what it is compared with.
+"""How GA-NAS refits its generator to the truth set (Algorithm 2, steps 4 to 6), and its ablations.
 
 `Adversarial` is the paper's: a discriminator learns to tell the truth set from what the generator draws, and the
-generator is trained on its judgement by PPO. The others leave one part out each.
+generator is trained on its judgement by PPO. Each of the others omits one part.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REWARDS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "log": functional.logsigmoid,
     "minimax": functional.softplus,
 }
-"""What the generator gets of the discriminator's logits: log(D/(1-D)), D, log D, or -log(1-D)."""
+"""The generator's reward from the discriminator's logits: log(D/(1-D)), D, log D, or -log(1-D)."""
 
 _CERTAIN = 1e-6
 """No probability is taken to be nearer to 0 or 1 when the divergence is estimated."""
@@ -65,7 +65,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class FitData:
-    """What a refit goes by: the truth set, and the architectures evaluated last with how they stand (n,)."""
+    """What a generator is fitted to: the truth set, and the architectures evaluated last with their fitness (n,)."""
 
     truth: Sequence[Arch]
     latest: Sequence[Arch]
@@ -73,7 +73,7 @@ class FitData:
 
 
 class GraphView:
-    """A space's architectures as batches of graphs, and graphs that were drawn as architectures."""
+    """A space's architectures as batches of graphs, and drawn graphs as architectures."""
 
     def __init__(self, space: Any) -> None:
         self.space: Any = space
@@ -82,14 +82,14 @@ class GraphView:
         self.vertices = len(self.grammar.template.labels)
 
     def graphs(self, archs: Sequence[Arch]) -> list[Graph]:
-        """Those of the canonical architectures: what is the same must look the same."""
+        """Those of the canonical architectures: equal architectures must have equal graphs."""
         return [self.space.to_graph(self.space.canonical(arch)) for arch in archs]
 
     def batch(self, archs: Sequence[Arch]) -> GraphBatch:
         return GraphBatch.of(self.graphs(archs), self.vertices)
 
     def read(self, drawn: PartialGraph) -> tuple[list[Arch | None], NDArray[np.int64]]:
-        """The architectures, None for what is none or not valid, and how many rules of the space each breaks."""
+        """The architectures, None for a graph that is not a valid one, and how many rules of the space each breaks."""
         archs: list[Arch | None] = []
         broken = np.zeros(len(drawn.labels), dtype=np.int64)
         for row, graph in enumerate(drawn.graphs()):
@@ -104,15 +104,15 @@ class GraphView:
 
 
 class GeneratorTrainer(ABC):
-    """A generator of architectures that can be refitted."""
+    """Trains a generator of architectures, again and again."""
 
     def __init__(self, space: SearchSpace, settings: Settings, rng: np.random.Generator) -> None:
         self.space, self.settings, self.rng = space, settings, rng
         self.view = GraphView(space)
 
     @abstractmethod
-    def refit(self, data_to_fit: FitData) -> float | None:
-        """Fit to the truth; an estimate of the Jensen-Shannon divergence to it before, where there is one."""
+    def refit(self, data: FitData) -> float | None:
+        """Fit to the truth set. Returns the estimated Jensen-Shannon divergence from it before, or None."""
 
     @abstractmethod
     def draw(self, count: int, temperature: float) -> list[Arch | None]:
@@ -120,7 +120,7 @@ class GeneratorTrainer(ABC):
 
     @abstractmethod
     def dump(self) -> dict[str, Any]:
-        """Everything that is learned and goes on being used."""
+        """Everything learned that is used again."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -143,7 +143,7 @@ class Discriminator:
     def train(self, truth: GraphBatch, fakes: GraphBatch) -> None:
         """Pairs (truth, truth) are 1, or as much as smoothing leaves, pairs (truth, generated) 0.
 
-        No truth is paired with itself unless it is the only one: that two cells are equal says nothing.
+        No truth is paired with itself unless it is the only one: a pair of equal cells carries no information.
         """
         s, k = self.settings, len(truth)
         both = GraphBatch(torch.cat([truth.labels, fakes.labels]), torch.cat([truth.adjacency, fakes.adjacency]))
@@ -175,8 +175,8 @@ class Discriminator:
     def divergence(self, truth: GraphBatch, fakes: GraphBatch) -> float:
         """ln 2 + E_T[log D] / 2 + E_F[log(1 - D)] / 2 in nats, the divergence for the best D (Goodfellow et al. 2014).
 
-        D(x) is the mean over the truth set, without x itself where it is in there. Of the architectures that D was
-        trained on this reads too high, the more so the fewer they are.
+        D(x) is the mean over the truth set, without x itself if it is a member. For the architectures that D was
+        trained on this estimate is too high, the more so the fewer they are.
         """
         real = torch.sigmoid(self.logits(truth))
         if len(truth) > 1:
@@ -203,17 +203,17 @@ class Generator:
         return self.policy.draw(count, self.rng, temperature)
 
     def reinforce(self, episodes: Episodes, final: NDArray[np.floating[Any]], expert: Episodes | None = None) -> None:
-        """One PPO update: what is illegal costs at its step, `final` (B,) comes at the last step."""
+        """One PPO update: an illegal choice is penalised at its step, `final` (B,) comes at the last step."""
         rewards = -self.settings.step_penalty * episodes.illegal.astype(np.float64)
         rewards[np.arange(len(final)), episodes.live.sum(axis=1) - 1] += final
         self.settings.ppo.update(self.policy, self.optimiser, episodes, rewards, self.rng, expert)
 
 
-# -- refits -------------------------------------------------------------------------------------------------------
+# -- trainers -------------------------------------------------------------------------------------------------------
 
 
 class _Learned(GeneratorTrainer):
-    """A refit of a generator that is a network."""
+    """A trainer of a generator that is a network."""
 
     def __init__(self, space: SearchSpace, settings: Settings, rng: np.random.Generator) -> None:
         super().__init__(space, settings, rng)
@@ -240,12 +240,12 @@ class Adversarial(_Learned):
         super().__init__(space, settings, rng)
         self.discriminator: Discriminator | None = None
 
-    def refit(self, data_to_fit: FitData) -> float | None:
+    def refit(self, data: FitData) -> float | None:
         s = self.settings
         if self.discriminator is None or s.fresh:
             self.discriminator = Discriminator(self.view, s, self.rng)
-        truth, divergence = self.view.batch(data_to_fit.truth), None
-        expert = self.retraced(data_to_fit.truth)
+        truth, divergence = self.view.batch(data.truth), None
+        expert = self.retraced(data.truth)
         for turn in range(s.rounds):
             fakes = [arch for arch in self.draw(len(truth), 1.0) if arch is not None]
             if fakes:
@@ -283,15 +283,15 @@ class Adversarial(_Learned):
 
 
 class FromAccuracy(_Learned):
-    """Without the discriminator: the generator is rewarded with how the architectures evaluated last stand.
+    """Without the discriminator: the reward is the fitness of the architectures evaluated last.
 
     As many updates as the adversarial generator gets, on these episodes instead of freshly drawn ones.
     """
 
-    def refit(self, data_to_fit: FitData) -> float | None:
-        episodes = self.retraced(data_to_fit.latest)
+    def refit(self, data: FitData) -> float | None:
+        episodes = self.retraced(data.latest)
         for _ in range(self.settings.rounds * self.settings.updates):
-            self.generator.reinforce(episodes, data_to_fit.fitness)
+            self.generator.reinforce(episodes, data.fitness)
         return None
 
 
@@ -301,9 +301,9 @@ class Likelihood(_Learned):
     As many passes over it as the adversarial generator makes over its episodes.
     """
 
-    def refit(self, data_to_fit: FitData) -> float | None:
+    def refit(self, data: FitData) -> float | None:
         s, generator = self.settings, self.generator
-        episodes = self.retraced(data_to_fit.truth)
+        episodes = self.retraced(data.truth)
         there = torch.from_numpy(episodes.live)
         for _ in range(s.rounds * s.updates * s.ppo.epochs):
             judged = generator.policy.judge(episodes)
@@ -313,17 +313,17 @@ class Likelihood(_Learned):
 
 
 class RandomGenerator(GeneratorTrainer):
-    """Without the generator: of a pool of random architectures the discriminator takes those it likes best."""
+    """Without the generator: the discriminator picks those of a pool of random architectures that it rates highest."""
 
     def __init__(self, space: SearchSpace, settings: Settings, rng: np.random.Generator) -> None:
         super().__init__(space, settings, rng)
         self.discriminator = Discriminator(self.view, settings, rng)
 
-    def refit(self, data_to_fit: FitData) -> float | None:
+    def refit(self, data: FitData) -> float | None:
         if self.settings.fresh:
             self.discriminator = Discriminator(self.view, self.settings, self.rng)
-        truth = self.view.batch(data_to_fit.truth)
-        fakes = self.view.batch([sample_valid(self.space, self.rng) for _ in data_to_fit.truth])
+        truth = self.view.batch(data.truth)
+        fakes = self.view.batch([sample_valid(self.space, self.rng) for _ in data.truth])
         for _ in range(self.settings.rounds):
             self.discriminator.train(truth, fakes)
         return self.discriminator.divergence(truth, fakes)
@@ -346,4 +346,4 @@ REFITS: Mapping[str, type[GeneratorTrainer]] = {
     "likelihood": Likelihood,
     "random": RandomGenerator,
 }
-"""By the names that users know them by."""
+"""Trainers by the values of GA-NAS's option `refit`."""

@@ -1,7 +1,8 @@
 """GA-NAS: generative adversarial architecture search with importance sampling (paper "ga-nas", Algorithm 2).
 
-Time and again the best K of everything evaluated are the truth set, a generator is refitted to it, and what it then
-draws is evaluated. Constraints are hard: only architectures that keep them are truths, once there are any.
+In each iteration the best K of everything evaluated form the truth set, a generator is refitted to it, and the
+architectures that it then draws are evaluated. Constraints are hard: once any architectures satisfy them, only those
+can be in the truth set.
 """
 
 from __future__ import annotations
@@ -30,32 +31,32 @@ from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, Po
 
 @dataclass(frozen=True)
 class GaNasOptions(Options):
-    """Sizes are Algorithm 2's. What the paper's text at hand does not give (most of what follows) is chosen here.
+    """Sizes are Algorithm 2's. What the paper does not give (most of what follows) is chosen here.
 
     initial: |X_0|, drawn at random. Published 50 (set-up 1), 100 (set-up 2).
     batch_size, growth: |X_1|, and how much each X_t is larger than the one before. Published 100, 50 (200, 100).
     top_k: K, the size of the truth set. Published 25 (50).
     iterations: T, after which the search ends; 0: when its queries are asked. Published 10.
     start: architectures to begin with, in X_0, as `archloom best` writes them; several are separated by ";".
-    refit: how the generator is refitted: "adversarial"; "accuracy" (no discriminator: the reward is how the latest
-        architectures stand); "likelihood" (KL in place of JS: the cross-entropy method); "random" (no generator: the
+    refit: how the generator is refitted: "adversarial"; "accuracy" (no discriminator: the reward is the fitness of the
+        latest architectures); "likelihood" (KL in place of JS: the cross-entropy method); "random" (no generator: the
         discriminator chooses among `pool` times as many random architectures).
-    redraws, widen: where what is drawn was evaluated before, it is drawn again, each time at a `widen` times higher
-        temperature, so many times at most; then X_t is smaller.
+    redraws, widen: while too few of the architectures drawn are new, draw again, each time at a `widen` times higher
+        temperature, at most `redraws` times; after that X_t is smaller.
     width, layers: of the k-GNNs; width also of the GRU and the heads.
     lr, discriminator_lr: Adam's.
     fresh: whether each iteration begins with a new discriminator.
     rounds: how often discriminator and generator take turns in an iteration. As printed: 1.
-    pairs, pair_steps: a turn of the discriminator is so many batches of so many pairs.
+    pairs, pair_steps: a turn of the discriminator is `pair_steps` batches of `pairs` pairs.
     smoothing: the label of pairs from the truth set.
-    updates, episodes: a turn of the generator is so many PPO updates on so many drawn graphs.
+    updates, episodes: a turn of the generator is `updates` PPO updates, each on `episodes` graphs.
     reward: of the discriminator's D: "logit" (log(D/(1-D))), "probability", "log", "minimax" (-log(1-D)).
     masked: whether illegal choices have no probability. If they have, each costs `step_penalty` (R_step).
     penalty: R_final for each rule of the space that a whole architecture breaks.
     clip_range, entropy, value_coef, gamma, gae_lambda, epochs, minibatch, max_grad_norm: PPO's (see
         `archloom.learners.ppo.Ppo`).
-    expert: weight of the truth set's log-likelihood beside PPO's gain. Above 0 (4, say) the generator keeps all of a
-        truth set that is of several kinds, where PPO alone goes to the largest; it is slower elsewhere.
+    expert: weight of the truth set's log-likelihood beside PPO's objective. Above 0 (4, say) the generator keeps
+        all of a truth set that is of several kinds, where PPO alone keeps only the largest; elsewhere it is slower.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {
@@ -100,18 +101,18 @@ class GaNasOptions(Options):
 
     @property
     def starts(self) -> list[str]:
-        """The texts of the architectures to begin with."""
+        """The architectures to begin with, as strings."""
         return [text.strip() for text in self.start.split(";") if text.strip()]
 
     def settings(self) -> Settings:
-        """What concerns networks and training."""
+        """The settings of networks and training."""
         shared = {f.name: getattr(self, f.name) for f in fields(Settings) if f.name not in ("reward", "ppo")}
         ppo = {f.name: getattr(self, f.name) for f in fields(Ppo) if f.name != "batch_size"}
         return Settings(**shared, reward=REWARDS[self.reward], ppo=Ppo(**ppo, batch_size=self.minibatch))
 
 
 class GaNas(BaseStrategy):
-    """A generator learns to draw graphs like the best so far, in sets: the next is drawn when all of one is evaluated.
+    """A generator learns to draw graphs like the best so far, set by set: the next when all of one is evaluated.
 
     This is Algorithm 2 of the paper; see docs/ga-nas.md. Proposals have a `SetNote`.
     """
@@ -128,7 +129,7 @@ class GaNas(BaseStrategy):
         self.starts = [self._start(text) for text in o.starts]
         self.refit = REFITS[o.refit](space, o.settings(), rng)
         self.iteration = -1  # of the last set that was drawn
-        self.drawn: deque[Proposal] = deque()  # of it, what is not asked for yet
+        self.drawn: deque[Proposal] = deque()  # those of it that were not asked for yet
         self.waiting = 0  # asked for and not told
         self.told: list[Trial] = []
         self.trials: dict[str, int] = {}  # key -> place in `told`
@@ -162,22 +163,22 @@ class GaNas(BaseStrategy):
         return self.drawn.popleft()
 
     def first_set(self) -> list[Proposal]:
-        """X_0: what was given to start with, then random architectures."""
+        """X_0: the architectures given to start with, then random ones."""
         unique = {self.space.key(arch): arch for arch in self.starts}
         self._add_random(unique, max(self.options.initial, len(unique)))
         return [Proposal(arch, note=SetNote(0, draws=0).to_note()) for arch in unique.values()]
 
     def next_set(self) -> list[Proposal]:
-        """X_t: refit the generator, and draw from it what was not evaluated before."""
+        """X_t: refit the generator, and draw architectures from it that were not evaluated before."""
         o = self.options
         size = o.batch_size + (self.iteration - 1) * o.growth
         rho: float | None = None
         divergence: float | None = None
         unique: dict[str, Arch] = {}
         counts: Counter[str] = Counter()
-        if data_to_fit := self.data_to_fit():
-            divergence = self.refit.refit(data_to_fit)
-            rho = len(data_to_fit.truth) / len(self.told)
+        if fit_data := self.fit_data():
+            divergence = self.refit.refit(fit_data)
+            rho = len(fit_data.truth) / len(self.told)
             for redraw in range(1 + o.redraws):
                 archs = [arch for arch in self.refit.draw(size, o.widen**redraw) if arch is not None]
                 keys = [self.space.key(arch) for arch in archs]
@@ -188,7 +189,7 @@ class GaNas(BaseStrategy):
                         unique.setdefault(key, arch)
                 if len(unique) >= size:
                     break
-        if not unique:  # a generator that only repeats itself, or no truth to fit it to
+        if not unique:  # the generator only repeats itself, or there is no truth to fit it to
             self._add_random(unique, size)
         notes = [SetNote(self.iteration, counts[key]) for key in unique]
         known = {self.told[self.trials[key]].id: n for key, n in counts.items() if key in self.trials}
@@ -205,8 +206,8 @@ class GaNas(BaseStrategy):
             if key not in self.trials:
                 unique.setdefault(key, arch)
 
-    def data_to_fit(self) -> FitData | None:
-        """The truth set (the best K that keep the constraints, else those nearest to it) and the latest set."""
+    def fit_data(self) -> FitData | None:
+        """The truth set (the best K that satisfy the constraints, or else those nearest to that) and the latest set."""
         good = [trial for trial in self.told if trial.result.ok]
         if not good:
             return None

@@ -2,7 +2,7 @@
 
 Every member trains for a chunk of epochs; when all have been evaluated, the worst may be replaced by offspring of the
 best, and the next chunk begins. A chunk is a proposal that inherits the state in which the member's last one ended, so
-that a run can stop and go on anywhere.
+that a run can stop and resume anywhere.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from archloom.types import Arch, Inherit, Proposal, Result, Trial
 from archloom.utils.options import NonNegativeInt, Options, PositiveInt
 
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
-_WHY_TWO = "the worst goes on from the best (random_population trains networks on their own)"
+_WHY_TWO = "the worst continue from the best (random_population trains networks on their own)"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Selection(PopulationOptions):
 
 @dataclass(frozen=True)
 class Member:
-    """One of the population: the trial in whose state its training stands (None: before its first)."""
+    """One of the population; `trial` is the one whose state its training has reached (None: before its first)."""
 
     id: int
     arch: Arch
@@ -94,7 +94,7 @@ class Child:
 class PopulationStrategy(BaseStrategy):
     """Trains a population in chunks, all of which must be evaluated before the next begins.
 
-    A subclass says in `begin_chunk` how each member goes on. Options are a `PopulationOptions`.
+    A subclass says in `begin_chunk` how each member continues. Options are a `PopulationOptions`.
     """
 
     Options: ClassVar[type[Any]] = PopulationOptions
@@ -121,9 +121,9 @@ class PopulationStrategy(BaseStrategy):
 
     @abstractmethod
     def begin_chunk(self, trials: Sequence[Trial]) -> list[Inherit | None]:
-        """How each member goes on, by member; `trials` are the last chunk's, by member.
+        """How each member continues, by member; `trials` are the last chunk's, by member.
 
-        May put others into `self.members`. None is a start from nothing.
+        May put others into `self.members`. None starts a training from scratch.
         """
 
     def propose(self) -> Proposal | None:
@@ -132,7 +132,7 @@ class PopulationStrategy(BaseStrategy):
     def learn(self, trial: Trial) -> None:
         member = MemberNote.of(trial.proposal.note).member
         self.results[member] = trial
-        if trial.result.ok:  # a chunk that failed has left no state: the member stands where it stood
+        if trial.result.ok:  # a chunk that failed leaves no state: the member keeps its last one
             self.members[member] = replace(self.members[member], trial=trial.id)
         if len(self.results) < len(self.members):
             return
@@ -144,7 +144,7 @@ class PopulationStrategy(BaseStrategy):
             self.enqueue(self.begin_chunk(trials))
 
     def enqueue(self, inherits: Sequence[Inherit | None]) -> None:
-        """Ask for the next chunk of every member."""
+        """Queue the next chunk of every member."""
         reach = min(self.epoch + self.options.step, self.options.epochs)
         for member, inherit in zip(self.members, inherits, strict=True):
             self.queue.append(Proposal(member.arch, reach, inherit, self.note(member).to_note()))
@@ -183,7 +183,7 @@ def same_as_the_best(trials: Sequence[Trial], objective: Objective) -> list[Tria
 
 
 def balanced(space: Any, count: int, rng: np.random.Generator) -> list[Arch]:
-    """So many architectures in which every option of a choice is as frequent as every other.
+    """`count` architectures in which every option of a choice is as frequent as every other.
 
     For each choice a list holds each option floor(count / options) times and random ones for the rest, is shuffled and
     dealt out (PBT-NAS, Algorithm 1). Architectures that are not valid are drawn instead.

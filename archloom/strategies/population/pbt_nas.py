@@ -22,7 +22,7 @@ class PbtNasOptions(Selection):
     (lambda and gamma): a layer from there enters as shrink * layer + perturb * fresh layer.
 
     `itself`: mix the better parent with itself (the ablation "no mixing"): no choice changes, shrink-perturb stays.
-    [shrink, perturb] = [1, 0] copies layers exactly, [0, 1] begins them anew.
+    [shrink, perturb] = [1, 0] copies layers exactly, [0, 1] initialises them again.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"p": "crossover_prob"}
@@ -37,7 +37,7 @@ class PbtNas(SelectingStrategy):
     """Population-based training that also mixes architectures.
 
     A child is the better of two of the best members, drawn uniformly; each of its choices comes, with probability
-    `crossover_prob`, from the other one, with that layer's weights, shrunk and perturbed, even where the choice is
+    `crossover_prob`, from the other one, with that layer's weights, shrunk and perturbed, even if the choice is
     the same.
     """
 

@@ -12,7 +12,7 @@ from archloom.types import Inherit
 
 class Searl(SelectingStrategy):
     """The better of two of the best members is copied, and then, each with probability 1/3, left alone, its weights
-    are mutated, or one choice is changed, whose layer begins anew (PBT-NAS, section 4.4).
+    are mutated, or one choice is changed, whose layer is initialised again (PBT-NAS, section 4.4).
     """
 
     Options: ClassVar[type[Any]] = Selection

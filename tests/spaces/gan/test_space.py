@@ -46,7 +46,7 @@ def test_as_many_architectures_as_the_options_allow() -> None:
     assert f"{generators:.3e} {discriminators:.3e} {GAN_HARD.size:.4e}" == "6.459e+20 4.500e+31 2.9065e+52"
 
 
-# -- texts --------------------------------------------------------------------------------------------------------
+# -- strings ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("space", [GAN, GAN_HARD])

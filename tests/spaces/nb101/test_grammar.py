@@ -23,29 +23,29 @@ from archloom.spaces.nb101.codes import (
     pruned_codes,
     unpack,
 )
-from archloom.spaces.nb101.grammar import GRAPH_LABELS, CellGrowth
+from archloom.spaces.nb101.grammar import GRAPH_LABELS, CellGrammar
 from archloom.spaces.nb101.space import Nb101
 from archloom.testing.graphs import check_grammar, draw_graphs
 from archloom.types import Arch
 from archloom.utils import seeds
 
-GROWTH, SPACE = CellGrowth(), Nb101()
+GRAMMAR, SPACE = CellGrammar(), Nb101()
 OUTPUT = GRAPH_LABELS.index("output")
 
 
 @cache
 def every_draw(vertices: int, operations: int) -> PartialGraph:
     """All that legal decisions lead to, with at most so many vertices and the first so many operations."""
-    drawn = PartialGraph.begin(GROWTH.template, 1)
-    for at, step in enumerate(GROWTH.steps):
-        legal = GROWTH.label_mask(drawn, at)
+    drawn = PartialGraph.begin(GRAMMAR.template, 1)
+    for at, step in enumerate(GRAMMAR.steps):
+        legal = GRAMMAR.label_mask(drawn, at)
         legal[:, 1 + operations : OUTPUT] = False
         legal[:, 1:OUTPUT] &= step.vertex < vertices - 1
         rows, labels = every_choice(legal)
         drawn = PartialGraph(drawn.labels[rows], drawn.adjacency[rows])
         drawn.labels[:, step.vertex] = labels
         for place, source in enumerate(step.sources):
-            rows, edges = every_choice(GROWTH.edge_mask(drawn, at, place))
+            rows, edges = every_choice(GRAMMAR.edge_mask(drawn, at, place))
             drawn = PartialGraph(drawn.labels[rows], drawn.adjacency[rows])
             drawn.adjacency[:, source, step.vertex] = edges == 1
     return drawn
@@ -87,15 +87,15 @@ def test_what_is_legal_does_not_depend_on_operations() -> None:
     plain = every_draw(VERTICES, 1)
     operations = seeds.stream(0, "test").integers(1, OUTPUT, size=plain.labels.shape)
     mixed = np.where(plain.labels == 1, operations, plain.labels)
-    for at, step in enumerate(GROWTH.steps):
+    for at, step in enumerate(GRAMMAR.steps):
         before = np.arange(VERTICES) < step.vertex
         edges = plain.adjacency * before
-        masks = [GROWTH.label_mask(PartialGraph(np.where(before, x, OPEN), edges), at) for x in (plain.labels, mixed)]
+        masks = [GRAMMAR.label_mask(PartialGraph(np.where(before, x, OPEN), edges), at) for x in (plain.labels, mixed)]
         assert (masks[0] == masks[1]).all()
         for place, source in enumerate(step.sources):
             now = np.arange(VERTICES) <= step.vertex
             masks = [
-                GROWTH.edge_mask(PartialGraph(np.where(now, x, OPEN), edges), at, place) for x in (plain.labels, mixed)
+                GRAMMAR.edge_mask(PartialGraph(np.where(now, x, OPEN), edges), at, place) for x in (plain.labels, mixed)
             ]
             assert (masks[0] == masks[1]).all()
             edges[:, source, step.vertex] = plain.adjacency[:, source, step.vertex]
@@ -108,7 +108,7 @@ def test_cells_of_all_sizes_can_be_drawn() -> None:
 
 
 def test_random_graphs_are_valid_and_lose_nothing_to_pruning(oracle: Any) -> None:
-    graphs = draw_graphs(GROWTH, len(GRAPH_LABELS), 400, seeds.stream(0, "test"))
+    graphs = draw_graphs(GRAMMAR, len(GRAPH_LABELS), 400, seeds.stream(0, "test"))
     assert {len(graph.labels) for graph in graphs} == set(range(2, VERTICES + 1))
     for graph in graphs:
         arch = SPACE.from_graph(graph)

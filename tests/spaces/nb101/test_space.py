@@ -78,7 +78,7 @@ def test_samplers_by_name() -> None:
         Nb101(sampler="uniform")  # type: ignore[arg-type]
 
 
-# -- texts --------------------------------------------------------------------------------------------------------
+# -- strings ------------------------------------------------------------------------------------------------
 
 
 def test_a_text_tells_what_leads_to_each_vertex() -> None:

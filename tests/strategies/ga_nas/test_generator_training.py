@@ -33,7 +33,7 @@ TRUTH = [Arch((0, 0, *rest)) for rest in ((0, 1, 2), (1, 2, 0), (2, 0, 1), (1, 1
 """Of the truth set only the first two choices are always the same."""
 
 
-def data_to_fit(truth: Sequence[Arch] = TRUTH) -> FitData:
+def fit_data(truth: Sequence[Arch] = TRUTH) -> FitData:
     rng = np.random.default_rng(3)
     latest = [SPACE.sample(rng) for _ in range(32)]
     fitness = np.array([float((np.array(arch.genes[:2]) == 0).sum()) for arch in latest])
@@ -53,7 +53,7 @@ def test_every_refit_draws_more_of_what_the_truth_has_in_common(name: str) -> No
     generator = refit(name)
     shares = []
     for _ in range(4):
-        generator.refit(data_to_fit())
+        generator.refit(fit_data())
         shares.append(like_the_truth(generator.draw(200, 1.0)))
     by_chance = 1 / 9
     assert shares[-1] > 3 * by_chance
@@ -64,7 +64,7 @@ def test_the_adversarial_generator_stays_open_where_the_truth_is() -> None:
     """It is to draw like the truth set, not the one architecture that the discriminator likes best."""
     generator = refit("adversarial", replace(OPTIONS, updates=3))
     for _ in range(6):
-        generator.refit(data_to_fit())
+        generator.refit(fit_data())
     drawn = [arch for arch in generator.draw(300, 1.0) if arch is not None]
     assert like_the_truth(drawn) > 0.7
     assert len({arch.genes[2:] for arch in drawn if arch.genes[:2] == (0, 0)}) >= 8
@@ -73,7 +73,7 @@ def test_the_adversarial_generator_stays_open_where_the_truth_is() -> None:
 def test_a_temperature_brings_others() -> None:
     generator = refit("likelihood")
     for _ in range(4):
-        generator.refit(data_to_fit())
+        generator.refit(fit_data())
     assert like_the_truth(generator.draw(200, 1.0)) > like_the_truth(generator.draw(200, 16.0)) + 0.2
 
 
@@ -81,13 +81,13 @@ def test_a_temperature_brings_others() -> None:
 @pytest.mark.parametrize("name", REFITS)
 def test_a_refit_goes_on_exactly_where_it_was_dumped(name: str, options: GaNasOptions) -> None:
     one, other = refit(name, options), refit(name, options, seed=1)
-    one.refit(data_to_fit())
-    other.refit(data_to_fit())
+    one.refit(fit_data())
+    other.refit(fit_data())
     other.restore(decode_state(encode_state(one.dump())))
     other.rng.bit_generator.state = one.rng.bit_generator.state
     for _ in range(2):
         assert one.draw(20, 1.2) == other.draw(20, 1.2)
-        assert one.refit(data_to_fit()) == other.refit(data_to_fit())
+        assert one.refit(fit_data()) == other.refit(fit_data())
 
 
 def test_the_divergence_is_small_for_the_truth_itself_and_ln_2_where_all_is_different() -> None:
@@ -124,7 +124,7 @@ def test_an_expert_keeps_both_kinds_of_a_truth_set() -> None:
     for weight in (0.0, 4.0):
         generator = refit("adversarial", replace(OPTIONS, expert=weight))
         for _ in range(5):
-            generator.refit(data_to_fit([*TRUTH, *few]))
+            generator.refit(fit_data([*TRUTH, *few]))
         drawn = generator.draw(400, 1.0)
         shares.append(float(np.mean([arch is not None and arch.genes[:2] == (2, 2) for arch in drawn])))
     assert shares[1] > 0.1 and shares[1] > shares[0]
@@ -133,7 +133,7 @@ def test_an_expert_keeps_both_kinds_of_a_truth_set() -> None:
 def test_a_kept_discriminator_takes_its_truth_along() -> None:
     """It is used where nothing that is drawn is valid."""
     one = refit("adversarial", replace(OPTIONS, fresh=False))
-    one.refit(data_to_fit())
+    one.refit(fit_data())
     other = refit("adversarial", replace(OPTIONS, fresh=False), seed=1)
     other.restore(decode_state(encode_state(one.dump())))
     assert isinstance(one, Adversarial) and isinstance(other, Adversarial)
@@ -144,7 +144,7 @@ def test_a_kept_discriminator_takes_its_truth_along() -> None:
 
 def test_a_truth_set_of_one_is_paired_with_itself() -> None:
     generator = refit("adversarial")
-    divergence = generator.refit(data_to_fit(TRUTH[:1]))
+    divergence = generator.refit(fit_data(TRUTH[:1]))
     assert divergence is not None and np.isfinite(divergence)
 
 

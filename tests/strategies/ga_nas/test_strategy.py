@@ -191,19 +191,19 @@ def test_the_truth_set_is_the_best_k_that_keep_the_constraints() -> None:
     criteria = Criteria((Objective("worth"),), (Constraint("cost", 20.0),))
     strategy = make(replace(SMALL, initial=40), space, criteria)
     sets(strategy, lambda arch: {"worth": float(arch.genes[0]), "cost": float(arch.genes[0])}, 1)
-    data_to_fit = strategy.data_to_fit()
-    assert data_to_fit is not None
-    assert [arch.genes[0] for arch in data_to_fit.truth] == [20, 19, 18, 17, 16]
-    assert len(data_to_fit.latest) == 40
+    fit_data = strategy.fit_data()
+    assert fit_data is not None
+    assert [arch.genes[0] for arch in fit_data.truth] == [20, 19, 18, 17, 16]
+    assert len(fit_data.latest) == 40
 
 
 def test_of_equals_the_newest_are_truths() -> None:
     space = Categorical({"a": list(range(40))})
     strategy = make(replace(SMALL, initial=30), space, WORTH)
     (told,) = sets(strategy, lambda arch: {"worth": 1.0}, 1)
-    data_to_fit = strategy.data_to_fit()
-    assert data_to_fit is not None
-    assert data_to_fit.truth == [trial.proposal.arch for trial in told[:-6:-1]]
+    fit_data = strategy.fit_data()
+    assert fit_data is not None
+    assert fit_data.truth == [trial.proposal.arch for trial in told[:-6:-1]]
 
 
 def test_where_nothing_keeps_the_constraints_the_nearest_are_the_truth() -> None:
@@ -211,9 +211,9 @@ def test_where_nothing_keeps_the_constraints_the_nearest_are_the_truth() -> None
     criteria = Criteria((Objective("worth"),), (Constraint("cost", -1.0),))
     strategy = make(replace(SMALL, initial=20), space, criteria)
     sets(strategy, lambda arch: {"worth": 1.0, "cost": float(arch.genes[0])}, 1)
-    data_to_fit = strategy.data_to_fit()
-    assert data_to_fit is not None
-    assert [arch.genes[0] for arch in data_to_fit.truth] == [0, 1, 2, 3, 4]
+    fit_data = strategy.fit_data()
+    assert fit_data is not None
+    assert [arch.genes[0] for arch in fit_data.truth] == [0, 1, 2, 3, 4]
 
 
 def test_failures_are_never_a_truth_and_where_all_fail_random_ones_follow() -> None:
@@ -225,8 +225,8 @@ def test_failures_are_never_a_truth_and_where_all_fail_random_ones_follow() -> N
     assert not {p.arch for p in asked} & {p.arch for p in later}
     results = [Result.failed("no") if at else Result({"worth": 1.0}) for at in range(8)]
     strategy.tell([Trial(12 + at, p, result) for at, (p, result) in enumerate(zip(later, results, strict=True))])
-    data_to_fit = strategy.data_to_fit()
-    assert data_to_fit is not None and data_to_fit.truth == [later[0].arch]
+    fit_data = strategy.fit_data()
+    assert fit_data is not None and fit_data.truth == [later[0].arch]
 
 
 def test_a_starting_architecture_is_asked_first_and_counts() -> None:

@@ -134,7 +134,7 @@ class Choice(Domain):
         object.__setattr__(self, "options", tuple(self.options))
         object.__setattr__(self, "when", condition(self.when))
         if not self.strings or len(set(self.strings)) < len(self.strings):
-            raise InputError(f"options {list(self.texts)}: expected at least one, each different")
+            raise InputError(f"options {list(self.strings)}: expected at least one, each different")
 
     @cached_property
     def strings(self) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ class Choice(Domain):
 
     @property
     def described(self) -> str:
-        return f"one of {', '.join(self.texts)}"
+        return f"one of {', '.join(self.strings)}"
 
     def holds(self, gene: Any) -> bool:
         return gene in range(self.size)

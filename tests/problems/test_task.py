@@ -20,7 +20,7 @@ def trained() -> None:
 
 
 def test_images_are_opened_on_the_tasks_own_space_or_another(trained: None) -> None:
-    scenario = open_scenario(ProblemSpec("images:digits", space={"width": "4"}, task={"batches": "2", "epochs": "1"}))
+    scenario = open_scenario(ProblemSpec("images:digits", space={"width": "4"}, task={"steps_per_epoch": "2", "epochs": "1"}))
     problem = scenario.problem
     assert isinstance(problem, TaskProblem)
     assert (problem.trains, problem.isolate) == (True, False)
@@ -39,8 +39,8 @@ def test_images_are_opened_on_the_tasks_own_space_or_another(trained: None) -> N
         (ProblemSpec("images:digitz"), "unknown images 'digitz'; did you mean 'digits'"),
         (ProblemSpec("images:digits", space_name="nb201"), "--space nb201: takes no channels"),
         (ProblemSpec("images:digits", space={"classes": "3"}), "option classes: images:digits sets it to 10"),
-        (ProblemSpec("images:digits", task={"bach": "3"}), "unknown task option 'bach'; did you mean 'batch'"),
-        (ProblemSpec("images:digits", task={"batch": "x"}), "task option batch=x: expected a whole number"),
+        (ProblemSpec("images:digits", task={"bach": "3"}), "unknown task option 'bach'; did you mean 'batch_size'"),
+        (ProblemSpec("images:digits", task={"batch_size": "x"}), "task option batch_size=x: expected a whole number"),
         (ProblemSpec("images:digits", table="x.npz"), "trains its networks and takes no table"),
         (ProblemSpec("nb201", space_name="convnet"), "--space convnet: only if networks are trained"),
         (ProblemSpec("nb201", task={"epochs": "3"}), "--set task.epochs: only if networks are trained"),

@@ -188,7 +188,7 @@ def test_draw_takes_no_more_than_it_needs() -> None:
     assert space.looked == 4
 
 
-@pytest.mark.parametrize("way", ["draw", "vary"])
+@pytest.mark.parametrize("way", ["sample", "mutate"])
 def test_looking_for_a_valid_architecture_is_bounded(way: str) -> None:
     class Counting(ForbiddenSpace):
         looked = 0
@@ -199,11 +199,11 @@ def test_looking_for_a_valid_architecture_is_bounded(way: str) -> None:
 
     space, rng = Counting(), seeds.stream(0, "test")
     with pytest.raises(NoArchitectureError) as caught:
-        sample_valid(space, rng) if way == "draw" else mutate_valid(space, Arch((0,) * 8), rng)
+        sample_valid(space, rng) if way == "sample" else mutate_valid(space, Arch((0,) * 8), rng)
     assert Counting.looked <= MAX_TRIES + 1
     assert str(caught.value) == (
         f"space 'forbidden': none of {MAX_TRIES} architectures drawn is valid (the last breaks forbidden by 1); "
-        "loosen the rule or give a space that satisfies it more often"
+        "loosen the rule or use a space that satisfies it more often"
     )
 
 

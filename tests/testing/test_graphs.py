@@ -366,7 +366,7 @@ class FifthOption(PlantedSpace):
     ("kind", "message"),
     [
         (EdgesForgotten, "the graph of .* cannot be drawn: its own decisions lead to another graph"),
-        (Restless, r"growth\(\) is something else at the second call"),
+        (Restless, r"grammar\(\) differs at the second call"),
         (FifthOption, r"Arch\(genes=\(.*, 4\)\), which was drawn, cannot be formatted and parsed again"),
     ],
 )

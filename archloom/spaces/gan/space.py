@@ -78,7 +78,7 @@ class GanSpace(Categorical, ABC):
         """With options of the subclass's own constructor."""
         return cls(**settings)
 
-    # -- texts ----------------------------------------------------------------------------------------------------
+    # -- strings ----------------------------------------------------------------------------------------------------
 
     def format(self, arch: Arch) -> str:
         strings = iter(options[int(i)] for options, i in zip(self.options, arch.genes, strict=True))

@@ -96,7 +96,7 @@ def test_a_new_space_brings_its_own_counts(monkeypatch: pytest.MonkeyPatch) -> N
             return {"total": lambda genes: genes.sum(axis=1) / 1, "first": lambda genes: genes[:, 0] / 1}
 
     monkeypatch.setattr(sys.modules[__name__], "Counted", Counted, raising=False)
-    monkeypatch.setitem(registry.SPACES, "counted", registry.Entry(f"{__name__}:Counted", "a space"))
+    monkeypatch.setitem(registry.SPACES._own, "counted", registry.Entry(f"{__name__}:Counted", "a space"))
     genes = np.array(list(product(range(4), repeat=2)))
     table = Table.from_arrays(
         space="counted", gene_names=["a", "b"], options=[list("abcd")] * 2, genes=genes, source="", units="",

@@ -49,17 +49,17 @@ def episodes(
     archloom episodes local_search random_walk random --on nb101 -o improvement.png
     """
     from archloom.analysis.episodes import format_report, report, setting_of
-    from archloom.envs.episodes import Plan, find_policies, open_ground, run_episodes
+    from archloom.envs.episodes import Plan, find_policies, open_episode_problem, run_episodes
 
     plan = Plan(sets, starts, steps, neighbours, seed)
     chosen = find_policies(policies)
     if target is not None:
         _check_drawing(target)
     with stdout_guard():
-        ground = open_ground(on, plan, options.check_table(table), objective, None if quiet else output.note)
+        problem = open_episode_problem(on, plan, options.check_table(table), objective, None if quiet else output.note)
     with CountView(plan.episodes * len(chosen), "episodes", quiet) as view:
-        by_policy = run_episodes(ground, chosen, plan, view)
-    found = report(setting_of(ground, plan), by_policy)
+        by_policy = run_episodes(problem, chosen, plan, view)
+    found = report(setting_of(problem, plan), by_policy)
     if target is not None:
         from archloom.analysis.figures import save
         from archloom.analysis.improvement import histograms

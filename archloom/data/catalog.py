@@ -1,8 +1,8 @@
 """Where the tables of benchmarks are on this machine, and how to get them.
 
 A table is looked for in this order: the file the user names (`--table`), the folder in `ARCHLOOM_DATA`, the
-cache (where `fetch` puts what it converted), and an installed Python package, converted once into the cache. Where
-none of them has it, the folder and the cache are searched for a substitute that the benchmark names.
+cache (where `fetch` puts what it converted), and an installed Python package, converted once into the cache. If none
+of them has it, the folder and the cache are searched for one of the benchmark's substitutes.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 # What fetches and converts (urllib, tarfile ...) is imported where it is used: every search imports this module, and
 # almost none downloads.
 
-# Part of the name of every table made from a package: raise it when a conversion changes, and old ones are
-# made anew.
+# Part of the name of every table made from a package: raise it when a conversion changes, so that tables are
+# converted again.
 _REVISION = 1
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the stage ("download" in bytes, "convert" in architectures or, where the file is read as a stream, in
-bytes), what is done, and how much is."""
+"""Called with the stage ("download" in bytes, "convert" in architectures or, if the file is read as a stream, in
+bytes), how much is done, and the total if known."""
 
 
 @dataclass(frozen=True)
 class Status:
     """Where a benchmark's table would come from now.
 
-    `path` is None for a package whose data are not converted yet, `origin` where there is nothing. `origin` says so
-    where the table is a substitute.
+    `path` is None if a package's data are not converted yet, `origin` if there is no table. `origin` names a
+    substitute as such.
     """
 
     benchmark: Benchmark
@@ -49,22 +49,22 @@ class Status:
 
 
 def find(name: str, others: Collection[str] = ()) -> Benchmark:
-    """The benchmark of this name (`nb201`, `nbgraph:cora`), or the only one on the space of this name (`darts`).
+    """The benchmark with this name (`nb201`, `nbgraph:cora`), or the only one on the space with this name (`darts`).
 
-    Raises InputError with the nearest name; `others` are names that the caller knows besides.
+    Raises InputError that suggests the nearest name; `others` are further names that the caller knows.
     """
     if name in BENCHMARKS:
         return BENCHMARKS[name]
     variants = [known for known in BENCHMARKS if known.startswith(f"{name}:")]
     if variants:
         raise InputError(f"benchmark {name!r} needs a dataset; expected one of {', '.join(variants)}")
-    if settled(name) in BENCHMARKS:
-        return BENCHMARKS[settled(name)]
+    if resolve_alias(name) in BENCHMARKS:
+        return BENCHMARKS[resolve_alias(name)]
     raise unknown("benchmark", name, [*BENCHMARKS, *others])
 
 
-def settled(name: str) -> str:
-    """The benchmark's own name if `name` is another one for it (`darts` for `nb301`), else `name` itself."""
+def resolve_alias(name: str) -> str:
+    """The canonical name of a benchmark if `name` is an alias of it (`darts` for `nb301`), else `name` itself."""
     over = [known for known in BENCHMARKS.values() if known.space == name]
     return over[0].name if name not in BENCHMARKS and len(over) == 1 else name
 
@@ -72,8 +72,7 @@ def settled(name: str) -> str:
 def locate(name: str, *, table: Path | None = None, environ: Mapping[str, str]) -> Path:
     """The table file of a benchmark, converting an installed package's data the first time.
 
-    `table` is the file the user named, if any. Raises InputError, with the ways to get the table, where there
-    is none.
+    `table` is the file the user named, if any. If there is no table, raises InputError with the ways to get it.
     """
     benchmark = find(name)
     if table is not None:
@@ -102,7 +101,7 @@ def status(name: str, *, environ: Mapping[str, str]) -> Status:
 
 
 def installed(*, environ: Mapping[str, str]) -> list[Status]:
-    """The status of every benchmark, in the catalogue's order."""
+    """The status of every benchmark, in catalogue order."""
     return [status(name, environ=environ) for name in BENCHMARKS]
 
 
@@ -118,9 +117,9 @@ def fetch(
 ) -> Path:
     """Download a benchmark's official file, convert and verify it, and return the table's path in the cache.
 
-    `source` picks one of the benchmark's sources by its name (the first otherwise). `sha256` replaces what
-    the catalogue knows of the file's digests. The download is deleted once the table stands, unless `keep`.
-    An interrupted download is continued by the next call. Raises InputError (FetchError, TableError) and then
+    `source` picks one of the benchmark's sources by name (by default the first). `sha256` replaces the digests in
+    the catalogue. The download is deleted once the table is written, unless `keep`. The next call resumes an
+    interrupted download. Raises InputError (FetchError, TableError) and then
     changes no table.
     """
     from archloom.data.download.fetch import FetchError, download
@@ -228,10 +227,9 @@ def _substitute(benchmark: Benchmark, environ: Mapping[str, str]) -> tuple[Path 
 
 
 def _from_package(benchmark: Benchmark, environ: Mapping[str, str]) -> Path | None:
-    """The table made from the installed package, made now if need be.
+    """The table converted from the installed package, now if it was not converted before.
 
-    Two processes may make it at once: each writes a file of its own and renames it, and both files are the
-    same.
+    Two processes may convert it at once: each writes its own file and renames it, and both files are the same.
     """
     version = package_version(benchmark.package) if benchmark.package else None
     if version is None or benchmark.provider is None:
@@ -255,7 +253,7 @@ def _package_prefix(benchmark: Benchmark) -> str:
 
 
 def stands_in(benchmark: Benchmark, file_name: str) -> bool:
-    """Whether a table of this name answers where the official one is not there: a substitute, or from a package."""
+    """Whether a table with this name is used if the official one is missing: a substitute, or from a package."""
     return file_name in benchmark.substitutes or file_name.startswith(_package_prefix(benchmark))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from archloom.data.catalog import settled
+from archloom.data.catalog import resolve_alias
 from archloom.envs.checks import check_counts
 from archloom.errors import unknown
 from archloom.problems.spec import ProblemSpec
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NeighbourhoodRequest:
-    """What a terrain is made for: a metric of a problem (its default one if None), so many walkers and neighbours."""
+    """What a `NeighbourhoodEnv` is made for: a metric of a problem (its default if None), its slots and neighbours."""
 
     problem: Problem
     metric: str | None
@@ -32,11 +32,11 @@ class NeighbourhoodRequest:
 
 NEIGHBOURHOODS: Mapping[str, Entry] = {
     "nb101": Entry(
-        "archloom.envs.nb101:open_neighbourhood", "NAS-Bench-101: every move a look-up", "gymnasium", "envs"
+        "archloom.envs.nb101:open_neighbourhood", "NAS-Bench-101: every move is a look-up", "gymnasium", "envs"
     ),
     "nb301": Entry("archloom.envs.darts:open_neighbourhood", "DARTS cells with a surrogate", "gymnasium", "envs"),
 }
-"""Benchmarks to walk on, by their own names: each target is a function from a `NeighbourhoodRequest` to a
+"""Benchmarks to walk on, by canonical name: each target is a function from a `NeighbourhoodRequest` to a
 `NeighbourhoodEnv`."""
 
 
@@ -49,11 +49,11 @@ def open_neighbourhood(
     notify: Callable[[str], None] | None = None,
     problem: Problem | None = None,
 ) -> NeighbourhoodEnv:
-    """Where walkers can go, without episodes or rewards; `notify` is told of what takes a while.
+    """The neighbourhood structure of a benchmark, without episodes or rewards.
 
-    `problem` is the benchmark, if it is open already.
+    `problem` is the benchmark if it is already open; `notify` is called with a message before slow work.
 
-    InputError for an unknown benchmark, for numbers that are not whole or below 1, and for an unsuitable table.
+    InputError for an unknown benchmark, counts that are not whole numbers of at least 1, and an unsuitable table.
     """
     on = benchmark_of(on)
     check_counts(slots=slots, max_neighbours=max_neighbours)
@@ -64,8 +64,8 @@ def open_neighbourhood(
 
 
 def benchmark_of(on: str) -> str:
-    """The name of the benchmark to walk on that `on` stands for (`nb301` for `darts`); InputError for any other."""
-    name = settled(str(on))
+    """The canonical name of the benchmark `on` to walk on (`nb301` for `darts`); InputError if there is none."""
+    name = resolve_alias(str(on))
     if name not in NEIGHBOURHOODS:
         raise unknown("benchmark to walk on", str(on), NEIGHBOURHOODS)
     return name
@@ -84,22 +84,22 @@ def make_vector(
     """`num_envs` episodes of the incremental search problem at once.
 
     Args:
-        on: `nb101`, or `darts` (also called `nb301`).
+        on: `nb101`, or `nb301` (also called `darts`).
         num_envs: how many episodes run side by side.
         max_neighbours: how many neighbours an observation shows at most (50 in Cassimon et al.).
-        table: the table or surrogate that tells accuracies; by default the one that `--on` finds.
+        table: the table or surrogate to read accuracies from; by default the one that `--on` finds.
         metric: the accuracy to climb; by default the one a search would optimise.
-        episode_steps: steps until an episode is truncated (16 in the paper's training, 32 in its evaluation).
+        episode_steps: steps after which an episode is truncated (16 in the paper's training, 32 in its evaluation).
         alpha: the reward is the gain in exp(alpha * accuracy); by default the paper's value for the benchmark (6 for
-            nb101, 32 for darts). 0 is the plain accuracy.
+            nb101, 32 for darts). 0 means the plain accuracy.
 
     Raises:
-        InputError: an unknown benchmark or metric, numbers that are not whole or below 1, more neighbours than there
-            are, an alpha below 0 or beyond 700, a table that does not tell every accuracy.
+        InputError: an unknown benchmark or metric, counts that are not whole numbers of at least 1, more neighbours
+            than there are, an alpha below 0 or above 700, a table without the accuracy of every architecture.
     """
     from archloom.envs.incremental import IncrementalVectorEnv, check_alpha
 
-    # Before the terrain is opened, which may take a while.
+    # Before opening the neighbourhood, which may take a while.
     check_counts(num_envs=num_envs, max_neighbours=max_neighbours, episode_steps=episode_steps)
     check_alpha(alpha)
 

@@ -8,7 +8,7 @@ from archloom.errors import InputError
 
 
 def check_counts(**counts: object) -> None:
-    """InputError, with its name, for a number that is not whole or below 1."""
+    """InputError that names the first argument that is not a whole number of at least 1."""
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise InputError(f"{name}={value!r}: expected a whole number of at least 1")

@@ -1,7 +1,7 @@
-"""The DARTS space as a terrain: neighbours are generated in batches, a surrogate tells accuracies.
+"""Neighbourhoods in the DARTS space: neighbours are generated in batches, a surrogate predicts accuracies.
 
-Cassimon et al., sections 3.2.1 and 4.2. A neighbour is a tuple of a neighbour of the normal and one of the reduction
-cell, so both change at once.
+Cassimon et al., sections 3.2.1 and 4.2. A neighbour pairs a neighbour of the normal cell with one of the
+reduction cell, so both cells change at once.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from archloom.spaces.darts.genotypes import SHAPE, Genotypes, random_genotypes
 from archloom.spaces.darts.moves import TUPLES, draw_neighbours
 
 
-class DartsNeighbourhoods(NeighbourhoodEnv):
-    """Walkers on pairs of cells; the surrogate's `metric` after its last epoch is their accuracy."""
+class DartsNeighbourhoodEnv(NeighbourhoodEnv):
+    """Slots hold pairs of cells; their accuracy is the surrogate's `metric` after its last epoch."""
 
     bits = WIDTH
     alpha = 32.0  # section 4.2.1
@@ -33,7 +33,7 @@ class DartsNeighbourhoods(NeighbourhoodEnv):
             raise InputError(f"max_neighbours={max_neighbours}: expected at most {TUPLES:,}, as many as there are")
         self._model = model
         self._metric = metric
-        # What each walker sees: where it stands, then its neighbours.
+        # What each slot sees: its own architecture, then the neighbours shown.
         self._seen: Genotypes = np.zeros((slots, max_neighbours + 1, *SHAPE), dtype=np.uint8)
 
     def place(self, slots: NDArray[np.intp], rng: np.random.Generator) -> None:
@@ -66,12 +66,12 @@ class DartsNeighbourhoods(NeighbourhoodEnv):
         return self._model.metrics(genotypes, self._model.last_epoch)[self._metric].astype(np.float64)
 
 
-def open_neighbourhood(request: NeighbourhoodRequest) -> DartsNeighbourhoods:
-    """The terrain of a surrogate's metric: the accuracy unless another one, more of which is better, is named."""
+def open_neighbourhood(request: NeighbourhoodRequest) -> DartsNeighbourhoodEnv:
+    """The neighbourhood for a surrogate's metric: its accuracy, or another named metric that is to be maximised."""
     assert isinstance(request.problem, SurrogateProblem)  # noqa: S101 - nb301 has no other problems
     model = request.problem.model
     climbable = [name for name, goal in model.goals.items() if goal == "max"]
     metric = request.metric or climbable[0]
     if metric not in climbable:
         raise unknown("metric to climb", metric, climbable)
-    return DartsNeighbourhoods(model, metric, request.slots, request.max_neighbours)
+    return DartsNeighbourhoodEnv(model, metric, request.slots, request.max_neighbours)

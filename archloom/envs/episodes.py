@@ -1,8 +1,8 @@
 """Episodes of the incremental search problem: policies walk from random architectures, and what they find is recorded.
 
 Cassimon et al., section 4.1: several sets of random start states, one episode of at most 32 steps from each, the same
-starts for every policy. A `Walk` keeps the account of queries, so that a policy pays for what it reads and for nothing
-else; test accuracy is looked up afterwards, where a policy cannot see it.
+starts for every policy. A `Walk` counts queries, so that a policy pays for what it reads and for nothing else; test
+accuracy is looked up afterwards, where a policy cannot see it.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-CheckpointStore = NDArray[np.integer[Any]]
-Walkers = NDArray[np.intp]
+States = NDArray[np.integer[Any]]
+Slots = NDArray[np.intp]
 
 MOST_EPISODES = 10_000_000
 MOST_NEIGHBOURS = 1_000
-"""Of all of them the encodings are held: 1 GB on DARTS cells."""
-_WALKERS = 2_048
-"""How many walk at once: what they are shown stays small (6 MB on NAS-Bench-101)."""
+"""The encodings of all of them are in memory: 1 GB for DARTS cells."""
+MAX_SLOTS = 2_048
+"""How many episodes run at once: their observations stay small (6 MB on NAS-Bench-101)."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many episodes from where: `sets` sets of `starts` random architectures, at most `steps` moves from each.
+    """How many episodes to run: `sets` sets of `starts` random start architectures, at most `steps` moves from each.
 
     A policy is shown at most `neighbours` neighbours at a step. The defaults are those of Cassimon et al.
     """
@@ -62,7 +62,7 @@ class Plan:
 
     @property
     def episodes(self) -> int:
-        """Of one policy."""
+        """How many episodes each policy runs."""
         return self.sets * self.starts
 
 
@@ -70,41 +70,41 @@ class Plan:
 
 
 class QueryLog(NamedTuple):
-    """Architectures whose accuracy got known: at the `query`-th query (from 1) of a walker's episode, each (m,)."""
+    """Architectures whose accuracy became known, with the slot and the number of the query (from 1), each (m,)."""
 
-    walker: Walkers
+    slot: Slots
     query: Integers
     value: Floats
-    states: CheckpointStore  # (m, k)
+    states: States  # (m, k)
 
 
 class View:
-    """What the k walkers under way are shown: `shown` (k,) neighbours each. It holds until they act."""
+    """What the k active slots are shown: `shown` (k,) neighbours each. Valid until they act."""
 
-    def __init__(self, slots: Walkers, encoded: NDArray[np.uint8], shown: Integers) -> None:
+    def __init__(self, slots: Slots, encoded: NDArray[np.uint8], shown: Integers) -> None:
         self.slots = slots
         self.shown = shown
-        self.looked = False
+        self.queried = False
         self._encoded = encoded
 
     @cached_property
     def architectures(self) -> NDArray[np.uint8]:
-        """(k, N + 1, bits) the encodings, the walker's own architecture first, zeros after the last neighbour."""
+        """(k, N + 1, bits) encodings: the slot's own architecture first, zeros after the last neighbour."""
         encodings: NDArray[np.uint8] = self._encoded[self.slots]
         return encodings
 
     @cached_property
     def mask(self) -> NDArray[np.uint8]:
-        """(k, N + 1) 1 for the actions there are."""
+        """(k, N + 1) 1 for the actions that are available."""
         return (np.arange(self._encoded.shape[1]) <= self.shown[:, None]).view(np.uint8)
 
 
 class Walk:
-    """Walkers on one episode each, and the account of what their policy asked of the benchmark.
+    """One episode for each slot, and a count of what the policy asked of the benchmark.
 
-    Until all are done (`under_way` is empty) a policy calls `show`, then `act`; `look` in between tells it accuracies.
-    Each accuracy looked at is a query: every neighbour's at every step, and that of the walker's own architecture where
-    it is not known yet. An episode that never looks costs one query, for the architecture that it ends with.
+    Until all are done (`active` is empty) a policy calls `show`, then `act`; `query` in between returns accuracies.
+    Each accuracy returned costs a query: every neighbour's at every step, and that of the slot's own architecture if
+    it is not yet known. An episode that never queries costs one, for the architecture that it ends with.
     """
 
     def __init__(
@@ -115,77 +115,79 @@ class Walk:
         encoded: NDArray[np.uint8],
         rng: np.random.Generator,
     ) -> None:
-        """The first `slots` of a terrain, which shows what all of its n are shown in `encoded` (n, N + 1, bits)."""
-        self.under_way: Walkers = np.arange(slots)
+        """Use the first `slots` of the neighbourhood's n slots; `encoded` (n, N + 1, bits) is its buffer for `show`."""
+        self.active: Slots = np.arange(slots)
         self.moves = np.zeros(slots, dtype=np.int64)
         self.queries = np.zeros(slots, dtype=np.int64)
-        self._everyone = self.under_way
+        self._everyone = self.active
         self._known = np.zeros(slots, dtype=bool)
-        self._terrain = neighbourhood
+        self._neighbourhood = neighbourhood
         self._steps_left = steps
         self._encoded = encoded
         self._rng = rng
-        self._finds: list[QueryLog] = []
+        self._log: list[QueryLog] = []
         self._view: View | None = None
 
     def show(self) -> View:
-        """What the walkers under way may move to now."""
-        shown = self._terrain.show(self._encoded, self._rng)
-        self._view = View(self.under_way, self._encoded, shown[self.under_way])
+        """What the active slots may move to now."""
+        shown = self._neighbourhood.show(self._encoded, self._rng)
+        self._view = View(self.active, self._encoded, shown[self.active])
         return self._view
 
     def query(self) -> tuple[Floats, Floats]:
-        """The accuracy in percent of the walkers' own architectures (k,) and of what they are shown (k, N).
+        """The accuracy, in percent, of the slots' own architectures (k,) and of the neighbours shown (k, N).
 
-        NaN where there are fewer neighbours.
+        NaN after the last neighbour.
         """
         view = self._seen()
-        if not view.looked:
+        if not view.queried:
             self._learn(view.slots[~self._known[view.slots]], 1)
             self.queries[view.slots] += view.shown
-            view.looked = True
-        return self._terrain.values(view.slots), self._terrain.shown_values(view.slots)
+            view.queried = True
+        return self._neighbourhood.values(view.slots), self._neighbourhood.shown_values(view.slots)
 
     def act(self, choices: NDArray[np.integer[Any]]) -> None:
-        """Each walker under way stays (0), which ends its episode, or moves to the neighbour of this number (k,)."""
+        """Each active slot stays (0), which ends its episode, or moves to the neighbour with this number; (k,)."""
         view = self._seen()
         if choices.shape != view.shown.shape or (choices < 0).any() or (choices > view.shown).any():
-            raise InputError("choices: expected one for each walker under way, from 0 (stay) to how many it is shown")
+            raise InputError(
+                "choices: expected one for each active slot, from 0 (stay) to the number of neighbours shown"
+            )
         going = choices > 0
         movers = view.slots[going]
-        self._terrain.move(movers, choices[going].astype(np.intp))
+        self._neighbourhood.move(movers, choices[going].astype(np.intp))
         self.moves[movers] += 1
         self._known[movers] = False
-        if view.looked:
+        if view.queried:
             self._learn(movers, 0)
         self._steps_left -= 1
-        self.under_way = movers if self._steps_left else movers[:0]
+        self.active = movers if self._steps_left else movers[:0]
         self._view = None
 
     def draw(self) -> None:
-        """Put every walker under way on another random architecture, which ends its episode: random search."""
-        self._terrain.place(self.under_way, self._rng)
-        self._known[self.under_way] = False
-        self.under_way = self.under_way[:0]
+        """Put another random architecture into every active slot, which ends its episode: random search."""
+        self._neighbourhood.place(self.active, self._rng)
+        self._known[self.active] = False
+        self.active = self.active[:0]
         self._view = None
 
     def finish(self) -> QueryLog:
-        """All finds in the order of episodes, then of queries; each episode's last one is where it ended."""
+        """The whole log, ordered by slot, then by query; each episode's last entry is where it ended."""
         self._learn(self._everyone[~self._known], 1)
-        walker, query, value, states = (np.concatenate(column) for column in zip(*self._finds, strict=True))
-        order = np.argsort(walker, kind="stable")  # in time already
-        return QueryLog(walker[order], query[order], value[order], states[order])
+        slot, query, value, states = (np.concatenate(column) for column in zip(*self._log, strict=True))
+        order = np.argsort(slot, kind="stable")  # already in order of time
+        return QueryLog(slot[order], query[order], value[order], states[order])
 
-    def _learn(self, slots: Walkers, cost: int) -> None:
-        """From now on the accuracy of where these walkers stand is known."""
+    def _learn(self, slots: Slots, cost: int) -> None:
+        """Log the accuracy of the architectures in these slots, which is known from now on."""
         self.queries[slots] += cost
         self._known[slots] = True
-        query, values = self.queries[slots], self._terrain.values(slots)
-        self._finds.append(QueryLog(slots, query, values, self._terrain.states(slots)))
+        query, values = self.queries[slots], self._neighbourhood.values(slots)
+        self._log.append(QueryLog(slots, query, values, self._neighbourhood.states(slots)))
 
     def _seen(self) -> View:
         if self._view is None:
-            raise InputError("a policy must call show() before each look() or act()")
+            raise InputError("a policy must call show() before each query() or act()")
         return self._view
 
 
@@ -193,18 +195,18 @@ class Walk:
 
 
 class Policy(Protocol):
-    """Takes the walkers of a `Walk` through one episode each."""
+    """Takes every slot of a `Walk` through one episode."""
 
     def play(self, walk: Walk, rng: np.random.Generator) -> None:
-        """Show and act until nobody is under way, with randomness from `rng` alone."""
+        """Call `show` and `act` until no slot is active; all randomness comes from `rng`."""
         ...
 
 
 class LocalSearchPolicy:
-    """Moves to the best neighbour shown; stays where none is better (section 3.2.3)."""
+    """Moves to the best neighbour shown; stays if none is better (section 3.2.3)."""
 
     def play(self, walk: Walk, rng: np.random.Generator) -> None:
-        while len(walk.under_way):
+        while len(walk.active):
             walk.show()
             own, neighbours = walk.query()
             gains = np.nan_to_num(neighbours, nan=-np.inf)
@@ -215,12 +217,12 @@ class RandomWalkPolicy:
     """Moves to a neighbour drawn uniformly; staying is one more choice (section 3.2.3)."""
 
     def play(self, walk: Walk, rng: np.random.Generator) -> None:
-        while len(walk.under_way):
+        while len(walk.active):
             walk.act(rng.integers(0, walk.show().shown + 1))
 
 
 class RandomPolicy:
-    """Random search: whatever the start, an episode ends with another random architecture (section 3.2.3)."""
+    """Random search: an episode ends with another random architecture, regardless of its start (section 3.2.3)."""
 
     def play(self, walk: Walk, rng: np.random.Generator) -> None:
         walk.draw()
@@ -232,7 +234,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
 
 
 def find_policies(names: Sequence[str]) -> dict[str, Policy]:
-    """The policies of these names; InputError for an unknown one, one that is named twice, or none."""
+    """The policies with these names; InputError for an unknown or repeated name, or none at all."""
     if not names:
         raise InputError(f"no policy: name at least one of {', '.join(POLICIES)}")
     for name in names:
@@ -243,14 +245,14 @@ def find_policies(names: Sequence[str]) -> dict[str, Policy]:
     return {name: POLICIES[name] for name in names}
 
 
-# -- where they walk ----------------------------------------------------------------------------------------------
+# -- the problem --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class EpisodeProblem:
-    """A terrain of the metric that is climbed, and the same one of the metric that is reported beside it, if any.
+    """The neighbourhood for the metric that policies climb, and its `twin` for the metric reported beside it, if any.
 
-    `slots` is how many each of them has.
+    Both have `slots` slots.
     """
 
     on: str
@@ -262,24 +264,24 @@ class EpisodeProblem:
     slots: int
 
 
-def open_ground(
+def open_episode_problem(
     on: str,
     plan: Plan,
     table: str | os.PathLike[str] | None = None,
     objective: str | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> EpisodeProblem:
-    """What a plan walks on: a benchmark by its name, climbed by `objective` (by default its first validation metric).
+    """The benchmark called `on`, for policies that climb `objective` (by default its first validation metric).
 
-    The metric reported beside it is its test twin, where the table has one. InputError for an unknown benchmark or
-    metric, or an unsuitable table. `notify` is told of what takes a while.
+    The metric reported beside it is its test counterpart, if the table has one. InputError for an unknown benchmark or
+    metric, or an unsuitable table. `notify` is called with a message before slow work.
     """
     on = benchmark_of(on)
     path = None if table is None else os.fspath(table)
     scenario = open_scenario(ProblemSpec(on, path, (objective,) if objective else ()))
     metric = scenario.objectives[0]
     twins = [name for name in scenario.report if name != metric]
-    slots = min(plan.starts, _WALKERS)
+    slots = min(plan.starts, MAX_SLOTS)
 
     def opened(name: str) -> NeighbourhoodEnv:
         return open_neighbourhood(on, slots, plan.neighbours, path, name, notify, scenario.problem)
@@ -294,7 +296,7 @@ def open_ground(
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One metric, in percent: at the start and at the end of n episodes (n,), and of their m finds (m,)."""
+    """One metric, in percent: at the start and the end of n episodes (n,), and for each of their m log entries (m,)."""
 
     metric: str
     start: Floats
@@ -309,19 +311,19 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Episodes:
-    """The n episodes of one policy: which set each is of, its moves and queries, and where it ended, as `states`.
+    """The n episodes of one policy: the set each belongs to, its moves and queries, and the state it ended in.
 
-    Find j became known at the `query[j]`-th query of episode `episode[j]`; finds are in the order of episodes, then of
-    queries, and the last one of an episode is where it ended. `climbed` is what the policy went by, `reported` is None
-    where there is no other metric.
+    The architecture of log entry j became known at query `query[j]` (from 1) of episode `episode[j]`. Entries are
+    ordered by episode, then by query; the last one of an episode is where it ended. `climbed` is the metric that the
+    policy saw, `reported` is None if there is no other metric.
     """
 
     policy: str
     set: Integers
     moves: Integers
     queries: Integers
-    final_states: CheckpointStore  # (n, k)
-    episode: Walkers  # (m,)
+    final_states: States  # (n, k)
+    episode: Slots  # (m,)
     query: Integers  # (m,)
     climbed: Outcome
     reported: Outcome | None
@@ -331,81 +333,81 @@ class Episodes:
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """What was measured, the metric for people last."""
+        """All metrics, the one for people last."""
         return (self.climbed,) if self.reported is None else (self.climbed, self.reported)
 
 
 def run_episodes(
-    ground: EpisodeProblem,
+    problem: EpisodeProblem,
     policies: Mapping[str, Policy],
     plan: Plan,
     progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Episodes]:
     """Every policy's episodes, from the same start states, in the order of the sets.
 
-    A policy's episodes depend on the plan and its name alone, not on which others run. `progress` is called with the
-    policy's name and how many more of its episodes are done.
+    A policy's episodes depend only on the plan and the policy's name, not on which others run. `progress` is called
+    with the policy's name and how many more of its episodes are done.
     """
-    encoded = np.zeros((ground.slots, plan.neighbours + 1, ground.neighbourhood.bits), dtype=np.uint8)
+    encoded = np.zeros((problem.slots, plan.neighbours + 1, problem.neighbourhood.bits), dtype=np.uint8)
     batches: dict[str, list[_Batch]] = {name: [] for name in policies}
     for number in range(plan.sets):
-        starts = _starts(ground, plan.starts, seeds.stream(plan.seed, "episodes/starts", number))
+        starts = _starts(problem, plan.starts, seeds.stream(plan.seed, "episodes/starts", number))
         for name, policy in policies.items():
             rng = seeds.stream(plan.seed, f"episodes/{name}", number)
             for states in starts:
-                batches[name].append(_play(ground, policy, states, plan.steps, encoded, rng))
+                batches[name].append(_play(problem, policy, states, plan.steps, encoded, rng))
                 if progress is not None:
                     progress(name, len(states))
-    return {name: _joined(name, ground, plan, found) for name, found in batches.items()}
+    return {name: _joined(name, problem, plan, found) for name, found in batches.items()}
 
 
 class _Batch(NamedTuple):
-    """Some episodes side by side; `starts`, `finals` and `found` hold one array a metric."""
+    """Episodes that ran side by side; `starts`, `finals` and `found` hold one array per metric."""
 
     moves: Integers
     queries: Integers
-    final_states: CheckpointStore
-    episode: Walkers
+    final_states: States
+    episode: Slots
     query: Integers
     starts: list[Floats]
     finals: list[Floats]
     found: list[Floats]
 
 
-def _starts(ground: EpisodeProblem, count: int, rng: np.random.Generator) -> list[CheckpointStore]:
-    """Random architectures in batches, none of which is larger than the ground has walkers."""
-    sizes = [min(ground.slots, count - done) for done in range(0, count, ground.slots)]
+def _starts(problem: EpisodeProblem, count: int, rng: np.random.Generator) -> list[States]:
+    """Random start states in batches of at most as many as the problem has slots."""
+    sizes = [min(problem.slots, count - done) for done in range(0, count, problem.slots)]
     batches = []
     for size in sizes:
         slots = np.arange(size)
-        ground.neighbourhood.place(slots, rng)
-        batches.append(ground.neighbourhood.states(slots).copy())
+        problem.neighbourhood.place(slots, rng)
+        batches.append(problem.neighbourhood.states(slots).copy())
     return batches
 
 
 def _play(
-    ground: EpisodeProblem,
+    problem: EpisodeProblem,
     policy: Policy,
-    starts: CheckpointStore,
+    starts: States,
     steps: int,
     encoded: NDArray[np.uint8],
     rng: np.random.Generator,
 ) -> _Batch:
-    ground.neighbourhood.set_state(np.arange(len(starts)), starts)
-    walk = Walk(ground.neighbourhood, len(starts), steps, encoded, rng)
+    problem.neighbourhood.set_state(np.arange(len(starts)), starts)
+    walk = Walk(problem.neighbourhood, len(starts), steps, encoded, rng)
     policy.play(walk, rng)
-    finds = walk.finish()
-    last = np.searchsorted(finds.walker, np.arange(len(starts)), side="right") - 1
-    before, found = [_values(ground.neighbourhood, ground.slots, starts)], [finds.value]
-    if ground.twin is not None:
-        before.append(_values(ground.twin, ground.slots, starts))
-        found.append(_values(ground.twin, ground.slots, finds.states))
+    log = walk.finish()
+    last = np.searchsorted(log.slot, np.arange(len(starts)), side="right") - 1
+    before, found = [_values(problem.neighbourhood, problem.slots, starts)], [log.value]
+    if problem.twin is not None:
+        before.append(_values(problem.twin, problem.slots, starts))
+        found.append(_values(problem.twin, problem.slots, log.states))
     finals = [values[last] for values in found]
-    return _Batch(walk.moves, walk.queries, finds.states[last], finds.walker, finds.query, before, finals, found)
+    return _Batch(walk.moves, walk.queries, log.states[last], log.slot, log.query, before, finals, found)
 
 
-def _values(neighbourhood: NeighbourhoodEnv, slots: int, states: CheckpointStore) -> Floats:
-    """(n,) what a terrain says of architectures (n, k), however many."""
+def _values(neighbourhood: NeighbourhoodEnv, slots: int, states: States) -> Floats:
+    """(n,) the accuracy, in percent, of any number of architectures (n, k)."""
     values = np.empty(len(states))
     for start in range(0, len(states), slots):
         part = states[start : start + slots]
@@ -415,10 +417,10 @@ def _values(neighbourhood: NeighbourhoodEnv, slots: int, states: CheckpointStore
     return values
 
 
-def _joined(name: str, ground: EpisodeProblem, plan: Plan, batches: Sequence[_Batch]) -> Episodes:
+def _joined(name: str, problem: EpisodeProblem, plan: Plan, batches: Sequence[_Batch]) -> Episodes:
     sizes = [len(batch.moves) for batch in batches]
     offsets = np.cumsum([0, *sizes[:-1]])
-    metrics = [metric for metric in (ground.metric, ground.reported) if metric is not None]
+    metrics = [metric for metric in (problem.metric, problem.reported) if metric is not None]
     outcomes = [
         Outcome(
             metric,

@@ -29,10 +29,10 @@ _LARGEST_ALPHA = 700
 
 
 class NeighbourhoodEnv(ABC):
-    """Where many walkers stand at once, and what lies around each of them.
+    """Many slots, each holding an architecture, and the neighbourhood of each.
 
-    `bits` is the length of an architecture's encoding, `alpha` the shaping of rewards that the paper uses here. The
-    value of an architecture is its accuracy in percent.
+    `bits` is the length of an architecture's encoding, `alpha` the exponent with which the paper shapes rewards on this
+    benchmark. The value of an architecture is its accuracy in percent. `slots` are indices (n,), counted from 0.
     """
 
     bits: int
@@ -40,54 +40,55 @@ class NeighbourhoodEnv(ABC):
 
     @abstractmethod
     def place(self, slots: NDArray[np.intp], rng: np.random.Generator) -> None:
-        """Put these walkers on architectures drawn at random."""
+        """Put random architectures into these slots."""
 
     @abstractmethod
     def move(self, slots: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
-        """Move these walkers to the neighbours that were shown to them as number `choices`, from 1."""
+        """Move these slots to the neighbours last shown to them as number `choices` (n,), counted from 1."""
 
     @abstractmethod
     def values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
-        """The accuracy, in percent, of the architectures that these walkers stand on."""
+        """(n,) the accuracy, in percent, of the architectures in these slots."""
 
     @abstractmethod
     def shown_values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
-        """(n, N) the accuracy, in percent, of the neighbours last shown to these walkers; NaN where there are fewer."""
+        """(n, N) the accuracy, in percent, of the neighbours last shown to these slots; NaN after the last one."""
 
     @abstractmethod
     def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
-        """(n, k) whole numbers for the architectures that these walkers stand on: equal exactly for the same one."""
+        """(n, k) integers that identify the architectures in these slots: equal if and only if these are the same."""
 
     @abstractmethod
     def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
-        """Put these walkers on architectures (n, k) that `states` gave, here or on a terrain of another metric."""
+        """Put architectures (n, k), as returned by `states` here or in a twin with another metric, into these slots."""
 
     @abstractmethod
     def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw the neighbours to be shown and encode them into (n, N + 1, bits), the current one first, zeros last.
+        """Draw the neighbours to show and encode them into `architectures` (n, N + 1, bits) for all n slots.
 
-        Neighbours are drawn uniformly without replacement, in random order; returns (n,) how many each walker is shown.
+        A slot's own architecture comes first, zeros follow its last neighbour. Neighbours are drawn uniformly without
+        replacement, in random order; returns (n,) how many are shown.
         """
 
 
 def check_alpha(alpha: object) -> None:
-    """InputError for an alpha with which exp(alpha * accuracy) falls, or is beyond what a float can hold."""
+    """InputError for an alpha with which exp(alpha * accuracy) decreases or overflows."""
     if alpha is not None and not (isinstance(alpha, Real) and 0 <= float(alpha) <= _LARGEST_ALPHA):
         raise InputError(
-            f"alpha={alpha!r}: expected a number from 0 to {_LARGEST_ALPHA}, or None for the terrain's own"
+            f"alpha={alpha!r}: expected a number from 0 to {_LARGEST_ALPHA}, or None for the benchmark's own"
         )
 
 
 class IncrementalVectorEnv(VectorEnv[Observation, NDArray[np.integer[Any]], NDArray[Any]]):
     """Many episodes at once.
 
-    Observations: `architectures` (n, N + 1, bits) and `mask` (n, N + 1), 1 for the actions there are. An action that is
-    masked changes nothing: the walker stays, and the episode goes on. After `episode_steps` steps an episode is
-    truncated, which a learner should bootstrap through (Pardo et al. 2018); only staying terminates. A finished episode
-    begins anew with the next step, whose action is ignored and whose reward is 0 (Gymnasium's "next step" reset).
-    `info["value"]` (n,) is the accuracy in percent of where each walker stands.
+    Observations: `architectures` (n, N + 1, bits) and `mask` (n, N + 1), 1 for the actions there are. A masked
+    action changes nothing, and the episode continues. After `episode_steps` steps an episode is truncated, which a
+    learner should bootstrap through (Pardo et al. 2018); only staying terminates it. A finished episode starts again
+    with the next step, whose action is ignored and whose reward is 0 (Gymnasium's "next step" reset).
+    `info["value"]` (n,) is the accuracy, in percent, of each episode's current architecture.
 
-    `alpha` shapes the reward: None is the terrain's own, 0 the plain accuracy.
+    `alpha` shapes the reward: None means the benchmark's own, 0 the plain accuracy.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012 - as the base class has it
@@ -110,7 +111,7 @@ class IncrementalVectorEnv(VectorEnv[Observation, NDArray[np.integer[Any]], NDAr
         self.single_action_space = Discrete(shown)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._terrain = neighbourhood
+        self._neighbourhood = neighbourhood
         self._alpha = neighbourhood.alpha if alpha is None else alpha
         self._episode_steps = episode_steps
         self._everyone = np.arange(num_envs)
@@ -121,41 +122,41 @@ class IncrementalVectorEnv(VectorEnv[Observation, NDArray[np.integer[Any]], NDAr
         self._over = np.zeros(num_envs, dtype=bool)
 
     def reset(self, *, seed: Any = None, options: Info | None = None) -> tuple[Observation, Info]:
-        """Begin every episode anew at a random architecture."""
+        """Start every episode again from a random architecture."""
         super().reset(seed=seed, options=options)
-        self._begin(self._everyone)
+        self._start(self._everyone)
         return self._observe(), self._info()
 
     def step(
         self, actions: NDArray[np.integer[Any]]
     ) -> tuple[Observation, NDArray[Any], NDArray[Any], NDArray[Any], Info]:
-        """Move every walker; InputError for actions of another shape or out of range."""
+        """One step of every episode; InputError for actions of the wrong shape or out of range."""
         chosen = self._checked(actions)
-        begins = self._over
-        terminations = (chosen == 0) & ~begins
-        moves = np.flatnonzero((chosen > 0) & (chosen <= self._shown) & ~begins)
+        restarting = self._over
+        terminations = (chosen == 0) & ~restarting
+        moves = np.flatnonzero((chosen > 0) & (chosen <= self._shown) & ~restarting)
         rewards = np.zeros(self.num_envs)
         if len(moves):
-            self._terrain.move(moves, chosen[moves])
-            values = self._terrain.values(moves)
+            self._neighbourhood.move(moves, chosen[moves])
+            values = self._neighbourhood.values(moves)
             rewards[moves] = self._shaped(values) - self._shaped(self._values[moves])
             self._values[moves] = values
         self._taken += 1
-        truncations = (self._taken >= self._episode_steps) & ~terminations & ~begins
-        if begins.any():
-            self._begin(np.flatnonzero(begins))
+        truncations = (self._taken >= self._episode_steps) & ~terminations & ~restarting
+        if restarting.any():
+            self._start(np.flatnonzero(restarting))
         self._over = terminations | truncations
         return self._observe(), rewards, terminations, truncations, self._info()
 
-    def _begin(self, slots: NDArray[np.intp]) -> None:
-        self._terrain.place(slots, self.np_random)
-        self._values[slots] = self._terrain.values(slots)
+    def _start(self, slots: NDArray[np.intp]) -> None:
+        self._neighbourhood.place(slots, self.np_random)
+        self._values[slots] = self._neighbourhood.values(slots)
         self._taken[slots] = 0
         self._over[slots] = False
 
     def _observe(self) -> Observation:
-        architectures = np.empty((self.num_envs, len(self._places), self._terrain.bits), dtype=np.uint8)
-        self._shown = self._terrain.show(architectures, self.np_random)
+        architectures = np.empty((self.num_envs, len(self._places), self._neighbourhood.bits), dtype=np.uint8)
+        self._shown = self._neighbourhood.show(architectures, self.np_random)
         mask = (self._places <= self._shown[:, None]).view(np.uint8)
         return {"architectures": architectures, "mask": mask}
 

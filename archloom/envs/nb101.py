@@ -1,4 +1,4 @@
-"""NAS-Bench-101 as a terrain: every move is a look-up in the index of all cells."""
+"""Neighbourhoods in NAS-Bench-101: every move is a look-up in the index of all cells."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from archloom.utils.jit import compiled, share, signed
 
 _WORDS = BITS // 8
 _ALONE = 4_096
-"""So many walkers are shown around by one thread: a thousand take it as long as two threads take to start."""
+"""One thread serves up to this many slots: it does a thousand in the time that two threads take to start."""
 
 
-class Nb101Neighbourhoods(NeighbourhoodEnv):
-    """Walkers on the 423,624 cells. `values` (423624,) are accuracies in percent, in the order of the index."""
+class Nb101NeighbourhoodEnv(NeighbourhoodEnv):
+    """Slots hold one of the 423,624 cells each; `values` (423624,) are accuracies in percent, in index order."""
 
     bits = BITS
     alpha = 6.0  # section 4.1.1
@@ -44,7 +44,7 @@ class Nb101Neighbourhoods(NeighbourhoodEnv):
         self._rows[slots] = self.shown_rows(slots, choices)
 
     def shown_rows(self, slots: NDArray[np.intp], choices: NDArray[np.intp] | int) -> NDArray[np.int32]:
-        """The rows of the neighbours that these walkers were last shown as number `choices`, from 1."""
+        """The rows of the neighbours last shown to these slots as number `choices`, counted from 1."""
         rows: NDArray[np.int32] = self._choices[slots, choices - 1]
         return rows
 
@@ -71,8 +71,8 @@ class Nb101Neighbourhoods(NeighbourhoodEnv):
         return self._shown.copy()
 
 
-def open_neighbourhood(request: NeighbourhoodRequest) -> Nb101Neighbourhoods:
-    """The terrain of a table's metric, over the index in the cache (made there first if need be)."""
+def open_neighbourhood(request: NeighbourhoodRequest) -> Nb101NeighbourhoodEnv:
+    """The neighbourhood for a table's metric, over the cached index, which is built first if it is missing."""
     scenario = select_metrics(
         request.problem, ProblemSpec("nb101", objectives=(request.metric,) if request.metric else ())
     )
@@ -80,13 +80,13 @@ def open_neighbourhood(request: NeighbourhoodRequest) -> Nb101Neighbourhoods:
     table = scenario.problem.table
     assert table is not None  # noqa: S101 - nb101 has no other problems
     values = values_by_row(index, table, scenario.objectives[0])
-    return Nb101Neighbourhoods(index, values, request.slots, request.max_neighbours)
+    return Nb101NeighbourhoodEnv(index, values, request.slots, request.max_neighbours)
 
 
 def values_by_row(index: CellIndex, table: Table, metric: str) -> NDArray[np.float64]:
-    """(423624,) a table's metric in the order of the index; InputError where it is not an accuracy of every cell.
+    """(423624,) a table's metric in index order; InputError if it is not an accuracy of every cell.
 
-    As in a search, the first of several rows of one cell answers for it, and rows that are no valid cell for none.
+    As in a search, the first of several rows for one cell counts, and rows that are not valid cells are ignored.
     """
     codes = allowed_codes(pack_graphs(table.genes))
     cells, first = np.unique(codes, return_index=True)
@@ -99,12 +99,12 @@ def values_by_row(index: CellIndex, table: Table, metric: str) -> NDArray[np.flo
             "an environment needs all of them"
         )
     if table.goals[metric] != "max" or values.min() < 0 or values.max() > 100:
-        raise InputError(f"{metric} in {table.name}: expected an accuracy in percent, more of which is better")
+        raise InputError(f"{metric} in {table.name}: expected an accuracy in percent, to be maximised")
     return values
 
 
 class Around(NamedTuple):
-    """What lies around each cell: `targets[offsets[row]:offsets[row + 1]]`, and the encoding of every cell."""
+    """The neighbours of each cell, `targets[offsets[row]:offsets[row + 1]]`, and the encoding of every cell."""
 
     offsets: NDArray[np.int32]
     targets: NDArray[np.int32]
@@ -113,16 +113,16 @@ class Around(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Where walkers stand, and room for what they are shown."""
+    """The cells of all slots, and buffers for what they are shown."""
 
     rows: NDArray[np.int64]
     """(n,)"""
     choices: NDArray[np.int32]
     """(n, N) the rows of the neighbours shown."""
     words: NDArray[np.uint64]
-    """(n, N + 1, 7) their encodings, the cell that a walker stands on first."""
+    """(n, N + 1, 7) encodings: the slot's own cell, then the neighbours."""
     shown: NDArray[np.int64]
-    """(n,) how many neighbours there are."""
+    """(n,) how many neighbours are shown."""
 
 
 @compiled
@@ -136,27 +136,27 @@ def _mixed(state: np.uint64) -> np.uint64:
 
 @compiled
 def _show(start: int, stop: int, seed: int, around: Around, seen: Seen) -> None:
-    """Draw and encode the neighbours of walkers start..stop; each has random numbers of its own by its place."""
+    """Draw and encode the neighbours of slots start..stop; each slot has its own random numbers, by its index."""
     choices, words, encoded = seen.choices, seen.words, around.encoded
     most = choices.shape[1]
     pool = np.empty(512, np.int32)
-    for walker in range(start, stop):
-        row = seen.rows[walker]
+    for slot in range(start, stop):
+        row = seen.rows[slot]
         first = signed(around.offsets[row])
         count = signed(around.offsets[row + 1]) - first
         pool[:count] = around.targets[first : first + count]
         taken = min(count, most)
-        counter = _mixed(np.uint64(seed) + np.uint64(walker) * np.uint64(0xD1342543DE82EF95))
+        counter = _mixed(np.uint64(seed) + np.uint64(slot) * np.uint64(0xD1342543DE82EF95))
         for word in range(_WORDS):
-            words[walker, 0, word] = encoded[row, word]
+            words[slot, 0, word] = encoded[row, word]
         for k in range(taken):  # Fisher and Yates, as far as needed
             counter += np.uint64(1)
             # The upper 32 bits times the range, shifted back: no division, and a bias below 1e-7 (Lemire 2019).
             other = k + signed(((_mixed(counter) >> np.uint64(32)) * np.uint64(count - k)) >> np.uint64(32))
             chosen = pool[other]
             pool[other] = pool[k]
-            choices[walker, k] = chosen
+            choices[slot, k] = chosen
             for word in range(_WORDS):
-                words[walker, k + 1, word] = encoded[chosen, word]
-        words[walker, taken + 1 :] = 0
-        seen.shown[walker] = taken
+                words[slot, k + 1, word] = encoded[chosen, word]
+        words[slot, taken + 1 :] = 0
+        seen.shown[slot] = taken

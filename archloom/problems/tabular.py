@@ -160,7 +160,7 @@ class BenchmarkSource(ProblemSource):
 
     @property
     def name(self) -> str:
-        return catalog.settled(self.on)
+        return catalog.resolve_alias(self.on)
 
     def open(self, spec: ProblemSpec) -> Problem:
         self.refuse_space(spec)

@@ -1,4 +1,4 @@
-"""The DARTS space as a terrain."""
+"""Neighbourhoods in the DARTS space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytest.importorskip("gymnasium", reason="environments need the extra envs")
 pytest.importorskip("numba", reason="DARTS cells need the extra bench")
 
 from archloom.envs import NeighbourhoodRequest
-from archloom.envs.darts import DartsNeighbourhoods, open_neighbourhood
+from archloom.envs.darts import DartsNeighbourhoodEnv, open_neighbourhood
 from archloom.envs.incremental import IncrementalVectorEnv
 from archloom.evaluators.surrogates.evaluator import load_nb301
 from archloom.problems import ProblemSpec
@@ -56,7 +56,7 @@ def test_accuracies_are_the_surrogates(nb301_file: Path) -> None:
     assert around[:, 6] == pytest.approx(neighbourhood.values(np.array([3, 5])))
 
 
-def test_settling_puts_walkers_where_others_stood(nb301_file: Path) -> None:
+def test_set_state_restores_states(nb301_file: Path) -> None:
     one, other = open_neighbourhood(request(nb301_file)), open_neighbourhood(request(nb301_file, slots=3))
     one.place(np.arange(8), np.random.default_rng(0))
     chosen = np.array([1, 4, 6])
@@ -67,10 +67,10 @@ def test_settling_puts_walkers_where_others_stood(nb301_file: Path) -> None:
 def test_only_an_accuracy_can_be_climbed(nb301_file: Path) -> None:
     with pytest.raises(InputError, match="unknown metric to climb 'runtime_s_surrogate'"):
         open_neighbourhood(request(nb301_file, "runtime_s_surrogate"))
-    assert isinstance(open_neighbourhood(request(nb301_file, "valid_surrogate")), DartsNeighbourhoods)
+    assert isinstance(open_neighbourhood(request(nb301_file, "valid_surrogate")), DartsNeighbourhoodEnv)
 
 
-def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         open_neighbourhood(request(tmp_path / "absent.npz"))
 

@@ -1,4 +1,4 @@
-"""Policies and the account of their queries, on places in a row whose accuracies are known."""
+"""Policies and the count of their queries, on places in a row with known accuracies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from archloom.envs.episodes import (
     Plan,
     Walk,
     find_policies,
-    open_ground,
+    open_episode_problem,
     run_episodes,
 )
 from archloom.envs.incremental import NeighbourhoodEnv
@@ -78,13 +78,15 @@ class Row(NeighbourhoodEnv):
         return (self._around >= 0).sum(axis=1)
 
 
-def ground(values: Sequence[float] = HILLS, slots: int = 50, reported: Sequence[float] | None = None) -> EpisodeProblem:
+def row_problem(
+    values: Sequence[float] = HILLS, slots: int = 50, reported: Sequence[float] | None = None
+) -> EpisodeProblem:
     twin = None if reported is None else Row(reported, slots)
     return EpisodeProblem("row", "valid", None if reported is None else "test", None, Row(values, slots), twin, slots)
 
 
 def walked(name: str, plan: Plan, on: EpisodeProblem | None = None) -> Episodes:
-    return run_episodes(on or ground(), find_policies([name]), plan)[name]
+    return run_episodes(on or row_problem(), find_policies([name]), plan)[name]
 
 
 def starts_of(found: Episodes, values: Sequence[float] = HILLS) -> NDArray[np.int64]:
@@ -94,17 +96,17 @@ def starts_of(found: Episodes, values: Sequence[float] = HILLS) -> NDArray[np.in
 
 
 class Scripted:
-    """Looks and moves as it is told, step by step: `look, choice` for everybody."""
+    """Queries and moves according to a script: `query, choice` for each step, the same in every slot."""
 
     def __init__(self, *script: tuple[bool, int]) -> None:
         self.script = script
 
     def play(self, walk: Walk, rng: np.random.Generator) -> None:
-        for look, choice in self.script:
+        for query, choice in self.script:
             walk.show()
-            if look:
+            if query:
                 walk.query()
-            walk.act(np.full(len(walk.under_way), choice))
+            walk.act(np.full(len(walk.active), choice))
 
 
 # -- the policies -------------------------------------------------------------------------------------------------
@@ -120,27 +122,27 @@ def test_local_search_ends_on_the_top_of_its_hill() -> None:
     assert (found.climbed.final == np.array(HILLS)[ends]).all()
 
 
-def test_local_search_pays_for_its_start_and_for_every_neighbour_it_looks_at() -> None:
+def test_local_search_pays_for_its_start_and_for_every_neighbour_it_queries() -> None:
     values = [10, 11, 12, 13, 14, 15]  # the top is the last place, which has one neighbour
-    found = walked("local_search", Plan(sets=1, starts=50, neighbours=2), ground(values))
+    found = walked("local_search", Plan(sets=1, starts=50, neighbours=2), row_problem(values))
     starts = starts_of(found, values)
     assert (found.moves == 5 - starts).all()
-    looked = [sum(1 if place in (0, 5) else 2 for place in range(start, 6)) for start in starts]
-    assert found.queries.tolist() == [1 + number for number in looked]
+    queried = [sum(1 if place in (0, 5) else 2 for place in range(start, 6)) for start in starts]
+    assert found.queries.tolist() == [1 + number for number in queried]
     first = found.query[found.episode == np.flatnonzero(starts == 0)[0]]
-    assert first.tolist() == [1, 2, 4, 6, 8, 10], "a move is known when its step is paid; the last look finds nothing"
+    assert first.tolist() == [1, 2, 4, 6, 8, 10], "a move is known when its step is paid; the last query finds nothing"
 
 
 def test_local_search_stops_where_the_steps_end() -> None:
     values = list(range(10, 30))
-    found = walked("local_search", Plan(sets=1, starts=50, steps=3, neighbours=2), ground(values))
+    found = walked("local_search", Plan(sets=1, starts=50, steps=3, neighbours=2), row_problem(values))
     starts = starts_of(found, values)
     assert (found.final_states[:, 0] == np.minimum(starts + 3, 19)).all()
 
 
 def test_a_random_walk_chooses_uniformly_among_neighbours_and_staying() -> None:
     values = [float(value) for value in range(40)]
-    found = walked("random_walk", Plan(sets=2, starts=6_000, steps=1, neighbours=2), ground(values, 1_000))
+    found = walked("random_walk", Plan(sets=2, starts=6_000, steps=1, neighbours=2), row_problem(values, 1_000))
     starts, ends = starts_of(found, values), found.final_states[:, 0]
     inside = (starts > 0) & (starts < 39)
     for step in (-1, 0, 1):
@@ -150,16 +152,16 @@ def test_a_random_walk_chooses_uniformly_among_neighbours_and_staying() -> None:
     assert ((ends != starts) == (found.moves == 1)).all()
 
 
-def test_a_random_walk_goes_on_until_it_stays() -> None:
+def test_a_random_walk_continues_until_it_stays() -> None:
     values = [float(value) for value in range(60)]
-    found = walked("random_walk", Plan(sets=1, starts=4_000, steps=32, neighbours=2), ground(values, 2_000))
+    found = walked("random_walk", Plan(sets=1, starts=4_000, steps=32, neighbours=2), row_problem(values, 2_000))
     assert found.moves.max() > 8
     assert found.moves.mean() == pytest.approx(2.0, abs=0.2), "staying has probability 1/3: two moves on average"
 
 
 def test_random_search_ends_anywhere() -> None:
     values = [float(value) for value in range(10)]
-    found = walked("random", Plan(sets=1, starts=5_000, neighbours=2), ground(values, 500))
+    found = walked("random", Plan(sets=1, starts=5_000, neighbours=2), row_problem(values, 500))
     starts, ends = starts_of(found, values), found.final_states[:, 0]
     assert np.bincount(ends, minlength=10) / 5_000 == pytest.approx(np.full(10, 0.1), abs=0.025)
     assert abs(np.corrcoef(starts, ends)[0, 1]) < 0.06
@@ -167,18 +169,18 @@ def test_random_search_ends_anywhere() -> None:
 
 
 @pytest.mark.parametrize("name", ["random_walk", "random"])
-def test_an_episode_that_never_looks_is_one_query(name: str) -> None:
+def test_an_episode_that_never_queries_costs_one_query(name: str) -> None:
     found = walked(name, Plan(sets=2, starts=20, neighbours=2))
     assert (found.queries == 1).all() and (found.query == 1).all()
     assert found.episode.tolist() == list(range(40))
     assert (found.climbed.found == found.climbed.final).all()
 
 
-# -- the account --------------------------------------------------------------------------------------------------
+# -- counting queries ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("script", "queries", "finds"),
+    ("script", "queries", "log"),
     [
         ([(False, 0)], 1, [(1, 4)]),  # stays: its own architecture
         ([(False, 1), (False, 0)], 1, [(1, 5)]),
@@ -189,7 +191,7 @@ def test_an_episode_that_never_looks_is_one_query(name: str) -> None:
         ([(False, 1), (True, 0)], 3, [(1, 5)]),
     ],
 )
-def test_what_is_read_is_paid_once(script: Any, queries: int, finds: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_read_is_paid_once(script: Any, queries: int, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def to_the_right(self: Row, architectures: Any, rng: Any) -> Any:
         self._around = np.stack([self._at + 1, self._at - 1], 1)
         return np.full(len(self._at), 2)
@@ -197,12 +199,12 @@ def test_what_is_read_is_paid_once(script: Any, queries: int, finds: Any, monkey
     monkeypatch.setattr(Row, "place", lambda self, slots, rng: self.set_state(slots, np.full((len(slots), 1), 4)))
     monkeypatch.setattr(Row, "show", to_the_right)
     values = [10.0 * place for place in range(12)]
-    found = run_episodes(ground(values), {"it": Scripted(*script)}, Plan(1, 1, neighbours=2))["it"]
+    found = run_episodes(row_problem(values), {"it": Scripted(*script)}, Plan(1, 1, neighbours=2))["it"]
     assert found.queries.tolist() == [queries]
-    assert list(zip(found.query, found.climbed.found / 10, strict=True)) == finds
+    assert list(zip(found.query, found.climbed.found / 10, strict=True)) == log
 
 
-def test_looking_twice_in_a_step_costs_once() -> None:
+def test_querying_twice_in_a_step_costs_once() -> None:
     walk = Walk(Row(HILLS, 3), 3, 5, np.zeros((3, 3, 8), np.uint8), np.random.default_rng(0))
     walk.show()
     first, again = walk.query(), walk.query()
@@ -219,15 +221,15 @@ def test_what_is_shown() -> None:
     assert view.mask.tolist() == [[1, 1, 0], [1, 1, 1], [1, 1, 0], [1, 1, 1], [1, 1, 0]]
     assert (view.architectures @ (1 << np.arange(8)))[:, 0].tolist() == [0, 5, 10, 3, 0]
     walk.act(np.array([0, 1, 1, 0, 1]))
-    assert walk.under_way.tolist() == [1, 2, 4] and walk.moves.tolist() == [0, 1, 1, 0, 1]
+    assert walk.active.tolist() == [1, 2, 4] and walk.moves.tolist() == [0, 1, 1, 0, 1]
     assert len(walk.show().architectures) == 3
 
 
 @pytest.mark.parametrize("choices", [[1, 1], [2, 1, 1], [-1, 0, 0]])
-def test_a_choice_that_is_not_there_is_refused(choices: list[int]) -> None:
+def test_a_choice_that_is_not_shown_is_refused(choices: list[int]) -> None:
     walk = Walk(Row(HILLS, 3), 3, 5, np.zeros((3, 3, 8), np.uint8), np.random.default_rng(0))
     walk.show()
-    with pytest.raises(InputError, match=r"choices: expected one for each walker under way, from 0 \(stay\)"):
+    with pytest.raises(InputError, match=r"choices: expected one for each active slot, from 0 \(stay\)"):
         walk.act(np.array(choices))
 
 
@@ -252,7 +254,7 @@ def test_nothing_before_it_is_shown(call: Callable[[Walk], object]) -> None:
 def test_the_record_holds_together(sets: int, starts: int, slots: int, steps: int, name: str, seed: int) -> None:
     plan = Plan(sets, starts, steps, 2, seed)
     test = [100.0 - value for value in HILLS]
-    found = walked(name, plan, ground(slots=min(slots, starts), reported=test))
+    found = walked(name, plan, row_problem(slots=min(slots, starts), reported=test))
     assert len(found) == sets * starts and found.set.tolist() == [s for s in range(sets) for _ in range(starts)]
     assert found.reported is not None
     order = list(zip(found.episode, found.query, strict=True))
@@ -269,7 +271,7 @@ def test_the_record_holds_together(sets: int, starts: int, slots: int, steps: in
 
 def test_every_policy_starts_from_the_same_places_whoever_else_walks() -> None:
     plan = Plan(sets=2, starts=30, neighbours=2, seed=3)
-    together = run_episodes(ground(), find_policies(list(POLICIES)), plan)
+    together = run_episodes(row_problem(), find_policies(list(POLICIES)), plan)
     assert list(together) == list(POLICIES)
     for name, found in together.items():
         alone = walked(name, plan)
@@ -284,7 +286,7 @@ def test_what_is_reported_changes_nothing() -> None:
     plan = Plan(sets=1, starts=40, neighbours=2)
     for name in POLICIES:
         plain = walked(name, plan)
-        both = walked(name, plan, ground(reported=HILLS[::-1]))
+        both = walked(name, plan, row_problem(reported=HILLS[::-1]))
         assert plain.reported is None and plain.outcomes == (plain.climbed,)
         assert (both.final_states == plain.final_states).all() and (both.queries == plain.queries).all()
         assert both.outcomes[-1].metric == "test"
@@ -293,7 +295,7 @@ def test_what_is_reported_changes_nothing() -> None:
 def test_progress_counts_episodes() -> None:
     said: list[tuple[str, int]] = []
     run_episodes(
-        ground(slots=8), find_policies(["random", "random_walk"]), Plan(2, 20, neighbours=2),
+        row_problem(slots=8), find_policies(["random", "random_walk"]), Plan(2, 20, neighbours=2),
         lambda name, more: said.append((name, more)),
     )  # fmt: skip
     assert said == [(name, more) for _ in range(2) for name in ("random", "random_walk") for more in (8, 8, 4)]
@@ -324,22 +326,22 @@ def test_plans_that_cannot_be(given: dict[str, int], says: str) -> None:
         (["random", "random"], "policy random is named twice"),
     ],
 )
-def test_policies_that_are_not_there(names: list[str], says: str) -> None:
+def test_policies_that_do_not_exist(names: list[str], says: str) -> None:
     with pytest.raises(InputError, match=says):
         find_policies(names)
 
 
 def test_a_benchmark_that_nobody_can_walk_on() -> None:
     with pytest.raises(InputError, match="unknown benchmark to walk on 'nb201'; did you mean"):
-        open_ground("nb201", Plan())
+        open_episode_problem("nb201", Plan())
 
 
-# -- real terrains ------------------------------------------------------------------------------------------------
+# -- benchmarks ---------------------------------------------------------------------------------------------------
 
 
 def test_on_darts_cells(nb301_file: Path) -> None:
     plan = Plan(sets=2, starts=12, steps=4, neighbours=6)
-    place = open_ground("nb301", plan, nb301_file)
+    place = open_episode_problem("nb301", plan, nb301_file)
     assert (place.metric, place.reported, place.slots) == ("valid_surrogate", None, 12)
     found = run_episodes(place, find_policies(list(POLICIES)), plan)
     climbed = found["local_search"]
@@ -356,7 +358,7 @@ def in_shared_cache(cell_index: Any, shared_cache: Path, monkeypatch: pytest.Mon
 
 def test_on_nb101(data_dir: Path, in_shared_cache: None) -> None:
     plan = Plan(sets=1, starts=2_500)
-    place = open_ground("nb101", plan, data_dir / "nb101_surrogate.npz")
+    place = open_episode_problem("nb101", plan, data_dir / "nb101_surrogate.npz")
     assert (place.metric, place.reported) == ("valid_108_surrogate", None)
     found = run_episodes(place, find_policies(list(POLICIES)), plan)
     medians = {name: float(np.median(episodes.climbed.improvement)) for name, episodes in found.items()}
@@ -386,7 +388,7 @@ def test_the_test_accuracy_of_nb101_is_reported_and_not_climbed(
         units="percent",
     )
     plan = Plan(sets=1, starts=200)
-    place = open_ground("nb101", plan, table)
+    place = open_episode_problem("nb101", plan, table)
     assert (place.metric, place.reported) == ("valid_108", "test_108")
     found = run_episodes(place, find_policies(["local_search"]), plan)["local_search"]
     assert found.reported is not None and (found.climbed.improvement >= 0).all()
@@ -394,9 +396,9 @@ def test_the_test_accuracy_of_nb101_is_reported_and_not_climbed(
     np.testing.assert_allclose(found.reported.found, 100 - found.climbed.found, atol=1e-4)
 
 
-def test_walkers_at_once_are_bounded(nb301_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_WALKERS", 7)
+def test_slots_are_bounded(nb301_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_SLOTS", 7)
     plan = Plan(sets=1, starts=15, steps=2, neighbours=3)
-    place = open_ground("nb301", plan, nb301_file)
+    place = open_episode_problem("nb301", plan, nb301_file)
     assert place.slots == 7
     assert len(run_episodes(place, find_policies(["local_search"]), plan)["local_search"]) == 15

@@ -1,4 +1,4 @@
-"""The bookkeeping of environments, on a terrain with known answers: places in a row, next to each other."""
+"""The bookkeeping of environments, on a neighbourhood with known answers: places in a row."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Row(NeighbourhoodEnv):
     def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
         counts = np.empty(len(self.at), dtype=np.int64)
         architectures[:] = 0
-        for walker, place in enumerate(self.at):
+        for slot, place in enumerate(self.at):
             around = [near for near in (place - 1, place + 1) if 0 <= near < PLACES]
-            self.seen[walker, : len(around)] = around
-            counts[walker] = len(around)
-            for slot, shown in enumerate([place, *around]):
-                architectures[walker, slot, :shown] = 1
+            self.seen[slot, : len(around)] = around
+            counts[slot] = len(around)
+            for number, shown in enumerate([place, *around]):
+                architectures[slot, number, :shown] = 1
         return counts
 
 
@@ -88,7 +88,7 @@ def test_the_reward_is_the_gain_in_the_shaped_accuracy(alpha: float | None) -> N
     assert not truncated[0]
 
 
-def test_staying_terminates_with_no_reward_and_the_next_step_begins_anew() -> None:
+def test_staying_terminates_with_no_reward_and_the_next_step_starts_again() -> None:
     env = make(2, starts=4)
     env.reset(seed=0)
     _, rewards, terminated, truncated, _ = env.step(np.array([0, 2]))
@@ -96,7 +96,7 @@ def test_staying_terminates_with_no_reward_and_the_next_step_begins_anew() -> No
     assert rewards[0] == 0
     assert not truncated.any()
     observation, rewards, terminated, truncated, info = env.step(np.array([2, 2]))
-    assert info["value"].tolist() == [50.0, 55.0], "the first begins again, its action is ignored"
+    assert info["value"].tolist() == [50.0, 55.0], "the first starts again, its action is ignored"
     assert rewards[0] == 0
     assert not terminated.any()
     assert observation["architectures"][0, 0].sum() == 4
@@ -110,7 +110,7 @@ def test_episodes_are_truncated_after_their_steps() -> None:
         assert [bool(truncated[0]) for _, truncated in ends] == [False, False, True], episode
         assert not any(terminated[0] for terminated, _ in ends)
         _, _, terminated, truncated, info = env.step(np.array([1]))
-        assert info["value"][0] == 50.0, "the step after the end begins anew"
+        assert info["value"][0] == 50.0, "the step after the end starts again"
         assert not terminated[0]
         assert not truncated[0]
 

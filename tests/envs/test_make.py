@@ -1,4 +1,4 @@
-"""The door to the environments: `archloom.envs.make_vector` and its kin."""
+"""How environments are made: `archloom.envs.make_vector` and related functions."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_bad_arguments_are_refused(arguments: Any, said: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_walkers_without_episodes_are_checked_by_their_name() -> None:
-    with pytest.raises(InputError, match="walkers=0: expected a whole number of at least 1"):
+def test_the_number_of_slots_is_checked() -> None:
+    with pytest.raises(InputError, match="slots=0: expected a whole number of at least 1"):
         archloom.envs.open_neighbourhood("darts", 0)
 
 

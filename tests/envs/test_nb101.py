@@ -1,4 +1,4 @@
-"""NAS-Bench-101 as a terrain."""
+"""Neighbourhoods in NAS-Bench-101."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytest.importorskip("gymnasium", reason="environments need the extra envs")
 pytest.importorskip("numba", reason="NAS-Bench-101 cells need the extra bench")
 
 from archloom.envs.incremental import IncrementalVectorEnv
-from archloom.envs.nb101 import Nb101Neighbourhoods, values_by_row
+from archloom.envs.nb101 import Nb101NeighbourhoodEnv, values_by_row
 from archloom.spaces.nb101 import Nb101
 from archloom.spaces.nb101.codes import unpack
 from archloom.spaces.nb101.encoding import encode
@@ -28,28 +28,26 @@ def table(real_table: Any) -> Table:
     return load_table(real_table("nb101_surrogate.npz"))
 
 
-def neighbourhood(cell_index: Any, slots: int, max_neighbours: int) -> Nb101Neighbourhoods:
-    return Nb101Neighbourhoods(cell_index, np.linspace(10, 95, len(cell_index)), slots, max_neighbours)
+def neighbourhood(cell_index: Any, slots: int, max_neighbours: int) -> Nb101NeighbourhoodEnv:
+    return Nb101NeighbourhoodEnv(cell_index, np.linspace(10, 95, len(cell_index)), slots, max_neighbours)
 
 
 def bits_of(cell_index: Any, rows: Any) -> Any:
     return encode(unpack(cell_index.codes[rows]))
 
 
-def test_all_neighbours_are_shown_where_there_is_room(cell_index: Any) -> None:
+def test_all_neighbours_are_shown_if_there_is_room(cell_index: Any) -> None:
     place = neighbourhood(cell_index, 40, 100)
     rng = np.random.default_rng(0)
     place.place(np.arange(40), rng)
     seen = np.ones((40, 101, 56), dtype=np.uint8)
     shown = place.show(seen, rng)
-    for walker, (row,) in enumerate(place.states(np.arange(40))):
+    for slot, (row,) in enumerate(place.states(np.arange(40))):
         around = cell_index.neighbours(row)
-        assert shown[walker] == len(around)
-        assert (seen[walker, 0] == bits_of(cell_index, [row])[0]).all()
-        assert sorted(map(bytes, seen[walker, 1 : shown[walker] + 1])) == sorted(
-            map(bytes, bits_of(cell_index, around))
-        )
-        assert not seen[walker, shown[walker] + 1 :].any(), "nothing is left of what was there before"
+        assert shown[slot] == len(around)
+        assert (seen[slot, 0] == bits_of(cell_index, [row])[0]).all()
+        assert sorted(map(bytes, seen[slot, 1 : shown[slot] + 1])) == sorted(map(bytes, bits_of(cell_index, around)))
+        assert not seen[slot, shown[slot] + 1 :].any(), "nothing is left from before"
 
 
 def test_fewer_are_drawn_uniformly_without_replacement_in_random_order(cell_index: Any) -> None:
@@ -67,7 +65,7 @@ def test_fewer_are_drawn_uniformly_without_replacement_in_random_order(cell_inde
         counts = np.array([(slot == near).sum() for near in around])
         expected = len(slot) / len(around)
         assert counts.sum() == len(slot), "only neighbours are drawn"
-        # 86 degrees of freedom: chi-square is beyond 140 once in 5,000 times, for seeds drawn anew.
+        # 86 degrees of freedom: chi-square is beyond 140 once in 5,000 times, for seeds drawn again.
         assert ((counts - expected) ** 2 / expected).sum() < 140
 
 
@@ -108,7 +106,7 @@ def test_how_many_threads_there_are_makes_no_difference(cell_index: Any, monkeyp
 
 def test_climbing_greedily_pays(cell_index: Any, table: Table) -> None:
     """Rewards point the way: always going to the best neighbour shown ends far above the start."""
-    place = Nb101Neighbourhoods(cell_index, values_by_row(cell_index, table, METRIC), 200, 50)
+    place = Nb101NeighbourhoodEnv(cell_index, values_by_row(cell_index, table, METRIC), 200, 50)
     env = IncrementalVectorEnv(place, 200, 50, 100, None)
     _, info = env.reset(seed=0)
     start, gained = info["value"], np.zeros(200)
@@ -170,7 +168,7 @@ def test_the_row_that_answers_in_a_search_answers_here(cell_index: Any, table: T
     ("metric", "said"),
     [
         ("valid_108_best_of_3", "is measured for 30,001 of 423,624 cells: an environment needs all of them"),
-        ("params_m", "expected an accuracy in percent, more of which is better"),
+        ("params_m", "expected an accuracy in percent, to be maximised"),
     ],
 )
 def test_a_metric_that_is_no_accuracy_of_every_cell_is_refused(

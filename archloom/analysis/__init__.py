@@ -1,1 +1,1 @@
-"""What runs say: statistics, published numbers to set beside them, plots and text."""
+"""Analysis of runs: statistics, published numbers to compare with, plots and text reports."""

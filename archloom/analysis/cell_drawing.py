@@ -1,7 +1,7 @@
-"""Draws one architecture into a figure: as a graph where its space can give one, else as a table of its choices.
+"""Draws one architecture into a figure: as a graph if its space provides one, else as a table of its choices.
 
 A graph is laid out as an arc diagram: nodes on a line from left to right, edges between neighbours straight, all
-others as arcs above or below, higher the more they span, so that arcs on one side nest instead of crossing.
+others as arcs above or below, the higher the more they span, so that arcs on one side nest instead of crossing.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 _NODE = 0.5
 """The height of a node, and its width unless its label needs more."""
 _BETWEEN = 0.8
-"""The least room between two nodes; the label of an edge between them may need more."""
+"""The minimum gap between two nodes; the label of an edge between them may need more."""
 _LEVEL = 0.62
 """How much higher an arc is than the highest below it."""
 _MARGIN = 0.35
-"""Above and below a graph."""
+"""The margin above and below a graph."""
 _TITLE = 0.2
 """The height of a graph's title."""
 _ABSENT = "#9A9A9A"
 _INK = "#333333"
 _ROWS = 16
-"""Choices in a column of the table."""
+"""Rows in a column of the table of choices."""
 
 
 def draw_cell(figure: Figure, space: SearchSpace, arch: Arch, colours: Sequence[str]) -> None:
@@ -63,7 +63,7 @@ class PlacedEdge:
 
 
 def place(edges: Sequence[DrawnEdge]) -> list[PlacedEdge]:
-    """Give every edge a level so that no two run on top of each other, and arcs cross only where they must.
+    """Give every edge a level so that no two overlap, and arcs cross only if they must.
 
     Short edges come first. An edge between neighbours is straight; any other goes to the side where it crosses fewer
     arcs, then where it stays lower, and there one level above all it spans.
@@ -95,7 +95,7 @@ def _cross(a: DrawnEdge, b: DrawnEdge) -> bool:
 
 
 def _draw_graph(figure: Figure, axes: Axes, drawing: Drawing, colours: Sequence[str]) -> None:
-    """The parts one above the other, their nodes in columns."""
+    """The parts stacked, their nodes in columns."""
     parts = [(part, place(part.edges)) for part in drawing.split()]
     shades = _shades(drawing, colours)
     columns = _columns(parts)
@@ -119,7 +119,7 @@ def _draw_graph(figure: Figure, axes: Axes, drawing: Drawing, colours: Sequence[
 
 
 def _columns(parts: Sequence[tuple[Drawing, Sequence[PlacedEdge]]]) -> list[float]:
-    """Where nodes stand from left to right, in all parts; wide enough apart for what straight edges say."""
+    """The x of the nodes from left to right, in all parts, far enough apart for the labels of straight edges."""
     longest = max((part for part, _ in parts), key=lambda part: len(part.nodes)).nodes
     room = [_BETWEEN] * (len(longest) - 1)
     for _, placed in parts:
@@ -131,7 +131,7 @@ def _columns(parts: Sequence[tuple[Drawing, Sequence[PlacedEdge]]]) -> list[floa
 
 
 def _width(label: str) -> float:
-    """Of a node."""
+    """The width of a node."""
     return max(_NODE, 0.095 * len(label) + 0.22)
 
 

@@ -1,4 +1,4 @@
-"""What episodes of the incremental search problem say: improvement, and the best after so many queries.
+"""Statistics of episodes of the incremental search problem: improvement, and the best by number of queries.
 
 The statistics of Cassimon et al., section 4.1.2: Fig. 8 (improvement), Fig. 10 and Table 1 (best by queries).
 """
@@ -24,9 +24,9 @@ from archloom.problems import DataIdentity
 from archloom.utils import seeds
 
 SHARES = (50, 80, 95)
-"""Per cent of the episodes that the symmetrical intervals around the median hold."""
+"""The percentages of the episodes in the symmetrical intervals around the median."""
 BUDGETS = (50, 100, 150, 300)
-"""Queries after which the best is told where nothing is published for a benchmark."""
+"""Numbers of queries to report if nothing is published for a benchmark."""
 MOST_REPETITIONS = 1_000
 
 
@@ -37,7 +37,7 @@ MOST_REPETITIONS = 1_000
 class Improvement:
     """final - start of n episodes, in percentage points.
 
-    `skew` is that of Fisher and Pearson, m3 / m2**1.5 with the central moments m, None where all are equal.
+    `skew` is that of Fisher and Pearson, m3 / m2**1.5 with the central moments m, None if all are equal.
     `intervals` are symmetrical in probability: that of 50 % goes from the 25th to the 75th percentile. `improved` and
     `worse` are shares of the episodes. `set_medians` has the median of each set of starts.
     """
@@ -76,11 +76,11 @@ def improvement(episodes: Episodes, outcome: Outcome) -> Improvement:
 
 
 def skew(values: Floats) -> float | None:
-    """The Fisher-Pearson coefficient of skewness m3 / m2**1.5; None where all values are equal."""
+    """The Fisher-Pearson coefficient of skewness m3 / m2**1.5; None if all values are equal."""
     deviation = values - values.mean()
     variance = float((deviation**2).mean())
     scale = float(np.abs(values).max())
-    if variance <= (1e-12 * scale) ** 2:  # nothing but rounding
+    if variance <= (1e-12 * scale) ** 2:  # only rounding errors
         return None
     return float((deviation**3).mean()) / (variance * math.sqrt(variance))
 
@@ -96,7 +96,7 @@ def _around_median(values: Floats, share: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-# -- best after so many queries -----------------------------------------------------------------------------------
+# -- best by number of queries ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +120,13 @@ class BestAfter:
 def best_after(episodes: Episodes, queries: int, seed: int) -> BestAfter | None:
     """The best after a budget, over as many repetitions as the episodes allow, at most 1,000.
 
-    A repetition runs episodes in random order until the budget is spent; the last one is cut short. No episode serves
-    two repetitions, so that they are independent. None where the episodes do not make up one repetition.
+    A repetition runs episodes in random order until the budget is spent; the last one is cut short. No episode is in
+    two repetitions, so they are independent. None if the episodes do not suffice for one repetition.
 
-    Found is what a policy stood on and knew the accuracy of: the ends of episodes that cost one query each, and every
-    architecture that a local search moved to, from the query on that completed its step. So is it in the paper, whose
-    local search "first must make 50 queries" before anything gets better, and which takes "the last preceding
-    improvement". The best is chosen by the metric that was climbed; the metric for people is read from it.
+    An architecture is found if a policy held it and knew its accuracy: the ends of episodes that cost one query each,
+    and every architecture that a local search moved to, from the query that completed its step. That is the paper's
+    rule: its local search "first must make 50 queries" before it improves, and between improvements it takes "the last
+    preceding" one. The best is chosen by the metric that was climbed; then its metric for people is reported.
     """
     values = best_values(episodes, queries, seeds.stream(seed, f"best/{episodes.policy}", queries))
     if not len(values):
@@ -137,22 +137,22 @@ def best_after(episodes: Episodes, queries: int, seed: int) -> BestAfter | None:
 
 
 def best_values(episodes: Episodes, queries: int, rng: np.random.Generator) -> Floats:
-    """(r,) the value for people of the best that each repetition found; see `best_after`."""
+    """(r,) the metric for people of the best that each repetition found; see `best_after`."""
     if queries < 1:
         raise InputError(f"queries={queries}: expected at least 1")
     order = rng.permutation(len(episodes))
     spent = np.concatenate([[0], np.cumsum(episodes.queries[order])])  # before each episode in this order
-    first = np.searchsorted(episodes.episode, np.arange(len(episodes) + 1))  # of each episode's finds
+    first = np.searchsorted(episodes.episode, np.arange(len(episodes) + 1))  # of each episode's log entries
     best: list[float] = []
     start = 0
     while len(best) < MOST_REPETITIONS:
-        stop = int(np.searchsorted(spent, spent[start] + queries))  # so many episodes reach the budget
+        stop = int(np.searchsorted(spent, spent[start] + queries))  # this many episodes reach the budget
         if stop >= len(spent):
             break
-        finds = np.concatenate([np.arange(first[e], first[e + 1]) for e in order[start:stop]])
+        entries = np.concatenate([np.arange(first[e], first[e + 1]) for e in order[start:stop]])
         before = np.repeat(spent[start:stop] - spent[start], [first[e + 1] - first[e] for e in order[start:stop]])
-        finds = finds[before + episodes.query[finds] <= queries]
-        chosen = finds[np.argmax(episodes.climbed.found[finds])]
+        entries = entries[before + episodes.query[entries] <= queries]
+        chosen = entries[np.argmax(episodes.climbed.found[entries])]
         best.append(float(episodes.outcomes[-1].found[chosen]))
         start = stop
     return np.array(best)
@@ -163,7 +163,7 @@ def best_values(episodes: Episodes, queries: int, rng: np.random.Generator) -> F
 
 @dataclass(frozen=True)
 class PolicySummary:
-    """What one policy's episodes came to; `improvements` by metric, the one for people last."""
+    """Statistics of one policy's episodes; `improvements` by metric, the one for people last."""
 
     policy: str
     improvements: Mapping[str, Improvement]
@@ -183,7 +183,7 @@ class PolicySummary:
 
 
 class Setting(NamedTuple):
-    """What was walked on, and how."""
+    """The problem and the plan of some episodes."""
 
     on: str
     plan: Plan
@@ -203,7 +203,7 @@ class Setting(NamedTuple):
 
     @property
     def caveats(self) -> list[str]:
-        """What a reader must know to read the numbers rightly."""
+        """What a reader must know to interpret the numbers."""
         shown = [name for name in (self.metric, self.reported) if name is not None]
         predicted = ", ".join(name for name in shown if is_surrogate(name))
         notes = [f"Values of {predicted} are predictions of a surrogate, not measurements."] if predicted else []
@@ -214,7 +214,7 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodesReport:
-    """The summaries of some policies that walked from the same starts."""
+    """The summaries of policies with the same start states."""
 
     setting: Setting
     budgets: tuple[int, ...]
@@ -235,8 +235,8 @@ class EpisodesReport:
         }
 
 
-def setting_of(ground: EpisodeProblem, plan: Plan) -> Setting:
-    return Setting(ground.on, plan, ground.metric, ground.reported, ground.data)
+def setting_of(problem: EpisodeProblem, plan: Plan) -> Setting:
+    return Setting(problem.on, plan, problem.metric, problem.reported, problem.data)
 
 
 def report(setting: Setting, by_policy: Mapping[str, Episodes]) -> EpisodesReport:
@@ -266,7 +266,7 @@ _PUBLISHED = "  published*"
 
 
 def format_report(found: EpisodesReport) -> str:
-    """Tables for people, published numbers in rows of their own."""
+    """Tables for people, with published numbers in separate rows."""
     setting = found.setting
     metrics = list(found.policies[0].improvements)
     lines = [f"{setting.words}; on {setting.on}"]
@@ -277,7 +277,7 @@ def format_report(found: EpisodesReport) -> str:
         lines += ["", title, *align(_improvement_rows(found, metric, with_published=metric == metrics[-1]))]
     repetitions = [best.repetitions for policy in found.policies for best in policy.best_after]
     if repetitions:
-        title = f"best {metrics[-1]} after so many queries (%), mean ± std [95 % bootstrap interval of the mean]"
+        title = f"best {metrics[-1]} by number of queries (%), mean ± std [95 % bootstrap interval of the mean]"
         lines += ["", title, *align(_best_rows(found))]
     notes = [f"Repetitions behind each number: {min(repetitions):,} to {max(repetitions):,}."] if repetitions else []
     return "\n".join([*lines, "", *(_wrap(line) for line in [f"data: {setting.data_line}", *_notes(found, notes)])])
@@ -285,7 +285,7 @@ def format_report(found: EpisodesReport) -> str:
 
 def _notes(found: EpisodesReport, more: Sequence[str]) -> list[str]:
     sources = {(p.published.source, p.published.metric) for p in found.policies if p.published}
-    starred = [f"* {source}: {metric}; other data than ours." for source, metric in sorted(sources)]
+    starred = [f"* {source}: {metric}; other data than here." for source, metric in sorted(sources)]
     return [*starred, *(f"note: {note}" for note in [*more, *found.setting.caveats])]
 
 

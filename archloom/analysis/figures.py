@@ -1,4 +1,4 @@
-"""What every picture shares: colours and style, an empty figure, and saving.
+"""What all plots share: colours and style, an empty figure, and saving.
 
 matplotlib is imported when a figure is drawn, through its object-oriented interface only: no window, no global state.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B8860B", "#4B3F92", "#000000")
-"""Told apart with any colour vision (after Okabe & Ito 2008, its yellow darkened for lines on white)."""
+"""Distinguishable with any colour vision (after Okabe & Ito 2008, with the yellow darkened for lines on white)."""
 INK = "#444444"
 FAINT = "#BBBBBB"
 
@@ -41,13 +41,13 @@ _STYLE: Mapping[str, Any] = MappingProxyType(
 _METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
     {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 )
-"""Suffix -> what is left out of the file, so that the same figure gives the same bytes."""
+"""Suffix -> metadata to omit from the file, so that the same figure gives the same bytes."""
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as .png, .pdf or .svg: whole or not at all.
 
-    InputError for another suffix, a folder that is not there, or a file that cannot be written; then nothing is.
+    InputError, and nothing written, for another suffix, a missing folder, or a file that cannot be written.
     """
     kind = check_path(path)
     content = io.BytesIO()
@@ -60,7 +60,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def check_path(path: Path) -> str:
-    """The format that a path asks for; InputError where no plot can be written there. Call it before the work."""
+    """The format that a path implies; InputError if no plot can be written there. Call it before the work."""
     kind = path.suffix.lower().lstrip(".")
     if kind not in _METADATA:
         raise InputError(f"{path}: expected a name that ends in {', '.join('.' + known for known in _METADATA)}")
@@ -74,7 +74,7 @@ def check_path(path: Path) -> str:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """archloom's style, for as long as a figure is drawn or written; MissingExtraError without matplotlib."""
+    """archloom's style, while a figure is drawn or written; MissingExtraError without matplotlib."""
     try:
         import matplotlib
     except ModuleNotFoundError:
@@ -85,7 +85,7 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, that keeps everything inside."""
+    """An empty figure of a size in inches, whose layout keeps everything inside."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -96,7 +96,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def caption(figure: Figure, titles: Sequence[str], lines: Sequence[str]) -> None:
-    """Titles above a figure, and below it in small print what a reader must know; each begins a line and is wrapped."""
+    """Titles above a figure and, below it, notes in small print; each starts a new line and is wrapped."""
     above, below = (int(figure.get_figwidth() * letters) for letters in (11, 15.5))  # in an inch
     figure.suptitle("\n".join(_wrapped(title, above) for title in titles), fontsize=11)
     text = "\n".join(_wrapped(line, below) for line in lines)
@@ -108,5 +108,5 @@ def _wrapped(text: str, width: int) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text that begins with a capital letter and ends with a full stop."""
+    """The string with a capital letter at the beginning and a full stop at the end."""
     return f"{text[0].upper()}{text[1:].rstrip('.')}."

@@ -1,4 +1,4 @@
-"""The picture of how much episodes improve: one histogram a policy (Cassimon et al., Fig. 8)."""
+"""A plot of how much episodes improve: one histogram per policy (Cassimon et al., Fig. 8)."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EDGES = (1.0, 2.5, 5.0, 12.5)
-"""The range of improvements shown, in percentage points to both sides: at most that of the paper, 12.5."""
+"""Possible ranges of the improvements shown, in percentage points on both sides; the last is the paper's, 12.5."""
 _BINS = 100
 _ROOM = 0.1
-"""What a label takes up, in parts of that."""
+"""The width of a label, as a share of that."""
 _DASHES = ((0, (6, 2)), (0, (3, 2)), (0, (1, 2)))
 """One for each interval, from the narrowest."""
 
 
 def histograms(report: EpisodesReport, by_policy: Mapping[str, Episodes]) -> Figure:
-    """The improvement over an episode of the metric for people, policies below each other on one scale.
+    """The improvement over an episode in the metric for people, policies one below the other on the same scale.
 
-    What lies beyond 12.5 points is left out of the bars, and said in each panel. A solid line is the median, broken
-    lines the ends of the symmetrical intervals around it.
+    Improvements beyond 12.5 points are not in the bars; each panel says how many there are. A solid line is the median,
+    dashed lines are the ends of the symmetrical intervals around it.
     """
     setting, metric = report.setting, report.setting.reported or report.setting.metric
     values = {policy: episodes.outcomes[-1].improvement for policy, episodes in by_policy.items()}
@@ -50,7 +50,7 @@ def histograms(report: EpisodesReport, by_policy: Mapping[str, Episodes]) -> Fig
 
 
 def _edge(values: Iterable[Floats]) -> float:
-    """The least of the ranges that holds everything; the largest where none does."""
+    """The smallest range that holds everything; the largest if none does."""
     most = max(float(np.abs(changes).max()) for changes in values)
     return next((edge for edge in EDGES if edge >= most), EDGES[-1])
 
@@ -97,9 +97,9 @@ def _notes(report: EpisodesReport) -> list[str]:
     known = [summary.published for summary in report.policies if summary.published]
     sources = sorted({(p.source, p.metric) for p in known if p.median is not None})
     return [
-        f"{setting.words[0].upper()}{setting.words[1:]}. Solid line: median; broken lines: symmetrical intervals "
-        "around it that hold so many of the episodes.",
+        f"{setting.words[0].upper()}{setting.words[1:]}. Solid line: median; dashed lines: symmetrical intervals "
+        "around it with these shares of the episodes.",
         f"Data: {setting.data_line.rstrip('.')}.",
         *setting.caveats,
-        *(f"* {source}: {metric}; other data than ours." for source, metric in sources),
+        *(f"* {source}: {metric}; other data than here." for source, metric in sources),
     ]

@@ -1,7 +1,7 @@
-"""The levels of a search that fits a generator again and again: how high its draws reach, iteration by iteration.
+"""The levels of a search that fits a generator again and again: how high its samples reach, iteration by iteration.
 
-GA-NAS (section 3.1, Algorithm 1) raises a level gamma_t that the share rho_t of the draws of its generator reaches, as
-the cross-entropy method for rare events does. All that is needed for it stands in the notes of a run's trials.
+GA-NAS (section 3.1, Algorithm 1) raises a level gamma_t that the share rho_t of its generator's samples reaches, as the
+cross-entropy method for rare events does. Everything it needs is in the notes of a run's trials.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from archloom.run.record import TrialRecord
 from archloom.strategies.ga_nas.note import SetNote
 
 _ROUNDING = 1e-9
-"""By how much of a draw a share of the draws may be off, because it is a floating-point number."""
+"""The tolerance, in draws, for a share of the draws, which is a floating-point number."""
 
 
 def level(utilities: Floats, times: NDArray[np.int64], rho: float) -> float:
     """gamma(theta, rho) of Algorithm 1: the (1 - rho)-quantile of `utilities` (n,), each of them drawn `times` (n,)
     times.
 
-    It is the largest gain that at least the share `rho` of all draws reaches. Where the quantile lies between two gains
-    that is the upper one: then the level of the starting set is the threshold of the first truth set, and nothing is
-    interpolated towards the minus infinity of a failed trial. NaN where nothing was drawn, and for a share of nothing.
+    It is the largest utility that at least the share `rho` of all draws reaches. If the quantile lies between two
+    utilities, it is the upper one: so the level of the starting set is the threshold of the first truth set, and
+    nothing is interpolated towards the minus infinity of a failed trial. NaN without draws, and for `rho` = 0.
     """
     best_first = np.argsort(-utilities, kind="stable")
     draws = int(times.sum())
@@ -46,8 +46,8 @@ class Levels:
     """The levels of one run. Every array is (i,): iterations from 0, the starting set, to the last complete one.
 
     `queries`: how many architectures had been asked for by the iteration's end. In the objective's units, NaN for a
-    gap: `gamma`, the level that the share rho_t of the generator's draws reaches, where failed architectures and those
-    that break constraints are worse than all others (rho_0 is rho_1, the share of the starting set that becomes the
+    gap: `gamma`, the level that the share rho_t of the generator's draws reaches, with failed architectures and those
+    that violate constraints worse than all others (rho_0 is rho_1, the share of the starting set that becomes the
     first truth set); `threshold`, the worst of the truth set that the generator was fitted to, the K-th best of all
     before; `best`, the best by the iteration's end. `js`: the Jensen-Shannon divergence (nats, estimated) between that
     truth set and the generator before it was fitted to it. `left_out`: the trials of an iteration not yet complete.
@@ -62,7 +62,7 @@ class Levels:
 
     @classmethod
     def of(cls, report: RunReport) -> Levels:
-        """Read them from a run's record.
+        """The levels in a run's record.
 
         InputError for several objectives, for a strategy that fits no generator, and for a run that has completed no
         iteration with one yet.
@@ -82,7 +82,7 @@ class Levels:
         if record.complete < 2:
             raise InputError(
                 f"{report.request.name} has completed no iteration after its starting set, in "
-                f"{counted(report.history.queries, 'query', 'queries')}: let the run go on (archloom resume), or "
+                f"{counted(report.history.queries, 'query', 'queries')}: continue the run (archloom resume), or "
                 "search with more --queries"
             )
         return record.levels()
@@ -104,8 +104,8 @@ class _Record:
 
     @cached_property
     def complete(self) -> int:
-        """How many iterations are: all that another one follows, and the last with all its trials; it has no more where
-        the strategy had no more to ask."""
+        """The number of complete iterations: all that are followed by another, and the last one if all its trials are
+        there, or the strategy had no more to propose."""
         last = len(self.iterations) - 1
         size = self.opening(last).size
         whole = size is not None and len(self.iterations[last]) >= size
@@ -113,7 +113,7 @@ class _Record:
 
     @cached_property
     def utilities(self) -> dict[int, float]:
-        """Trial -> its gain; minus infinity where it failed or breaks a constraint."""
+        """Trial -> its utility; minus infinity if it failed or violates a constraint."""
         feasible = {line.id for line in self.report.history.feasible()}
         return {
             line.id: self.report.history.utility(line) if line.id in feasible else -math.inf
@@ -136,29 +136,29 @@ class _Record:
         )
 
     def opening(self, number: int) -> SetNote:
-        """The note of an iteration's first proposal, which says how the generator was refitted, unless there was no
-        truth to fit it to; without that for the starting set."""
+        """The note of an iteration's first proposal, which describes the refit, unless there was no truth set to fit
+        the generator to; without that for the starting set."""
         notes = (self.notes[line.id] for line in self.iterations[number])
         return next((note for note in notes if note.known is not None), SetNote(number))
 
     def before(self, number: int) -> Floats:
-        """The gains of everything evaluated before an iteration."""
+        """The utilities of everything evaluated before an iteration."""
         return np.array([self.utilities[line.id] for lines in self.iterations[:number] for line in lines])
 
     def gamma(self, number: int, rho: float) -> float:
-        """The level of an iteration's draws: each in the starting set once, later ones as often as they came up."""
+        """The level of an iteration's draws: each in the starting set once, later ones as often as they were drawn."""
         draws = {line.id: (self.notes[line.id].draws or 0) if number else 1 for line in self.iterations[number]}
         draws |= self.opening(number).known or {}
         utilities = np.array([self.utilities[trial] for trial in draws])
         return level(utilities, np.array(list(draws.values()), dtype=np.int64), rho)
 
     def threshold(self, number: int, rho: float) -> float:
-        """The K-th best before an iteration, or the worst where fewer than K can be in a truth set."""
+        """The K-th best before an iteration, or the worst if fewer than K can be in a truth set."""
         before = self.before(number)
         truth = np.sort(before[np.isfinite(before)])[::-1][: round(rho * len(before))]
         return float(truth[-1]) if len(truth) else math.nan
 
     def _values(self, utilities: list[float]) -> Floats:
-        """Gains back in the objective's units; NaN for what is not finite."""
+        """Utilities converted back to the objective's units; NaN if not finite."""
         values = self.objective.sign * np.array(utilities, dtype=np.float64)
         return np.where(np.isfinite(values), values, np.nan)

@@ -1,4 +1,4 @@
-"""The picture of a search's levels: how high the draws of its generator reach, and how far it is from its truth set."""
+"""A plot of a search's levels: how high its generator's samples reach, and how far it is from its truth set."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _QUANTITIES = (
 """What the upper panel shows: a field of `Levels`, its name, colour and marker, in the order of the legend."""
 _DASHES = (0, (5, 3))
 _ROOM = 0.08
-"""Above ln 2, in nats; below the lowest estimate it is half of that."""
+"""The room above ln 2, in nats; below the lowest estimate it is half of that."""
 
 
 def levels(reports: Reports) -> Figure:
-    """Above the level of every iteration, the truth set's threshold and the best so far; below the JS divergence.
+    """Above: the level of every iteration, the truth set's threshold and the best so far. Below: the JS divergence.
 
     Several seeds: the mean with its 95 % bootstrap interval, over the iterations that every run has completed.
-    InputError for runs of several strategies, and where `Levels.of` raises it.
+    InputError for runs of several strategies, and if `Levels.of` raises it.
     """
     study = Study.of(reports)
     label = _only(study)
@@ -74,7 +74,7 @@ def _only(study: Study) -> str:
 
 
 def _draw(axes: Axes, shown: Any, runs: Sequence[Floats], colour: str, marker: str, name: str) -> None:
-    """The mean of a quantity (i,) over runs, with its interval where there are several."""
+    """The mean of a quantity (i,) over runs, with its interval if there are several."""
     curves = [[(number, float(run[number])) for number in shown.tolist()] for run in runs]
     band = curve_band(curves, shown, seeds.stream(0, "bootstrap"))
     axes.plot(shown, band.mean, color=colour, marker=marker, markersize=4.5, linewidth=1.6, label=name, zorder=3)
@@ -91,7 +91,7 @@ def _frame_divergence(axes: Axes, runs: Sequence[Floats]) -> None:
 
 
 def _mark_iterations(upper: Axes, lower: Axes, shown: Any, queries: Floats) -> None:
-    """Whole iterations below, and how many queries had been made by their ends above."""
+    """Iterations on the lower axis, and the number of queries by their ends on the upper one."""
     step = math.ceil(len(shown) / 13)
     ticks = shown[::step]
     room = 0.03 * len(shown)
@@ -106,12 +106,12 @@ def _mark_iterations(upper: Axes, lower: Axes, shown: Any, queries: Floats) -> N
 
 
 def _finish(figure: Figure, study: Study, label: str, known: Sequence[Levels]) -> None:
-    """The title above, and below how the quantities are meant, seeds, data and caveats."""
+    """The title above the figure; below it the definitions of the quantities, seeds, data and caveats."""
     where = f"on {study.benchmark}" + (f" ({study.table.name})" if study.table else "")
     constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
     notes = (
         "Level: (1 − ρ)-quantile of the draws of the iteration's generator, ρ the truth set's share of all "
-        "architectures before (at 0 as at 1); a gap where, in any run, it fell on failed ones or those that break "
+        "architectures before (at 0 as at 1); a gap if, in any run, it fell on failed ones or those that violate "
         "constraints. Divergence: between the truth set and the generator before it was fitted to it.",
         f"{_spread(study, known)}{_left_out(known)}",
         sentence(study.table_line),
@@ -127,9 +127,9 @@ def _spread(study: Study, known: Sequence[Levels]) -> str:
 
 
 def _left_out(known: Sequence[Levels]) -> str:
-    """What of the runs is not shown, and why."""
+    """Which trials are not shown, and why."""
     lengths = {len(run.queries) for run in known}
     if len(lengths) > 1:
         return f" Iterations that every run has completed; the longest has {max(lengths) - 1} after the starting set."
     trials = sum(run.left_out for run in known)
-    return f" Left out: {counted(trials, 'trial')} of an iteration that may have more." if trials else ""
+    return f" Omitted: {counted(trials, 'trial')} of an iteration that may have more." if trials else ""

@@ -1,7 +1,7 @@
 """Where the layers of a population come from: every choice of every member is followed back to the first population.
 
-The data behind Figure 5 of PBT-NAS: a layer that is trained on keeps its origin, one that is taken from another member
-has that member's, and one that begins anew is new.
+The data behind Figure 5 of PBT-NAS: a layer that trains further keeps its origin, one that is taken from another
+member has that member's, and one that is reinitialised is new.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from archloom.strategies.population.note import MemberNote
 from archloom.types import MIXED, REST, Inherit
 
 NEW = -1
-"""The origin of layers that began anew after the first population."""
+"""The origin of layers that were reinitialised after the first population."""
 
 
-# -- what a record says -------------------------------------------------------------------------------------------
+# -- from a record ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Generation:
-    """A population between two chunks: after how many epochs, and who is in it, as trials by member."""
+    """A population between two chunks: the number of epochs, and the trials by member."""
 
     epoch: int
     trials: Mapping[int, TrialRecord]
 
 
 def member_of(line: TrialRecord) -> int | None:
-    """Whose chunk of training a trial is; None where nobody's."""
+    """The member whose chunk of training a trial is; None if there is none."""
     note = MemberNote.find(line.note)
     return note.member if note else None
 
@@ -58,7 +58,7 @@ def generations(lines: Sequence[TrialRecord]) -> list[Generation]:
 
 
 def giver(inherit: Inherit, gene: int) -> int | None:
-    """The trial from whose state a choice's layer is taken; None where it begins anew."""
+    """The trial from whose state a choice's layer is taken; None if it is reinitialised."""
     return inherit.donors.get(gene, inherit.base)
 
 
@@ -97,7 +97,7 @@ def shares(lines: Sequence[TrialRecord]) -> tuple[NDArray[np.int64], dict[int, N
 @dataclass(frozen=True)
 class Birth:
     """A child that takes a member's place after `epoch` epochs: the trial of its first chunk, and those whose states
-    it is made of. `donors` are without the base and without layers that begin anew."""
+    it inherits. `donors` omits the base and reinitialised layers."""
 
     trial: int
     member: int
@@ -123,7 +123,7 @@ def births(lines: Sequence[TrialRecord]) -> list[Birth]:
 def ancestry(lines: Sequence[TrialRecord], trial: int) -> dict[int, frozenset[int]]:
     """Trials that gave something to `trial` -> which of its choices' layers they had, `REST` among them.
 
-    `trial` itself is in it, with everything; it goes back to trials of the first chunk, and to where layers began anew.
+    It includes `trial` itself, with everything, and goes back to trials of the first chunk or of reinitialised layers.
     """
     by_id = {line.id: line for line in lines}
     carried: dict[int, set[int]] = {trial: {*range(len(by_id[trial].genes)), REST}}
@@ -138,16 +138,16 @@ def ancestry(lines: Sequence[TrialRecord], trial: int) -> dict[int, frozenset[in
     return {number: frozenset(genes) for number, genes in sorted(carried.items())}
 
 
-# -- what recipes could not take ----------------------------------------------------------------------------------
+# -- layers that did not fit --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Mixed:
-    """What became of the recipes of a run.
+    """How completely states were inherited in a run.
 
-    `states`: how many were mixed. `tensors`: how many these were to have from a base or a donor, of which `missing`
-    were not there, or in another shape, and began anew. `by_gene`: in how many states each gene (a number as a text;
-    "base" for what no donor was asked for) lacked something.
+    `states`: how many were mixed. `tensors`: how many they were to inherit from a base or a donor, of which `missing`
+    were not there, or had another shape, and were reinitialised. `by_gene`: in how many states each gene (a number as a
+    string; "base" for those without a donor) lacked something.
     """
 
     states: int
@@ -162,7 +162,7 @@ class Mixed:
         share = 100 * self.missing / self.tensors
         return (
             f"{counted(self.states, 'state')} mixed; {share:.2g} % of the tensors that were to be inherited "
-            f"({self.missing} of {self.tensors}) did not fit and began anew"
+            f"({self.missing} of {self.tensors}) did not fit and were reinitialised"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class Mixed:
 
 
 def mixed(lines: Sequence[TrialRecord]) -> Mixed | None:
-    """What the details of a run's trials say of their recipes; None where nothing was mixed, or nobody kept it."""
+    """The sum over a run's trials, from their details; None if nothing was mixed, or it was not recorded."""
     reports = [line.details[MIXED] for line in lines if MIXED in line.details]
     if not reports:
         return None
@@ -180,21 +180,21 @@ def mixed(lines: Sequence[TrialRecord]) -> Mixed | None:
     return Mixed(len(reports), inherited, counts["missing"], dict(sorted(lacking.items())))
 
 
-# -- all of it, as data and as text -------------------------------------------------------------------------------
+# -- as data and as text ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """One run's population through all complete chunks."""
+    """One run's population over all complete chunks."""
 
     report: RunReport
     generations: Sequence[Generation]
 
     @classmethod
     def only(cls, reports: Reports, chunks: int = 1) -> Lineage:
-        """That of the one run there is.
+        """The lineage of the only run.
 
-        InputError where there are several, and for one that trained no population through so many complete chunks.
+        InputError if there are several, or if it did not train a population for this many complete chunks.
         """
         Study.of(reports)
         runs = [report for found in reports.values() for report in found]
@@ -207,7 +207,7 @@ class Lineage:
         if len(found) < chunks:
             raise InputError(
                 f"{report.request.name} has trained a population through {counted(len(found), 'complete chunk')}: "
-                f"a lineage needs {chunks}; let the run go on (archloom resume), or take one of a strategy that "
+                f"a lineage needs {chunks}; continue the run (archloom resume), or take one of a strategy that "
                 "trains a population, e.g. pbt_nas"
             )
         return cls(report, found)
@@ -227,7 +227,7 @@ class Lineage:
 
     @cached_property
     def winner(self) -> TrialRecord | None:
-        """The best trial of complete chunks; None where none succeeded and met the constraints."""
+        """The best trial of complete chunks; None if none succeeded and met the constraints."""
         return History.of(self.lines, self.report.scenario.criteria).best()
 
     @property
@@ -236,7 +236,7 @@ class Lineage:
 
     @cached_property
     def choices(self) -> list[str]:
-        """What the choices are called; their numbers where the space does not say, or is not at hand."""
+        """The names of the choices; their numbers if the space does not name them, or is not available."""
         space = self.report.scenario.space
         if isinstance(space, HasChoices):
             return list(space.choices(self.lines[0].trial.proposal.arch))
@@ -294,7 +294,7 @@ class Lineage:
 
 
 def format_lineage(lineage: Lineage) -> str:
-    """For people: the first members whose layers are still there, how many they have, and what became of recipes."""
+    """For people: the first members whose layers survive, how many, and how completely states were inherited."""
     epochs, table = shares(lineage.lines)
     winner, request = lineage.winner, lineage.report.request
     final = Counter(lineage.origins[winner.id]) if winner else Counter[int]()
@@ -321,5 +321,5 @@ def _example(reports: Sequence[RunReport]) -> str:
 
 
 def name_of(origin: int) -> str:
-    """What a reader is told of an origin."""
-    return "begun anew" if origin == NEW else f"member {origin}"
+    """The description of an origin."""
+    return "reinitialised" if origin == NEW else f"member {origin}"

@@ -1,4 +1,4 @@
-"""Pictures of a population that trains together: whose layers survive, and who descends from whom."""
+"""Plots of a population that trains together: whose layers survive, and who descends from whom."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_OTHERS, _ANEW = "#DDDDDD", "#8C8C8C"
+_OTHERS, _REINITIALISED = "#DDDDDD", "#8C8C8C"
 _SHADES = ("#DEE8F0", "#B9CFE0", "#7FA6C6", "#3F74A3", "#123F6B")
 """From the worst member of a chunk to its best."""
 _FAILED = "#FFFFFF"
@@ -40,9 +40,9 @@ _DASHES = (0, (2.2, 1.4))
 _ROW = 0.28
 """The height of a member's row, in inches."""
 _BAR = 0.5
-"""The part of it that is filled."""
+"""The share of it that is filled."""
 _WIDEST = 4.0
-"""How much wider the line of an ancestor is that gave all layers than that of one that gave none, in points."""
+"""How much wider the line of an ancestor that gave all layers is than that of one that gave none, in points."""
 _TURN = 0.45
 """The share of a chunk's width over which a child's line runs from its parents."""
 
@@ -51,7 +51,7 @@ _TURN = 0.45
 
 
 def lineage(reports: Reports) -> Figure:
-    """Stacked over time: whose layers, of the first population, the population is made of. One run at a time."""
+    """Stacked over time: the first members whose layers make up the population. One run at a time."""
     known = Lineage.only(reports, chunks=2)
     epochs, table = shares(known.lines)
     founders = [origin for origin in table if origin != NEW]
@@ -61,7 +61,7 @@ def lineage(reports: Reports) -> Figure:
     if rest:
         layers.append((f"{len(rest)} others", _OTHERS, np.sum([table[origin] for origin in rest], axis=0)))
     if NEW in table:
-        layers.append((name_of(NEW), _ANEW, table[NEW]))
+        layers.append((name_of(NEW), _REINITIALISED, table[NEW]))
     with styled():
         figure = new_figure(7.6, 4.6)
         axes = figure.add_subplot()
@@ -97,10 +97,9 @@ def _percent(share: float) -> str:
 
 
 def family(reports: Reports) -> Figure:
-    """Members as rows over time, shaded by how they stand in each chunk, with a line from each parent at a birth.
+    """Members as rows over time, shaded by their rank in each chunk, with a line from each parent to its child.
 
-    The ancestors of the run's best trial stand out, the wider the more of its layers went through them. One run at a
-    time.
+    The ancestors of the run's best trial stand out, the wider the more of its layers they passed on. One run at a time.
     """
     tree = _Tree(Lineage.only(reports, chunks=2))
     with styled():
@@ -118,7 +117,7 @@ def family(reports: Reports) -> Figure:
 
 
 class _Tree:
-    """Where everything of a family tree stands: rows are members, the best of the last chunk first."""
+    """The layout of a family tree: rows are members, the best of the last chunk first."""
 
     def __init__(self, known: Lineage) -> None:
         self.known = known
@@ -141,13 +140,13 @@ class _Tree:
         return self._begin[self.lines[trial].fidelity]
 
     def span(self, trial: int) -> tuple[float, float]:
-        """From where to where a trial is drawn: a child's first chunk begins where the lines of its parents end."""
+        """The x range in which a trial is drawn: a child's first chunk begins where the lines of its parents end."""
         begin, end = self.begin(trial), self.lines[trial].fidelity
         return begin + _TURN * (end - begin) * (trial in self.births), end
 
 
 def _places(known: Lineage, generation: Generation) -> dict[int, float]:
-    """Trial -> its place in its chunk, by the rule that the search itself goes by; equals share one."""
+    """Trial -> its rank in its chunk, by the rule of the search itself; ties share one."""
     lines = list(generation.trials.values())
     fitness = known.report.scenario.criteria.fitness([line.trial.result for line in lines])
     worse = np.searchsorted(np.sort(fitness), fitness)
@@ -157,7 +156,7 @@ def _places(known: Lineage, generation: Generation) -> dict[int, float]:
 def _draw_lives(axes: Axes, tree: _Tree) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    shade = LinearSegmentedColormap.from_list("standing", _SHADES)
+    shade = LinearSegmentedColormap.from_list("fitness", _SHADES)
     spans = [tree.span(trial) for trial in tree.lines]
     colours = [_FAILED if line.error else shade(tree.fitness[trial]) for trial, line in tree.lines.items()]
     axes.barh(
@@ -172,7 +171,7 @@ def _draw_lives(axes: Axes, tree: _Tree) -> None:
 
 
 def _draw_births(axes: Axes, tree: _Tree) -> None:
-    """A line from each parent to its child, and a mark where the member died whose place it takes."""
+    """A line from each parent to its child, and a mark where the member that it replaces ended."""
     for birth in tree.births.values():
         for parent in (birth.base, *birth.donors):
             _draw_descent(axes, tree, parent, birth, color=INK, linewidth=0.6, alpha=0.55, zorder=3)
@@ -196,7 +195,7 @@ def _draw_descent(axes: Axes, tree: _Tree, parent: int, birth: Birth, **how: Any
 
 
 def _draw_ancestry(axes: Axes, tree: _Tree, winner: TrialRecord) -> None:
-    """The trials that gave something to the winner, and the births through which it came, as wide as they gave much."""
+    """The winner's ancestors and their births, the wider the more of its layers they passed on."""
     carried = ancestry(tree.known.lines, winner.id)
     hair = 0.002 * tree.epochs[-1]  # so that no seam shows between two chunks
 
@@ -250,7 +249,7 @@ def _draw_key(figure: Figure, axes: Axes, tree: _Tree) -> None:
             key.append(Line2D([], [], color=_LINE, linewidth=1.2, linestyle=_DASHES, label="donor of layers"))
         key.append(Line2D([], [], color=INK, marker="x", markersize=5, linestyle="", label="dies"))
     if tree.known.winner is not None:
-        key.append(Line2D([], [], color=_ACCENT, linewidth=3.5, label="what went into the best one"))
+        key.append(Line2D([], [], color=_ACCENT, linewidth=3.5, label="ancestors of the best one"))
         key.append(Line2D([], [], color=_ACCENT, marker="*", markersize=11, markeredgecolor="white", linestyle="",
                           label="the best one"))  # fmt: skip
     width = figure.get_figwidth()
@@ -264,7 +263,7 @@ def _told(tree: _Tree) -> str:
     if (winner := tree.known.winner) is not None:
         text += (
             f" The best one is member {member_of(winner)} after epoch {winner.fidelity}; the more of its "
-            "layers came along a line, the wider it is."
+            "layers a line passed on, the wider it is."
         )
     return text
 

@@ -1,6 +1,6 @@
 """Plots of a study, each a function from runs to a `matplotlib.figure.Figure`.
 
-Every plot names its data, says how many seeds it shows, and draws published numbers beside one's own.
+Every plot names its data and the number of seeds, and draws published numbers next to your own.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from archloom.analysis.cell_drawing import draw_cell
-from archloom.analysis.figures import COLOURS, FAINT, INK, caption, new_figure, sentence, styled
+from archloom.analysis.figures import COLOURS, caption, new_figure, sentence, styled
 from archloom.analysis.levels_plot import levels
 from archloom.analysis.lineage_plots import family, lineage
-from archloom.analysis.published import Published
+from archloom.analysis.published_panel import BEYOND, figure_with_panel, fill_panel, mark_published, sources_of
 from archloom.analysis.stats import Band, Floats, curve_band, summarise
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError, unknown
@@ -30,15 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DASHES = ("-", "--", "-.", ":")
-"""One for every time the colours are used up."""
-MARKERS = ("D", "s", "^", "o", "v", "P", "X", "p", "h", "*")
-"""One for each published result."""
-
+"""One for each time the colours are used up."""
 _EARLY = 0.1
-"""The first share of the axis, which does not decide the y-range of a curve; nor, up to a half of it, does what is
-worth less because it was trained for a shorter time."""
-_BEYOND = 1.05
-"""How far the axis of queries goes, in parts of the longest run; published results beyond stand in the panel only."""
+"""The first share of the axis, which does not affect the y-range of a curve; nor, up to a half of it, do values that
+are lower because trainings were shorter."""
 _GRID_POINTS = 400
 
 
@@ -48,9 +43,9 @@ _GRID_POINTS = 400
 def anytime(reports: Reports, over: Axis = "queries") -> Figure:
     """The best value against what was spent: the mean over seeds with its 95 % bootstrap interval.
 
-    `over` says what: queries, units of the resource (epochs, say), or seconds. Published results stand at their query
-    counts, if that is the axis, and, all of them, in the panel on the right. The y-range is that of the later 90 % of
-    the axis. InputError if no run found anything, or nothing was spent of what is asked for.
+    `over` says what: queries, units of the resource (epochs, say), or seconds. Published results are drawn at their
+    query counts, if that is the axis, and all of them in the panel on the right. The y-range is that of the later 90 %
+    of the axis. InputError if no run found anything, or if runs did not record what `over` asks for.
     """
     study = Study.of(reports)
     study.need_best()
@@ -58,7 +53,7 @@ def anytime(reports: Reports, over: Axis = "queries") -> Figure:
     bands = _bands(study, over)
     end = max(grid[-1] for grid, _ in bands.values())
     with styled():
-        figure, axes, panel = _figure_with_panel(study)
+        figure, axes, panel = figure_with_panel(study)
         for style, (label, (grid, band)) in zip(_styles(), bands.items(), strict=False):
             axes.step(grid, band.mean, where="post", label=_named(study, label), linewidth=1.8, zorder=3, **style)
             axes.fill_between(
@@ -67,26 +62,26 @@ def anytime(reports: Reports, over: Axis = "queries") -> Figure:
         early = min(max(_EARLY * end, study.settled(over)), 0.5 * end)
         _limit(axes, study, [v for grid, band in bands.values() for v in _late(grid, band, early)])
         if over == study.PUBLISHED_OVER:
-            _mark_published(axes, study)
-        axes.set_xlim(0, end * _BEYOND)
+            mark_published(axes, study)
+        axes.set_xlim(0, end * BEYOND)
         axes.set_xlabel(label_of_axis)
         axes.set_ylabel(f"best {study.axis_label(study.metric)}")
         columns = math.ceil(len(bands) / 6)
         axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right", ncols=columns)
         _finish(figure, study, f"Best {study.metric} by {over}", "Lines: mean; bands: its 95 % bootstrap interval.")
-        _fill_panel(figure, axes, panel, study)
+        fill_panel(figure, axes, panel, study)
     return figure
 
 
 def box(reports: Reports) -> Figure:
-    """The best value of every run, by strategy: box, single runs and mean, beside the published results."""
+    """The best value of every run, by strategy: box, single runs and mean, next to published results."""
     study = Study.of(reports)
     study.need_best()
     found = {label: values for label in reports if (values := study.values(label))}
     names = [_named(study, label, "\n") for label in found]
     each = max(len(line) for name in names for line in name.split("\n")) * 0.085 + 0.15  # inches
     with styled():
-        figure, axes, panel = _figure_with_panel(study, max(5.6, each * len(names)))
+        figure, axes, panel = figure_with_panel(study, max(5.6, each * len(names)))
         for at, (style, values) in enumerate(zip(_styles(), found.values(), strict=False)):
             _draw_box(axes, at, values, style["color"], seeds.stream(0, "strip", at))
         axes.set_xticks(range(len(found)), names)
@@ -96,15 +91,15 @@ def box(reports: Reports) -> Figure:
         axes.set_ylabel(f"best {study.axis_label(study.metric)}")
         note = f"Dots: runs of up to {study.queries} queries; box: quartiles; line: median; diamond: mean."
         _finish(figure, study, f"Best {study.metric} of every run", note)
-        _fill_panel(figure, axes, panel, study)
+        fill_panel(figure, axes, panel, study)
     return figure
 
 
 def pareto(reports: Reports) -> Figure:
-    """Two objectives: every query, the Pareto set of each strategy's runs together, and the mean hypervolume of a run.
+    """Two objectives: every query, the Pareto set of all runs of each strategy, and the mean hypervolume of a run.
 
-    The hypervolume is measured from `study.reference_point`. InputError for any
-    other number of objectives, or where no run found anything.
+    The hypervolume is measured from `study.reference_point`. InputError for any other number of objectives, or if no
+    run found anything.
     """
     study = Study.of(reports)
     objectives = study.criteria.objectives
@@ -146,9 +141,9 @@ def pareto(reports: Reports) -> Figure:
 
 
 def cell(report: RunReport, label: str | None = None) -> Figure:
-    """The best architecture of a run, drawn as its space can: as a graph, a table of choices, or text."""
+    """The best architecture of a run, drawn as its space allows: as a graph, a table of choices, or text."""
     study = Study.of({label or report.request.name: [report]})
-    strategy, _ = study.best  # raises where there is none
+    strategy, _ = study.best  # raises if there is none
     line = report.history.best()
     assert line is not None  # noqa: S101 - `study.best` has found it
     tests = "".join(f", {name} {value:.2f}" for name, value in line.report.items())
@@ -171,17 +166,17 @@ def best_cell(reports: Reports) -> Figure:
 
 @dataclass(frozen=True)
 class PlotKind:
-    """A kind of plot: what it shows in one line, and the function that draws it."""
+    """A kind of plot: a one-line description, and the function that draws it."""
 
     title: str
     draw: Callable[[Reports], Figure]
     over: Callable[[Reports, Axis], Figure] | None = None
-    """The same over another axis than queries, for kinds that have one."""
+    """The same over other axes than queries, for kinds that have them."""
     needs_space: bool = False
-    """Whether the record alone is not enough."""
+    """Whether it needs the space in addition to the record."""
 
     def drawn_over(self, axis: str) -> Callable[[Reports], Figure]:
-        """What draws it over this axis; InputError for an unknown axis, and for a kind that has none."""
+        """The function that draws it over this axis; InputError for an unknown axis, and for a kind that has none."""
         known = {str(name): name for name in get_args(Axis)}
         if axis not in known:
             raise unknown("axis", axis, known)
@@ -198,7 +193,7 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
         "pareto": PlotKind("two objectives: all queries and the Pareto set", pareto),
         "lineage": PlotKind("a population: whose layers, of the first one, survive", lineage),
         "family": PlotKind("a population: who descends from whom, and the winner's ancestors", family),
-        "levels": PlotKind("a generator that is fitted again and again: how high its draws reach", levels),
+        "levels": PlotKind("a generator that is fitted again and again: how high its samples reach", levels),
         "cell": PlotKind("the best architecture as a graph or a table of choices", best_cell, needs_space=True),
     }
 )
@@ -208,7 +203,7 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
 
 
 def _bands(study: Study, over: Axis) -> dict[str, tuple[Floats, Band]]:
-    """Strategy -> its grid of what was spent (q,) and the band on it; strategies that found nothing are left out."""
+    """Strategy -> its grid of the amount spent (q,) and the band on it; strategies that found nothing are omitted."""
     bands = {}
     for label in study.reports:
         curves = study.curves(label, over)
@@ -222,7 +217,7 @@ def _bands(study: Study, over: Axis) -> dict[str, tuple[Floats, Band]]:
 
 
 def _late(grid: Floats, band: Band, early: float) -> list[float]:
-    """The values of a band that decide the y-range: those that are not `early`."""
+    """The values of a band that determine the y-range: those after `early`."""
     late = grid >= min(early, grid[-1])
     values = np.concatenate([band.low[late], band.high[late]])
     return list(values[np.isfinite(values)])
@@ -251,148 +246,11 @@ def _limit(axes: Axes, study: Study, values: Sequence[float]) -> None:
     axes.set_ylim(low - room, high + room)
 
 
-# -- published numbers --------------------------------------------------------------------------------------------
-
-
-_NOTE_GAP = 12.5
-"""From one note to the next, in points."""
-_NOTE_LINE = 13.0
-"""The length of the line from the axes to a note, in points."""
-
-
-@dataclass(frozen=True)
-class _Note:
-    """A text beside an axes for something at height `y`, which starts at `x` in the axes' data coordinates."""
-
-    text: str
-    x: float
-    y: float
-
-
-def _figure_with_panel(study: Study, main: float = 5.6) -> tuple[Figure, Axes, Axes | None]:
-    """A figure with main axes `main` inches wide and, where it has something to show, a panel that shares their y."""
-    count = len(study.references)
-    panel = 0.2 + 0.21 * count
-    figure = new_figure(main + 0.6 + (panel + 3.0 if count else 1.3), 4.9)
-    if not count:
-        return figure, figure.add_subplot(), None
-    axes, side = figure.subplots(1, 2, sharey=True, width_ratios=(main, panel))
-    return figure, axes, side
-
-
-def _mark_published(axes: Axes, study: Study) -> None:
-    """Published results at their query counts; those at the same count stand side by side."""
-    from matplotlib.transforms import ScaledTranslation
-
-    counts = _counts(study)
-    seen: dict[int, int] = {}
-    for marker, published in zip(_markers(), study.references, strict=False):
-        if published.queries is None or published.queries > study.queries * _BEYOND:
-            continue
-        place = seen.setdefault(published.queries, 0)
-        seen[published.queries] += 1
-        shift = (place - (counts.count(published.queries) - 1) / 2) * 8 / 72  # inches
-        assert axes.figure is not None  # noqa: S101 - it has been drawn into
-        move = ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans)
-        _draw_published(axes, published.queries, published, marker, axes.transData + move)
-
-
-def _draw_published(axes: Axes, x: float, published: Published, marker: str, transform: Any) -> None:
-    if published.std is not None:
-        low, high = published.mean - published.std, published.mean + published.std
-        axes.plot([x, x], [low, high], color=INK, linewidth=1.1, transform=transform, zorder=5)
-    axes.plot(
-        [x], [published.mean], marker=marker, markersize=6, color=INK, markerfacecolor="white", markeredgewidth=1.2,
-        transform=transform, zorder=6,
-    )  # fmt: skip
-
-
-def _fill_panel(figure: Figure, axes: Axes, panel: Axes | None, study: Study) -> None:
-    """Draw all published results in the panel, the optimum as a dashed line, and label both on the right."""
-    notes = []
-    sources = _sources(study)
-    edge = len(study.references) - 0.4
-    if panel is not None:
-        for slot, (marker, published) in enumerate(zip(_markers(), study.references, strict=False)):
-            _draw_published(panel, slot, published, marker, panel.transData)
-            notes.append(_Note(_legend_text(published, sources), slot + 0.35, published.mean))
-        panel.set_xlim(-0.7, edge)
-        panel.set_xticks([])
-        panel.set_title("published" + ("*" if study.references[0].caveat else ""), color=INK, fontsize=9)
-        panel.tick_params(axis="y", length=0, labelleft=False)
-        panel.spines["left"].set_color(FAINT)
-    if study.optimum is not None:
-        for ax in filter(None, (axes, panel)):
-            ax.axhline(study.optimum, color=INK, linestyle=(0, (5, 3)), linewidth=1.0, zorder=1)
-        end = edge if panel is not None else axes.get_xlim()[1]
-        notes.append(_Note(f"best in the table: {study.optimum:.2f}", end, study.optimum))
-    _write_notes(figure, panel or axes, notes)
-
-
-def _write_notes(figure: Figure, axes: Axes, notes: Sequence[_Note]) -> None:
-    """Write notes right of an axes, each as near to its height as the others allow, with a thin line to it."""
-    if not notes:
-        return
-    figure.draw_without_rendering()  # lays the axes out, so that their size is known
-    frame = axes.get_window_extent()
-    width, height = frame.width / figure.dpi * 72, frame.height / figure.dpi * 72  # points
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    ordered = sorted(notes, key=lambda note: note.y)
-    heights = spread([(note.y - bottom) / (top - bottom) * height for note in ordered], _NOTE_GAP, height)
-    for note, up in zip(ordered, heights, strict=True):
-        end = right + (right - left) * _NOTE_LINE / width
-        axes.plot(
-            [note.x, right, end], [note.y, note.y, bottom + (top - bottom) * up / height],
-            color=FAINT, linewidth=0.7, clip_on=False, scalex=False, scaley=False, zorder=0.5,
-        )  # fmt: skip
-        axes.text(
-            1 + (_NOTE_LINE + 3) / width, up / height, note.text, transform=axes.transAxes, fontsize=8.5, va="center",
-            ha="left", color=INK,
-        )  # fmt: skip
-
-
-def spread(wanted: Sequence[float], gap: float, top: float) -> list[float]:
-    """Heights at least `gap` apart and within [0, top] where they fit, each near its wanted one; `wanted` ascends.
-
-    Heights that would be too close form a block around the mean of what they want, as in isotonic regression.
-    """
-    blocks: list[tuple[float, int]] = []  # (the lowest height of the block, how many are in it)
-    for height in wanted:
-        start, size = height, 1
-        while blocks and blocks[-1][0] + blocks[-1][1] * gap > start:
-            below, count = blocks.pop()
-            start = (below * count + (start - count * gap) * size) / (count + size)
-            size += count
-        blocks.append((start, size))
-    placed = [start + i * gap for start, size in blocks for i in range(size)]
-    for i in range(len(placed)):
-        placed[i] = max(placed[i], i * gap)
-        if i:
-            placed[i] = max(placed[i], placed[i - 1] + gap)
-    for i in reversed(range(len(placed))):
-        placed[i] = min(placed[i], top - (len(placed) - 1 - i) * gap)
-    return placed
-
-
-def _legend_text(published: Published, sources: Mapping[str, int]) -> str:
-    count = f", {published.queries} queries" if published.queries is not None else ""
-    return f"{published.label}{count}: {published.value} [{sources[published.source]}]"
-
-
-def _sources(study: Study) -> dict[str, int]:
-    """Source -> its number in the footnote, in the order of mention."""
-    return {source: i for i, source in enumerate(dict.fromkeys(p.source for p in study.references), start=1)}
-
-
-def _counts(study: Study) -> list[int]:
-    return [p.queries for p in study.references if p.queries is not None]
-
-
 # -- Pareto -------------------------------------------------------------------------------------------------------
 
 
 _OUTSIDE = 0.04
-"""The worst share of the points, by each objective, that the view need not hold."""
+"""The worst share of the points, by each objective, that may be outside the view."""
 
 
 def _points(study: Study, runs: Sequence[RunReport]) -> Floats:
@@ -427,7 +285,7 @@ def _steps(front: Floats) -> tuple[Floats, Floats]:
 
 
 def _view(axes: Axes, points: Floats, *signs: float) -> int:
-    """Limit the view on the bad side, so that a few bad points do not squash the rest; how many are outside it."""
+    """Limit the view on the bad side, so that a few bad points do not squash the rest; returns how many are outside."""
     utilities = points * np.array(signs)
     worst = np.quantile(utilities, _OUTSIDE, axis=0)
     inside = (utilities >= worst).all(axis=1)
@@ -448,12 +306,12 @@ def _towards(sign: float) -> str:
 
 
 def _finish(figure: Figure, study: Study, title: str, note: str, counted: bool = True) -> None:
-    """The title above, and below what a reader must know: marks, seeds, data, sources, caveats."""
+    """The title above the figure; below it marks, seeds, data, sources and caveats."""
     where = f"on {study.benchmark}" + (f" ({study.table.name})" if study.table else "")
     constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
     lines = [f"{note} {sentence(study.seeds)}" if counted else note, sentence(study.table_line), *study.caveats]
     if counted and study.references and not _is_pareto(study):
-        lines += ["Published, mean ± std: " + "; ".join(f"[{i}] {s}" for s, i in _sources(study).items()) + "."]
+        lines += ["Published, mean ± std: " + "; ".join(f"[{i}] {s}" for s, i in sources_of(study).items()) + "."]
         lines += [f"* {caveat[0].upper()}{caveat[1:]}." for caveat in _reference_caveats(study)]
     caption(figure, [title, where + constraints], lines)
 
@@ -467,7 +325,7 @@ def _is_pareto(study: Study) -> bool:
 
 
 def _named(study: Study, label: str, between: str = " ") -> str:
-    """A strategy's label with how many of its runs are shown."""
+    """A strategy's label with the number of its runs."""
     found, runs = len(study.values(label)), len(study.reports[label])
     nothing = f"; {runs - found} found nothing" if found < runs else ""
     return f"{label}{between}(n = {found}{nothing})"
@@ -479,14 +337,9 @@ def _digits(mean: float, std: float | None) -> str:
 
 
 def _styles() -> Iterator[dict[str, Any]]:
-    """A colour and a dash for each strategy, without end."""
+    """A colour and a dash for each strategy, endlessly."""
     turn = 0
     while True:
         for colour in COLOURS:
             yield {"color": colour, "linestyle": DASHES[turn % len(DASHES)]}
         turn += 1
-
-
-def _markers() -> Iterator[str]:
-    while True:
-        yield from MARKERS

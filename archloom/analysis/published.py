@@ -1,6 +1,6 @@
-"""Published results as data, to be set beside one's own: each number with the paper and the table it stands in.
+"""Published results as data, to compare with your own: each number with its paper and table.
 
-Metrics are named as in archloom's tables. A number is only offered for the metric it was reported in; where a table
+Metrics are named as in archloom's tables. A number is only offered for the metric it was reported in; if a table
 measures nearly the same thing, the numbers carry a `caveat` that says what they were measured on.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Role(Enum):
-    """What a published number stands for."""
+    """What a published number refers to."""
 
     QUERIES = "a search that queries the benchmark"
     WEIGHT_SHARING = "a search that trains a supernet and queries nothing"
@@ -25,8 +25,8 @@ class Role(Enum):
 class Published:
     """`mean` +- `std` over runs, of the best architecture after `queries` unique ones (None: the source does not say).
 
-    `source` is the paper and its table. `std` is None where there is none. `caveat`, where it is not None, says why the
-    number is not a measurement of this very metric.
+    `source` is the paper and its table. `std` is None if there is none. `caveat`, if not None, says why the number is
+    not a measurement of exactly this metric.
     """
 
     label: str
@@ -48,7 +48,7 @@ class Published:
 
 
 def references(benchmark: str, metric: str) -> list[Published]:
-    """What was published for a metric of a benchmark, the highest mean first; empty where nothing is known.
+    """Published results for a metric of a benchmark, the highest mean first; empty if none are known.
 
     The best value of the benchmark comes with the role OPTIMUM.
     """
@@ -81,7 +81,7 @@ _Cell = tuple[float, float | None] | None
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of a published table: one (mean, std) a column, None for an empty cell."""
+    """A row of a published table: one (mean, std) per column, None for an empty cell."""
 
     label: str
     source: str
@@ -173,7 +173,7 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class _Near:
-    """A metric whose published numbers are of interest for another that is nearly the same."""
+    """A metric whose published numbers are useful for another one that is nearly the same."""
 
     metric: str
     caveat: str
@@ -204,11 +204,11 @@ _TEST_BY_ANOTHER_NAME: Mapping[str, frozenset[str]] = MappingProxyType({"nb201":
 
 @dataclass(frozen=True, slots=True)
 class PublishedEpisodes:
-    """What Cassimon et al. report of a policy's episodes on a benchmark, measured as `metric` says, in percent.
+    """What Cassimon et al. report about a policy's episodes on a benchmark, measured as `metric` says, in percent.
 
     `median` and `skew` are of the improvement over an episode; `common_final` is how often the most common final
-    architecture is reached, in the paper's words; `best_after` is mean and std of the best accuracy after so many
-    queries. None for what the paper does not say.
+    architecture is reached, in the paper's words; `best_after` is mean and std of the best accuracy by number of
+    queries. None if the paper does not say.
     """
 
     policy: str
@@ -226,7 +226,7 @@ class PublishedEpisodes:
 
 
 def episode_references(benchmark: str) -> Mapping[str, PublishedEpisodes]:
-    """What was published of episodes on a benchmark, by policy; empty where nothing is known."""
+    """Published results of episodes on a benchmark, by policy; empty if none are known."""
     return {published.policy: published for published in _EPISODES.get(benchmark, ())}
 
 

@@ -1,7 +1,7 @@
-"""Text for people: what a run found, and how strategies compare.
+"""Text reports: what a run found, and how strategies compare.
 
-Every text names the data that answered, how many architectures were asked for and how many proposals were repeats, and
-says when selection used a test metric.
+Every report names the data, the number of architectures that were asked for and of repeated proposals, and says if
+selection used a test metric.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from archloom.run.folders import RunReport
 from archloom.run.record import TrialRecord
 
 WIDTH = 100
-"""Notes are wrapped at this many characters; tables are as wide as they must be."""
+"""Notes are wrapped at this many characters; tables are as wide as necessary."""
 _PARETO_LINES = 20
 _SIGNIFICANT = 0.05
 
@@ -28,9 +28,9 @@ _SIGNIFICANT = 0.05
 
 
 def format_best(report: RunReport, label: str | None = None) -> str:
-    """What a run found: its best architecture, or its Pareto set where it has several objectives.
+    """What a run found: its best architecture, or its Pareto set if it has several objectives.
 
-    `label` is what the run's strategy is called in a comparison.
+    `label` is the name of the run's strategy in a comparison.
     """
     strategy = report.request.name
     study = Study.of({label or strategy: [report]})
@@ -47,7 +47,7 @@ def format_best(report: RunReport, label: str | None = None) -> str:
 
 
 def _best_facts(study: Study, report: RunReport, best: TrialRecord) -> dict[str, str]:
-    """What is worth saying of the best architecture, by name."""
+    """Details of the best architecture, by name."""
     scores = {name: value for name, value in {**best.scores, **best.report}.items() if name != study.metric}
     return {
         "best": best.arch,
@@ -59,7 +59,7 @@ def _best_facts(study: Study, report: RunReport, best: TrialRecord) -> dict[str,
 
 
 def _fidelity(report: RunReport, line: TrialRecord) -> dict[str, str]:
-    """For how long a trial was trained, if anything counts that."""
+    """How long a trial was trained, if there is a resource that counts it."""
     history = report.history
     if history.resource is None:
         return {}
@@ -115,7 +115,7 @@ def _pareto_lines(study: Study, front: Sequence[TrialRecord]) -> list[str]:
 class Standing:
     """How a strategy did: its best values and their test metrics over runs; `values` is None if no run found any.
 
-    `best_rank` is the best place among all architectures, None where it is not known or there are constraints.
+    `best_rank` is the best rank among all architectures, None if it is unknown or there are constraints.
     """
 
     label: str
@@ -143,7 +143,7 @@ class Standing:
 class Comparison:
     """Strategies on the same problem: the standings (best mean first), the tests between them, published numbers.
 
-    `seeds` are those that every strategy ran, on which the tests are paired.
+    `seeds` are those that every strategy ran; the tests are paired by them.
     """
 
     metric: str
@@ -165,7 +165,7 @@ class Comparison:
 
 
 def compare(reports: Reports) -> Comparison:
-    """Put strategies side by side; InputError where their runs are not of one problem or a seed comes twice."""
+    """Compare strategies; InputError if their runs are not of one problem, or if a strategy has two runs of a seed."""
     study = Study.of(reports)
     utilities = {label: _gains_by_seed(study, label) for label in reports}
     shared = sorted(set.intersection(*(set(by_seed) for by_seed in utilities.values())))
@@ -179,7 +179,7 @@ def compare(reports: Reports) -> Comparison:
 
 
 def format_comparison(reports: Reports) -> str:
-    """Tables of means, tests and published numbers, with what a reader must know beneath."""
+    """Tables of means, tests and published numbers, with notes below."""
     study = Study.of(reports)
     comparison = compare(reports)
     constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
@@ -197,7 +197,7 @@ def format_comparison(reports: Reports) -> str:
 
 
 def early_endings(reports: Reports) -> list[str]:
-    """One line for each strategy and reason for which runs ended with fewer queries than they were given."""
+    """One line for each strategy and reason why runs ended with fewer queries than they were allowed."""
     early: dict[tuple[str, str], list[RunReport]] = {}
     for label, runs in reports.items():
         for report in runs:
@@ -237,12 +237,12 @@ def _merit(study: Study, standing: Standing) -> float:
 
 
 def _gains_by_seed(study: Study, label: str) -> dict[int, float]:
-    """Seed -> the best value as a gain; minus infinity for a run that found nothing."""
+    """Seed -> the utility of the best value; minus infinity for a run that found nothing."""
     utilities: dict[int, float] = {}
     for report in study.reports[label]:
         seed = report.request.seed
         if seed in utilities:
-            raise InputError(f"strategy {label!r} has two runs of seed {seed}: compare one run a seed")
+            raise InputError(f"strategy {label!r} has two runs of seed {seed}: compare one run per seed")
         utilities[seed] = -float("inf") if report.value is None else study.objective.utility(report.value)
     return utilities
 
@@ -251,7 +251,7 @@ def _test_notes(study: Study, shared: Sequence[int], tests: Sequence[PairedTest]
     if len(study.reports) < 2:
         return []
     if not tests:
-        return ["No seed is common to all strategies, so nothing is tested: run them with the same seeds."]
+        return ["No seed is common to all strategies, so there are no tests: run them with the same seeds."]
     notes = []
     if any(len(runs) > len(shared) for runs in study.reports.values()):
         notes.append(f"The tests use the {counted(len(shared), 'seed')} that every strategy ran.")
@@ -289,7 +289,7 @@ def _standing_lines(study: Study, comparison: Comparison) -> list[str]:
 
 
 def _matrix_lines(comparison: Comparison) -> list[str]:
-    """Corrected p-values: is the strategy of the row better than that of the column?"""
+    """Corrected p-values: is the row's strategy better than the column's?"""
     labels = [standing.label for standing in comparison.standings]
     p = {(test.better, test.worse): test.p_corrected for test in comparison.tests}
     rows = [[a, *("-" if a == b else _p(p[a, b]) for b in labels)] for a in labels]
@@ -357,7 +357,7 @@ def _p(p: float) -> str:
 
 
 def counted(n: int, what: str, several: str = "") -> str:
-    """A number of things in words: "1 seed", "2 seeds"; `several` where that is not the word and an s."""
+    """A count with its noun: "1 seed", "2 seeds"; `several` is the plural if it is not regular."""
     return f"{n} {what if n == 1 else several or what + 's'}"
 
 

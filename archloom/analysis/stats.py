@@ -1,6 +1,6 @@
 """Statistics over the runs of a study: summaries, bootstrap intervals, paired tests and bands around curves.
 
-Nothing here is sampled from a hidden stream: what resamples takes a generator.
+There are no hidden random streams: functions that resample take a generator.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 RESAMPLES = 5_000
 CONFIDENCE = 0.95
 _SAME = 1e-9
-"""Differences closer than this share of the largest sample are ties: they differ by rounding only."""
+"""Differences below this share of the largest sample are ties: they are due to rounding only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def bootstrap_interval(
     """The percentile bootstrap interval of a statistic (Efron 1979).
 
     `statistic` takes an array (resamples, n) and `axis=1`, as `numpy.mean` and `numpy.median` do. A single value gives
-    an interval of no width. InputError for no values, values that are not finite, or a confidence outside (0, 1).
+    an interval of width zero. InputError for no values, values that are not finite, or a confidence outside (0, 1).
     """
     sample = _sample(values)
     tails = _tails(confidence)
@@ -92,7 +92,7 @@ class PairedTest:
 def paired_tests(samples: Mapping[str, Sequence[float]]) -> list[PairedTest]:
     """One-sided Wilcoxon signed-rank tests of every ordered pair of samples, Bonferroni-corrected.
 
-    Samples are gains (more is better), paired by position. Minus infinity stands for a run that found nothing: it
+    Samples are utilities (more is better), paired by position. Minus infinity stands for a run that found nothing: it
     loses to any other. Fewer than two samples give no tests; InputError for NaN or samples of different lengths.
     """
     arrays = {name: _gains(name, values) for name, values in samples.items()}
@@ -130,7 +130,7 @@ def signed_rank_p(difference: ArrayLike) -> float:
 
 
 def _difference(a: Floats, b: Floats) -> Floats:
-    """a - b, with what differs by rounding only made equal; minus infinity equals itself."""
+    """a - b, with differences due to rounding set to zero; minus infinity equals itself."""
     finite = np.concatenate([a[np.isfinite(a)], b[np.isfinite(b)]])
     scale = float(np.abs(finite).max(initial=0.0)) or 1.0
     difference = np.zeros(len(a))
@@ -149,7 +149,7 @@ def _gains(name: str, values: Sequence[float]) -> Floats:
 
 
 class Band(NamedTuple):
-    """The mean over curves and an interval around it, each (q,); NaN where not every curve has begun."""
+    """The mean over curves and an interval around it, each (q,); NaN until every curve has begun."""
 
     mean: Floats
     low: Floats
@@ -159,7 +159,7 @@ class Band(NamedTuple):
 def sample_curve(curve: Sequence[tuple[float, float]], queries: ArrayLike) -> Floats:
     """A step function's values: the last point at or before each query; NaN before the first. (q,)"""
     if not curve:
-        raise InputError("a curve without points: leave out runs that found nothing")
+        raise InputError("a curve without points: omit runs that found nothing")
     at = np.array([point[0] for point in curve])
     values = np.array([point[1] for point in curve], dtype=np.float64)
     index = np.searchsorted(at, np.asarray(queries), side="right") - 1
@@ -175,8 +175,8 @@ def curve_band(
 ) -> Band:
     """The mean of step curves on a common grid of query counts, with the bootstrap interval of that mean over runs.
 
-    Every curve holds its last value after its end; before a curve's first point it is undefined, and so is the band,
-    for a mean over a changing set of runs is none. A run is resampled as a whole, not point by point.
+    Every curve keeps its last value after its end. Before a curve's first point the band is undefined, because a mean
+    over a changing set of runs would be misleading. A run is resampled as a whole, not point by point.
     """
     if not curves:
         raise InputError("no curves: expected at least one run that found something")

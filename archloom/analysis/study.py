@@ -1,4 +1,4 @@
-"""A study: the runs of some strategies on one and the same problem, and what every output must say about it."""
+"""A study: runs of strategies on the same problem, and what every output must say about it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from archloom.run.folders import RunReport
 from archloom.run.history import Axis
 
 Reports = Mapping[str, Sequence[RunReport]]
-"""A strategy's label -> its runs, one a seed."""
+"""A strategy's label -> its runs, one per seed."""
 
 _UNITS: Mapping[str, str] = MappingProxyType(
     {"ms": "ms", "s": "s", "seconds": "s", "mj": "mJ", "m": "millions", "ips": "images/s"}
 )
-"""The last word of a metric's name -> its unit, as tables name their metrics."""
+"""The last part of a metric's name -> its unit, as in the names of tables' metrics."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """Runs that may stand in one plot: the same problem, table, objectives and constraints. Build with `of`."""
+    """Runs that may share a plot: the same problem, table, objectives and constraints. Build with `of`."""
 
     reports: Reports
 
@@ -38,7 +38,7 @@ class Study:
 
     @classmethod
     def of(cls, reports: Reports) -> Study:
-        """Check that the runs belong together; InputError in one line where they do not."""
+        """Check that the runs belong together; InputError if they do not."""
         if not reports or not all(reports.values()):
             raise InputError("no runs to show: give at least one finished or running run for each strategy")
         study = cls(reports)
@@ -117,7 +117,7 @@ class Study:
 
     @property
     def seeds(self) -> str:
-        """How many runs there are, in words: "10 seeds each", or by strategy where they differ."""
+        """The number of runs: "10 seeds each", or by strategy if they differ."""
         counts = {label: len(reports) for label, reports in self.reports.items()}
         if len(set(counts.values())) == 1:
             n = next(iter(counts.values()))
@@ -125,27 +125,29 @@ class Study:
         return "seeds: " + ", ".join(f"{label} {n}" for label, n in counts.items())
 
     def values(self, label: str) -> list[float]:
-        """The best value of each of a strategy's runs; runs that found nothing are left out."""
+        """The best value of each of a strategy's runs, except those that found nothing."""
         return [report.value for report in self.reports[label] if report.value is not None]
 
     def curves(self, label: str, axis: Axis = "queries") -> list[list[tuple[float, float]]]:
-        """The curve of each of a strategy's runs; runs that found nothing are left out."""
+        """The curve of each of a strategy's runs, except those that found nothing."""
         return [curve for report in self.reports[label] if (curve := report.history.curve(axis))]
 
     def need_best(self) -> None:
-        """InputError where no run found anything."""
+        """InputError if no run found anything."""
         if all(report.value is None for _, report in self.runs):
             raise InputError("no run found an architecture that meets the constraints: nothing to show")
 
     @property
     def best(self) -> tuple[str, RunReport]:
-        """The run with the best value, the first of equals; InputError where no run found anything."""
+        """The run with the best value, the first of equals; InputError if no run found anything."""
         self.need_best()
         return max(self.found, key=lambda run: self.objective.utility(run[1].value or 0.0))
 
     def rank(self, report: RunReport) -> str:
-        """The place of a run's best among all architectures, "rank 3 of 30,001 measured"; empty where it is not known,
-        and under constraints, which the place does not know."""
+        """The rank of a run's best among all architectures, "rank 3 of 30,001 measured".
+
+        Empty if it is unknown, or under constraints, which ranks ignore.
+        """
         among = report.scenario.problem.ranked(self.metric, report.fidelity or 0)
         if report.rank is None or among is None or self.table is None or self.criteria.constraints:
             return ""
@@ -153,7 +155,7 @@ class Study:
 
     @cached_property
     def optimum(self) -> float | None:
-        """The best value in the table among the architectures that meet the constraints; None without a table."""
+        """The best value in the table among architectures that meet the constraints; None without a table."""
         if self.table is None:
             return None
         values = self.table.metric(self.metric).astype(np.float64)
@@ -168,7 +170,7 @@ class Study:
 
     @cached_property
     def reference_point(self) -> list[float]:
-        """What hypervolumes are measured from: the worst of the runs' reference points, one value per objective."""
+        """The reference point of hypervolumes: the worst of the runs' reference points, one value per objective."""
         points = [point for _, report in self.runs if (point := report.reference_point) is not None]
         return [
             min((point[i] for point in points), key=objective.utility)
@@ -185,7 +187,7 @@ class Study:
 
     @property
     def caveats(self) -> list[str]:
-        """What a reader must know to read the numbers rightly."""
+        """What a reader must know to interpret the numbers."""
         notes = [f"Selection used a test metric ({', '.join(tests)})."] if (tests := self._selected_on_test) else []
         if predicted := self._predicted:
             notes.append(f"Values of {', '.join(predicted)} are predictions of a surrogate, not measurements.")
@@ -194,7 +196,7 @@ class Study:
         return notes
 
     def unit(self, metric: str) -> str:
-        """The unit of a metric, "" where it has none or it is not known."""
+        """The unit of a metric, "" if it has none or it is unknown."""
         last = metric.lower().removesuffix("_surrogate").removesuffix(SUFFIX).rsplit("_", 1)[-1]
         if last in _UNITS:
             return _UNITS[last]
@@ -230,7 +232,7 @@ class Study:
 
     @property
     def _predicted(self) -> list[str]:
-        """The metrics shown that a surrogate predicts: those named so; all, where only the table's file is."""
+        """The metrics shown that a surrogate predicts: those named so, or all if only the table's file is."""
         marked = [name for name in self.table.metrics if is_surrogate(name)] if self.table else []
         if self.table and not marked and is_surrogate(self.table.name):
             return self._shown
@@ -238,7 +240,7 @@ class Study:
 
 
 def query_unit(report: RunReport, singular: bool = False) -> str:
-    """What a query of a run is: queries may go on from each other."""
+    """What a query of a run is, in the plural: queries may continue each other's trainings."""
     plural = "" if singular else "s"
     if all(line.inherit is None for line in report.history.lines):
         return f"unique architecture{plural}"
@@ -246,12 +248,12 @@ def query_unit(report: RunReport, singular: bool = False) -> str:
 
 
 def is_surrogate(name: str) -> bool:
-    """Whether a metric or a table is a prediction: those have the word in their name."""
+    """Whether a metric or a table is a prediction, by its name."""
     return "surrogate" in name.lower()
 
 
 def is_fitted(name: str) -> bool:
-    """Whether a metric is the prediction of a model fitted to a table."""
+    """Whether a metric is a prediction of a model fitted to a table."""
     return name.endswith(SUFFIX)
 
 

@@ -102,7 +102,7 @@ def test_the_most_common_end() -> None:
     assert common_final(single([1.0] * 5, states=states)) == 3 / 5
 
 
-# -- best after so many queries -----------------------------------------------------------------------------------
+# -- best by number of queries -----------------------------------------------------------------------------------
 
 
 def test_the_best_of_as_many_episodes_as_there_are_queries() -> None:

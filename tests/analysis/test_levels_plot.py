@@ -79,7 +79,7 @@ def test_what_a_reader_must_know(make_fitted: Any) -> None:
     figure = levels({"ga_nas": [make_fitted(9, ending=None, seed=3, objectives=["cifar10_test_200"])]})
     title, said = figure.get_suptitle(), figure.get_supxlabel().replace("\n", " ")
     assert title.startswith("Levels of ga_nas: cifar10_test_200\non nb201")
-    assert "Seed 3. Left out: 2 trials of an iteration that may have more." in said
+    assert "Seed 3. Omitted: 2 trials of an iteration that may have more." in said
     assert "made for tests" in said and "Selection used a test metric (cifar10_test_200)." in said
     above: Any = figure.axes[0].child_axes[0]
     assert [label.get_text() for label in above.get_xticklabels()] == ["4", "7"]

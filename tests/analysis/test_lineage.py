@@ -117,7 +117,7 @@ def test_what_recipes_could_not_take_is_one_line() -> None:
     assert found is not None
     assert found.to_json() == {"states": 2, "tensors": 20, "missing": 4, "by_gene": {"2": 2, "base": 1}}
     assert str(found) == (
-        "2 states mixed; 20 % of the tensors that were to be inherited (4 of 20) did not fit and began anew"
+        "2 states mixed; 20 % of the tensors that were to be inherited (4 of 20) did not fit and were reinitialised"
     )
 
 

@@ -52,7 +52,7 @@ def test_the_key_is_in_the_order_of_the_stack(run: RunReport) -> None:
 def test_many_founders_share_a_colour_and_new_layers_have_their_own(make_population: Any) -> None:
     axes: Any = lineage({"searl": [make_population("searl", population=12, epochs=12)]}).axes[0]
     said = legend(axes)
-    assert said[0].startswith("begun anew") and said[1].startswith("4 others")
+    assert said[0].startswith("reinitialised") and said[1].startswith("4 others")
     assert len(said) == len(COLOURS) + 2
     assert len({to_hex(band.get_facecolor()[0]) for band in axes.collections}) == len(said)
 
@@ -105,7 +105,7 @@ def test_the_winners_ancestors_are_as_wide_as_they_gave_layers(run: RunReport) -
 def test_nobody_is_born_where_nobody_is_replaced(make_population: Any) -> None:
     axes: Any = family({"random_population": [make_population("random_population")]}).axes[0]
     assert not [patch for patch in axes.patches if isinstance(patch, PathPatch)]
-    assert legend(axes) == ["best of its chunk", "worst of its chunk", "what went into the best one", "the best one"]
+    assert legend(axes) == ["best of its chunk", "worst of its chunk", "ancestors of the best one", "the best one"]
     assert len(axes.lines) == 4, "the winner goes back to itself"
 
 

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from archloom.analysis import plots
-from archloom.analysis.plots import KINDS, anytime, box, cell, pareto, spread
+from archloom.analysis.plots import KINDS, anytime, box, cell, pareto
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical
 
@@ -180,7 +178,7 @@ def test_pareto_needs_two_objectives(make_reports: Any) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"constraints": ["cifar10_fpga_latency_ms>=3", "cifar10_baseline<=99.5"]}])
-def test_levels_leave_every_text_its_room(settings: Any, make_fitted: Any) -> None:
+def test_labels_of_levels_have_room(settings: Any, make_fitted: Any) -> None:
     assert_tidy(KINDS["levels"].draw({"ga_nas": [make_fitted(seed=seed, **settings) for seed in range(3)]}))
 
 
@@ -214,18 +212,3 @@ def test_matplotlib_is_left_as_it_was(make_reports: Any) -> None:
 
 def test_labels_with_dollars_are_not_mathematics(make_report: Any) -> None:
     assert "$a_b$ (n = 1)" in words(anytime({"$a_b$": [make_report([1, 2])]}))
-
-
-# -- spreading labels
-
-
-@given(st.lists(st.floats(-50, 250), min_size=1, max_size=12))
-def test_spread_keeps_order_distance_and_bounds(wanted: list[float]) -> None:
-    placed = spread(sorted(wanted), gap=10.0, top=200.0)
-    assert all(b - a >= 10.0 - 1e-6 for a, b in pairwise(placed))
-    assert min(placed) >= -1e-6 and max(placed) <= 200.0 + 1e-6
-
-
-def test_spread_moves_only_what_is_too_close() -> None:
-    assert spread([20.0, 100.0, 102.0], gap=10.0, top=200.0) == [20.0, 96.0, 106.0]
-    assert spread([], gap=10.0, top=200.0) == []

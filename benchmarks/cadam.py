@@ -1,9 +1,9 @@
-"""What CADAM's settings do: the printed values, and what was changed, counted in steps as the thesis counts.
+"""The effect of CADAM's settings: the printed values, and our changes, counted in steps as in the thesis.
 
     python -m benchmarks.cadam            every setting, 10 seeds of 1,000 steps on CIFAR-100 test (five minutes)
     python -m benchmarks.cadam --smoke    two settings, two seeds, 60 steps
 
-A step is one proposal, new or not; `unique` is how many different cells the steps stood for.
+A step is one proposal, new or not; `unique` is the number of different cells among them.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""A training that every query goes on with, killed again and again, against the same run undisturbed.
+"""A training that every query continues, killed again and again, compared with the same run undisturbed.
 
     python -m benchmarks.chain            100 kills in 10 runs; about ten minutes on two cores
     python -m benchmarks.chain --json     one JSON object
     python -m benchmarks.chain --smoke    two kills in one run
 
 Every query inherits the state in which the last one ended, as a supernet that trains while it is searched does. Each
-kill is a SIGKILL of the driver and its workers at a random place of the record, after which the run is resumed. In
+kill is a SIGKILL of the driver and its workers at a random point of the record, after which the run is resumed. In
 the end every trial, and the last state, must be that of the undisturbed run, byte for byte, and no other state may be
-there.
+left.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ problem = archloom.TaskProblem(PlantedSpace(), Task())
 
 @dataclass(frozen=True)
 class Size:
-    """So many runs of so many queries, each killed so often."""
+    """The number of runs, of queries in each, and of kills of each."""
 
     runs: int
     queries: int
@@ -104,7 +104,7 @@ def start(arguments: list[object]) -> subprocess.Popen[str]:
 
 
 def kill_and_resume(run: Path, begin: list[object], size: Size, rng: random.Random) -> int:
-    """Kill a run at random places until it has been killed often enough, and let it end; how often that was."""
+    """Kill a run at random points until it has been killed often enough, and let it end; returns how often that was."""
     places = sorted(rng.uniform(0, 0.95 * size.queries) for _ in range(size.kills))
     process, killed = start(begin), 0
     for place in places:

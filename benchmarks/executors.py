@@ -1,11 +1,11 @@
-"""How much sooner a population is trained by several workers: Ray and processes against one after another.
+"""How much faster several workers train a population: Ray and processes, compared with one after another.
 
     python -m benchmarks.executors            8 members on digits, 2 workers
     python -m benchmarks.executors --json     one JSON object
     python -m benchmarks.executors --smoke    small sizes
 
-Ray's cluster of this machine is started before the clock: that is `ray_start_s`. What its workers need to import
-PyTorch and to read the images counts. Every way must find the very same networks.
+Ray's cluster of this machine is started before the clock: that is `ray_start_s`. The time that its workers
+take to import PyTorch and read the images counts. Every executor must find exactly the same networks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from archloom.run.folders import Request, limits_for, run_folder, run_in_memory
 
 
 def request(members: int, chunks: int, epochs: int) -> Request:
-    """A population that trains so many epochs in each of its chunks."""
+    """A population, and the number of epochs in each of its chunks."""
     options = {"population": str(members), "epochs": str(chunks * epochs), "step": str(epochs)}
     spec = ProblemSpec("images:digits", space={"width": "16"}, task={"epochs": str(chunks * epochs)})
     return Request("pbt_nas", spec, 0, limits_for("pbt_nas", options, None, None), options)

@@ -7,10 +7,10 @@ python -m benchmarks.ga_nas constrained      Table 5's idea: cells of NAS-Bench-
                                              test accuracy (20 seeds; constrained_valid: validation, 10 seeds)
 python -m benchmarks.ga_nas nb301            Figure 1, on a surrogate: 6,000 queries, 3 seeds
 python -m benchmarks.ga_nas improve          Table 6's idea: EfficientNet-B0 under a bound on its latency, 5 seeds
-python -m benchmarks.ga_nas ablations        what each part is worth, on CIFAR-100 test, 10 seeds
-python -m benchmarks.ga_nas choices          what each choice that the paper leaves open is worth, the same way, 5 seeds
-... --record FILE    keep what is done in FILE, and go on from there
-... --json           one JSON object a row
+python -m benchmarks.ga_nas ablations        what each part contributes, on CIFAR-100 test, 10 seeds
+python -m benchmarks.ga_nas choices          the effect of each choice that the paper leaves open, likewise, 5 seeds
+... --record FILE    keep finished searches in FILE, and continue from there
+... --json           one JSON object per row
 ... --smoke          two seeds, few queries
 """
 
@@ -47,7 +47,7 @@ def ga_nas(name: str = "GA-NAS", **options: object) -> Setting:
 
 @dataclass(frozen=True)
 class Study:
-    """A problem and the rows that are compared on it, the first with all others; values are taken at `budgets`."""
+    """A problem and the rows compared on it, the first with all others; values are taken at `budgets`."""
 
     on: str
     objective: str
@@ -59,7 +59,7 @@ class Study:
 
     @property
     def text(self) -> str:
-        """What is searched for, in one line."""
+        """The aim of the search, in one line."""
         return ", ".join([self.on, self.objective, *self.constraints, *map(str, self.budgets)])
 
 
@@ -71,7 +71,7 @@ def nb201(data: str, part: str) -> Study:
 
 
 def nb101(initial: int, batch: int, growth: int, top_k: int) -> Study:
-    """One of the published set-ups, which say how many queries there are."""
+    """One of the published set-ups, which determine the number of queries."""
     total = initial + sum(batch + t * growth for t in range(10))
     setting = ga_nas(initial=initial, batch_size=batch, growth=growth, top_k=top_k, iterations=10)
     return Study("nb101", "valid_108_surrogate", (500, total), 10, (setting, RANDOM, EVOLUTION))
@@ -132,7 +132,7 @@ STUDIES = {
 
 @dataclass(frozen=True)
 class Found:
-    """What one search came to: the best value after each budget and its rank, when it was found, and what else it is.
+    """The result of one search: the best value after each budget and its rank, when it was found, and its other scores.
 
     `scores` are the best architecture's at the end: objective, constraints and reported metrics. `seconds` is the whole
     search, on one core.
@@ -188,7 +188,7 @@ def search(study: Study, setting: Setting, seed: int) -> Found:
 
 
 def _best_after(curve: Mapping[int, float], budget: int) -> float:
-    """The best value after so many queries; NaN where nothing was feasible by then."""
+    """The best value after this many queries; NaN if nothing was feasible by then."""
     before = [query for query in curve if query <= budget]
     return curve[max(before)] if before else math.nan
 

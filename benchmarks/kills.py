@@ -1,4 +1,4 @@
-"""One run of PBT-NAS that is killed again and again, on a disk budget, against the same run undisturbed.
+"""One run of PBT-NAS that is killed again and again, on a disk budget, compared with the same run undisturbed.
 
     python -m benchmarks.kills            50 kills; about six minutes on two cores
     python -m benchmarks.kills --json     one JSON object
@@ -6,7 +6,7 @@
 
 Every kill is a SIGKILL, of the driver or of one worker process alone, at random; whenever that ends the run, it is
 resumed. All the while a thread adds up the bytes of the states on disk. In the end every trial of the record and every
-state that is there must be that of the undisturbed run, byte for byte, and nothing else may be there.
+state must be that of the undisturbed run, byte for byte, and nothing else may be left.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from archloom.run.record import TrialRecord, read_lines
 
 @dataclass(frozen=True)
 class Size:
-    """A run, and how often it is killed. `keep`: how many of the best states stay besides those that are needed.
+    """A run, and how often it is killed. `keep`: how many of the best states stay in addition to the required ones.
 
-    `look_every_s`: how often the bytes on disk are added up.
+    `watch_every_s`: how often the bytes on disk are added up.
     """
 
     members: int
@@ -47,7 +47,7 @@ class Size:
     batches: int
     kills: int
     keep: int = 8
-    look_every_s: float = 0.0005
+    watch_every_s: float = 0.0005
 
     @property
     def trials(self) -> int:
@@ -64,20 +64,20 @@ class Size:
 
 
 FULL = Size(members=6, chunks=50, batches=20, kills=50)
-SMOKE = Size(members=3, chunks=4, batches=5, kills=2, keep=4, look_every_s=0.01)
+SMOKE = Size(members=3, chunks=4, batches=5, kills=2, keep=4, watch_every_s=0.01)
 
 PAUSE_S = 0.6
-"""A kill comes up to so long after the run has got to its place in the record."""
+"""The longest delay of a kill after the run has reached its point in the record."""
 
 LAST_PLACE = 0.9
-"""How much of the record may be there when the last kill comes."""
+"""The share of the record that may be written at the last kill."""
 
 
 @dataclass
 class Watcher:
     """Adds up the bytes in a folder again and again.
 
-    Two looks at a folder that is being written may see what was never there at once; where they agree, all of it was.
+    A listing of a folder that is being written may combine files that never existed together; if two agree, they did.
     """
 
     folder: Path
@@ -137,9 +137,9 @@ def workers_of(driver: int) -> list[int]:
 
 
 def harass(run: Path, begin: Sequence[object], size: Size, workers: int, rng: random.Random) -> Counter[str]:
-    """Kill a run at random places until it has been killed often enough, and let it end; what was done how often."""
+    """Kill a run at random points until it has been killed often enough, and let it end; returns counts by kind."""
     places = sorted(rng.uniform(0, LAST_PLACE * size.trials) for _ in range(size.kills))
-    drivers = rng.sample([True, False] * -(-size.kills // 2), size.kills)  # as many of one as of the other
+    drivers = rng.sample([True, False] * -(-size.kills // 2), size.kills)  # as many of each
     done: Counter[str] = Counter()
     process = start(begin, workers)
     for number, (place, driver) in enumerate(zip(places, drivers, strict=True), 1):
@@ -149,7 +149,7 @@ def harass(run: Path, begin: Sequence[object], size: Size, workers: int, rng: ra
             time.sleep(rng.uniform(0, PAUSE_S))
             if process.poll() is None:
                 break
-            # A worker that is killed while it starts is no task's fault: the run stops and says so.
+            # A worker that is killed while it starts is not the fault of a task: the run stops and says so.
             finished(process, Exit.STOPPED)
             done["stopped"] += 1
             process = _again(run, begin, workers)
@@ -181,17 +181,17 @@ def recorded(run: Path) -> int:
 
 
 def trials(run: Path) -> dict[int, Any]:
-    """Every trial, without how long it took."""
+    """Every trial, without its duration."""
     return {line.id: msgspec.structs.replace(line, cost_s=0.0) for line in read_lines(run)}
 
 
 def different(one: Mapping[int, Any], other: Mapping[int, Any]) -> list[int]:
-    """The trials that are not the same in both records."""
+    """The trials that differ between the records."""
     return sorted(trial for trial in one.keys() | other.keys() if one.get(trial) != other.get(trial))
 
 
 def may_stay(lines: Sequence[TrialRecord], size: Size) -> set[str]:
-    """The states that may be there in the end: of the last population, and of the best trials."""
+    """The states that may be left in the end: of the last population, and of the best trials."""
     ranked = sorted(lines, key=lambda line: (-line.fidelity, -line.scores["valid_accuracy"], line.id))
     stay = {line.id for line in [*ranked[: size.keep], *lines[-size.members :]]}
     return {f"{trial:06d}.safetensors" for trial in stay}
@@ -203,10 +203,10 @@ def measure(size: Size, workers: int, seed: int, home: Path) -> dict[str, Any]:
     finished(start([*size.search, "--out", whole, "--keep", "all"], 1), Exit.DONE)
     undisturbed_s = time.perf_counter() - began
     lines = read_lines(whole)
-    # Twice the population: a chunk that trains, and the last one, whose winners a soup may ask for. Then the best ever,
+    # Twice the population: a chunk in training, and the last one, whose winners a soup may need. Then the best ever,
     # what the workers write, and room for fewer of the others than --keep asks for.
     budget = (2 * size.members + 1 + workers) * max(path.stat().st_size for path in (whole / WEIGHTS).iterdir())
-    watcher = Watcher(run / WEIGHTS, budget, size.look_every_s)
+    watcher = Watcher(run / WEIGHTS, budget, size.watch_every_s)
     thread = threading.Thread(target=watcher.watch)
     thread.start()
     began = time.perf_counter()

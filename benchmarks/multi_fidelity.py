@@ -1,11 +1,11 @@
-"""asha and hyperband: against random search at equal epochs, and how busy asha keeps workers.
+"""asha and hyperband: compared with random search at equal epochs, and how busy asha keeps workers.
 
 python -m benchmarks.multi_fidelity planted     1,024 architectures, one of them the best: how often it is found
 python -m benchmarks.multi_fidelity nb301       the best after 98 epochs on the surrogate of NAS-Bench-301, 20 seeds
 python -m benchmarks.multi_fidelity nb201       the best after 200 epochs with rungs of 12 and 200, 20 seeds
 python -m benchmarks.multi_fidelity busy        simulated workers on both, trainings of unequal length, 3 seeds
-... --record FILE    keep what is done in FILE, and go on from there (but for busy)
-... --json           one JSON object a row
+... --record FILE    keep finished searches in FILE, and continue from there (not for busy)
+... --json           one JSON object per row
 ... --smoke          two seeds, small budgets
 """
 
@@ -53,13 +53,13 @@ def _nb201() -> Scenario:
 
 def _resource(scenario: Scenario) -> Resource:
     if scenario.resource is None:
-        raise RuntimeError(f"{scenario.spec.on} is evaluated in full only")
+        raise RuntimeError(f"{scenario.spec.on} has no fidelities to choose from")
     return scenario.resource
 
 
 @dataclass(frozen=True)
 class Study:
-    """Strategies are compared at `budgets`, each the epochs of so many full trainings. `target`: the best there is."""
+    """Strategies are compared at `budgets`, in full trainings' epochs. `target`: the best possible value, if known."""
 
     open: Callable[[], Scenario]
     budgets: tuple[int, ...]
@@ -76,7 +76,7 @@ STUDIES = {
 
 @dataclass(frozen=True)
 class Found:
-    """What one search came to: the best at full fidelity within each budget, and how many architectures it began."""
+    """The result of one search: the best at full fidelity within each budget, and how many architectures it started."""
 
     setting: str
     seed: int
@@ -160,7 +160,7 @@ def rows(study: Study, found: Sequence[Found]) -> list[Row]:
 
 @dataclass(frozen=True)
 class Busy:
-    """How busy workers were up to the end of a run, the last trainings included, and how long it took in hours."""
+    """How busy workers were until the end of a run, including the last trainings, and how long it took in hours."""
 
     on: str
     workers: int
@@ -173,7 +173,7 @@ class Busy:
 
 def _by_flops(scenario: Scenario) -> Callable[[Job, Result], float]:
     """Seconds for a training of NAS-Bench-201, whose table has none: an epoch takes as long as its FLOPs say, 10 s for
-    a cell of 100 M, and a promotion goes on where the shorter training ended.
+    a cell of 100 M, and a promotion continues the shorter training.
     """
     resource, asked = _resource(scenario), dict[int, int]()
 
@@ -193,11 +193,11 @@ WORKPLACES: dict[str, tuple[Callable[[], Scenario], Callable[[Scenario], Any], i
     "nb301": (_nb301, _measured, 400),
     "nb201": (_nb201, _by_flops, 1_000),
 }
-"""What opens it, what makes the durations, and the epochs of how many full trainings a run has."""
+"""How to open it, the source of durations, and the budget of a run in full trainings' epochs."""
 
 
 def busy(on: str, workers: int, as_completed: bool, runs: int, share: float = 1.0) -> Busy:
-    """Of runs with this share of the epochs."""
+    """For runs with this share of the epochs."""
     make, durations, size = WORKPLACES[on]
     shares, hours = [], []
     for seed in range(runs):

@@ -1,4 +1,4 @@
-"""Quality on NAS-Bench-201: the published tables beside what this code reaches.
+"""Quality on NAS-Bench-201: the published tables next to the results of this code.
 
     python -m benchmarks.nb201            every row, on the official table (ARCHLOOM_DATA or the cache)
     python -m benchmarks.nb201 --smoke    two seeds, few queries
@@ -55,7 +55,7 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured: mean and std over seeds of the best value."""
+    """A measurement: mean and std over seeds of the best value."""
 
     strategy: str
     metric: str

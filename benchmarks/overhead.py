@@ -1,12 +1,12 @@
-"""What the engine costs: a population in a run folder, against the same networks trained by a plain PyTorch loop.
+"""What the engine costs: a population in a run folder, compared with the same networks in a plain PyTorch loop.
 
     python -m benchmarks.overhead            8 members on digits, chunks of about a second
     python -m benchmarks.overhead --json     one JSON object
     python -m benchmarks.overhead --smoke    small sizes
 
-The plain loop trains, chunk by chunk, the very architectures that PBT-NAS trained, as often and on batches as large; it
-keeps its networks in memory, saves nothing and mixes nothing. Both run on one thread, in turns, and are compared by the
-processor time that they take, so that other programs do not show.
+The plain loop trains, chunk by chunk, the same architectures as PBT-NAS, as often and on batches of the same size; it
+keeps its networks in memory, saves nothing and mixes nothing. Both run on one thread, in turns, and are compared by
+processor time, so that other programs do not matter.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from archloom.tasks.images.task import EVALUATION_BATCH, ImagesTask, Part
 
 
 def request(members: int, chunks: int, epochs: int) -> Request:
-    """A population that trains so many epochs in each of its chunks."""
+    """A population, and the number of epochs in each of its chunks."""
     options = {"population": str(members), "epochs": str(chunks * epochs), "step": str(epochs)}
     spec = ProblemSpec("images:digits", task={"epochs": str(chunks * epochs)})
     return Request("pbt_nas", spec, 0, limits_for("pbt_nas", options, None, None), options)
@@ -93,7 +93,7 @@ def _processor_s(work: Callable[[], Any]) -> tuple[float, Any]:
 def measure(what: Request, epochs: int, repetitions: int) -> dict[str, float]:
     torch.set_num_threads(1)
     task = ImagesTask.open("digits", {}, os.environ)
-    report = by_archloom(what)  # warm, and what the plain loop is to do
+    report = by_archloom(what)  # warms up, and determines the work of the plain loop
     ours, plain = [], []
     for _ in range(repetitions):
         ours.append(_processor_s(lambda: by_archloom(what))[0])

@@ -1,10 +1,10 @@
-"""PBT-NAS against its ablations and baselines, as in the paper's Tables 1, 2 and 3, at a size for two cores.
+"""PBT-NAS compared with its ablations and baselines, as in the paper's Tables 1, 2 and 3, at a size for two cores.
 
     python -m benchmarks.pbt_nas images      Tables 2 and 3 on small images of clothes: 12 members, 10 seeds
     python -m benchmarks.pbt_nas gan         Table 1, space gan_hard, on digits of 8 x 8 pixels: 5 seeds
     python -m benchmarks.pbt_nas planted     Tables 2 and 3 on a task whose answer is known: 30 seeds, a minute
-    python -m benchmarks.pbt_nas images --record FILE    keep what is done in FILE, and go on from there
-    python -m benchmarks.pbt_nas images --json           one JSON object a row
+    python -m benchmarks.pbt_nas images --record FILE    keep finished searches in FILE, and continue
+    python -m benchmarks.pbt_nas images --json           one JSON object per row
     python -m benchmarks.pbt_nas images --smoke          two seeds, two chunks
 
 Every row trains as many networks for as many epochs, from the same seeds. The value is the best that any member reached
@@ -44,18 +44,18 @@ class Setting:
 DEFAULT = Setting("PBT-NAS", "pbt_nas")
 NO_MIXING = Setting("no mixing: itself, shrink-perturbed", "pbt_nas", {"itself": "true"})
 COPIED = Setting("copied exactly [1, 0]", "pbt_nas", {"shrink": "1", "perturb": "0"})
-ANEW = Setting("begun anew [0, 1]", "pbt_nas", {"shrink": "0", "perturb": "1"})
+REINITIALISED = Setting("reinitialised [0, 1]", "pbt_nas", {"shrink": "0", "perturb": "1"})
 SEARL = Setting("SEARL-like mutation", "searl")
 RANDOM = Setting("random search", "random_population")
 RANDOM_SHRUNK = Setting("random search, shrink-perturbed", "random_population", {"shrink_perturb": "true"})
-EVERYTHING = (DEFAULT, NO_MIXING, COPIED, ANEW, SEARL, RANDOM, RANDOM_SHRUNK)
+EVERYTHING = (DEFAULT, NO_MIXING, COPIED, REINITIALISED, SEARL, RANDOM, RANDOM_SHRUNK)
 
 
 @dataclass(frozen=True)
 class Study:
-    """What is trained, how long, and which rows are compared; the first row is compared with all others.
+    """What is trained, for how long, and which rows are compared: the first one with all others.
 
-    `parts`, where given, is how many of the training, validation and test images are used.
+    `parts`, if given, is how many of the training, validation and test images are used.
     """
 
     on: str
@@ -97,7 +97,7 @@ SMOKE = {
 
 @dataclass(frozen=True)
 class Found:
-    """What one search came to: the best value of its metric, and the test accuracy of that network, if it has one."""
+    """The result of one search: the best value of its metric, and the test accuracy of that network, if it has one."""
 
     setting: str
     seed: int
@@ -140,7 +140,7 @@ def search(study: Study, on: str, setting: Setting, seed: int) -> Found:
 
 
 def prepared(study: Study, folder: Path) -> str:
-    """What a study is on; where it takes a part of some images, a file of these."""
+    """The `on` of a study: a file with its images, if it uses only some of a set."""
     if study.parts is None:
         return study.on
     task, _, images = study.on.partition(":")

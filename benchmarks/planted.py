@@ -1,4 +1,4 @@
-"""A problem with a known answer for strategies that train: what every layer is worth is known, see `tasks.planted`."""
+"""A problem with a known answer for strategies that train: the value of every layer is known, see `tasks.planted`."""
 
 from archloom.problems import TaskProblem
 from archloom.tasks.planted import PlantedTask

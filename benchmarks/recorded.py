@@ -1,4 +1,4 @@
-"""Many searches side by side, each written down when it is done, so that a study can be cut short and gone on with."""
+"""Many searches side by side, each recorded when it is done, so that a study can be interrupted and continued."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archloom.analysis.stats import signed_rank_p
 
 
 class Outcome(Protocol):
-    """What one search came to; a frozen dataclass of plain data."""
+    """The result of one search; a frozen dataclass of plain data."""
 
     @property
     def setting(self) -> str: ...
@@ -35,14 +35,14 @@ def outcomes(
     record: Path | None,
     study: str,
 ) -> list[Found]:
-    """What `record` holds, and `search(*arguments)` of every job ((setting, seed), arguments) that it does not hold.
+    """The results in `record`, and `search(*arguments)` for every job ((setting, seed), arguments) missing there.
 
-    `study` says of which study the record is, sizes and all: one of another study is refused.
+    `study` identifies the study with its sizes: a record of another study is refused.
     """
     lines = record.read_text(encoding="utf-8").splitlines() if record and record.exists() else []
     held = [json.loads(line) for line in lines]
     if any(line.pop("study") != study for line in held):
-        raise SystemExit(f"{record} is of another study, or of other sizes: name another file")
+        raise SystemExit(f"{record} is of another study, or has other sizes: name another file")
     found = [kind(**line) for line in held]
     done = {(known.setting, known.seed) for known in found}
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -59,7 +59,7 @@ def parser(doc: str | None, studies: Iterable[str], smoke: str) -> argparse.Argu
     """The arguments that studies share; `smoke` says what a smoke version is."""
     made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("study", choices=studies)
-    made.add_argument("--seeds", type=int, help="so many instead of the study's own")
+    made.add_argument("--seeds", type=int, help="how many, instead of the study's own")
     made.add_argument("--workers", type=int, default=2)
     made.add_argument("--record", type=Path, help="a file of what is done already, which grows")
     made.add_argument("--json", action="store_true", help="print JSON")

@@ -2,10 +2,10 @@
 
     python -m benchmarks.spaces            a table for people
     python -m benchmarks.spaces --json     one JSON object
-    python -m benchmarks.spaces --smoke    small sizes, without what takes longer than a few seconds
+    python -m benchmarks.spaces --smoke    small sizes, without anything longer than a few seconds
 
-Tables are those that --on nb101, nb201 and nb301 find. The reference for hashes is the function that the package
-nasbench-pytorch ships, timed in the same run, in turns. Rates are the best of several windows.
+Tables are those that --on nb101, nb201 and nb301 find. The reference for hashes is the function of the
+package nasbench-pytorch, timed in the same run, in turns. Rates are the best of several windows.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ print(time.perf_counter() - started)
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of each thing is done."""
+    """The size of each measurement."""
 
     cells: int
     hashed: int
@@ -72,20 +72,20 @@ class Sizes:
 
 
 _WINDOWS = 8
-"""In how many windows a rate is measured."""
+"""The number of windows in which a rate is measured."""
 
 FULL = Sizes(cells=423_624, hashed=2_000, seconds=3.0, environments=1_024, climbs=200)
 SMOKE = Sizes(cells=5_000, hashed=100, seconds=0.2, environments=64, climbs=5)
 
 
 def enumeration() -> dict[str, Any]:
-    """All cells from the definition, in a process of its own."""
+    """All cells from the definition, in a separate process."""
     count, sizes, seconds, megabytes = json.loads(_run(_ENUMERATE))
     return {"cells": count, "cells_by_size": sizes, "enumerate_s": seconds, "enumerate_peak_mb": megabytes}
 
 
 def index_file() -> dict[str, float]:
-    """The neighbour index made in an empty cache, and opened again, each in a process of its own."""
+    """The neighbour index built in an empty cache, and opened again, each in a separate process."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         environ = {**os.environ, CACHE_VARIABLE: folder}
         built, opened = float(_run(_BUILD, environ)), float(_run(_BUILD, environ))
@@ -94,7 +94,7 @@ def index_file() -> dict[str, float]:
 
 
 def hashes(table: Table, sizes: Sizes) -> dict[str, float]:
-    """Keys and module hashes a second, beside the original function on the first cells of the same table."""
+    """Keys and module hashes per second, and those of the original function on the first cells of the same table."""
     from nasbench_pytorch.model.graph_util import hash_module
 
     genes = table.genes[: sizes.cells]
@@ -121,7 +121,7 @@ def hashes(table: Table, sizes: Sizes) -> dict[str, float]:
 
 
 def counts(table: Table, sizes: Sizes) -> dict[str, int]:
-    """In how many rows the counted parameters are not the table's."""
+    """The number of rows in which the counted parameters differ from the table's."""
     genes = table.genes[: sizes.cells]
     counted = (nb101.parameters(genes) / 1e6).astype(np.float32)
     return {
@@ -131,7 +131,7 @@ def counts(table: Table, sizes: Sizes) -> dict[str, int]:
 
 
 def environment(on: str, sizes: Sizes) -> dict[str, float]:
-    """Steps a second of a vector environment under random actions, observations encoded."""
+    """Steps per second of a vector environment with random actions, observations encoded."""
     vector = envs.make_vector(on, sizes.environments)
     vector.reset(seed=0)
     shown = int(vector.single_action_space.n)
@@ -143,7 +143,7 @@ def environment(on: str, sizes: Sizes) -> dict[str, float]:
 
 
 def surrogate(sizes: Sizes, batch: int = 1_024) -> dict[str, float]:
-    """Architectures a second that the surrogate of NAS-Bench-301 predicts."""
+    """Architectures per second that the surrogate of NAS-Bench-301 predicts."""
     model = load_nb301(catalog.locate("nb301", environ=os.environ))
     genotypes = random_genotypes(batch, np.random.default_rng(0))
     return {"surrogate_architectures_per_s": _rate(lambda: model.predict(genotypes), batch, sizes.seconds)}
@@ -153,7 +153,7 @@ RULES: dict[str, tuple[str, LocalSearchOptions]] = {
     "local_search": ("the first better neighbour", LocalSearchOptions()),
     "local_search_best_of_50": ("the best of 50 neighbours", LocalSearchOptions(shown=50, first=False)),
 }
-"""What local search moves to, by the name of its figures: the strategy's default, and the rule of the incremental
+"""The moves of local search, by the names of their figures: the strategy's default, and the rule of the incremental
 search problem (Cassimon et al., section 3.2.3)."""
 
 
@@ -194,8 +194,8 @@ def _as_original(row: list[int]) -> tuple[NDArray[np.int64], list[int]]:
 
 
 def _rates(works: dict[str, tuple[Callable[[], object], int]], seconds: float) -> dict[str, float]:
-    """Items a second of each work: the best of several short windows, some `seconds` in all, after one that does not
-    count. The works take turns, so that a time in which the machine has other things to do costs none of them alone."""
+    """Items per second of each work: the best of several short windows, about `seconds` in all, after one that does not
+    count. The works take turns, so that other load on the machine affects all of them."""
     best = dict.fromkeys(works, 0.0)
     for work, _ in works.values():
         work()
@@ -242,7 +242,7 @@ TARGETS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "surrogate_architectures_per_s": (">= 50,000", lambda value: value >= 50_000),
     "local_search_queries": ("about 127 or fewer (White et al. 2021)", lambda value: value <= 127),
 }
-"""What is to be reached."""
+"""The targets."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the machinery costs: durable overhead a trial, opening a table, starting the command line.
+"""What the machinery costs: durable overhead per trial, opening a table, starting the command line.
 
     python -m benchmarks.speed            a table for people
     python -m benchmarks.speed --json     one JSON object
@@ -43,7 +43,7 @@ print(time.perf_counter() - started, (peak_kb() - before) / 1024)
 
 
 def durable_overhead_ms(queries: int, repetitions: int = 5) -> float:
-    """What the run folder adds to a trial of random search: with the store less without it, per trial, in ms."""
+    """What the run folder adds to a trial of random search: time with it minus time without it, per trial, in ms."""
     request = Request("random", ProblemSpec("nb201"), 0, Limits(queries))
     run_in_memory(request)  # warm
     differences = []
@@ -59,7 +59,7 @@ def durable_overhead_ms(queries: int, repetitions: int = 5) -> float:
 
 
 def single_commit_ms(trials: int) -> float:
-    """One trial written and synced by itself, as where an evaluation takes seconds, in ms."""
+    """One trial written and synced by itself, as when an evaluation takes seconds, in ms."""
     line = record.TrialRecord(0, (0, 1, 2, 3, 4, 0), "x" * 80, scores={"cifar10_valid_200": 91.0}, report={"t": 90.0})
     with (
         tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,

@@ -2,10 +2,10 @@
 
 | room | what |
 |---|---|
-| `catalog`, `benchmarks` | where the tables of known benchmarks are, and which these are |
+| `catalog`, `benchmarks` | which benchmarks are known, and where their tables are |
 | `tables` | the table format, and checks of known answers |
-| `convert` | official files and packages as tables |
+| `convert` | official files and packages converted to tables |
 | `images` | labelled and unlabelled images |
-| `download` | files from the network, checked |
-| `cache`, `progress` | the folders that all of these use, and how they tell how far they are |
+| `download` | files from the network, verified |
+| `cache`, `progress` | the folders that all of these use, and how they report progress |
 """

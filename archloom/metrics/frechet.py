@@ -1,8 +1,8 @@
 """How far generated images are from real ones: the Fréchet distance of their features (Heusel et al. 2017).
 
-With the features of one Inception network this is the FID. With others it is another number, which must not be
-compared with one: so every metric is named after what its features come from. The same holds for the Inception Score,
-which there is where features lead on to classes.
+With the features of one particular Inception network this is the FID. With others it is a different number, which must
+not be compared with an FID: so every metric is named after its extractor. The same holds for the Inception Score, which
+exists if the extractor also classifies.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Gaussian:
 
 
 def gaussian(batches: Iterable[Tensor]) -> Gaussian:
-    """Mean and unbiased covariance of the rows of all batches (n, d), which are never all in memory at once.
+    """Mean and unbiased covariance of the rows of all batches (n, d), which are in memory one at a time.
 
     Batch by batch (Chan et al. 1983), in double precision. InputError for fewer than two rows.
     """
@@ -63,10 +63,10 @@ def gaussian(batches: Iterable[Tensor]) -> Gaussian:
 
 
 def frechet_distance(one: Gaussian, other: Gaussian) -> float:
-    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2), from 0; NaN where a mean or covariance is not finite.
+    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2), at least 0; NaN if a mean or covariance is not finite.
 
     Dowson & Landau 1982. The product is symmetric, so its root's trace is the sum of the roots of its eigenvalues:
-    unlike a root of C1 C2 this is stable where there are fewer images than features.
+    unlike a root of C1 C2 this is stable even with fewer images than features.
     """
     parts = (one.mean, one.covariance, other.mean, other.covariance)
     if not all(bool(part.isfinite().all()) for part in parts):
@@ -82,14 +82,14 @@ def frechet_distance(one: Gaussian, other: Gaussian) -> float:
 
 
 class Pixels(nn.Module):
-    """Every value of the image itself, from 0 to 1: for tiny images and for tests."""
+    """The pixel values themselves, from 0 to 1: for tiny images and for tests."""
 
     def forward(self, images: Tensor) -> Tensor:  # (B, c, h, w) -> (B, c * h * w)
         return images.flatten(1) / 255
 
 
 class Described(nn.Module):
-    """Images as EfficientNet-Lite0 sees them, brought to `SIDE` x `SIDE` pixels; grey ones as colours."""
+    """Features of EfficientNet-Lite0, for images resized to `SIDE` x `SIDE` pixels, grey ones as RGB."""
 
     SIDE = 64
 
@@ -106,19 +106,19 @@ class Described(nn.Module):
 
 
 class Metrics(NamedTuple):
-    """What the numbers of an extractor are called."""
+    """The names of an extractor's metrics."""
 
     distance: str
     score: str
 
     @classmethod
     def of(cls, name: str) -> Metrics:
-        """Names that nobody takes for the published ones."""
+        """Names that cannot be mistaken for the published metrics."""
         return cls(f"frechet_{name}", f"inception_score_{name}")
 
 
 class Supplied(NamedTuple):
-    """How an extractor is opened, given the environment's variables, and what its numbers are called."""
+    """How an extractor is opened, given the environment variables, and the names of its metrics."""
 
     open: Callable[[Mapping[str, str]], nn.Module]
     metrics: Metrics
@@ -146,7 +146,7 @@ EXTRACTORS: Mapping[str, Supplied] = {
 
 @runtime_checkable
 class Classifier(Protocol):
-    """A network of features that also says what it takes images for."""
+    """A network whose features can also be classified."""
 
     def logits(self, features: Tensor) -> Tensor:
         """(B, d) to (B, classes)."""
@@ -155,9 +155,9 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network of images (B, c, h, w), with values from 0 to 255, to features (B, d), and what its numbers are called.
+    """A network of images (B, c, h, w), with values from 0 to 255, to features (B, d), and the names of its metrics.
 
-    `metrics.score` is measured where the network is a `Classifier`.
+    `metrics.score` is measured if the network is a `Classifier`.
     """
 
     name: str
@@ -166,19 +166,19 @@ class Extractor:
 
     @property
     def scores(self) -> tuple[str, ...]:
-        """What the Inception Score and its deviation are called; () where there are no classes."""
+        """The names of the Inception Score and its deviation; () if there are no classes."""
         if not isinstance(self.network, Classifier):
             return ()
         return self.metrics.score, f"{self.metrics.score}_std"
 
     def describe(self, batches: Iterable[Tensor]) -> Gaussian:
-        """The distribution of the features of batches of images; it is computed on the CPU."""
+        """The distribution of the features of batches of images, computed on the CPU."""
         return gaussian(features.cpu() for features in self._features(batches))
 
     def measure(self, real: Gaussian, batches: Iterable[Tensor]) -> dict[str, float]:
-        """All metrics of generated images, which are looked at once, against the features of real ones.
+        """All metrics of generated images, in one pass over them, against the features of real ones.
 
-        NaN where an image, a feature or a logit is not finite.
+        NaN if an image, a feature or a logit is not finite.
         """
         logits: list[Tensor] = []
 
@@ -206,11 +206,11 @@ class Extractor:
 
 
 def open_extractor(name: str, device: torch.device, environ: Mapping[str, str] | None = None) -> Extractor:
-    """The extractor of this name: one of `EXTRACTORS`, or what a function of the user's returns, as `module:function`.
+    """The extractor with this name: one of `EXTRACTORS`, or `module:function` for the result of a user's function.
 
-    The function takes nothing and returns a PyTorch module (see `Extractor`); its name is the extractor's. `environ`
-    says where published weights are; None: as the process's own environment does. InputError in one line for whatever
-    cannot be had.
+    The function takes no arguments and returns a PyTorch module (see `Extractor`); its name is the extractor's.
+    `environ` are the environment variables that say where published weights are, by default those of the process.
+    InputError if the extractor cannot be opened.
     """
     module, colon, function = name.partition(":")
     if colon:
@@ -227,10 +227,10 @@ def _from_user(module: str, function: str) -> nn.Module:
     given = f"task option extractor={module}:{function}"
     try:
         found = getattr(importlib.import_module(module), function)()
-    except Exception as error:  # whatever a user's code raises is bad input
+    except Exception as error:  # anything that a user's code raises is bad input
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
-            f"{given}: {reason}; expected a function in a module that can be imported (PYTHONPATH=. for this folder)"
+            f"{given}: {reason}; expected a function in an importable module (PYTHONPATH=. for this folder)"
         ) from error
     if not isinstance(found, nn.Module):
         raise InputError(f"{given} returned a {type(found).__name__}: expected a PyTorch module")

@@ -1,9 +1,9 @@
-"""Inception-v3 as published in December 2015: the network whose features FID and the Inception Score are made of.
+"""Inception-v3 as published in December 2015: the network whose features define the FID and the Inception Score.
 
 Szegedy et al. 2016, figures 5 to 7 and table 1. Names, shapes and three departures from the usual Inception-v3 are
 those of the published weights (TensorFlow's `inception-2015-12-05.tgz`, carried over to PyTorch by torch-fidelity):
-1,008 classes, means over 3 x 3 pixels that leave out the padding, and in the last block a maximum in place of the mean.
-With the same weights it gives torch-fidelity's numbers, which the tests hold; that library itself needs torchvision.
+1,008 classes, means over 3 x 3 pixels that exclude the padding, and in the last block a maximum instead of the mean.
+With the same weights it gives torch-fidelity's numbers, which the tests check; that library itself needs torchvision.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from archloom.errors import InputError
 
 SIDE = 299
-"""Height and width that images are brought to."""
+"""Height and width to which images are resized."""
 FEATURES = 2048
 CLASSES = 1008
 EPSILON = 1e-3
-"""Of batch normalisation, as in training."""
+"""The epsilon of batch normalisation, as in training."""
 BATCH = 50
-"""Images that are described at once: the first layers take 12 MB for each."""
+"""How many images go through the network at once: the first layers take 12 MB for each."""
 
 # -- blocks -------------------------------------------------------------------------------------------------------
 
@@ -42,12 +42,12 @@ class Step(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A chain of convolutions, which may end in a fork: 1 x 3 and 3 x 1 beside each other."""
+    """A chain of convolutions, which may end in a fork: 1 x 3 and 3 x 1 in parallel."""
 
     name: str
     steps: tuple[Step, ...]
     fork: int = 0
-    """Channels of each tine."""
+    """Channels of each branch of the fork."""
 
 
 THREE, FIVE, WIDE, TALL = (3, 3), (5, 5), (1, 7), (7, 1)
@@ -74,7 +74,7 @@ class Conv(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Branches beside each other, and last the input pooled, after which a 1 x 1 convolution to `pooled` channels."""
+    """Parallel branches; the last one pools the input, followed by a 1 x 1 convolution to `pooled` channels."""
 
     def __init__(self, c_in: int, branches: Sequence[Branch], pool: Pool, pooled: int = 0) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class Mixed(nn.Module):
 
 
 def _block_a(c_in: int, pooled: int) -> Mixed:
-    """35 x 35 pixels to 224 channels and what is pooled."""
+    """35 x 35 pixels, to 224 channels and those of the pooled branch."""
     branches = (
         Branch("branch1x1", (Step(64),)),
         Branch("branch5x5", (Step(48), Step(64, FIVE))),
@@ -164,15 +164,15 @@ def _block_e(c_in: int, pool: Pool) -> Mixed:
 def resized(images: Tensor, side: int = SIDE) -> Tensor:
     """Images (..., h, w) to (..., side, side), as TensorFlow 1 does it: row i is the input's at i h / side.
 
-    Between rows it is linear, below the last one constant; so unlike PyTorch's the corners are not treated alike. Which
-    way an image is resized shows in the FID, and this is the way of the published one (Parmar et al. 2022).
+    Between rows it is linear, below the last one constant; so unlike in PyTorch the corners are treated differently.
+    How images are resized affects the FID, and this is the method of the published one (Parmar et al. 2022).
     """
     height, width = images.shape[-2:]
     return _positions(height, side, images) @ images @ _positions(width, side, images).T
 
 
 def _positions(size: int, side: int, like: Tensor) -> Tensor:
-    """(side, size) by how much each row of the input counts in each row of the output."""
+    """(side, size) the weight of each row of the input in each row of the output."""
     at = torch.arange(side, dtype=torch.float64) * (size / side)
     above = at.long()
     below = (above + 1).clamp(max=size - 1)
@@ -187,7 +187,7 @@ def _positions(size: int, side: int, like: Tensor) -> Tensor:
 class Inception(nn.Module):
     """Images (B, 1 or 3, h, w), of values from 0 to 255, to features (B, 2048), which are means over all pixels.
 
-    Images are rounded to 8 bits, as if they had been stored, and grey ones taken for coloured ones.
+    Images are rounded to 8 bits, as if they had been stored, and grey ones converted to RGB.
     """
 
     def __init__(self) -> None:
@@ -225,12 +225,12 @@ class Inception(nn.Module):
         return out
 
     def logits(self, features: Tensor) -> Tensor:
-        """(B, 2048) to (B, 1008) logits of classes, without the bias, as the Inception Score has always been taken."""
+        """(B, 2048) to (B, 1008) logits of classes; without the bias, as is usual for the Inception Score."""
         return F.linear(features, self.fc.weight)
 
 
 def load_inception(file: Path) -> Inception:
-    """The network with the published weights in a file, for evaluation; InputError where they do not fit."""
+    """The network with the published weights in a file, for evaluation; InputError if they do not fit."""
     with torch.device("meta"):  # no weights are drawn: they would all be replaced
         network = Inception()
     try:

@@ -15,54 +15,54 @@ from archloom.types import Arch, Goal
 class Training(Protocol):
     """One member in training: all its networks, averaged copies, optimisers and random streams.
 
-    Two trainings that begin with the same seed, or that take the same state, go on the same, bit for bit.
+    Two trainings that begin with the same seed, or resume from the same state, continue identically, bit for bit.
     """
 
     @property
     def epochs(self) -> int:
-        """How many epochs it has had in all."""
+        """How many epochs it has been trained for in all."""
         ...
 
     def train(self, epochs: int) -> None:
-        """Go on for so many epochs."""
+        """Train for this many more epochs."""
         ...
 
     def evaluate(self) -> Mapping[str, float]:
-        """Every metric of the task by name; it changes nothing that training depends on."""
+        """Every metric of the task by name; changes nothing that training depends on."""
         ...
 
     def state(self) -> TrainingState:
-        """Everything that `resume` needs to go on as if nothing had happened; copies, on the CPU."""
+        """Everything that `resume` needs to continue as if it had never stopped; copies, on the CPU."""
         ...
 
     def resume(self, state: TrainingState) -> None:
-        """Go on from a state of a training of the same architecture.
+        """Continue from the state of a training of the same architecture.
 
-        Optimiser slots that the state has not, or has in another shape, begin anew; so do networks' tensors never: a
-        tensor that is missing or of another shape is an error.
+        Optimiser slots that are missing in the state or have another shape there are initialised again. For the
+        networks' tensors that is an error.
         """
         ...
 
     def reseed(self, seed: int) -> None:
-        """Draw from new random streams from now on: a child that goes on from its parent's state is no twin."""
+        """Draw from new random streams from now on: a child that continues its parent's state is not its twin."""
         ...
 
 
 @runtime_checkable
 class EvaluatedFinally(Protocol):
-    """A training that is measured more thoroughly after a search than within it; others are just evaluated again."""
+    """A training that is measured more thoroughly after a search than during it; others are just evaluated again."""
 
     def evaluate_finally(self) -> Mapping[str, float]:
-        """What people are to read of it, by name; it changes nothing that training depends on."""
+        """Metrics for people, by name; changes nothing that training depends on."""
         ...
 
 
 @runtime_checkable
 class GeneratesImages(Protocol):
-    """A training of something that makes images."""
+    """A training of a generator of images."""
 
     def generate(self, count: int) -> Iterator[Tensor]:
-        """Batches of images (B, c, h, w), `count` in all, with values from 0 to 255; the same ones when asked again."""
+        """Batches of images (B, c, h, w), `count` in all, with values from 0 to 255; the same ones every time."""
         ...
 
 
@@ -72,7 +72,7 @@ class Task(Protocol):
 
     name: str
     epochs: int
-    """How long an architecture is trained where nothing else is said."""
+    """How many epochs an architecture is trained for by default."""
 
     @property
     def goals(self) -> Mapping[str, Goal]:
@@ -81,7 +81,7 @@ class Task(Protocol):
 
     @property
     def report(self) -> Sequence[str]:
-        """Metrics for people only: test accuracy, say."""
+        """Metrics for people only, such as test accuracy."""
         ...
 
     def begin(self, arch: Arch, seed: int) -> Training:
@@ -90,20 +90,20 @@ class Task(Protocol):
 
 
 class SuppliedTask(Task, Protocol):
-    """A task that `--on NAME:DATA` opens, on whatever space is asked for."""
+    """A task that `--on NAME:DATA` opens, on any space that suits it."""
 
     space_name: str
-    """The space to search where nothing else is said,"""
+    """The space to search by default,"""
     space_settings: Mapping[str, Any]
-    """and what any space for this task must be told: how many classes there are, say."""
+    """and the settings that any space for this task needs, such as the number of classes."""
     final_options: Collection[str]
-    """Those of its options that concern the measuring alone, so that `archloom evaluate` may change them."""
+    """Its options that concern only measurement, so that `archloom evaluate` may change them."""
     data: Any
-    """What it trains on, with its `name`, its `sha256` and its `source` in words."""
+    """The data it trains on: `name`, `sha256`, and `source`, a description."""
 
     @classmethod
     def named(cls) -> Collection[str]:
-        """The names of data; anything else after the colon is a path."""
+        """The names of data sets; anything else after the colon is a path."""
         ...
 
     def on(self, space: Any) -> Task:

@@ -35,16 +35,16 @@ GENERATOR, DISCRIMINATOR, AVERAGE = "generator", "discriminator", "generator_ema
 """Names in the state of a training: of both networks, and of the averaged copy of the generator's parameters."""
 
 GENERATOR_BATCH = 2
-"""The generator's batches are so many times as large as the discriminator's."""
+"""The generator's batches are this many times as large as the discriminator's."""
 
 BETAS = (0.0, 0.9)
 EPSILON = 1e-4
-"""Of both Adam optimisers."""
+"""The betas of both Adam optimisers."""
 
 Images = Annotated[int, msgspec.Meta(ge=2, description="a covariance needs two images")]
 
 EVALUATION_BATCH = 250
-"""Images that are described at once."""
+"""How many images go through the extractor at once."""
 
 
 @runtime_checkable
@@ -61,20 +61,20 @@ class GanBuildable(Protocol):
 class GanOptions(Options):
     """How generators and discriminators are trained and measured.
 
-    An epoch goes once through all images in a new order, or through `steps_per_epoch` batches of them, if that is not
-    0; the last batch may be short. At each batch of `batch_size` the discriminator makes a step, and at every
-    `generator_every`th of an epoch, the first included, the generator makes one, on twice as many images. Both learn
-    at the rate `lr`.
+    An epoch is one pass over all images in a new order, or `steps_per_epoch` batches of them, if that is not 0; the
+    last batch may be short. The discriminator takes a step on each batch of `batch_size` images; on every
+    `generator_every`th batch of an epoch, beginning with the first, the generator takes one, on twice as many images.
+    Both learn at the rate `lr`.
 
-    `ema` is what part of the averaged generator each of its steps keeps. The default 0.999 is for tens of thousands of
-    steps; hundreds would hardly move it from where it began: 0.9 suits those.
+    `ema` is the share of the averaged generator that each of its steps keeps. The default 0.999 is for tens of
+    thousands of steps; hundreds would hardly move it from its initial values: use 0.9 for those.
 
     The averaged generator is measured by the Fréchet distance of `samples` of its images to all real ones, in the
     features of `extractor`: inception (then it is the FID, and the Inception Score is reported beside it),
     efficientnet_lite0, pixels, or a function of your own as module:function. `archloom evaluate` takes `final_samples`.
 
-    `size` brings images to `size` x `size` pixels, a multiple of 8; 0 brings those that do not fit to the next multiple
-    that does. `device` is PyTorch's name of one: cpu, cuda, cuda:1.
+    `size` resizes images to `size` x `size` pixels, a multiple of 8; 0 resizes only those that do not fit, to the next
+    multiple. `device` is PyTorch's name of one: cpu, cuda, cuda:1.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "batches": "steps_per_epoch"}
@@ -93,9 +93,9 @@ class GanOptions(Options):
 
 
 class GanTask:
-    """Generators of images like those of a set, by the networks of `GanHard` unless `on` gives another space.
+    """Generators of images like those of a set, with the networks of `GanHard` unless `on` gives another space.
 
-    All images of a set that are there to train on are used; they need no classes, and none are held back.
+    All training images of a set are used; they need no classes, and none are held back.
     """
 
     name = "gan"
@@ -116,7 +116,7 @@ class GanTask:
         height, width = data.size
         if height != width or height % SCALE:
             raise InputError(
-                f"{data.name} has images of {height} x {width} pixels: expected squares with a multiple of {SCALE}; "
+                f"{data.name} has images of {height} x {width} pixels: expected squares, sides a multiple of {SCALE}; "
                 f"give a size, e.g. size={_next_size(data)}"
             )
         self.space_settings = {"image_size": height, "image_channels": data.channels}
@@ -130,9 +130,9 @@ class GanTask:
 
     @classmethod
     def open(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> GanTask:
-        """The task for the images of this name or at this path (see `archloom.data.images.unlabelled.open_unlabelled`).
+        """The task for the images with this name or path (see `archloom.data.images.unlabelled.open_unlabelled`).
 
-        `settings` are values of `GanOptions`. InputError in one line for whatever does not fit.
+        `settings` are values of `GanOptions`. InputError for settings that do not fit.
         """
         chosen = GanOptions(**settings)
         found = open_unlabelled(data, environ, chosen.size)
@@ -143,11 +143,11 @@ class GanTask:
 
     @classmethod
     def named(cls) -> Collection[str]:
-        """The names of data; anything else is a path."""
+        """The names of data sets; anything else is a path."""
         return NAMES
 
     def on(self, space: Any) -> GanTask:
-        """The same task for the networks of another space; InputError where they are not for these images."""
+        """The same task for the networks of another space; InputError if they are not for these images."""
         if not isinstance(space, GanBuildable):
             name = getattr(space, "name", type(space).__name__)
             raise InputError(f"space {name!r} has no generators: task gan expects gan or gan_hard")
@@ -155,29 +155,29 @@ class GanTask:
             made = getattr(space.dimensions, name)
             if made != wanted:
                 raise InputError(
-                    f"space option {name}={made}: {self.data.name} has {wanted}; leave it out, the data decide "
+                    f"space option {name}={made}: {self.data.name} has {wanted}; omit it, the data decide "
                     f"(task.size={made} resizes them)"
                 )
         return GanTask(self.data, self.options, space, self.extractor)
 
     @property
     def goals(self) -> Mapping[str, Goal]:
-        """The Fréchet distance, named after what its features come from."""
+        """The name of the Fréchet distance, which depends on the extractor of its features."""
         return {self.extractor.metrics.distance: "min"}
 
     @property
     def report(self) -> Sequence[str]:
-        """The Inception Score (more is better) and its deviation, where the extractor knows classes."""
+        """The Inception Score (more is better) and its deviation, if the extractor knows classes."""
         return self.extractor.scores
 
     @cached_property
     def images(self) -> Tensor:
-        """All images on the device: (n, c, h, w) bytes; on the CPU no second copy of them."""
+        """All images on the device: (n, c, h, w) bytes; without a second copy on the CPU."""
         return torch.from_numpy(np.require(self.data.images, requirements=["C", "W"])).to(self.device)
 
     @cached_property
     def real(self) -> Gaussian:
-        """The features of all real images; computed once."""
+        """The feature statistics of all real images; computed once."""
         return self.extractor.describe(batch.float() for batch in torch.split(self.images, EVALUATION_BATCH))
 
     def begin(self, arch: Arch, seed: int) -> GanTraining:
@@ -188,7 +188,7 @@ class GanTask:
 class GanTraining(NetworkTraining):
     """Both networks in training, and the averaged generator. See `archloom.tasks.base.Training`.
 
-    On the CPU two trainings are the same bit for bit if they use as many threads.
+    On the CPU two trainings are identical, bit for bit, if they use the same number of threads.
     """
 
     def __init__(self, task: GanTask, networks: GanNetworks, seed: int) -> None:
@@ -241,18 +241,18 @@ class GanTraining(NetworkTraining):
         return torch.randn(count, self._task.space.dimensions.latent, generator=rng).to(self.device)
 
     def evaluate(self) -> Mapping[str, float]:
-        """The metrics of the averaged generator's images; NaN where they are not finite."""
+        """The metrics of the averaged generator's images; NaN if they are not finite."""
         return self._task.extractor.measure(self._task.real, self.generate(self._settings.samples))
 
     def evaluate_finally(self) -> Mapping[str, float]:
-        """The same of more images, none of which a search has chosen the generator by."""
+        """The same for more images, none of which were used to select the generator."""
         return self._task.extractor.measure(self._task.real, self.generate(self._settings.final_samples, "final"))
 
     def generate(self, count: int, purpose: str = "evaluate") -> Iterator[Tensor]:
         """Batches of images (B, c, h, w) of the averaged generator, with values from 0 to 255.
 
-        Which ones depends on the seed, the epochs and the purpose alone. It has averaged parameters and the running
-        statistics that the generator's batch normalisation has by now.
+        They depend only on the seed, the epochs and the purpose. The averaged generator has averaged parameters and the
+        current running statistics of the generator's batch normalisation.
         """
         self.average.load_state_dict(dict(self.networks[GENERATOR].named_buffers()), strict=False)
         rng = torch.Generator().manual_seed(int(seeds.stream(self._seed, purpose, self.epochs).integers(2**63)))
@@ -268,7 +268,7 @@ class GanTraining(NetworkTraining):
         return state
 
     def resume(self, state: TrainingState) -> None:
-        """Go on from a state, with its random streams; settings are this task's own."""
+        """Continue from a state, with its random streams; settings are this task's own."""
         super().resume(state)
         buffers = dict(self.networks[GENERATOR].named_buffers())
         load_network(AVERAGE, self.average, {**buffers, **state.averages[AVERAGE].tensors})
@@ -276,5 +276,5 @@ class GanTraining(NetworkTraining):
 
 
 def _next_size(data: UnlabelledImages) -> int:
-    """The least multiple of 8 that holds the images."""
+    """The smallest multiple of 8 that is not below the images' sides."""
     return -(-max(data.size) // SCALE) * SCALE

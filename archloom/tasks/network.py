@@ -1,4 +1,4 @@
-"""The bookkeeping of a training of networks, done once: a task of one's own writes an epoch and an evaluation."""
+"""The bookkeeping of a training of networks, done once: your own task writes an epoch and an evaluation."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class NetworkTraining(ABC):
     """A `Training` (see `archloom.tasks.base`) of some networks with some optimisers.
 
     A subclass writes `run_epoch`, which may draw from the streams it is given and from PyTorch's global generator, and
-    `evaluate`. So seeded, it goes on from a state as if it had never stopped, bit for bit. What else an epoch depends
-    on belongs into `state` and `resume`, which a subclass then extends.
+    `evaluate`. Seeded like this, it continues from a state as if it had never stopped, bit for bit. Anything else that
+    an epoch depends on belongs into `state` and `resume`, which a subclass then extends.
     """
 
     def __init__(

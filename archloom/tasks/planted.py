@@ -1,7 +1,7 @@
 """A task with a known answer: for tests of strategies that train, and as the smallest complete example of a task.
 
-Every gene of `archloom.testing.PlantedSpace` is a layer that holds one number. An epoch moves it half-way to what its
-option is worth, with a little noise, so that training, inheriting and mixing all show in what a network is worth.
+Every gene of `archloom.testing.PlantedSpace` is a layer that holds one number. An epoch moves it half-way to the
+value of its option, with a little noise, so that training, inheriting and mixing all show in a network's value.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from archloom.utils import seeds
 
 PLANTED = 1.0
 OTHERS = 0.3
-"""What the planted option, and any other, is worth to a layer that has trained for long."""
+"""The value of the planted option, and of any other, which a layer approaches as it trains."""
 RATE = 0.5
 NOISE = 1e-3
 
 
 class PlantedNetwork(nn.Module):
-    """A number a layer, drawn from `seed`, and one that no gene owns."""
+    """One number per layer, drawn from `seed`, and one that no gene owns."""
 
     def __init__(self, layers: int, seed: int) -> None:
         super().__init__()

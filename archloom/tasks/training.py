@@ -1,4 +1,4 @@
-"""What trainings of any kind share: states out of networks and optimisers and back, and random streams by epoch."""
+"""What all trainings share: saving and restoring networks and optimisers, and random streams by epoch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from archloom.errors import InputError
 from archloom.utils import seeds
 
 MakeOptimiser = Callable[[Iterator[nn.Parameter], float, float], torch.optim.Optimizer]
-"""An optimiser of parameters, given the learning rate and the weight decay."""
+"""Makes an optimiser of parameters, given the learning rate and the weight decay."""
 
 
 def on_cpu(tensor: Tensor) -> Tensor:
-    """A copy that is no part of anything, in the usual order in memory."""
+    """A detached copy, contiguous in memory."""
     return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
 
 
@@ -28,7 +28,7 @@ def network_state(network: nn.Module) -> Tensors:
 
 
 def load_network(name: str, network: nn.Module, tensors: Tensors) -> None:
-    """Put tensors into a network; InputError, and nothing changed, where one is missing, strange or misshapen."""
+    """Load tensors into a network; InputError, and nothing changed, if one is missing, unknown or of another shape."""
     own = network.state_dict()
     for tensor in sorted({*own, *tensors}):
         here = tuple(own[tensor].shape) if tensor in own else "nothing"
@@ -41,7 +41,7 @@ def load_network(name: str, network: nn.Module, tensors: Tensors) -> None:
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer, names: Mapping[str, nn.Parameter]) -> Optimiser:
-    """Settings and slots of an optimiser; `names` maps `NETWORK.NAME` to each parameter."""
+    """The settings and slots of an optimiser; `names` maps `NETWORK.NAME` to each parameter."""
     groups = [{key: value for key, value in group.items() if key != "params"} for group in optimiser.param_groups]
     slots = {
         name: {slot: on_cpu(value) for slot, value in optimiser.state[parameter].items() if isinstance(value, Tensor)}
@@ -54,7 +54,7 @@ def optimiser_state(optimiser: torch.optim.Optimizer, names: Mapping[str, nn.Par
 def load_optimiser(
     optimiser: torch.optim.Optimizer, names: Mapping[str, nn.Parameter], state: Optimiser | None
 ) -> None:
-    """Put slots back. Those of a parameter that the state has not, or has in another shape, begin anew.
+    """Restore slots. Those that are missing in the state or have another shape there are initialised again.
 
     Settings are the optimiser's own, not the state's: they come from the task.
     """
@@ -70,7 +70,7 @@ def load_optimiser(
 
 
 def _laid_out(value: Tensor, parameter: nn.Parameter) -> Tensor:
-    """A copy of a slot, in memory as the parameter is; a counter of steps stays as it is."""
+    """A copy of a slot in the parameter's memory format; a step counter stays as it is."""
     return torch.empty_like(parameter, requires_grad=False).copy_(value) if value.dim() else value.clone()
 
 
@@ -86,10 +86,10 @@ class EpochStreams:
 
 @contextmanager
 def epoch_streams(seed: int, epoch: int, device: torch.device) -> Iterator[EpochStreams]:
-    """Streams that depend on the training's seed and the number of the epoch alone.
+    """Streams that depend only on the training's seed and the number of the epoch.
 
-    So a training that goes on from its seed and its count of epochs draws what it would have drawn. Inside, PyTorch's
-    global generators (dropout uses them) are seeded in the same way; afterwards they are as they were before.
+    So a training that continues from its seed and number of epochs draws what it would have drawn. Inside, PyTorch's
+    global generators (dropout uses them) are seeded in the same way; afterwards they are restored.
     """
     numbers = seeds.stream(seed, "train", epoch).integers(2**63, size=3).tolist()
     devices = [device] if device.type == "cuda" else []
@@ -102,7 +102,7 @@ def epoch_streams(seed: int, epoch: int, device: torch.device) -> Iterator[Epoch
 
 
 def device_of(name: str) -> torch.device:
-    """The device of this name; InputError where PyTorch has no such device here."""
+    """The device with this name; InputError if PyTorch has no such device here."""
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

@@ -22,5 +22,5 @@ def test_cache_dir(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert make_folder(tmp_path / "a" / "b").is_dir()
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file.below: cannot be made \(.*set ARCHLOOM_CACHE to a folder"):
+    with pytest.raises(InputError, match=r"file.below: cannot be created \(.*set ARCHLOOM_CACHE to a writable folder"):
         make_folder(tmp_path / "file" / "below")

@@ -104,7 +104,7 @@ def test_the_order_in_which_places_are_asked(
     assert [entry.path for entry in installed(environ=everywhere)] == [mine]
 
 
-def test_a_package_is_converted_once_and_anew_for_a_new_version(
+def test_a_package_is_converted_once_and_again_for_a_new_version(
     toy: Benchmark, environ: Environ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = packages.calls  # type: ignore[attr-defined]
@@ -217,7 +217,7 @@ def test_a_data_folder_that_is_not_there(environ: Environ, tmp_path: Path) -> No
 
 def test_a_cache_that_cannot_be_made(toy: Benchmark, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"cannot be made .*set ARCHLOOM_CACHE"):
+    with pytest.raises(InputError, match=r"cannot be created .*set ARCHLOOM_CACHE"):
         locate("toy", environ={"ARCHLOOM_CACHE": str(tmp_path / "file" / "cache")})
 
 

@@ -187,7 +187,7 @@ def sides(count: int) -> Any:
     return images
 
 
-def test_where_there_are_classes_there_is_a_score(of_user: Any) -> None:
+def test_a_classifier_gives_an_inception_score(of_user: Any) -> None:
     extractor = of_user(Bright)
     assert extractor.scores == ("inception_score_mine", "inception_score_mine_std")
     real = extractor.describe([sides(40)])
@@ -200,7 +200,7 @@ def test_where_there_are_classes_there_is_a_score(of_user: Any) -> None:
     assert one_sided["frechet_mine"] > 1000
 
 
-def test_where_there_are_none_there_is_no_score() -> None:
+def test_without_classes_there_is_no_inception_score() -> None:
     pixels = open_extractor("pixels", CPU)
     assert pixels.scores == ()
     assert pixels.measure(pixels.describe([sides(4)]), [sides(4)]).keys() == {"frechet_pixels"}
@@ -259,7 +259,7 @@ def test_worse_images_are_farther_from_real_ones(lite0: Extractor) -> None:
     assert 2 * others[0] < min(others[1:])
 
 
-def test_grey_images_are_seen_as_colours(lite0: Extractor) -> None:
+def test_grey_images_are_converted_to_rgb(lite0: Extractor) -> None:
     grey = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 255
     assert torch.equal(lite0.network(grey), lite0.network(grey.expand(-1, 3, -1, -1)))
     assert lite0.network(grey).shape == (4, efficientnet_lite0.FEATURES)

@@ -81,7 +81,7 @@ def test_an_image_is_resized_as_tensorflow_1_does_it() -> None:
     assert torch.equal(resized(same, 7), same)
 
 
-def test_grey_images_are_seen_as_colours(network: Inception) -> None:
+def test_grey_images_are_converted_to_rgb(network: Inception) -> None:
     grey = torch.randint(0, 256, (2, 1, 16, 16), generator=torch.Generator().manual_seed(0)).float()
     with torch.no_grad():
         assert torch.allclose(network(grey), network(grey.expand(-1, 3, -1, -1)), rtol=1e-5)

@@ -154,7 +154,7 @@ def test_an_epoch_written_out(space: Any) -> None:
     ],
 )
 def test_steps_of_both_networks(settings: dict[str, Any], batches: int) -> None:
-    """The last batch may be short, and where the generator steps begins anew in every epoch."""
+    """The last batch may be short, and the generator's steps are counted from the start of every epoch."""
     state = trained(2, **settings).state()
     steps = {GENERATOR: 2 * math.ceil(batches / 2), DISCRIMINATOR: 2 * batches}
     assert state.rest["steps"] == steps
@@ -326,7 +326,7 @@ def test_a_fresh_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert not differing(trained(2).state(), found)
 
 
-def test_a_new_seed_draws_anew() -> None:
+def test_a_new_seed_draws_other_numbers() -> None:
     one, twin = trained(1), trained(1)
     twin.reseed(4)
     assert one.evaluate() != twin.evaluate()
@@ -352,7 +352,7 @@ def test_a_state_that_lacks_a_tensor_is_refused(part: str) -> None:
         training.resume(state)
 
 
-def test_optimisers_that_fit_nothing_begin_anew() -> None:
+def test_optimisers_that_fit_nothing_are_initialised_again() -> None:
     training = trained(1)
     state = training.state()
     state.optimisers.clear()
@@ -440,7 +440,7 @@ def test_options_are_checked(name: str, value: Any) -> None:
 def test_spaces_that_are_not_for_these_images() -> None:
     with pytest.raises(InputError, match="space 'convnet' has no generators: task gan expects gan or gan_hard"):
         task().on(ConvNet(channels=1, classes=2))
-    with pytest.raises(InputError, match="space option image_size=16: sides has 8; leave it out"):
+    with pytest.raises(InputError, match="space option image_size=16: sides has 8; omit it"):
         task().on(GanHard(image_size=16, image_channels=1, **SMALL))
     with pytest.raises(InputError, match=r"images of 12 x 12 pixels.*e\.g\. size=16"):
         GanTask(data(12))

@@ -81,7 +81,7 @@ def test_an_optimiser_goes_on_from_its_state() -> None:
     assert float(state.slots["net.0.weight"]["exp_avg"].abs().sum()) > 0, "the state is not written to"
 
 
-def test_slots_that_do_not_fit_begin_anew() -> None:
+def test_slots_that_do_not_fit_are_initialised_again() -> None:
     optimiser, names = trained(network())
     state = optimiser_state(optimiser, names)
     del state.slots["net.1.bias"]

@@ -1,5 +1,5 @@
-"""How what others publish becomes tables.
+"""What others publish, converted to tables.
 
-`official` knows the formats of official files (`nasbench101` on `tfrecord`, `nasbench201`); `packages` translates what
-Python packages bring. Nothing in here unpickles an object that it does not name (`unpickle`).
+`official` knows the formats of official files (`nasbench101` on `tfrecord`, `nasbench201`); `packages` converts what
+Python packages bring. Nothing here unpickles an object that it does not name (`unpickle`).
 """

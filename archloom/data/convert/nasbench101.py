@@ -1,7 +1,7 @@
 """The official files of NAS-Bench-101 as tables, without TensorFlow and without protobuf.
 
-Both are TFRecord files with one training a record: a JSON list of module hash, epochs, adjacency matrix (digits, row by
-row), operations (with commas) and metrics, a base64 `ModelMetrics` message (nasbench, `api.py` and
+Both are TFRecord files with one training per record: a JSON list of module hash, epochs, adjacency matrix (digits, row
+by row), operations (with commas) and metrics, a base64 `ModelMetrics` message (nasbench, `api.py` and
 `model_metrics.proto`). Of its evaluations the third is the one after training; the first two, before and half-way, are
 not used.
 
@@ -46,14 +46,14 @@ _LABEL_OF: Mapping[str, int] = {
 
 
 class _Metric(NamedTuple):
-    """What is kept of a training."""
+    """A number that is kept from a training."""
 
     field: int
-    """Its number in the message."""
+    """Its field number in the message."""
     top: float
     """No published number is larger, and none is below 0."""
     scale: float
-    """What a number is multiplied with in the table."""
+    """The factor by which it is multiplied in the table."""
     goal: Goal
 
 
@@ -63,7 +63,7 @@ _METRICS: Mapping[str, _Metric] = {
     "train": _Metric(3, 1.0, 100.0, "max"),
     "train_seconds": _Metric(2, 1e9, 1.0, "min"),
 }
-"""In the table's order: what is searched for comes first."""
+"""In table order: the metric to search for comes first."""
 _FINAL = 2
 
 
@@ -99,13 +99,13 @@ def nasbench101(path: Path, progress: Progress | None = None) -> Table:
     """`nasbench_only108.tfrecord` or `nasbench_full.tfrecord`, record by record; rows are sorted by module hash.
 
     Metrics are `valid_E`, `test_E`, `train_E` (percent) and `train_seconds_E` for E epochs, as means of the runs
-    measured and by run (`valid_E_run0` to `_run2`, in the file's order; NaN where there are fewer); `params_m` in
-    millions. Where the file has several budgets, runs are kept for accuracies after 108 epochs only, and no training
-    accuracy of the others, so that the table stays below 25 MB.
+    measured and by run (`valid_E_run0` to `_run2`, in file order; NaN if there are fewer); `params_m` in
+    millions. If the file has several budgets, runs are kept only for accuracies after 108 epochs, and no training
+    accuracy for the others, so that the table stays below 25 MB.
 
-    `progress` is called with bytes. Raises TableError for whatever is not in the official layout: with the byte of a
-    record that is wrong by itself or contradicts another; with the module hash of a cell that has another hash or too
-    many trainings, which only the whole file tells.
+    `progress` is called with bytes. Raises TableError for anything that is not in the official layout: with the byte
+    of a record that is wrong by itself or contradicts another; with the module hash of a cell that has a wrong hash or
+    too many trainings, which only the whole file shows.
     """
     trainings = _Trainings()
     for at, content in records(path, progress=progress):
@@ -116,14 +116,14 @@ def nasbench101(path: Path, progress: Progress | None = None) -> Table:
                 f"{path}: byte {at}: {wrong}; the record is not as NAS-Bench-101 publishes it; download the file again"
             ) from None
     if not trainings.rows:
-        raise TableError(f"{path}: holds no record; expected nasbench_only108.tfrecord; download it again")
+        raise TableError(f"{path}: holds no records; expected nasbench_only108.tfrecord; download it again")
     return trainings.table(str(path))
 
 
 class _Trainings:
-    """All records of a file, in 20 bytes each and 150 more a cell.
+    """All records of a file, in 20 bytes per record and 150 more per cell.
 
-    Measurements are held as float32, which is what the published doubles are exactly; means are taken in float64.
+    Measurements are held as float32, which represents the published doubles exactly; means are taken in float64.
     """
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class _Trainings:
         self._logs: dict[int, tuple[array[int], array[float]]] = {}  # epochs -> cell and measurements of each record
 
     def add(self, training: _Training) -> None:
-        """Raises _Wrong where the training contradicts another of the same cell."""
+        """Raises _Wrong if the training contradicts another one of the same cell."""
         cell = self.rows.setdefault(training.digest, len(self._parameters))
         if cell == len(self._parameters):
             self._genes += training.genes
@@ -150,9 +150,9 @@ class _Trainings:
         measured.extend(training.measured)
 
     def table(self, label: str) -> Table:
-        """The table of what was added, which is dropped.
+        """The table of everything added, which is dropped.
 
-        Raises TableError where a cell has too many runs or another hash than its own.
+        Raises TableError if a cell has too many runs or a wrong hash.
         """
         digests = sorted(self.rows)
         order = np.array([self.rows[digest] for digest in digests])
@@ -182,7 +182,7 @@ class _Trainings:
         )
 
     def _by_run(self, label: str, epochs: int, cells: array[int], measured: array[float]) -> npt.NDArray[np.float32]:
-        """(cells, RUNS, metrics) float32: each cell's trainings in the file's order, NaN where there is none."""
+        """(cells, RUNS, metrics) float32: each cell's trainings in file order, NaN for missing ones."""
         cell = np.array(cells)  # (records,)
         order = np.argsort(cell, kind="stable")
         sorted_cells = cell[order]
@@ -219,7 +219,7 @@ def _columns(runs: npt.NDArray[np.float32], keep: _Keep) -> dict[tuple[str, str]
 
 
 def _mean(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """(n,) means of the rows of (n, RUNS) over what is there, NaN where nothing is."""
+    """(n,) means of the rows of (n, RUNS) over the finite values, NaN if there are none."""
     there = np.isfinite(values)
     count = there.sum(axis=1)
     total = np.where(there, values, 0).sum(axis=1, dtype=np.float64)
@@ -232,8 +232,8 @@ def _mean(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 def _training(content: bytes) -> _Training:
     try:
         row = json.loads(content)
-    except (ValueError, RecursionError) as error:  # ValueError: also text that is not UTF-8
-        raise _Wrong(f"no JSON ({str(error)[:80]})") from None
+    except (ValueError, RecursionError) as error:  # ValueError: also bytes that are not UTF-8
+        raise _Wrong(f"not JSON ({str(error)[:80]})") from None
     if not isinstance(row, list) or [type(part) for part in row] != [str, int, str, str, str]:
         raise _Wrong(f"{_short(content)}, expected a list of hash, epochs, matrix, operations and metrics")
     module_hash, epochs, matrix, operations, metrics = row
@@ -248,7 +248,7 @@ def _training(content: bytes) -> _Training:
 
 @lru_cache(1 << 14)
 def _edges(matrix: str) -> tuple[int, bytes]:
-    """How many vertices a cell has, and its 21 edge genes.
+    """The number of a cell's vertices, and its 21 edge genes.
 
     All vertices must lie on a path from the first to the last, as in every published cell.
     """
@@ -266,7 +266,7 @@ def _edges(matrix: str) -> tuple[int, bytes]:
 
 @lru_cache(1 << 14)
 def _labels(operations: str, vertices: int) -> bytes:
-    """The five operation genes of a cell with so many vertices."""
+    """The five operation genes of a cell with this many vertices."""
     names = operations.split(",")
     inner = names[1:-1]
     if len(names) != vertices or (names[0], names[-1]) != ("input", "output") or set(inner) - set(_LABEL_OF):
@@ -277,11 +277,11 @@ def _labels(operations: str, vertices: int) -> bytes:
     return bytes([_LABEL_OF[name] for name in inner] + [ABSENT] * (VERTICES - 2 - len(inner)))
 
 
-def _metrics(text: str) -> tuple[int, tuple[float, ...]]:
-    """Trainable parameters, and what is kept of the evaluation after training."""
+def _metrics(encoded: str) -> tuple[int, tuple[float, ...]]:
+    """Trainable parameters, and the numbers kept from the evaluation after training."""
     try:
-        message = base64.b64decode(text.replace("\n", ""), validate=True)
-    except (binascii.Error, ValueError) as error:  # ValueError: text that is not ASCII
+        message = base64.b64decode(encoded.replace("\n", ""), validate=True)
+    except (binascii.Error, ValueError) as error:  # ValueError: a string that is not ASCII
         raise _Wrong(f"metrics that are not base64 ({error})") from None
     evaluations = []
     parameters: object = None
@@ -303,7 +303,7 @@ def _measured(evaluation: bytes) -> tuple[float, ...]:
 
 
 def _within(name: str, top: float, value: object) -> float:
-    if not isinstance(value, float) or not 0 <= value <= top:  # also where it is not a number
+    if not isinstance(value, float) or not 0 <= value <= top:  # also if it is NaN
         raise _Wrong(f"{name} is {value}, expected a number from 0 to {top:g}")
     return value
 
@@ -314,7 +314,7 @@ def _within(name: str, top: float, value: object) -> float:
 def _fields(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:
     """(number, value) of the fields of a protobuf message: varints as int, doubles as float, the rest as bytes.
 
-    What a field means is the caller's business: unknown ones are simply not looked at. Raises _Wrong for a message
+    What a field means is the caller's business: unknown ones are ignored. Raises _Wrong for a message
     that ends too early or holds a wire type that proto2 does not write for plain fields.
     """
     at, end = 0, len(message)
@@ -339,7 +339,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """The number that begins at a byte, and the byte behind it."""
+    """The number that begins at a byte, and the position after it."""
     value = 0
     for place, byte in enumerate(message[at : at + 10]):
         value |= (byte & 127) << (7 * place)
@@ -349,5 +349,5 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 
 
 def _short(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."
+    shown = ascii(value)
+    return shown if len(shown) <= 80 else f"{shown[:80]}..."

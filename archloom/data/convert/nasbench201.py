@@ -1,7 +1,7 @@
 """The official files of NAS-Bench-201 and of NATS-Bench's topology search space, as tables.
 
 They are read by `unpickle.restricted_load` (never plain pickle, and without torch), one architecture at a time
-where the format allows it.
+if the format allows it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NATS_MEMBER = re.compile(r"(?:.*/)?(meta|\d{6})\.pickle\.pbz2")
 # One architecture unpacks to about 1 MB.
 _NATS_MEMBER_BYTES = 2**27
 _PTH_BYTES = 2**34
-_TORCH_HEADERS = 3  # magic number, protocol version and machine, each a pickle of its own before the object
+_TORCH_HEADERS = 3  # magic number, protocol version and machine, each its own pickle before the object
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _TORCH_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
@@ -59,9 +59,9 @@ Trials = Mapping[str, object]
 
 
 def nats_tss(path: Path, progress: Progress | None = None) -> Table:
-    """`NATS-tss-v1_0-3ffb9-simple`: a folder, or the .tar of it, with one bz2 pickle an architecture.
+    """`NATS-tss-v1_0-3ffb9-simple`: a folder, or the .tar of it, with one bz2 pickle per architecture.
 
-    Rows are in the official order. An architecture without a file, and a metric without a trial, is NaN.
+    Rows are in the official order. Metrics of an architecture without a file or without a trial are NaN.
     Memory stays below 100 MB; about ten minutes for all 15,625 on one core.
     """
     archs: list[str] | None = None
@@ -107,21 +107,21 @@ def nasbench201_pth(path: Path, progress: Progress | None = None) -> Table:
     return _nb201_table(path, archs, found, "NAS-Bench-201 v1.1 096897 (MIT)")
 
 
-def nb201_genes(text: str) -> tuple[int, ...]:
+def nb201_genes(cell: str) -> tuple[int, ...]:
     """Genes of a cell such as `|none~0|+|none~0|none~1|+|none~0|none~1|none~2|`.
 
-    Raises ValueError for other text.
+    Raises ValueError for any other string.
     """
-    match = _ARCH.fullmatch(text)
+    match = _ARCH.fullmatch(cell)
     if match is None or any(op not in OPERATIONS for op in match.groups()):
-        raise ValueError(f"{text[:120]!r} is no NAS-Bench-201 cell")
+        raise ValueError(f"{cell[:120]!r} is not a NAS-Bench-201 cell")
     return tuple(OPERATIONS.index(op) for op in match.groups())
 
 
 def _nats_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """("meta" or the six digits, stream) of every pickle, without unpacking anything to disk."""
     if path.is_dir():
-        for file in sorted(path.iterdir(), reverse=True):  # meta first: progress then knows how many there are
+        for file in sorted(path.iterdir(), reverse=True):  # meta first, so that progress knows the total
             match = _NATS_MEMBER.fullmatch(file.name)
             if match:
                 with file.open("rb") as stream:
@@ -141,13 +141,13 @@ def _nats_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _torch_object(path: Path) -> object:
-    """What `torch.save` wrote into `path`, with no torch and no code of the file's."""
+    """What `torch.save` wrote to `path`, without torch and without running code from the file."""
     with _pickle_stream(path) as (stream, headers):
         *head, content = restricted_load_all(
             stream, _NB201_ALLOWED, count=headers + 1, label=str(path), max_bytes=_PTH_BYTES
         )
     if head and head[0] != _TORCH_MAGIC:
-        raise TableError(f"{path}: not a file that torch.save wrote; expected NAS-Bench-201-v1_1-096897.pth")
+        raise TableError(f"{path}: not a file written by torch.save; expected NAS-Bench-201-v1_1-096897.pth")
     return content
 
 
@@ -162,7 +162,7 @@ def _pickle_stream(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             if len(names) != 1:
-                raise TableError(f"{path}: a zip without one data.pkl; expected a file that torch.save wrote")
+                raise TableError(f"{path}: a zip without exactly one data.pkl; expected a file written by torch.save")
             with archive.open(names[0]) as member:
                 yield cast(BinaryIO, member), 0
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
@@ -183,7 +183,7 @@ def _arch_strings(label: str, top: Mapping[object, object]) -> list[str]:
 
 
 def _measure(label: str, by_epochs: Mapping[object, object]) -> dict[str, float]:
-    """All metrics of one architecture, as means over its trials; one without a trial is left out."""
+    """All metrics of one architecture, as means over its trials; a metric without a trial is omitted."""
     measured: dict[str, float] = {}
     for epochs in _EPOCHS:
         state = by_epochs.get(str(epochs))
@@ -214,7 +214,7 @@ def _trials(label: str, state: object) -> dict[str, dict[int, Mapping[object, ob
 
 
 def _accuracy(label: str, result: Mapping[object, object], split: str, epochs: int) -> float | None:
-    """Accuracy in percent after the last epoch, or None where the trial was not evaluated on the split."""
+    """Accuracy in percent after the last epoch, or None if the trial was not evaluated on the split."""
     if result.get("epochs") != epochs:
         raise TableError(f"{label}: a trial of {result.get('epochs')!r} epochs; expected {epochs}; download it again")
     value = _mapping(label, result.get("eval_acc1es")).get(f"{split}@{epochs - 1}")
@@ -226,7 +226,7 @@ def _accuracy(label: str, result: Mapping[object, object], split: str, epochs: i
 
 
 def _cost(label: str, field: str, by_seed: Mapping[int, Mapping[object, object]]) -> float:
-    """Parameters or FLOPs in millions. Trials should agree; where they do not, the authors trust seed 888."""
+    """Parameters or FLOPs in millions. Trials should agree; if they do not, the authors use seed 888."""
     values: dict[int, float] = {}
     for seed, result in by_seed.items():
         value = result.get(field)

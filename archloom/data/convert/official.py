@@ -1,7 +1,7 @@
 """Official benchmark files as tables.
 
-Each format is one `Converter` in `CONVERTERS`; a new one costs one line there and a module that reads it. Files
-are recognised by what they hold, or, where they are damaged, by their names.
+Each format is one `Converter` in `CONVERTERS`; a new one takes one line there and a module that reads it. Files are
+recognised by their content, or, if they are damaged, by their names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Converter:
 
     kind: str
     expects: str  # for people: the file to give
-    names: tuple[str, ...]  # patterns of the official names, for files whose beginning is damaged
+    names: tuple[str, ...]  # patterns of the official names, for files with a damaged beginning
     accepts: Callable[[Path], bool]  # cheap; must not raise on foreign files
     convert: Callable[[Path, Progress | None], Table]
 
@@ -35,7 +35,7 @@ def convert(path: str | Path, *, kind: str | None = None, progress: Progress | N
 
     `kind` names a converter; None recognises the file by its content, then by its name. Raises TableError for a file
     that no converter knows and for a damaged one, UnpickleError for one that asks for foreign code, MissingExtraError
-    for one that needs a package which is not there.
+    for one that needs a package which is not installed.
     """
     file = Path(path)
     if not file.exists():
@@ -53,8 +53,8 @@ def convert(path: str | Path, *, kind: str | None = None, progress: Progress | N
             return converter.convert(file, progress)
     known = "; ".join(f"{converter.kind}: {converter.expects}" for converter in CONVERTERS)
     raise TableError(
-        f"{file}: not a benchmark file that archloom can convert; it knows {known}; if it is one of these, --kind says "
-        "so, and what is wrong with it is told"
+        f"{file}: not a benchmark file that archloom can convert; it knows {known}; if it is one of these, name it "
+        "with --kind to see what is wrong with it"
     )
 
 
@@ -62,7 +62,7 @@ _NASBENCH101 = re.compile(rb'\s*\[\s*"[0-9a-f]{32}"\s*,')
 
 
 def is_nasbench101(path: Path) -> bool:
-    """Whether a file begins with a record as those of NAS-Bench-101 begin. No checksum is compared."""
+    """Whether a file begins like a record of NAS-Bench-101. No checksum is verified."""
     if not path.is_file():
         return False
     with path.open("rb") as stream:

@@ -1,8 +1,7 @@
 """Benchmarks that Python packages bring, as tables.
 
-The packages are never imported and their pickles never run: the data file is found through the import
-system's finders and read by `unpickle.restricted_load`. What comes out is an in-memory `Table`; the caller
-saves it.
+The packages are never imported and their pickles never run: the data file is located by the import
+system's finders and read by `unpickle.restricted_load`. The result is a `Table` in memory, which the caller saves.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def _package_file(package: str, module: str, relative: str, purpose: str) -> Pat
     file = Path(folders[0], relative)
     if not file.is_file():
         raise TableError(
-            f"{file}: the installed {package} {package_version(package)} does not bring this file; "
+            f"{file}: the installed {package} {package_version(package)} does not contain this file; "
             f"reinstall it: pip install --force-reinstall {package}"
         )
     return file
@@ -90,8 +89,8 @@ def analog_nb201() -> Table:
     `cifar10_baseline` is the digital network's CIFAR-10 test accuracy in percent (there is no validation
     accuracy); `ptq`/`qat` are quantised after / during training; `noisy` runs the digital and `analog` the
     noise-trained network on simulated analog hardware; `*_drift_<time>` is the mean accuracy after that time
-    on it. `cifar10_params_m` and `cifar10_flops_m` are not the package's: they are exact counts of ours.
-    Raises MissingExtraError where the package is not installed.
+    on it. `cifar10_params_m` and `cifar10_flops_m` are not the package's, but archloom's exact counts.
+    Raises MissingExtraError if the package is not installed.
     """
     file = _package_file(ANALOG_PACKAGE, ANALOG_MODULE, ANALOG_FILE, "the NAS-Bench-201 table of CIFAR-10 accuracies")
     module = f"{ANALOG_MODULE}.data"
@@ -140,9 +139,9 @@ def _number(file: Path, holder: object, name: str) -> float:
 # --- graph networks: nas-bench-graph ------------------------------------------------------------------------
 
 NBGRAPH_GRAPHS = ("cora", "citeseer", "pubmed", "cs", "physics", "photo", "computers", "arxiv")
-"""The graphs with the nine operations; `proteins` has five and another hash, and is left out."""
+"""The graphs with the nine operations; `proteins` has five and a different hash, and is omitted."""
 
-_HASH_BASE = len(nbgraph_space.OPERATIONS) + 1  # the package counts one operation more than there is
+_HASH_BASE = len(nbgraph_space.OPERATIONS) + 1  # the package counts one operation too many
 
 
 def nbgraph(graph: str) -> Table:
@@ -150,7 +149,7 @@ def nbgraph(graph: str) -> Table:
 
     `<graph>_valid` and `<graph>_test` are accuracies in percent (mean of three seeds), `<graph>_latency_s` is
     in seconds, `<graph>_params_m` in millions. Raises InputError for another graph and MissingExtraError
-    where the package `nas-bench-graph` is not installed.
+    if the package `nas-bench-graph` is not installed.
     """
     if graph not in NBGRAPH_GRAPHS:
         raise InputError(f"no graph {graph!r} in NAS-Bench-Graph; expected one of {', '.join(NBGRAPH_GRAPHS)}")
@@ -184,7 +183,9 @@ def _nbgraph_genes(file: Path, key: object) -> tuple[int, ...]:
         digits.append(digit)
     genes = (rest, *reversed(digits))
     if not 0 <= rest < len(nbgraph_space.LINKS) or max(digits) >= len(nbgraph_space.OPERATIONS):
-        raise TableError(f"{file}: architecture {str(key)[:80]!r} is no hash of this benchmark; install version 1.4.0")
+        raise TableError(
+            f"{file}: architecture {str(key)[:80]!r} is not a hash of this benchmark; install version 1.4.0"
+        )
     return genes
 
 

@@ -1,6 +1,6 @@
-"""TFRecord files without TensorFlow: records one after the other, every checksum compared.
+"""TFRecord files without TensorFlow: records one by one, every checksum verified.
 
-A record is its length (8 bytes, little-endian), the masked CRC-32C of these 8 bytes, the content, and the masked
+A record is its length (8 bytes, little-endian), the masked CRC-32C of those 8 bytes, the content, and the masked
 CRC-32C of the content (TensorFlow, "TFRecords format details").
 """
 
@@ -19,7 +19,7 @@ from archloom.errors import MissingExtraError
 HEADER, FOOTER = 12, 4
 _HEADER = struct.Struct("<QI")
 LONGEST = 2**20
-"""Bytes of content that a record may have unless the caller says otherwise."""
+"""The largest content of a record, in bytes, by default."""
 
 _MASK_DELTA = 0xA282EAD8
 _BLOCK_BYTES = 2**22
@@ -31,11 +31,11 @@ def masked(crc: int) -> int:
 
 
 def records(path: Path, *, longest: int = LONGEST, progress: Progress | None = None) -> Iterator[tuple[int, bytes]]:
-    """(byte at which the record begins, its content) of every record, in the file's order.
+    """(byte at which the record begins, its content) of every record, in file order.
 
-    Every checksum is compared before the record is given out; about 10 MB of memory. `progress` is called with the
-    bytes checked and the file's bytes, about every 4 MB and at the end. Raises TableError, with the byte, for a file
-    that is cut off or damaged, that is no TFRecord file, or whose record has more than `longest` bytes;
+    A record is yielded after its checksums are verified; about 10 MB of memory. `progress` is called with the number of
+    bytes checked and the file's size, about every 4 MB and at the end. Raises TableError, with the byte, for a file
+    that is truncated or damaged, that is not a TFRecord file, or that has a record of more than `longest` bytes;
     MissingExtraError without google-crc32c.
     """
     try:
@@ -55,7 +55,7 @@ def records(path: Path, *, longest: int = LONGEST, progress: Progress | None = N
 
 
 def _checked(path: Path, stream: BinaryIO, longest: int) -> Iterator[tuple[int, bytes]]:
-    """What `records` gives and raises."""
+    """What `records` yields and raises."""
     try:
         from google_crc32c import value as crc32c
     except ImportError:
@@ -82,7 +82,7 @@ def _checked(path: Path, stream: BinaryIO, longest: int) -> Iterator[tuple[int, 
 
 def _cut_off(path: Path, at: int, end: int) -> TableError:
     return TableError(
-        f"{path}: ends at byte {end}, inside the record that begins at byte {at}; the file is cut off; download the "
+        f"{path}: ends at byte {end}, inside the record that begins at byte {at}; the file is truncated; download the "
         "rest of it, or all of it again"
     )
 

@@ -1,9 +1,9 @@
 """Reading other people's pickles without running them.
 
 A pickle is a program: it names functions and calls them. `restricted_load` admits only the names it is given
-and maps each to something of ours, so a hostile file gets an error that names what it asked for, and nothing
-of it has run. What stays possible is waste: a pickle within the size bound may still take memory and time, so
-the bound is the caller's to set for the file at hand.
+and maps each to one of ours, so a hostile file ends in an error that names what it asked for, and none of its
+code runs. Waste remains possible: a pickle within the size bound may still take memory and time, so the caller
+sets the bound for the file at hand.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class UnpickleError(InputError):
 
 
 class Record:
-    """Stands in for somebody else's class: an object with the attributes that the pickle gives it, no more.
+    """Stands in for a foreign class: an object with the attributes that the pickle gives it, and nothing else.
 
-    Defining `__setstate__` closes two doors: BUILD cannot set attributes on anything but an instance (on the
-    class itself the call lacks an argument), and a state that is no plain mapping of names is refused.
+    Defining `__setstate__` closes two holes: BUILD cannot set attributes on anything but an instance (on the
+    class itself the call lacks an argument), and a state that is not a plain mapping of names is refused.
     """
 
     def __setstate__(self, state: object) -> None:
@@ -70,11 +70,11 @@ def _scalar(dtype: object, data: object) -> float | int:
     return cast("float | int", struct.unpack(dtype.layout, data)[0])
 
 
-def _encode(text: object, encoding: object = "latin1") -> bytes:
+def _encode(value: object, encoding: object = "latin1") -> bytes:
     """`_codecs.encode` as protocol 2 uses it to write bytes."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+    if not isinstance(value, str) or encoding not in ("latin1", "latin-1"):
         raise UnpickleError(f"bytes written with the encoding {encoding!r}; expected latin1")
-    return text.encode("latin1")
+    return value.encode("latin1")
 
 
 NUMPY_SCALARS: Allowed = {
@@ -131,8 +131,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._allowed:
             raise UnpickleError(
-                f"{self._label}: refused: the pickle asks for {module}.{name}, which this file has no need "
-                "of; "
+                f"{self._label}: refused: the pickle asks for {module}.{name}, which this file does not need; "
                 "it is not the expected file, or it is hostile; nothing of it was run"
             )
         found = self._allowed[module, name]
@@ -154,7 +153,7 @@ def restricted_load(stream: BinaryIO, allowed: Allowed, *, label: str = "pickle"
 def restricted_load_all(
     stream: BinaryIO, allowed: Allowed, *, count: int, label: str = "pickle", max_bytes: int = 2**28
 ) -> list[object]:
-    """The first `count` pickles of a stream that holds several, one behind the other.
+    """The first `count` pickles of a stream that holds several, one after the other.
 
     See `restricted_load`.
     """

@@ -1,1 +1,1 @@
-"""`fetch` downloads files, checked and continued; `pretrained` are published weights."""
+"""`fetch` downloads files, verified and resumable; `pretrained` is about published weights."""

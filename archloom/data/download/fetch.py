@@ -1,8 +1,8 @@
-"""Downloads that are whole, verified and resumable, or an error that says why not.
+"""Downloads that are complete, verified and resumable, or an error that says why not.
 
-A download grows in `<target>.part` and becomes `<target>` by one rename after its digest was checked. Beside
-it, `<target>.part.from` keeps what the server said identifies the file, so that a later try, also of another
-process, continues the same file or starts again.
+A download grows in `<target>.part` and becomes `<target>` by one rename after its digest was verified. Beside
+it, `<target>.part.from` keeps the server's identifier of the file, so that a later attempt, even by another process,
+continues the same file or starts again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 FRUITLESS_TRIES = 3
-"""After so many tries that brought nothing, a server counts as out of reach."""
+"""After this many attempts without any data, a server counts as unreachable."""
 
 
 class FetchError(InputError):
@@ -43,7 +43,7 @@ class FetchError(InputError):
 
 
 class _Dropped(Exception):
-    """The connection broke or the server was busy: worth another try."""
+    """The connection broke or the server was busy: worth another attempt."""
 
     def __init__(self, message: str, failed_to_connect: bool = False) -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class _Dropped(Exception):
 
 @dataclass(frozen=True)
 class Digests:
-    """What the file must hash to, in hexadecimal; None where nothing is known.
+    """What the file must hash to, in hexadecimal; None if it is not known.
 
     MD5 guards against damage only.
     """
@@ -61,7 +61,7 @@ class Digests:
     md5: str | None = None
 
     def known(self) -> Iterator[tuple[str, str]]:
-        """(algorithm, expected) of each digest there is."""
+        """(algorithm, expected) of each known digest."""
         for name, expected in (("sha256", self.sha256), ("md5", self.md5)):
             if expected is not None:
                 yield name, expected.lower()
@@ -82,10 +82,10 @@ def download(
 ) -> Path:
     """Download `url` to `target` and return its path; a target with the right digest is left as it is.
 
-    A connection that drops is taken up again where it broke, if the server can and the file is still the
-    same, at most `tries` times in all (`FRUITLESS_TRIES` while nothing comes at all) with waits of `backoff_s`,
-    doubled each time up to a minute; `notify` is told of each, in one line. Raises
-    FetchError for whatever does not end in the whole, verified file; a wrong digest leaves nothing behind.
+    A dropped connection is resumed where it broke, if the server supports that and the file is still the same, for at
+    most `tries` attempts in all (`FRUITLESS_TRIES` if no data arrive at all), waiting `backoff_s` seconds, doubled each
+    time up to a minute; `notify` is called with a line about each. Raises FetchError for everything that does not end
+    in the whole, verified file; a wrong digest leaves nothing behind.
     """
     if not url.startswith(("http://", "https://")):
         raise FetchError(f"{url}: expected an address that starts with https:// or http://")
@@ -106,7 +106,7 @@ def download(
 
 
 def wrong_digests(file: Path, digests: Digests) -> str | None:
-    """What is wrong with the file's digests, naming both sides; None where every known one agrees."""
+    """What is wrong with the file's digests, naming both values; None if all known digests agree."""
     for name, expected in digests.known():
         with file.open("rb") as stream:
             found = hashlib.file_digest(stream, name).hexdigest()
@@ -149,7 +149,7 @@ class _Part:
                     self.discard()
 
     def validator(self, url: str) -> str | None:
-        """What the last try was told identifies the file at `url`: a strong ETag or a date."""
+        """The identifier that the server last gave for the file at `url`: a strong ETag or a date."""
         try:
             said = json.loads(self.origin.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -199,7 +199,7 @@ def _fill(
             out_of_reach = dropped.failed_to_connect and stream.seek(0, os.SEEK_END) == before
             if attempt == tries or (out_of_reach and attempt >= FRUITLESS_TRIES):
                 raise FetchError(
-                    f"{url}: {dropped} after {attempt} tries; what came is kept in {part.path}; "
+                    f"{url}: {dropped} after {attempt} tries; the part received is kept in {part.path}; "
                     "run the same command again to continue"
                 ) from dropped
             wait = min(backoff_s * 2 ** (attempt - 1), 60.0)
@@ -209,7 +209,7 @@ def _fill(
 
 
 def _attempt(url: str, part: _Part, stream: BinaryIO, progress: Progress | None, timeout_s: float) -> None:
-    """One request, which continues the part where that is safe, and else starts it again.
+    """One request, which continues the part if that is safe, and otherwise starts again.
 
     Raises _Dropped when it was cut short.
     """
@@ -234,7 +234,7 @@ def _attempt(url: str, part: _Part, stream: BinaryIO, progress: Progress | None,
 
 
 def _http_error(url: str, stream: BinaryIO, error: urllib.error.HTTPError, offset: int) -> None:
-    if error.code == 416 and offset:  # asked for bytes behind the end: the part is whole, or not of this file
+    if error.code == 416 and offset:  # asked for bytes beyond the end: the part is whole, or of another file
         if error.headers.get("Content-Range") == f"bytes */{offset}":
             return
         stream.truncate(0)
@@ -256,8 +256,7 @@ def _receive(
     if headers.get_content_type() == "text/html":
         raise FetchError(
             f"{url}: the server answered with a web page instead of the file (a quota, a login or a "
-            "warning); open the "
-            "address in a browser, save the file, and give its path instead"
+            "warning); open the address in a browser, save the file, and give its path instead"
         )
     start = _start(response, offset)
     length = headers.get("Content-Length")
@@ -285,7 +284,7 @@ def _start(response: http.client.HTTPResponse, offset: int) -> int:
         return 0
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if match is None or int(match[1]) != offset:
-        raise _Dropped(f"the server sent another range than bytes {offset} on")
+        raise _Dropped(f"the server sent a range other than bytes {offset} on")
     return offset
 
 
@@ -317,4 +316,4 @@ def _local(path: Path, error: OSError, total: int | None = None) -> FetchError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         size = f" (the whole file has {total} bytes)" if total is not None else ""
         return FetchError(f"{path}: the disk is full{size}; make room and run the same command again to continue")
-    return FetchError(f"{path}: cannot be written ({error.strerror or error}); choose a folder that may be written to")
+    return FetchError(f"{path}: cannot be written ({error.strerror or error}); choose a writable folder")

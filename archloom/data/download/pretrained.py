@@ -1,7 +1,7 @@
 """Published weights of networks that no package brings: where they are on this machine, and how to get them.
 
-They are looked for in the folder `ARCHLOOM_DATA`, then in the cache, where `fetch` puts them. Whatever is found must
-have the published SHA-256: another network's numbers would look like the right ones.
+They are looked for in the folder `ARCHLOOM_DATA`, then in the cache, where `fetch` puts them. A file that is found
+must have the published SHA-256, because the numbers of another network would look plausible.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ PRETRAINED: Mapping[str, Pretrained] = {
             "weights-inception-2015-12-05-6726825d.pth",
             sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
             digest_note="its first eight digits are in the name that its publisher gave it, by PyTorch's convention; "
-            "several public projects report the whole of it",
+            "several public projects report all of it",
             size_bytes=95_628_359,
             licence="Apache-2.0",
         ),
@@ -56,14 +56,14 @@ PRETRAINED: Mapping[str, Pretrained] = {
 
 
 def find(name: str) -> Pretrained:
-    """What is known of these weights; InputError with the nearest name."""
+    """What is known about these weights; InputError that suggests the nearest name."""
     if name not in PRETRAINED:
         raise unknown("weights", name, PRETRAINED)
     return PRETRAINED[name]
 
 
 def place(name: str, environ: Mapping[str, str]) -> Path | None:
-    """Where the file is, unchecked; None where it is not on this machine."""
+    """The path of the file, unchecked; None if it is not on this machine."""
     known = find(name)
     folders = [Path(environ[DATA_VARIABLE])] if environ.get(DATA_VARIABLE) else []
     files = [folder / known.file_name for folder in (*folders, cache_dir(environ))]
@@ -71,7 +71,7 @@ def place(name: str, environ: Mapping[str, str]) -> Path | None:
 
 
 def locate(name: str, environ: Mapping[str, str]) -> Path:
-    """The file of these weights, checked; InputError in one line where it is not here or not the published one."""
+    """The file of these weights, verified; InputError if it is missing or not the published one."""
     known, file = find(name), place(name, environ)
     if file is None:
         raise InputError(
@@ -87,9 +87,9 @@ def fetch(
     progress: Progress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Path:
-    """Download a file of weights into the cache, check it and return its path; one that is there already is kept.
+    """Download weights into the cache, verify them and return the path; an existing file is kept.
 
-    What was interrupted is continued by the next call. FetchError where it cannot be had or is not the published one.
+    The next call resumes an interrupted download. FetchError if it fails or the file is not the published one.
     """
     known = find(name)
     target = make_folder(cache_dir(environ)) / known.file_name
@@ -102,7 +102,7 @@ def fetch(
 
 
 def add(name: str, file: Path, environ: Mapping[str, str]) -> Path:
-    """Copy a file of weights that is already here into the cache, checked, and return its path there."""
+    """Verify a file of weights that is already here, copy it into the cache, and return its path there."""
     known = find(name)
     if not file.is_file():
         raise InputError(f"--file {file}: there is no such file")
@@ -116,5 +116,5 @@ def add(name: str, file: Path, environ: Mapping[str, str]) -> Path:
 def _check(known: Pretrained, file: Path) -> Path:
     wrong = wrong_digests(file, Digests(sha256=known.sha256))
     if wrong:
-        raise InputError(f"{file}: {wrong} ({known.digest_note}); get it anew: archloom data fetch {known.name}")
+        raise InputError(f"{file}: {wrong} ({known.digest_note}); download it again: archloom data fetch {known.name}")
     return file

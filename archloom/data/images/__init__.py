@@ -1,4 +1,4 @@
 """Sets of images to train on.
 
-`labelled` and `unlabelled` open them by name or path; `files` and `folders` read what lies on disk, in `splits`.
+`labelled` and `unlabelled` open them by name or path; `files` and `folders` read them from disk into `splits`.
 """

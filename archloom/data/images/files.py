@@ -1,6 +1,6 @@
-"""Labelled images as they lie on disk: the official files of public sets, folders of image files, and .npz files.
+"""Labelled images as stored on disk: the official files of public sets, folders of image files, and .npz files.
 
-Every reader checks what it reads; a file that is damaged, short or of another kind is an InputError of one line.
+Every reader checks what it reads; a damaged, truncated or unsuitable file raises an InputError of one line.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from archloom.errors import InputError
 
 
 def read_images(path: Path, size: int = 0) -> Splits:
-    """The images in a file or folder, recognised by what is in it.
+    """The images in a file or folder, recognised by its content.
 
     That is a .npz file (see `read_npz`); an official set as a folder or .tar.gz: CIFAR-10 or CIFAR-100 (binary
     version), STL-10 (binary), MNIST or Fashion-MNIST (IDX files, compressed or not); or a folder of image files (see
-    `archloom.data.images.folders`), which are brought to `size` x `size` pixels if a size is given.
+    `archloom.data.images.folders`), which are resized to `size` x `size` pixels if a size is given.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; expected a folder of images, an official set or a .npz file")
@@ -40,16 +40,16 @@ def read_images(path: Path, size: int = 0) -> Splits:
         if mark in files:
             return read(files)
     if path.is_file():
-        raise InputError(f"{path}: no archive of images that is known; expected an official binary set, or a folder")
+        raise InputError(f"{path}: not a known archive of images; expected an official binary set, or a folder")
     return read_folders(path, size)
 
 
-# -- files beside each other, in a folder or in an archive ---------------------------------------------------------
+# -- files in a folder or an archive ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Files:
-    """Files by name, wherever they are: what reads each."""
+    """Files by name, in a folder or an archive, with a function that opens each."""
 
     place: Path
     openers: Mapping[str, Callable[[], AbstractContextManager[IO[bytes]]]]
@@ -59,7 +59,7 @@ class Files:
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        """The content of a file as a stream, for those that do not fit into memory."""
+        """The content of a file as a stream, for files that do not fit into memory."""
         if name not in self:
             raise InputError(f"{self.place}: {name} is missing; expected all files of the official set")
         with _reading(self.place / name), self.openers[name]() as stream:
@@ -70,17 +70,17 @@ class Files:
             return stream.read()
 
     def lines(self, name: str) -> tuple[str, ...]:
-        """The names in a file of names, one a line."""
+        """The names in a file with one name per line."""
         return tuple(self.read(name).decode("utf-8", "replace").split())
 
 
 def files_of(path: Path) -> Files:
-    """What is in a folder, or in an archive."""
+    """The files in a folder or an archive."""
     return open_tar(path) if path.is_file() else in_folder(path)
 
 
 def in_folder(folder: Path) -> Files:
-    """A folder's files; one that is compressed goes by the name that it has uncompressed, too."""
+    """A folder's files; a compressed one is also known by its uncompressed name."""
     found: dict[str, Callable[[], AbstractContextManager[IO[bytes]]]] = {}
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         if path.suffix == ".gz":
@@ -104,7 +104,7 @@ def _open_gzip(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _open_member(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """Reads an archive up to the file, once: to look a name up would read a compressed one to its end before."""
+    """Reads an archive once, up to the file: looking up a name would first read a compressed one to its end."""
     with tarfile.open(path) as archive:
         content = archive.extractfile(next(member for member in archive if member.name == name))
         assert content is not None  # noqa: S101 - it is a file
@@ -120,7 +120,7 @@ def open_tar(path: Path) -> Files:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """While a file is read: whatever is wrong with it is bad input."""
+    """While a file is read: any error in it is bad input."""
     try:
         yield
     except InputError:
@@ -149,7 +149,7 @@ STL_SIDE = 96
 
 
 def _cifar(files: Files, names: Sequence[str], labels: int, classes: int) -> Split:
-    """Records of one byte a label, of which the last counts, and 3 x 32 x 32 bytes, row by row, red, green, blue."""
+    """Records of one byte per label, of which the last counts, and 3 x 32 x 32 bytes: red, green, blue, row by row."""
     size = labels + 3 * _CIFAR_SIDE**2
     records = []
     for name in names:
@@ -196,7 +196,7 @@ def _stl10(files: Files) -> Splits:
 
 
 def _idx(files: Files) -> Splits:
-    """MNIST's own files: two arrays of bytes a part, their shapes in front."""
+    """MNIST's own files: two arrays of bytes per part, each preceded by its shape."""
     parts = []
     for part in ("train", "t10k"):
         images = _idx_array(files, f"{part}-images-idx3-ubyte", 3)[:, None]
@@ -218,7 +218,7 @@ def _idx_array(files: Files, name: str, rank: int) -> Pixels:
 
 def _python_version(files: Files) -> Splits:
     raise InputError(
-        f"{files.place}: CIFAR's python version, which are pickles; get the binary version, which is plain bytes"
+        f"{files.place}: CIFAR's Python version, which is pickled; get the binary version, which is plain bytes"
     )
 
 
@@ -230,7 +230,7 @@ _FORMATS: Mapping[str, Callable[[Files], Splits]] = {
     "data_batch_1": _python_version,
     "file.txt~": _python_version,  # beside CIFAR-100's pickles
 }
-"""What reads a set, by a file that only this set has."""
+"""The reader of a set, by a file that only this set has."""
 
 
 # -- .npz ---------------------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ _FORMATS: Mapping[str, Callable[[Files], Splits]] = {
 def read_npz(path: Path) -> Splits:
     """Arrays `images`, uint8 of shape (n, h, w) or (n, c, h, w), and `labels` (n,), whole numbers from 0.
 
-    `valid_images` with `valid_labels` and `test_images` with `test_labels` are parts of their own; `classes` are the
+    `valid_images` with `valid_labels` and `test_images` with `test_labels` are separate parts; `classes` are the
     names of the classes. Nothing in it is unpickled.
     """
     with _reading(path), path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
@@ -256,8 +256,8 @@ def read_npz(path: Path) -> Splits:
             parts[part] = _npz_part(path, prefix, arrays, classes)
     train = parts[""]
     assert train is not None  # noqa: S101 - its arrays are not missing
-    texts = range(classes) if names is None else names.tolist()
-    return Splits(train, parts["valid"], parts["test"], tuple(str(text) for text in texts))
+    labels = range(classes) if names is None else names.tolist()
+    return Splits(train, parts["valid"], parts["test"], tuple(str(label) for label in labels))
 
 
 def _npz_part(path: Path, prefix: str, arrays: Mapping[str, NDArray[np.generic]], classes: int) -> Split:

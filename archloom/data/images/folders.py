@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PARTS = ("train", "valid", "test")
-"""Folders of these names are parts, each with the folders of the classes; without a `train` they are classes."""
+"""Folders with these names are parts, each with the folders of the classes; without `train` they are classes."""
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _MODES = {
@@ -29,15 +29,15 @@ _MODES = {
     "CMYK": "RGB",
     "YCbCr": "RGB",
 }
-"""What images of each of Pillow's modes are read as; others (16 bits a pixel) would lose what they hold."""
+"""How images in each of Pillow's modes are read; others (16 bits per pixel) would lose information."""
 
 
 def read_folders(path: Path, size: int = 0) -> Splits:
     """Images in FOLDER/CLASS/FILE, or in FOLDER/train/CLASS/FILE with `test` and `valid` folders beside `train`.
 
-    They are turned upright (EXIF) and, if `size` is given, resized to `size` x `size` pixels; else all must have one
-    size. They are grey (one channel) if all of them are, else colours (three); transparency is dropped. Classes are
-    numbered in the order of their names.
+    They are turned upright (EXIF) and, if `size` is given, resized to `size` x `size` pixels; otherwise all must have
+    the same size. They are grey (one channel) if all of them are, else coloured (three); transparency is dropped.
+    Classes are numbered in the order of their names.
     """
     parts = [name for name in PARTS if (path / name).is_dir()] if (path / PARTS[0]).is_dir() else [""]
     folders = {part: _class_folders(path / part) for part in parts}
@@ -73,7 +73,7 @@ def _class_folders(path: Path) -> Mapping[str, list[Path]]:
 
 
 def _read_all(files: list[Path], size: int) -> Pixels:
-    """(n, c, h, w) the images of files."""
+    """(n, c, h, w) the images in the files."""
     images = [_read(file, size) for file in files]
     first = images[0].size
     for file, image in zip(files, images, strict=True):
@@ -86,7 +86,7 @@ def _read_all(files: list[Path], size: int) -> Pixels:
 
 
 def _read(file: Path, size: int) -> Image:
-    """One image, upright and resized, grey or in colours."""
+    """One image, upright and resized, grey or coloured."""
     try:
         from PIL import Image, ImageOps
     except ModuleNotFoundError:
@@ -95,7 +95,7 @@ def _read(file: Path, size: int) -> Image:
         with Image.open(file) as opened:
             mode = _MODES.get(opened.mode)
             if mode is None:
-                raise InputError(f"{file}: pixels of kind {opened.mode!r}; expected 8 bits a channel, save it as such")
+                raise InputError(f"{file}: pixels of kind {opened.mode!r}; expected 8 bits per channel; convert it")
             image = ImageOps.exif_transpose(opened).convert(mode)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, InputError):

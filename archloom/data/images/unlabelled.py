@@ -1,6 +1,6 @@
 """Sets of images without classes: what generators learn from.
 
-They learn from all images that are there to train on; nothing is cut off for validation, and test images stay out.
+They learn from all training images; nothing is set aside for validation, and test images are left out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from archloom.utils.files import replacing
 
 @dataclass(frozen=True)
 class UnlabelledImages:
-    """Images (n, c, h, w) of bytes; `source` says in words where they come from, `sha256` identifies them."""
+    """Images (n, c, h, w) of bytes; `source` describes where they come from, `sha256` identifies them."""
 
     name: str
     images: Pixels
@@ -64,14 +64,14 @@ UNLABELLED: Mapping[str, OfficialSet] = {
 """Public sets most of whose images have no classes, by name."""
 
 NAMES = (*NAMED, *UNLABELLED)
-"""Every name of a set of unlabelled."""
+"""The names of all sets of unlabelled images."""
 
 
 def open_unlabelled(name: str, environ: Mapping[str, str], size: int = 0) -> UnlabelledImages:
-    """The training images, and the validation images where it has some, of a set of this name or at this path.
+    """The training images, and the validation images if there are any, of the set with this name or path.
 
     Names are `NAMES`; paths are those of `archloom.data.images.labelled.open_images`. With `size` every image is
-    brought to `size` x `size` pixels. InputError in one line for whatever cannot be had or read.
+    resized to `size` x `size` pixels. InputError for a set that is missing or cannot be read.
     """
     if name in UNLABELLED:
         return _open_official(name, UNLABELLED[name], environ, size)
@@ -98,7 +98,7 @@ _AT_ONCE = 100
 def read_stl10(files: Files, count: int, size: int = 0) -> Pixels:
     """STL-10's training images, then its unlabelled ones, `count` in all, each of `size` x `size` pixels if given.
 
-    They are read a few at a time: at 48 pixels all of them take 0.7 GB, the files 2.9 GB. InputError where they are
+    They are read a few at a time: at 48 pixels all of them take 0.7 GB, the files 2.9 GB. InputError if there are
     more or fewer.
     """
     side = size or STL_SIDE
@@ -136,7 +136,7 @@ def fetch_set(
     progress: Progress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Path:
-    """Download a public set into the cache, check it, and return where it is; see `archloom.data.images.fetch_images`.
+    """Download a public set into the cache, check it, and return its path; see `labelled.fetch_images`.
 
     An archive with images that have no classes is unpacked, which takes as much space again while it is done.
     """

@@ -1,4 +1,4 @@
-"""Metrics of a table that differ by how long was trained only: one metric at several fidelities."""
+"""Metrics of a table that differ only in how long was trained: one metric at several fidelities."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from archloom.types import Goal
 
 @dataclass(frozen=True)
 class Fidelities:
-    """What fidelities count, and where each metric's values at each of them are.
+    """What fidelities count, and which array holds each metric's values at each of them.
 
     Attributes:
         unit: what is counted, in the plural: "epochs".
         metrics: a metric -> fidelity -> the name of the array (n,) that holds its values.
-        curves: an array (n, e) of values along a training -> the fidelities of its e columns.
+        curves: an array (n, e) of values during a training -> the fidelities of its e columns.
     """
 
     unit: str
@@ -25,10 +25,10 @@ class Fidelities:
 
     @classmethod
     def from_names(cls, goals: Mapping[str, Goal], pattern: re.Pattern[str], unit: str = "epochs") -> Fidelities:
-        """Read the fidelities from arrays' names, where `pattern`'s first group finds the number.
+        """Read the fidelities from the arrays' names: the first group of `pattern` is the number.
 
-        Names that differ in nothing but this number are one metric, named by the rest. A metric needs two of them at
-        least, of one direction, and a name that no array has.
+        Names that differ only in this number are one metric, named by the rest. A metric needs at least two of them,
+        all with the same direction, and a name that no array has.
         """
         found: dict[str, dict[int, str]] = {}
         for name in goals:
@@ -38,18 +38,18 @@ class Fidelities:
         return cls(unit, {name: at for name, at in found.items() if _is_one_metric(name, at, goals)}, {})
 
     def levels(self, metric: str) -> tuple[int, ...]:
-        """The fidelities of a metric, ascending; none for one that has a single value."""
+        """The fidelities of a metric, ascending; empty for a metric with a single value."""
         if metric in self.curves:
             return self.curves[metric]
         return tuple(sorted(self.metrics.get(metric, ())))
 
     def level_of(self, array: str) -> int | None:
-        """The fidelity that an array holds a metric's values at; None for one that belongs to no metric."""
+        """The fidelity at which an array holds a metric's values; None if it belongs to no metric."""
         levels = (level for at in self.metrics.values() for level, name in at.items() if name == array)
         return next(levels, None)
 
     def goals(self, goals: Mapping[str, Goal]) -> dict[str, Goal]:
-        """Directions of arrays and metrics, a metric standing before the first of its arrays."""
+        """Directions of arrays and metrics; each metric comes before the first of its arrays."""
         ordered: dict[str, Goal] = {}
         for array, goal in goals.items():
             for metric, at in self.metrics.items():

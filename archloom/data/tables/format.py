@@ -5,15 +5,15 @@
 | `genes` | (n, g) integer | row i is architecture i: `genes[i, j]` indexes `options[j]` |
 | `meta` | () string | JSON: `space`, `genes`, `options`, `goals` (metric to max or min), `source`, `units` ... |
 | every other array | (n,) float32 | a metric; NaN = not measured |
-| | (n, e) float32 | a metric along a training, a column for each fidelity |
+| | (n, e) float32 | a curve: a metric during a training, one column per fidelity |
 
-`fidelities` is `{"unit": "epochs", "metrics": {"valid": {"12": "valid_12", "200": "valid_200"}}, "curves": {"train":
-[1, 2, 5]}}`: which arrays are one metric at several fidelities, and what the columns of a curve stand for (1, 2, 3
-... if nothing is said). `seconds` names the metric that says how long the training took.
+`meta` may also have `fidelities`, `{"unit": "epochs", "metrics": {"valid": {"12": "valid_12", "200": "valid_200"}},
+"curves": {"train": [1, 2, 5]}}`: which arrays are one metric at several fidelities, and the fidelities of a curve's
+columns (by default 1, 2, 3 ...); and `seconds`, the name of the metric that holds the training time.
 
-`load_table` is the one door for files and `Table.from_arrays` the one for arrays; both run the same checks
-and both answer with a one-line `TableError`. Loading validates everything but the metrics' values: their
-shapes and types are read from the headers inside the zip, the values when a metric is first asked for.
+Files come in through `load_table`, arrays through `Table.from_arrays`; both run the same checks and raise a one-line
+`TableError`. Loading validates everything except the metrics' values: their shapes and types are read from the headers
+inside the zip, the values when a metric is first needed.
 """
 
 from __future__ import annotations
@@ -45,8 +45,7 @@ Integers = npt.NDArray[np.integer[Any]]
 
 GENES, META = "genes", "meta"
 # A deflated member may expand a thousandfold, so a small file can claim any size: these bounds are checked
-# against what the headers claim before anything is decompressed. The largest public table needs 11 MB an
-# array.
+# against the headers before anything is decompressed. The largest public table needs 11 MB per array.
 MAX_FILE_BYTES = 2**31
 MAX_ARRAY_BYTES = 2**29
 MAX_META_BYTES = 2**24
@@ -59,7 +58,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: the same con
 class TableError(InputError):
     """A table that cannot be used.
 
-    The message is one line: the file, the value, what was expected, the cure.
+    The message is one line: the file, the value, what was expected, how to fix it.
     """
 
     def __init__(self, message: str) -> None:
@@ -85,7 +84,7 @@ class _Arrays:
 
 @dataclass(frozen=True)
 class _Header:
-    """What an array inside the zip says of itself."""
+    """The header of an array inside the zip."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -121,8 +120,7 @@ class _Npz:
             # zipfile and numpy raise a dozen kinds on garbage, none of them for people
             raise TableError(
                 f"{label}: not a table ({_reason(error)}); expected an uncorrupted .npz file in archloom's "
-                "table format; "
-                "download or convert it again"
+                "table format; download or convert it again"
             ) from error
 
     def _open(self) -> zipfile.ZipFile:
@@ -144,8 +142,7 @@ class _Npz:
         if not dtype.hasobject and header.offset + header.data_bytes != member.file_size:
             raise TableError(
                 f"{self.label}: array {member.filename!r} says {shape} {dtype}, but holds {member.file_size} "
-                "bytes; "
-                "the file is damaged; download or convert it again"
+                "bytes; the file is damaged; download or convert it again"
             )
         return header
 
@@ -169,11 +166,10 @@ class _Npz:
 
 @dataclass(frozen=True)
 class _Index:
-    """Exact lookup of rows by one 64-bit code a row: sorted codes, and the rows in that order.
+    """Exact look-up of rows by a 64-bit code: sorted codes, and the rows in that order.
 
-    The code is the mixed-radix number of the genes where that fits in 64 bits, and otherwise a sum with fixed
-    odd weights; candidates are compared gene by gene in both cases, so a collision costs time and never an
-    answer.
+    The code is the mixed-radix number of the genes if that fits in 64 bits, and otherwise a sum with fixed odd
+    weights; candidates are compared gene by gene in both cases, so a collision costs time but never correctness.
     """
 
     weights: tuple[int, ...]
@@ -242,7 +238,7 @@ class Table:
         fidelities: Mapping[str, object] | None = None,
         seconds: str | None = None,
     ) -> Table:
-        """A table in memory. Raises TableError for whatever `load_table` would refuse in a file."""
+        """A table in memory. Raises TableError for everything that `load_table` would refuse in a file."""
         label = f"table of space {space!r}"
         written = _meta_json(space, gene_names, options, goals, source, units, fidelities, seconds)
         meta = _check_meta(label, json.loads(json.dumps(written)))
@@ -259,11 +255,11 @@ class Table:
 
     @property
     def all_goals(self) -> dict[str, Goal]:
-        """Every metric with its direction: the arrays', and those that arrays of several fidelities stand for."""
+        """Every metric with its direction: the arrays, and the metrics that they hold at several fidelities."""
         return self.fidelities.goals(self.goals)
 
     def with_fidelities(self, fidelities: Fidelities, seconds: str | None = None) -> Table:
-        """The same table, its metrics at several fidelities known."""
+        """The same table with these fidelities."""
         return replace(self, fidelities=fidelities, seconds=seconds or self.seconds)
 
     def array_at(self, metric: str, fidelity: int | None = None) -> str:
@@ -278,14 +274,14 @@ class Table:
 
     @property
     def name(self) -> str:
-        """The file's name, for records and messages; the space's name where there is no file."""
+        """The file's name, for records and messages; the space's name if there is no file."""
         return self.path.name if self.path is not None else f"<{self.space} in memory>"
 
     def metric(self, name: str, fidelity: int | None = None) -> Floats:
         """Values of one metric at a fidelity (None: the highest), (n,) float32, read-only, NaN = not measured.
 
-        TableError for an unknown name, or a fidelity that the metric has not. A metric with a single value has it at
-        every fidelity.
+        TableError for an unknown name, or a fidelity that the metric does not have. A metric with a single value has
+        it at every fidelity.
         """
         array = self.array_at(name, fidelity)
         values = self._array(array)
@@ -302,7 +298,7 @@ class Table:
         return self._cache[key]
 
     def _array(self, name: str) -> Floats:
-        """An array of the file by its name: (n,), or (n, e) for a curve."""
+        """An array of the file by name: (n,), or (n, e) for a curve."""
         if name not in self.goals:
             known = self.all_goals
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
@@ -335,10 +331,10 @@ class Table:
 
     @cached_property
     def sha256(self) -> str:
-        """Hexadecimal SHA-256 of the file; of names, genes and metrics where there is no file."""
+        """Hexadecimal SHA-256 of the file; of names, genes and metrics if there is no file."""
         if isinstance(self._columns, _Npz):
             return hashlib.sha256(self._columns.raw).hexdigest()
-        digest = hashlib.sha256(_meta_text(self).encode())
+        digest = hashlib.sha256(_meta_string(self).encode())
         digest.update(np.ascontiguousarray(self.genes, dtype="<i8").tobytes())
         for name in self.goals:
             digest.update(np.ascontiguousarray(self._array(name), dtype="<f4").tobytes())
@@ -382,7 +378,7 @@ def load_table(path: str | os.PathLike[str]) -> Table:
 
 
 def _listing(names: Collection[str], shown: int = 8) -> str:
-    """Names in order, the first few of them where there are many."""
+    """Names in order; only the first few if there are many."""
     listed = sorted(names)
     more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
     return ", ".join(listed[:shown]) + more or "nothing"
@@ -404,7 +400,7 @@ def save_table(
 ) -> Path:
     """Check the arrays as `load_table` would and write them to `path`.
 
-    Raises TableError, and then nothing is written. `fidelities` and `seconds` are those of `meta`, as in the table at
+    Raises TableError, and then nothing is written. `fidelities` and `seconds` are those of `meta`, as described at
     the top of this module.
 
     The file appears whole or not at all (a temporary file beside it, fsync, rename), and its bytes depend on
@@ -451,7 +447,7 @@ def _build(label: str, path: Path | None, meta: _Meta, genes: Integers, columns:
     if twins is not None:
         raise TableError(
             f"{label}: rows {twins[0]} and {twins[1]} have the same genes {genes[twins[0]].tolist()}; "
-            "every architecture stands once; merge the two rows"
+            "expected each architecture once; merge the two rows"
         )
     return table
 
@@ -479,14 +475,13 @@ def _check_members(label: str, members: Sequence[zipfile.ZipInfo]) -> None:
     for member in members:
         if not member.filename.endswith(".npy"):
             raise TableError(
-                f"{label}: holds {member.filename!r}, which is no array; expected only .npy members; "
+                f"{label}: holds {member.filename!r}, which is not an array; expected only .npy members; "
                 "save it again with numpy.savez_compressed"
             )
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise TableError(
                 f"{label}: {member.filename!r} is compressed by method {member.compress_type}; expected none "
-                "or deflate; "
-                "save it again with numpy.savez_compressed"
+                "or deflate; save it again with numpy.savez_compressed"
             )
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -497,8 +492,8 @@ def _read_meta(npz: _Npz) -> object:
     header = npz.headers[META]
     if header.shape != () or header.dtype.kind != "U" or header.data_bytes > MAX_META_BYTES:
         raise TableError(
-            f"{npz.label}: 'meta' is {header.shape} {header.dtype}; expected one text of at most "
-            f"{MAX_META_BYTES // 4} characters; store json.dumps(...) as numpy.array(text)"
+            f"{npz.label}: 'meta' is {header.shape} {header.dtype}; expected one string of at most "
+            f"{MAX_META_BYTES // 4} characters; store numpy.array(json.dumps(...))"
         )
     try:
         return cast(object, json.loads(str(npz.array(META))))
@@ -516,7 +511,7 @@ def _check_meta(label: str, meta: object) -> _Meta:
     for key in ("space", "source", "units"):
         value = meta.get(key)
         if not isinstance(value, str) or not _encodable(value):
-            raise TableError(f"{label}: meta[{key!r}] is {_short(value)}; expected a text; add it to 'meta'")
+            raise TableError(f"{label}: meta[{key!r}] is {_short(value)}; expected a string; add it to 'meta'")
     if not _is_name(meta["space"]):
         raise TableError(f"{label}: meta['space'] is {_short(meta['space'])}; expected a printable name; correct it")
     names = _check_names(label, "meta['genes']", meta.get(GENES))
@@ -525,8 +520,7 @@ def _check_meta(label: str, meta: object) -> _Meta:
         count = len(options) if isinstance(options, list) else _short(options)
         raise TableError(
             f"{label}: meta['options'] has {count}, meta['genes'] {len(names)} entries; expected a list of "
-            "option "
-            "names for each gene; add the missing lists"
+            "option names for each gene; add the missing lists"
         )
     checked = tuple(_check_names(label, f"options of {name!r}", o) for name, o in zip(names, options, strict=True))
     goals = _check_goals(label, meta.get("goals"))
@@ -538,7 +532,7 @@ def _check_meta(label: str, meta: object) -> _Meta:
 
 
 def _check_fidelities(label: str, value: object, goals: Mapping[str, Goal]) -> Fidelities:
-    """`meta['fidelities']`, whose curves may still lack their columns' fidelities."""
+    """`meta['fidelities']`; its curves may still lack the fidelities of their columns."""
     if value is None:
         return NO_FIDELITIES
     example = '{"unit": "epochs", "metrics": {"valid": {"12": "valid_12"}}, "curves": {"loss": [1, 2]}}'
@@ -550,7 +544,7 @@ def _check_fidelities(label: str, value: object, goals: Mapping[str, Goal]) -> F
         if not at or not _is_name(metric) or "/" in metric or metric in goals:
             raise TableError(
                 f"{label}: meta['fidelities'] gives {_short(metric)} {len(at)} arrays; expected a name that no array "
-                "has, and one array at least"
+                "has, and at least one array"
             )
         for level, array in at.items():
             if level < 1 or array not in goals:
@@ -570,7 +564,7 @@ def _check_fidelities(label: str, value: object, goals: Mapping[str, Goal]) -> F
 
 
 class _DeclaredFidelities(msgspec.Struct, forbid_unknown_fields=True):
-    """`meta['fidelities']` as it stands in the file."""
+    """`meta['fidelities']` as stored in the file."""
 
     unit: str = "epochs"
     metrics: dict[str, dict[int, str]] = {}
@@ -582,7 +576,7 @@ def _check_names(label: str, what: str, value: object) -> tuple[str, ...]:
         raise TableError(f"{label}: {what} is {_short(value)}; expected a list of names; correct 'meta'")
     for name in value:
         if not isinstance(name, str) or not _is_name(name):
-            raise TableError(f"{label}: {what} holds {_short(name)}; expected printable text; correct 'meta'")
+            raise TableError(f"{label}: {what} holds {_short(name)}; expected a printable string; correct 'meta'")
     if len(set(value)) != len(value):
         twice = next(name for name in value if value.count(name) > 1)
         raise TableError(f"{label}: {what} holds {_short(twice)} twice; expected different names; rename one")
@@ -594,7 +588,9 @@ def _check_goals(label: str, goals: object) -> dict[str, Goal]:
         raise TableError(f'{label}: meta[\'goals\'] is {_short(goals)}; expected a metric with "max" or "min"; add it')
     for metric, goal in goals.items():
         if not isinstance(metric, str) or not _is_name(metric) or "/" in metric or metric in (GENES, META):
-            raise TableError(f"{label}: {_short(metric)} is no name for a metric; rename it in 'meta' and the file")
+            raise TableError(
+                f"{label}: {_short(metric)} is not a valid name for a metric; rename it in 'meta' and the file"
+            )
         if goal not in ("max", "min"):
             raise TableError(f'{label}: the goal of {metric!r} is {_short(goal)}; expected "max" or "min"; correct it')
     return cast("dict[str, Goal]", goals)
@@ -646,7 +642,7 @@ def _check_genes(label: str, genes: npt.NDArray[Any], meta: _Meta) -> Integers:
 def _check_columns(
     label: str, columns: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]], meta: _Meta, rows: int
 ) -> _Meta:
-    """The meta with the fidelities of all curves: 1, 2, 3 ... for those of which it says nothing."""
+    """The meta with the fidelities of all curves: 1, 2, 3 ... if it gives none."""
     curves: dict[str, tuple[int, ...]] = {}
     for name, (shape, dtype) in columns.items():
         if name not in meta.goals:
@@ -655,8 +651,8 @@ def _check_columns(
             )
         if shape[:1] != (rows,) or len(shape) > 2 or 0 in shape:
             raise TableError(
-                f"{label}: metric {name!r} is {shape}; expected ({rows},), a number a row, or ({rows}, e), a row of "
-                "them along its training; correct it"
+                f"{label}: metric {name!r} is {shape}; expected ({rows},), one number per row, or ({rows}, e), a curve "
+                "per row; correct it"
             )
         if math.prod(shape) * dtype.itemsize > MAX_ARRAY_BYTES:
             raise TableError(
@@ -683,7 +679,7 @@ def _check_columns(
         )
     for name in curves:
         if any(name in at.values() for at in meta.fidelities.metrics.values()):
-            raise TableError(f"{label}: {name!r} is a curve; expected an array with one number a row for a fidelity")
+            raise TableError(f"{label}: {name!r} is a curve; expected an array with one number per row for a fidelity")
     return replace(meta, fidelities=replace(meta.fidelities, curves=curves))
 
 
@@ -702,7 +698,7 @@ def _to_float32(label: str, metric: str, values: npt.NDArray[Any]) -> Floats:
 
 
 def _weights(sizes: Sequence[int]) -> tuple[int, ...]:
-    """One multiplier a column: the mixed radix where it fits 64 bits, else fixed odd numbers."""
+    """One multiplier per column: the mixed radix if it fits in 64 bits, else fixed odd numbers."""
     radix = [1]
     for size in reversed(sizes[1:]):
         radix.append(radix[-1] * size)
@@ -711,21 +707,21 @@ def _weights(sizes: Sequence[int]) -> tuple[int, ...]:
     return tuple((0x9E3779B97F4A7C15 * (2 * column + 1) ** 3) % 2**64 | 1 for column in range(len(sizes)))
 
 
-def _is_name(text: str) -> bool:
-    return bool(text) and text.isprintable()
+def _is_name(value: str) -> bool:
+    return bool(value) and value.isprintable()
 
 
-def _encodable(text: str) -> bool:
+def _encodable(value: str) -> bool:
     try:
-        text.encode()
+        value.encode()
     except UnicodeEncodeError:
         return False
     return True
 
 
 def _short(value: object, limit: int = 80) -> str:
-    text = ascii(value)
-    return text if len(text) <= limit else f"{text[:limit]}..."
+    shown = ascii(value)
+    return shown if len(shown) <= limit else f"{shown[:limit]}..."
 
 
 def _reason(error: BaseException) -> str:
@@ -757,7 +753,7 @@ def _meta_json(
     }
 
 
-def _meta_text(table: Table) -> str:
+def _meta_string(table: Table) -> str:
     found = table.fidelities
     fidelities = msgspec.to_builtins(found, str_keys=True) if found.metrics or found.curves else None
     content = _meta_json(
@@ -767,7 +763,7 @@ def _meta_text(table: Table) -> str:
 
 
 def _npz_bytes(table: Table) -> bytes:
-    arrays: dict[str, npt.NDArray[Any]] = {GENES: table.genes, META: np.array(_meta_text(table))}
+    arrays: dict[str, npt.NDArray[Any]] = {GENES: table.genes, META: np.array(_meta_string(table))}
     arrays |= {name: table._array(name) for name in table.goals}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -786,6 +782,5 @@ def _write(target: Path, data: bytes) -> None:
         replace_file(target, data)
     except OSError as error:
         raise TableError(
-            f"{target}: cannot be written ({error.strerror or error}); expected a folder with room that may be "
-            "written to"
+            f"{target}: cannot be written ({error.strerror or error}); expected a writable folder with free space"
         ) from error

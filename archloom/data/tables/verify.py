@@ -1,4 +1,4 @@
-"""Is this table what it says it is? Known answers of public benchmarks, checked against a file."""
+"""Is this table what it claims to be? Known answers of public benchmarks, checked against a file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from archloom.spaces.known import Finding
 
 
 def verify(table: Table) -> list[Finding]:
-    """Read everything in the table and compare it with what is known of its benchmark.
+    """Read everything in the table and compare it with what is known about its benchmark.
 
-    Never raises for a wrong table: what is wrong is a finding with `ok` False. A space of which nothing is
-    known (see `HasKnownAnswers`) gives the findings on the file alone. Raises MissingExtraError if the space needs a
+    Never raises for a wrong table: every problem is a finding with `ok` False. For a space without known answers
+    (see `HasKnownAnswers`) the findings are about the file alone. Raises MissingExtraError if the space needs a
     package that is not installed.
     """
     findings = list(_integrity(table))

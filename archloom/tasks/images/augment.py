@@ -1,4 +1,4 @@
-"""Random changes of images that leave their class as it is, each drawn for every image by itself."""
+"""Random changes of images that preserve their class, drawn for every image separately."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def none(x: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def flip(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Every other image mirrored, left to right."""
+    """Each image mirrored left to right with probability 1/2."""
     mirrored = torch.rand(len(x), generator=rng).lt(0.5).to(x.device)
     return torch.where(mirrored[:, None, None, None], x.flip(3), x)
 
 
 def shift(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Images moved up or down and sideways by whole pixels; what comes in is black."""
+    """Images shifted vertically and horizontally by whole pixels; the uncovered border is black."""
     count, _, height, width = x.shape
     reach = [max(1, side // SHIFT_PART) for side in (height, width)]
     offsets = [torch.randint(0, 2 * most + 1, (count, 1), generator=rng).to(x.device) for most in reach]
@@ -42,7 +42,7 @@ def shift(x: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def crop(x: Tensor, rng: torch.Generator) -> Tensor:
-    """A random part of the image, with sides of 3/4 to 1 of its own, brought back to its size (bilinear)."""
+    """A random part of the image, with sides of 3/4 to 1 of its own, resized to its size (bilinear)."""
     draws = torch.rand(3, len(x), generator=rng).to(x.device)
     part = CROP_LEAST + (1.0 - CROP_LEAST) * draws[0]
     centre = (1.0 - part) * (2.0 * draws[1:] - 1.0)  # in the coordinates of grid_sample, where an image is [-1, 1]

@@ -1,4 +1,4 @@
-"""Telling images apart: supervised classification by cross-entropy, scored by accuracy in percent."""
+"""Image classification: supervised training with cross-entropy, scored by accuracy in percent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from archloom.utils import seeds
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt
 
 EVALUATION_BATCH = 500
-"""Images that are classified at once when nothing is learned."""
+"""Images that are classified at once during evaluation."""
 
 
 def _sgd(parameters: Iterator[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
@@ -55,19 +55,18 @@ def _cosine(progress: float) -> float:
 
 
 SCHEDULES: Mapping[str, Callable[[float], float]] = {"constant": _constant, "cosine": _cosine}
-"""The part of the learning rate that is used, by what part of the epochs has passed."""
+"""The factor on the learning rate, as a function of the share of epochs that has passed."""
 
 
 @dataclass(frozen=True)
 class ImagesOptions(Options):
     """How networks are trained.
 
-    An epoch goes once through the training images in a new order, or through `steps_per_epoch` batches of them, if
-    that is not 0; what does not fill a batch is left out. Networks are trained for `epochs` where nothing else is
-    said; over as many, `schedule` "cosine" lets the learning rate `lr` fall to 0. `augment` names changes of the
-    training images, made in this order. `size` brings images to `size` x `size` pixels; 0 leaves them as they are.
-    `device` is PyTorch's
-    name of one: cpu, cuda, cuda:1.
+    An epoch is one pass over the training images in a new order, or `steps_per_epoch` batches of them, if that is not
+    0; images that do not fill a batch are left out. Networks are trained for `epochs` by default; over as many,
+    `schedule` "cosine" lets the learning rate `lr` fall to 0. `augment` names changes of the training images, made in
+    this order. `size` resizes images to `size` x `size` pixels; 0 leaves them as they are. `device` is PyTorch's name
+    of one: cpu, cuda, cuda:1.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "batches": "steps_per_epoch"}
@@ -103,8 +102,8 @@ class Part:
 
 
 class ImagesTask:
-    """Classification of a set of images by the networks of a space, which is that of `archloom.spaces.convnet` unless
-    `on` gives another.
+    """Classification of a set of images with the networks of `archloom.spaces.convnet` unless `on` gives another
+    space.
 
     Networks take images (B, c, h, w) of values in [-1, 1] and give logits (B, classes).
     """
@@ -130,16 +129,16 @@ class ImagesTask:
 
     @classmethod
     def open(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> ImagesTask:
-        """The task for the images of this name or at this path (see `archloom.data.images.labelled.open_images`).
+        """The task for the images with this name or path (see `archloom.data.images.labelled.open_images`).
 
-        `settings` are values of `ImagesOptions`. InputError in one line for whatever does not fit.
+        `settings` are values of `ImagesOptions`. InputError for settings that do not fit.
         """
         chosen = ImagesOptions(**settings)
         return cls(open_images(data, environ, chosen.size), chosen)
 
     @classmethod
     def named(cls) -> Collection[str]:
-        """The names of data; anything else is a path."""
+        """The names of data sets; anything else is a path."""
         return NAMED
 
     def on(self, space: Buildable) -> ImagesTask:
@@ -165,13 +164,13 @@ class ImagesTask:
 class ImagesTraining(NetworkTraining):
     """A network in training. See `archloom.tasks.base.Training`.
 
-    On the CPU two trainings are the same bit for bit if they use as many threads.
+    On the CPU two trainings are identical, bit for bit, if they use the same number of threads.
     """
 
     def __init__(self, task: ImagesTask, network: nn.Module, seed: int) -> None:
         self._task = task
         self._settings = task.options
-        # Convolutions take a third less time where the channels of a pixel lie beside each other.
+        # Convolutions take a third less time if the channels of a pixel are adjacent in memory.
         self.network: nn.Module = network.to(task.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         make = OPTIMISERS[self._settings.optimiser]
         self._optimiser = make(self.network.parameters(), self._settings.lr, self._settings.weight_decay)
@@ -203,8 +202,8 @@ class ImagesTraining(NetworkTraining):
     def evaluate(self) -> Mapping[str, float]:
         """Accuracies in percent on validation and test images, mean cross-entropy on validation images, parameters.
 
-        A network whose numbers have overflowed tells nothing apart: its accuracy is that of the images for which it
-        still gives numbers, and its loss is left out.
+        If a network's activations overflow, images without finite logits count as errors, and a loss that is not finite
+        is omitted.
         """
         valid_accuracy, valid_loss = self._measure(self._task.parts["valid"])
         test_accuracy, _ = self._measure(self._task.parts["test"])

@@ -308,7 +308,7 @@ def test_meta_is_needed_and_checked(tmp_path: Path) -> None:
 def test_the_size_search_space_is_another_benchmark(tmp_path: Path) -> None:
     folder = nats_folder(tmp_path)
     write_member(folder, "meta", {"meta_archs": ["8:8:8:8:8", "8:8:8:8:16", "8:8:8:8:24"]})
-    with pytest.raises(TableError, match=r"'8:8:8:8:8' is no NAS-Bench-201 cell.*not the size search space"):
+    with pytest.raises(TableError, match=r"'8:8:8:8:8' is not a NAS-Bench-201 cell.*not the size search space"):
         convert(folder)
 
 
@@ -368,7 +368,7 @@ def test_malicious_and_damaged_pth(tmp_path: Path) -> None:
     with pytest.raises(UnpickleError, match="damaged pickle"):
         convert(path)
     path.write_bytes(pickle.dumps(1) * 4)
-    with pytest.raises(TableError, match=r"not a file that torch.save wrote"):
+    with pytest.raises(TableError, match=r"not a file written by torch.save"):
         convert(path, kind="nasbench201")
     path.write_bytes(legacy({"meta_archs": ARCHS, "arch2infos": {"0": {}}}))
     with pytest.raises(TableError, match="architecture 0: expected a number"):
@@ -387,5 +387,5 @@ def test_genes_of_a_cell() -> None:
     text = "|none~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|avg_pool_3x3~1|none~2|"
     assert nb201_genes(text) == (0, 1, 2, 3, 4, 0)
     for wrong in ("", text[:-1], text.replace("none~0", "nil~0"), text.replace("~2", "~1")):
-        with pytest.raises(ValueError, match="is no NAS-Bench-201 cell"):
+        with pytest.raises(ValueError, match="is not a NAS-Bench-201 cell"):
             nb201_genes(wrong)

@@ -180,10 +180,10 @@ RECORD = {"valid_perf": 0.5, "perf": 0.5, "latency": 0.1, "para": 1.0}
     [
         ([], "holds a list"),
         ({}, "expected a table of architectures"),
-        ({90_000: RECORD}, "90000' is no hash"),
-        ({9: RECORD}, "'9' is no hash"),
-        ({-1: RECORD}, "is no hash"),
-        ({"x": RECORD}, "is no hash"),
+        ({90_000: RECORD}, "90000' is not a hash"),
+        ({9: RECORD}, "'9' is not a hash"),
+        ({-1: RECORD}, "is not a hash"),
+        ({"x": RECORD}, "is not a hash"),
         ({0: {"valid_perf": 0.5}}, "perf is 'None'; expected a number"),
         ({0: None}, "valid_perf is 'None'"),
     ],
@@ -198,5 +198,5 @@ def test_a_package_file_in_another_layout(
 
 def test_a_package_without_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_package(tmp_path, monkeypatch, "nas_bench_graph", "light/other.bench", b"")
-    with pytest.raises(TableError, match="does not bring this file"):
+    with pytest.raises(TableError, match="does not contain this file"):
         nbgraph("cora")

@@ -135,7 +135,7 @@ def test_a_file_that_is_there_is_not_asked_for_again(site: Site, tmp_path: Path)
     assert (tmp_path / "file.bin").read_bytes() == BODY
 
 
-def test_dropped_connections_are_taken_up_where_they_broke(site: Site, tmp_path: Path) -> None:
+def test_dropped_connections_are_resumed_where_they_broke(site: Site, tmp_path: Path) -> None:
     site.drops = [300_000, 300_000]
     waits = Waits()
     get(site, tmp_path / "file.bin", sleep=waits, backoff_s=0.5)
@@ -147,7 +147,7 @@ def test_dropped_connections_are_taken_up_where_they_broke(site: Site, tmp_path:
 
 def test_an_interrupted_download_is_continued_by_the_next_call(site: Site, tmp_path: Path) -> None:
     site.drops = [300_000] * 2
-    with pytest.raises(FetchError, match=r"ended at 600000 of 1024000 bytes after 2 tries; what came is kept"):
+    with pytest.raises(FetchError, match=r"ended at 600000 of 1024000 bytes after 2 tries; the part received is kept"):
         get(site, tmp_path / "file.bin", sha256=None, tries=2)
     assert names(tmp_path) == ["file.bin.part", "file.bin.part.from"]
     get(site, tmp_path / "file.bin", sha256=None)
@@ -192,7 +192,7 @@ def test_a_server_that_ignores_ranges_sends_all_again(site: Site, tmp_path: Path
 def test_another_range_than_was_asked_for_is_not_joined(site: Site, tmp_path: Path) -> None:
     site.drops = [300_000]
     site.shift = 10
-    with pytest.raises(FetchError, match="sent another range than bytes 300000 on after 3 tries"):
+    with pytest.raises(FetchError, match="sent a range other than bytes 300000 on after 3 tries"):
         get(site, tmp_path / "file.bin", sha256=None, tries=3)
     site.shift = 0
     get(site, tmp_path / "file.bin", sha256=None)

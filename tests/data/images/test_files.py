@@ -144,7 +144,7 @@ def test_archives_that_are_none(tmp_path: Path) -> None:
             read_images(tmp_path / name)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "readme.txt").write_text("hello")
-    with pytest.raises(InputError, match="no archive of images that is known"):
+    with pytest.raises(InputError, match="not a known archive of images"):
         read_images(packed(tmp_path / "folder", tmp_path / "c.tar.gz"))
     with pytest.raises(InputError, match="no such file or folder"):
         read_images(tmp_path / "nothing")

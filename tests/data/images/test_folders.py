@@ -95,7 +95,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         read_images(tmp_path)
     assert "\n" not in str(caught.value)
     Image.fromarray(np.full((4, 6), 40_000, np.uint16)).save(tmp_path / "b" / "x.png")
-    with pytest.raises(InputError, match="expected 8 bits a channel"):
+    with pytest.raises(InputError, match="expected 8 bits per channel"):
         read_images(tmp_path)
 
 

@@ -60,7 +60,7 @@ def test_a_code_that_is_no_cell_has_no_row(cell_index: Any) -> None:
     unconnected = np.array([*[0] * 21, *[3] * 5], dtype=np.uint8)
     good = unpack(cell_index.codes[:1])[0]
     for cell in (crowded, unconnected):
-        with pytest.raises(InputError, match="the cell in row 1 is none of NAS-Bench-101: expected an output that is"):
+        with pytest.raises(InputError, match="the cell in row 1 is not in NAS-Bench-101: expected an output that is"):
             cell_index.rows_of(np.stack([good, cell]))
     with pytest.raises(InputError, match="expected the canonical code of a cell"):
         cell_index.rows(np.array([0xFFFF_FFFF], dtype=np.uint32))
@@ -78,7 +78,7 @@ def test_opening_again_builds_nothing(content: bytes, tmp_path: Path, monkeypatc
     assert hashlib.sha256((tmp_path / module.FILE_NAME).read_bytes()).hexdigest() == module.SHA256
 
 
-def test_a_damaged_file_is_made_anew(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_file_is_built_again(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "build", lambda: content)
     file = tmp_path / module.FILE_NAME
     for damaged in (content[:-1], content[:1000] + b"\x00" + content[1001:], b""):
@@ -135,11 +135,11 @@ def test_a_cache_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         module.open_index({CACHE_VARIABLE: str(tmp_path / "file" / "below")})
 
 
-def test_a_cache_that_cannot_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_is_not_writable_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it is that stands in the way: the index's lock, or the index itself."""
     environ = {CACHE_VARIABLE: str(tmp_path)}
     (tmp_path / module.FILE_NAME).with_suffix(".lock").mkdir()
-    with pytest.raises(InputError, match=r"cannot be kept there .*; set ARCHLOOM_CACHE to a folder") as error:
+    with pytest.raises(InputError, match=r"cannot be kept there .*; set ARCHLOOM_CACHE to a writable folder") as error:
         module.open_index(environ)
     assert "\n" not in str(error.value)
 

@@ -114,7 +114,7 @@ def test_what_is_declared_wrongly(said: dict[str, Any], message: str) -> None:
 
 def test_a_curve_is_no_array_of_one_fidelity() -> None:
     metrics = {"valid_12": np.ones((3, 2)), "valid_200": [1.0, 2.0, 3.0], "size": [1.0, 1.0, 2.0]}
-    with pytest.raises(TableError, match="'valid_12' is a curve; expected an array with one number a row"):
+    with pytest.raises(TableError, match="'valid_12' is a curve; expected an array with one number per row"):
         Table.from_arrays(**content(metrics=metrics, fidelities=declared()))
 
 

@@ -111,7 +111,7 @@ def test_row_of_a_table_with_gaps(content: Content) -> None:
     assert [table.row(genes) for genes in ((1, 2), (0, 0), (0, 2), (0, 1))] == [0, 1, 2, None]
 
 
-def test_row_where_the_genes_do_not_fit_64_bits() -> None:
+def test_row_if_the_genes_do_not_fit_64_bits() -> None:
     rng = np.random.default_rng(0)
     genes = np.unique(rng.integers(0, 7, (500, 40)), axis=0)
     table = Table.from_arrays(
@@ -277,16 +277,16 @@ WRONG_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "same genes twice": ({"genes": GENES[[0, 1, 2, 3, 1, 5]]}, "rows 1 and 4 have the same genes"),
     "metric too short": ({"test": np.zeros(5)}, r"'test' is \(5,\); expected \(6,\)"),
     "metric of three dimensions": ({"test": np.zeros((6, 1, 1))}, r"expected \(6,\)"),
-    "curve of nothing": ({"test": np.zeros((6, 0))}, r"expected \(6,\), a number a row, or \(6, e\)"),
-    "metric of texts": ({"test": np.array(list("abcdef"))}, "'test' is <U1; expected float32"),
+    "curve of nothing": ({"test": np.zeros((6, 0))}, r"expected \(6,\), one number per row, or \(6, e\)"),
+    "metric of strings": ({"test": np.array(list("abcdef"))}, "'test' is <U1; expected float32"),
     "metric of objects": ({"test": np.zeros(6, dtype=object)}, "'test' is object; expected float32"),
     "metric of truths": ({"test": np.zeros(6, dtype=bool)}, "'test' is bool"),
     "complex metric": ({"test": np.zeros(6, dtype=complex)}, "'test' is complex128"),
     "infinite metric": ({"test": np.array([0, 1, np.inf, 3, 4, 5])}, r"test\[2\] is inf; expected a finite"),
     "metric too large": ({"test": np.array([0, 1, 2, -1e300, 4, 5])}, r"test\[3\] is -1e\+300"),
     "metric without goal": ({"extra": np.zeros(6)}, "'extra' has no goal"),
-    "meta of bytes": ({"meta": np.array(b"{}")}, "expected one text"),
-    "two metas": ({"meta": np.array(["{}", "{}"])}, "expected one text"),
+    "meta of bytes": ({"meta": np.array(b"{}")}, "expected one string"),
+    "two metas": ({"meta": np.array(["{}", "{}"])}, "expected one string"),
 }  # fmt: skip
 
 
@@ -305,7 +305,7 @@ def test_wrong_arrays(case: str, tmp_path: Path, content: Content) -> None:
 
 WRONG_META: dict[str, tuple[dict[str, Any], str]] = {
     "no space": ({"space": ...}, "'space'"),
-    "space a number": ({"space": 3}, "is 3; expected a text"),
+    "space a number": ({"space": 3}, "is 3; expected a string"),
     "space empty": ({"space": ""}, "expected a printable name"),
     "no source": ({"source": ...}, "'source'"),
     "units a list": ({"units": []}, "'units'"),
@@ -315,14 +315,14 @@ WRONG_META: dict[str, tuple[dict[str, Any], str]] = {
     "names twice": ({"genes": ["op", "op"]}, "'op' twice"),
     "option twice": ({"options": [["a", "a"], ["8", "16", "32"]]}, "'a' twice"),
     "no options": ({"options": [[], ["8", "16", "32"]]}, "is .. ; expected a list of names|is \\[\\]"),
-    "option a number": ({"options": [["a", 1], ["8", "16", "32"]]}, "holds 1; expected printable"),
+    "option a number": ({"options": [["a", 1], ["8", "16", "32"]]}, "holds 1; expected a printable"),
     "options a text": ({"options": "ab"}, "'ab'"),
     "no goals": ({"goals": {}}, "'goals'"),
     "goals a list": ({"goals": ["valid"]}, "'goals'"),
     "goal of no metric": ({"goals": {"valid": "max", "test": "max", "params": "min", "x": "max"}}, "'x'"),
     "goal up": ({"goals": {"valid": "up", "test": "max", "params": "min"}}, "the goal of 'valid' is 'up'"),
     "goal a list": ({"goals": {"valid": ["max"], "test": "max", "params": "min"}}, "the goal of 'valid'"),
-    "metric named genes": ({"goals": {"genes": "max"}}, "'genes' is no name"),
+    "metric named genes": ({"goals": {"genes": "max"}}, "'genes' is not a valid name"),
 }  # fmt: skip
 
 
@@ -343,7 +343,7 @@ def test_meta_that_is_no_json_object(text: str, tmp_path: Path, content: Content
 def test_meta_that_is_too_long(tmp_path: Path, content: Content, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save_table(tmp_path / "a.npz", **content)
     monkeypatch.setattr(tables, "MAX_META_BYTES", 100)
-    assert "expected one text of at most 25 characters" in error_of(path)
+    assert "expected one string of at most 25 characters" in error_of(path)
 
 
 @pytest.mark.parametrize("name", ["genes", "meta"])
@@ -416,7 +416,7 @@ def test_a_bomb_is_refused_by_its_claim(tmp_path: Path, content: Content) -> Non
 
 
 def test_odd_members(tmp_path: Path) -> None:
-    assert "no array" in error_of(zip_of(tmp_path / "a.npz", {"genes.txt": b"x"}))
+    assert "not an array" in error_of(zip_of(tmp_path / "a.npz", {"genes.txt": b"x"}))
     member = {"genes.npy": npy_header("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1), }\n") + b"\0"}
     assert "compressed by method" in error_of(zip_of(tmp_path / "b.npz", member, zipfile.ZIP_BZIP2))
     assert ".npy version" in error_of(zip_of(tmp_path / "c.npz", {"genes.npy": npy_header("{}", b"\x09\x00")}))

@@ -75,7 +75,8 @@ def test_a_new_space_brings_its_own_answers(content: Content, monkeypatch: pytes
             yield row_count(table, 7)
 
     monkeypatch.setattr(sys.modules[__name__], "Planted", Planted, raising=False)
-    monkeypatch.setitem(registry.SPACES, "planted", registry.Entry(f"{__name__}:Planted", "a space"))
+    own = {"planted": registry.Entry(f"{__name__}:Planted", "a space")}
+    monkeypatch.setattr(registry, "SPACES", registry.Registry("space", "archloom.spaces", own))
     assert wrong(Table.from_arrays(**content | {"space": "planted"})) == ["6 architectures, expected 7"]
 
 

@@ -282,8 +282,8 @@ def test_it_goes_on_in_another_process(tmp_path: Path) -> None:
 def test_opening(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "own.npz", images=rng.integers(0, 256, (40, 3, 9, 7), dtype=np.uint8), labels=np.arange(40) % 4)
-    texts = {"batch_size": "8", "augment": "shift,flip", "size": "8", "optimiser": "sgd"}
-    settings = options.convert_all("task", options.of_dataclass(ImagesOptions), texts)
+    given = {"batch_size": "8", "augment": "shift,flip", "size": "8", "optimiser": "sgd"}
+    settings = options.convert_all("task", options.of_dataclass(ImagesOptions), given)
     opened = ImagesTask.open(str(tmp_path / "own.npz"), settings, {})
     assert opened.options.augment == ("shift", "flip")
     assert opened.data.size == (8, 8)

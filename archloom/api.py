@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from archloom.checkpoints.store import parse_overrides
+from archloom.checkpoints.retention import parse_overrides
 from archloom.errors import InputError
 from archloom.executors.backends import Backend
 from archloom.problems.base import Problem

@@ -22,7 +22,7 @@ REST = -1
 """Among the genes of a recipe: everything that no gene owns."""
 
 MIXED = "mixed"
-"""Among the details of a result: what a recipe could take from where (`checkpoints.weights.MixReport.to_json`)."""
+"""Among the details of a result: what a recipe could take from where (`checkpoints.mix.MixReport.to_json`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ A tensor is called `networks/NETWORK/NAME`, `averages/AVERAGE/NAME`, `optimisers
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from archloom.checkpoints.state import Average, Optimiser, Tensors, TrainingState
 from archloom.errors import InputError, MissingExtraError, StoreError
-from archloom.utils.files import replacing
+from archloom.utils.files import Writing, replacing
 
 FORMAT = 1
 
@@ -57,10 +56,6 @@ class _Layout(msgspec.Struct):
     optimisers: dict[str, _OptimiserLayout]
     arrays: list[str]
     rest: dict[str, Any]
-
-
-Writing = Callable[[Path, int], AbstractContextManager[BinaryIO]]
-"""Begins a file of so many bytes, which is there whole or not at all."""
 
 
 def save_state(path: Path, state: TrainingState, writing: Writing = lambda path, _size: replacing(path)) -> None:

@@ -1,31 +1,24 @@
-"""Where the states of trainings are kept between trials, and which of them may go.
+"""Where checkpoints, the saved states of trainings, are kept between trials.
 
-A state is a file named after the trial that ended in it. Workers read what a recipe needs and write what they made; the
-driver never sees the weights.
+A checkpoint is a file named after the trial whose training it continues. Workers read what a recipe needs and write what
+they made; the driver never sees the weights.
 """
 
 from __future__ import annotations
 
-import json
 import warnings
-from bisect import insort
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, Protocol
 
-from archloom.checkpoints.budget import DiskBudget, disk_usage, format_bytes, parse_bytes, resuming
-from archloom.constraints import Criteria
-from archloom.errors import InputError, StoreError
-from archloom.types import Inherit, Trial, Weights
-from archloom.utils.files import TEMPORARY, replacing, write_json
+from archloom.checkpoints.budget import DiskBudget, disk_usage, format_bytes
+from archloom.errors import StoreError
+from archloom.types import Inherit, Weights
+from archloom.utils.files import TEMPORARY, Writing, replacing
 
 SUFFIX = ".safetensors"
-
-Writing = Callable[[Path, int], AbstractContextManager[BinaryIO]]
-"""Begins a file of so many bytes, which is there whole or not at all."""
 
 
 @dataclass(frozen=True)
@@ -196,81 +189,6 @@ class CheckpointFolder:
         return [(int(number), file) for number, file in found if number.isdecimal()]
 
 
-@dataclass(frozen=True)
-class RetentionPolicy:
-    """What a user says about the states of a run; it changes no result.
-
-    `keep`: so many of the best trials' states stay, besides those that are needed; None for all. `disk_budget`: bytes
-    that `runs` runs may take together, in equal shares; None for as many as there are.
-    """
-
-    FILE: ClassVar[str] = "keeping.json"
-
-    keep: int | None = 1
-    disk_budget: int | None = None
-    runs: int = 1
-
-    def __post_init__(self) -> None:
-        if self.keep is not None and self.keep < 1:
-            raise InputError(f"keep={self.keep}: expected at least 1, for the best trial, or all")
-        if self.disk_budget is not None and self.disk_budget < self.runs:
-            raise InputError(f"disk_budget={self.disk_budget}: expected bytes for {self.runs} runs, or none")
-
-    @classmethod
-    def read(cls, folder: Path) -> RetentionPolicy:
-        """What was last said about the run, or the group of runs, in a folder; the default where nothing was."""
-        try:
-            return cls(**json.loads((folder / cls.FILE).read_bytes()))
-        except FileNotFoundError:
-            return cls()
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(
-                f"{folder}/{cls.FILE} cannot be read ({error}): remove it, and say --keep and --disk-budget again"
-            ) from None
-
-    def overridden(self, said: Overrides) -> RetentionPolicy:
-        """This, but for what is said now."""
-        return RetentionPolicy(**{**asdict(self), **said})
-
-    def write(self, folder: Path) -> None:
-        write_json(folder / self.FILE, asdict(self))
-
-    def states(self, folder: Path, run: Path) -> CheckpointFolder:
-        """The states in `folder` of the run in `run`."""
-        if self.disk_budget is None:
-            return CheckpointFolder(folder)
-        told = run if self.runs == 1 else next((p for p in run.parents if (p / "group.json").exists()), run)
-        return CheckpointFolder(folder, DiskBudget(folder, self.disk_budget // self.runs, resuming(told), self.runs))
-
-    def __str__(self) -> str:
-        budget = "" if self.disk_budget is None else f", --disk-budget {format_bytes(self.disk_budget)}"
-        return f"--keep {'all' if self.keep is None else self.keep}{budget}"
-
-
-Overrides = Mapping[str, int | None]
-"""Fields of `RetentionPolicy` that the user has given just now; the others are as they were."""
-
-NO_OVERRIDES: Overrides = {}
-
-
-def parse_overrides(keep: str | None, disk_budget: str | None) -> dict[str, int | None]:
-    """What the texts of `--keep` and `--disk-budget` say; None for one that was not given."""
-    given: dict[str, int | None] = {}
-    if keep is not None:
-        if keep != "all" and (not keep.isdecimal() or int(keep) < 1):
-            raise InputError(f"--keep {keep}: expected how many of the best trials' states stay, at least 1, or all")
-        given["keep"] = None if keep == "all" else int(keep)
-    if disk_budget is not None:
-        try:
-            given["disk_budget"] = None if disk_budget == "none" else parse_bytes(disk_budget)
-        except ValueError as error:
-            raise InputError(f"--disk-budget {disk_budget}: {error}, or none") from None
-        if given["disk_budget"] == 0:
-            raise InputError(f"--disk-budget {disk_budget}: expected more than nothing, or none for no limit")
-        given["runs"] = 1
-    return given
-
-
 def sources(inherit: Inherit | None, kind: str = STATE.name) -> set[int]:
     """The trials whose states, or things of another kind, a recipe needs."""
     if inherit is None:
@@ -278,63 +196,3 @@ def sources(inherit: Inherit | None, kind: str = STATE.name) -> set[int]:
     if kind != STATE.name:
         return set(inherit.files.get(kind, ()))
     return {inherit.base} | {trial for trial in inherit.donors.values() if trial is not None}
-
-
-class Retention:
-    """Which states stay: those that the strategy needs, those of trials in flight, and the best ever; besides, as long
-    as there is room, those of the `keep` best (None: of all).
-
-    The best has the best value of the first objective, at the highest fidelity that was reached, among those that keep
-    all constraints, as `History.best` says.
-
-    Sweeping is safe: a strategy's needs follow from the trials it was told, so that what was dropped is never asked for
-    again, also after a crash. While a record is replayed, states of trials that are yet to be told stay.
-    """
-
-    def __init__(
-        self,
-        states: CheckpointStore,
-        criteria: Criteria,
-        keep: int | None = 1,
-        members: int = 1,
-        others: Mapping[str, CheckpointStore] | None = None,
-    ) -> None:
-        """`members`: so many states at least will be needed at once. `others`: things of other kinds, by name; of these
-        only what is needed stays."""
-        self._states = states
-        self._others = dict(others or {})
-        self._criteria = criteria
-        self._keep = keep
-        self._members = self._to_foresee = members
-        self._ranked: list[tuple[float, int, float, int]] = []
-        """(violation, minus the fidelity, minus the gain, trial), the best first."""
-
-    def begin(self, recorded: Collection[int]) -> None:
-        """Drop what killed workers left: states of trials that are not recorded, which will be trained again."""
-        for states in (self._states, *self._others.values()):
-            states.drop_all_but(recorded)
-
-    def told(self, trial: Trial, fidelity: int = 0) -> None:
-        """Take note of a trial that was evaluated at a fidelity, and has a state of its own unless it failed."""
-        if not trial.result.ok:
-            return
-        if self._to_foresee:
-            self._to_foresee = 0 if self._states.warn_if_short(self._members) else self._to_foresee - 1
-        violation = self._criteria.violation(trial.result)
-        place = (-fidelity, -self._criteria.utilities(trial.result)[0]) if violation <= 0 else (0, 0.0)
-        insort(self._ranked, (violation, *place, trial.id))
-        if self._keep is not None:
-            del self._ranked[self._keep :]
-
-    def sweep(
-        self, told: int, needed: Mapping[str, Iterable[int]] | Iterable[int], in_flight: Iterable[Inherit | None]
-    ) -> None:
-        """Drop what nobody needs now that trial `told` and all before it are told; `needed` by kind, or states
-        alone."""
-        by_kind = needed if isinstance(needed, Mapping) else {STATE.name: needed}
-        recipes = list(in_flight)
-        for name, things in self._others.items():
-            things.drop(told, set(by_kind.get(name, ())).union(*(sources(recipe, name) for recipe in recipes)))
-        keep = set(by_kind.get(STATE.name, ())).union(*map(sources, recipes))
-        keep.update(trial for *_, trial in self._ranked[:1])
-        self._states.drop(told, keep, [trial for *_, trial in reversed(self._ranked) if trial not in keep])

@@ -16,7 +16,7 @@ from archloom.errors import InputError, StoreError
 from archloom.run.prepare import Request
 
 if TYPE_CHECKING:
-    from archloom.checkpoints.store import Overrides
+    from archloom.checkpoints.retention import Overrides
     from archloom.executors.backends import Backend
     from archloom.run.budgets import Changes
     from archloom.run.folders import RunReport

@@ -152,7 +152,7 @@ def state_options(function: Callable[..., Any]) -> Callable[..., Any]:
                        "500MB, 2GB, 1.5GiB; none.")  # fmt: skip
     @functools.wraps(function)
     def taking(*arguments: Any, keep: str | None, disk_budget: str | None, **named: Any) -> Any:
-        from archloom.checkpoints.store import parse_overrides
+        from archloom.checkpoints.retention import parse_overrides
 
         return function(*arguments, **named, kept=parse_overrides(keep, disk_budget))
 

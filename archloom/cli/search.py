@@ -15,7 +15,7 @@ from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
-    from archloom.checkpoints.store import Overrides
+    from archloom.checkpoints.retention import Overrides
     from archloom.executors.backends import Backend
     from archloom.run.budgets import Changes
 

@@ -167,7 +167,7 @@ def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
 def _states_line(run: Path) -> str | None:
     """What the states of trainings below a folder take, and what was said of them; None where there are none."""
     from archloom.checkpoints.budget import disk_usage, format_bytes
-    from archloom.checkpoints.store import RetentionPolicy
+    from archloom.checkpoints.retention import RetentionPolicy
     from archloom.run.folders import WEIGHTS
 
     found = [disk_usage(path / WEIGHTS) for path in _members(run) if (path / WEIGHTS).is_dir()]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from archloom.analysis.lineage import generations
+from archloom.checkpoints.average import average, check_parts
 from archloom.checkpoints.state import TrainingState
 from archloom.checkpoints.store import CheckpointFolder
-from archloom.checkpoints.weights import average, check_parts
 from archloom.errors import InputError
 from archloom.problems import TaskProblem
 from archloom.run.folders import WEIGHTS, RunReport

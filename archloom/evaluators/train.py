@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from archloom.checkpoints.mix import mix
+from archloom.checkpoints.mutate import mutate_weights
 from archloom.checkpoints.state import TrainingState
-from archloom.checkpoints.weights import mix, mutate_weights
 from archloom.errors import InputError, unknown
 from archloom.spaces.base import HasModules, SearchSpace
 from archloom.tasks.base import Task, Training

@@ -17,15 +17,8 @@ from typing import Any
 
 import msgspec
 
-from archloom.checkpoints.store import (
-    NO_OVERRIDES,
-    CheckpointFolder,
-    CheckpointsInMemory,
-    CheckpointStore,
-    Overrides,
-    Retention,
-    RetentionPolicy,
-)
+from archloom.checkpoints.retention import NO_OVERRIDES, Overrides, Retention, RetentionPolicy
+from archloom.checkpoints.store import CheckpointFolder, CheckpointsInMemory, CheckpointStore
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.backends import Backend, Evaluations, Processes
@@ -172,7 +165,7 @@ def run_folder(
     has changed since. `limits` are those that hold from now on, if they were raised. `workers` are so many processes,
     or another place to evaluate (`executors.ray.RayCluster`). A user's code is evaluated in processes of its own,
     even by one worker, unless `isolate` is False. `kept` is what the user says of the states of trainings
-    (`checkpoints.store.RetentionPolicy`); the rest is as it was said before. What `preparer` has opened already is
+    (`checkpoints.retention.RetentionPolicy`); the rest is as it was said before. What `preparer` has opened already is
     used.
     """
     backend = Processes(workers, isolate) if isinstance(workers, int) else workers

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from archloom.checkpoints.store import NO_OVERRIDES, Overrides, RetentionPolicy
+from archloom.checkpoints.retention import NO_OVERRIDES, Overrides, RetentionPolicy
 from archloom.errors import ArchloomError, InputError, StoreError
 from archloom.executors.backends import Backend, Processes
 from archloom.run import record

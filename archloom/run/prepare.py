@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from archloom.checkpoints.store import NO_OVERRIDES, Overrides
+from archloom.checkpoints.retention import NO_OVERRIDES, Overrides
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.problems.base import Problem

@@ -7,7 +7,7 @@ raised |
 | `trials.jsonl` | the append-only record: one finished trial a line, each with a checksum |
 | `state.npz` | the latest checkpoint of strategy and loop; may be absent or behind the record |
 | `summary.json` | what came out; written when the run ends |
-| `keeping.json` | what the user last said of the states of trainings (`checkpoints.store.RetentionPolicy`); absent
+| `keeping.json` | what the user last said of the states of trainings (`checkpoints.retention.RetentionPolicy`); absent
 where nothing was |
 | `weights/` | states of trainings |
 | `weights.json`, `weights.lock` | which of them may go, where they are on a budget (`checkpoints.budget.DiskBudget`) |

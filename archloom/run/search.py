@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from archloom.checkpoints.store import Retention, sources
+from archloom.checkpoints.retention import Retention
+from archloom.checkpoints.store import sources
 from archloom.constraints import Criteria
 from archloom.errors import ArchloomError, InputError
 from archloom.executors.base import Executor, Job

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from archloom.checkpoints.store import CheckpointsInMemory, Retention, sources
+from archloom.checkpoints.retention import Retention
+from archloom.checkpoints.store import CheckpointsInMemory, sources
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError, NoArchitectureError
 from archloom.executors.base import Executor, Job

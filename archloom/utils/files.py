@@ -16,6 +16,9 @@ from archloom.errors import StoreError
 TEMPORARY = ".*.tmp"
 """What a file that was being written looks like while it is, and stays where its writer was killed."""
 
+Writing = Callable[[Path, int], AbstractContextManager[BinaryIO]]
+"""Opens a file of that many bytes for writing, which appears whole or not at all."""
+
 
 def replace_file(path: Path, content: bytes) -> None:
     """Put `content` into a file, on disk when this returns. OSError where it cannot be; then nothing changes.

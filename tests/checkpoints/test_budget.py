@@ -140,9 +140,9 @@ def test_a_plan_that_cannot_be_written_down_stops_the_run(folder: Path, monkeypa
 def test_what_a_killed_writer_left_goes_and_what_a_live_one_writes_stays(folder: Path, process: Any) -> None:
     room = DiskBudget(folder, 100)
     script = (
-        "import sys, time; from pathlib import Path; from archloom.checkpoints.budget import Room\n"
+        "import sys, time; from pathlib import Path; from archloom.checkpoints.budget import DiskBudget\n"
         "folder = Path(sys.argv[1])\n"
-        "with Room(folder, 100).writing(folder / '0', 80, 0): print('in', flush=True); time.sleep(60)"
+        "with DiskBudget(folder, 100).writing(folder / '0', 80, 0): print('in', flush=True); time.sleep(60)"
     )
     with process("-c", script, folder) as writer:
         assert writer.stdout.readline() == "in\n"

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="states of trainings need the extra train")
 
+from archloom.checkpoints.average import average  # noqa: E402
+from archloom.checkpoints.mix import mix  # noqa: E402
+from archloom.checkpoints.mutate import mutate_weights  # noqa: E402
 from archloom.checkpoints.state import Average, Optimiser, TrainingState  # noqa: E402
 
 
@@ -16,3 +23,24 @@ def test_states_share_no_defaults() -> None:
     one.optimisers["adam"] = Optimiser([], {})
     one.arrays["noise"] = torch.zeros(1)
     assert (other.rest, other.averages, other.optimisers, other.arrays) == ({}, {}, {}, {})
+
+
+@pytest.mark.parametrize("way", ["mix", "mutate", "average"])
+def test_what_is_made_is_nobody_elses(way: str, begun: Any, trained: Any, same_state: Any) -> None:
+    """Neither making a state nor changing its data afterwards reaches the states that it was made from."""
+    states, fresh = [trained(seed=1), trained(seed=2)], begun(seed=3)
+    before = copy.deepcopy((states, fresh))
+    made = {
+        "mix": lambda: mix(
+            states[0], {0: states[1], 1: None}, fresh, {0: ("net.cells.0",), 1: ("net.cells.1",)}, 0.4, 0.1
+        )[0],
+        "mutate": lambda: mutate_weights(states[0], np.random.default_rng(0)),
+        "average": lambda: average(states),
+    }[way]()
+    made.rest["epochs"] = 9
+    made.arrays.clear()
+    made.optimisers["adam"].groups[0]["lr"] = 9
+    for tensors in [*made.networks.values(), made.averages["ema"].tensors, *made.optimisers["adam"].slots.values()]:
+        tensors.clear()
+    assert all(map(same_state, [*states, fresh], [*before[0], before[1]]))
+    assert states[0].optimisers["adam"].groups == before[0][0].optimisers["adam"].groups

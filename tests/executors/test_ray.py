@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from archloom.checkpoints.store import CheckpointFolder, parse_overrides
+from archloom.checkpoints.retention import parse_overrides
+from archloom.checkpoints.store import CheckpointFolder
 from archloom.errors import InputError
 from archloom.executors import ray as executor_module
 from archloom.executors.base import Job

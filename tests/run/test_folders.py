@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from archloom.checkpoints.store import RetentionPolicy
+from archloom.checkpoints.retention import RetentionPolicy
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.run import folders, record, search

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from archloom.checkpoints.store import RetentionPolicy
+from archloom.checkpoints.retention import RetentionPolicy
 from archloom.data.tables import load_table, save_table
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import archloom
-from archloom.checkpoints.store import CheckpointsInMemory, Retention
+from archloom.checkpoints.retention import Retention
+from archloom.checkpoints.store import CheckpointsInMemory
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.base import Done, Job

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +13,19 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="weights need the extra train")
 
-from torch import Tensor, nn  # noqa: E402 - it needs PyTorch
+from torch import Tensor  # noqa: E402 - it needs PyTorch
 
-from archloom.checkpoints.state import Average, Optimiser, TrainingState  # noqa: E402
-from archloom.checkpoints.weights import (  # noqa: E402
+from archloom.checkpoints.mix import (  # noqa: E402
     BASE,
     DROPPED,
     MixReport,
     Origin,
-    average,
     mix,
-    mutate_weights,
     shared_prefixes,
     shrink_perturb,
 )
+from archloom.checkpoints.mutate import mutate_weights  # noqa: E402
+from archloom.checkpoints.state import Average, Optimiser, TrainingState  # noqa: E402
 from archloom.errors import InputError  # noqa: E402
 from archloom.types import REST  # noqa: E402
 
@@ -40,93 +37,6 @@ MODULES = {gene: (f"net.cells.{gene}",) for gene in range(CELLS)} | {
     14: (),
 }
 """What each gene of the networks below owns; nobody owns the stem, the head and the critic's head."""
-
-ALL_CONV = "c" * CELLS
-
-
-class Net(nn.Module):
-    """One of every layer that has something special in its state. A cell is an identity, a linear layer or a conv."""
-
-    def __init__(self, cells: str) -> None:
-        super().__init__()
-        kinds = {"i": nn.Identity, "l": lambda: nn.Linear(2, 2), "c": lambda: nn.Conv2d(2, 2, 1)}
-        self.stem = nn.Conv2d(3, 2, 3)
-        self.cells = nn.ModuleList(kinds[kind]() for kind in cells)
-        self.batch_norm = nn.BatchNorm2d(2)
-        self.layer_norm = nn.LayerNorm(2)
-        self.old = nn.utils.spectral_norm(nn.Conv2d(2, 2, 1))
-        self.new = nn.utils.parametrizations.spectral_norm(nn.Linear(2, 2))
-        self.head = nn.Linear(2, 1)
-
-
-class Critic(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.old = nn.utils.spectral_norm(nn.Linear(2, 2))
-        self.head = nn.Linear(2, 1)
-
-
-def begun(cells: str = ALL_CONV, seed: int = 0) -> TrainingState:
-    """The state of a training that has just begun: a running average of `net`, a target of `critic`, no moments."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        networks = {"net": Net(cells).state_dict(), "critic": Critic().state_dict()}
-    return TrainingState(
-        networks,
-        {
-            "ema": Average("net", copy.deepcopy(networks["net"])),
-            "target": Average("critic", dict(networks["critic"]), target=True),
-        },
-        {"adam": Optimiser([{"lr": 0.1}], {}), "adam_critic": Optimiser([{"lr": 0.2}], {})},
-        {"stream": torch.tensor([seed], dtype=torch.uint8)},
-        {"epochs": 0},
-    )
-
-
-def trained(cells: str = ALL_CONV, seed: int = 1) -> TrainingState:
-    """A state in which every number is another one, and every parameter has moments."""
-    state, torch_rng = begun(cells, seed), torch.Generator().manual_seed(seed)
-
-    def drawn(like: Tensor) -> Tensor:
-        if like.is_floating_point():
-            return torch.randn(like.shape, generator=torch_rng)
-        return torch.randint(1, 1000, like.shape, generator=torch_rng)
-
-    for tensors in [*state.networks.values(), *(copied.tensors for copied in state.averages.values())]:
-        tensors.update({name: drawn(tensor) for name, tensor in tensors.items()})
-    for optimiser, network in (("adam", "net"), ("adam_critic", "critic")):
-        state.optimisers[optimiser].groups[0]["lr"] += seed
-        state.optimisers[optimiser].slots = {
-            f"{network}.{name}": {"step": torch.tensor(float(seed)), "exp_avg": drawn(tensor)}
-            for name, tensor in state.networks[network].items()
-            if tensor.is_floating_point()
-        }
-    state.rest = {"epochs": seed}
-    return state
-
-
-def same(a: Tensor, b: Tensor) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
-
-
-def same_tensors(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
-
-
-def same_state(a: TrainingState, b: TrainingState) -> bool:
-    return (
-        a.networks.keys() == b.networks.keys()
-        and all(same_tensors(a.networks[name], b.networks[name]) for name in a.networks)
-        and all(same_tensors(a.averages[name].tensors, b.averages[name].tensors) for name in a.averages)
-        and all(a.optimisers[name].slots.keys() == b.optimisers[name].slots.keys() for name in a.optimisers)
-        and all(
-            same_tensors(slots, b.optimisers[name].slots[parameter])
-            for name, optimiser in a.optimisers.items()
-            for parameter, slots in optimiser.slots.items()
-        )
-        and same_tensors(a.arrays, b.arrays)
-        and a.rest == b.rest
-    )
 
 
 def owner(label: str) -> int | None:
@@ -173,8 +83,8 @@ def expected(
 FACTORS = st.sampled_from([(0.4, 0.1), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (0.5, 0.0), (0.0, 0.3), (1.0, 1.0)])
 
 
-@cache
-def four_states() -> tuple[dict[str, TrainingState], TrainingState]:
+@pytest.fixture(scope="session")
+def four_states(trained: Any, begun: Any) -> tuple[dict[str, TrainingState], TrainingState]:
     return {"base": trained(seed=1), "one": trained(seed=2), "two": trained(seed=3)}, begun(seed=4)
 
 
@@ -183,8 +93,10 @@ def four_states() -> tuple[dict[str, TrainingState], TrainingState]:
     donors=st.dictionaries(st.sampled_from([*MODULES, REST]), st.sampled_from(["base", "one", "two", None])),
     factors=FACTORS,
 )
-def test_every_tensor_against_the_definition(donors: dict[int, str | None], factors: tuple[float, float]) -> None:
-    states, fresh = four_states()
+def test_every_tensor_against_the_definition(
+    donors: dict[int, str | None], factors: tuple[float, float], same_state: Any, four_states: Any
+) -> None:
+    states, fresh = four_states
     given_donors = {gene: None if name is None else states[name] for gene, name in donors.items()}
     child, report = mix(states["base"], given_donors, fresh, MODULES, *factors)
     assert same_state(child, expected(states["base"], given_donors, fresh, *factors))
@@ -197,26 +109,7 @@ def test_every_tensor_against_the_definition(donors: dict[int, str | None], fact
     assert sum(report.counts.values()) == sum(map(len, child.networks.values()))
 
 
-@pytest.mark.parametrize("way", ["mix", "mutate", "average"])
-def test_what_is_made_is_nobody_elses(way: str) -> None:
-    """Neither making a state nor changing its data afterwards reaches the states that it was made from."""
-    states, fresh = [trained(seed=1), trained(seed=2)], begun(seed=3)
-    before = copy.deepcopy((states, fresh))
-    made = {
-        "mix": lambda: mix(states[0], {0: states[1], 1: None}, fresh, MODULES, 0.4, 0.1)[0],
-        "mutate": lambda: mutate_weights(states[0], np.random.default_rng(0)),
-        "average": lambda: average(states),
-    }[way]()
-    made.rest["epochs"] = 9
-    made.arrays.clear()
-    made.optimisers["adam"].groups[0]["lr"] = 9
-    for tensors in [*made.networks.values(), made.averages["ema"].tensors, *made.optimisers["adam"].slots.values()]:
-        tensors.clear()
-    assert all(map(same_state, [*states, fresh], [*before[0], before[1]]))
-    assert states[0].optimisers["adam"].groups == before[0][0].optimisers["adam"].groups
-
-
-def test_the_formula_in_numbers() -> None:
+def test_the_formula_in_numbers(begun: Any, trained: Any) -> None:
     base, donor, fresh = trained(seed=1), trained(seed=2), begun(seed=3)
     child, _ = mix(base, {1: donor, 11: donor, 13: donor}, fresh, MODULES, 0.4, 0.1)
     for name in ("cells.1.weight", "cells.1.bias", "batch_norm.running_var", "layer_norm.weight",
@@ -227,7 +120,7 @@ def test_the_formula_in_numbers() -> None:
     assert child.networks["net"][tracked] == donor.networks["net"][tracked] != base.networks["net"][tracked]
 
 
-def test_a_gene_owns_whole_names_only() -> None:
+def test_a_gene_owns_whole_names_only(begun: Any, trained: Any, same: Any, same_tensors: Any) -> None:
     base, donor = trained(seed=1), trained(seed=2)
     child, report = mix(base, {1: donor}, begun(), MODULES, 1.0, 0.0)
     changed = {name for name, tensor in child.networks["net"].items() if not same(tensor, base.networks["net"][name])}
@@ -236,7 +129,7 @@ def test_a_gene_owns_whole_names_only() -> None:
     assert same_tensors(child.networks["critic"], base.networks["critic"])
 
 
-def test_a_prefix_may_be_a_network_or_one_tensor() -> None:
+def test_a_prefix_may_be_a_network_or_one_tensor(begun: Any, trained: Any, same: Any, same_tensors: Any) -> None:
     base, donor = trained(seed=1), trained(seed=2)
     modules = {0: ("critic",), 1: ("net.head.weight",)}
     child, _ = mix(base, {0: donor, 1: donor}, begun(), modules, 1.0, 0.0)
@@ -265,25 +158,25 @@ def test_a_factor_of_zero_makes_no_nan() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
-def test_the_type_of_the_numbers_stays(dtype: torch.dtype) -> None:
+def test_the_type_of_the_numbers_stays(dtype: torch.dtype, same: Any) -> None:
     made = shrink_perturb(torch.ones(3, dtype=dtype), torch.ones(3, dtype=dtype), 0.5, 0.25)
     assert same(made, torch.full((3,), 0.75, dtype=dtype))
 
 
-def test_a_childs_network_loads_the_mix() -> None:
+def test_a_childs_network_loads_the_mix(begun: Any, trained: Any, same: Any, network: Any) -> None:
     """The child has the base's genome but for cells 0 (taken over from a linear donor) and 2 (fresh)."""
     base, donor = trained("ccl" + "i" * 8), trained("lil" + "c" * 8, seed=2)
     cells = "lcc" + "i" * 8
     fresh = begun(cells, seed=3)
     child, report = mix(base, {0: donor, 2: None}, fresh, MODULES, 0.4, 0.1)
-    Net(cells).load_state_dict(child.networks["net"])
+    network(cells).load_state_dict(child.networks["net"])
     assert list(child.networks["net"]) == list(fresh.networks["net"])
     assert report.networks["net.cells.0.weight"] == Origin("donor", 0)
     assert report.networks["net.cells.2.weight"] == Origin("fresh", 2)
     assert same(child.networks["net"]["cells.2.weight"], fresh.networks["net"]["cells.2.weight"])
 
 
-def test_what_nobody_has_in_this_shape_is_fresh() -> None:
+def test_what_nobody_has_in_this_shape_is_fresh(begun: Any, trained: Any, same: Any) -> None:
     base, donor = trained("ic" + "i" * 9), trained("l" + "i" * 10, seed=2)
     fresh = begun("cl" + "c" + "i" * 8, seed=3)
     child, report = mix(base, {0: donor, 3: donor}, fresh, MODULES, 0.4, 0.1)
@@ -302,7 +195,7 @@ def test_what_nobody_has_in_this_shape_is_fresh() -> None:
         assert report.averages[f"ema.{name}"] == report.networks[f"net.{name}"]
 
 
-def test_another_type_of_number_is_not_taken() -> None:
+def test_another_type_of_number_is_not_taken(begun: Any, trained: Any, same: Any) -> None:
     base = trained()
     base.networks["net"]["head.weight"] = base.networks["net"]["head.weight"].double()
     fresh = begun()
@@ -311,14 +204,14 @@ def test_another_type_of_number_is_not_taken() -> None:
     assert report.networks["net.head.weight"] == Origin("missing")
 
 
-def test_a_replaced_layer_never_falls_back_on_the_base() -> None:
+def test_a_replaced_layer_never_falls_back_on_the_base(begun: Any, trained: Any, same: Any) -> None:
     fresh = begun(seed=3)
     child, report = mix(trained(), {0: trained("i" * CELLS)}, fresh, MODULES, 0.4, 0.1)
     assert same(child.networks["net"]["cells.0.weight"], fresh.networks["net"]["cells.0.weight"])
     assert report.networks["net.cells.0.weight"] == Origin("missing", 0)
 
 
-def test_what_the_child_has_not_is_dropped() -> None:
+def test_what_the_child_has_not_is_dropped(begun: Any, trained: Any) -> None:
     base = trained()
     base.networks["extra"] = {"w": torch.ones(2)}
     base.averages["extra_ema"] = Average("extra", {"w": torch.ones(2)})
@@ -345,7 +238,7 @@ def test_what_the_child_has_not_is_dropped() -> None:
     assert report.counts["dropped"] == 3
 
 
-def test_moments_stay_by_name_where_the_shape_does() -> None:
+def test_moments_stay_by_name_where_the_shape_does(begun: Any, trained: Any, same_tensors: Any) -> None:
     base, donor = trained("cci" + "c" * 8), trained("clc" + "c" * 8, seed=2)
     child, report = mix(base, {0: donor, 1: donor, 2: donor}, begun("clc" + "c" * 8), MODULES, 0.4, 0.1)
     slots = child.optimisers["adam"].slots
@@ -359,7 +252,7 @@ def test_moments_stay_by_name_where_the_shape_does() -> None:
     assert child.rest == base.rest and same_tensors(child.arrays, base.arrays)
 
 
-def test_an_optimiser_that_the_base_has_not_begins_anew() -> None:
+def test_an_optimiser_that_the_base_has_not_begins_anew(begun: Any, trained: Any) -> None:
     base, fresh = trained(), begun()
     del base.optimisers["adam_critic"]
     fresh.optimisers["adam_critic"].slots["critic.head.bias"] = {"step": torch.tensor(0.0)}
@@ -368,7 +261,7 @@ def test_an_optimiser_that_the_base_has_not_begins_anew() -> None:
     assert report.slots["adam_critic.critic.head.bias"] == Origin("missing")
 
 
-def test_an_average_that_the_base_has_not_is_fresh() -> None:
+def test_an_average_that_the_base_has_not_is_fresh(begun: Any, trained: Any, same: Any) -> None:
     base, fresh = trained(), begun()
     del base.averages["ema"]
     child, report = mix(base, {0: trained(seed=2)}, fresh, MODULES, 0.4, 0.1)
@@ -377,7 +270,9 @@ def test_an_average_that_the_base_has_not_is_fresh() -> None:
     assert report.averages["ema.cells.0.bias"] == Origin("donor", 0)
 
 
-def test_random_search_shrinks_the_whole_state_but_the_averages() -> None:
+def test_random_search_shrinks_the_whole_state_but_the_averages(
+    begun: Any, trained: Any, same: Any, same_tensors: Any, network: Any
+) -> None:
     state, fresh = trained(), begun(seed=2)
     everything = dict.fromkeys([*MODULES, REST], state)
     child, _ = mix(state, everything, fresh, MODULES, 0.4, 0.1)
@@ -389,7 +284,7 @@ def test_random_search_shrinks_the_whole_state_but_the_averages() -> None:
     assert child.optimisers["adam"].slots == state.optimisers["adam"].slots
 
 
-def test_the_report_says_what_was_taken_from_where() -> None:
+def test_the_report_says_what_was_taken_from_where(begun: Any, trained: Any) -> None:
     base, donor = trained("cic" + "c" * 8), trained(seed=2)
     _, report = mix(base, {1: donor, 2: None, 11: donor, 12: donor}, begun(), MODULES, 0.4, 0.1)
     networks = shared_prefixes(report.networks)
@@ -413,7 +308,7 @@ def test_the_report_says_what_was_taken_from_where() -> None:
     assert report.counts == {"base": 2 + 18 + 4 + 2 + 2, "donor": 2 + 5 + 2 + 4 + 4, "fresh": 2}
 
 
-def test_a_report_of_nothing_new_is_short() -> None:
+def test_a_report_of_nothing_new_is_short(begun: Any, trained: Any) -> None:
     _, report = mix(trained(), {}, begun(), MODULES, 0.4, 0.1)
     assert shared_prefixes(report.networks) == {"net": ("base", None), "critic": ("base", None)}
     assert shared_prefixes({}) == {}
@@ -434,7 +329,7 @@ def test_a_record_keeps_the_counts_and_what_was_missing() -> None:
     }
 
 
-def test_from_files_it_is_the_same(tmp_path: Path) -> None:
+def test_from_files_it_is_the_same(tmp_path: Path, begun: Any, trained: Any, same_state: Any) -> None:
     pytest.importorskip("safetensors", reason="state files need the extra train")
     from archloom.checkpoints.state_file import load_state, save_state
 
@@ -464,7 +359,12 @@ def test_from_files_it_is_the_same(tmp_path: Path) -> None:
     ],
 )
 def test_what_makes_no_mix(
-    donors: list[int], modules: dict[int, Sequence[str]], factors: tuple[float, float], says: str
+    donors: list[int],
+    modules: dict[int, Sequence[str]],
+    factors: tuple[float, float],
+    says: str,
+    begun: Any,
+    trained: Any,
 ) -> None:
     given_donors = {gene: trained(seed=gene + 2) for gene in donors}
     with pytest.raises(InputError, match=says) as raised:
@@ -473,7 +373,7 @@ def test_what_makes_no_mix(
 
 
 @pytest.mark.parametrize("donor", ["donor", None])
-def test_two_owners_may_agree(donor: str | None) -> None:
+def test_two_owners_may_agree(donor: str | None, begun: Any, trained: Any, same: Any) -> None:
     modules = {0: ("net.old",), 1: ("net",), 2: ("net.old",)}
     base, fresh = trained(), begun()
     state = None if donor is None else trained(seed=2)
@@ -481,173 +381,3 @@ def test_two_owners_may_agree(donor: str | None) -> None:
     assert same(child.networks["net"]["old.bias"], (state or fresh).networks["net"]["old.bias"])
     assert same(child.networks["net"]["head.bias"], base.networks["net"]["head.bias"])
     assert report.networks["net.old.bias"].gene == 0
-
-
-# Mutation of weights
-
-
-def big(value: float = 100.0, dtype: torch.dtype = torch.float32) -> TrainingState:
-    tensors = {
-        "w": torch.full((500, 400), value, dtype=dtype),
-        "bias": torch.ones(500),
-        "layer_norm.table": torch.ones(50, 50),
-        "index": torch.ones(50, 50, dtype=torch.int64),
-    }
-    return TrainingState({"net": tensors}, {"ema": Average("net", dict(tensors))})
-
-
-def test_weights_mutate_as_often_and_as_far_as_said() -> None:
-    state = big()
-    for seed in range(100):
-        weights = mutate_weights(state, np.random.default_rng(seed)).networks["net"]["w"]
-        new = weights[weights != 100.0]
-        if len(new) > 15_000:  # k was about 40 of 49
-            break
-    assert abs(len(new) / 400 - round(len(new) / 400)) < 0.6
-    share = len(new) / weights.numel()
-    assert 0.07 < share < 0.1
-    reset = new[new.abs() < 6]  # N(0, 1), and 0.5 % of the widest
-    assert len(reset) / len(new) == pytest.approx(0.05, abs=0.01)
-    assert reset.std().item() == pytest.approx(1.0, abs=0.2)
-    near = new[(new - 100).abs() < 40]  # 4 standard deviations
-    assert len(near) / len(new) == pytest.approx(0.90, abs=0.01)
-    assert near.std().item() == pytest.approx(10.0, abs=0.6)
-    assert near.mean().item() == pytest.approx(100.0, abs=0.5)
-    wide = new[(new - 100).abs() > 110]
-    assert len(wide) / len(new) == pytest.approx(0.05, abs=0.01)
-    assert (wide - 100).square().mean().sqrt().item() == pytest.approx(1000, rel=0.15)
-
-
-def test_only_matrices_of_floats_without_norm_mutate() -> None:
-    state, before = big(), copy.deepcopy(big())
-    changed = set()
-    for seed in range(20):
-        mutant = mutate_weights(state, np.random.default_rng(seed))
-        changed |= {name for name, t in mutant.networks["net"].items() if not same(t, before.networks["net"][name])}
-        assert same_tensors(mutant.averages["ema"].tensors, before.averages["ema"].tensors)
-    assert changed == {"w"}
-    assert same_state(state, before)
-
-
-def test_all_networks_and_targets_mutate() -> None:
-    state = begun()
-    state.networks["critic"]["w"] = torch.ones(100, 100)
-    state.averages["target"].tensors["w"] = torch.ones(100, 100)
-    state.networks["net"]["w"] = torch.ones(100, 100)
-    changed = set()
-    for seed in range(40):
-        mutant = mutate_weights(state, np.random.default_rng(seed))
-        places = {"net": mutant.networks["net"], "critic": mutant.networks["critic"],
-                  "target": mutant.averages["target"].tensors}  # fmt: skip
-        changed |= {place for place, tensors in places.items() if not torch.equal(tensors["w"], torch.ones(100, 100))}
-        assert same_tensors(mutant.averages["ema"].tensors, state.averages["ema"].tensors)
-        assert mutant.optimisers == state.optimisers
-    assert changed == {"net", "critic", "target"}
-    assert torch.equal(state.averages["target"].tensors["w"], torch.ones(100, 100))
-
-
-def test_from_one_to_all_matrices_mutate() -> None:
-    state = TrainingState({"net": {str(index): torch.ones(100, 50) for index in range(3)}})
-    counts = set()
-    for seed in range(60):
-        mutant = mutate_weights(state, np.random.default_rng(seed))
-        counts.add(sum(tensor is not state.networks["net"][name] for name, tensor in mutant.networks["net"].items()))
-    assert counts == {0, 1, 2, 3}  # 0: k may be 0
-
-
-def test_few_rows_never_mutate() -> None:
-    state = TrainingState({"net": {"w": torch.ones(10, 1000), "empty": torch.ones(0, 4)}})
-    for seed in range(20):
-        assert same_state(mutate_weights(state, np.random.default_rng(seed)), state)
-
-
-@pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 1e6), (torch.float16, 65504.0), (torch.bfloat16, 1e6)])
-def test_mutated_weights_are_cut(dtype: torch.dtype, limit: float) -> None:
-    state = big(0.9 * limit, dtype)
-    mutants = [mutate_weights(state, np.random.default_rng(seed)).networks["net"]["w"] for seed in range(5)]
-    largest = max(weights.double().abs().max().item() for weights in mutants)
-    assert largest == pytest.approx(limit, rel=0.01)
-    assert all(weights.dtype == dtype for weights in mutants)
-
-
-def test_a_mutation_is_its_generators() -> None:
-    one, other = (mutate_weights(big(), np.random.default_rng(2)) for _ in range(2))
-    assert same_state(one, other)
-    strided = big()
-    strided.networks["net"]["w"] = strided.networks["net"]["w"].t().contiguous().t()
-    assert same_state(mutate_weights(strided, np.random.default_rng(2)), one)
-
-
-def test_what_cannot_mutate() -> None:
-    with pytest.raises(InputError, match="no weights to mutate: expected a tensor of two dimensions"):
-        mutate_weights(TrainingState({"net": {"bias": torch.ones(3)}}), np.random.default_rng(0))
-
-
-# Soups
-
-
-def test_a_soup_is_the_mean() -> None:
-    states = [trained(seed=seed) for seed in (1, 2, 3)]
-    soup = average(states)
-    for find in (lambda s: s.networks["net"], lambda s: s.averages["ema"].tensors, lambda s: s.networks["critic"]):
-        for name, tensor in find(soup).items():
-            members = [find(state)[name] for state in states]
-            if name.endswith(("._u", "._v")):
-                assert tensor is members[0]
-            elif tensor.is_floating_point():
-                assert np.allclose(tensor.numpy(), np.mean([m.numpy() for m in members], axis=0), atol=1e-6)
-            else:
-                assert tensor.item() == sum(m.item() for m in members) // 3
-            assert tensor.dtype == members[0].dtype
-    assert (soup.optimisers, soup.arrays, soup.rest) == (states[0].optimisers, states[0].arrays, states[0].rest)
-    assert any(name.endswith("._u") for name in soup.networks["net"])
-    assert "old.weight_u" in soup.networks["net"]
-
-
-def test_a_soup_of_one_taste_is_that_taste() -> None:
-    state = trained()
-    state.networks["net"]["small"] = torch.tensor([200, 100], dtype=torch.uint8)
-    state.networks["net"]["flag"] = torch.tensor(True)
-    state.networks["net"]["half"] = torch.randn(50).to(torch.bfloat16)
-    for count in (1, 2, 3, 7):
-        assert same_state(average([state] * count), state)
-
-
-def test_integers_are_divided_downwards() -> None:
-    numbers = [-3, 250, 2**40], [0, 255, 2**40]
-    states = [TrainingState({"n": {"i": torch.tensor(some)}}) for some in numbers]
-    assert average(states).networks["n"]["i"].tolist() == [-2, 252, 2**40]
-
-
-def test_parts_of_a_soup() -> None:
-    states = [trained(seed=1), trained(seed=2)]
-    soup = average(states, ["net.cells.1", "critic"])
-    changed = {
-        f"{network}.{name}"
-        for network, tensors in soup.networks.items()
-        for name, tensor in tensors.items()
-        if not same(tensor, states[0].networks[network][name])
-    }
-    critic = {f"critic.{name}" for name in states[0].networks["critic"]}
-    assert changed == {"net.cells.1.weight", "net.cells.1.bias", *critic}
-    ema, target = soup.averages["ema"].tensors, soup.averages["target"].tensors
-    assert not same(ema["cells.1.bias"], states[0].averages["ema"].tensors["cells.1.bias"])
-    assert same(ema["cells.10.bias"], states[0].averages["ema"].tensors["cells.10.bias"])
-    assert not same(target["head.bias"], states[0].averages["target"].tensors["head.bias"])
-
-
-def test_what_makes_no_soup() -> None:
-    with pytest.raises(InputError, match="no state to average"):
-        average([])
-    with pytest.raises(InputError, match=r"'nets.a' is to be averaged, which is in no network: .* net, critic"):
-        average([trained()], ["nets.a"])
-    with pytest.raises(
-        InputError, match=r"'net\.cells\.99' is to be averaged, and nothing is below it; expected e\.g\. net"
-    ):
-        average([trained()], ["net.cells.99"])
-    with pytest.raises(InputError, match=r"state 2 of the average differs from the first in net\.cells\.0\.bias"):
-        average([trained(), trained(), trained("i" + "c" * 10)])
-    lacking = trained()
-    del lacking.averages["target"]
-    with pytest.raises(InputError, match=r"state 1 of the average differs from the first in critic\.head\.bias"):
-        average([trained(), lacking])

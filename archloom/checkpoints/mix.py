@@ -1,4 +1,4 @@
-"""What is done to trained weights between two chunks of training: layers mixed, matrices mutated, members averaged.
+"""Layers of several trainings mixed into the state that a child starts from.
 
 A state is never changed here. A tensor that is taken as it is shares its memory with the state that it comes from;
 dicts, lists and plain data are the new state's own.
@@ -6,27 +6,29 @@ dicts, lists and plain data are the new state's own.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import accumulate
 from typing import Any, Literal, NamedTuple, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from archloom.checkpoints.state import Average, Optimiser, Tensors, TrainingState
+from archloom.checkpoints.state import (
+    Average,
+    Optimiser,
+    Tensors,
+    TrainingState,
+    check_prefix,
+    is_real,
+    labelled,
+    listed,
+    prefixes_of,
+)
 from archloom.errors import InputError
 from archloom.types import REST
-
-LARGEST_WEIGHT = 1e6
-"""Mutated weights are cut to at most this magnitude."""
-
 
 Source = Literal["base", "donor", "fresh", "missing", "dropped"]
 
@@ -120,11 +122,11 @@ def mix(
             label = f"{average.of}.{name}"
             averages[copy].tensors[name], of_averages[f"{copy}.{name}"] = recipe.averaged(label, copy, name, new)
     optimisers, of_slots = _optimisers(base, fresh)
-    child = _with(base, networks, averages, optimisers)
+    child = base.with_weights(networks, averages, optimisers)
     left = {copy: average.tensors for copy, average in base.averages.items()}
     return child, MixReport(
-        of_networks | dict.fromkeys(_labels(base.networks).keys() - of_networks.keys(), DROPPED),
-        of_averages | dict.fromkeys(_labels(left).keys() - of_averages.keys(), DROPPED),
+        of_networks | dict.fromkeys(labelled(base.networks).keys() - of_networks.keys(), DROPPED),
+        of_averages | dict.fromkeys(labelled(left).keys() - of_averages.keys(), DROPPED),
         of_slots,
     )
 
@@ -170,19 +172,17 @@ class _Owners:
     ) -> None:
         for gene in donors:
             if gene != REST and gene not in modules:
-                raise InputError(
-                    f"gene {gene} has a donor and no modules: expected one of {_listed(modules)} or {REST}"
-                )
+                raise InputError(f"gene {gene} has a donor and no modules: expected one of {listed(modules)} or {REST}")
         self._donors = donors
         self._genes: dict[str, list[int]] = {}
         for gene, prefixes in modules.items():
             for prefix in prefixes:
-                _check_prefix(prefix, networks, f"gene {gene} owns {prefix!r}")
+                check_prefix(prefix, networks, f"gene {gene} owns {prefix!r}")
                 self._genes.setdefault(prefix, []).append(gene)
 
     def replaced(self, label: str) -> int | None:
         """The gene in `donors` that owns `NETWORK.NAME`; None where the tensor stays the base's."""
-        owners = [gene for prefix in _prefixes(label) for gene in self._genes.get(prefix, ())]
+        owners = [gene for prefix in prefixes_of(label) for gene in self._genes.get(prefix, ())]
         if not owners:
             return REST if REST in self._donors else None
         replaced = [gene for gene in owners if gene in self._donors]
@@ -197,35 +197,14 @@ class _Owners:
         return replaced[0]
 
 
-def _check_prefix(prefix: str, networks: Iterable[str], what: str) -> None:
-    if set(networks).isdisjoint(_prefixes(prefix)):
-        raise InputError(
-            f"{what}, which is in no network: expected NETWORK.module.path with one of the networks {_listed(networks)}"
-        )
-
-
-def _prefixes(label: str) -> list[str]:
-    """ "a.b.c" -> "a", "a.b", "a.b.c"."""
-    return list(accumulate(label.split("."), "{}.{}".format))
-
-
-def _labels(networks: Mapping[str, Tensors]) -> dict[str, Tensor]:
-    """Tensors by `NETWORK.NAME`."""
-    return {f"{network}.{name}": tensor for network, tensors in networks.items() for name, tensor in tensors.items()}
-
-
-def _listed(names: Iterable[Any]) -> str:
-    return ", ".join(map(str, names)) or "(there are none)"
-
-
 def shared_prefixes(origins: Mapping[str, Origin]) -> dict[str, Origin]:
     """Origins in short: each stands at the shortest dotted prefix below which all tensors share it."""
     below: dict[str, set[Origin]] = {}
     for label, origin in origins.items():
-        for prefix in _prefixes(label):
+        for prefix in prefixes_of(label):
             below.setdefault(prefix, set()).add(origin)
     return {
-        next(prefix for prefix in _prefixes(label) if len(below[prefix]) == 1): origin
+        next(prefix for prefix in prefixes_of(label) if len(below[prefix]) == 1): origin
         for label, origin in origins.items()
     }
 
@@ -238,162 +217,27 @@ def shrink_perturb(donor: Tensor, fresh: Tensor, shrink: float, perturb: float) 
     """
     if (shrink, perturb) == (0, 1):
         return fresh
-    if not _is_real(donor) or (shrink, perturb) == (1, 0):
+    if not is_real(donor) or (shrink, perturb) == (1, 0):
         return donor
     terms = [tensor * factor for tensor, factor in ((donor, shrink), (fresh, perturb)) if factor != 0]
     return reduce(torch.add, terms) if terms else torch.zeros_like(donor)
 
 
-def _is_real(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() or tensor.is_complex()
-
-
 def _optimisers(base: TrainingState, fresh: TrainingState) -> tuple[dict[str, Optimiser], dict[str, Origin]]:
     """The base's optimisers without the slots of parameters that the child has not, or in another shape."""
-    before, after = _labels(base.networks), _labels(fresh.networks)
+    before, after = labelled(base.networks), labelled(fresh.networks)
     fitting = {name for name in before.keys() & after.keys() if before[name].shape == after[name].shape}
     optimisers: dict[str, Optimiser] = {}
     origins: dict[str, Origin] = {}
     for name, new in fresh.optimisers.items():
         found = base.optimisers.get(name)
         if found is None:
-            optimisers[name] = _own(new, new.slots)
+            optimisers[name] = new.with_slots(new.slots)
             origins |= {f"{name}.{parameter}": Origin("missing") for parameter in new.slots}
             continue
         kept = [parameter for parameter in found.slots if parameter in fitting]
-        optimisers[name] = _own(found, kept)
+        optimisers[name] = found.with_slots(kept)
         origins |= {f"{name}.{parameter}": BASE if parameter in fitting else DROPPED for parameter in found.slots}
     for name in base.optimisers.keys() - fresh.optimisers.keys():
         origins |= {f"{name}.{parameter}": DROPPED for parameter in base.optimisers[name].slots}
     return optimisers, origins
-
-
-def _own(optimiser: Optimiser, parameters: Iterable[str]) -> Optimiser:
-    """A copy with the slots of these parameters; the tensors are shared."""
-    return Optimiser(deepcopy(optimiser.groups), {name: dict(optimiser.slots[name]) for name in parameters})
-
-
-def _with(
-    state: TrainingState,
-    networks: dict[str, Tensors],
-    averages: dict[str, Average],
-    optimisers: dict[str, Optimiser] | None = None,
-) -> TrainingState:
-    """The state with other weights. Its data is copied: a child is seeded anew, and that must not reach its parent."""
-    if optimisers is None:
-        optimisers = {name: _own(optimiser, optimiser.slots) for name, optimiser in state.optimisers.items()}
-    return TrainingState(networks, averages, optimisers, dict(state.arrays), deepcopy(state.rest))
-
-
-def mutate_weights(state: TrainingState, rng: np.random.Generator) -> TrainingState:
-    """SEARL's weight mutation as PBT-NAS's baseline does it: some rows' worth of weights of some matrices are changed.
-
-    Candidates are the tensors of floats with at least two dimensions and no "norm" in the name, in all networks and
-    in all target networks (`Average.target`; a running average is left as it is). From one to all of them are drawn.
-    In each, with r rows (its first dimension) and k uniform on 0 ... ceil(r / 10) - 1, each weight w changes with
-    probability k / r: in 5 % of cases by N(0, |10 w|), in 5 % to N(0, 1), else by N(0, |w / 10|) (standard
-    deviations); it is then cut to 10^6 in magnitude. After SEARL (Franke et al. 2021), which mutates 2-D tensors of
-    the actor alone, and exactly as many weights as it draws. InputError where there is no candidate.
-    """
-    networks = {name: dict(tensors) for name, tensors in state.networks.items()}
-    averages = {
-        name: Average(average.of, dict(average.tensors), average.target) for name, average in state.averages.items()
-    }
-    places = [*networks.values(), *(average.tensors for average in averages.values() if average.target)]
-    candidates = [
-        (tensors, name)
-        for tensors in places
-        for name, tensor in tensors.items()
-        if tensor.dim() >= 2 and tensor.is_floating_point() and "norm" not in name
-    ]
-    if not candidates:
-        raise InputError("this training has no weights to mutate: expected a tensor of two dimensions or more")
-    chosen = rng.choice(len(candidates), size=int(rng.integers(1, len(candidates) + 1)), replace=False)
-    for index in sorted(chosen.tolist()):
-        tensors, name = candidates[index]
-        tensors[name] = _mutated(tensors[name], rng)
-    return _with(state, networks, averages)
-
-
-def _mutated(tensor: Tensor, rng: np.random.Generator) -> Tensor:
-    rows = len(tensor)
-    k = int(rng.integers(-(-rows // 10))) if rows else 0
-    if k == 0:
-        return tensor
-    changed = np.flatnonzero(rng.random(tensor.numel()) < k / rows)  # (c,)
-    where = torch.from_numpy(changed)
-    result = tensor.detach().clone(memory_format=torch.contiguous_format)
-    weights = result.view(-1)[where].to(torch.float64).numpy()
-    kind, noise = rng.random(len(weights)), rng.standard_normal(len(weights))
-    new = np.select(
-        [kind < 0.05, kind < 0.10],
-        [weights + np.abs(10 * weights) * noise, noise],
-        weights + np.abs(0.1 * weights) * noise,
-    )
-    largest = min(LARGEST_WEIGHT, torch.finfo(tensor.dtype).max)
-    result.view(-1)[where] = torch.from_numpy(new.clip(-largest, largest)).to(tensor.dtype)
-    return result
-
-
-def average(states: Sequence[TrainingState], parts: Sequence[str] | None = None) -> TrainingState:
-    """The uniform mean of members of one genome: Wortsman et al. 2022 (model soups), as PBT-NAS cooks them.
-
-    Floats are averaged (in double precision), integers are the sum's floor division. Only tensors below the prefixes
-    `parts` are averaged (`NETWORK.module.path`; None: all), and those of averages of these networks. Everything else is
-    the first state's: spectral norm's vectors (names that end in "._u" or "._v"), booleans, optimisers, arrays, rest.
-    InputError where there is no state, or where names or shapes differ.
-    """
-    if not states:
-        raise InputError("there is no state to average: give at least one")
-    first = states[0]
-    check_parts(first, parts or ())
-
-    def blend(label: str, tensors: Sequence[Tensor]) -> Tensor:
-        wanted = parts is None or not set(parts).isdisjoint(_prefixes(label))
-        return _mean(tensors) if wanted and not label.endswith(("._u", "._v")) else tensors[0]
-
-    networks = {
-        name: _blended(name, [state.networks.get(name, {}) for state in states], blend) for name in first.networks
-    }
-    averages = {
-        name: Average(copied.of, _blended(copied.of, [_copy(state, name) for state in states], blend), copied.target)
-        for name, copied in first.averages.items()
-    }
-    return _with(first, networks, averages)
-
-
-def check_parts(state: TrainingState, parts: Iterable[str]) -> None:
-    """InputError for a part that is to be averaged below which the state has no tensor."""
-    below = {prefix: None for label in _labels(state.networks) for prefix in _prefixes(label)}
-    for part in parts:
-        _check_prefix(part, state.networks, f"{part!r} is to be averaged")
-        if part not in below:
-            near = difflib.get_close_matches(part, below, n=1, cutoff=0.0)
-            raise InputError(f"{part!r} is to be averaged, and nothing is below it; expected e.g. {', '.join(near)}")
-
-
-def _copy(state: TrainingState, name: str) -> Tensors:
-    return state.averages[name].tensors if name in state.averages else {}
-
-
-def _blended(network: str, members: Sequence[Tensors], blend: Callable[[str, Sequence[Tensor]], Tensor]) -> Tensors:
-    shapes = [{name: tensor.shape for name, tensor in tensors.items()} for tensors in members]
-    for index, other in enumerate(shapes):
-        differing = sorted(name for name in shapes[0].keys() | other.keys() if shapes[0].get(name) != other.get(name))
-        if differing:
-            raise InputError(
-                f"state {index} of the average differs from the first in {network}.{differing[0]}: expected members "
-                "with the same genome"
-            )
-    return {name: blend(f"{network}.{name}", [tensors[name] for tensors in members]) for name in members[0]}
-
-
-def _mean(tensors: Sequence[Tensor]) -> Tensor:
-    first = tensors[0]
-    if first.dtype == torch.bool:
-        return first
-    if not _is_real(first):
-        total = sum((tensor.to(torch.int64) for tensor in tensors[1:]), first.to(torch.int64))
-        return torch.div(total, len(tensors), rounding_mode="floor").to(first.dtype)
-    wide = torch.complex128 if first.is_complex() else torch.float64
-    return (sum(tensors[1:], first.to(wide)) / len(tensors)).to(first.dtype)

@@ -1,0 +1,84 @@
+"""Weights of several members averaged (model soups). The states that are given are never changed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from archloom.checkpoints.state import (
+    Average,
+    Tensors,
+    TrainingState,
+    check_prefix,
+    is_real,
+    labelled,
+    prefixes_of,
+)
+from archloom.errors import InputError
+
+
+def average(states: Sequence[TrainingState], parts: Sequence[str] | None = None) -> TrainingState:
+    """The uniform mean of members of one genome: Wortsman et al. 2022 (model soups), as PBT-NAS cooks them.
+
+    Floats are averaged (in double precision), integers are the sum's floor division. Only tensors below the prefixes
+    `parts` are averaged (`NETWORK.module.path`; None: all), and those of averages of these networks. Everything else is
+    the first state's: spectral norm's vectors (names that end in "._u" or "._v"), booleans, optimisers, arrays, rest.
+    InputError where there is no state, or where names or shapes differ.
+    """
+    if not states:
+        raise InputError("there is no state to average: give at least one")
+    first = states[0]
+    check_parts(first, parts or ())
+
+    def blend(label: str, tensors: Sequence[Tensor]) -> Tensor:
+        wanted = parts is None or not set(parts).isdisjoint(prefixes_of(label))
+        return _mean(tensors) if wanted and not label.endswith(("._u", "._v")) else tensors[0]
+
+    networks = {
+        name: _blended(name, [state.networks.get(name, {}) for state in states], blend) for name in first.networks
+    }
+    averages = {
+        name: Average(copied.of, _blended(copied.of, [_copy(state, name) for state in states], blend), copied.target)
+        for name, copied in first.averages.items()
+    }
+    return first.with_weights(networks, averages)
+
+
+def check_parts(state: TrainingState, parts: Iterable[str]) -> None:
+    """InputError for a part that is to be averaged below which the state has no tensor."""
+    below = {prefix: None for label in labelled(state.networks) for prefix in prefixes_of(label)}
+    for part in parts:
+        check_prefix(part, state.networks, f"{part!r} is to be averaged")
+        if part not in below:
+            near = difflib.get_close_matches(part, below, n=1, cutoff=0.0)
+            raise InputError(f"{part!r} is to be averaged, and nothing is below it; expected e.g. {', '.join(near)}")
+
+
+def _copy(state: TrainingState, name: str) -> Tensors:
+    return state.averages[name].tensors if name in state.averages else {}
+
+
+def _blended(network: str, members: Sequence[Tensors], blend: Callable[[str, Sequence[Tensor]], Tensor]) -> Tensors:
+    shapes = [{name: tensor.shape for name, tensor in tensors.items()} for tensors in members]
+    for index, other in enumerate(shapes):
+        differing = sorted(name for name in shapes[0].keys() | other.keys() if shapes[0].get(name) != other.get(name))
+        if differing:
+            raise InputError(
+                f"state {index} of the average differs from the first in {network}.{differing[0]}: expected members "
+                "with the same genome"
+            )
+    return {name: blend(f"{network}.{name}", [tensors[name] for tensors in members]) for name in members[0]}
+
+
+def _mean(tensors: Sequence[Tensor]) -> Tensor:
+    first = tensors[0]
+    if first.dtype == torch.bool:
+        return first
+    if not is_real(first):
+        total = sum((tensor.to(torch.int64) for tensor in tensors[1:]), first.to(torch.int64))
+        return torch.div(total, len(tensors), rounding_mode="floor").to(first.dtype)
+    wide = torch.complex128 if first.is_complex() else torch.float64
+    return (sum(tensors[1:], first.to(wide)) / len(tensors)).to(first.dtype)

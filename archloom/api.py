@@ -15,7 +15,8 @@ from archloom.problems.scenario import Scenario, open_scenario, select_metrics
 from archloom.problems.spec import IN_MEMORY, ProblemSpec
 from archloom.run import folders
 from archloom.run.budgets import parse_duration
-from archloom.run.prepare import Preparer
+from archloom.run.prepare import Preparer, Request
+from archloom.run.report import RunReport
 from archloom.run.search import Progress
 from archloom.strategies.base import BaseStrategy, Strategy
 
@@ -71,7 +72,7 @@ def run(
     keep: int | str | None = None,
     disk_budget: int | str | None = None,
     **options: Any,
-) -> folders.RunReport:
+) -> RunReport:
     """Search, and return what came out: `best`, `value`, `rank`, `curve`, `history`.
 
     `strategy` is a name, a Python file (`my_strategy.py:Blr`), or a class that is a strategy. `on` is a name, a
@@ -99,7 +100,7 @@ def run(
         workers if isinstance(workers, int) else workers.workers,
     )
     spec = preparer.suited(chosen.spec(scene.spec), [chosen])
-    request = folders.Request(chosen.found.given, spec, seed, limits, chosen.settings)
+    request = Request(chosen.found.given, spec, seed, limits, chosen.settings)
     kept = parse_overrides(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
     if out is None:
         if kept:

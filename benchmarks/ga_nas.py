@@ -25,7 +25,8 @@ from dataclasses import asdict, dataclass, field, replace
 from archloom.analysis.stats import summarise
 from archloom.problems import ProblemSpec
 from archloom.run.budgets import Limits
-from archloom.run.folders import Request, run_in_memory
+from archloom.run.folders import run_in_memory
+from archloom.run.prepare import Request
 from benchmarks.recorded import outcomes, p_better, parser
 
 

@@ -31,8 +31,7 @@ from typing import Any
 import msgspec
 
 from archloom.cli.exit_codes import Exit
-from archloom.run.folders import WEIGHTS
-from archloom.run.record import TrialRecord, read_lines
+from archloom.run.record import WEIGHTS, TrialRecord, read_lines
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from multiprocessing import get_context
 from archloom.analysis.stats import summarise
 from archloom.problems import ProblemSpec
 from archloom.run.budgets import Limits
-from archloom.run.folders import Request, run_in_memory
+from archloom.run.folders import run_in_memory
+from archloom.run.prepare import Request
 
 BUDGETS = (300, 500, 1000)
 SEEDS = 30

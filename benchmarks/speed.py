@@ -24,7 +24,8 @@ from archloom.data import catalog
 from archloom.problems import ProblemSpec
 from archloom.run import record
 from archloom.run.budgets import Limits
-from archloom.run.folders import Request, run_folder, run_in_memory
+from archloom.run.folders import run_folder, run_in_memory
+from archloom.run.prepare import Request
 
 _OPEN = """
 import sys, time

@@ -1,7 +1,7 @@
 """Where checkpoints, the saved states of trainings, are kept between trials.
 
-A checkpoint is a file named after the trial whose training it continues. Workers read what a recipe needs and write what
-they made; the driver never sees the weights.
+A checkpoint is a file named after the trial whose training it continues. Workers read what a recipe needs and write
+what they made; the driver never sees the weights.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ def evaluate(
     Generators make 50,000 images instead of 5,000, others than those that the search chose them by. Classifiers are
     measured on validation and test images. What the search recorded stands beside it.
     """
-    from archloom.run import folders, groups
+    from archloom.run import groups
+    from archloom.run.report import read_report
 
     changes = _of_task(settings)
     if target is not None and (target.suffix != ".png" or not target.parent.is_dir()):
@@ -44,7 +45,7 @@ def evaluate(
         first = next(iter(groups.Group.open(run).paths))
         raise InputError(f"{run} holds several runs: name one of them, e.g. archloom evaluate {quote(str(first))}")
     with stdout_guard():
-        report = folders.read_report(run)
+        report = read_report(run)
         from archloom.deploy import final
 
         member = final.open_member(report, trial, changes)

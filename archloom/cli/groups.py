@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from archloom.checkpoints.retention import Overrides
     from archloom.executors.backends import Backend
     from archloom.run.budgets import Changes
-    from archloom.run.folders import RunReport
     from archloom.run.groups import Group
     from archloom.run.prepare import Prepared, Preparer, Request
+    from archloom.run.report import RunReport
 
 
 def begin(

@@ -120,6 +120,7 @@ def resume(
     from archloom.cli.groups import go_on, grow, show_runs
     from archloom.run import folders, groups
     from archloom.run.prepare import Preparer
+    from archloom.run.report import raised_limits, read_report
 
     preparer = Preparer()
     if settings and not added:
@@ -134,9 +135,9 @@ def resume(
     for option, value in (("--seeds", seeds), *(("--add", each) for each in added)):
         if value is not None:
             raise InputError(f"{option} {value}: {run} is one run; begin a group with search --seeds, or compare")
-    raised = folders.raised_limits(run, limits) if limits else None
+    raised = raised_limits(run, limits) if limits else None
     with stdout_guard():
-        known = folders.read_report(run, table=table, preparer=preparer)
+        known = read_report(run, table=table, preparer=preparer)
     options.make_ready(backend)
     criteria, queries = known.scenario.criteria, (raised or known.request.limits).queries
     with output.going_on(run), ProgressView(known.request.name, queries, criteria, quiet) as view:

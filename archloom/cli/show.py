@@ -15,8 +15,8 @@ from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from archloom.run.folders import RunReport
     from archloom.run.prepare import Request
+    from archloom.run.report import RunReport
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
@@ -121,8 +121,8 @@ def export(run: Path, target: Path) -> int:
 def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunReport]]:
     """Every started run below a folder, by label."""
     from archloom.cli.groups import label_of
-    from archloom.run import folders
     from archloom.run.prepare import Preparer
+    from archloom.run.report import read_report
 
     preparer = Preparer()
     by_label: dict[str, list[RunReport]] = {}
@@ -130,19 +130,20 @@ def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunRepor
         if (path / "run.json").exists():
             label = label_of(str(path.relative_to(run)), request)
             with stdout_guard():
-                by_label.setdefault(label, []).append(folders.read_report(path, need_space, preparer=preparer))
+                by_label.setdefault(label, []).append(read_report(path, need_space, preparer=preparer))
     if not by_label:
         raise InputError(f"{run}: none of its runs has started; archloom resume {quote(str(run))} starts them")
     return by_label
 
 
 def _members(run: Path) -> Mapping[Path, Request]:
-    from archloom.run import folders, groups
+    from archloom.run import groups
+    from archloom.run.manifest import read_request
 
     if (run / "group.json").exists():
         group = groups.Group.open(run)
         return dict(zip(group.paths, group.members.values(), strict=True))
-    return {run: folders.read_request(run)}
+    return {run: read_request(run)}
 
 
 def _ending(path: Path) -> str | None:
@@ -168,7 +169,7 @@ def _states_line(run: Path) -> str | None:
     """What the states of trainings below a folder take, and what was said of them; None where there are none."""
     from archloom.checkpoints.budget import disk_usage, format_bytes
     from archloom.checkpoints.retention import RetentionPolicy
-    from archloom.run.folders import WEIGHTS
+    from archloom.run.record import WEIGHTS
 
     found = [disk_usage(path / WEIGHTS) for path in _members(run) if (path / WEIGHTS).is_dir()]
     if not found:
@@ -191,7 +192,7 @@ def _source(report: RunReport) -> bytes:
 def _weights(report: RunReport) -> bytes:
     """The trained tensors of the best architecture; they fit what `make_network()` of the exported code makes."""
     from archloom.checkpoints.store import CheckpointFolder
-    from archloom.run.folders import WEIGHTS
+    from archloom.run.record import WEIGHTS
 
     line = report.history.best()
     assert line is not None  # noqa: S101 - the caller has looked

@@ -26,7 +26,8 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
 
     The soup is judged by the run's objective, on validation data; test metrics are shown and decide nothing.
     """
-    from archloom.run import folders, groups
+    from archloom.run import groups
+    from archloom.run.report import read_report
 
     if target is not None and (target.suffix != ".safetensors" or not target.parent.is_dir()):
         raise InputError(f"-o {target}: expected FILE.safetensors in a folder that is there")
@@ -34,7 +35,7 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
         first = next(iter(groups.Group.open(run).paths))
         raise InputError(f"{run} holds several runs: a soup is cooked from one, e.g. archloom soup {quote(str(first))}")
     with stdout_guard():
-        report = folders.read_report(run, need_space=True)
+        report = read_report(run, need_space=True)
         from archloom.deploy.soup import greedy_soup
 
         cooked = greedy_soup(report, parts or None)

@@ -20,9 +20,11 @@ from archloom.errors import ArchloomError, InputError, StoreError
 from archloom.executors.backends import Backend, Processes
 from archloom.run import record
 from archloom.run.budgets import Changes
-from archloom.run.folders import RunReport, check_files, fingerprint, raised_limits, read_report, run_folder
+from archloom.run.folders import run_folder
+from archloom.run.manifest import check_files, fingerprint
 from archloom.run.prepare import Prepared, Preparer, Request
 from archloom.run.record import TrialRecord
+from archloom.run.report import RunReport, raised_limits, read_report
 from archloom.run.search import Progress
 from archloom.utils.files import write_json
 from archloom.workers.pool import Answer, Send, Work, WorkerPool

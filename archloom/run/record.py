@@ -47,6 +47,9 @@ from archloom.utils.files import TEMPORARY, guarded, replace_file, store_error, 
 FORMAT = 1
 """The version of the folder's layout, in `run.json`."""
 
+WEIGHTS = "weights"
+"""The folder of checkpoints in a run's folder."""
+
 COMMIT_EVERY_S = 0.02
 
 GRACE_S = 0.5

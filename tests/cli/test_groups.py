@@ -9,8 +9,7 @@ from archloom.errors import StoreError
 from archloom.problems import ProblemSpec
 from archloom.run import groups
 from archloom.run.budgets import Limits
-from archloom.run.folders import Request
-from archloom.run.prepare import Preparer
+from archloom.run.prepare import Preparer, Request
 
 
 def group_of(path: Path, table: Path) -> groups.Group:

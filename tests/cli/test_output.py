@@ -12,11 +12,13 @@ from archloom.cli import output
 from archloom.problems import ProblemSpec
 from archloom.run import folders
 from archloom.run.budgets import Limits
+from archloom.run.prepare import Request
+from archloom.run.report import RunReport
 
 
-def report_of(table: Path, **more: object) -> folders.RunReport:
+def report_of(table: Path, **more: object) -> RunReport:
     spec = replace(ProblemSpec("nb201", str(table)), **more)  # type: ignore[arg-type]
-    return folders.run_in_memory(folders.Request("random", spec, 0, Limits(20)))
+    return folders.run_in_memory(Request("random", spec, 0, Limits(20)))
 
 
 def test_the_object_of_one_run(small_table: Path) -> None:

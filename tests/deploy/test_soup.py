@@ -10,7 +10,9 @@ import pytest
 
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec
-from archloom.run.folders import Request, RunReport, limits_for, read_report, run_folder
+from archloom.run.folders import limits_for, run_folder
+from archloom.run.prepare import Request
+from archloom.run.report import RunReport, read_report
 from archloom.run.search import Progress
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")

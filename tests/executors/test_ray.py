@@ -21,9 +21,11 @@ from archloom.executors.ray import RayCluster, RayExecutor
 from archloom.executors.ray_actor import Token
 from archloom.problems import ProblemSpec, open_evaluator
 from archloom.run.budgets import Limits
-from archloom.run.folders import WEIGHTS, Request, RunReport, limits_for, run_folder
+from archloom.run.folders import limits_for, run_folder
 from archloom.run.groups import Group, run_group
-from archloom.run.record import TrialRecord, read_lines
+from archloom.run.prepare import Request
+from archloom.run.record import WEIGHTS, TrialRecord, read_lines
+from archloom.run.report import RunReport
 from archloom.types import Arch, Inherit, Proposal
 from archloom.workers.cluster import import_ray
 from archloom.workers.pool import WorkerError

@@ -19,7 +19,10 @@ from archloom.problems import (
     ProblemSpec,
     open_scenario,
 )
-from archloom.run.folders import Limits, Request, read_report, run_folder, run_in_memory
+from archloom.run.budgets import Limits
+from archloom.run.folders import run_folder, run_in_memory
+from archloom.run.prepare import Request
+from archloom.run.report import read_report
 from archloom.spaces.macro.mnasnet import Mnasnet
 from archloom.spaces.nb201 import Nb201
 from archloom.spaces.table import TableSpace

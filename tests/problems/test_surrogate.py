@@ -15,7 +15,10 @@ from archloom.problems import (
     ProblemSpec,
     open_scenario,
 )
-from archloom.run.folders import Limits, Request, read_report, run_folder
+from archloom.run.budgets import Limits
+from archloom.run.folders import run_folder
+from archloom.run.prepare import Request
+from archloom.run.report import read_report
 from archloom.types import Proposal
 
 Refuses = Callable[[ProblemSpec], str]

@@ -20,7 +20,8 @@ def trained() -> None:
 
 
 def test_images_are_opened_on_the_tasks_own_space_or_another(trained: None) -> None:
-    scenario = open_scenario(ProblemSpec("images:digits", space={"width": "4"}, task={"steps_per_epoch": "2", "epochs": "1"}))
+    task = {"steps_per_epoch": "2", "epochs": "1"}
+    scenario = open_scenario(ProblemSpec("images:digits", space={"width": "4"}, task=task))
     problem = scenario.problem
     assert isinstance(problem, TaskProblem)
     assert (problem.trains, problem.isolate) == (True, False)

@@ -20,7 +20,10 @@ from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.run import folders, record, search
 from archloom.run.budgets import Limits
+from archloom.run.manifest import read_request
+from archloom.run.prepare import Request
 from archloom.run.record import TornTailWarning, TrialRecord, read_lines
+from archloom.run.report import RunReport, read_report, summarise
 from archloom.testing import PlantedEvaluator
 from archloom.utils import files
 
@@ -29,16 +32,16 @@ Listing = dict[str, bytes | None]
 
 def request_for(
     table: Path, strategy: str = "random", queries: int = 40, width: int = 1, seed: int = 0, **more: Any
-) -> folders.Request:
-    return folders.Request(strategy, ProblemSpec("nb201", str(table), **more), seed, Limits(queries, width))
+) -> Request:
+    return Request(strategy, ProblemSpec("nb201", str(table), **more), seed, Limits(queries, width))
 
 
-def request_of(strategy: Any, queries: int = 40, width: int = 1, seed: int = 0) -> folders.Request:
+def request_of(strategy: Any, queries: int = 40, width: int = 1, seed: int = 0) -> Request:
     """A request of a strategy of the shared fixture."""
-    return folders.Request(strategy.name, strategy.problem, seed, Limits(queries, width), strategy.options)
+    return Request(strategy.name, strategy.problem, seed, Limits(queries, width), strategy.options)
 
 
-def run_here(path: Path, request: folders.Request | None = None, **how: Any) -> folders.RunReport:
+def run_here(path: Path, request: Request | None = None, **how: Any) -> RunReport:
     """A run whose networks, if it trains any, are trained in this process."""
     return folders.run_folder(path, request, isolate=False, **how)
 
@@ -47,7 +50,7 @@ def recorded(path: Path) -> bytes:
     return (path / "trials.jsonl").read_bytes()
 
 
-def resumed(path: Path, request: folders.Request | None = None) -> folders.RunReport:
+def resumed(path: Path, request: Request | None = None) -> RunReport:
     """Go on with a folder that may be torn."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -66,7 +69,7 @@ def test_a_run_finds_the_best_of_a_small_table(tmp_path: Path, small_table: Path
     assert best.report == {"test": 70.0} and best.scores == {"valid": 71.0}
     assert report.ending == "all queries asked" and report.trials >= 200
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert summary == folders.summarise(report)
+    assert summary == summarise(report)
     assert summary["best"]["value"] == 71.0 and summary["queries"] == 200
     manifest = json.loads((tmp_path / "run" / "run.json").read_text())
     assert manifest["table"]["path"] == str(small_table) and len(manifest["table"]["sha256"]) == 64
@@ -78,7 +81,7 @@ def test_in_memory_is_the_same_run(tmp_path: Path, strategy: Any) -> None:
     kept = run_here(tmp_path / "run", request)
     fleeting = folders.run_in_memory(request)
     assert fleeting.history == kept.history and fleeting.path is None
-    assert folders.read_report(tmp_path / "run").history == kept.history
+    assert read_report(tmp_path / "run").history == kept.history
 
 
 def test_the_same_request_gives_the_same_bytes(tmp_path: Path, strategy: Any) -> None:
@@ -115,10 +118,10 @@ def test_who_is_killed_as_soon_as_there_is_a_run_goes_on_with_what_was_said_of_i
             raise KeyboardInterrupt
 
     monkeypatch.setattr(record, "write_json", killed)
-    request = folders.Request("random", ProblemSpec(str(trained)), 0, Limits(2))
+    request = Request("random", ProblemSpec(str(trained)), 0, Limits(2))
     with pytest.raises(KeyboardInterrupt):
         folders.run_folder(tmp_path / "run", request, isolate=False, kept={"keep": 2, "disk_budget": 5_000})
-    assert folders.read_request(tmp_path / "run").limits.queries == 2
+    assert read_request(tmp_path / "run").limits.queries == 2
     assert RetentionPolicy.read(tmp_path / "run") == RetentionPolicy(2, 5_000)
 
 
@@ -130,7 +133,7 @@ def test_a_folder_goes_on_with_its_own_request_only(tmp_path: Path, small_table:
     with pytest.raises(InputError, match="holds another run"):
         folders.run_folder(tmp_path / "run", replace(request, seed=1))
     assert recorded(tmp_path / "run") == before
-    assert folders.read_request(tmp_path / "run") == request
+    assert read_request(tmp_path / "run") == request
 
 
 def test_a_finished_run_gives_its_result_again(tmp_path: Path, strategy: Any) -> None:
@@ -162,28 +165,10 @@ def test_an_ended_run_stays_ended(
     assert recorded(tmp_path / "run") == before
 
 
-def test_another_table_under_the_same_name_is_noticed(tmp_path: Path, small_table: Path) -> None:
-    from archloom.data.tables import load_table, save_table
-
-    mine = tmp_path / "mine.npz"
-    mine.write_bytes(small_table.read_bytes())
-    folders.run_folder(tmp_path / "run", request_for(mine))
-    table = load_table(mine)
-    save_table(
-        mine, space="nb201", gene_names=table.gene_names, options=table.options, genes=table.genes,
-        metrics={"valid": np.zeros(729), "test": np.zeros(729)}, goals={"valid": "max", "test": "max"},
-        source="another", units="percent",
-    )  # fmt: skip
-    with pytest.raises(InputError, match=r"was made with table .* put the original file back"):
-        folders.run_folder(tmp_path / "run")
-
-
 @pytest.mark.parametrize("workers", [2, 3])
 @pytest.mark.parametrize("width", [1, 4])
 def test_workers_change_nothing(tmp_path: Path, planted: Path, width: int, workers: int) -> None:
-    request = folders.Request(
-        "evolution", ProblemSpec(str(planted)), 3, Limits(24, width), {"population": 8, "sample": 3}
-    )
+    request = Request("evolution", ProblemSpec(str(planted)), 3, Limits(24, width), {"population": 8, "sample": 3})
     serial = folders.run_folder(tmp_path / "serial", request)
     parallel = folders.run_folder(tmp_path / "parallel", request, workers=workers)
     assert parallel.history == serial.history
@@ -201,9 +186,9 @@ from pathlib import Path
 
 import msgspec
 from archloom.run import folders, record, search
-from archloom.run.prepare import Preparer
+from archloom.run.prepare import Preparer, Request
 
-request, home, kills = msgspec.json.decode(sys.argv[1], type=folders.Request), Path(sys.argv[2]), int(sys.argv[3])
+request, home, kills = msgspec.json.decode(sys.argv[1], type=Request), Path(sys.argv[2]), int(sys.argv[3])
 record.COMMIT_EVERY_S = 0.0  # every trial is a commit of its own
 search.CHECKPOINT_EVERY_S = 0.0  # and many a trial a checkpoint
 search.CHECKPOINT_SHARE = 0.3
@@ -393,7 +378,7 @@ def test_a_full_disk_stops_a_run_that_then_goes_on(
         with pytest.raises(StoreError, match="No space left on device; free some space, then: archloom resume"):
             run_here(tmp_path / "run", request)
     assert len(read_lines(tmp_path / "run")) == 9, "what was committed is intact"
-    assert folders.read_report(tmp_path / "run").ending is None
+    assert read_report(tmp_path / "run").ending is None
     run_here(tmp_path / "run")  # no warning: there is no torn tail
     assert recorded(tmp_path / "run") == recorded(tmp_path / "whole")
 
@@ -455,7 +440,7 @@ REASONS = {
 def test_what_fails_is_a_failed_trial_and_never_the_best(tmp_path: Path) -> None:
     problem = tmp_path / "problem.py"
     problem.write_text(MISBEHAVING % list(REASONS))
-    request = folders.Request("random", ProblemSpec(str(problem)), 0, Limits(100))
+    request = Request("random", ProblemSpec(str(problem)), 0, Limits(100))
     report = folders.run_folder(tmp_path / "run", request)
     assert report.ending == "every architecture of the space asked"
     found: dict[str, set[str | None]] = {}
@@ -469,7 +454,7 @@ def test_what_fails_is_a_failed_trial_and_never_the_best(tmp_path: Path) -> None
 def test_a_dead_worker_is_replaced_three_times_at_most(tmp_path: Path) -> None:
     problem = tmp_path / "problem.py"
     problem.write_text((MISBEHAVING % ["dies", "killed", "once", "fine"]).replace("[1, 2, 3]", "[1]"))
-    request = folders.Request("random", ProblemSpec(str(problem)), 0, Limits(4, width=2))
+    request = Request("random", ProblemSpec(str(problem)), 0, Limits(4, width=2))
     report = folders.run_folder(tmp_path / "run", request, workers=2)
     errors = {line.arch: line.error for line in report.history.lines}
     assert errors == {
@@ -499,7 +484,7 @@ class Mine(PlantedEvaluator):
 problem = archloom.Problem(PlantedSpace(), Mine(), {"worth": "max"})
 """
     )
-    request = folders.Request("random", ProblemSpec(str(problem)), 0, Limits(3))
+    request = Request("random", ProblemSpec(str(problem)), 0, Limits(3))
     folders.run_folder(tmp_path / "run", request)
     for line in read_lines(tmp_path / "run"):
         assert line.scores == {"worth": 2.5} and line.report == {"test": 1.5, "count": 3.0} and line.cost_s == 0.0
@@ -515,70 +500,15 @@ def test_an_evaluator_without_the_goal_is_refused() -> None:
 
 def test_a_request_is_plain_data(small_table: Path) -> None:
     request = request_for(small_table, constraints=("params<=3",))
-    assert msgspec.json.decode(msgspec.json.encode(request), type=folders.Request) == request
+    assert msgspec.json.decode(msgspec.json.encode(request), type=Request) == request
 
 
 # -- what a run was made with --------------------------------------------------------------------------------------
 
-MINE = """
-import archloom
-from beside import FACTOR
-space = archloom.Categorical({"a": [1, 2, 3], "b": [1, 2, 3]})
-problem = archloom.Problem(space, lambda choices: FACTOR * choices["a"] * choices["b"], goals={"score": "max"})
-"""
-
-
-@pytest.fixture
-def mine(tmp_path: Path) -> ProblemSpec:
-    """A problem file that imports what lies beside it."""
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "beside.py").write_text("FACTOR = 10")
-    (tmp_path / "code" / "mine.py").write_text(MINE)
-    return ProblemSpec(str(tmp_path / "code" / "mine.py"))
-
 
 def test_a_problem_file_imports_its_neighbours_in_workers_too(tmp_path: Path, mine: ProblemSpec) -> None:
-    report = folders.run_folder(tmp_path / "run", folders.Request("random", mine, 0, Limits(9)))
+    report = folders.run_folder(tmp_path / "run", Request("random", mine, 0, Limits(9)))
     assert report.value == 90.0 and not report.history.failed
-
-
-def test_a_problem_file_that_changed_is_noticed(tmp_path: Path, mine: ProblemSpec) -> None:
-    folders.run_folder(tmp_path / "run", folders.Request("random", mine, 0, Limits(9)))
-    (tmp_path / "code" / "mine.py").write_text(MINE + "# better")
-    assert folders.run_folder(tmp_path / "run").value == 90.0, "a finished run evaluates nothing more"
-    (tmp_path / "run" / "summary.json").unlink()
-    with pytest.raises(InputError, match=r"mine.py has changed since .*archloom resume .* --changed"):
-        folders.run_folder(tmp_path / "run")
-    assert folders.run_folder(tmp_path / "run", changed=True).value == 90.0
-
-
-def test_a_problem_that_asks_something_else_now_is_refused(tmp_path: Path, mine: ProblemSpec) -> None:
-    folders.run_folder(tmp_path / "run", folders.Request("random", mine, 0, Limits(9)))
-    (tmp_path / "code" / "mine.py").write_text(MINE.replace('"max"', '"min"'))
-    with pytest.raises(InputError, match=r"was made for .*'max'.* its problem is now .*'min'"):
-        folders.run_folder(tmp_path / "run", changed=True)
-
-
-def test_a_run_can_be_looked_at_when_its_problem_is_gone(tmp_path: Path, mine: ProblemSpec) -> None:
-    made = folders.run_folder(tmp_path / "run", folders.Request("random", mine, 0, Limits(9)))
-    (tmp_path / "code" / "mine.py").unlink()
-    seen = folders.read_report(tmp_path / "run")
-    assert (seen.value, seen.curve, seen.best) == (made.value, made.curve, made.best)
-    with pytest.raises(InputError, match="there is no file"):
-        folders.read_report(tmp_path / "run", need_space=True)
-
-
-def test_a_table_may_have_moved(tmp_path: Path, small_table: Path) -> None:
-    old, new = tmp_path / "old.npz", tmp_path / "new.npz"
-    old.write_bytes(small_table.read_bytes())
-    made = folders.run_folder(tmp_path / "run", folders.Request("random", ProblemSpec("nb201", str(old)), 0, Limits(9)))
-    old.rename(new)
-    with pytest.raises(InputError, match=r"old.npz, which is not there; .*--table FILE"):
-        folders.run_folder(tmp_path / "run")
-    with pytest.warns(UserWarning, match="ranks are unknown"):
-        seen = folders.read_report(tmp_path / "run")
-    assert seen.value == made.value and seen.rank is None
-    assert folders.run_folder(tmp_path / "run", table=new).rank == made.rank is not None
 
 
 def test_of_two_that_start_in_one_folder_the_second_is_told(

@@ -16,14 +16,14 @@ from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.run import folders, groups, record
 from archloom.run.budgets import Limits
-from archloom.run.prepare import Preparer
+from archloom.run.prepare import Preparer, Request
+from archloom.run.report import RunReport
 
 
 def group_of(path: Path, table: Path, seeds: int = 3) -> groups.Group:
     names = [(name, seed) for name in ("random", "evolution") for seed in range(seeds)]
     members = {
-        f"{name}/seed-{seed}": folders.Request(name, ProblemSpec("nb201", str(table)), seed, Limits(40))
-        for name, seed in names
+        f"{name}/seed-{seed}": Request(name, ProblemSpec("nb201", str(table)), seed, Limits(40)) for name, seed in names
     }
     return groups.Group.create(path, members)
 
@@ -45,7 +45,7 @@ def test_a_group_is_the_same_with_any_number_of_workers(tmp_path: Path, small_ta
             heard[run] = heard.get(run, 0) + len(lines)
 
         outcome = groups.run_group(group, workers, watch)
-        reports = [report for report in outcome if isinstance(report, folders.RunReport)]
+        reports = [report for report in outcome if isinstance(report, RunReport)]
         assert [report.history for report in reports] == [report.history for report in alone]
         assert heard == {number: report.trials for number, report in enumerate(alone)}
         expected = expected or records(group)
@@ -78,7 +78,7 @@ def test_a_member_that_cannot_go_on_does_not_stop_the_others(tmp_path: Path, sma
         (group.paths[0] / "trials.jsonl").write_bytes(damaged)
         first, second = groups.run_group(group, workers)
         assert isinstance(first, str) and "trials.jsonl line 1 is damaged" in first
-        assert isinstance(second, folders.RunReport) and second.value is not None
+        assert isinstance(second, RunReport) and second.value is not None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "members": {"a": {}}}', "null"])
@@ -127,7 +127,7 @@ def test_a_group_killed_in_the_middle_goes_on(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             outcome = groups.run_group(groups.Group.open(group.path), 1)
-    assert all(isinstance(report, folders.RunReport) for report in outcome), outcome
+    assert all(isinstance(report, RunReport) for report in outcome), outcome
     assert records(group) == records(whole)
 
 
@@ -148,11 +148,11 @@ def test_an_evaluator_that_dies_fails_its_trial_however_many_workers_there_are(t
         "space = archloom.Categorical({'a': [1, 2, 3]})\n"
         "problem = archloom.Problem(space, lambda c: os._exit(7) if c['a'] == 2 else c['a'], goals={'s': 'max'})\n"
     )
-    request = folders.Request("random", ProblemSpec(str(problem)), 0, Limits(3))
+    request = Request("random", ProblemSpec(str(problem)), 0, Limits(3))
     reports = [folders.run_folder(tmp_path / f"run-{workers}", request, workers) for workers in (1, 2)]
     group = groups.Group.create(tmp_path / "group", {f"seed-{s}": replace(request, seed=s) for s in (0, 1)})
     for report in (*reports, *groups.run_group(group, 2)):
-        assert isinstance(report, folders.RunReport)
+        assert isinstance(report, RunReport)
         assert [line.arch for line in report.history.failed] == ["a=2"] and report.value == 3.0
 
 
@@ -160,12 +160,12 @@ def test_an_evaluator_that_dies_fails_its_trial_however_many_workers_there_are(t
 def test_the_table_of_a_group_may_have_moved(tmp_path: Path, small_table: Path, workers: int) -> None:
     old, new = tmp_path / "old.npz", tmp_path / "new.npz"
     old.write_bytes(small_table.read_bytes())
-    request = folders.Request("random", ProblemSpec("nb201", str(old)), 0, Limits(9))
+    request = Request("random", ProblemSpec("nb201", str(old)), 0, Limits(9))
     group = groups.Group.create(tmp_path / "group", {f"seed-{s}": replace(request, seed=s) for s in (0, 1)})
     folders.run_folder(group.paths[0], group.members["seed-0"])
     old.rename(new)
     found = groups.run_group(groups.Group.open(group.path).on_table(new), workers, table=new)
-    assert [report.history.queries for report in found if isinstance(report, folders.RunReport)] == [9, 9]
+    assert [report.history.queries for report in found if isinstance(report, RunReport)] == [9, 9]
 
 
 def test_a_group_stays_on_the_table_it_was_begun_with(
@@ -175,13 +175,13 @@ def test_a_group_stays_on_the_table_it_was_begun_with(
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "nb201.npz").write_bytes(small_table.read_bytes())
     monkeypatch.setenv("ARCHLOOM_DATA", str(tmp_path / "data"))
-    request = folders.Request("random", ProblemSpec("nb201"), 0, Limits(9))
+    request = Request("random", ProblemSpec("nb201"), 0, Limits(9))
     members = {f"seed-{s}": replace(request, seed=s) for s in (0, 1)}
     groups.Group.create(tmp_path / "group", members, first=Preparer().check(request))
     monkeypatch.delenv("ARCHLOOM_DATA")
     group = groups.Group.open(tmp_path / "group")
     assert group.check().scenario.problem.data is not None
-    assert all(isinstance(report, folders.RunReport) for report in groups.run_group(group, 1))
+    assert all(isinstance(report, RunReport) for report in groups.run_group(group, 1))
     (tmp_path / "data" / "nb201.npz").rename(tmp_path / "moved.npz")
     with pytest.raises(InputError, match=r"nb201.npz, which is not there; .*archloom resume .*group --table FILE"):
         group.check()
@@ -203,7 +203,7 @@ def test_a_group_whose_file_changed_is_refused_before_any_member_goes_on(tmp_pat
         "problem = archloom.Problem(space, lambda c: c['a'], goals={'s': 'max'})\n"
     )
     file.write_text(text)
-    request = folders.Request("random", ProblemSpec(str(file)), 0, Limits(2))
+    request = Request("random", ProblemSpec(str(file)), 0, Limits(2))
     groups.Group.create(tmp_path / "group", {"seed-0": request}, first=Preparer().check(request))
     file.write_text(text + "# changed")
     group = groups.Group.open(tmp_path / "group")

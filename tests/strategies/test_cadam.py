@@ -15,8 +15,9 @@ from archloom.errors import InputError
 from archloom.executors.serial import SerialExecutor
 from archloom.problems import ProblemSpec
 from archloom.run.budgets import Ending, Limits
-from archloom.run.folders import Request, run_in_memory
+from archloom.run.folders import run_in_memory
 from archloom.run.history import History
+from archloom.run.prepare import Request
 from archloom.run.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical
 from archloom.strategies.cadam import Cadam, CadamOptions, Replay

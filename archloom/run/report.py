@@ -1,0 +1,218 @@
+"""What came out of a run: its report, just made or read again from its folder."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from archloom.constraints import Constraint, Criteria, Objective
+from archloom.errors import InputError
+from archloom.problems.base import DataIdentity, RecordedProblem
+from archloom.problems.scenario import Scenario
+from archloom.run import record
+from archloom.run.budgets import LIMITED, Changes, Limits, check_countable
+from archloom.run.history import History
+from archloom.run.manifest import read_summary, reopen, request_of
+from archloom.run.prepare import Preparer, Request
+from archloom.run.record import TrialRecord
+from archloom.types import Resource
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What came out of a run: its scenario and its history, read from a folder or just made."""
+
+    request: Request
+    scenario: Scenario
+    history: History
+    trials: int
+    ending: str | None
+    seconds: float
+    path: Path | None = None
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the run ended before any of its limits was reached."""
+        wanted = self.request.limits.queries
+        fewer = wanted is None or self.history.queries < wanted
+        return self.ending is not None and fewer and self.ending not in {ending.value for ending in LIMITED}
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best trial: its `arch` as text, `scores`, `report` and `query`; None if there is no feasible one."""
+        return self.history.best()
+
+    @property
+    def curve(self) -> list[tuple[float, float]]:
+        """(query, best value so far)."""
+        return self.history.curve()
+
+    @property
+    def value(self) -> float | None:
+        """The best value of the first objective; None if there is no feasible one."""
+        best = self.history.best()
+        return best.scores[self.scenario.objectives[0]] if best else None
+
+    @property
+    def rank(self) -> int | None:
+        """The rank of the best value among all architectures, at its fidelity; 1 for the best, None if unknown."""
+        best = self.history.best()
+        if best is None:
+            return None
+        utility, fidelity = self.history.utility(best), self.history.fidelity(best)
+        return self.scenario.problem.rank(self.scenario.objectives[0], utility, fidelity)
+
+    @property
+    def fidelity(self) -> int | None:
+        """How long the best trial was trained, in units of the resource; None if there is no resource, or no best."""
+        best = self.history.best()
+        return None if best is None or self.history.resource is None else self.history.fidelity(best)
+
+    @property
+    def reference_point(self) -> list[float] | None:
+        """What the hypervolume is measured from: each objective's worst value among all architectures, or among the
+        feasible queries where those are not all known; None if there is no feasible one."""
+        feasible, problem = self.history.feasible(), self.scenario.problem
+        if not feasible:
+            return None
+        known = [problem.worst(metric) for metric in self.scenario.objectives]
+        seen = [
+            min((line.scores[o.metric] for line in feasible), key=o.utility) for o in self.scenario.criteria.objectives
+        ]
+        return [s if k is None else k for k, s in zip(known, seen, strict=True)]
+
+    @property
+    def hypervolume(self) -> float:
+        """The volume that the Pareto set dominates beyond `reference_point`."""
+        reference = self.reference_point
+        return self.history.hypervolume(reference) if reference is not None else 0.0
+
+
+def report_of(
+    request: Request, scenario: Scenario, lines: Sequence[TrialRecord], ending: str | None, seconds: float,
+    path: Path | None = None,
+) -> RunReport:  # fmt: skip
+    history = History.of(lines, scenario.criteria, scenario.resource)
+    return RunReport(request, scenario, history, len(lines), ending, seconds, path)
+
+
+def read_report(
+    path: Path, need_space: bool = False, table: Path | None = None, preparer: Preparer | None = None
+) -> RunReport:
+    """What a run folder holds now, finished or not, without touching it.
+
+    The problem is opened if its table is at hand, for ranks, and if `need_space` asks for it; a user's file is not run
+    just to look. Otherwise the record says all there is, and ranks are unknown.
+    """
+    manifest = record.read_manifest(path)
+    request = request_of(path, manifest)
+    scenario: Scenario | None = None
+    if need_space or manifest.get("table") is not None:
+        preparer = preparer or Preparer()
+        try:
+            request, problem = reopen(path, manifest, table, True, preparer)
+            scenario = preparer.scenario(problem)
+        except InputError as error:
+            if need_space:
+                raise
+            warnings.warn(f"ranks are unknown: {error}", stacklevel=2)
+    summary = read_summary(path)
+    return report_of(
+        request, scenario or _recorded(path, request, manifest), record.read_lines(path), summary.get("ending"),
+        summary.get("seconds", 0.0), path,
+    )  # fmt: skip
+
+
+def raised_limits(path: Path, changes: Changes) -> Limits:
+    """The limits of a run that goes on further; InputError for less than it has asked or used."""
+    report = _recorded_report(path)
+    history = report.history
+    spent = {
+        "queries": history.queries, "resource": history.resource_used, "seconds": report.seconds,
+        "max_failures": len(history.failed),
+    }  # fmt: skip
+    limits = report.request.limits.raised(changes, spent)
+    check_countable(limits, report.scenario.resource)
+    return limits
+
+
+def _recorded_report(path: Path) -> RunReport:
+    """What the record alone says."""
+    manifest = record.read_manifest(path)
+    request, summary = request_of(path, manifest), read_summary(path)
+    return report_of(
+        request, _recorded(path, request, manifest), record.read_lines(path), summary.get("ending"),
+        summary.get("seconds", 0.0), path,
+    )  # fmt: skip
+
+
+def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scenario:
+    """The scenario as the record alone tells it."""
+    try:
+        goals, constraints = manifest["criteria"]["objectives"], manifest["criteria"]["constraints"]
+        table = manifest.get("table")
+        data = DataIdentity(table["name"], table["sha256"], table["source"]) if table else None
+        problem = RecordedProblem(manifest["space"], goals, data)
+        trained_on = manifest.get("trained_on")
+        if trained_on:
+            problem.trains = True
+            problem.trained_on = DataIdentity(trained_on["name"], trained_on["sha256"], trained_on["source"])
+        objectives = tuple(Objective(metric, goal) for metric, goal in goals.items())
+        wanted = Criteria(objectives, tuple(Constraint.parse(text) for text in constraints))
+        report = tuple(manifest["report"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}/run.json is damaged or not of an archloom run ({error!r})") from None
+    resource = manifest.get("resource")
+    problem.resource = None if resource is None else msgspec.convert(resource, Resource)
+    return Scenario(request.problem, problem, wanted, report)
+
+
+def summarise(report: RunReport) -> dict[str, Any]:
+    """A run's outcome as JSON-able data, without its curve."""
+    best = report.history.best()
+    found = None
+    if best is not None:
+        found = {
+            "arch": best.arch,
+            "value": report.value,
+            "rank": report.rank,
+            "query": best.query,
+            "fidelity": report.history.fidelity(best),
+            "report": best.report,
+        }
+    table = report.scenario.problem.data
+    summary: dict[str, Any] = {
+        "strategy": report.request.strategy,
+        "on": report.request.problem.on,
+        "table": table.name if table else None,
+        "table_sha256": table.sha256 if table else None,
+        "seed": report.request.seed,
+        "out": str(report.path) if report.path else None,
+        "best": found,
+        "queries": report.history.queries,
+        "trials": report.trials,
+        "repeats": report.trials - report.history.queries,
+        "failed": len(report.history.failed),
+        "resource": _resource_used(report),
+        "ending": report.ending,
+        "seconds": round(report.seconds, 3),
+    }
+    if not report.scenario.criteria.single:
+        summary["pareto"] = [
+            {"arch": line.arch, "scores": line.scores, "query": line.query, "report": line.report}
+            for line in report.history.pareto()
+        ]
+        summary["hypervolume"] = report.hypervolume
+        summary["reference_point"] = report.reference_point
+    return summary
+
+
+def _resource_used(report: RunReport) -> dict[str, Any] | None:
+    """What the run used of the evaluator's resource."""
+    resource = report.history.resource
+    return None if resource is None else {"unit": resource.unit, "used": report.history.resource_used}

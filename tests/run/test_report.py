@@ -1,0 +1,23 @@
+"""Runs read again from their folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archloom.errors import InputError
+from archloom.problems import ProblemSpec
+from archloom.run import folders
+from archloom.run.budgets import Limits
+from archloom.run.prepare import Request
+from archloom.run.report import read_report
+
+
+def test_a_run_can_be_looked_at_when_its_problem_is_gone(tmp_path: Path, mine: ProblemSpec) -> None:
+    made = folders.run_folder(tmp_path / "run", Request("random", mine, 0, Limits(9)))
+    (tmp_path / "code" / "mine.py").unlink()
+    seen = read_report(tmp_path / "run")
+    assert (seen.value, seen.curve, seen.best) == (made.value, made.curve, made.best)
+    with pytest.raises(InputError, match="there is no file"):
+        read_report(tmp_path / "run", need_space=True)

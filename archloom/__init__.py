@@ -57,7 +57,7 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: the command line starts in a fraction of a second."""
+    """Import names on first use, so that the command line starts in a fraction of a second."""
     if name not in _HOMES:
         raise AttributeError(f"module 'archloom' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

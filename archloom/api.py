@@ -30,9 +30,9 @@ def scenario(
     table: str | PathLike[str] | None = None,
     space: dict[str, Any] | None = None,
 ) -> Scenario:
-    """Open a problem, by name or one of your own, and choose what to optimise, as the options of the command line do.
+    """Open a problem, by name or one of your own, and choose what to optimise, like the options of the command line.
 
-    The scenario has the `space`, the `criteria` that strategies need, and the `evaluator`.
+    The scenario has the `space` and the `criteria` that strategies need, and the `evaluator`.
     """
     spec = ProblemSpec(
         on if isinstance(on, str) else IN_MEMORY,
@@ -50,7 +50,7 @@ def scenario(
 
 
 def strategy(name: str | type[BaseStrategy], on: Scenario, *, seed: int = 0, **options: Any) -> Strategy:
-    """A strategy to `ask` and `tell` by hand, e.g. `strategy("evolution", scenario("nb201"), population=50)`."""
+    """A strategy to `ask` and `tell` yourself, e.g. `strategy("evolution", scenario("nb201"), population=50)`."""
     return folders.make_strategy(name, on.space, on.criteria, seed, options, on.resource)
 
 
@@ -73,16 +73,16 @@ def run(
     disk_budget: int | str | None = None,
     **options: Any,
 ) -> RunReport:
-    """Search, and return what came out: `best`, `value`, `rank`, `curve`, `history`.
+    """Search, and return the outcome: `best`, `value`, `rank`, `curve`, `history`.
 
-    `strategy` is a name, a Python file (`my_strategy.py:Blr`), or a class that is a strategy. `on` is a name, a
-    `Problem` or a `scenario(...)`; further keywords are the strategy's options. With `out` the run is kept in that
-    folder and can be resumed from there; an unfinished run of the same request is gone on with. `queries` and `width`
-    are what the strategy plans (a population's chunks of training), else 500 and 1. `resource` (units of training in
-    all), `time` (seconds, or a string such as "10m"), `target` (a value of the first objective) and `max_failures`
-    end a run, too; `as_completed` tells results as they come (`run.budgets.Limits`). `keep` and `disk_budget` (bytes,
-    or a text such as "2GB") say which states of trainings stay in that folder, as
-    --keep and --disk-budget do.
+    `strategy` is a name, a Python file (`my_strategy.py:Blr`), or a strategy class. `on` is a name, a `Problem` or a
+    `scenario(...)`; further keywords are the strategy's options. With `out`, the run is kept in that folder and can be
+    resumed from there; an unfinished run of the same request is resumed. `queries` and `width` default to what the
+    strategy plans (a population's chunks of training), else 500 and 1. `resource` (units of training in total), `time`
+    (seconds, or a string such as "10m"), `target` (a value of the first objective) and `max_failures` also end a run;
+    `as_completed` tells results as they come (`run.budgets.Limits`). `keep` and `disk_budget` (bytes, or a string such
+    as "2GB") determine which checkpoints stay in that folder, like --keep and --disk-budget.
+
     With one worker everything happens in this process; more are started as processes, which a script must do under
     `if __name__ == "__main__":`; `executors.ray.RayCluster(workers)` evaluates on Ray.
     """
@@ -91,20 +91,20 @@ def run(
     preparer.adopt(scene)
     chosen = preparer.choose(strategy, options)
     seconds = parse_duration(time) if isinstance(time, str) else time
-    said_of_limits = {
+    given_limits = {
         "queries": queries, "width": width, "resource": resource, "seconds": seconds, "target": target,
         "max_failures": max_failures, "as_completed": as_completed or None,
     }  # fmt: skip
     limits = chosen.limits(
-        {name: value for name, value in said_of_limits.items() if value is not None},
+        {name: value for name, value in given_limits.items() if value is not None},
         workers if isinstance(workers, int) else workers.workers,
     )
     spec = preparer.suited(chosen.spec(scene.spec), [chosen])
     request = Request(chosen.found.given, spec, seed, limits, chosen.settings)
-    kept = parse_overrides(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
+    overrides = parse_overrides(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
     if out is None:
-        if kept:
-            raise InputError("keep and disk_budget are for states on disk: give the run a folder with out=...")
+        if overrides:
+            raise InputError("keep and disk_budget are for checkpoints on disk: give the run a folder with out=...")
         if workers != 1:
             raise InputError(f"workers={workers}: several processes need a run folder; give out=...")
         return folders.run_in_memory(request, preparer, progress)
@@ -113,11 +113,13 @@ def run(
     if not chosen.found.reopens:
         raise InputError(
             f"out={str(out)!r}: {chosen.found.kind.__qualname__} of {chosen.found.kind.__module__} cannot be loaded "
-            "again from there; put it into a file of its own, strategy='FILE.py:CLASS', or give its package an entry "
+            "from there again; put it into a file of its own, strategy='FILE.py:CLASS', or give its package an entry "
             "point in the group archloom.strategies"
         )
     isolate = workers != 1
-    return folders.run_folder(Path(out), request, workers, progress, isolate=isolate, kept=kept, preparer=preparer)
+    return folders.run_folder(
+        Path(out), request, workers, progress, isolate=isolate, overrides=overrides, preparer=preparer
+    )
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a search is after: named objectives with their directions, and hard constraints on metrics."""
+"""The goals of a search: named objectives with their directions, and hard constraints on metrics."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Objective:
         return 1.0 if self.goal == "max" else -1.0
 
     def utility(self, value: float) -> float:
-        """`value` turned so that more is better."""
+        """`value`, with its sign changed if less is better."""
         return self.sign * value
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """`metric <= bound`, or `metric >= bound` where `at_most` is False."""
+    """`metric <= bound`, or `metric >= bound` if `at_most` is False."""
 
     metric: str
     bound: float
@@ -62,7 +62,7 @@ class Constraint:
         return f"{self.metric}{'<=' if self.at_most else '>='}{exact}"
 
     def excess(self, value: float) -> float:
-        """How far `value` is on the wrong side, relative to the bound's size (unless that is 0); 0 where it is kept."""
+        """How far `value` violates the bound, relative to the bound's size (unless that is 0); 0 if it does not."""
         over = value - self.bound if self.at_most else self.bound - value
         return 0.0 if over <= 0.0 else over / (abs(self.bound) or 1.0)
 
@@ -71,9 +71,9 @@ class Constraint:
 class Criteria:
     """Objectives and constraints together: the one place that says which of two results is better.
 
-    A failed result is worse than any other; a result that breaks a constraint is worse than any that keeps them all,
-    and the worse the further it is off (Deb 2000, "An efficient constraint handling method for genetic algorithms").
-    Several objectives are compared by Pareto dominance.
+    A failed result is worse than any other; a result that violates a constraint is worse than any that satisfies them
+    all, and the worse the larger the violation (Deb 2000, "An efficient constraint handling method for genetic
+    algorithms"). Several objectives are compared by Pareto dominance.
     """
 
     objectives: tuple[Objective, ...]
@@ -96,7 +96,7 @@ class Criteria:
         return len(self.objectives) == 1
 
     def utilities(self, result: Result) -> tuple[float, ...]:
-        """One number per objective, more is better. The result must not be a failed one."""
+        """One number per objective, more is better. The result must not have failed."""
         return tuple(o.utility(result.scores[o.metric]) for o in self.objectives)
 
     def violation(self, result: Result) -> float:
@@ -112,8 +112,8 @@ class Criteria:
     def fitness(self, results: Sequence[Result]) -> NDArray[np.float64]:
         """(n,) numbers that order `results`: more is better; comparable within this one call only.
 
-        One objective: its gain. Several: minus the index of the Pareto front the result lies on. Results that break
-        constraints stand below all others, in the order of their violation; failed ones at minus infinity.
+        One objective: its utility. Several: minus the index of the Pareto front the result lies on. Results that
+            violate constraints are below all others, in the order of their violation; failed ones are minus infinity.
         """
         amounts = [self.violation(r) for r in results]
         if self.single and all(amount <= 0.0 for amount in amounts):  # asked for with every trial of a climb
@@ -121,20 +121,20 @@ class Criteria:
             return np.array([objective.utility(r.scores[objective.metric]) for r in results], dtype=np.float64)
         fitness = np.full(len(results), -np.inf)
         violations = np.array(amounts)
-        keeps = np.flatnonzero(violations <= 0.0)
-        if len(keeps):
-            utilities = np.array([self.utilities(results[i]) for i in keeps.tolist()])
-            fitness[keeps] = utilities[:, 0] if self.single else -_fronts(utilities)
+        feasible = np.flatnonzero(violations <= 0.0)
+        if len(feasible):
+            utilities = np.array([self.utilities(results[i]) for i in feasible.tolist()])
+            fitness[feasible] = utilities[:, 0] if self.single else -_fronts(utilities)
         breaks = np.flatnonzero((violations > 0.0) & np.isfinite(violations))
         if len(breaks):
-            floor = fitness[keeps].min() if len(keeps) else 0.0
+            floor = fitness[feasible].min() if len(feasible) else 0.0
             step = max(1.0, 2.0 * np.spacing(abs(floor)))  # so that a large floor does not swallow the difference
             places = np.unique(violations[breaks], return_inverse=True)[1]
             fitness[breaks] = floor - (1.0 + places) * step
         return fitness
 
     def best(self, results: Sequence[Result]) -> int:
-        """The index of the first result with the highest standing."""
+        """The index of the first result with the highest fitness."""
         return int(np.argmax(self.fitness(results)))
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Errors for people: each message is one line with the value, what was expected and how to mend it."""
+"""Errors for people: each message is one line with the value, what was expected and how to fix it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Names of spaces, strategies, tasks and evaluators, and where each lives: "module:class", imported when used.
+"""Names of spaces, strategies, tasks and evaluators, and where each is defined: "module:class", imported when used.
 
-Adding one costs a line here, its file and its test. Installed packages add theirs by entry points in the groups
+Adding one takes a line here, its file and its test. Installed packages add theirs by entry points in the groups
 `archloom.spaces`, `archloom.strategies`, `archloom.tasks` and `archloom.evaluators`.
 """
 
@@ -18,9 +18,9 @@ from archloom.errors import InputError, MissingExtraError, unknown
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a thing lives, what it is in one line, and the extra it needs beyond the base install, if any.
+    """Where a thing is defined, what it is in one line, and the extra it needs beyond the base install, if any.
 
-    `form` is what people type to have it, if that is not its name alone.
+    `form` is what users type for it, if that is not its name alone.
     """
 
     target: str
@@ -68,7 +68,7 @@ class Registry(Mapping[str, Entry]):
         self._own = own
 
     def __getitem__(self, name: str) -> Entry:
-        """Ours where there is one: `load` refuses a name that two have."""
+        """Our own entry if there is one; `load` refuses ambiguous names."""
         if name in self._own:
             return self._own[name]
         return self._installed()[name][0]
@@ -83,7 +83,7 @@ class Registry(Mapping[str, Entry]):
         return len(list(iter(self)))
 
     def load(self, name: str) -> Any:
-        """Import what has this name. InputError for an unknown name, and for one that two packages give."""
+        """Import the entry of this name. InputError for an unknown name, and for one that two packages define."""
         installed = self._installed().get(name, [])
         own = [self._own[name]] if name in self._own else []
         claims = [*own, *installed]
@@ -96,13 +96,13 @@ class Registry(Mapping[str, Entry]):
         return claims[0].load()
 
     def _installed(self) -> Mapping[str, Sequence[Installed]]:
-        """What packages declare in our group, by name."""
+        """What installed packages declare in our group, by name."""
         return _declared(self._group, tuple(sys.path))
 
 
 @lru_cache(maxsize=16)
 def _declared(group: str, path: tuple[str, ...]) -> Mapping[str, Sequence[Installed]]:
-    """The entry points in a group of the packages on this process's path, by name: read once, it takes 5 ms."""
+    """The entry points in a group of the packages on this process's path, by name; cached, since it takes 5 ms."""
     from importlib.metadata import entry_points
 
     found: dict[str, list[Installed]] = {}
@@ -221,11 +221,11 @@ BENCHMARK_KINDS: Mapping[str, Entry] = {
     "table": Entry("archloom.problems.tabular:open_table", "a table"),
     "surrogate": Entry("archloom.problems.surrogate:open_surrogate", "a surrogate's file or folder"),
 }
-"""What opens the file of a benchmark, by its `Benchmark.kind`: given the spec, the name of the space and the path."""
+"""Functions that open the file of a benchmark, by `Benchmark.kind`, given the spec, the space's name and the path."""
 
 
 def forms() -> list[str]:
-    """What `--on` may be besides the name of a benchmark, as people type it."""
+    """What `--on` may be besides the name of a benchmark, as users type it."""
     tasks = [entry.form or f"{name}:DATA" for name, entry in TASKS.items()]
     others = [entry.form or f"{name}:DATA" for name, entry in EVALUATORS.items()]
     return [*tasks, *others, "a file of yours, NAME.py"]

@@ -1,6 +1,6 @@
-"""The values that every room of archloom speaks: small, frozen and JSON-able.
+"""The values that all parts of archloom exchange: small, frozen and JSON-serialisable.
 
-None of them ever holds a model, a table or a function: weights travel as a recipe (`Inherit`) and are moved by
+None of them ever holds a model, a table or a function: weights are described by a recipe (`Inherit`) and moved by
 whoever has them.
 """
 
@@ -13,21 +13,21 @@ from typing import Any, Literal
 from archloom.errors import InputError
 
 Goal = Literal["max", "min"]
-"""Whether more or less of a metric is better."""
+"""Whether a higher or a lower value of a metric is better."""
 
 Weights = Any
 """The complete state of a training (`checkpoints.state.TrainingState`). Never part of a `Trial`."""
 
 REST = -1
-"""Among the genes of a recipe: everything that no gene owns."""
+"""In a recipe, the gene of everything that no gene owns."""
 
 MIXED = "mixed"
-"""Among the details of a result: what a recipe could take from where (`checkpoints.mix.MixReport.to_json`)."""
+"""In the details of a result: what a recipe could take from where (`checkpoints.mix.MixReport.to_json`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arch:
-    """One architecture as a tuple of genes; what a gene means is known to its search space alone."""
+    """One architecture as a tuple of genes; only its search space knows what a gene means."""
 
     genes: tuple[int | float, ...]
 
@@ -36,10 +36,11 @@ class Arch:
 class Inherit:
     """Where a child's weights come from.
 
-    `base` is the id of the trial whose state the child starts from. `donors` maps a gene to the trial whose layer it
-    takes instead (None: freshly initialised); the gene `REST` is everything that no gene owns. A donor's tensor enters
-    as `shrink * donor + perturb * fresh`. With `mutate` all weights are then mutated as in SEARL (Franke et al. 2021).
-    `files` names what else is needed of earlier trials, by kind: files that they wrote beside their states.
+    `base` is the id of the trial whose checkpoint the child starts from. `donors` maps a gene to the trial whose
+    layer it takes instead (None: freshly initialised); the gene `REST` is everything that no gene owns. A donor's
+    tensor enters as `shrink * donor + perturb * fresh`. With `mutate` all weights are then mutated as in SEARL
+    (Franke et al. 2021). `files` names other files of earlier trials that are needed, by kind: those that they wrote
+    beside their checkpoints.
     """
 
     base: int
@@ -54,10 +55,10 @@ class Inherit:
 class Proposal:
     """What a strategy asks to have evaluated.
 
-    `fidelity` counts the units of the evaluator's `Resource` (epochs, say); 0 means all there is. With `inherit`, it
-    goes on from the state of an earlier trial: a promotion is `Proposal(arch, fidelity, Inherit(base=trial))`, which
-    continues the training where states are kept, and is a look-up where the answer comes from a table. `note` is the
-    strategy's private JSON-able message to itself: it comes back with the trial.
+    `fidelity` counts the units of the evaluator's `Resource` (epochs, say); 0 means the maximum. With `inherit`, it
+    starts from the checkpoint of an earlier trial: a promotion is `Proposal(arch, fidelity, Inherit(base=trial))`,
+        which continues the training if there are checkpoints, and is a look-up if the answer comes from a table.
+        `note` is the strategy's private JSON-serialisable message to itself: it comes back with the trial.
     """
 
     arch: Arch
@@ -68,18 +69,18 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What a fidelity counts, and which fidelities an evaluator has.
+    """What a fidelity counts, and which fidelities an evaluator supports.
 
     Args:
         unit: what is counted, in the plural: "epochs", "steps", "samples".
-        maximum: the fidelity that 0 stands for: all there is.
+        maximum: the highest fidelity, which 0 stands for.
         minimum: the lowest fidelity.
         levels: the only fidelities there are, ascending; empty: every whole number from `minimum` to `maximum`.
         open_ended: a fidelity may exceed `maximum` (a training can go on for longer than its task plans).
-        resumable: a proposal that inherits goes on from its base's state, so it uses the difference only. If not, it
-            starts over and uses all of its fidelity.
-        cost_from_start: `Result.cost_s` counts a training from its start, as a table measured it; what a promotion took
-            is then the difference to its base.
+        resumable: a proposal that inherits continues from its base's checkpoint, so it uses the difference only. If
+            not, it starts over and uses its whole fidelity.
+        cost_from_start: `Result.cost_s` counts a training from its start, as a table measured it; the cost of a
+            promotion is then the difference from its base's.
 
     Raises:
         InputError: the numbers contradict each other.
@@ -111,16 +112,16 @@ class Resource:
 
     @classmethod
     def at(cls, unit: str, levels: Iterable[int], cost_from_start: bool = False) -> Resource:
-        """A resource that has these levels only, in any order."""
+        """A resource with these levels only, given in any order."""
         ordered = tuple(sorted(set(levels)))
         return cls(unit, ordered[-1], ordered[0], ordered, cost_from_start=cost_from_start)
 
     def resolve(self, fidelity: int) -> int:
-        """The fidelity that a proposal's number stands for; InputError for one that there is not."""
+        """The fidelity that a proposal's number stands for; InputError if the resource does not have it."""
         if fidelity == 0:
             return self.maximum
         if isinstance(fidelity, bool) or not isinstance(fidelity, int) or not self._has(fidelity):
-            raise InputError(f"fidelity {fidelity!r}: expected {self}, or 0 for all")
+            raise InputError(f"fidelity {fidelity!r}: expected {self}, or 0 for the maximum")
         return fidelity
 
     def _has(self, fidelity: int) -> bool:
@@ -129,7 +130,7 @@ class Resource:
         return self.minimum <= fidelity and (self.open_ended or fidelity <= self.maximum)
 
     def used(self, fidelity: int, base: int | None = None) -> int:
-        """The units that one evaluation uses; `base` is the fidelity of the trial that it goes on from, if any.
+        """The units that one evaluation uses; `base` is the fidelity of the trial that it continues, if any.
 
         Both are resolved fidelities.
         """
@@ -150,18 +151,18 @@ def resolve_fidelity(resource: Resource | None, fidelity: int) -> int:
     if resource is not None:
         return resource.resolve(fidelity)
     if fidelity != 0:
-        raise InputError(f"fidelity {fidelity!r}: nothing here is evaluated in part; expected 0")
+        raise InputError(f"fidelity {fidelity!r}: this evaluator has only one fidelity; expected 0")
     return 0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an evaluator answers.
+    """An evaluator's answer.
 
     `scores` may be used for selection; `report` (test metrics) is for people and never reaches a strategy, nor do
-    `details`: small JSON-able facts about how the evaluation went, the same whenever it is repeated. A failed
-    evaluation has an `error` and no scores. `cost_s` is in seconds: what the evaluation took, or, where the answer is
-    looked up, what the training behind it took when it was measured (0 if nobody has recorded that).
+    `details`: small JSON-serialisable facts about the evaluation, the same whenever it is repeated. A failed
+    evaluation has an `error` and no scores. `cost_s` is in seconds: what the evaluation took or, if the answer is
+    looked up, what the training behind it took when it was measured (0 if that was not recorded).
     """
 
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -176,14 +177,14 @@ class Result:
 
     @classmethod
     def failed(cls, reason: str, cost_s: float = 0.0) -> Result:
-        """A result that says why there is none; the reason is kept to one line."""
+        """A failed result; the reason is reduced to one line."""
         readable = reason.encode(errors="backslashreplace").decode()  # half a surrogate cannot be written down
         return cls(cost_s=cost_s, error=" ".join(readable.split()) or "unknown reason")
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A proposal with its answer. Ids count from 0 in the order in which proposals were asked."""
+    """A proposal with its result. Ids count from 0 in the order in which proposals were asked for."""
 
     id: int
     proposal: Proposal

@@ -1,1 +1,1 @@
-"""States of trainings: as values and files, mixed, mutated and averaged, kept and dropped."""
+"""Checkpoints, the saved states of trainings: as values and files; mixed, mutated, averaged; kept and dropped."""

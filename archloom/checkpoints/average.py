@@ -1,4 +1,4 @@
-"""Weights of several members averaged (model soups). The states that are given are never changed."""
+"""Weights of several members averaged (model soups). Inputs are never changed."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from archloom.errors import InputError
 
 
 def average(states: Sequence[TrainingState], parts: Sequence[str] | None = None) -> TrainingState:
-    """The uniform mean of members of one genome: Wortsman et al. 2022 (model soups), as PBT-NAS cooks them.
+    """The uniform mean of members of one genome: Wortsman et al. 2022 (model soups), as PBT-NAS makes them.
 
     Floats are averaged (in double precision), integers are the sum's floor division. Only tensors below the prefixes
     `parts` are averaged (`NETWORK.module.path`; None: all), and those of averages of these networks. Everything else is
     the first state's: spectral norm's vectors (names that end in "._u" or "._v"), booleans, optimisers, arrays, rest.
-    InputError where there is no state, or where names or shapes differ.
+    InputError if there is no state, or if names or shapes differ.
     """
     if not states:
-        raise InputError("there is no state to average: give at least one")
+        raise InputError("there are no states to average: give at least one")
     first = states[0]
     check_parts(first, parts or ())
 
@@ -48,13 +48,15 @@ def average(states: Sequence[TrainingState], parts: Sequence[str] | None = None)
 
 
 def check_parts(state: TrainingState, parts: Iterable[str]) -> None:
-    """InputError for a part that is to be averaged below which the state has no tensor."""
+    """InputError for a part below which the state has no tensor."""
     below = {prefix: None for label in labelled(state.networks) for prefix in prefixes_of(label)}
     for part in parts:
         check_prefix(part, state.networks, f"{part!r} is to be averaged")
         if part not in below:
             near = difflib.get_close_matches(part, below, n=1, cutoff=0.0)
-            raise InputError(f"{part!r} is to be averaged, and nothing is below it; expected e.g. {', '.join(near)}")
+            raise InputError(
+                f"{part!r} is to be averaged, but there is nothing below it; expected e.g. {', '.join(near)}"
+            )
 
 
 def _copy(state: TrainingState, name: str) -> Tensors:

@@ -1,8 +1,8 @@
-"""Room on disk: the files of a folder never take more than a budget, however many processes write there at once.
+"""Disk budgets: the files of a folder never take more space than allowed, however many processes write there at once.
 
-Every writer takes one lock, counts the files, and makes its own, which has its full size before the first byte is
-written: so a file that is being written is on the account from the beginning. As long as a writer lives it holds a lock
-on its file; that is how what a killed one left is told from what is being written.
+Every writer takes one lock, counts the files, and creates its own, which has its full size before the first byte is
+written, so a file that is being written is counted from the beginning. A writer holds a lock on its file as long as it
+lives; this is how files left by killed writers are told apart from files that are being written.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from archloom.errors import StoreError
 from archloom.utils.files import TEMPORARY, replacing
 
 POLL_EVERY_S = 0.05
-"""How often a writer that waits looks for room."""
+"""How often a waiting writer checks for space."""
 
 HEADROOM = 1.25
-"""How much more than what was needed just now is advised: networks to come may be larger."""
+"""The factor by which the advised budget exceeds the present need: networks to come may be larger."""
 
 _UNITS = {
     "": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
@@ -55,16 +55,16 @@ def format_bytes(size: float) -> str:
 
 
 def disk_usage(folder: Path) -> tuple[int, int]:
-    """How many files there are in a folder, and their bytes together."""
+    """The number of files in a folder, and their total size in bytes."""
     sizes = _sizes(folder).values()
     return len(sizes), sum(sizes)
 
 
 @dataclass(frozen=True)
 class DiskBudget:
-    """A folder whose files take `limit` bytes at most. Numbers of files are given out in the order of their turns.
+    """A folder whose files take at most `limit` bytes. Each file has a number, and files are told in that order.
 
-    `command` is what a user may type to go on with more; `runs` is how many runs share what is given there.
+    `command` is what a user types to resume with a larger budget; `runs` is how many runs share the budget given there.
     """
 
     folder: Path
@@ -74,11 +74,11 @@ class DiskBudget:
 
     @contextmanager
     def writing(self, path: Path, size: int, order: int) -> Iterator[BinaryIO]:
-        """A file of exactly so many bytes to write to, which takes the place of `path` at the end.
+        """A file of exactly `size` bytes to write to, which replaces `path` at the end.
 
-        Waits for room unless it is this one's turn, the one after the last that `plan` named: only what happens in turn
-        makes room, and nothing would come of waiting then. StoreError where there is none. Whose turn it is not leaves
-        as much room as the largest file takes.
+        Waits for space unless `order` is next, the number after the last one that `plan` marked as done: only telling
+        trials in order frees space, so waiting for it would be in vain then, and StoreError is raised if there is none.
+        A writer that is not next leaves as much space free as the largest file takes.
         """
 
         def open_new(temporary: Path) -> BinaryIO:
@@ -90,9 +90,9 @@ class DiskBudget:
             yield file
 
     def plan(self, done: int, evictable: Sequence[str]) -> None:
-        """Say which turns are over (all up to `done`), and which files may go where there is no room, first ones first.
+        """Record which numbers are done (all up to `done`), and which files may be evicted for space, in that order.
 
-        Removes as many of these now as the limit demands. StoreError where it cannot be written down.
+        Evicts as many of them now as the limit requires. StoreError if the plan cannot be written.
         """
         try:
             with self._locked():
@@ -101,7 +101,7 @@ class DiskBudget:
                 self._remove(evictable, sizes, sum(sizes.values()) - self.limit)
         except OSError as error:
             raise StoreError(
-                f"{self._plan_file}: {error.strerror or error}; everything finished is on disk, free some space, then: "
+                f"{self._plan_file}: {error.strerror or error}; everything finished is on disk; free some space, then: "
                 f"{self.command}"
             ) from error
 
@@ -114,7 +114,7 @@ class DiskBudget:
         return lock
 
     def _open(self, temporary: Path, path: Path, size: int, order: int) -> BinaryIO | None:
-        """The new file with its full size; None if there is no room yet."""
+        """The new file with its full size; None if there is no space yet."""
         with self._locked():
             path.unlink(missing_ok=True)  # of an attempt that was never recorded
             done, evictable = self._read_plan()
@@ -132,12 +132,12 @@ class DiskBudget:
     def _read_plan(self) -> tuple[int | None, list[str]]:
         try:
             plan = json.loads(self._plan_file.read_bytes())
-        except (OSError, ValueError):  # nobody plans, or who did was killed and so are we
+        except (OSError, ValueError):  # nobody plans, or the planner was killed, and so are we
             return None, []
         return int(plan["done"]), list(plan["spare"])
 
     def _clean(self) -> dict[str, int]:
-        """The size of every file, without those whose writer was killed: these are removed."""
+        """The size of every file; those whose writer was killed are removed first."""
         for left in self.folder.glob(TEMPORARY):
             if _abandoned(left):
                 left.unlink(missing_ok=True)
@@ -154,18 +154,18 @@ class DiskBudget:
         total = needed + more
         share = f", of which this run may take {format_bytes(self.limit)}" if self.runs > 1 else ""
         return (
-            f"no room for the next state of {format_bytes(more)}: those that are needed take {format_bytes(needed)}, "
-            f"--disk-budget is {format_bytes(self.limit * self.runs)}{share}; everything finished is on disk, go on "
+            f"no space for the next checkpoint of {format_bytes(more)}: those needed take {format_bytes(needed)}, "
+            f"--disk-budget is {format_bytes(self.limit * self.runs)}{share}; everything finished is on disk; resume "
             f"with: {self.advice(total)}"
         )
 
     def advice(self, needed: int) -> str:
-        """The command that goes on with enough room where one run needs so many bytes."""
+        """The command that resumes with enough space if one run needs `needed` bytes."""
         return f"{self.command} --disk-budget {_rounded_up(HEADROOM * needed * self.runs)}"
 
 
 def resuming(folder: Path) -> str:
-    """How to go on with a run's folder."""
+    """The command that resumes the run in a folder."""
     return f"archloom resume {shlex.quote(str(folder))}"
 
 
@@ -173,13 +173,13 @@ def _sizes(folder: Path) -> dict[str, int]:
     found = {}
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
-            with suppress(FileNotFoundError):  # removed meanwhile
+            with suppress(FileNotFoundError):  # removed in the meantime
                 found[entry.name] = entry.stat().st_size
     return found
 
 
 def _claim(temporary: Path, size: int) -> BinaryIO:
-    """A new file of that size, locked as long as it is open."""
+    """A new file of that size, locked while it is open."""
     file = temporary.open("xb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -200,6 +200,6 @@ def _abandoned(path: Path) -> bool:
 
 
 def _rounded_up(size: float) -> str:
-    """A size of two digits, not less than this one, as it is typed."""
+    """The size rounded up to two digits, as it is typed."""
     step = 10 ** max(0, math.floor(math.log10(size)) - 1)
     return format_bytes(math.ceil(size / step) * step).replace(" ", "")

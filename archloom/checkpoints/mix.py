@@ -1,7 +1,7 @@
 """Layers of several trainings mixed into the state that a child starts from.
 
-A state is never changed here. A tensor that is taken as it is shares its memory with the state that it comes from;
-dicts, lists and plain data are the new state's own.
+Inputs are never changed. A tensor that is taken over unchanged shares its memory with the state that it comes from;
+dicts, lists and plain data are copied.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Origin(NamedTuple):
     """Where a tensor was taken from.
 
     `base`: the base. `donor`: the donor of `gene`. `fresh`: the new network, as the recipe says for `gene`. `missing`:
-    the new network, because the donor of `gene` (the base, where `gene` is None) has no such tensor, or has it in
-    another shape or type. `dropped`: the base has it, the child has not.
+    the new network, because the donor of `gene` (the base, if `gene` is None) has no such tensor, or has it in
+    another shape or dtype. `dropped`: the base has it, the child does not.
     """
 
     source: Source
@@ -50,7 +50,7 @@ BASE, DROPPED = Origin("base"), Origin("dropped")
 
 @dataclass(frozen=True)
 class MixReport:
-    """What was taken from where, tensor by tensor.
+    """Where each tensor was taken from.
 
     Names are `NETWORK.NAME`, `AVERAGE.NAME` and, for the slots of a parameter, `OPTIMISER.NETWORK.NAME`.
     """
@@ -61,13 +61,13 @@ class MixReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many tensors of networks have each source."""
+        """The number of network tensors from each source."""
         return dict(Counter(origin.source for origin in self.networks.values()))
 
     def to_json(self) -> dict[str, Any]:
-        """What a record keeps: the counts, and where tensors are `missing`, gene by gene as `shared_prefixes`.
+        """What a record keeps: the counts, and by gene the `shared_prefixes` of tensors that are `missing`.
 
-        The key of a gene is its number as a text, "base" for tensors that should have been the base's.
+        The key is the gene's number as a string, or "base" for tensors that should have been the base's.
         """
         missing: dict[str, list[str]] = {}
         for prefix, origin in shared_prefixes(self.networks).items():
@@ -87,17 +87,17 @@ def mix(
 ) -> tuple[TrainingState, MixReport]:
     """The state of a child: the base's, with the layers of some genes taken from donors, and where each came from.
 
-    `fresh` is the state of a newly begun training of the child; its networks and averages say what tensors there are,
-    and of what shape. `modules` maps every gene to the prefixes that it owns (`HasModules`). A tensor that a gene in
-    `donors` owns becomes `shrink * donor + perturb * fresh`, or the fresh one where the donor is None; every other
-    tensor is the base's. Exceptions:
+    `fresh` is the state of a newly begun training of the child; its networks and averages determine which tensors
+    there are, and their shapes. `modules` maps every gene to the prefixes that it owns (`HasModules`). A tensor that
+    a gene in `donors` owns becomes `shrink * donor + perturb * fresh`, or the fresh one if the donor is None; every
+    other tensor is the base's. Exceptions:
 
     - Tensors of integers or booleans are the donor's (the fresh ones for shrink 0 and perturb 1).
-    - Averages (and target networks) are the donor's without shrink-perturb.
+    - Averages (and target networks) are the donor's, without shrink-perturb.
     - Optimisers are the base's: settings, and slots of those parameters that the child has in the same shape, by name.
       So a replaced layer of equal shape keeps the base's moments, as in the original, which matches by position.
-    - `arrays` and `rest` are the base's, random streams included: who trains the child must seed it anew.
-    - What neither can give in the child's shape and type is fresh. A replaced layer never falls back on the base.
+    - `arrays` and `rest` are the base's, random streams included: whoever trains the child must reseed it.
+    - What is not available in the child's shape and dtype is fresh. A replaced layer never falls back on the base.
 
     Shrink-perturb is Ash & Adams 2020; mixing with it is Chebykin et al. 2023 (PBT-NAS), section 3.4 and Algorithm 2.
     Raises InputError for a gene without modules, a prefix in no network, a tensor that two genes with different donors
@@ -172,7 +172,7 @@ class _Owners:
     ) -> None:
         for gene in donors:
             if gene != REST and gene not in modules:
-                raise InputError(f"gene {gene} has a donor and no modules: expected one of {listed(modules)} or {REST}")
+                raise InputError(f"gene {gene} has a donor but no modules: expected one of {listed(modules)} or {REST}")
         self._donors = donors
         self._genes: dict[str, list[int]] = {}
         for gene, prefixes in modules.items():
@@ -181,7 +181,7 @@ class _Owners:
                 self._genes.setdefault(prefix, []).append(gene)
 
     def replaced(self, label: str) -> int | None:
-        """The gene in `donors` that owns `NETWORK.NAME`; None where the tensor stays the base's."""
+        """The gene in `donors` that owns `NETWORK.NAME`; None if the tensor stays the base's."""
         owners = [gene for prefix in prefixes_of(label) for gene in self._genes.get(prefix, ())]
         if not owners:
             return REST if REST in self._donors else None
@@ -198,7 +198,7 @@ class _Owners:
 
 
 def shared_prefixes(origins: Mapping[str, Origin]) -> dict[str, Origin]:
-    """Origins in short: each stands at the shortest dotted prefix below which all tensors share it."""
+    """Origins in short: each is listed at the shortest dotted prefix below which all tensors share it."""
     below: dict[str, set[Origin]] = {}
     for label, origin in origins.items():
         for prefix in prefixes_of(label):
@@ -212,8 +212,8 @@ def shared_prefixes(origins: Mapping[str, Origin]) -> dict[str, Origin]:
 def shrink_perturb(donor: Tensor, fresh: Tensor, shrink: float, perturb: float) -> Tensor:
     """`shrink * donor + perturb * fresh` for floats, the donor's integers and booleans; Ash & Adams 2020.
 
-    Shrink 1 and perturb 0 give the donor itself, shrink 0 and perturb 1 the fresh tensor itself. A factor of 0 leaves
-    its term out, so that an infinite weight does not become NaN.
+    Shrink 1 and perturb 0 give the donor itself, shrink 0 and perturb 1 the fresh tensor itself. A factor of 0 omits
+    its term, so that an infinite weight does not become NaN.
     """
     if (shrink, perturb) == (0, 1):
         return fresh
@@ -224,7 +224,7 @@ def shrink_perturb(donor: Tensor, fresh: Tensor, shrink: float, perturb: float) 
 
 
 def _optimisers(base: TrainingState, fresh: TrainingState) -> tuple[dict[str, Optimiser], dict[str, Origin]]:
-    """The base's optimisers without the slots of parameters that the child has not, or in another shape."""
+    """The base's optimisers without slots of parameters that the child does not have, or has in another shape."""
     before, after = labelled(base.networks), labelled(fresh.networks)
     fitting = {name for name in before.keys() & after.keys() if before[name].shape == after[name].shape}
     optimisers: dict[str, Optimiser] = {}

@@ -1,4 +1,4 @@
-"""Trained weights mutated at random, as SEARL does. The state that is given is never changed."""
+"""Trained weights mutated at random, as in SEARL. The input is never changed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from archloom.checkpoints.state import Average, TrainingState
 from archloom.errors import InputError
 
 LARGEST_WEIGHT = 1e6
-"""Mutated weights are cut to at most this magnitude."""
+"""Mutated weights are clipped to this magnitude."""
 
 
 def mutate_weights(state: TrainingState, rng: np.random.Generator) -> TrainingState:
-    """SEARL's weight mutation as PBT-NAS's baseline does it: some rows' worth of weights of some matrices are changed.
+    """SEARL's weight mutation as PBT-NAS's baseline does it: in some matrices, some rows' worth of weights change.
 
     Candidates are the tensors of floats with at least two dimensions and no "norm" in the name, in all networks and
     in all target networks (`Average.target`; a running average is left as it is). From one to all of them are drawn.
     In each, with r rows (its first dimension) and k uniform on 0 ... ceil(r / 10) - 1, each weight w changes with
     probability k / r: in 5 % of cases by N(0, |10 w|), in 5 % to N(0, 1), else by N(0, |w / 10|) (standard
-    deviations); it is then cut to 10^6 in magnitude. After SEARL (Franke et al. 2021), which mutates 2-D tensors of
-    the actor alone, and exactly as many weights as it draws. InputError where there is no candidate.
+    deviations); it is then clipped to 10^6 in magnitude. After SEARL (Franke et al. 2021), which mutates 2-D tensors of
+    the actor alone, and exactly as many weights as it draws. InputError if there is no candidate.
     """
     networks = {name: dict(tensors) for name, tensors in state.networks.items()}
     averages = {

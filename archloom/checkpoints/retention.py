@@ -19,10 +19,10 @@ from archloom.utils.files import write_json
 
 @dataclass(frozen=True)
 class RetentionPolicy:
-    """What a user says about the states of a run; it changes no result.
+    """What a user wants to keep of a run's checkpoints; it changes no result.
 
-    `keep`: so many of the best trials' states stay, besides those that are needed; None for all. `disk_budget`: bytes
-    that `runs` runs may take together, in equal shares; None for as many as there are.
+    `keep`: the checkpoints of that many of the best trials stay, besides those that are needed; None for all.
+    `disk_budget`: bytes that `runs` runs may take together, in equal shares; None for no limit.
     """
 
     FILE: ClassVar[str] = "keeping.json"
@@ -33,35 +33,35 @@ class RetentionPolicy:
 
     def __post_init__(self) -> None:
         if self.keep is not None and self.keep < 1:
-            raise InputError(f"keep={self.keep}: expected at least 1, for the best trial, or all")
+            raise InputError(f"keep={self.keep}: expected at least 1 (the best trial), or all")
         if self.disk_budget is not None and self.disk_budget < self.runs:
             raise InputError(f"disk_budget={self.disk_budget}: expected bytes for {self.runs} runs, or none")
 
     @classmethod
     def read(cls, folder: Path) -> RetentionPolicy:
-        """What was last said about the run, or the group of runs, in a folder; the default where nothing was."""
+        """The policy last set for the run, or the group of runs, in a folder; the default if none was."""
         try:
             return cls(**json.loads((folder / cls.FILE).read_bytes()))
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, TypeError) as error:
             raise InputError(
-                f"{folder}/{cls.FILE} cannot be read ({error}): remove it, and say --keep and --disk-budget again"
+                f"{folder}/{cls.FILE} cannot be read ({error}): remove it, and give --keep and --disk-budget again"
             ) from None
 
-    def overridden(self, said: Overrides) -> RetentionPolicy:
-        """This, but for what is said now."""
-        return RetentionPolicy(**{**asdict(self), **said})
+    def overridden(self, overrides: Overrides) -> RetentionPolicy:
+        """This policy with some fields replaced."""
+        return RetentionPolicy(**{**asdict(self), **overrides})
 
     def write(self, folder: Path) -> None:
         write_json(folder / self.FILE, asdict(self))
 
-    def states(self, folder: Path, run: Path) -> CheckpointFolder:
-        """The states in `folder` of the run in `run`."""
+    def checkpoints(self, folder: Path, run: Path) -> CheckpointFolder:
+        """The checkpoints in `folder` of the run in `run`."""
         if self.disk_budget is None:
             return CheckpointFolder(folder)
-        told = run if self.runs == 1 else next((p for p in run.parents if (p / "group.json").exists()), run)
-        return CheckpointFolder(folder, DiskBudget(folder, self.disk_budget // self.runs, resuming(told), self.runs))
+        resumed = run if self.runs == 1 else next((p for p in run.parents if (p / "group.json").exists()), run)
+        return CheckpointFolder(folder, DiskBudget(folder, self.disk_budget // self.runs, resuming(resumed), self.runs))
 
     def __str__(self) -> str:
         budget = "" if self.disk_budget is None else f", --disk-budget {format_bytes(self.disk_budget)}"
@@ -69,17 +69,19 @@ class RetentionPolicy:
 
 
 Overrides = Mapping[str, int | None]
-"""Fields of `RetentionPolicy` that the user has given just now; the others are as they were."""
+"""Fields of `RetentionPolicy` that the user has given this time; the others stay as they were."""
 
 NO_OVERRIDES: Overrides = {}
 
 
 def parse_overrides(keep: str | None, disk_budget: str | None) -> dict[str, int | None]:
-    """What the texts of `--keep` and `--disk-budget` say; None for one that was not given."""
+    """The fields that the strings of `--keep` and `--disk-budget` set; None for an option that was not given."""
     given: dict[str, int | None] = {}
     if keep is not None:
         if keep != "all" and (not keep.isdecimal() or int(keep) < 1):
-            raise InputError(f"--keep {keep}: expected how many of the best trials' states stay, at least 1, or all")
+            raise InputError(
+                f"--keep {keep}: expected the number of best trials whose checkpoints to keep, at least 1, or all"
+            )
         given["keep"] = None if keep == "all" else int(keep)
     if disk_budget is not None:
         try:
@@ -87,51 +89,51 @@ def parse_overrides(keep: str | None, disk_budget: str | None) -> dict[str, int 
         except ValueError as error:
             raise InputError(f"--disk-budget {disk_budget}: {error}, or none") from None
         if given["disk_budget"] == 0:
-            raise InputError(f"--disk-budget {disk_budget}: expected more than nothing, or none for no limit")
+            raise InputError(f"--disk-budget {disk_budget}: expected more than 0, or none for no limit")
         given["runs"] = 1
     return given
 
 
 class Retention:
-    """Which states stay: those that the strategy needs, those of trials in flight, and the best ever; besides, as long
-    as there is room, those of the `keep` best (None: of all).
+    """Which checkpoints stay: those that the strategy needs, those that trials in flight inherit from, and that of the
+    best trial so far; also, as long as there is space, those of the `keep` best trials (None: of all).
 
-    The best has the best value of the first objective, at the highest fidelity that was reached, among those that keep
-    all constraints, as `History.best` says.
+    The best trial has the best value of the first objective at the highest fidelity that was reached, among those that
+    satisfy all constraints, as in `History.best`.
 
-    Sweeping is safe: a strategy's needs follow from the trials it was told, so that what was dropped is never asked for
-    again, also after a crash. While a record is replayed, states of trials that are yet to be told stay.
+    Sweeping is safe: a strategy's needs follow from the trials it was told, so what was dropped is never asked for
+    again, even after a crash. While a record is replayed, checkpoints of trials that are yet to be told stay.
     """
 
     def __init__(
         self,
-        states: CheckpointStore,
+        checkpoints: CheckpointStore,
         criteria: Criteria,
         keep: int | None = 1,
         members: int = 1,
         others: Mapping[str, CheckpointStore] | None = None,
     ) -> None:
-        """`members`: so many states at least will be needed at once. `others`: things of other kinds, by name; of these
-        only what is needed stays."""
-        self._states = states
+        """`members`: at least that many checkpoints will be needed at once. `others`: stores of other kinds, by name;
+        in these, only what is needed stays."""
+        self._checkpoints = checkpoints
         self._others = dict(others or {})
         self._criteria = criteria
         self._keep = keep
-        self._members = self._to_foresee = members
+        self._members = self._checks_left = members
         self._ranked: list[tuple[float, int, float, int]] = []
-        """(violation, minus the fidelity, minus the gain, trial), the best first."""
+        """(violation, -fidelity, -utility, trial), the best first."""
 
     def begin(self, recorded: Collection[int]) -> None:
-        """Drop what killed workers left: states of trials that are not recorded, which will be trained again."""
-        for states in (self._states, *self._others.values()):
-            states.drop_all_but(recorded)
+        """Drop what killed workers left: checkpoints of trials that are not recorded, which will be trained again."""
+        for checkpoints in (self._checkpoints, *self._others.values()):
+            checkpoints.drop_all_but(recorded)
 
     def told(self, trial: Trial, fidelity: int = 0) -> None:
-        """Take note of a trial that was evaluated at a fidelity, and has a state of its own unless it failed."""
+        """Register a trial that was evaluated at a fidelity; unless it failed, it has a checkpoint."""
         if not trial.result.ok:
             return
-        if self._to_foresee:
-            self._to_foresee = 0 if self._states.warn_if_short(self._members) else self._to_foresee - 1
+        if self._checks_left:
+            self._checks_left = 0 if self._checkpoints.warn_if_short(self._members) else self._checks_left - 1
         violation = self._criteria.violation(trial.result)
         place = (-fidelity, -self._criteria.utilities(trial.result)[0]) if violation <= 0 else (0, 0.0)
         insort(self._ranked, (violation, *place, trial.id))
@@ -141,12 +143,14 @@ class Retention:
     def sweep(
         self, told: int, needed: Mapping[str, Iterable[int]] | Iterable[int], in_flight: Iterable[Inherit | None]
     ) -> None:
-        """Drop what nobody needs now that trial `told` and all before it are told; `needed` by kind, or states
-        alone."""
+        """Drop what is no longer needed, now that trial `told` and all before it have been told.
+
+        `needed` are trials by kind, or those whose checkpoints are needed.
+        """
         by_kind = needed if isinstance(needed, Mapping) else {STATE.name: needed}
         recipes = list(in_flight)
         for name, things in self._others.items():
             things.drop(told, set(by_kind.get(name, ())).union(*(sources(recipe, name) for recipe in recipes)))
         keep = set(by_kind.get(STATE.name, ())).union(*map(sources, recipes))
         keep.update(trial for *_, trial in self._ranked[:1])
-        self._states.drop(told, keep, [trial for *_, trial in reversed(self._ranked) if trial not in keep])
+        self._checkpoints.drop(told, keep, [trial for *_, trial in reversed(self._ranked) if trial not in keep])

@@ -1,4 +1,4 @@
-"""Everything that a training goes on from, as one value that can be stored, sent and mixed."""
+"""Everything that a training resumes from, as one value that can be stored, sent and mixed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Tensors = dict[str, Tensor]
 class Average:
     """A copy that follows a network: a running average of its weights, a target network. Names are the network's.
 
-    `target`: it is learnt from, as a target network is, so that it is mutated as networks are; a running average is
-    not.
+    `target`: the training learns from it, as from a target network, so it is mutated as networks are; a running average
+    is not.
     """
 
     of: str
@@ -33,7 +33,7 @@ class Average:
 class Optimiser:
     """An optimiser's state: settings of each parameter group, and slots (momentum, say) by parameter.
 
-    A parameter is called `NETWORK.NAME`, with the name that it has in the network.
+    A parameter is called `NETWORK.NAME`, with its name within the network.
     """
 
     groups: list[dict[str, Any]]
@@ -50,7 +50,7 @@ class TrainingState:
 
     `networks` are state dicts (parameters and buffers) by the network's name; `arrays` are other tensors that belong to
     the training (a random generator's state, a replay buffer); `rest` is plain data (epochs done, a scheduler's
-    numbers): nested dicts and lists of numbers, texts, booleans and None.
+    numbers): nested dicts and lists of numbers, strings, booleans and None.
     """
 
     networks: dict[str, Tensors]

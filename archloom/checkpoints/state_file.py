@@ -25,7 +25,7 @@ FORMAT = 1
 
 _HEADER_KEY = "archloom"
 
-_CURE = "put the file back from a copy, or train that trial again"
+_CURE = "restore the file from a copy, or train that trial again"
 
 _CODES = {
     torch.bool: "BOOL", torch.uint8: "U8", torch.int8: "I8", torch.uint16: "U16", torch.int16: "I16",
@@ -33,7 +33,7 @@ _CODES = {
     torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64", torch.complex64: "C64",
     torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2",
 }  # fmt: skip
-"""How the format calls a type of number."""
+"""The format's name of each dtype."""
 
 
 class _AverageLayout(msgspec.Struct):
@@ -59,13 +59,13 @@ class _Layout(msgspec.Struct):
 
 
 def save_state(path: Path, state: TrainingState, writing: Writing = lambda path, _size: replacing(path)) -> None:
-    """Write a state into a file that is there whole or not at all, and on disk when this returns.
+    """Write a state into a file that appears whole or not at all, and is on disk when this returns.
 
-    Tensors come back bit for bit, whatever shares memory with what; tuples in plain data come back as lists. InputError
-    where a value cannot be stored; StoreError where the file cannot be written. In both cases nothing has changed.
+    Tensors come back bit for bit, whatever memory they share; tuples in plain data come back as lists. InputError
+    if a value cannot be stored; StoreError if the file cannot be written. In both cases nothing has changed.
     """
     tensors = {key: tensor.detach() for key, tensor in _named(state)}
-    # Wide numbers first, so that each tensor is aligned to its numbers when the file is mapped into memory.
+    # Wide dtypes first, so that each tensor is aligned when the file is mapped into memory.
     order = sorted(tensors, key=lambda key: (-tensors[key].element_size(), key))
     header = _header(_layout(state), {key: tensors[key] for key in order})
     size = 8 + len(header) + sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
@@ -77,29 +77,29 @@ def save_state(path: Path, state: TrainingState, writing: Writing = lambda path,
                 file.write(_bytes(tensors[key]))
     except OSError as error:
         raise StoreError(
-            f"{path}: {error.strerror or error}; the state was not written, what was there before is intact"
+            f"{path}: {error.strerror or error}; the checkpoint was not written, and what was there before is intact"
         ) from error
 
 
 def load_state(path: Path) -> TrainingState:
-    """Read what `save_state` wrote; StoreError for any other file, and for one that is not whole.
+    """Read what `save_state` wrote; StoreError for any other file, and for an incomplete one.
 
-    The file is mapped into memory: a tensor is read from disk when it is first looked at, so that taking one layer
-    from a state costs one layer. Tensors may be written to; that changes neither the file nor another load of it. The
-    file may be replaced or removed while its tensors are in use, but must not be cut or written in place.
+    The file is mapped into memory: a tensor is read from disk when it is first accessed, so taking one layer from a
+    state costs one layer. Tensors may be written to; that changes neither the file nor another load of it. The
+    file may be replaced or removed while its tensors are in use, but must not be truncated or written in place.
     """
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError:
-        raise MissingExtraError("safetensors", "train", "storing a training's state") from None
+        raise MissingExtraError("safetensors", "train", "saving checkpoints") from None
 
     try:
         with safe_open(path, framework="pt") as file:
             layout = _read_layout(file.metadata())
             state = _filled(layout, {key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 - no mapping
     except (SafetensorError, ValueError, msgspec.ValidationError) as error:
-        raise StoreError(f"{path} is not the whole state of a training ({error}); {_CURE}") from None
-    except FileNotFoundError:  # of the library, which leaves the reason out of the error's fields
+        raise StoreError(f"{path} is not a complete checkpoint ({error}); {_CURE}") from None
+    except FileNotFoundError:  # raised by the library, which omits the reason from the error's fields
         raise StoreError(f"{path} is not there; {_CURE}") from None
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}; {_CURE}") from error
@@ -109,7 +109,7 @@ def load_state(path: Path) -> TrainingState:
 def network_bytes(state: TrainingState, found_by: str) -> bytes:
     """The networks alone as the content of a safetensors file, for use without archloom.
 
-    Names are those of the network's `state_dict`, with `NETWORK.` in front where there are several.
+    Names are those of the network's `state_dict`, prefixed by `NETWORK.` if there are several.
     """
     from safetensors.torch import save
 
@@ -164,7 +164,7 @@ def _layout(state: TrainingState) -> _Layout:
 
 
 def _plain(value: Any, where: str) -> Any:
-    """The value itself, if JSON brings it back; a tuple becomes a list."""
+    """The value itself, if it survives JSON; a tuple becomes a list."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
@@ -172,11 +172,11 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise InputError(f"{where} of a training's state has the key {key!r}: keys must be texts, as in JSON")
+                raise InputError(f"{where} of a training's state has the key {key!r}: keys must be strings, as in JSON")
         return {key: _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
     raise InputError(
-        f"{where} of a training's state is of type {type(value).__name__}: expected numbers, texts, booleans and None "
-        "in dicts and lists; put tensors into `arrays`"
+        f"{where} of a training's state is of type {type(value).__name__}: expected numbers, strings, booleans and "
+        "None in dicts and lists; put tensors into `arrays`"
     )
 
 
@@ -196,9 +196,9 @@ def _header(layout: _Layout, tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def _bytes(tensor: Tensor) -> memoryview:
-    """The numbers as they are in memory; copied only where there are gaps between them."""
+    """The numbers as they are in memory; copied only if there are gaps between them."""
     packed = tensor.cpu().contiguous()
-    # Not view(-1): a contiguous tensor of one number or none may have any step, which no view of bytes accepts.
+    # Not view(-1): a contiguous tensor of at most one number may have any stride, which a view of bytes rejects.
     return packed.as_strided((packed.numel(),), (1,)).view(torch.uint8).numpy().data
 
 

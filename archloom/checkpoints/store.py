@@ -23,13 +23,13 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class Kind:
-    """What a trial leaves in a file: states of trainings, or another kind of thing that later trials read.
+    """What a trial leaves in a file: a checkpoint, or another kind of thing that later trials read.
 
     Args:
         name: what recipes and strategies call it.
-        suffix: what its files' names end in; no two kinds of a run share one.
-        load: reads a file; StoreError if it is damaged or not there.
-        save: writes a value into a file that it begins with the given `Writing`.
+        suffix: the ending of its file names; no two kinds in a run share one.
+        load: reads a file; StoreError if it is damaged or missing.
+        save: writes a value into a file, which it opens with the given `Writing`.
     """
 
     name: str
@@ -54,43 +54,44 @@ STATE = Kind("state", SUFFIX, _load_state, _save_state)
 
 
 class CheckpointSource(Protocol):
-    """Where an evaluation takes states of trainings from, by trial, and puts its own."""
+    """Where an evaluation reads checkpoints from, by trial, and saves its own."""
 
     def load(self, trial: int) -> Weights:
-        """The state in which a trial ended; StoreError where it is not there or damaged."""
+        """The state in which a trial ended; StoreError if its checkpoint is missing or damaged."""
         ...
 
     def save(self, trial: int, state: Weights) -> None:
-        """Keep the state of a trial, on disk when this returns if it is kept on disk at all.
+        """Save the state of a trial; if it is saved on disk at all, it is there when this returns.
 
-        StoreError where there is no room: no fault of the trial's, the run must stop.
+        StoreError if there is no space: that is not the trial's fault, and the run must stop.
         """
         ...
 
 
 class CheckpointStore(CheckpointSource, Protocol):
-    """All states of a run."""
+    """All checkpoints of a run."""
 
     def drop(self, upto: int, keep: Iterable[int], evictable: Sequence[int] | None = None) -> None:
-        """Drop the states of trials 0 to `upto`, and whatever killed writers left of them, but for those to keep.
+        """Drop the checkpoints of trials 0 to `upto`, and partial files of writers that were killed, except those to
+        `keep`.
 
-        Those to spare stay too as long as there is room; if there is not, the first of them go first. None says nothing
-        of them, as for kinds that are needed or not.
+        Evictable ones also stay as long as there is space; when there is not, they are removed in the order given. None
+        means that nothing is evictable: everything not in `keep` is dropped, and the eviction plan stays as it was.
         """
         ...
 
     def drop_all_but(self, trials: Collection[int]) -> None:
-        """Drop all other states, whatever their trial, and everything half-written. Nobody may be writing."""
+        """Drop all other checkpoints, and everything half-written. Nobody may be writing meanwhile."""
         ...
 
     def warn_if_short(self, count: int) -> bool:
-        """Warn, and return True, if so many states of the size of those that are there will not fit."""
+        """Warn and return True if `count` checkpoints of the average size of the present ones will not fit."""
         ...
 
 
 @dataclass
 class CheckpointsInMemory:
-    """For runs that need not survive."""
+    """For runs that do not need to survive."""
 
     kept: dict[int, Any] = field(default_factory=dict)
 
@@ -113,18 +114,18 @@ class CheckpointsInMemory:
 
 @dataclass(frozen=True)
 class CheckpointFolder:
-    """A folder with one file a state. Several processes may use it; each file is there whole or not at all.
+    """A folder with one file per checkpoint. Several processes may use it; each file appears whole or not at all.
 
-    With a `room`, which is for that folder, its files never take more than that allows. Things of another `kind` may
-    stand in the same folder, under the same limit.
+    With a `budget`, which must be for the same folder, its files never take more space than that allows. Files of
+    another `kind` may be in the same folder, under the same limit.
     """
 
     path: Path
-    room: DiskBudget | None = None
+    budget: DiskBudget | None = None
     kind: Kind = STATE
 
     def of(self, kind: Kind) -> CheckpointFolder:
-        """What is of another kind in the same folder."""
+        """The files of another kind in the same folder."""
         return replace(self, kind=kind)
 
     def load(self, trial: int) -> Weights:
@@ -135,19 +136,21 @@ class CheckpointFolder:
         self.kind.save(self.file(trial), state, self._writing(trial))
 
     def save_content(self, trial: int, content: memoryview) -> None:
-        """`save` for the bytes of a state's file."""
+        """`save` for the bytes of a checkpoint's file."""
         self.path.mkdir(exist_ok=True)
         try:
             with self._writing(trial)(self.file(trial), content.nbytes) as file:
                 file.write(content)
         except OSError as error:
-            raise StoreError(f"{self.file(trial)}: {error.strerror or error}; the state was not written") from error
+            raise StoreError(
+                f"{self.file(trial)}: {error.strerror or error}; the checkpoint was not written"
+            ) from error
 
     def _writing(self, trial: int) -> Writing:
-        """What begins the file of a state of so many bytes."""
-        if self.room is None:
+        """Opens the file of a trial's checkpoint for writing, given its size in bytes."""
+        if self.budget is None:
             return lambda path, _size: replacing(path)
-        return partial(self.room.writing, order=trial)
+        return partial(self.budget.writing, order=trial)
 
     def drop(self, upto: int, keep: Iterable[int], evictable: Sequence[int] | None = None) -> None:
         wanted = {*keep, *(evictable or ())}
@@ -155,10 +158,10 @@ class CheckpointFolder:
             if trial <= upto and trial not in wanted:
                 file.unlink(missing_ok=True)
         for trial, file in self._numbered(TEMPORARY):
-            if trial <= upto:  # told: whoever was writing this was killed
+            if trial <= upto:  # the trial was told, so whoever was writing this was killed
                 file.unlink(missing_ok=True)
-        if self.room is not None and evictable is not None:
-            self.room.plan(upto, [self.file(trial).name for trial in evictable])
+        if self.budget is not None and evictable is not None:
+            self.budget.plan(upto, [self.file(trial).name for trial in evictable])
 
     def drop_all_but(self, trials: Collection[int]) -> None:
         kept = {file for trial, file in self._numbered(f"*{self.kind.suffix}") if trial in trials}
@@ -169,28 +172,28 @@ class CheckpointFolder:
 
     def warn_if_short(self, count: int) -> bool:
         files, size = disk_usage(self.path)
-        if self.room is None or not files or size * count <= self.room.limit * files:
+        if self.budget is None or not files or size * count <= self.budget.limit * files:
             return False
         warnings.warn(
-            f"states take {format_bytes(size / files)} each so far, and {count} of them will be needed at once: with a "
-            f"--disk-budget of {format_bytes(self.room.limit)} for the run it will stop for want of room; to give it "
-            f"more, stop it, then: {self.room.advice(size * count // files)}",
+            f"checkpoints take {format_bytes(size / files)} each so far, and {count} of them will be needed at once: "
+            f"with a --disk-budget of {format_bytes(self.budget.limit)} for this run it will run out of space; to "
+            f"raise it, stop the run, then: {self.budget.advice(size * count // files)}",
             stacklevel=2,
         )
         return True
 
     def file(self, trial: int) -> Path:
-        """Where a trial's state is."""
+        """The file of a trial's checkpoint."""
         return self.path / f"{trial:06d}{self.kind.suffix}"
 
     def _numbered(self, pattern: str) -> list[tuple[int, Path]]:
-        """Files with the trials that they are of: "000012.safetensors" and ".000012.safetensors.x.tmp"."""
+        """Files with the ids of their trials: "000012.safetensors" and ".000012.safetensors.x.tmp"."""
         found = [(file.name.lstrip(".").partition(".")[0], file) for file in self.path.glob(pattern)]
         return [(int(number), file) for number, file in found if number.isdecimal()]
 
 
 def sources(inherit: Inherit | None, kind: str = STATE.name) -> set[int]:
-    """The trials whose states, or things of another kind, a recipe needs."""
+    """The trials whose checkpoints, or files of another kind, a recipe needs."""
     if inherit is None:
         return set()
     if kind != STATE.name:

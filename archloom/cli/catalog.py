@@ -1,4 +1,4 @@
-"""`archloom list` and `archloom data`: what there is, and where it is."""
+"""`archloom list` and `archloom data`: what is available, and where it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from archloom.data.catalog import Status
 
 _CLEAR = "\r\x1b[K"
-"""Back to the beginning of the terminal's line, and nothing more on it."""
+"""Return to the start of the terminal's line and clear it."""
 _LIVE_EVERY_S, _LINE_EVERY_S = 0.1, 10.0
 
 
@@ -28,9 +28,9 @@ _CONFIGS = "configs"
 @click.command("list")
 @click.argument("name", required=False)
 def list_all(name: str | None) -> int:
-    """List strategies, spaces and benchmarks; with NAME, one of them: a strategy's or space's options, where a
-    benchmark is. NAME may be a strategy of your own, FILE.py:CLASS; configs lists the configurations that come with
-    archloom, and the name of one shows its text."""
+    """List strategies, spaces and benchmarks; with NAME, describe one of them: the options of a strategy or space,
+    where a benchmark is. NAME may be a strategy of your own, FILE.py:CLASS; `configs` lists the configurations that
+    come with archloom, and the name of one prints it."""
     from archloom import registry
     from archloom.cli import config
     from archloom.data import catalog
@@ -107,7 +107,7 @@ def data_list() -> int:
 
 
 IMAGES = "images"
-"""What stands before the colon for sets of images rather than tables."""
+"""The prefix of image sets, as opposed to tables."""
 
 
 @data.command("fetch")
@@ -154,7 +154,7 @@ def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: st
 
 
 def _fetch_weights(name: str, file: Path | None, show: _Stages) -> Path:
-    """Published weights into the cache: from a file that is here, else from where they are published."""
+    """Put published weights into the cache: from a local file, else from where they are published."""
     from archloom.data.download import pretrained
 
     if file is not None:
@@ -166,7 +166,7 @@ def _fetch_weights(name: str, file: Path | None, show: _Stages) -> Path:
 @data.command("convert")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True, help="The table: FILE.npz.")
-@click.option("--kind", default=None, help="What the file is, where its name and content do not tell.")
+@click.option("--kind", default=None, help="What the file is, if its name and content do not show it.")
 def data_convert(file: Path, target: Path, kind: str | None) -> int:
     """Convert an official benchmark FILE into a table in archloom's format."""
     from archloom.data.convert.official import convert
@@ -194,7 +194,7 @@ def data_verify(file: Path) -> int:
 
 
 def _check_target(target: Path) -> None:
-    """InputError where a table cannot be written; told before the minutes that making it takes."""
+    """InputError if a table cannot be written there; checked before the minutes that converting takes."""
     if target.suffix != ".npz":
         raise InputError(f"-o {target}: expected a file ending in .npz")
     if target.is_dir():
@@ -208,8 +208,7 @@ def _check_target(target: Path) -> None:
 class _Stages:
     """Progress of a download or a conversion on standard error. Use as a context manager.
 
-    On a terminal it is one line, which is gone at the end, so that a result or an error stands alone; elsewhere a line
-    every ten seconds.
+    On a terminal it is one line, which is cleared at the end; elsewhere a line every ten seconds.
     """
 
     def __init__(self) -> None:
@@ -231,19 +230,19 @@ class _Stages:
         click.echo(f"{_CLEAR}{text}" if self._live else text, nl=not self._live, err=True)
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         click.echo(f"{_CLEAR}{text}" if self._live else text, err=True)
 
 
 def _show_benchmark(status: Status) -> None:
-    """What a benchmark is, and where."""
+    """Print what a benchmark is, and where."""
     benchmark = status.benchmark
     where = f"{status.origin}{f': {status.path}' if status.path else ''}" if status.origin else "not here"
     click.echo(f"{benchmark.name}\n  {benchmark.title}\n  {where}; licence {benchmark.licence}; {benchmark.size}")
 
 
 def _describe(name: str, kind: type, known: dict, prefix: str, notes: str) -> None:  # type: ignore[type-arg]
-    """Print what a class says of itself, and its options with their defaults."""
+    """Print the docstring of a class, and its options with their defaults."""
     import inspect
 
     click.echo(f"{name}: {inspect.cleandoc(kind.__doc__ or '')}\n")

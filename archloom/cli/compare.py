@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 @options.problem_options
 @click.option("--seeds", type=int, default=10, show_default=True, metavar="K", help="Seeds 0 to K-1 for each.")
 @options.backend_options
-@options.state_options
+@options.checkpoint_options
 @options.output_options
 def compare(
     strategies: Sequence[str], on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
     constraints: Sequence[str], space_name: str | None, settings: Sequence[str], limits: Changes,
     out: Path | None, seeds: int, as_json: bool, quiet: bool, config: Config,
-    kept: Overrides, backend: Backend,
+    overrides: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
     """Run strategies on the same problem and seeds, and test their differences.
 
@@ -71,7 +71,7 @@ def compare(
             for label, strategy in labels.items()
             for seed in range(seeds)
         }
-        checked = {label: preparer.check(members[f"{label}/seed-0"], kept) for label in labels}
+        checked = {label: preparer.check(members[f"{label}/seed-0"], overrides) for label in labels}
     first = next(iter(checked.values()))
     path = out or options.free_folder(f"compare-{spec.source.stem}")
     record.check_free(path)
@@ -80,12 +80,12 @@ def compare(
     for prepared in checked.values():
         output.note_cut(prepared)
     output.note_budgets(checked)
-    group = groups.Group.create(path, members, True, first, kept, preparer)
-    return begin(group, first, backend, as_json, quiet, kept, preparer)
+    group = groups.Group.create(path, members, True, first, overrides, preparer)
+    return begin(group, first, backend, as_json, quiet, overrides, preparer)
 
 
 def _specs(chosen: Mapping[str, ChosenStrategy], spec: ProblemSpec) -> dict[str, ProblemSpec]:
-    """The problem for each. task.epochs is for the strategies that do not say themselves how long networks train."""
+    """The problem for each label. task.epochs applies to strategies that do not decide themselves how long to train."""
     decides = {label: strategy.plan.epochs is not None for label, strategy in chosen.items()}
     others = replace(spec, task={name: value for name, value in spec.task.items() if name != "epochs"})
     return {
@@ -95,14 +95,14 @@ def _specs(chosen: Mapping[str, ChosenStrategy], spec: ProblemSpec) -> dict[str,
 
 
 def _by_label(named: Sequence[str], preparer: Preparer) -> dict[str, str]:
-    """Label -> strategy; what a strategy is called is its own label."""
+    """Label -> strategy; without a label, the strategy's name."""
     labels: dict[str, str] = {}
     for text in named:
         label, given, strategy = text.rpartition("=")
         label = options.check_label(label if given else preparer.find(strategy).name, text)
         if label.lower() in map(str.lower, labels):  # some file systems take A and a for the same folder
             raise InputError(
-                f"strategies {' '.join(named)}: each may be named once; to compare settings of one, give labels: "
+                f"strategies {' '.join(named)}: each may be given once; to compare settings of one, give labels: "
                 f"{label} other={strategy}"
             )
         labels[label] = strategy

@@ -1,6 +1,6 @@
-"""Configurations: files that say what the command line can say, yours or those that archloom ships.
+"""Configurations: files with the options of a command line, yours or those that come with archloom.
 
-A configuration is a TOML file whose keys are the names of options and arguments; the table `set` holds what --set says:
+A configuration is a TOML file whose keys are the names of options and arguments; the table `set` holds --set options:
 
     strategy = "pbt_nas"
     on = "images:digits"
@@ -9,9 +9,9 @@ A configuration is a TOML file whose keys are the names of options and arguments
     [set]
     population = 12             # --set population=12
     task.batch_size = 32             # --set task.batch_size=32
-    pbt_nas.shrink = 0.4        # --set shrink=0.4, where the strategy is pbt_nas
+    pbt_nas.shrink = 0.4        # --set shrink=0.4, if the strategy is pbt_nas
 
-What is typed wins over the file.
+Options on the command line take precedence over the file.
 """
 
 from __future__ import annotations
@@ -30,20 +30,21 @@ SUFFIX = ".toml"
 _SETTINGS = "set"
 _NOT_IN_FILES = frozenset({"config", "json", "quiet", _SETTINGS})
 _OF_OTHER_VERBS = frozenset({"strategy", "strategies", "seed"})
-"""Keys that a verb passes over where it has no such option: one file serves `search` and `compare`."""
+"""Keys that a command ignores if it has no such option, so that one file serves `search` and `compare`."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """What a file says: its options and arguments by the names of their parameters, and --set options by theirs."""
+    """The content of a file: options and arguments by the names of their parameters, and --set options by theirs."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def settings_for(self, strategy: str, label: str | None = None, labels: Collection[str] = ()) -> dict[str, str]:
-        """The --set options that concern a strategy, which `compare` may have given a label, one of `labels`.
+        """The --set options for a strategy, which `compare` may have given a label, one of `labels`.
 
-        NAME is for all; STRATEGY.NAME and LABEL.NAME, which win, are for that one and are called NAME here.
+        NAME applies to all; STRATEGY.NAME and LABEL.NAME, which take precedence, apply to that one and become NAME
+        here.
         """
         from archloom import registry
 
@@ -62,23 +63,23 @@ class Config:
 
 
 def config_option(function: Any) -> Any:
-    """--config, whose values stand where nothing is typed. The verb gets a `Config`."""
+    """--config, whose values apply to options that are not typed. The command gets a `Config`."""
     return click.option(
         "--config", metavar="FILE", is_eager=True, callback=_take,
-        help="A TOML file of options, or the name of one that archloom ships (archloom list configs). "
-             "What is typed wins over it.",
+        help="A TOML file of options, or the name of one that comes with archloom (archloom list configs). "
+             "Options on the command line take precedence.",
     )(function)  # fmt: skip
 
 
 def typed_first(**given: Any) -> list[Any]:
-    """The values of options that exclude each other: if one was typed, those that were not typed are None."""
+    """The values of mutually exclusive options: if one was typed, those that were not typed are None."""
     source = click.get_current_context().get_parameter_source
     typed = {name for name in given if source(name) is click.core.ParameterSource.COMMANDLINE}
     return [value if name in typed or not typed else None for name, value in given.items()]
 
 
 def _take(context: click.Context, _: click.Parameter, given: str | None) -> Config:
-    """Read the file before anything else is looked at, and put its values where click finds what is not typed."""
+    """Read the file before other options are parsed, and make its values click's defaults."""
     if given is None:
         return Config()
     found = read(given, context.command.params)
@@ -87,7 +88,7 @@ def _take(context: click.Context, _: click.Parameter, given: str | None) -> Conf
 
 
 def read(given: str, parameters: Collection[click.Parameter]) -> Config:
-    """The configuration of this path or name, for a verb with these parameters; InputError for what it has not."""
+    """The configuration of this path or name, for a command with these parameters; InputError for unknown keys."""
     path = locate(given)
     content = _parse(path)
     known = {key: parameter for parameter in parameters if (key := _key(parameter)) not in _NOT_IN_FILES}
@@ -102,7 +103,7 @@ def read(given: str, parameters: Collection[click.Parameter]) -> Config:
             values[str(known[key].name)] = _checked(path, key, known[key], value)
         elif key not in _OF_OTHER_VERBS:
             error = unknown("key", key, [*known, _SETTINGS])
-            raise InputError(f"{path}: {error}; options of strategy, space and task belong under [set]")
+            raise InputError(f"{path}: {error}; options of the strategy, space and task belong under [set]")
     return Config(values, dict(_flat(path, settings)))
 
 
@@ -110,13 +111,13 @@ def read(given: str, parameters: Collection[click.Parameter]) -> Config:
 
 
 def shipped() -> Mapping[str, Path]:
-    """The files that archloom brings, by name."""
+    """The files that come with archloom, by name."""
     folder = Path(__file__).parents[1] / "configs"
     return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
 
 
 def title(path: Path) -> str:
-    """What a configuration says of itself in its first line."""
+    """The first line of a configuration, which is its title."""
     return path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
 
 
@@ -136,10 +137,10 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; expected a TOML file that can be read") from error
-    except ValueError as error:  # of TOML, or of the text's encoding
+        raise InputError(f"{path}: {error.strerror}; expected a readable TOML file") from error
+    except ValueError as error:  # from TOML, or from the encoding
         raise InputError(
-            f"{path}: not TOML ({error}); expected lines like  queries = 300  and texts in quotes"
+            f"{path}: not TOML ({error}); expected lines like  queries = 300  and strings in quotes"
         ) from None
 
 
@@ -147,7 +148,7 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _key(parameter: click.Parameter) -> str:
-    """An option is called as it is typed, an argument by its name."""
+    """An option's name as it is typed, or an argument's name."""
     long = next((text for text in parameter.opts if text.startswith("--")), None)
     return long.removeprefix("--") if long else str(parameter.name)
 
@@ -157,31 +158,31 @@ _KINDS: Mapping[type[Any], tuple[tuple[type, ...], str]] = {
     type(click.FLOAT): ((int, float), "a number"),
     type(click.BOOL): ((bool,), "true or false"),
 }
-"""Which values an option takes, by its type on the command line; a text where it is not here."""
+"""The values that an option takes, by its type on the command line; a string if it is not listed here."""
 
 
 def _checked(path: Path, key: str, parameter: click.Parameter, given: Any) -> Any:
     """A value as click takes it; a parameter that may be repeated has a list, or the one value."""
     many = parameter.nargs == -1 or getattr(parameter, "multiple", False)
     fitting = (found for kind, found in _KINDS.items() if isinstance(parameter.type, kind))
-    kinds, expected = next(fitting, ((str,), "a text in quotes"))
+    kinds, expected = next(fitting, ((str,), "a string in quotes"))
     values = given if many and isinstance(given, list) else [given]
     for value in values:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise InputError(
-                f"{path}: {key} = {_text(value)}: expected {expected}{', or a list of such' if many else ''}"
+                f"{path}: {key} = {_text(value)}: expected {expected}{', or a list of them' if many else ''}"
             )
     return values if many else given
 
 
 def _flat(path: Path, table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """NAME and VALUE as --set has them; the name of a table is what stands before a dot."""
+    """NAME and VALUE as in --set; the name of a table is the prefix before the dot."""
     for name, value in table.items():
         if isinstance(value, dict):
             yield from _flat(path, value, f"{prefix}{name}.")
         elif not isinstance(value, bool | int | float | str | list) or not _text(value).strip():
             raise InputError(
-                f"{path}: {prefix}{name} = {value}: expected a number, a text, true, false or a list of them"
+                f"{path}: {prefix}{name} = {value}: expected a number, a string, true, false or a list of them"
             )
         else:
             yield f"{prefix}{name}", _text(value)

@@ -1,4 +1,4 @@
-"""`archloom doctor`: what works on this machine and what does not, with the cure."""
+"""`archloom doctor`: what works on this machine, and how to fix what does not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report. A check that fails is a fault only where `needed`."""
+    """One line of the report. A check that fails is a fault only if it is `needed`."""
 
     ok: bool
     text: str
@@ -70,12 +70,12 @@ def _tables() -> Iterator[Check]:
     from archloom.data import catalog
 
     for status in catalog.installed(environ=os.environ):
-        where = f"from {status.origin}" if status.origin else "not here: archloom data list says how to get it"
+        where = f"from {status.origin}" if status.origin else "not here: archloom data list shows how to get it"
         yield Check(status.origin is not None, f"{status.benchmark.name} {where}")
 
 
 def _disk() -> Iterator[Check]:
-    """How long a durable write takes where runs go by default."""
+    """How long a durable write takes in the default folder of runs."""
     where = Path("runs") if Path("runs").is_dir() else Path.cwd()
     try:
         with tempfile.TemporaryFile(dir=where) as file:
@@ -85,6 +85,6 @@ def _disk() -> Iterator[Check]:
                 file.flush()
                 os.fsync(file.fileno())
             took = (time.perf_counter() - started) / 20
-        yield Check(True, f"{where.resolve()} can be written; a durable write takes {1000 * took:.2f} ms", needed=True)
+        yield Check(True, f"{where.resolve()} is writable; a durable write takes {1000 * took:.2f} ms", needed=True)
     except OSError as error:
-        yield Check(False, f"{where.resolve()} cannot be written ({error.strerror}): use --out", needed=True)
+        yield Check(False, f"{where.resolve()} is not writable ({error.strerror}): use --out", needed=True)

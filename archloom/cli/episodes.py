@@ -43,7 +43,7 @@ def episodes(
     """Let policies walk from the same random architectures, and say how much they improve.
 
     Policies: local_search (the best of the neighbours shown), random_walk, and random (another random architecture).
-    An episode is one query; local search pays for every neighbour it looks at. Nothing is kept but what is printed.
+    An episode is one query; local search pays for every neighbour it evaluates. Nothing is written but the output.
 
     \b
     archloom episodes local_search random_walk random --on nb101 -o improvement.png
@@ -75,7 +75,7 @@ def episodes(
 
 
 def _check_drawing(target: Path) -> None:
-    """Fail before the work where nothing can be drawn."""
+    """Fail before the work starts if nothing can be drawn."""
     from archloom.analysis.figures import check_path, styled
 
     check_path(target)

@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--trial", type=int, default=None, help="The trial whose network to evaluate. Default: the best.")
 @click.option("--set", "settings", multiple=True, metavar="task.NAME=VALUE",
-              help="An option of the task that concerns the measuring alone: task.final_samples=10000.")  # fmt: skip
+              help="An option of the task that affects the evaluation alone: task.final_samples=10000.")  # fmt: skip
 @click.option("--images", "target", type=click.Path(path_type=Path), default=None,
-              help="FILE.png for some of the images that a generator makes.")  # fmt: skip
+              help="Write some of a generator's images to this .png file.")  # fmt: skip
 @options.output_options
 def evaluate(
     run: Path, trial: int | None, settings: Sequence[str], target: Path | None, as_json: bool, quiet: bool
 ) -> int:
     """Evaluate the best network of RUN with the final settings of its task, without changing RUN.
 
-    Generators make 50,000 images instead of 5,000, others than those that the search chose them by. Classifiers are
-    measured on validation and test images. What the search recorded stands beside it.
+    Generators make 50,000 images instead of 5,000, different from those that the search judged them by. Classifiers are
+    evaluated on validation and test images. The metrics that the search recorded are shown beside these.
     """
     from archloom.run import groups
     from archloom.run.report import read_report
 
     changes = _of_task(settings)
     if target is not None and (target.suffix != ".png" or not target.parent.is_dir()):
-        raise InputError(f"--images {target}: expected FILE.png in a folder that is there")
+        raise InputError(f"--images {target}: expected FILE.png in an existing folder")
     if (run / "group.json").exists():
         first = next(iter(groups.Group.open(run).paths))
-        raise InputError(f"{run} holds several runs: name one of them, e.g. archloom evaluate {quote(str(first))}")
+        raise InputError(f"{run} holds several runs: give one of them, e.g. archloom evaluate {quote(str(first))}")
     with stdout_guard():
         report = read_report(run)
         from archloom.deploy import final
@@ -69,7 +69,7 @@ def evaluate(
 
 
 def _of_task(settings: Sequence[str]) -> dict[str, str]:
-    """The options of the task; InputError for those of the strategy and the space, which nothing can change now."""
+    """The options of the task; InputError for those of the strategy and the space, which can no longer change."""
     split = options.split_settings(settings)
     for name in (*split.strategy, *(f"space.{name}" for name in split.space)):
         raise InputError(f"--set {name}: expected an option of the run's task, e.g. task.final_samples=10000")

@@ -1,4 +1,4 @@
-"""How the command line ends: exit codes, and the interruption that says how to go on."""
+"""How the command line ends: exit codes, and the interruption that says how to resume."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 
 class Exit(IntEnum):
     """0 done; 1 done, but trials failed or nothing feasible was found; 2 bad input, nothing written; 3 a run could not
-    go on (disk full, folder held by another process, damaged record); 130 interrupted."""
+    continue (disk full, folder held by another process, damaged record); 130 interrupted."""
 
     DONE = 0
     FAILURES = 1
@@ -17,4 +17,4 @@ class Exit(IntEnum):
 
 
 class Interrupted(Exception):
-    """Ctrl-C while runs went on: says how to go on with them."""
+    """Ctrl-C during a run: says how to resume."""

@@ -25,22 +25,28 @@ if TYPE_CHECKING:
 
 
 def begin(
-    group: Group, first: Prepared, backend: Backend, as_json: bool, quiet: bool, kept: Overrides, preparer: Preparer
+    group: Group,
+    first: Prepared,
+    backend: Backend,
+    as_json: bool,
+    quiet: bool,
+    overrides: Overrides,
+    preparer: Preparer,
 ) -> int:
-    """Say what there is to know of a new group, and run it."""
+    """Announce a new group, and run it."""
     output.note_caveats(first.scenario)
     output.announce(group.path, quiet)
-    return go_on(group, backend, as_json, quiet, kept, preparer)
+    return go_on(group, backend, as_json, quiet, overrides, preparer)
 
 
 def go_on(
-    group: Group, backend: Backend, as_json: bool, quiet: bool, kept: Overrides, preparer: Preparer,
+    group: Group, backend: Backend, as_json: bool, quiet: bool, overrides: Overrides, preparer: Preparer,
     table: Path | None = None, changed: bool = False,
 ) -> int:  # fmt: skip
     """Run a group to its end and show it."""
     with output.going_on(group.path):
-        by_label, failures = run_members(group, backend, quiet, table, changed, kept, preparer)
-    if group.comparison or len(by_label) > 1:  # groups of an earlier version do not say what they are
+        by_label, failures = run_members(group, backend, quiet, table, changed, overrides, preparer)
+    if group.comparison or len(by_label) > 1:  # groups of an earlier version do not record what they are
         code = show_comparison(by_label, group.path, as_json)
     else:
         code = show_runs([report for reports in by_label.values() for report in reports], group.path, as_json)
@@ -116,22 +122,22 @@ def run_members(
     quiet: bool,
     table: Path | None,
     changed: bool,
-    kept: Overrides,
+    overrides: Overrides,
     preparer: Preparer,
 ) -> tuple[dict[str, list[RunReport]], list[str]]:
-    """Run every member: the reports by label, and what went wrong with those that have none."""
+    """Run every member: the reports by label, and the errors of members that have none."""
     from archloom.run import groups, record
 
     with stdout_guard():
-        scenario = group.check(changed, kept, preparer).scenario
+        scenario = group.check(changed, overrides, preparer).scenario
     limits = [request.limits.queries for request in group.members.values()]
     total = None if None in limits else sum(limit for limit in limits if limit is not None)
     label = " ".join(dict.fromkeys(label_of(name, request) for name, request in group.members.items()))
     with ProgressView(label, total, scenario.criteria, quiet) as view:
         for path in group.paths:
-            with suppress(StoreError):  # a damaged record is that member's failure, told when its turn comes
+            with suppress(StoreError):  # a damaged record is that member's failure, reported in its turn
                 view.add(record.read_lines(path))
-        outcome = groups.run_group(group, backend, view, table, changed, kept, preparer)
+        outcome = groups.run_group(group, backend, view, table, changed, overrides, preparer)
     by_label: dict[str, list[RunReport]] = {}
     failures = []
     for name, found in zip(group.members, outcome, strict=True):
@@ -145,13 +151,13 @@ def run_members(
 
 
 def label_of(member: str, request: Request) -> str:
-    """What a member of a group is listed under: the folder above its seed, else its strategy."""
+    """The label of a member of a group: the folder above its seed, else its strategy."""
     parent = Path(member).parent.name
     return parent or request.name
 
 
 def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
-    """Print what came out of one strategy's runs: over all seeds, and the best of them."""
+    """Print the outcome of one strategy's runs: over all seeds, and the best of them."""
     output.note_early_endings({reports[0].request.name: reports})
     if as_json:
         output.print_json(output.search_object(reports))

@@ -47,10 +47,10 @@ def lineage(run: Path, as_json: bool, as_csv: bool) -> int:
 
 
 def _reports(run: Path) -> Reports:
-    """With the space that names the choices, where it can be had."""
+    """With the space, which names the choices, if it can be opened."""
     try:
         return read_reports(run, need_space=True)
     except InputError as error:
         reports = read_reports(run)
-        output.note(f"choices go by their numbers: {error}")
+        output.note(f"choices are shown by number: {error}")
         return reports

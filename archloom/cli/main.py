@@ -1,7 +1,7 @@
-"""The entry point: finds the verb, and turns every error into one line and an exit code.
+"""The entry point: finds the command, and turns every error into one line and an exit code.
 
 Exit codes: 0 done; 1 done, but trials failed or nothing feasible was found; 2 bad input, nothing written; 3 a run could
-not go on (disk full, folder held by another process, damaged record); 130 interrupted.
+not continue (disk full, folder held by another process, damaged record); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "compare": ("archloom.cli.compare:compare", "Run several strategies side by side, with statistics over seeds."),
     "episodes": (
         "archloom.cli.episodes:episodes",
-        "Let policies walk from random architectures; how much they improve.",
+        "Let policies walk from random architectures, and measure how much they improve.",
     ),
-    "resume": ("archloom.cli.search:resume", "Go on with a run that was stopped, wherever it stands."),
-    "status": ("archloom.cli.show:status", "Say how far a run is."),
+    "resume": ("archloom.cli.search:resume", "Continue a run that was stopped, or extend a finished one."),
+    "status": ("archloom.cli.show:status", "Show the progress of a run."),
     "best": ("archloom.cli.show:best", "Show the best architecture of a run."),
     "plot": ("archloom.cli.show:plot", "Draw a run: its curve, its cell, its Pareto set, a population's descent."),
     "lineage": ("archloom.cli.lineage:lineage", "Follow the layers of a population back to the first one, as data."),
-    "export": ("archloom.cli.show:export", "Write the best architecture as a file to use elsewhere."),
+    "export": ("archloom.cli.show:export", "Write the best architecture to a file for use elsewhere."),
     "evaluate": ("archloom.cli.evaluate:evaluate", "Measure the best network of a run with its task's final settings."),
     "soup": ("archloom.cli.soup:soup", "Average the weights of a population's winners."),
     "list": ("archloom.cli.catalog:list_all", "List strategies, spaces and benchmarks, or the options of one."),
@@ -40,7 +40,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
 
 
 class LazyGroup(click.Group):
-    """Imports a verb's module only when that verb is used, so that --help is quick."""
+    """Imports a command's module only when it is used, so that --help is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -77,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; the exit code."""
     for library in ("OMP", "OPENBLAS", "MKL"):
-        # One thread a process: results must not depend on how many there are, and workers share the cores. Set the
-        # variable yourself to use more.
+        # One thread per process: results must not depend on the number of threads, and workers share the cores. Set
+        # the variable yourself to use more.
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     warnings.showwarning = _show_warning
     try:
@@ -100,7 +100,7 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted", Exit.INTERRUPTED)
     except (BrokenPipeError, SystemExit):  # SystemExit is click's answer to a broken pipe
-        # The reader of our output went away: nothing more to say to it.
+        # The reader of our output is gone: there is nobody to write to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.STOPPED
     except OSError as error:
@@ -119,7 +119,7 @@ def _usage(error: click.UsageError) -> str:
 
 
 def _complain(message: str, code: int) -> int:
-    readable = message.encode(errors="backslashreplace").decode()  # a file's name may hold any bytes
+    readable = message.encode(errors="backslashreplace").decode()  # a file name may contain any bytes
     click.echo(f"archloom: {' '.join(readable.split())}", err=True)
     return code
 

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how they become a request."""
+"""Options that several commands share, and how they become a request."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ MAX_SEEDS = 10_000
 
 
 class NewFolder(click.Path):
-    """A folder to write into. An empty name, as of a shell variable that is not set, is not the current folder."""
+    """A folder to write into. An empty name, as from an unset shell variable, does not mean the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
-            raise InputError("--out '': expected a folder's name (leave --out away for a new folder under runs/)")
+            raise InputError("--out '': expected the name of a folder (omit --out for a new folder under runs/)")
         return super().convert(value, param, ctx)
 
 
 def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--on and everything that says what is searched, for how long and where."""
+    """--on and everything else that defines what is searched, for how long and where."""
     decorators: list[Callable[..., Any]] = [
         click.option("--on", default=None, metavar="NAME",
                      help="What to search: nb201, nbgraph:cora, fitted:mnasnet, table, my.py."),
@@ -45,7 +45,7 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--constraint", "constraints", multiple=True, metavar="METRIC<=NUMBER",
                      help="Hard constraint; repeatable."),
         click.option("--space", "space_name", default=None, metavar="NAME",
-                     help="The space to search, where networks are trained. Default: the task's own."),
+                     help="The space to search, if networks are trained. Default: the task's own."),
         click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change."),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
                      help="An option of the strategy, the space or the task: space.canonical=true, task.epochs=9."),
@@ -116,16 +116,16 @@ def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def loop_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--width, --async and --max-repeats, which a run keeps for good; they join the argument of `limit_options`."""
+    """--width, --async and --max-repeats, which a run keeps; they join the argument of `limit_options`."""
 
     @click.option("--width", type=int, default=None,
-                  help="Proposals in flight at once, whatever the number of workers. Default: a population or "
+                  help="Proposals in flight at once, whatever the number of workers. Default: a population, or "
                        "1.")  # fmt: skip
     @click.option("--async", "as_completed", is_flag=True,
-                  help="Tell results as they come, so that no worker waits for another; the run is then not the same "
-                       "with another number of workers.")  # fmt: skip
+                  help="Tell results as they come, so that no worker waits for another; the run then depends on the "
+                       "number of workers.")  # fmt: skip
     @click.option("--max-repeats", type=int, default=None,
-                  help="Proposals in a row for known architectures before a run counts as stalled. Default: "
+                  help="Consecutive proposals of known architectures before a run counts as stalled. Default: "
                        "5000.")  # fmt: skip
     @functools.wraps(function)
     def taking(*arguments: Any, width: int | None, as_completed: bool, max_repeats: int | None, **named: Any) -> Any:
@@ -141,26 +141,26 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(function)
 
 
-def state_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--keep and --disk-budget, as the one argument `kept`."""
+def checkpoint_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--keep and --disk-budget, as the one argument `overrides`."""
 
     @click.option("--keep", default=None, metavar="K",
-                  help="Where networks are trained: states of the K best trials stay, besides those that are needed; "
-                       "all: nothing is dropped. Default: 1.")  # fmt: skip
+                  help="If networks are trained: keep the checkpoints of the K best trials, besides those that are "
+                       "needed; all: drop none. Default: 1.")  # fmt: skip
     @click.option("--disk-budget", default=None, metavar="SIZE",
-                  help="States never take more on disk, all runs of a group together: "
+                  help="The most disk space that checkpoints may take, over all runs of a group: "
                        "500MB, 2GB, 1.5GiB; none.")  # fmt: skip
     @functools.wraps(function)
     def taking(*arguments: Any, keep: str | None, disk_budget: str | None, **named: Any) -> Any:
         from archloom.checkpoints.retention import parse_overrides
 
-        return function(*arguments, **named, kept=parse_overrides(keep, disk_budget))
+        return function(*arguments, **named, overrides=parse_overrides(keep, disk_budget))
 
     return taking
 
 
 def backend_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--ray, --ray-address and --gpus; with --workers, which stands elsewhere, they are the one argument `backend`."""
+    """--ray, --ray-address and --gpus; with --workers, defined elsewhere, they become the one argument `backend`."""
 
     @click.option("--ray", is_flag=True,
                   help="Evaluate on Ray: on the cluster that the variable RAY_ADDRESS names, else on one of this "
@@ -169,7 +169,7 @@ def backend_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--ray-address", default=None, metavar="ADDRESS",
                   help="Evaluate on this Ray cluster, which this machine has joined: HOST:PORT or auto.")  # fmt: skip
     @click.option("--gpus", type=float, default=None, metavar="SHARE",
-                  help="On Ray: GPUs of each worker; with 0.5 two share one. Default: 0.")  # fmt: skip
+                  help="On Ray: GPUs per worker; with 0.5, two share one. Default: 0.")  # fmt: skip
     @functools.wraps(function)
     def taking(
         *arguments: Any, workers: int, ray: bool, ray_address: str | None, gpus: float | None, **named: Any
@@ -188,14 +188,14 @@ def _backend(workers: int, ray: bool, address: str | None, gpus: float | None) -
 
         return RayCluster(workers, address, gpus or 0.0)
     if gpus is not None:
-        raise InputError(f"--gpus {gpus:g}: Ray shares GPUs out, so add --ray, or --ray-address ADDRESS")
+        raise InputError(f"--gpus {gpus:g}: only Ray assigns GPUs; add --ray, or --ray-address ADDRESS")
     from archloom.executors.backends import Processes
 
     return Processes(workers)
 
 
 def make_ready(backend: Backend) -> None:
-    """Have the place where evaluations run until the command ends; done before anything is written."""
+    """Enter the backend's context until the command ends; done before anything is written."""
     click.get_current_context().with_resource(backend.ready())
 
 
@@ -203,7 +203,7 @@ def spec_of(
     on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str], constraints: Sequence[str],
     space_name: str | None, settings: Settings,
 ) -> ProblemSpec:  # fmt: skip
-    """The problem that these options name. A table alone says what it is searched as."""
+    """The problem that these options describe. Without --on, a table determines its space."""
     from archloom.problems import ProblemSpec, space_of_table
 
     check_table(table)
@@ -215,26 +215,26 @@ def spec_of(
 
 
 def check_table(table: str | None) -> str | None:
-    """An empty name, as of a shell variable that is not set, is not the table that is found without one."""
+    """An empty name, as from an unset shell variable, does not mean the default table."""
     if table == "":
-        raise InputError("--table '': expected a file (leave --table away to have it found)")
+        raise InputError("--table '': expected a file (omit --table to use the default one)")
     return table
 
 
 OWNERS = ("space", "task")
-"""Whose options --set names by an owner; all others are the strategy's."""
+"""Prefixes of --set options; options without one are the strategy's."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """--set options by whose they are."""
+    """--set options by owner."""
 
     strategy: dict[str, str]
     space: dict[str, str]
     task: dict[str, str]
 
     def over(self, others: Settings) -> Settings:
-        """These, and those of `others` that are not among them."""
+        """These settings on top of `others`."""
         return Settings(
             {**others.strategy, **self.strategy}, {**others.space, **self.space}, {**others.task, **self.task}
         )
@@ -248,7 +248,7 @@ def split_settings(settings: Sequence[str]) -> Settings:
 
 
 def by_owner(parsed: Mapping[str, str]) -> Settings:
-    """The same from names and values."""
+    """The same as `split_settings`, from names and values."""
     owned: dict[str, dict[str, str]] = {owner: {} for owner in OWNERS}
     strategy = {}
     for name, value in parsed.items():
@@ -264,13 +264,13 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def check_label(label: str, text: str) -> str:
-    """A label of runs, as it stands in `text`."""
+    """Check the label of runs that `text` gives."""
     if not _LABEL.fullmatch(label):
         raise InputError(
-            f"{text}: expected LABEL=STRATEGY, the label, a folder's name, of up to 64 letters, digits, - and _"
+            f"{text}: expected LABEL=STRATEGY, where the label, a folder name, has up to 64 letters, digits, - and _"
         )
     if label in OWNERS:
-        raise InputError(f"{text}: --set {label}.NAME is the {label}'s option; give another label")
+        raise InputError(f"{text}: --set {label}.NAME is an option of the {label}; choose another label")
     return label
 
 

@@ -1,4 +1,4 @@
-"""What verbs print: the JSON objects that others rely on, and the text for people."""
+"""What commands print: JSON objects that other programs rely on, and text for people."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ if TYPE_CHECKING:
 
 @contextmanager
 def going_on(path: Path) -> Iterator[None]:
-    """While the runs in a folder go on: an interruption names the folder."""
+    """A context for running what is in a folder: an interruption names the folder."""
     try:
         yield
     except KeyboardInterrupt:
         if not any((path / file).exists() for file in ("run.json", "group.json")):
             raise Interrupted("interrupted before anything was written") from None
         raise Interrupted(
-            f"interrupted; everything finished so far is on disk; go on with: archloom resume {shlex.quote(str(path))}"
+            "interrupted; everything finished so far is on disk; continue with: "
+            f"archloom resume {shlex.quote(str(path))}"
         ) from None
 
 
 def announce(path: Path, quiet: bool) -> None:
-    """Say where a run is kept before it starts: who stops it must know."""
+    """Print where a run is kept before it starts, for anyone who stops it."""
     if not quiet:
         click.echo(f"run folder: {path}", err=True)
 
@@ -44,14 +45,14 @@ def note(text: str) -> None:
 
 
 def note_idle(backend: Backend, width: int, runs: int) -> None:
-    """Say so where some workers will have nothing to do."""
+    """Print a note if some workers will have nothing to do."""
     one_at_a_time = runs == 1 or backend.runs_at_once == 1
     if one_at_a_time and backend.workers > width:
         note(f"--width {width} keeps only {width} of {backend.workers} workers busy")
 
 
 def note_cut(prepared: Prepared) -> None:
-    """Say so where a run ends while a population is in the middle of a chunk of training."""
+    """Print a note if a run will end while a population is in the middle of a chunk of training."""
     plan, queries = prepared.chosen.plan, prepared.request.limits.queries
     if plan.epochs is None or plan.trials is None or queries is None:
         return
@@ -63,19 +64,19 @@ def note_cut(prepared: Prepared) -> None:
 
 
 def note_budgets(planned: Mapping[str, Prepared]) -> None:
-    """Say so where the strategies of a comparison, by label, would train for different lengths."""
+    """Print a note if the strategies of a comparison, by label, would train for different numbers of epochs."""
     epochs = {label: prepared.epochs_in_all for label, prepared in planned.items()}
     if len(set(epochs.values())) > 1:
-        totals = {label: "as it comes" if total is None else f"{total:,}" for label, total in epochs.items()}
+        totals = {label: "depends on the results" if total is None else f"{total:,}" for label, total in epochs.items()}
         listed = ", ".join(f"{label} {total}" for label, total in totals.items())
         note(
-            f"epochs of training a run: {listed}; not an equal budget. random_population is random search with that of "
-            "pbt_nas; --queries and task.epochs set that of others"
+            f"epochs of training per run: {listed}; the budgets are not equal. random_population is random search with "
+            "the budget of pbt_nas; --queries and task.epochs set the budgets of others"
         )
 
 
 def note_caveats(scenario: Scenario) -> None:
-    """Say what there is to know of the metrics before a search."""
+    """Print the caveats of the metrics before a search."""
     for text in scenario.caveats:
         note(text)
 
@@ -136,13 +137,13 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 
 def best_of(reports: Sequence[RunReport]) -> RunReport:
-    """The run with the best feasible value; the first one where none has any."""
+    """The run with the best feasible value; the first one if none has any."""
     found = [(line, report) for report in reports if (line := report.history.best())]
     return max(found, key=lambda pair: pair[1].history.utility(pair[0]))[1] if found else reports[0]
 
 
 def next_steps(path: Path, single: RunReport | None) -> str:
-    """What to type next; for a single run also what can be done with its architecture."""
+    """What to type next; for a single run, also what can be done with its architecture."""
     from archloom.spaces.base import HasSource
     from archloom.strategies.population.note import MemberNote
 
@@ -172,7 +173,7 @@ def exit_code(reports: Sequence[RunReport]) -> int:
 
 
 def _reported(reports: Sequence[RunReport]) -> dict[str, Any]:
-    """Mean and std over seeds of what the best architectures reported."""
+    """Mean and std over seeds of the reported metrics of the best architectures."""
     from archloom.analysis.stats import summarise as spread
 
     found = [best.report for report in reports if (best := report.history.best())]

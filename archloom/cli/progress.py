@@ -1,4 +1,4 @@
-"""What a person sees while runs go on: a bar on standard error, or a line now and then where there is no terminal."""
+"""Progress of runs: a bar on standard error, or a line now and then if that is not a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE_EVERY_S = 10.0
 
 
 class _View:
-    """Counts towards a total, if there is one: in a bar on a terminal, else in a line now and then.
+    """Counts towards a total, if there is one: in a bar on a terminal, otherwise in a line now and then.
 
     Use as a context manager.
     """
@@ -49,7 +49,7 @@ class _View:
         self._aside.__exit__(kind, value, trace)
 
     def _show(self, what: str, state: str) -> None:
-        """`what` is being worked on; `state` is how it stands."""
+        """Show `what` is being worked on, and its `state`."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._done, best=state or what)
         elif not self._quiet and time.monotonic() - self._said_at > LINE_EVERY_S:
@@ -71,7 +71,7 @@ class ProgressView(_View):
         self._failed = 0
 
     def __call__(self, run: int, lines: Sequence[TrialRecord]) -> None:
-        """Take newly committed trials of one of the runs."""
+        """Count newly committed trials of one of the runs."""
         for line in lines:
             self._done += line.query is not None
             self._failed += line.error is not None and line.query is not None
@@ -80,7 +80,7 @@ class ProgressView(_View):
         self._show(self._label, self._state())
 
     def add(self, lines: Sequence[TrialRecord]) -> None:
-        """Take trials that were there before."""
+        """Count trials that were already there."""
         self(0, lines)
 
     def _is_better(self, line: TrialRecord) -> bool:
@@ -93,13 +93,13 @@ class ProgressView(_View):
 
 
 class CountView(_View):
-    """Counts what is done of a known number of things."""
+    """Counts the finished part of a known number of things."""
 
     def __init__(self, total: int, unit: str, quiet: bool = False) -> None:
         super().__init__(unit, total, unit, quiet)
 
     def __call__(self, what: str, more: int) -> None:
-        """`more` are done now; `what` is being worked on."""
+        """Count `more` finished ones; `what` is being worked on."""
         self._done += more
         self._show(what, "")
 

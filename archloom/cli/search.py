@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=None, help="Run this one seed. Default: 0.")
 @click.option("--seeds", type=int, default=None, metavar="K", help="Run seeds 0 to K-1, spread over the workers.")
 @options.backend_options
-@options.state_options
+@options.checkpoint_options
 @options.output_options
 def search(
     strategy: str, on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
     constraints: Sequence[str], space_name: str | None, settings: Sequence[str], limits: Changes,
     out: Path | None, seed: int | None, seeds: int | None, as_json: bool, quiet: bool, config: Config,
-    kept: Overrides, backend: Backend,
+    overrides: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
-    """Search for an architecture with STRATEGY (archloom list shows them, FILE.py:CLASS is your own); it may stand in
-    the file of --config.
+    """Search for an architecture with STRATEGY (archloom list shows them; FILE.py:CLASS is your own). The file of
+    --config may name it.
 
     \b
     archloom search cadam --on nb201
@@ -50,7 +50,7 @@ def search(
 
     seed, seeds = typed_first(seed=seed, seeds=seeds)
     if seed is not None and seeds is not None:
-        raise InputError("--seed and --seeds: give one of them (one seed, or seeds 0 to K-1)")
+        raise InputError("--seed and --seeds: give only one of them (one seed, or seeds 0 to K-1)")
     if seeds is not None:
         options.check_seeds(seeds)
     preparer = Preparer()
@@ -65,7 +65,7 @@ def search(
             Request(strategy, spec, number, bounds, given.strategy)
             for number in (range(seeds) if seeds is not None else [seed or 0])
         ]
-        first = preparer.check(requests[0], kept)
+        first = preparer.check(requests[0], overrides)
     path = out or options.free_folder(f"{name}-{spec.source.stem}")
     record.check_free(path)
     options.make_ready(backend)
@@ -73,13 +73,13 @@ def search(
     output.note_cut(first)
     if seeds is not None:
         members = {f"seed-{r.seed}": r for r in requests}
-        group = groups.Group.create(path, members, first=first, kept=kept, preparer=preparer)
-        return begin(group, first, backend, as_json, quiet, kept, preparer)
+        group = groups.Group.create(path, members, first=first, overrides=overrides, preparer=preparer)
+        return begin(group, first, backend, as_json, quiet, overrides, preparer)
     output.note_caveats(first.scenario)
     output.announce(path, quiet)
     with output.going_on(path), ProgressView(name, bounds.queries, first.scenario.criteria, quiet) as view:
         report = folders.run_folder(
-            path, requests[0], backend, lambda lines: view(0, lines), kept=kept, preparer=preparer
+            path, requests[0], backend, lambda lines: view(0, lines), overrides=overrides, preparer=preparer
         )
     return show_runs([report], path, as_json)
 
@@ -88,28 +88,28 @@ def search(
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change.")
 @click.option("--table", type=click.Path(path_type=Path), default=None, metavar="FILE",
-              help="Where the run's table is now, if it was moved.")  # fmt: skip
+              help="The path of the run's table, if it was moved.")  # fmt: skip
 @click.option(
-    "--changed", is_flag=True, help="Go on although a .py file, or one that an option names, has changed since."
+    "--changed", is_flag=True, help="Resume although a .py file, or one that an option names, has changed since."
 )
 @options.limit_options
 @click.option(
-    "--seeds", type=int, default=None, metavar="K", help="Of a group: run every strategy with seeds 0 to K-1."
+    "--seeds", type=int, default=None, metavar="K", help="For a group: run every strategy with seeds 0 to K-1."
 )
 @click.option("--add", "added", multiple=True, metavar="[LABEL=]STRATEGY",
               help="Of a group: run one more strategy on the same problem and seeds; repeatable.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
               help="An option of the strategy that is added; of several, LABEL.NAME=VALUE.")  # fmt: skip
 @options.backend_options
-@options.state_options
+@options.checkpoint_options
 @options.output_options
 def resume(
     run: Path, table: Path | None, changed: bool, seeds: int | None, added: Sequence[str],
-    settings: Sequence[str], limits: Changes, as_json: bool, quiet: bool, kept: Overrides, backend: Backend,
+    settings: Sequence[str], limits: Changes, as_json: bool, quiet: bool, overrides: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
-    """Go on with RUN, a folder of one run or many, wherever it stands; the answer is that of a run never stopped.
+    """Continue RUN, a folder of one run or several, where it was stopped; the outcome is that of a run never stopped.
 
-    A run can go further than it was asked to at first; what stands in its record stays as it is.
+    A run can be extended beyond its first limits; what is in its record stays as it is.
 
     \b
     archloom resume runs/cadam
@@ -131,10 +131,10 @@ def resume(
         with stdout_guard():
             group = grow(group, preparer, limits, seeds, added, settings, changed)
         options.make_ready(backend)
-        return go_on(group, backend, as_json, quiet, kept, preparer, table, changed)
+        return go_on(group, backend, as_json, quiet, overrides, preparer, table, changed)
     for option, value in (("--seeds", seeds), *(("--add", each) for each in added)):
         if value is not None:
-            raise InputError(f"{option} {value}: {run} is one run; begin a group with search --seeds, or compare")
+            raise InputError(f"{option} {value}: {run} is a single run; start a group with search --seeds, or compare")
     raised = raised_limits(run, limits) if limits else None
     with stdout_guard():
         known = read_report(run, table=table, preparer=preparer)
@@ -143,6 +143,6 @@ def resume(
     with output.going_on(run), ProgressView(known.request.name, queries, criteria, quiet) as view:
         report = folders.run_folder(
             run, None, backend, lambda lines: view(0, lines), lambda folder: view.add(folder.lines),
-            table=table, changed=changed, kept=kept, preparer=preparer, limits=raised,
+            table=table, changed=changed, overrides=overrides, preparer=preparer, limits=raised,
         )  # fmt: skip
     return show_runs([report], run, as_json)

@@ -1,4 +1,4 @@
-"""`archloom status`, `best`, `plot` and `export`: looking at runs, finished or not, without touching them."""
+"""`archloom status`, `best`, `plot` and `export`: read runs, finished or not, without changing them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 @click.command()
 @RUN
 def status(run: Path) -> int:
-    """Say how far RUN is, and whether something is working on it."""
+    """Show the progress of RUN, and whether a process is working on it."""
     from archloom.analysis.lineage import mixed
     from archloom.run import record
 
@@ -39,7 +39,7 @@ def status(run: Path) -> int:
             manifest = record.read_manifest(path)
             data += [_data_line(request, manifest), *(f"note: {text}" for text in manifest.get("remarks", []))]
             ending = _ending(path)
-            state = f"working ({held})" if held else (ending or "stopped: archloom resume goes on")
+            state = f"working ({held})" if held else (ending or "stopped: archloom resume continues it")
             if not held and not ending and wanted is not None and asked >= wanted:
                 state = "all queries asked, no summary yet: archloom resume writes it"
         share = str(asked) if wanted is None else f"{asked}/{wanted}"
@@ -48,8 +48,8 @@ def status(run: Path) -> int:
             click.echo(f"  {recipes}")
     for line in dict.fromkeys(data):
         click.echo(line)
-    if (states := _states_line(run)) is not None:
-        click.echo(states)
+    if (checkpoints := _checkpoints_line(run)) is not None:
+        click.echo(checkpoints)
     return 0
 
 
@@ -73,11 +73,11 @@ def best(run: Path, as_json: bool) -> int:
 @click.option("--kind", default="anytime", show_default=True,
               help="anytime, box, pareto, lineage, family, levels or cell.")  # fmt: skip
 @click.option("--over", default=None, metavar="AXIS",
-              help="Of anytime: queries (the default), resource (epochs, as a rule) or seconds.")  # fmt: skip
+              help="For anytime: queries (the default), resource (usually epochs) or seconds.")  # fmt: skip
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
               help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
 def plot(run: Path, kind: str, over: str | None, target: Path | None) -> int:
-    """Draw RUN. Published numbers for the same benchmark stand beside ours."""
+    """Draw RUN. Published numbers for the same benchmark are shown beside ours."""
     from archloom.analysis.figures import check_path, save
     from archloom.analysis.plots import KINDS
 
@@ -95,17 +95,17 @@ def plot(run: Path, kind: str, over: str | None, target: Path | None) -> int:
 @click.command()
 @RUN
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True,
-              help="FILE.py: the network as PyTorch code, where the space can. FILE.safetensors: its trained weights, "
-                   "where it was trained. FILE.json: its genes.")  # fmt: skip
+              help="FILE.py: the network as PyTorch code, if the space supports it. FILE.safetensors: its weights, if "
+                   "it was trained. FILE.json: its genes.")  # fmt: skip
 def export(run: Path, target: Path) -> int:
-    """Write the best architecture of RUN to a file that needs nothing of archloom."""
+    """Write the best architecture of RUN to a file that does not need archloom."""
     from archloom.utils.files import replace_file
 
     writers = {".py": _source, ".safetensors": _weights, ".json": _record}
     if target.suffix not in writers:
         raise InputError(f"-o {target}: expected a file ending in {', '.join(writers)}")
     if not target.parent.is_dir():
-        raise InputError(f"-o {target}: there is no folder {target.parent}; make it, or name another file")
+        raise InputError(f"-o {target}: there is no folder {target.parent}; create it, or give another file")
     reports = [report for reports in read_reports(run, need_space=True).values() for report in reports]
     report = output.best_of(reports)
     if report.history.best() is None:
@@ -113,7 +113,7 @@ def export(run: Path, target: Path) -> int:
     try:
         replace_file(target, writers[target.suffix](report))
     except OSError as error:
-        raise InputError(f"-o {target}: {error.strerror}; name a file that can be written") from error
+        raise InputError(f"-o {target}: {error.strerror}; give a writable file") from error
     click.echo(str(target))
     return 0
 
@@ -147,7 +147,7 @@ def _members(run: Path) -> Mapping[Path, Request]:
 
 
 def _ending(path: Path) -> str | None:
-    """How a run ended, as its summary says; None while there is none."""
+    """How a run ended according to its summary; None if there is none yet."""
     try:
         ending = json.loads((path / "summary.json").read_bytes())["ending"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -156,7 +156,7 @@ def _ending(path: Path) -> str | None:
 
 
 def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
-    """Which data answer, as the manifest says: the table itself may be large, or elsewhere by now."""
+    """The data of a run, from the manifest: the table itself may be large, or elsewhere by now."""
     table, trained_on = manifest.get("table"), manifest.get("trained_on")
     if isinstance(trained_on, dict):
         return f"data: trained on {trained_on.get('name')}: {trained_on.get('source')}"
@@ -165,8 +165,8 @@ def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
     return f"data: table {table.get('name')} (sha256 {str(table.get('sha256'))[:12]}): {table.get('source')}"
 
 
-def _states_line(run: Path) -> str | None:
-    """What the states of trainings below a folder take, and what was said of them; None where there are none."""
+def _checkpoints_line(run: Path) -> str | None:
+    """The disk usage of the checkpoints below a folder, and the policy for them; None if there are none."""
     from archloom.checkpoints.budget import disk_usage, format_bytes
     from archloom.checkpoints.retention import RetentionPolicy
     from archloom.run.record import WEIGHTS
@@ -175,7 +175,7 @@ def _states_line(run: Path) -> str | None:
     if not found:
         return None
     files, size = map(sum, zip(*found, strict=True))
-    return f"states: {files} files, {format_bytes(size)} ({RetentionPolicy.read(run)})"
+    return f"checkpoints: {files} files, {format_bytes(size)} ({RetentionPolicy.read(run)})"
 
 
 def _source(report: RunReport) -> bytes:
@@ -183,19 +183,19 @@ def _source(report: RunReport) -> bytes:
     from archloom.spaces.base import HasSource
 
     space, line = report.scenario.space, report.history.best()
-    assert line is not None  # noqa: S101 - the caller has looked
+    assert line is not None  # noqa: S101 - the caller has checked
     if not isinstance(space, HasSource):
         raise InputError(f"space {space.name!r} cannot write its networks as code: export to a .json file instead")
     return space.source(line.trial.proposal.arch, _provenance(report)).encode()
 
 
 def _weights(report: RunReport) -> bytes:
-    """The trained tensors of the best architecture; they fit what `make_network()` of the exported code makes."""
+    """The trained tensors of the best architecture; they fit the network of `make_network()` in the exported code."""
     from archloom.checkpoints.store import CheckpointFolder
     from archloom.run.record import WEIGHTS
 
     line = report.history.best()
-    assert line is not None  # noqa: S101 - the caller has looked
+    assert line is not None  # noqa: S101 - the caller has checked
     if not report.scenario.problem.trains or report.path is None:
         raise InputError(f"nothing was trained on {report.request.problem.on}: export to .py or .json instead")
     from archloom.checkpoints.state_file import network_bytes
@@ -205,7 +205,7 @@ def _weights(report: RunReport) -> bytes:
 
 def _record(report: RunReport) -> bytes:
     line = report.history.best()
-    assert line is not None  # noqa: S101 - the caller has looked
+    assert line is not None  # noqa: S101 - the caller has checked
     content = {
         "space": report.scenario.space.name,
         "arch": line.arch,
@@ -218,7 +218,7 @@ def _record(report: RunReport) -> bytes:
 
 
 def _provenance(report: RunReport) -> str:
-    """One line: who found it, on what, and what it is worth there."""
+    """One line: which run found it, on what, and its metrics there."""
     request, table, line = report.request, report.scenario.problem.data, report.history.best()
     values = ", ".join(f"{name} {value:.4g}" for name, value in {**line.scores, **line.report}.items()) if line else ""
     where = f" (table {table.name})" if table else ""

@@ -17,23 +17,23 @@ from archloom.errors import InputError
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--part", "parts", multiple=True, metavar="PREFIX",
-              help="Average only what is below NETWORK.module.path; repeatable. Default: everything.")  # fmt: skip
+              help="Average only the weights below NETWORK.module.path; repeatable. Default: all.")  # fmt: skip
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
-              help="FILE.safetensors for the soup's weights.")  # fmt: skip
+              help="Write the soup's weights to this .safetensors file.")  # fmt: skip
 @options.output_options
 def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, quiet: bool) -> int:
     """Average the members of RUN's last population that share the winner's architecture, as long as that helps.
 
-    The soup is judged by the run's objective, on validation data; test metrics are shown and decide nothing.
+    The soup is judged by the run's objective, on validation data; test metrics are shown but decide nothing.
     """
     from archloom.run import groups
     from archloom.run.report import read_report
 
     if target is not None and (target.suffix != ".safetensors" or not target.parent.is_dir()):
-        raise InputError(f"-o {target}: expected FILE.safetensors in a folder that is there")
+        raise InputError(f"-o {target}: expected FILE.safetensors in an existing folder")
     if (run / "group.json").exists():
         first = next(iter(groups.Group.open(run).paths))
-        raise InputError(f"{run} holds several runs: a soup is cooked from one, e.g. archloom soup {quote(str(first))}")
+        raise InputError(f"{run} holds several runs: a soup is made from one, e.g. archloom soup {quote(str(first))}")
     with stdout_guard():
         report = read_report(run, need_space=True)
         from archloom.deploy.soup import greedy_soup

@@ -1,1 +1,1 @@
-"""After a search: the winner measured, and averaged weights."""
+"""After a search: final evaluation of the winner, and averaged weights."""

@@ -1,7 +1,7 @@
 """The evaluation after a search: one trained member, measured as thoroughly as its task can.
 
-In a search many members are measured quickly, and the best is the one that was measured best: its number is a little
-too good. A task may therefore measure more in the end, on other random numbers (`tasks.base.EvaluatedFinally`).
+A search measures many members quickly, and the best is the one that measured best, so its number is a little too good.
+A task may therefore measure more thoroughly in the end, with other random numbers (`tasks.base.EvaluatedFinally`).
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from archloom.run.report import RunReport
 from archloom.tasks.base import EvaluatedFinally, GeneratesImages, Task, Training
 
 GRID = 64
-"""How many images a picture of a generator shows."""
+"""The number of images in a picture of a generator's output."""
 SHOWN_SIDE = 64
-"""Pixels: smaller images are enlarged by a whole factor up to here."""
+"""Pixels: smaller images are enlarged by an integer factor, up to this side."""
 GAP = 2
 """Pixels between images."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A trained member of a run, as it was when its trial ended. `settings` are what its evaluation depends on."""
+    """A trained member of a run, as it was when its trial ended. `settings` are the task options that its evaluation
+    depends on."""
 
     line: TrialRecord
     task: Task
@@ -48,57 +49,57 @@ class Member:
 
     @property
     def in_search(self) -> dict[str, float]:
-        """What the search recorded of it."""
+        """The metrics that the search recorded."""
         return {**self.line.scores, **self.line.report}
 
     def images(self, count: int = GRID) -> Pixels:
-        """(count, c, h, w) images that it makes; InputError where it makes none."""
+        """(count, c, h, w) generated images; InputError if it generates none."""
         if not isinstance(self.training, GeneratesImages):
-            raise InputError(f"task {self.task.name} makes no images: expected a run of generators, --on gan:DATA")
+            raise InputError(f"task {self.task.name} generates no images: expected a run of generators, --on gan:DATA")
         batches = [batch.round().byte().cpu().numpy() for batch in self.training.generate(count)]
         return np.concatenate(batches)
 
 
 def open_member(report: RunReport, trial: int | None = None, settings: Mapping[str, Any] | None = None) -> Member:
-    """A run's best member, or that of a trial, with its trained state; nothing of the run is changed.
+    """A run's best member, or that of a trial, with its trained state; the run is not changed.
 
-    `settings` are options of the task to change, of those that concern the measuring alone (`final_options` of the
-    task). InputError for a run in which nothing was trained, for a trial whose state is not there, for other options,
-    and where the data are not those that the run was trained on.
+    `settings` are options of the task to change, among those that affect the evaluation alone (`final_options` of the
+    task). InputError for a run in which nothing was trained, for a trial without a checkpoint, for other options, and
+    if the data is not what the run was trained on.
     """
     if report.path is None or not (report.path / WEIGHTS).is_dir():
         raise InputError(
-            f"{report.path}: no trained networks are kept there; expected a run that trains, e.g. of pbt_nas, one of "
-            "whose trials has ended"
+            f"{report.path}: no trained networks are kept there; expected a run that trains, e.g. of pbt_nas, with "
+            "at least one finished trial"
         )
-    states = CheckpointFolder(report.path / WEIGHTS)
-    line = _line(report, trial, states)
+    checkpoints = CheckpointFolder(report.path / WEIGHTS)
+    line = _line(report, trial, checkpoints)
     problem = _problem(report, settings or {})
     training = problem.task.begin(line.trial.proposal.arch, 0)
-    training.resume(states.load(line.id))
+    training.resume(checkpoints.load(line.id))
     return Member(line, problem.task, training, _final_settings(report.request.problem, problem.task))
 
 
-def _line(report: RunReport, trial: int | None, states: CheckpointFolder) -> TrialRecord:
+def _line(report: RunReport, trial: int | None, checkpoints: CheckpointFolder) -> TrialRecord:
     line = report.best if trial is None else next((x for x in report.history.lines if x.id == trial), None)
     if trial is None and line is None:
         raise InputError(f"{report.path} has no feasible trial yet: nothing to evaluate")
-    if line is None or not states.file(line.id).is_file():
-        kept = sorted(int(file.stem) for file in states.path.glob(f"*{SUFFIX}") if file.stem.isdecimal())
+    if line is None or not checkpoints.file(line.id).is_file():
+        kept = sorted(int(file.stem) for file in checkpoints.path.glob(f"*{SUFFIX}") if file.stem.isdecimal())
         number = trial if line is None else line.id
-        raise InputError(f"trial {number}: no state of it is kept; expected one of {', '.join(map(str, kept))}")
+        raise InputError(f"trial {number}: its checkpoint is not kept; expected one of {', '.join(map(str, kept))}")
     return line
 
 
 def _problem(report: RunReport, settings: Mapping[str, Any]) -> TaskProblem:
-    """The run's problem, opened anew where options of its task are changed."""
+    """The run's problem, opened again if options of its task are changed."""
     spec, problem = report.request.problem, report.scenario.problem
     known = problem.trained_on
     _check_changes(spec, settings)
     if settings or not isinstance(problem, TaskProblem):
-        # Another extractor has metrics of other names, and objectives decide nothing any more.
-        anew = replace(spec, task={**spec.task, **settings}, objectives=(), report=(), constraints=())
-        problem = open_scenario(anew).problem
+        # Another extractor has metrics of other names, and objectives no longer matter.
+        changed = replace(spec, task={**spec.task, **settings}, objectives=(), report=(), constraints=())
+        problem = open_scenario(changed).problem
     if not isinstance(problem, TaskProblem):
         raise InputError(f"nothing is trained on {spec.on}: expected a run that trains, e.g. --on images:digits")
     if known is not None and problem.trained_on is not None and problem.trained_on.sha256 != known.sha256:
@@ -113,8 +114,8 @@ def _check_changes(spec: ProblemSpec, settings: Mapping[str, Any]) -> None:
     allowed = spec.source.final_options
     for name in settings:
         if name not in allowed:
-            wanted = f"expected one of {', '.join(allowed)}" if allowed else "this task has none to change"
-            raise InputError(f"task option {name}: the evaluation does not depend on it alone; {wanted}")
+            wanted = f"expected one of {', '.join(allowed)}" if allowed else "this task has no such options"
+            raise InputError(f"task option {name}: it affects more than the evaluation; {wanted}")
 
 
 def _final_settings(spec: ProblemSpec, task: Any) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def _final_settings(spec: ProblemSpec, task: Any) -> dict[str, Any]:
 
 
 def grid(images: Pixels) -> NDArray[np.uint8]:
-    """(H, W, 3) images (n, 1 or 3, h, w) row by row in a square, on white."""
+    """(H, W, 3) images (n, 1 or 3, h, w) laid out row by row in a square, on white."""
     count, _, height, width = images.shape
     scale = max(1, SHOWN_SIDE // max(height, width))
     columns = int(np.ceil(np.sqrt(count)))

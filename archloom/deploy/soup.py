@@ -1,7 +1,7 @@
 """Greedy soups: the weights of members that share the winner's architecture, averaged as long as that helps.
 
-Wortsman et al. 2022, as PBT-NAS cooks them (section 5.5): begin with the best member; add the others one by one, best
-first; keep an addition if the mean of all that were kept and this one is strictly better.
+Wortsman et al. 2022, as in PBT-NAS (section 5.5): start with the best member; add the others one by one, best first;
+keep an addition if the mean of the kept ones and this one is strictly better.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from archloom.strategies.population.note import MemberNote
 
 @dataclass(frozen=True)
 class Soup:
-    """What was cooked: `state` is the mean of `members`, the others of the same architecture were left out.
+    """A soup: `state` is the mean of `members`; the others of the same architecture are `left_out`.
 
-    `metrics` are the soup's, `best` those of the best member alone, both measured in the same way just now.
+    `metrics` are the soup's, `best` those of the best member alone, both just measured in the same way.
     """
 
     state: TrainingState
@@ -52,7 +52,7 @@ def greedy_soup(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
     """The greedy soup of a run's last population, judged by the run's first objective on the task's validation data.
 
     `parts` are prefixes of what is averaged (`NETWORK.module.path`); the rest is the best member's. InputError for a
-    run that trained no population, or whose last states are not there.
+    run that trained no population, or whose last checkpoints are missing.
     """
     problem = report.scenario.problem
     if not isinstance(problem, TaskProblem) or report.path is None:
@@ -60,21 +60,21 @@ def greedy_soup(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
     history = generations(report.history.lines)
     if not history:
         raise InputError(
-            f"strategy {report.request.name} has trained no population through a whole chunk: a soup needs "
-            "one; let the run go on (archloom resume), or take one of a strategy that trains a population, e.g. pbt_nas"
+            f"strategy {report.request.name} has trained no population through a whole chunk, which a soup needs: "
+            "resume the run (archloom resume), or use a run of a strategy that trains a population, e.g. pbt_nas"
         )
     objective = report.scenario.criteria.objectives[0]
-    states = CheckpointFolder(report.path / WEIGHTS)
+    checkpoints = CheckpointFolder(report.path / WEIGHTS)
     members = {line.id: line for line in history[-1].trials.values()}
     lines = [members[trial.id] for trial in same_as_the_best([m.trial for m in members.values()], objective)]
     if not lines:
-        raise InputError("every member of the last population has failed: there is nothing to average")
+        raise InputError("every member of the last population failed: there is nothing to average")
     kept = [lines[0]]
-    state: TrainingState = states.load(lines[0].id)
-    check_parts(state, parts or ())  # also where there is nobody to average with
+    state: TrainingState = checkpoints.load(lines[0].id)
+    check_parts(state, parts or ())  # also if there is no other member to average with
     best = metrics = _measure(problem, lines[0], state)
     for line in lines[1:]:
-        candidate = average([states.load(member.id) for member in [*kept, line]], parts)
+        candidate = average([checkpoints.load(member.id) for member in [*kept, line]], parts)
         found = _measure(problem, line, candidate)
         if objective.utility(found[objective.metric]) > objective.utility(metrics[objective.metric]):
             kept.append(line)

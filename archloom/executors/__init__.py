@@ -1,1 +1,1 @@
-"""Executors: where evaluations run. None of them changes a result."""
+"""Executors: where evaluations run. None of them affects a result."""

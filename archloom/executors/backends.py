@@ -16,35 +16,35 @@ from archloom.executors.serial import SerialExecutor
 
 @dataclass(frozen=True)
 class Evaluations:
-    """What a run has evaluated.
+    """What an executor needs of a run.
 
-    `evaluator` gives it for use in this process; `make`, which is picklable, makes the same elsewhere. `users_code` may
-    take down the process that it runs in. `states` are the run's, if anything is trained.
+    `evaluator` gives the evaluator for use in this process; `make`, which is picklable, makes the same one elsewhere.
+    `users_code` may crash the process that it runs in. `checkpoints` are those of the run, if anything is trained.
     """
 
     evaluator: Callable[[], Evaluator]
     make: Callable[[], Evaluator]
     users_code: bool = False
-    states: CheckpointFolder | None = None
+    checkpoints: CheckpointFolder | None = None
 
 
 class Backend(Protocol):
-    """Where evaluations run. None changes a result."""
+    """Where evaluations run. None affects a result."""
 
     @property
     def workers(self) -> int:
-        """How many evaluations go on at once."""
+        """The number of evaluations at the same time."""
         ...
 
     @property
     def runs_at_once(self) -> int:
-        """How many runs of a group go on at once: several have a process each; a single one has all the workers."""
+        """The number of runs of a group at the same time: several have a process each; a single one has all workers."""
         ...
 
     def ready(self) -> AbstractContextManager[object]:
-        """While its executors are in use. Entered before anything is written; may be entered again meanwhile.
+        """A context in which its executors can be used. Entered before anything is written; it may be nested.
 
-        InputError or WorkerError where it cannot be had.
+        InputError or WorkerError if it is not available.
         """
         ...
 
@@ -72,5 +72,5 @@ class Processes:
 
     def executor(self, evaluations: Evaluations) -> Executor:
         if self.workers == 1 and not (self.isolate and evaluations.users_code):
-            return SerialExecutor(evaluations.evaluator(), evaluations.states)
-        return ProcessExecutor(evaluations.make, self.workers, evaluations.states)
+            return SerialExecutor(evaluations.evaluator(), evaluations.checkpoints)
+        return ProcessExecutor(evaluations.make, self.workers, evaluations.checkpoints)

@@ -18,15 +18,15 @@ class _Setup:
     """Builds a worker's evaluator once; picklable if `factory` is."""
 
     factory: Callable[[], Evaluator]
-    states: CheckpointStore | None
+    checkpoints: CheckpointStore | None
 
     def __call__(self) -> Work:
         evaluator = self.factory()
 
         def work(job: Job, send: Send) -> Result | StoreError:
             try:
-                return evaluate(evaluator, job.proposal, job.seed, job.trial_id, self.states)
-            except StoreError as error:  # an answer that is no trial's: the run stops
+                return evaluate(evaluator, job.proposal, job.seed, job.trial_id, self.checkpoints)
+            except StoreError as error:  # not the answer of a trial: the run stops
                 return error
 
         return work
@@ -34,27 +34,26 @@ class _Setup:
 
 class ProcessExecutor:
     """Evaluates in up to `workers` processes. Each makes its own evaluator with `factory`, a picklable callable, and
-    keeps states of trainings in `states`, a folder that all of them see.
+    saves checkpoints in `checkpoints`, a folder that all of them see.
 
-    A worker that dies is replaced and its
-    job tried again, three times in all; then the trial has failed with the reason.
+    A worker that dies is replaced and its job tried again, three times in total; then the trial fails with the reason.
     """
 
     def __init__(
         self,
         factory: Callable[[], Evaluator],
         workers: int,
-        states: CheckpointFolder | None = None,
+        checkpoints: CheckpointFolder | None = None,
     ) -> None:
-        self._pool = WorkerPool(_Setup(factory, states), workers)
+        self._pool = WorkerPool(_Setup(factory, checkpoints), workers)
         self._stopped: StoreError | None = None
 
     def submit(self, job: Job) -> None:
         self._pool.submit(job.trial_id, job)
 
     def wait(self) -> Sequence[Done]:
-        """See `Executor`. StoreError where a worker could not keep the state of a training; what was answered at the
-        same time comes first, so that it is recorded.
+        """See `Executor`. StoreError if a worker could not save a checkpoint; what was answered at the same time comes
+        first, so that it is recorded.
         """
         if self._stopped is not None:
             raise self._stopped

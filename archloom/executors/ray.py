@@ -27,21 +27,21 @@ from archloom.workers.cluster import connected, import_ray
 from archloom.workers.pool import LOOK_EVERY_S, MAX_ATTEMPTS, WorkerError
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""Variables that say how many threads a process computes with: for workers what they are here, else one."""
+"""Variables that set how many threads a process computes with: workers get the values set here, else one."""
 
 LONGEST_CAUSE = 200
-"""Characters of Ray's word on a death."""
+"""Characters kept of Ray's message on a worker's death."""
 
 ROOM_WITHIN_S = 30.0
-"""How long a worker may take to start before the user is told that there may be no room for it."""
+"""How long a worker may take to start before the user is told that the cluster may have no room for it."""
 
 
 @dataclass(frozen=True)
 class RayCluster:
     """Up to `workers` workers on the Ray cluster at `address`, `gpus` GPUs each: with 0.5, two share one.
 
-    `address` is HOST:PORT, `auto`, or `local`, a cluster of this machine alone that ends with its use; None: that of
-    the variable RAY_ADDRESS, else `local`. A connection that is there already (`ray.init`) is used.
+    `address` is HOST:PORT, `auto`, or `local`, a cluster of this machine alone that ends after use; None: the value of
+    the variable RAY_ADDRESS, else `local`. An existing connection (`ray.init`) is used.
     """
 
     workers: int = 1
@@ -63,7 +63,7 @@ class RayCluster:
         return connected(self.address, self.workers, self.gpus)
 
     def executor(self, evaluations: Evaluations) -> Executor:
-        return RayExecutor(self, evaluations.make, evaluations.states)
+        return RayExecutor(self, evaluations.make, evaluations.checkpoints)
 
 
 @dataclass
@@ -74,50 +74,51 @@ class _Task:
 
 @dataclass
 class _Actor:
-    """A worker as seen from here. `sees`: it reads and writes the run's states itself."""
+    """A worker as the driver sees it. `sees`: it reads and writes the run's checkpoints itself."""
 
     handle: Any
     begun: bool = False
     sees: bool = False
     task: _Task | None = None
-    state: Any = None
-    """Where the state that its task ends in will be, if it does not see the folder."""
+    checkpoint: Any = None
+    """Where the checkpoint of its task will be, if it does not see the folder."""
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """A result whose state, in Ray's object store, is not in the run's folder yet."""
+    """A result whose checkpoint, in Ray's object store, is not in the run's folder yet."""
 
     task: _Task
     result: Result
-    state: Any
+    checkpoint: Any
 
 
 class RayExecutor:
     """Evaluates on up to `cluster.workers` Ray actors; each makes its own evaluator with `factory`, which is picklable.
 
-    Actors that see the folder of `states` read and write them there. To the others states are sent through Ray's object
-    store, from where they are if that is known, and are written into the folder before the result is given back.
+    Actors that see the folder of `checkpoints` read and write them there. For the others, checkpoints are sent through
+    Ray's object store, directly from where they are if that is known, and are written into the folder before the result
+    is returned.
 
-    An actor that dies is replaced and its job tried again, three times in
-    all; then the trial has failed with the reason. The driver holds no more than one state in memory at a time.
+    An actor that dies is replaced and its job tried again, three times in total; then the trial fails with the reason.
+    The driver holds no more than one checkpoint in memory at a time.
     """
 
     def __init__(
         self,
         cluster: RayCluster,
         factory: Callable[[], Evaluator],
-        states: CheckpointFolder | None = None,
+        checkpoints: CheckpointFolder | None = None,
     ) -> None:
         self._ray: Any = import_ray()
         self._size = cluster.workers
-        self._states = None if states is None else _absolute(states)
+        self._checkpoints = None if checkpoints is None else _absolute(checkpoints)
         self._queue: deque[_Task] = deque()
         self._actors: list[_Actor] = []
         self._awaited: dict[Any, _Actor] = {}  # what an actor will answer next
-        self._sent: dict[int, Any] = {}  # states in Ray's object store, by trial
-        self._held: dict[int, _Answer] = {}  # by trial, until their states are written
-        self._stillborn = 0  # actors that died while they started, since one has begun
+        self._sent: dict[int, Any] = {}  # checkpoints in Ray's object store, by trial
+        self._held: dict[int, _Answer] = {}  # by trial, until their checkpoints are written
+        self._stillborn = 0  # actors that died while starting, since the last one that started
         self._warned = False
         self._since = time.monotonic()
         with ExitStack() as opened:
@@ -125,8 +126,8 @@ class RayExecutor:
             self._kind = self._ray.remote(num_cpus=1, num_gpus=cluster.gpus, max_restarts=0)(Worker)
             self._setup = Setup(
                 factory,
-                self._states,
-                opened.enter_context(_token(self._states)) if self._states is not None else None,
+                self._checkpoints,
+                opened.enter_context(_token(self._checkpoints)) if self._checkpoints is not None else None,
                 {name: os.environ.get(name, "1") for name in THREADS},
             )
             self._open = opened.pop_all()
@@ -136,7 +137,7 @@ class RayExecutor:
         self._feed()
 
     def wait(self) -> Sequence[Done]:
-        """See `Executor`. StoreError where the state of a training could not be kept."""
+        """See `Executor`. StoreError if a checkpoint could not be saved."""
         while self._queue or self._held or self._at_work:
             self._feed()
             if done := self._write():
@@ -158,7 +159,7 @@ class RayExecutor:
     # -- giving out jobs ------------------------------------------------------------------------------------------
 
     def _feed(self) -> None:
-        """Give queued jobs to idle actors, and start actors where there are too few."""
+        """Give queued jobs to idle actors, and start actors if there are too few."""
         for actor in self._actors:
             if self._queue and actor.begun and actor.task is None:
                 self._give(actor, self._queue.popleft())
@@ -173,38 +174,39 @@ class RayExecutor:
         self._forget_dropped()
         inherited = {} if actor.sees else self._inherited(task.job)
         evaluate = actor.handle.evaluate.options(num_returns=2)
-        answer, state = evaluate.remote(task.job, list(inherited), *inherited.values())
-        actor.task, actor.state = task, state
+        answer, checkpoint = evaluate.remote(task.job, list(inherited), *inherited.values())
+        actor.task, actor.checkpoint = task, checkpoint
         self._awaited[answer] = actor
 
     def _inherited(self, job: Job) -> dict[int, Any]:
-        """The states that a job needs, in Ray's object store; one that is not there yet is read from its file, once.
+        """The checkpoints that a job needs, in Ray's object store; one that is not there yet is read from its file,
+        once.
 
-        Without those that have no file: the actor will miss them, and say so.
+        Those that have no file are omitted: the actor will report them as missing.
         """
-        if self._states is None:
+        if self._checkpoints is None:
             return {}
         found = {}
         for trial in sources(job.proposal.inherit):
             if trial not in self._sent:
                 with suppress(FileNotFoundError):
-                    self._sent[trial] = self._ray.put(np.fromfile(self._states.file(trial), dtype=np.uint8))
+                    self._sent[trial] = self._ray.put(np.fromfile(self._checkpoints.file(trial), dtype=np.uint8))
             if trial in self._sent:
                 found[trial] = self._sent[trial]
         return found
 
     def _forget_dropped(self) -> None:
-        """A state that has no file any more will not be asked for again."""
-        if self._states is not None:
-            kept = {trial: ref for trial, ref in self._sent.items() if self._states.file(trial).exists()}
+        """A checkpoint whose file was removed will not be asked for again."""
+        if self._checkpoints is not None:
+            kept = {trial: ref for trial, ref in self._sent.items() if self._checkpoints.file(trial).exists()}
             self._sent = kept
 
     # -- taking answers -------------------------------------------------------------------------------------------
 
     def _hear(self, ref: Any) -> Done | None:
-        """Take an actor's answer; the trial's end, unless it is none or a state is yet to be written."""
+        """Take an actor's answer; the job's result, unless there is none or its checkpoint is yet to be written."""
         actor = self._awaited.pop(ref)
-        task, state = actor.task, actor.state
+        task, checkpoint = actor.task, actor.checkpoint
         if task is None:
             self._hear_begun(actor, ref)
             return None
@@ -213,16 +215,16 @@ class RayExecutor:
         except self._ray.exceptions.RayError as error:
             self._end(actor)
             return self._failed(task, error)
-        actor.task = actor.state = None
+        actor.task = actor.checkpoint = None
         if isinstance(result, StoreError):
             raise result
         if actor.sees or not result.ok:
             return Done(task.job.trial_id, result)
-        self._held[task.job.trial_id] = _Answer(task, result, state)
+        self._held[task.job.trial_id] = _Answer(task, result, checkpoint)
         return None
 
     def _hear_begun(self, actor: _Actor, ref: Any) -> None:
-        """An actor that cannot begin, or several that die of it, are nobody's task: WorkerError."""
+        """If an actor cannot start, or several die while starting, no task is to blame: WorkerError."""
         try:
             begun: Begun = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
@@ -237,32 +239,32 @@ class RayExecutor:
         self._stillborn = 0
 
     def _write(self) -> list[Done]:
-        """Write the states of answers that wait for it: these trials' ends.
+        """Write the checkpoints of answers that wait for it; the results of these trials.
 
-        Where room on disk is limited, only that of the oldest trial there is: writing any other may have to wait until
-        the search has been told of this one, and drops what nobody needs any more.
+        With a disk budget, only that of the oldest trial: writing any other may have to wait until the search has been
+        told this one's result and has dropped what is no longer needed.
         """
-        in_turn = self._states is not None and self._states.room is not None
+        in_order = self._checkpoints is not None and self._checkpoints.budget is not None
         at_work = [task.job.trial_id for task in (*self._queue, *self._at_work)]
-        may = [trial for trial in sorted(self._held) if not in_turn or trial == min([*at_work, *self._held])]
-        return [done for trial in may if (done := self._keep(self._held.pop(trial)))]
+        writable = [trial for trial in sorted(self._held) if not in_order or trial == min([*at_work, *self._held])]
+        return [done for trial in writable if (done := self._keep(self._held.pop(trial)))]
 
     def _keep(self, answer: _Answer) -> Done | None:
-        """Bring the state of an answer to this machine and write it, so that its trial has ended."""
+        """Fetch the checkpoint of an answer to this machine and write it; the result of its trial."""
         trial = answer.task.job.trial_id
         try:
-            content = self._ray.get(answer.state)
-        except self._ray.exceptions.RayError as error:  # it went with the machine that had it
+            content = self._ray.get(answer.checkpoint)
+        except self._ray.exceptions.RayError as error:  # it was lost with its machine
             return self._failed(answer.task, error)
-        if content is not None and self._states is not None:
-            self._states.save_content(trial, content.data)
-            self._sent[trial] = answer.state
+        if content is not None and self._checkpoints is not None:
+            self._checkpoints.save_content(trial, content.data)
+            self._sent[trial] = answer.checkpoint
         return Done(trial, answer.result)
 
     def _failed(self, task: _Task, error: Exception) -> Done | None:
-        """Try a task again that its actor died of; after the last time the trial has failed with the reason."""
+        """Retry a task whose actor died; after the last attempt the trial fails with the reason."""
         for trial in sources(task.job.proposal.inherit):
-            self._sent.pop(trial, None)  # lost too, perhaps; it is on disk
+            self._sent.pop(trial, None)  # perhaps lost too; it is on disk
         task.deaths.append(_cause(error))
         if len(task.deaths) < MAX_ATTEMPTS:
             self._queue.appendleft(task)
@@ -281,7 +283,7 @@ class RayExecutor:
             self._ray.kill(actor.handle)
 
     def _look_for_room(self) -> None:
-        """Tell once if workers have not started after a while: a cluster may wait for machines, or be too small."""
+        """Warn once if workers have not started after a while: a cluster may wait for machines, or be too small."""
         waiting = sum(not actor.begun for actor in self._actors)
         if self._warned or not waiting or time.monotonic() - self._since < ROOM_WITHIN_S:
             return
@@ -290,16 +292,16 @@ class RayExecutor:
         warnings.warn(
             f"{waiting} of {self._size} Ray workers have not started after {ROOM_WITHIN_S:.0f} s: there may be no room "
             f"for them on the cluster, which has {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs "
-            "(a worker needs a CPU and what --gpus says); the others go on",
+            "(a worker needs a CPU and what --gpus says); the others continue",
             stacklevel=2,
         )
 
 
 @contextmanager
-def _token(states: CheckpointFolder) -> Iterator[Token]:
-    """A file next to the states, called so that it is swept away when the run goes on if this process is killed."""
+def _token(checkpoints: CheckpointFolder) -> Iterator[Token]:
+    """A file next to the checkpoints, named so that it is cleaned up when the run resumes if this process is killed."""
     content = secrets.token_hex(8)
-    token = Token(states.path.with_name(f".{content}.tmp"), content)
+    token = Token(checkpoints.path.with_name(f".{content}.tmp"), content)
     token.write()
     try:
         yield token
@@ -307,14 +309,14 @@ def _token(states: CheckpointFolder) -> Iterator[Token]:
         token.path.unlink(missing_ok=True)
 
 
-def _absolute(states: CheckpointFolder) -> CheckpointFolder:
-    """The same folder for a process that works elsewhere."""
-    room = states.room and replace(states.room, folder=states.room.folder.resolve())
-    return replace(states, path=states.path.resolve(), room=room)
+def _absolute(checkpoints: CheckpointFolder) -> CheckpointFolder:
+    """The same folder for a process with another working directory."""
+    budget = checkpoints.budget and replace(checkpoints.budget, folder=checkpoints.budget.folder.resolve())
+    return replace(checkpoints, path=checkpoints.path.resolve(), budget=budget)
 
 
 def _cause(error: Exception) -> str:
-    """One line of what Ray says about a death: why the process ended, else the last line, which names the cause."""
+    """One line of Ray's message on a death: why the process ended, else the last line, which names the cause."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(getattr(error, "cause", None) or error)).strip()
     found = re.search(r"Worker exit type: (\w+) Worker exit detail: (.*?)(?: Some common causes|$)", text, re.DOTALL)
     if found:

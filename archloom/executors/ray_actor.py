@@ -1,8 +1,8 @@
 """What a Ray worker does: it builds an evaluator once, then evaluates one job after another.
 
-Where it sees the folder of the run's states, it reads and writes them there. Elsewhere the states that a job inherits
-come with it, and the one that it ends in goes back with the answer, each as the bytes of its file: nothing is pickled,
-and what is written in the end is the same.
+If it sees the folder of the run's checkpoints, it reads and writes them there. Otherwise the checkpoints that a job
+inherits come with the job, and the one it produces goes back with the answer, each as the bytes of its file: nothing is
+pickled, and what is written in the end is the same.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from archloom.types import Result, Weights
 from archloom.workers.pool import told
 
 Content = NDArray[np.uint8]
-"""The bytes of a state's file."""
+"""The bytes of a checkpoint's file."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """A file that was just written next to the run's states: who sees it sees them."""
+    """A file that was just written next to the run's checkpoints: whoever sees it sees them."""
 
     path: Path
     content: str
@@ -50,24 +50,24 @@ class Token:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker begins with. `threads` are variables of its environment."""
+    """What a worker starts with. `threads` are environment variables."""
 
     make: Callable[[], Evaluator]
-    states: CheckpointFolder | None
+    checkpoints: CheckpointFolder | None
     token: Token | None
     threads: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A worker's first answer: why it cannot start, if so, and whether it sees the run's folder."""
+    """A worker's first answer: why it cannot start (None if it can), and whether it sees the run's folder."""
 
     error: str | None
     sees: bool
 
 
 class SentCheckpoints:
-    """The states that came with a job, and the one that is to be sent back."""
+    """The checkpoints that came with a job, and the one to be sent back."""
 
     def __init__(self, sent: Mapping[int, Content]) -> None:
         self._sent = sent
@@ -75,24 +75,24 @@ class SentCheckpoints:
 
     def load(self, trial: int) -> Weights:
         if trial not in self._sent:
-            raise StoreError(f"the state of trial {trial} is not in the run's folder; train that trial again")
+            raise StoreError(f"the checkpoint of trial {trial} is not in the run's folder; train that trial again")
         from archloom.checkpoints.state_file import load_state
 
         with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
             file.write(self._sent[trial].data)
             file.flush()
-            return load_state(Path(file.name))  # it is mapped, and may go while its tensors are in use
+            return load_state(Path(file.name))  # it is mapped, and may be removed while its tensors are in use
 
     def save(self, trial: int, state: Weights) -> None:
         from archloom.checkpoints.state_file import save_state
 
         buffer = io.BytesIO()
-        save_state(Path(f"the state of trial {trial}"), state, lambda _path, _size: nullcontext(buffer))
+        save_state(Path(f"the checkpoint of trial {trial}"), state, lambda _path, _size: nullcontext(buffer))
         self.saved = np.frombuffer(buffer.getbuffer(), dtype=np.uint8)
 
 
 class Worker:
-    """One at a time of these lives in a process of Ray's."""
+    """The actor class; one process of Ray's holds one worker."""
 
     def __init__(self) -> None:
         self._evaluator: Evaluator | None = None
@@ -101,12 +101,12 @@ class Worker:
 
     def begin(self, setup: Setup) -> Begun:
         """Build the evaluator."""
-        os.environ.update(setup.threads)  # which libraries read when they are imported
+        os.environ.update(setup.threads)  # libraries read them when they are imported
         threads = setup.threads.get("OPENBLAS_NUM_THREADS", "")
         if threads.isdecimal():
-            threadpool_limits(int(threads), user_api="blas")  # but this one is there already
+            threadpool_limits(int(threads), user_api="blas")  # but this one is already imported
         sees = setup.token is not None and setup.token.seen()
-        self._trains, self._folder = setup.states is not None, setup.states if sees else None
+        self._trains, self._folder = setup.checkpoints is not None, setup.checkpoints if sees else None
         try:
             self._evaluator = setup.make()
         except Exception as error:  # noqa: BLE001 - told to the driver, which gives up
@@ -114,17 +114,18 @@ class Worker:
         return Begun(None, sees)
 
     def evaluate(self, job: Job, inherited: Sequence[int], *sent: Content) -> tuple[Any, Content | None]:
-        """The result, or the StoreError that stops the run; and the state, unless it is in the run's folder already.
+        """The result, or the StoreError that stops the run; and the checkpoint, unless it is already in the run's
+        folder.
 
-        `sent` are the states of the trials `inherited`.
+        `sent` are the checkpoints of the trials `inherited`.
         """
-        assert self._evaluator is not None  # noqa: S101 - a worker that has not begun gets no job
+        assert self._evaluator is not None  # noqa: S101 - a worker that has not started gets no job
         courier = SentCheckpoints(dict(zip(inherited, sent, strict=True)))
-        states: CheckpointSource | None = None
+        checkpoints: CheckpointSource | None = None
         if self._trains:
-            states = self._folder or courier
+            checkpoints = self._folder or courier
         try:
-            result: Result | StoreError = evaluate(self._evaluator, job.proposal, job.seed, job.trial_id, states)
+            result: Result | StoreError = evaluate(self._evaluator, job.proposal, job.seed, job.trial_id, checkpoints)
         except StoreError as error:
             result = error
         return result, courier.saved

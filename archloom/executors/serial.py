@@ -13,9 +13,9 @@ from archloom.executors.base import Done, Job
 class SerialExecutor:
     """Evaluates in the order of submission."""
 
-    def __init__(self, evaluator: Evaluator, states: CheckpointStore | None = None) -> None:
+    def __init__(self, evaluator: Evaluator, checkpoints: CheckpointStore | None = None) -> None:
         self._evaluator = evaluator
-        self._states = states
+        self._checkpoints = checkpoints
         self._jobs: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:
@@ -25,7 +25,7 @@ class SerialExecutor:
         if not self._jobs:
             return ()
         job = self._jobs.popleft()
-        return (Done(job.trial_id, evaluate(self._evaluator, job.proposal, job.seed, job.trial_id, self._states)),)
+        return (Done(job.trial_id, evaluate(self._evaluator, job.proposal, job.seed, job.trial_id, self._checkpoints)),)
 
     def close(self) -> None:
         self._jobs.clear()

@@ -1,4 +1,4 @@
-"""The simulated executor: evaluations are looked up at once, and take their time on a virtual clock."""
+"""The simulated executor: evaluations are looked up at once, and take time on a virtual clock only."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from archloom.executors.base import Done, Job
 from archloom.types import Result
 
 Duration = Callable[[Job, Result], float]
-"""The seconds that a job takes, of a job and its result."""
+"""The seconds that a job takes, as a function of the job and its result."""
 
 
 class SimulatedExecutor:
-    """Evaluates with so many workers on a virtual clock.
+    """Evaluates with a number of workers on a virtual clock.
 
-    A job begins on the first worker that is free, in the order of submission, and takes what `duration` says: by
-    default the seconds of its result, less those of the trial that it goes on from if the evaluator's times count from
-    the start of a training (`Resource.cost_from_start`). Give `now` to the search as its clock:
+    A job starts on the first free worker, in the order of submission, and takes as long as `duration` says: by default
+    the seconds of its result, less those of the trial that it continues if the evaluator's times count from the start
+    of a training (`Resource.cost_from_start`). Pass `now` to the search as its clock:
     `Search(..., clock=executor.now)`.
 
     Raises:
-        InputError: fewer than one worker, or a job that takes less than no time.
+        InputError: fewer than one worker, or a job that takes a negative time.
     """
 
     def __init__(
@@ -32,22 +32,22 @@ class SimulatedExecutor:
         evaluator: Evaluator,
         workers: int,
         duration: Duration | None = None,
-        states: CheckpointStore | None = None,
+        checkpoints: CheckpointStore | None = None,
     ) -> None:
         if workers < 1:
             raise InputError(f"workers={workers}: expected at least 1")
         self._evaluator = evaluator
         self._duration = duration or self._measured
-        self._states = states
+        self._checkpoints = checkpoints
         self._now = 0.0
         self._free = [0.0] * workers  # when each worker is free; a heap
         self._running: list[tuple[float, int, float, Done]] = []  # (end, number, begin, answer); a heap
         self._submitted = 0
-        self._worked = 0.0  # in all by jobs that have ended
+        self._worked = 0.0  # in total, by jobs that have ended
         self._costs: dict[int, float] = {}  # by trial, as their results say
 
     def submit(self, job: Job) -> None:
-        result = evaluate(self._evaluator, job.proposal, job.seed, job.trial_id, self._states)
+        result = evaluate(self._evaluator, job.proposal, job.seed, job.trial_id, self._checkpoints)
         self._costs[job.trial_id] = result.cost_s
         seconds = self._duration(job, result)
         if not seconds >= 0:
@@ -59,7 +59,7 @@ class SimulatedExecutor:
         self._submitted += 1
 
     def wait(self) -> Sequence[Done]:
-        """Go on to when the next job ends; those that end then, in the order of submission."""
+        """Advance the clock to the end of the next job; those that end then, in the order of submission."""
         if not self._running:
             return ()
         self._now = self._running[0][0]
@@ -74,12 +74,12 @@ class SimulatedExecutor:
         self._running.clear()
 
     def now(self) -> float:
-        """Seconds since the beginning, on the virtual clock."""
+        """Seconds since the start, on the virtual clock."""
         return self._now
 
     @property
     def busy(self) -> float:
-        """The share of the workers' time up to now in which they worked; 0 at the beginning."""
+        """The share of the workers' time up to now in which they were busy; 0 at the start."""
         if self._now == 0.0:
             return 0.0
         running = sum(max(0.0, self._now - begin) for _, _, begin, _ in self._running)

@@ -1,1 +1,1 @@
-"""A run: what is asked, the loop, the durable folder, groups of runs, and what a record says."""
+"""Runs: requests, the loop, durable folders, groups of runs, and what a record says."""

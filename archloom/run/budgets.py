@@ -1,4 +1,4 @@
-"""What ends a run: its limits, what it has used of them, and the name of each ending."""
+"""What ends a run: its limits, how much of them it has used, and a name for each ending."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def _is_finite(value: object) -> bool:
 
 
 LIMITED = frozenset({Ending.BUDGET, Ending.RESOURCE, Ending.TIME, Ending.TARGET, Ending.FAILURES})
-"""Endings by a limit, which a user may raise to let the run go on."""
+"""Endings by a limit, which a user may raise to let the run continue."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How far a run goes; it ends at whichever comes first. What is None is not limited.
+    """How far a run goes: it ends at whichever limit is reached first. None means no limit.
 
     Attributes:
-        queries: unique architectures to ask for; one that is asked at another fidelity counts again.
+        queries: unique architectures to ask for; one that is asked for at another fidelity counts again.
         width: proposals in flight at once.
-        max_repeats: how many proposals in a row may be for known architectures before the run is called stalled.
-        resource: units of the evaluator's resource (epochs, say) to use in all. A proposal that would exceed them is
+        max_repeats: how many proposals in a row may be for known architectures before the run counts as stalled.
+        resource: units of the evaluator's resource (epochs, say) to use in total. A proposal that would exceed this is
             not evaluated.
         seconds: how long to search, over all sessions; what is in flight then is finished.
         target: the value of the first objective that the best trial is to reach, evaluated in full.
         max_failures: so many failed queries end the run.
         as_completed: results are told as they come, not in the order of trials, so that no worker waits for another.
-            The run can be resumed, but is not the same with another number of workers, or the next time.
+            The run can be resumed, but differs with another number of workers, and from one time to the next.
     """
 
     queries: int | None
@@ -95,7 +95,7 @@ class Limits:
 
     @property
     def bounded(self) -> bool:
-        """Whether the run ends although its strategy goes on, finds nothing, and nothing fails."""
+        """Whether the run ends even if its strategy always asks for more, finds nothing, and nothing fails."""
         return not (self.queries is None and self.resource is None and self.seconds is None)
 
 
@@ -103,7 +103,7 @@ Changes = Mapping[str, Any]
 """Fields of `Limits` that the user has given."""
 
 RAISABLE = frozenset({"queries", "resource", "seconds", "target", "max_failures", "max_repeats"})
-"""What may be changed of a run that was begun."""
+"""What may be changed after a run has started."""
 
 
 def check_countable(limits: Limits, resource: Resource | None) -> None:
@@ -129,9 +129,9 @@ def parse_duration(text: str) -> float:
 
 @dataclass
 class Spending:
-    """What a run has used of its limits, by what was asked and told.
+    """How much of its limits a run has used, by what was asked and told.
 
-    `used` counts units of the resource: those of proposals in flight as asked for, those of trials as they were used.
+    `used` counts units of the resource: for proposals in flight as asked for, for trials as actually used.
     """
 
     limits: Limits
@@ -141,7 +141,7 @@ class Spending:
     used: int = 0
     failures: int = 0
     fidelities: dict[int, int] = field(default_factory=dict)
-    """Resolved fidelity of each trial that was asked."""
+    """The resolved fidelity of each trial that was asked for."""
     best: tuple[int, float] | None = None
     """(fidelity, utility) of the best trial told so far."""
 
@@ -156,7 +156,7 @@ class Spending:
         return self.criteria.objectives[0].utility(self.limits.target)
 
     def price(self, fidelity: int, base: int | None) -> int:
-        """The units that a proposal will use; `base` is the trial that it goes on from, if any."""
+        """The units that a proposal will use; `base` is the trial whose training it continues, if any."""
         if self.resource is None:
             return 0
         return self.resource.used(fidelity, None if base is None else self.fidelities.get(base))
@@ -165,12 +165,12 @@ class Spending:
         return self.limits.resource is None or self.used + price <= self.limits.resource
 
     def asked(self, price: int) -> None:
-        """A query was asked."""
+        """Account for a query that was asked."""
         self.queries += 1
         self.used += price
 
     def told(self, trial: Trial, price: int) -> None:
-        """A query was told; it was expected to use `price` units."""
+        """Account for a query that was told; it was expected to use `price` units."""
         self.failures += not trial.result.ok
         self.used += int(trial.result.details.get(STEPS, price)) - price
         if self.criteria is not None and self.criteria.feasible(trial.result) and self._in_full(trial):
@@ -184,7 +184,7 @@ class Spending:
         return self.fidelities[trial.id] >= self.resource.maximum
 
     def ending(self, seconds: float) -> Ending | None:
-        """Which limit is reached, if any."""
+        """The limit that is reached, if any."""
         limits = self.limits
         if self._target is not None and self.best is not None and self.best[1] >= self._target:
             return Ending.TARGET

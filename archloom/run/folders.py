@@ -25,7 +25,7 @@ from archloom.executors.serial import SerialExecutor
 from archloom.problems.scenario import Scenario, absolute, open_evaluator
 from archloom.run.budgets import Limits
 from archloom.run.manifest import manifest_of, read_request, read_summary, reopen
-from archloom.run.prepare import Prepared, Preparer, Request, check_kept, choose_strategy
+from archloom.run.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
 from archloom.run.record import WEIGHTS, RunFolder, TrialRecord
 from archloom.run.report import RunReport, report_of, summarise
 from archloom.run.search import Journal, MemoryJournal, Progress, Search
@@ -50,9 +50,9 @@ def make_strategy(
 
 
 def limits_for(given: str, settings: Mapping[str, Any], queries: int | None = None, width: int | None = None) -> Limits:
-    """The limits of a run of a strategy with these options; what is None is what the strategy plans."""
-    said = {name: value for name, value in (("queries", queries), ("width", width)) if value is not None}
-    return choose_strategy(given, settings).limits(said)
+    """The limits of a run of a strategy with these options; None means what the strategy plans."""
+    given_limits = {name: value for name, value in (("queries", queries), ("width", width)) if value is not None}
+    return choose_strategy(given, settings).limits(given_limits)
 
 
 def run_in_memory(request: Request, preparer: Preparer | None = None, progress: Progress | None = None) -> RunReport:
@@ -60,9 +60,9 @@ def run_in_memory(request: Request, preparer: Preparer | None = None, progress: 
     prepared = (preparer or Preparer()).prepare(request)
     scenario, journal = prepared.scenario, MemoryJournal()
     started = time.monotonic()
-    states = CheckpointsInMemory() if scenario.problem.trains else None
-    executor = SerialExecutor(scenario.evaluator, states)
-    ending = _new_search(prepared, journal, executor, progress, states).run()
+    checkpoints = CheckpointsInMemory() if scenario.problem.trains else None
+    executor = SerialExecutor(scenario.evaluator, checkpoints)
+    ending = _new_search(prepared, journal, executor, progress, checkpoints).run()
     return report_of(request, scenario, journal.lines, ending.value, time.monotonic() - started)
 
 
@@ -75,18 +75,19 @@ def run_folder(
     table: Path | None = None,
     changed: bool = False,
     isolate: bool = True,
-    kept: Overrides = NO_OVERRIDES,
+    overrides: Overrides = NO_OVERRIDES,
     preparer: Preparer | None = None,
     limits: Limits | None = None,
 ) -> RunReport:
-    """Run a request in a folder to its end, from wherever the folder stands; without `request`, its own is read.
+    """Run a request in a folder to its end, from wherever the folder's record ends; without `request`, the folder's
+    own.
 
-    For a folder that exists, `table` says where its table is now, and `changed` goes on although a file of the user's
-    has changed since. `limits` are those that hold from now on, if they were raised. `workers` are so many processes,
-    or another place to evaluate (`executors.ray.RayCluster`). A user's code is evaluated in processes of its own,
-    even by one worker, unless `isolate` is False. `kept` is what the user says of the states of trainings
-    (`checkpoints.retention.RetentionPolicy`); the rest is as it was said before. What `preparer` has opened already is
-    used.
+    For a folder that exists, `table` is the path of its table now, `changed` accepts that one of the user's files has
+    changed since, and `limits` apply from now on, if they were raised. `workers` is a number of processes, or another
+    place to evaluate (`executors.ray.RayCluster`). A user's code is evaluated in processes of its own, even with one
+    worker, unless `isolate` is False. `overrides` change the policy for checkpoints
+    (`checkpoints.retention.RetentionPolicy`); the rest of it stays as it was. What `preparer` has already opened is
+    reused.
     """
     backend = Processes(workers, isolate) if isinstance(workers, int) else workers
     preparer = preparer or Preparer()
@@ -95,11 +96,11 @@ def run_folder(
     if request is not None:
         request = preparer.absolute(request)
         if fresh:
-            # Who is killed right after the run is there must go on with what was said of its states.
-            manifest = manifest_of(preparer.check(request, kept), preparer.pinned(request))
-            begin = partial(RunFolder.create, path, manifest, partial(_say, kept))
+            # A run that is killed right after its folder was made must resume with this policy.
+            manifest = manifest_of(preparer.check(request, overrides), preparer.pinned(request))
+            begin = partial(RunFolder.create, path, manifest, partial(_update_policy, overrides))
         elif not _same(request, preparer.absolute(read_request(path))):
-            raise InputError(f"{path} holds another run: archloom resume {path}, or give another --out")
+            raise InputError(f"{path} holds another run: archloom resume {path} continues it; or give another --out")
     further = not fresh and limits is not None and limits != read_request(path).limits
     with backend.ready(), begin() as folder:
         if request is None or not fresh:
@@ -112,30 +113,32 @@ def run_folder(
         prepared = preparer.prepare(request, problem)
         if on_open is not None:
             on_open(folder)
-        keeping = _keeping(folder.path, kept, prepared.scenario)
-        states = keeping.states(folder.path / WEIGHTS, folder.path) if prepared.scenario.problem.trains else None
-        executor = backend.executor(_evaluations(prepared.scenario, states))
-        return _go_on(folder, prepared, executor, progress, states, keeping)
+        policy = _retention_policy(folder.path, overrides, prepared.scenario)
+        checkpoints = (
+            policy.checkpoints(folder.path / WEIGHTS, folder.path) if prepared.scenario.problem.trains else None
+        )
+        executor = backend.executor(_evaluations(prepared.scenario, checkpoints))
+        return _go_on(folder, prepared, executor, progress, checkpoints, policy)
 
 
-def _keeping(path: Path, kept: Overrides, scenario: Scenario) -> RetentionPolicy:
-    """What holds for the states in this folder: what is said now, and what was said before."""
-    check_kept(kept, scenario)
-    return _say(kept, path)
+def _retention_policy(path: Path, overrides: Overrides, scenario: Scenario) -> RetentionPolicy:
+    """The policy for checkpoints in this folder: the earlier one with these overrides."""
+    check_overrides(overrides, scenario)
+    return _update_policy(overrides, path)
 
 
-def _say(kept: Overrides, path: Path) -> RetentionPolicy:
-    """Write down what is said now, if anything; what holds then."""
-    keeping = RetentionPolicy.read(path).overridden(kept)
-    if kept:
-        keeping.write(path)
-    return keeping
+def _update_policy(overrides: Overrides, path: Path) -> RetentionPolicy:
+    """Write overrides, if any, to the folder's policy; the policy that results."""
+    policy = RetentionPolicy.read(path).overridden(overrides)
+    if overrides:
+        policy.write(path)
+    return policy
 
 
-def _evaluations(scenario: Scenario, states: CheckpointFolder | None) -> Evaluations:
-    """What executors need of a scenario."""
+def _evaluations(scenario: Scenario, checkpoints: CheckpointFolder | None) -> Evaluations:
+    """What executors need from a scenario."""
     make = partial(open_evaluator, absolute(scenario.spec), scenario.metrics)
-    return Evaluations(lambda: scenario.evaluator, make, scenario.problem.isolate, states)
+    return Evaluations(lambda: scenario.evaluator, make, scenario.problem.isolate, checkpoints)
 
 
 def _go_on(
@@ -143,20 +146,20 @@ def _go_on(
     prepared: Prepared,
     executor: Executor,
     progress: Progress | None,
-    states: CheckpointFolder | None,
-    keeping: RetentionPolicy,
+    checkpoints: CheckpointFolder | None,
+    policy: RetentionPolicy,
 ) -> RunReport:
-    """Search to the end in an open folder, and sum it up; also what a Ctrl-C leaves."""
+    """Search to the end in an open folder and write its summary, also after Ctrl-C."""
     summary = read_summary(folder.path)
     lines = list(folder.lines)
     known = len(lines)
 
-    def heard(new: Sequence[TrialRecord]) -> None:
+    def on_progress(new: Sequence[TrialRecord]) -> None:
         lines.extend(new)
         if progress is not None:
             progress(new)
 
-    search = _new_search(prepared, folder, executor, heard, states, keeping)
+    search = _new_search(prepared, folder, executor, on_progress, checkpoints, policy)
     started, before = time.monotonic(), float(summary.get("seconds", 0.0))
 
     def report(ending: str | None) -> RunReport:
@@ -182,14 +185,14 @@ def _new_search(
     journal: Journal,
     executor: Executor,
     progress: Progress | None,
-    states: CheckpointStore | None,
-    keeping: RetentionPolicy | None = None,
+    checkpoints: CheckpointStore | None,
+    policy: RetentionPolicy | None = None,
 ) -> Search:
     request, scenario, plan = prepared.request, prepared.scenario, prepared.chosen.plan
     retention = None
-    if states is not None:
+    if checkpoints is not None:
         members = plan.width if plan.inherits else 1
-        retention = Retention(states, scenario.criteria, (keeping or RetentionPolicy()).keep, members)
+        retention = Retention(checkpoints, scenario.criteria, (policy or RetentionPolicy()).keep, members)
     return Search(
         scenario.space, prepared.strategy, executor, journal, request.limits, request.seed, progress, retention, plan,
         scenario.resource, scenario.criteria,
@@ -197,5 +200,5 @@ def _new_search(
 
 
 def _same(asked: Request, recorded: Request) -> bool:
-    """Whether two requests are one, as they are written down."""
+    """Whether two requests are the same, as they are written down."""
     return msgspec.json.encode(asked) == msgspec.json.encode(recorded)

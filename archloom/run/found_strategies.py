@@ -1,4 +1,4 @@
-"""Strategies from anywhere: by a registered name, from a Python file of the user's, or a class from Python."""
+"""Strategies from anywhere: by registered name, from a user's Python file, or as a class from Python."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from archloom.utils.user_files import UserFile, users_code
 
 @dataclass(frozen=True)
 class FoundStrategy:
-    """A strategy's class. `given` is what requests call it, the same from any folder; `file` is the user's, if any."""
+    """A strategy's class. `given` is its name in requests, valid from any folder; `file` is the user's, if any."""
 
     given: str
     kind: type[BaseStrategy]
     file: Path | None = None
     reopens: bool = True
-    """Whether another process can find it by what it is called."""
+    """Whether another process can find it by `given`."""
 
     @property
     def name(self) -> str:
         return name_of(self.given)
 
     def code(self) -> AbstractContextManager[None]:
-        """To be entered while its code prepares a run: what a user's raises then is told in one line."""
+        """To be entered while its code prepares a run: what a user's code raises then is reported in one line."""
         return nullcontext() if self.file is None else users_code(self.file)
 
 
 def name_of(given: str) -> str:
-    """What people call a strategy: its registered name, or its class's, written as those are (`blr` for `Blr`)."""
+    """The short name of a strategy: its registered name, or that of its class in the same style (`blr` for `Blr`)."""
     file = UserFile.parse(given)
     if file is None:
         return given
@@ -49,7 +49,7 @@ def name_of(given: str) -> str:
 def find_strategy(given: str | type[Any]) -> FoundStrategy:
     """The strategy of this name, in this file (`FILE.py`, `FILE.py:CLASS`), or of this class.
 
-    InputError in one line for what is not there or is no strategy.
+    InputError in one line for what does not exist or is not a strategy.
     """
     if isinstance(given, type):
         return _of_class(given)
@@ -74,12 +74,12 @@ def _only_strategy(path: Path, module: ModuleType) -> str:
     names = list(_defined(module))
     if len(names) != 1:
         found = f"{len(names)} strategies ({', '.join(names)})" if names else "no strategy"
-        raise InputError(f"{path} defines {found}: expected one, or say which, {path}:CLASS")
+        raise InputError(f"{path} defines {found}: expected one, or name it: {path}:CLASS")
     return names[0]
 
 
 def _defined(module: ModuleType) -> Iterator[str]:
-    """The strategies that a file defines itself, but for those that others in it are made of."""
+    """The strategies that a file defines itself, except abstract and private ones."""
     own = {
         name: kind
         for name, kind in vars(module).items()
@@ -90,14 +90,14 @@ def _defined(module: ModuleType) -> Iterator[str]:
 
 def _checked(what: str, kind: Any) -> type[BaseStrategy]:
     if not (isinstance(kind, type) and issubclass(kind, BaseStrategy)):
-        raise InputError(f"{what} is no strategy: expected a subclass of archloom.BaseStrategy")
+        raise InputError(f"{what} is not a strategy: expected a subclass of archloom.BaseStrategy")
     if missing := sorted(getattr(kind, "__abstractmethods__", ())):
-        raise InputError(f"{what} is not complete: it has no {', '.join(missing)}")
+        raise InputError(f"{what} is incomplete: it lacks {', '.join(missing)}")
     return kind
 
 
 def _of_class(kind: type[Any]) -> FoundStrategy:
-    """A class from Python: by its registered name, by the file that it can be loaded from again, or by none."""
+    """A class from Python: by its registered name, by the file that it can be reloaded from, or by neither."""
     _checked(kind.__name__, kind)
     for name, entry in registry.STRATEGIES.items():
         if entry.target.rpartition(":")[2] == kind.__name__ and entry.load() is kind:

@@ -1,6 +1,6 @@
 """Groups of runs: several seeds or strategies side by side, in one folder.
 
-Its `group.json` names them all before the first one starts.
+`group.json` lists them all before the first one starts.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ Watch = Callable[[int, Sequence[TrialRecord]], None]
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that belong together, each with the folder it runs in; `comparison` says that strategies are compared."""
+    """Runs that belong together, by the name of their folder; `comparison`: strategies are compared."""
 
     path: Path
     members: Mapping[str, Request]
     comparison: bool = False
     made_with: str | None = None
-    """The SHA-256 of the table, or of the user's problem file, that the runs were begun with."""
+    """The SHA-256 of the table, or of the user's problem file, that the runs were started with."""
     files: Mapping[str, str] = field(default_factory=dict)
     """The SHA-256 of each file that defines a strategy, or that an option names, by its path."""
 
@@ -52,7 +52,7 @@ class Group:
         return [self.path / name for name in self.members]
 
     def on_table(self, table: Path) -> Group:
-        """The same runs with their table in another place."""
+        """The same runs with their table at another path."""
         return replace(self, members=_on_table(self.members, table))
 
     def raised(self, changes: Changes) -> Group:
@@ -93,7 +93,7 @@ class Group:
         return replace(self, members={**self.members, **added}, comparison=True, files={**self.files, **pinned})
 
     def write(self) -> None:
-        """Write down what the group holds now, before any of it runs."""
+        """Write what the group holds now, before any new run starts."""
         with _group_lock(self.path):
             write_json(self.path / "group.json", self._content())
 
@@ -107,38 +107,41 @@ class Group:
         }
 
     def check(
-        self, changed: bool = False, kept: Overrides = NO_OVERRIDES, preparer: Preparer | None = None
+        self, changed: bool = False, overrides: Overrides = NO_OVERRIDES, preparer: Preparer | None = None
     ) -> Prepared:
-        """Open what the runs were begun with, before any of them goes on; InputError if it is gone or another."""
+        """Open what the runs were started with, before any of them is resumed; InputError if it is missing or
+        different."""
         request = next(iter(self.members.values()))
         table = request.problem.table
         if table is not None and not Path(table).exists():
             raise InputError(
-                f"{self.path} was made with table {table}, which is not there; put it back, or say where it is: "
+                f"{self.path} was made with table {table}, which is not there; put it back, or give its path: "
                 f"archloom resume {self.path} --table FILE"
             )
         if not changed:
             check_files(self.path, self.files)
-        first = (preparer or Preparer()).check(request, kept)
-        accepted = changed and table is None  # a file may be gone on with, another table never
+        first = (preparer or Preparer()).check(request, overrides)
+        accepted = changed and table is None  # a changed file may be accepted, another table never
         if self.made_with is None or accepted or self.made_with == fingerprint(first.scenario):
             return first
         raise InputError(
-            f"{self.path} was begun with another {'table' if table else 'file'} than {table or request.problem.on} is "
-            f"now; put the old one back, or start anew{'' if table else f', or archloom resume {self.path} --changed'}"
+            f"{self.path} was started with another {'table' if table else 'file'} than {table or request.problem.on} "
+            "is now; put the old one back, or start a new run"
+            f"{'' if table else f', or accept the change: archloom resume {self.path} --changed'}"
         )
 
     @classmethod
     def create(
         cls, path: Path, members: Mapping[str, Request], comparison: bool = False, first: Prepared | None = None,
-        kept: Overrides = NO_OVERRIDES, preparer: Preparer | None = None,
+        overrides: Overrides = NO_OVERRIDES, preparer: Preparer | None = None,
     ) -> Group:  # fmt: skip
-        """Write down what will run before anything runs, and on which table: all members run on that of the `first`.
+        """Write what will run, and on which table, before anything runs; all members use the table of the `first`.
 
-        `kept` is what is said of the states of all runs together: who is stopped at once must go on with it.
+        `overrides` is the policy for the checkpoints of all runs together: a group that is killed at once resumes
+        with it.
         """
         record.check_free(path)
-        RetentionPolicy().overridden({**kept, "runs": len(members)})  # a mistake shows before anything is written
+        RetentionPolicy().overridden({**overrides, "runs": len(members)})  # a mistake shows before anything is written
         preparer = preparer or Preparer()
         members = {name: preparer.absolute(request) for name, request in members.items()}
         files = {file: known for request in members.values() for file, known in preparer.pinned(request).items()}
@@ -153,9 +156,9 @@ class Group:
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}; give another folder with --out") from error
         with _group_lock(path):
-            record.check_free(path)  # again: somebody may have been quicker
+            record.check_free(path)  # again: another process may have been quicker
             group = cls(path, members, comparison, made_with, files)
-            _kept(group, kept)
+            _group_overrides(group, overrides)
             write_json(path / "group.json", group._content())
         return group
 
@@ -167,13 +170,13 @@ class Group:
                 raise InputError(f"{path} has group format {content['format']}: install a newer archloom")
             members = {name: msgspec.convert(r, Request) for name, r in content["members"].items()}
             if not members:
-                raise InputError(f"{path}/group.json names no runs: it is damaged or not of archloom")
+                raise InputError(f"{path}/group.json names no runs: it is damaged or not from archloom")
             made_with, files = content.get("made_with"), dict(content.get("files") or {})
             return cls(path, members, bool(content.get("comparison")), made_with, files)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path}/group.json is damaged or not of archloom ({error})") from None
+            raise InputError(f"{path}/group.json is damaged or not from archloom ({error})") from None
 
 
 def _on_table(members: Mapping[str, Request], table: Path) -> dict[str, Request]:
@@ -187,20 +190,21 @@ def run_group(
     watch: Watch | None = None,
     table: Path | None = None,
     changed: bool = False,
-    kept: Overrides = NO_OVERRIDES,
+    overrides: Overrides = NO_OVERRIDES,
     preparer: Preparer | None = None,
 ) -> list[RunReport | str]:
-    """Run every member to its end; a member that cannot go on gives its error's text instead.
+    """Run every member to its end; for one that cannot continue, its error message stands in for its report.
 
-    So many `workers` run at a time, or one after another where evaluations run elsewhere (`executors.ray.RayCluster`).
-    `table` and `changed` are those of `run_folder`, for members that were begun. What was `kept` of states is said for
-    all runs together. What `preparer` has opened already is used; worker processes open what they run themselves, once.
+    `workers` members run at a time, or one after another if evaluations run elsewhere (`executors.ray.RayCluster`).
+    `table` and `changed` are those of `run_folder`, for members that were started. `overrides` change the policy for
+    the checkpoints of all runs together. What `preparer` has already opened is reused; worker processes open what
+    they run themselves, once.
     """
     preparer = preparer or Preparer()
     members = list(zip(group.paths, group.members.values(), strict=True))
     with _group_lock(group.path):
-        kept = _kept(group, kept)
-        how = (table, changed, kept)
+        overrides = _group_overrides(group, overrides)
+        how = (table, changed, overrides)
         backend = Processes(workers) if isinstance(workers, int) else workers
         if backend.runs_at_once == 1:
             with backend.ready():
@@ -225,24 +229,24 @@ def run_group(
         return outcome
 
 
-def _kept(group: Group, said: Overrides) -> Overrides:
-    """What each run is told of the states to keep: what the user says now, or has said of the group before."""
+def _group_overrides(group: Group, given: Overrides) -> Overrides:
+    """The policy for checkpoints that each run is given: what the user gives now, or gave the group before."""
     before = RetentionPolicy.read(group.path)
     grown = before.disk_budget is not None and before.runs != len(group.members)
-    if said or grown:
-        now = before.overridden({**said, "runs": len(group.members)})
+    if given or grown:
+        now = before.overridden({**given, "runs": len(group.members)})
         now.write(group.path)
         return asdict(now)
     return asdict(before) if before != RetentionPolicy() else NO_OVERRIDES
 
 
 def _run_member(
-    number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool, kept: Overrides,
-    backend: Backend, preparer: Preparer,
+    number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool,
+    overrides: Overrides, backend: Backend, preparer: Preparer,
 ) -> RunReport | str:  # fmt: skip
     try:
         return _member(
-            path, request, partial(watch, number) if watch else None, table, changed, kept, backend, preparer
+            path, request, partial(watch, number) if watch else None, table, changed, overrides, backend, preparer
         )
     except ArchloomError as error:
         return str(error)
@@ -253,26 +257,26 @@ def _member_worker() -> Work:
     preparer = Preparer()
 
     def work(payload: tuple[Path, Request, Path | None, bool, Overrides], send: Send) -> None:
-        path, request, table, changed, kept = payload
-        _member(path, request, send, table, changed, kept, Processes(), preparer)
+        path, request, table, changed, overrides = payload
+        _member(path, request, send, table, changed, overrides, Processes(), preparer)
 
     return work
 
 
 def _member(
-    path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool, kept: Overrides,
-    backend: Backend, preparer: Preparer,
+    path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool,
+    overrides: Overrides, backend: Backend, preparer: Preparer,
 ) -> RunReport:  # fmt: skip
-    """Run one member. One that was begun knows its own request."""
-    begun = None if (path / "run.json").exists() else request
+    """Run one member. One that was started knows its own request."""
+    own = None if (path / "run.json").exists() else request
     return run_folder(
         path,
-        begun,
+        own,
         backend,
         progress,
         table=table,
         changed=changed,
-        kept=kept,
+        overrides=overrides,
         preparer=preparer,
         limits=request.limits,
     )

@@ -17,15 +17,15 @@ from archloom.run.record import TrialRecord
 from archloom.types import Resource
 
 Axis = Literal["queries", "resource", "seconds"]
-"""What a curve is drawn over: queries; units of the resource; or seconds of evaluation, one after another."""
+"""The axis of a curve: queries; units of the resource; or seconds of evaluation, summed over queries."""
 
 
 @dataclass(frozen=True)
 class History:
-    """The queries of a run, in the order of their numbers, seen through its criteria.
+    """The queries of a run, in the order of their numbers, judged by its criteria.
 
-    Results are compared at one fidelity: what counts as best is the best at the highest fidelity that any feasible
-    result has reached.
+    Results are compared at one fidelity: the best is the best at the highest fidelity that any feasible result has
+    reached.
     """
 
     criteria: Criteria
@@ -34,13 +34,13 @@ class History:
 
     @classmethod
     def of(cls, lines: Sequence[TrialRecord], criteria: Criteria, resource: Resource | None = None) -> History:
-        """Keep the queries; repeats bring nothing new."""
+        """From all trials of a run; repeats are left out, since they add nothing."""
         queries = sorted((line for line in lines if line.query is not None), key=lambda line: line.query or 0)
         return cls(criteria, tuple(queries), resource)
 
     @property
     def queries(self) -> int:
-        """How many unique architectures were asked for and answered."""
+        """The number of unique architectures that were asked for and answered."""
         return len(self.lines)
 
     @property
@@ -48,7 +48,7 @@ class History:
         return [line for line in self.lines if line.error is not None]
 
     def feasible(self) -> list[TrialRecord]:
-        """Queries that succeeded and keep all constraints, at whatever fidelity."""
+        """Queries that succeeded and satisfy all constraints, at any fidelity."""
         return [line for line in self.lines if self.criteria.feasible(line.trial.result)]
 
     def comparable(self) -> list[TrialRecord]:
@@ -69,15 +69,14 @@ class History:
         return max(comparable, key=self.utility) if comparable else None
 
     def utility(self, line: TrialRecord) -> float:
-        """The first objective's value, turned so that more is better."""
+        """The first objective's value, with its sign changed if less is better."""
         objective = self.criteria.objectives[0]
         return objective.utility(line.scores[objective.metric])
 
     def curve(self, axis: Axis = "queries") -> list[tuple[float, float]]:
-        """(what was spent, the best value of the first objective so far) for every query from the first feasible one
-        on.
+        """(amount spent, best value of the first objective so far) for every query from the first feasible one on.
 
-        "So far" is at the highest fidelity reached so far, so that the curve may fall when a higher one is reached.
+        "So far" means at the highest fidelity reached so far, so the curve may fall when a higher one is reached.
         """
         metric = self.criteria.objectives[0].metric
         points: list[tuple[float, float]] = []
@@ -96,7 +95,7 @@ class History:
         return next((amount for line, amount in spent if line.id in reached), 0.0)
 
     def used(self, line: TrialRecord) -> int:
-        """The units of the resource that a query used: what it added to the training that it went on with, if any."""
+        """The units of the resource that a query used: what it added to the training that it continued, if any."""
         if self.resource is None:
             return 0
         base = self._base(line)
@@ -129,7 +128,7 @@ class History:
         return self.fidelity(line), self.utility(line)
 
     def _spent(self, axis: Axis) -> Iterator[float]:
-        """What was spent after each query."""
+        """The amount spent after each query."""
         amounts = {"queries": lambda _: 1, "resource": self.used, "seconds": self.seconds}
         if axis not in amounts:
             raise unknown("axis", axis, amounts)
@@ -142,7 +141,7 @@ class History:
         comparable = self.comparable()
         if not comparable:
             return []
-        keep = moocore.is_nondominated(self._gains(comparable), maximise=True, keep_weakly=False)
+        keep = moocore.is_nondominated(self._objective_values(comparable), maximise=True, keep_weakly=False)
         front = [line for line, kept in zip(comparable, keep, strict=True) if kept]
         return sorted(front, key=self.utility, reverse=True)
 
@@ -154,8 +153,8 @@ class History:
         if not front:
             return 0.0
         signs = np.array([objective.sign for objective in self.criteria.objectives])
-        return float(moocore.hypervolume(self._gains(front), ref=signs * np.array(reference), maximise=True))
+        return float(moocore.hypervolume(self._objective_values(front), ref=signs * np.array(reference), maximise=True))
 
-    def _gains(self, lines: Sequence[TrialRecord]) -> NDArray[np.float64]:
+    def _objective_values(self, lines: Sequence[TrialRecord]) -> NDArray[np.float64]:
         """(n, objectives), more is better."""
         return np.array([self.criteria.utilities(line.trial.result) for line in lines], dtype=np.float64)

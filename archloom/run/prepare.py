@@ -1,6 +1,6 @@
-"""From what was asked to what runs: a request, and everything it names, opened and checked once.
+"""From a request to what runs: everything that a request names, opened and checked once.
 
-A `Preparer` belongs to one command (or one worker process) and keeps what it has opened; what it prepares is handed on
+A `Preparer` belongs to one command (or one worker process) and keeps what it has opened; what it prepares is passed on
 to the loop.
 """
 
@@ -42,13 +42,14 @@ class Request:
 
     @property
     def name(self) -> str:
-        """What people call its strategy."""
+        """The short name of its strategy."""
         return name_of(self.strategy)
 
 
 @dataclass(frozen=True)
 class ChosenStrategy:
-    """A strategy with its options: `settings` as they are recorded, with absolute paths; `options` as it takes them."""
+    """A strategy with its options: `settings` as recorded, with absolute paths; `options` as the strategy takes
+    them."""
 
     found: FoundStrategy
     settings: Mapping[str, Any]
@@ -57,7 +58,7 @@ class ChosenStrategy:
 
     @classmethod
     def of(cls, found: FoundStrategy, settings: Mapping[str, Any]) -> ChosenStrategy:
-        """InputError for settings that it does not take."""
+        """InputError for settings that the strategy does not have."""
         kind = found.kind
         with found.code():
             known = options.of_dataclass(kind.Options)
@@ -73,16 +74,16 @@ class ChosenStrategy:
 
     @cached_property
     def plan(self) -> Plan:
-        """What a run comes to."""
+        """The strategy's plan for a run."""
         with self.found.code():
             plan: Plan = self.found.kind.plan(self.options)
         return plan
 
     def limits(self, given: Changes | None = None, workers: int = 1) -> Limits:
-        """The limits of a run: those that are `given`; of the rest, what the strategy itself plans.
+        """The limits of a run: those that are `given`, and for the rest, what the strategy plans.
 
-        If nothing else limits it, it asks for 500 queries. One proposal is in flight; if results are told as completed,
-        as many as there are workers.
+        If nothing else limits it, it asks for 500 queries. The width is one unless planned otherwise; if results are
+        told as completed, at least the number of workers.
         """
         given = dict(given or {})
         width = max(self.plan.width, workers) if given.get("as_completed") else self.plan.width
@@ -90,10 +91,10 @@ class ChosenStrategy:
         return limits if limits.bounded or "queries" in given else replace(limits, queries=DEFAULT_QUERIES)
 
     def spec(self, spec: ProblemSpec) -> ProblemSpec:
-        """The problem as the strategy needs it: one that decides how long networks are trained tells the task.
+        """The problem as the strategy needs it: a strategy that decides how long networks are trained tells the task.
 
-        What a task spreads over all epochs (a falling learning rate) then ends when the training does. InputError if
-        the task was told another number.
+        What a task schedules over all epochs (a falling learning rate) then ends when the training does. InputError if
+        the task was given another number of epochs.
         """
         epochs = self.plan.epochs
         if epochs is None or not spec.source.trains:
@@ -101,8 +102,8 @@ class ChosenStrategy:
         asked = spec.task.get("epochs", epochs)
         if str(asked).strip() != str(epochs):
             raise InputError(
-                f"task.epochs={asked}: {self.name} itself says how long its networks are trained, {epochs} epochs; "
-                f"give it --set epochs={asked}, and leave task.epochs out"
+                f"task.epochs={asked}: {self.name} itself decides how long its networks are trained, {epochs} epochs; "
+                f"give it --set epochs={asked}, and omit task.epochs"
             )
         return spec.changed(task={**spec.task, "epochs": str(epochs)})
 
@@ -113,7 +114,7 @@ class ChosenStrategy:
 
     @property
     def metrics(self) -> Sequence[str]:
-        """What it learns from beside the metrics of the criteria."""
+        """What it learns from besides the metrics of the criteria."""
         return getattr(self.found.kind, "metrics", ())
 
     @property
@@ -136,7 +137,7 @@ def choose_strategy(given: str | type[BaseStrategy], settings: Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request with everything that it names: what runs."""
+    """A request with everything that it names, ready to run."""
 
     request: Request
     chosen: ChosenStrategy
@@ -145,8 +146,8 @@ class Prepared:
 
     @property
     def epochs_in_all(self) -> int | None:
-        """How many epochs of training the run comes to, all its networks together; None if nothing is trained, or if
-        that depends on what is found.
+        """Epochs of training in total over all networks of the run; None if nothing is trained, or if that depends on
+        the results.
         """
         if not isinstance(self.scenario.problem, TaskProblem):
             return None
@@ -159,7 +160,7 @@ class Prepared:
 
 
 class Preparer:
-    """What a command has opened, chosen and checked so far; whatever it needs again it gets from here."""
+    """What a command has opened, chosen and checked so far; whatever it needs again comes from here."""
 
     def __init__(self) -> None:
         self._problems: dict[Hashable, Problem] = {}
@@ -201,9 +202,9 @@ class Preparer:
         self._keep(scenario.spec, scenario.problem)
 
     def suited(self, spec: ProblemSpec, strategies: Iterable[ChosenStrategy]) -> ProblemSpec:
-        """A problem with an objective that all of some strategies can do with, if none was said.
+        """The problem with an objective that suits all of these strategies, unless objectives were given.
 
-        If one of them needs several fidelities, it is one that is measured at several.
+        If one of them needs several fidelities, it is an objective that is measured at several.
         """
         if spec.objectives or not any(chosen.needs_resource for chosen in strategies):
             return spec
@@ -220,15 +221,17 @@ class Preparer:
         named = [*self.choose(request.strategy, request.options).files, *request.problem.source.files(request.problem)]
         return {str(file): self._sha256(file) for file in dict.fromkeys(path.resolve() for path in named)}
 
-    def check(self, request: Request, kept: Overrides = NO_OVERRIDES, problem: ProblemSpec | None = None) -> Prepared:
+    def check(
+        self, request: Request, overrides: Overrides = NO_OVERRIDES, problem: ProblemSpec | None = None
+    ) -> Prepared:
         """Open everything that a request names, so that a mistake shows before anything is written.
 
-        `kept` is what the user says of the states of trainings. The problem is opened as `problem` says, if that is
-        given: its table may have moved since. The strategy that is made here is the one that `prepare` hands out.
+        `overrides` is the user's policy for checkpoints. If `problem` is given, it is opened instead of the
+        request's: its table may have moved since. The strategy that is made here is the one that `prepare` returns.
         """
         prepared, key = self._prepare(request, problem)
         self._checked[key] = prepared.strategy
-        check_kept(kept, prepared.scenario)
+        check_overrides(overrides, prepared.scenario)
         return prepared
 
     def prepare(self, request: Request, problem: ProblemSpec | None = None) -> Prepared:
@@ -249,8 +252,8 @@ class Preparer:
             strategy = chosen.make(scenario.space, scenario.criteria, request.seed, scenario.resource)
         if chosen.plan.needs_training and not scenario.problem.trains:
             raise InputError(
-                f"strategy {chosen.name} passes weights on, and nothing is trained on {request.problem.on}: "
-                "search where networks are trained, e.g. --on images:digits"
+                f"strategy {chosen.name} passes weights on, but nothing is trained on {request.problem.on}: "
+                "search on a task, which trains networks, e.g. --on images:digits"
             )
         return Prepared(request, chosen, scenario, strategy), key
 
@@ -266,7 +269,7 @@ class Preparer:
         return self._digests[file]
 
     def _keep(self, spec: ProblemSpec, problem: Problem) -> None:
-        """Under every spec that names it: as it was asked for, with absolute paths, and with its table's place."""
+        """Under every spec that names it: as given, with absolute paths, and with the path of its table."""
         settled = spec.source.absolute(spec)
         self._problems[_problem_key(spec)] = self._problems[_problem_key(settled)] = problem
         if problem.data is not None and problem.data.path is not None:
@@ -275,12 +278,11 @@ class Preparer:
                 self._problems[_problem_key(known)] = problem
 
 
-def check_kept(kept: Overrides, scenario: Scenario) -> None:
-    """InputError if states are spoken of and there are none."""
-    if kept and not scenario.problem.trains:
+def check_overrides(overrides: Overrides, scenario: Scenario) -> None:
+    """InputError if a policy for checkpoints is given and there will be none."""
+    if overrides and not scenario.problem.trains:
         raise InputError(
-            f"keep and disk_budget are for states of trainings, and nothing is trained on {scenario.spec.on}: "
-            "leave them away"
+            f"keep and disk_budget are for checkpoints, but nothing is trained on {scenario.spec.on}: omit them"
         )
 
 

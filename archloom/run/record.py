@@ -2,21 +2,20 @@
 
 | file | what |
 |---|---|
-| `run.json` | what was asked, with the versions and the table (name, SHA-256) that answer it; its limits may be
-raised |
-| `trials.jsonl` | the append-only record: one finished trial a line, each with a checksum |
-| `state.npz` | the latest checkpoint of strategy and loop; may be absent or behind the record |
-| `summary.json` | what came out; written when the run ends |
-| `keeping.json` | what the user last said of the states of trainings (`checkpoints.retention.RetentionPolicy`); absent
-where nothing was |
-| `weights/` | states of trainings |
-| `weights.json`, `weights.lock` | which of them may go, where they are on a budget (`checkpoints.budget.DiskBudget`) |
+| `run.json` | the request, with the versions and the table (name, SHA-256) that answers it; its limits may be raised |
+| `trials.jsonl` | the append-only record: one finished trial per line, each with a checksum |
+| `state.npz` | the run's state (strategy and loop) as last saved; may be absent or behind the record |
+| `summary.json` | the outcome; written when the run ends |
+| `keeping.json` | the user's policy for checkpoints (`checkpoints.retention.RetentionPolicy`); absent if none |
+| `weights/` | checkpoints: the saved states of trainings |
+| `weights.json`, `weights.lock` | which of them may be evicted, with a budget (`checkpoints.budget.DiskBudget`) |
 | `lock`, `holder.json` | who is writing now |
 
-A trial is committed when its line, newline included, is on disk, and only then reported done. Commits are grouped: the
-loop syncs at once where answers take longer than a millisecond to come; quicker ones share a sync every
-`COMMIT_EVERY_S`. A line that a crash tore is cut off when the folder is opened for writing; a damaged line elsewhere is
-an error, never skipped. Everything that runs after a lost tail is the same again, because runs are deterministic.
+A trial is committed when its line, newline included, is on disk, and only then reported as done. Commits are grouped:
+the loop syncs at once if answers take longer than a millisecond to arrive; quicker ones share a sync every
+`COMMIT_EVERY_S`. A line that was torn by a crash is cut off when the folder is opened for writing; a damaged line
+elsewhere is an error and never skipped. Whatever runs again after a lost tail comes out the same, because runs are
+deterministic.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ WEIGHTS = "weights"
 COMMIT_EVERY_S = 0.02
 
 GRACE_S = 0.5
-"""How long a taken lock is waited for: somebody may be looking at it, or a killed run's workers be about to end."""
+"""How long to wait for a lock that is held: somebody may be checking it, or a killed run's workers may be ending."""
 
 _CHECKSUM = b',"crc":"%08x"}\n'
 _CHECKSUM_BYTES = len(_CHECKSUM % 0)
@@ -63,7 +62,7 @@ class TrialRecord(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
     """One line of `trials.jsonl`.
 
     `query` numbers the unique architectures from 1. A trial that asked for a known architecture has no `query`; `same`
-    is then the id of the trial whose answer it got.
+    is then the id of the trial whose answer it received.
     """
 
     id: int
@@ -95,11 +94,11 @@ class TrialRecord(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
 
 
 class TornTailWarning(UserWarning):
-    """The end of a record was torn by a crash and has been cut off; every committed trial is there."""
+    """The end of a record was torn by a crash and has been cut off; every committed trial is intact."""
 
 
 class RunFolder:
-    """One run's folder. Use `create` for a new run, `open` to go on with one; both hold its lock until `close`."""
+    """One run's folder. Use `create` for a new run, `open` to resume one; both hold its lock until `close`."""
 
     def __init__(
         self, path: Path, manifest: Mapping[str, Any], lock: filelock.BaseFileLock, lines: list[TrialRecord]
@@ -121,13 +120,13 @@ class RunFolder:
     ) -> RunFolder:
         """Make the folder of a new run. It must not hold a run already.
 
-        `before` writes what must be there as soon as there is a run to go on with.
+        `before` writes what must be there as soon as there is a run to resume.
         """
         check_free(path)
         guarded(path, lambda: path.mkdir(parents=True, exist_ok=True))
         lock = lock_folder(path)
         try:
-            check_free(path)  # again: somebody may have been quicker
+            check_free(path)  # again: another process may have been quicker
             before(path)
             write_json(path / "run.json", {"format": FORMAT, **manifest})
             return cls(path, read_manifest(path), lock, [])
@@ -161,7 +160,7 @@ class RunFolder:
         self._pending += encode_line(line)
 
     def commit(self, force: bool = False) -> bool:
-        """Sync what was appended if it is time to (or `force`); True if everything appended is on disk now."""
+        """Sync what was appended if it is time (or `force`); True if everything appended is on disk now."""
         if not self._pending:
             return True
         now = time.monotonic()
@@ -173,7 +172,7 @@ class RunFolder:
         except OSError as error:
             self._undo()
             raise store_error(self.path, error) from error
-        except BaseException:  # Ctrl-C: the next commit writes all of it again
+        except BaseException:  # Ctrl-C: the next commit writes it all again
             self._undo()
             raise
         written = self._committed + len(self._pending)
@@ -182,23 +181,23 @@ class RunFolder:
         return True
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Replace the checkpoint. Everything appended is committed first: it never runs ahead of the record."""
+        """Save the run's state. Everything appended is committed first: the state is never ahead of the record."""
         self.commit(force=True)
         content = encode_state(state)
         guarded(self.path, lambda: replace_file(self.path / "state.npz", content))
 
     def load_state(self) -> dict[str, Any] | None:
-        """The latest checkpoint; None where there is none that can be read (the run then replays its record)."""
+        """The run's state as last saved; None if there is none that can be read (the run then replays its record)."""
         try:
             return decode_state((self.path / "state.npz").read_bytes())
         except FileNotFoundError:
             return None
-        except Exception as error:  # noqa: BLE001 - a damaged zip raises almost anything, and the record has it all
+        except Exception as error:  # noqa: BLE001 - a damaged zip raises almost anything, and the record has everything
             warnings.warn(f"{self.path}/state.npz cannot be read ({error}); replaying the record", stacklevel=2)
             return None
 
     def rewrite_manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Replace `run.json`: the run goes on further than it was asked to at first."""
+        """Replace `run.json`: the run is extended beyond its first limits."""
         write_json(self.path / "run.json", manifest)
         self.manifest = manifest
 
@@ -207,7 +206,7 @@ class RunFolder:
         write_json(self.path / "summary.json", summary)
 
     def close(self) -> None:
-        """Give the folder free. What was appended and not committed is not written."""
+        """Release the folder. What was appended but not committed is not written."""
         os.close(self._file)
         unlock_folder(self.path, self._lock)
 
@@ -220,11 +219,11 @@ class RunFolder:
         self.close()
 
     def _undo(self) -> None:
-        """After a failed write: take back the part of it that reached the file, so that the record stays whole."""
+        """After a failed write: remove the part of it that reached the file, so that the record stays whole."""
         try:
             os.ftruncate(self._file, self._committed)
         except OSError as error:  # a torn tail is cut off at the next opening anyway
-            warnings.warn(f"{self.path}/trials.jsonl: could not take back a failed write ({error})", stacklevel=3)
+            warnings.warn(f"{self.path}/trials.jsonl: could not undo a failed write ({error})", stacklevel=3)
 
 
 def check_free(path: Path) -> None:
@@ -253,7 +252,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise store_error(path, error) from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
-        raise InputError(f"{path}/run.json is not of an archloom run: it has no format number")
+        raise InputError(f"{path}/run.json is not from an archloom run: it has no format number")
     if manifest["format"] > FORMAT:
         raise InputError(
             f"{path} has run format {manifest['format']}; this archloom reads up to {FORMAT}: install a newer one"
@@ -262,7 +261,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def read_lines(path: Path) -> list[TrialRecord]:
-    """The committed trials of a run folder, by id, without touching anything; it may be being written."""
+    """The committed trials of a run folder, by id, without changing anything; a run may be writing to it."""
     return sorted(_scan(path)[0], key=lambda line: line.id)
 
 
@@ -303,7 +302,7 @@ def encode_state(state: Mapping[str, Any]) -> bytes:
 
 
 def decode_state(raw: bytes) -> dict[str, Any]:
-    """What `encode_state` was given; tuples come back as lists, keys as texts."""
+    """What `encode_state` was given; tuples come back as lists, keys as strings."""
     with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
 
         def restore(value: Any) -> Any:
@@ -320,14 +319,14 @@ def decode_state(raw: bytes) -> dict[str, Any]:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what `replace_file` left behind where it was killed. Whoever calls holds the folder."""
+    """Remove what `replace_file` left behind when it was killed. The caller holds the folder's lock."""
     for left in path.glob(TEMPORARY):
         with suppress(OSError):
             left.unlink()
 
 
 def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
-    """Lines as they stand in the file, the number of bytes that are whole lines, and the file's size."""
+    """Lines as they stand in the file, the number of bytes in complete lines, and the file's size."""
     try:
         content = (path / "trials.jsonl").read_bytes()
     except FileNotFoundError:
@@ -342,7 +341,7 @@ def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
         except (ValueError, msgspec.DecodeError) as error:
             raise StoreError(
                 f"{path}/trials.jsonl line {number} is damaged ({error}); restore the file from a copy, or remove the "
-                "lines from there on to run them again"
+                "lines from there on to run those trials again"
             ) from None
     ids = sorted(line.id for line in lines)
     twice = next((b for a, b in pairwise(ids) if a == b), None)
@@ -352,7 +351,7 @@ def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
 
 
 def lock_folder(path: Path) -> filelock.BaseFileLock:
-    """Take the folder's lock, or say who has it."""
+    """Take the folder's lock; StoreError that says who holds it."""
     lock = filelock.FileLock(path / "lock")
     try:
         lock.acquire(timeout=GRACE_S, poll_interval=0.02)
@@ -369,7 +368,7 @@ def lock_folder(path: Path) -> filelock.BaseFileLock:
 
 
 def unlock_folder(path: Path, lock: filelock.BaseFileLock) -> None:
-    """Give back what `hold` took."""
+    """Release what `lock_folder` took."""
     (path / "holder.json").unlink(missing_ok=True)
     lock.release()
 
@@ -383,7 +382,7 @@ def holder(path: Path) -> str | None:
         lock.acquire(blocking=False)
     except filelock.Timeout:
         return _who(path)
-    except OSError:  # a folder that may only be read: nobody can be told from nobody's
+    except OSError:  # a read-only folder: whether anybody holds it cannot be known
         return None
     lock.release()
     return None

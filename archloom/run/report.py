@@ -1,4 +1,4 @@
-"""What came out of a run: its report, just made or read again from its folder."""
+"""The outcome of a run, just made or read again from its folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from archloom.types import Resource
 
 @dataclass(frozen=True)
 class RunReport:
-    """What came out of a run: its scenario and its history, read from a folder or just made."""
+    """The outcome of a run: its scenario and its history, just made or read from a folder."""
 
     request: Request
     scenario: Scenario
@@ -44,7 +44,7 @@ class RunReport:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The best trial: its `arch` as text, `scores`, `report` and `query`; None if there is no feasible one."""
+        """The best trial: its `arch` as a string, `scores`, `report` and `query`; None if there is no feasible one."""
         return self.history.best()
 
     @property
@@ -75,8 +75,8 @@ class RunReport:
 
     @property
     def reference_point(self) -> list[float] | None:
-        """What the hypervolume is measured from: each objective's worst value among all architectures, or among the
-        feasible queries where those are not all known; None if there is no feasible one."""
+        """Where the hypervolume is measured from: each objective's worst value among all architectures, or among the
+        feasible queries if not all values are known; None if there is no feasible one."""
         feasible, problem = self.history.feasible(), self.scenario.problem
         if not feasible:
             return None
@@ -104,10 +104,10 @@ def report_of(
 def read_report(
     path: Path, need_space: bool = False, table: Path | None = None, preparer: Preparer | None = None
 ) -> RunReport:
-    """What a run folder holds now, finished or not, without touching it.
+    """The report of a run folder as it is now, finished or not, without changing it.
 
-    The problem is opened if its table is at hand, for ranks, and if `need_space` asks for it; a user's file is not run
-    just to look. Otherwise the record says all there is, and ranks are unknown.
+    The problem is opened if its table is available, for ranks, and if `need_space` asks for it; a user's file is not
+    run just to read a report. Otherwise everything comes from the record, and ranks are unknown.
     """
     manifest = record.read_manifest(path)
     request = request_of(path, manifest)
@@ -129,7 +129,7 @@ def read_report(
 
 
 def raised_limits(path: Path, changes: Changes) -> Limits:
-    """The limits of a run that goes on further; InputError for less than it has asked or used."""
+    """The limits of a run that is extended; InputError for less than it has asked or used."""
     report = _recorded_report(path)
     history = report.history
     spent = {
@@ -142,7 +142,7 @@ def raised_limits(path: Path, changes: Changes) -> Limits:
 
 
 def _recorded_report(path: Path) -> RunReport:
-    """What the record alone says."""
+    """A run's report from its record alone, without opening its problem."""
     manifest = record.read_manifest(path)
     request, summary = request_of(path, manifest), read_summary(path)
     return report_of(
@@ -152,7 +152,7 @@ def _recorded_report(path: Path) -> RunReport:
 
 
 def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scenario:
-    """The scenario as the record alone tells it."""
+    """The scenario from the manifest alone."""
     try:
         goals, constraints = manifest["criteria"]["objectives"], manifest["criteria"]["constraints"]
         table = manifest.get("table")
@@ -166,14 +166,14 @@ def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scen
         wanted = Criteria(objectives, tuple(Constraint.parse(text) for text in constraints))
         report = tuple(manifest["report"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}/run.json is damaged or not of an archloom run ({error!r})") from None
+        raise InputError(f"{path}/run.json is damaged or not from an archloom run ({error!r})") from None
     resource = manifest.get("resource")
     problem.resource = None if resource is None else msgspec.convert(resource, Resource)
     return Scenario(request.problem, problem, wanted, report)
 
 
 def summarise(report: RunReport) -> dict[str, Any]:
-    """A run's outcome as JSON-able data, without its curve."""
+    """A run's outcome as JSON-serialisable data, without its curve."""
     best = report.history.best()
     found = None
     if best is not None:
@@ -213,6 +213,6 @@ def summarise(report: RunReport) -> dict[str, Any]:
 
 
 def _resource_used(report: RunReport) -> dict[str, Any] | None:
-    """What the run used of the evaluator's resource."""
+    """How much of the evaluator's resource the run used."""
     resource = report.history.resource
     return None if resource is None else {"unit": resource.unit, "used": report.history.resource_used}

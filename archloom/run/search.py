@@ -1,10 +1,13 @@
 """The one loop: ask, execute, record, tell.
 
-It keeps what every run promises. A query is one unique architecture; asking again is answered from the record.
-Results are told one by one in the order in which they were asked, however many workers there are, so the same seed
-gives the same trials; a run may ask for results as they come instead (`Limits.as_completed`), and is then told them
-in the order of its record. What is recorded already is answered from the record, after checking that the strategy
-asks for the same again; so going on with a run is running it.
+It keeps what every run promises. A query is one unique architecture; one that was asked before is answered from the
+record. Results are told one by one in the order in which they were asked, however many workers there are, so the same
+seed gives the same trials; a run may ask for results as they come instead (`Limits.as_completed`), and is then told
+them in the order of its record. What is already recorded is answered from the record, after checking that the strategy
+asks for the same again, so resuming a run is the same as running it.
+
+From time to time the loop saves the run's state, its own and the strategy's (`Journal.save_state`, `state.npz` in a
+folder). That only saves time when the run is resumed; it is not a checkpoint, which is the saved state of a training.
 """
 
 from __future__ import annotations
@@ -29,16 +32,16 @@ from archloom.spaces.base import HasSize, SearchSpace
 from archloom.strategies.base import Plan, Strategy, kept_states, plan_of
 from archloom.types import Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
 
-CHECKPOINT_EVERY_S = 5.0
-CHECKPOINT_SHARE = 0.02
-"""Checkpoints are spaced so that writing them takes at most this share of the time."""
+SAVE_EVERY_S = 5.0
+SAVE_SHARE = 0.02
+"""The run's state is saved so rarely that saving takes at most this share of the time."""
 
 WORTH_A_SYNC_S = 0.001
-"""If answers take longer than this to come, each is committed at once: the next may take as long."""
+"""If answers take longer than this to arrive, each is committed at once: the next may take as long."""
 
 
 class ResumeError(ArchloomError):
-    """A strategy does not ask again for what the record says it asked."""
+    """A strategy does not ask for what the record says it asked."""
 
 
 class Journal(Protocol):
@@ -54,7 +57,7 @@ class Journal(Protocol):
 
 @dataclass
 class MemoryJournal:
-    """Keeps a run's record in memory, for runs that need not survive."""
+    """Keeps a run's record in memory, for runs that do not need to survive."""
 
     lines: list[TrialRecord] = field(default_factory=list)
     state: dict[str, Any] | None = None
@@ -89,16 +92,16 @@ Progress = Callable[[Sequence[TrialRecord]], None]
 
 
 class Search:
-    """One run of one strategy on one space. `run` goes from wherever the journal stands to the end.
+    """One run of one strategy on one space. `run` continues from wherever the journal ends.
 
     Args:
         space, strategy, executor, journal, limits, seed: what runs where, and how far.
-        progress: is told of trials that are committed.
-        retention: which states of trainings are kept, if anything trains.
-        plan: what the strategy needs of the loop; by default what it says itself.
-        resource: what fidelities count, as the evaluator says.
-        criteria: what `limits.target` is a value of.
-        clock: seconds, from any zero; a simulated executor has its own.
+        progress: called with trials that were committed.
+        retention: which checkpoints are kept, if anything is trained.
+        plan: what the strategy needs of the loop; by default what it declares itself.
+        resource: what fidelities count, as the evaluator declares.
+        criteria: defines the objective that `limits.target` is a value of.
+        clock: gives seconds, from any zero; a simulated executor has its own.
     """
 
     def __init__(
@@ -128,19 +131,19 @@ class Search:
         self._resource = resource
         self._clock = clock
         self._recorded = {line.id: line for line in journal.lines}
-        self._order = [line.id for line in journal.lines]  # in which they were told, if that was as completed
+        self._order = [line.id for line in journal.lines]  # the order of telling, if results are told as completed
         self._size = space.size if isinstance(space, HasSize) and not self._plan.unique else None
         self._spending = Spending(limits, resource, criteria)
         self._asked = 0
         self._told = 0
         self._repeats = 0  # in a row
-        self._held: deque[Proposal] = deque()  # asked for, and not begun: a limit was reached
+        self._held: deque[Proposal] = deque()  # asked for but not started: a limit was reached
         self._flight: dict[int, _Asked] = {}
-        self._ready: deque[int] = deque()  # answered and not yet told, if they are told as completed
+        self._ready: deque[int] = deque()  # answered but not yet told, if results are told as completed
         self._keys: dict[int, str] = {}  # of the architecture of each trial
         self._genes: dict[int, tuple[int | float, ...]] = {}
         self._first: dict[str, int] = {}  # what makes a query unique -> the trial that asked first
-        self._origin: dict[int, int] = {}  # a repeat -> the trial that answers for it, whose state is there
+        self._origin: dict[int, int] = {}  # a repeat -> the trial that answers for it and has the checkpoint
         self._at_fidelity: Counter[int] = Counter()  # queries
         self._answers: dict[int, Result] = {}  # of queries that were told
         self._unreported: list[TrialRecord] = []
@@ -148,23 +151,23 @@ class Search:
         self._started, self._saved_at = clock(), time.monotonic()
         self._save_cost = 0.0
         self._slow = False  # whether the last wait for an answer took longer than a sync
-        self._final = False  # whether the checkpoint stands where a limit was reached
+        self._final = False  # whether the state was saved where a limit was reached
 
     def run(self) -> Ending:
         """Search to the end. Whatever happens, everything that finished is committed."""
         self._started = self._clock()
-        checkpoint = self._restore(self._journal.load_state())
+        saved = self._restore(self._journal.load_state())
         if self._retention is not None:
             self._retention.begin(self._recorded.keys())
         try:
-            if checkpoint is not None:
-                self._take_up(checkpoint)
+            if saved is not None:
+                self._take_up(saved)
             elif self._retention is not None:
-                self._drop_states()
+                self._drop_checkpoints()
             while True:
                 ending = self._fill()
                 if ending in LIMITED and not self._final:
-                    self._save()  # a longer run goes on from here, as if it had been asked for at once
+                    self._save()  # a longer run continues from here, as if asked for from the start
                     self._final = True
                 if not self._flight:
                     self._commit(force=True)
@@ -172,20 +175,20 @@ class Search:
                         self._save()
                     return ending or Ending.FINISHED
                 self._tell(self._next())
-                if self._checkpoint_due():
+                if self._save_due():
                     self._save()
         finally:
             self._commit(force=True)
 
     @property
     def seconds(self) -> float:
-        """How long the run has searched, over all its sessions; what a kill took with it is not in."""
+        """How long the run has searched, over all its sessions; time that was lost to a kill is not included."""
         return self._seconds_before + self._clock() - self._started
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
     def _fill(self) -> Ending | None:
-        """Ask until `width` proposals are in flight; says why there will be no more, if so."""
+        """Ask until `width` proposals are in flight; returns the reason if there will be no more."""
         while (room := self._limits.width - len(self._flight)) > 0:
             if (ending := self._ended()) is not None:
                 return ending
@@ -209,7 +212,7 @@ class Search:
         if (ending := self._spending.ending(self.seconds)) is not None:
             return ending
         full = 0 if self._resource is None else self._resource.maximum
-        # What was asked in part may be asked again, at a higher fidelity.
+        # What was asked at a lower fidelity may be asked again at a higher one.
         if self._size is not None and self._spending.queries >= self._size and set(self._at_fidelity) == {full}:
             return Ending.EXHAUSTED
         return Ending.STALLED if self._repeats >= self._limits.max_repeats else None
@@ -275,17 +278,17 @@ class Search:
                 raise InputError(f"{name} asks to go on from trial {trial}, which it has not been told")
 
     def _query(self, proposal: Proposal, key: str, fidelity: int, trial_id: int) -> str:
-        """What makes a query unique; `key` is its architecture's.
+        """What makes a query unique; `key` is that of its architecture.
 
-        A promotion is the training that it goes on with, in however many steps; weights that come from elsewhere make a
-        training of its own, which is never a repeat.
+        A promotion is the training that it continues, in however many steps; weights from elsewhere make it a training
+        of its own, which is never a repeat.
         """
         inherit = proposal.inherit
         own = inherit is not None and (inherit.donors or inherit.mutate or self._keys.get(inherit.base) != key)
         return f"{key}#{trial_id}" if self._plan.unique or own else f"{key}@{fidelity}"
 
     def _mapped(self, inherit: Inherit | None) -> Inherit | None:
-        """A recipe that names the trials whose states are there: a repeat has none of its own."""
+        """A recipe that names the trials that have checkpoints: a repeat has none of its own."""
         if inherit is None or not self._origin:
             return inherit
         donors = {gene: self._origin.get(t, t) if t is not None else None for gene, t in inherit.donors.items()}
@@ -300,17 +303,17 @@ class Search:
             return
         now = self._space.format(proposal.arch)
         if recorded.arch == asked.arch:
-            now = "the same in another way (its fidelity, weights or note differ)"
+            now = "the same architecture with another fidelity, weights or note"
         raise ResumeError(
             f"trial {line.id} is recorded as {line.arch}, but the strategy now asks for {now}: the run was made by "
             "another version of the strategy or of its libraries, or with other thread counts (run.json names them); "
-            "go on with those, or start a new run"
+            "resume it with those, or start a new run"
         )
 
     # -- answering ------------------------------------------------------------------------------------------------
 
     def _next(self) -> _Asked:
-        """Wait for the proposal whose answer is told next."""
+        """Wait for the proposal whose answer is to be told next."""
         return self._next_completed() if self._limits.as_completed else self._oldest()
 
     def _oldest(self) -> _Asked:
@@ -322,12 +325,12 @@ class Search:
         return head
 
     def _next_completed(self) -> _Asked:
-        """The next in the order of the record; after its end, whatever is answered first."""
+        """The next one in the order of the record; after its end, whichever is answered first."""
         if self._told < len(self._order):
             known = self._order[self._told]
             if known not in self._flight:
                 raise ResumeError(
-                    f"trial {known} is recorded after {self._told} others, when the strategy has not asked for it yet: "
+                    f"trial {known} is recorded after {self._told} others, but the strategy has not asked for it yet: "
                     "the run was made by another version of the strategy, or with another width; start a new run"
                 )
             return self._flight[known]
@@ -340,8 +343,8 @@ class Search:
         return self._flight[self._ready.popleft()]
 
     def _wait(self) -> None:
-        """Take answers from the executor, when there are any."""
-        # If answers take their time, nothing finished may wait for the next one to be synced.
+        """Take answers from the executor when there are any."""
+        # If answers are slow, nothing finished may wait for the next answer before it is synced.
         self._commit(force=self._slow)
         asked_at = time.monotonic()
         done = self._executor.wait()
@@ -351,16 +354,16 @@ class Search:
         self._commit(force=self._slow)
 
     def _tell(self, asked: _Asked) -> None:
-        """Tell an answer to the strategy."""
+        """Tell the strategy an answer."""
         assert asked.result is not None  # noqa: S101 - it was waited for
         del self._flight[asked.id]
         self._told += 1
         self._note(asked, asked.result)
         self._strategy.tell([Trial(asked.id, asked.proposal, asked.result).without_report()])
-        self._drop_states()
+        self._drop_checkpoints()
 
     def _note(self, asked: _Asked, result: Result) -> None:
-        """Keep what a told answer means for the rest of the run."""
+        """Account for an answer that was told."""
         if asked.same is not None:
             return
         self._answers[asked.id] = result
@@ -369,8 +372,9 @@ class Search:
         if self._retention is not None:
             self._retention.told(trial, self._spending.fidelities[asked.id])
 
-    def _drop_states(self) -> None:
-        """Drop the states that no proposal, in flight or to come, can inherit; all that was told must be on disk."""
+    def _drop_checkpoints(self) -> None:
+        """Drop the checkpoints that no proposal, in flight or to come, can inherit; all that was told is synced
+        first."""
         if self._retention is None:
             return
         needed = kept_states(self._strategy, self._answers) if self._plan.inherits else {}
@@ -381,7 +385,7 @@ class Search:
         self._retention.sweep(told, needed, list(map(self._mapped, waiting)))
 
     def _finish(self, asked: _Asked, result: Result) -> None:
-        """Record an answer as soon as it is there, even if it is not its turn to be told."""
+        """Record an answer as soon as it arrives, even if it is not its turn to be told."""
         asked.result = result
         trial = Trial(asked.id, asked.proposal, result)
         line = TrialRecord.of(trial, self._space.format(asked.proposal.arch), asked.query, asked.same)
@@ -397,10 +401,10 @@ class Search:
             if self._progress is not None:
                 self._progress(reported)
 
-    # -- checkpoints ----------------------------------------------------------------------------------------------
+    # -- the run's state ------------------------------------------------------------------------------------------
 
-    def _checkpoint_due(self) -> bool:
-        wait = max(CHECKPOINT_EVERY_S, self._save_cost / CHECKPOINT_SHARE)
+    def _save_due(self) -> bool:
+        wait = max(SAVE_EVERY_S, self._save_cost / SAVE_SHARE)
         return not self._final and time.monotonic() - self._saved_at >= wait
 
     def _save(self) -> None:
@@ -420,48 +424,48 @@ class Search:
             "held": msgspec.to_builtins(list(self._held)),
         }
 
-    def _restore(self, state: Mapping[str, Any] | None) -> _Checkpoint | None:
-        """The strategy as it was at a checkpoint, if there is one that fits.
+    def _restore(self, state: Mapping[str, Any] | None) -> _SavedLoop | None:
+        """Restore the strategy from the run's saved state, if there is one that fits; where the loop was then.
 
-        A checkpoint only saves time. Without it the strategy starts again, and its trials are answered from the record.
+        Without it the strategy starts again, and its trials are answered from the record.
         """
         if state is None:
             return None
         pristine = self._strategy.state_dict()
         try:
-            checkpoint = _Checkpoint.of(state["loop"])
-            for trial_id in checkpoint.told:
+            saved = _SavedLoop.of(state["loop"])
+            for trial_id in saved.told:
                 _ = self._recorded[trial_id]
             self._strategy.load_state_dict(state["strategy"])
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             warnings.warn(
-                f"the checkpoint fits this record or version no more ({error!r}); replaying the record instead",
+                f"the saved state does not fit this record or version of archloom ({error!r}); replaying the record",
                 stacklevel=3,
             )
             self._strategy.load_state_dict(pristine)
             return None
-        return checkpoint
+        return saved
 
-    def _take_up(self, checkpoint: _Checkpoint) -> None:
-        """Stand where a checkpoint was taken: everything numbered, what was told taken note of, the rest in flight."""
-        self._seconds_before = checkpoint.seconds
+    def _take_up(self, saved: _SavedLoop) -> None:
+        """Return to where the state was saved: number everything, account for what was told, put the rest in flight."""
+        self._seconds_before = saved.seconds
         told: dict[int, _Asked] = {}
-        for trial_id in range(checkpoint.asked):
-            if trial_id in checkpoint.flight:
-                self._admit(checkpoint.flight[trial_id])
+        for trial_id in range(saved.asked):
+            if trial_id in saved.flight:
+                self._admit(saved.flight[trial_id])
             else:
                 told[trial_id] = self._number(self._recorded[trial_id].trial.proposal)
         for trial_id in filter(told.__contains__, self._order) if self._limits.as_completed else told:
             self._note(told[trial_id], self._recorded[trial_id].trial.result)
         self._told = len(told)
-        self._held.extend(checkpoint.held)
-        self._drop_states()
-        self._repeats = checkpoint.repeats
+        self._held.extend(saved.held)
+        self._drop_checkpoints()
+        self._repeats = saved.repeats
 
 
 @dataclass(frozen=True)
-class _Checkpoint:
-    """Where the loop stood: `flight` by trial; what was asked besides was told. `held` was asked for and not begun."""
+class _SavedLoop:
+    """Where the loop was: `flight` by trial; all others asked were told. `held` was asked for but not started."""
 
     asked: int
     repeats: int
@@ -470,8 +474,8 @@ class _Checkpoint:
     held: Sequence[Proposal]
 
     @classmethod
-    def of(cls, loop: Mapping[str, Any]) -> _Checkpoint:
-        """From its plain data; KeyError, TypeError or ValueError if it is another version's."""
+    def of(cls, loop: Mapping[str, Any]) -> _SavedLoop:
+        """From plain data; KeyError, TypeError or ValueError if it was saved by another version."""
         flight = [msgspec.convert(item, Proposal, strict=False) for item in loop["flight"]]
         ids = loop.get("ids", range(loop["asked"] - len(flight), loop["asked"]))
         held = [msgspec.convert(item, Proposal, strict=False) for item in loop.get("held", ())]

@@ -1,1 +1,1 @@
-"""What every room may use: files, options, seeds, machine code, threads, ranks, users' files."""
+"""Helpers for every room: files, options, seeds, compiled code, threads, ranks, users' files."""

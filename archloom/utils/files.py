@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what it means when they cannot be."""
+"""Files that are written whole or not at all, and what a file system's refusal means."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any, BinaryIO
 from archloom.errors import StoreError
 
 TEMPORARY = ".*.tmp"
-"""What a file that was being written looks like while it is, and stays where its writer was killed."""
+"""The names of files that are being written; those of killed writers remain."""
 
 Writing = Callable[[Path, int], AbstractContextManager[BinaryIO]]
 """Opens a file of that many bytes for writing, which appears whole or not at all."""
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` into a file, on disk when this returns. OSError where it cannot be; then nothing changes.
+    """Replace a file's content, on disk when this returns. OSError if that fails; then nothing has changed.
 
-    Two processes may write the same file: each writes one of its own, and the last to finish stands.
+    Two processes may write the same file: each writes one of its own, and the last to finish wins.
     """
     with replacing(path) as file:
         file.write(content)
@@ -39,11 +39,11 @@ def replacing(
     open_new: Callable[[Path], BinaryIO] = _new,
     renaming: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Iterator[BinaryIO]:
-    """A file to write to in parts, which takes the place of `path` at the end, as `replace_file` does it.
+    """A file to write to in parts, which replaces `path` at the end, as in `replace_file`.
 
-    `open_new` makes the file that it is until then, `renaming` surrounds the moment when it gets its name.
+    `open_new` opens the temporary file; the context `renaming` is entered while it gets its final name.
     """
-    # Not tempfile: its files are private (0600), and a result is to be readable as the umask says.
+    # Not tempfile: its files are private (0600), but results should be as readable as the umask allows.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open_new(temporary) as file:
@@ -69,13 +69,13 @@ def sync_folder(path: Path) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file so that it is there whole or not at all, and on disk when this returns."""
+    """Write a JSON file whole or not at all; it is on disk when this returns."""
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     guarded(path.parent, lambda: replace_file(path, text.encode()))
 
 
 def guarded(path: Path, action: Callable[[], Any]) -> Any:
-    """What an action on `path` returns; StoreError in one line if the file system refuses it."""
+    """The return value of an action on `path`; StoreError in one line if the file system refuses it."""
     try:
         return action()
     except OSError as error:
@@ -85,7 +85,7 @@ def guarded(path: Path, action: Callable[[], Any]) -> Any:
 _CURES = {
     errno.ENOSPC: "free some space, then: archloom resume",
     errno.EDQUOT: "free some of your quota, then: archloom resume",
-    errno.EROFS: "the file system is read-only: give a folder that can be written with --out",
+    errno.EROFS: "the file system is read-only: give a writable folder with --out",
     errno.EACCES: "you may not write there: give another folder with --out",
     errno.ENOTDIR: "a file is in the way: give another folder with --out",
     errno.EEXIST: "a file is in the way: give another folder with --out",
@@ -93,6 +93,6 @@ _CURES = {
 
 
 def store_error(path: Path, error: OSError) -> StoreError:
-    """What a file system's refusal means for a person."""
+    """The error for a file system's refusal, with what to do about it."""
     cure = _CURES.get(error.errno or 0, "what was committed before is intact")
     return StoreError(f"{path}: {error.strerror or error}; {cure}")

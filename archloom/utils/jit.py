@@ -19,7 +19,7 @@ import numpy as np
 from archloom.utils.threads import share, threads
 
 _Files: Any = None
-with suppress(ImportError, AttributeError):  # where numba has moved it, kernels are made anew by every process
+with suppress(ImportError, AttributeError):  # if numba has moved it, every process compiles its kernels again
     _Files = importlib.import_module("numba.core.caching").FunctionCache
 
 __all__ = ["compiled", "share", "signed", "threads"]
@@ -28,22 +28,22 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
 def compiled(function: Kernel) -> Kernel:
-    """`function` as machine code, made on its first call; it runs without the interpreter's lock.
+    """`function` compiled to machine code on its first call; it runs without the interpreter's lock.
 
-    The code is kept beside the file, or in the user's cache where that cannot be written, until the function changes or
-    anything that it is made of; where neither can be written, it is made anew by every process.
+    The code is cached beside the file, or in the user's cache if that is not writable, until the function or anything
+    compiled into it changes; if neither is writable, every process compiles it again.
     """
     dispatcher: Any = numba.njit(nogil=True)(function)
     if _Files is not None:
-        with suppress(RuntimeError):  # no place to keep it
+        with suppress(RuntimeError):  # nowhere to cache it
             dispatcher._cache = _Kept(function)
     return cast("Kernel", dispatcher)
 
 
 class _Kept(_Files or object):  # type: ignore[misc]
-    """numba's files of machine code, with all that went into it as a part of the key.
+    """numba's cache files, with everything that was compiled into the code as part of the key.
 
-    numba itself knows a kernel's own file only, while the kernels and constants of other files are compiled into it.
+    numba itself checks a kernel's own file only, although kernels and constants from other files are compiled into it.
     """
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
@@ -56,7 +56,7 @@ class _Kept(_Files or object):  # type: ignore[misc]
 def _parts(function: Any, seen: set[Any]) -> Iterator[bytes]:
     """What is compiled into a function: its instructions, the constants it names, and the kernels it calls.
 
-    Modules, and functions and classes that are no kernels, count by their names: numba has its own ideas of those.
+    Modules, and functions and classes that are not kernels, count by name only: numba treats those in its own way.
     """
     seen.add(function)
     names: Mapping[str, Any] = function.__globals__
@@ -94,6 +94,7 @@ def _text(value: Any) -> bytes:
 
 @compiled
 def signed(value: Any) -> int:
-    """`value` as a signed 64-bit number. Compiled code makes floats of a signed and an unsigned 64-bit number."""
+    """`value` as a signed 64-bit number. Compiled code turns a mix of signed and unsigned 64-bit numbers into
+    floats."""
     result: Any = np.int64(value)
     return result  # type: ignore[no-any-return]

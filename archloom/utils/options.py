@@ -1,6 +1,6 @@
-"""Named options of spaces and strategies: which there are, and how texts from the command line become their values.
+"""Named options of spaces and strategies: their names and types, and conversion of strings from the command line.
 
-A field says its bounds in its type, `Annotated[int, msgspec.Meta(ge=1)]` or one of the names here, and is checked
+A field declares its bounds in its type, `Annotated[int, msgspec.Meta(ge=1)]` or one of the names here, and is checked
 against them wherever the value comes from.
 """
 
@@ -21,7 +21,7 @@ import msgspec
 from archloom.errors import InputError, unknown
 
 _LARGEST = sys.float_info.max
-"""As an upper bound it says that a number is finite."""
+"""As an upper bound it means that a number is finite."""
 
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
@@ -41,7 +41,7 @@ class Option:
 
     @property
     def expected(self) -> str:
-        """What its values are, in words, bounds included."""
+        """Its values in words, bounds included."""
         return _words(self.type)
 
     @property
@@ -50,7 +50,7 @@ class Option:
         return _bare(self.type)[0] not in _NOUNS or bool(_bare(self.type)[1])
 
     def convert(self, owner: str, value: Any, strict: bool = False) -> Any:
-        """`value` as the option's type; InputError naming what was expected. Not `strict`: it may be a text."""
+        """`value` as the option's type; InputError naming what was expected. If not `strict`, it may be a string."""
         if not strict and isinstance(value, str) and typing.get_origin(_bare(self.type)[0]) is tuple:
             value = [part.strip() for part in value.split(",")]
         try:
@@ -71,11 +71,11 @@ class Option:
 
 @dataclass(frozen=True)
 class Options:
-    """What a frozen dataclass of options inherits: each field is checked against its type when one is made.
+    """The base of frozen dataclasses of options: each field is checked against its type on construction.
 
-    InputError for a value that is not of the field's type or beyond its bounds. A subclass that checks several fields
-    against each other does so in `__post_init__`, after `super().__post_init__()`. `RENAMED` maps what an option was
-    called in earlier versions to its name: recorded runs say the old one.
+    InputError for a value that is not of the field's type or out of its bounds. A subclass that checks several fields
+    against each other does so in `__post_init__`, after `super().__post_init__()`. `RENAMED` maps an option's name in
+    earlier versions to its present name: recorded runs have the old one.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {}
@@ -100,7 +100,7 @@ def of_space(kind: type[Any]) -> dict[str, Option]:
 
 
 def convert_all(owner: str, known: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given` with every value converted; an unknown name is an InputError that tells the nearest one."""
+    """`given` with every value converted; an unknown name is an InputError that suggests the nearest one."""
     for name in given:
         if name not in known:
             raise unknown(f"{owner} option", name, known)
@@ -108,14 +108,14 @@ def convert_all(owner: str, known: Mapping[str, Option], given: Mapping[str, Any
 
 
 def current(owner: str, kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given` with the names that options have now; a warning for each that was called otherwise."""
+    """`given` with the present names of options; a warning for each old name."""
     renamed: Mapping[str, str] = getattr(kind, "RENAMED", {})
     named: dict[str, Any] = {}
     for name, value in given.items():
         now = renamed.get(name, name)
         if now != name:
             if now in given:
-                raise InputError(f"{owner} options {name} and {now} are one: omit {name}, its old name")
+                raise InputError(f"{owner} options {name} and {now} are the same: omit {name}, the old name")
             warnings.warn(f"{owner} option {name} is called {now} now", stacklevel=2)
         named[now] = value
     return named
@@ -144,7 +144,7 @@ def _named_files(known: Mapping[str, Option], given: Mapping[str, Any]) -> Itera
 
 
 def _path(kind: type[Any], value: Any) -> Path:
-    """What msgspec asks for types that it does not know; ValueError and TypeError are its validation errors."""
+    """Called by msgspec for types that it does not know; it turns ValueError and TypeError into validation errors."""
     if kind is Path and isinstance(value, str | Path) and str(value):
         return Path(value)
     raise ValueError("not a path")
@@ -174,7 +174,7 @@ _NOUNS: Mapping[Any, tuple[str, str]] = {
 
 
 def _bare(kind: Any) -> tuple[Any, dict[str, Any]]:
-    """A type without its annotation, and what `msgspec.Meta` says of it there."""
+    """A type without its annotation, and the bounds in its `msgspec.Meta`."""
     if typing.get_origin(kind) is not Annotated:
         return kind, {}
     bare, *metas = typing.get_args(kind)
@@ -183,7 +183,7 @@ def _bare(kind: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def _words(kind: Any, plural: bool = False) -> str:
-    """What values of a type are: "a whole number of at least 1"."""
+    """The values of a type in words: "a whole number of at least 1"."""
     kind, limits = _bare(kind)
     if kind in _NOUNS:
         words = _bounded(_NOUNS[kind][plural], limits)

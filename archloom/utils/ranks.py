@@ -1,4 +1,4 @@
-"""Ranks of numbers, ties sharing their mean rank: what rank correlations and signed-rank tests stand on."""
+"""Ranks of numbers, where ties share their mean rank, for rank correlations and signed-rank tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def mean_ranks(values: NDArray[np.number[Any]]) -> NDArray[np.float64]:
-    """(n,) the rank of each of the values (n,), from 1 for the least; equal values share the mean of their ranks."""
+    """(n,) the rank of each of the values (n,), from 1 for the smallest; equal values share the mean of their ranks."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2.0)[place]
     return ranks

@@ -1,4 +1,4 @@
-"""Batches of rows shared among plain threads: for work that gives up the interpreter's lock, as kernels do."""
+"""Batches of rows shared among plain threads, for work that releases the interpreter's lock, as kernels do."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def threads() -> int:
-    """How many threads a batch is shared among: OMP_NUM_THREADS where that is set, else every core we may use."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    if said.isdecimal() and int(said) > 0:
-        return int(said)
+    """The number of threads that share a batch: OMP_NUM_THREADS if that is set, else every core we may use."""
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    if setting.isdecimal() and int(setting) > 0:
+        return int(setting)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def share(work: Callable[[int, int], object], rows: int, least: int = 256) -> None:
-    """Call `work(start, stop)` for slices that make up `range(rows)`, on several threads where there is enough to do.
+    """Call `work(start, stop)` for slices that make up `range(rows)`, on several threads if there is enough to do.
 
-    `work` must treat each row on its own: how rows are cut must not show in the result. Slices have at least `least`
-    rows, because a thread costs some 50 microseconds.
+    `work` must treat each row independently: how rows are split must not affect the result. Slices have at least
+    `least` rows, because a thread costs some 50 microseconds.
     """
     parts = max(1, min(threads(), rows // least))
     if parts == 1:

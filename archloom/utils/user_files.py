@@ -1,6 +1,6 @@
-"""Python files of the user's: `FILE.py:NAME` names what one defines, and this loads it.
+"""Users' Python files: `FILE.py:NAME` refers to a name that a file defines, and this module loads it.
 
-A file may import what lies beside it, as when Python runs it.
+A file may import modules beside it, as when Python runs it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from archloom.errors import InputError
 
 @dataclass(frozen=True)
 class UserFile:
-    """A file, and the name of what is meant in it, if that is said."""
+    """A file, and a name that it defines, if one is given."""
 
     path: Path
     name: str | None = None
@@ -38,7 +38,7 @@ class UserFile:
     def load(self) -> ModuleType:
         """Run the file; InputError in one line for whatever it raises."""
         path = self.path.resolve()
-        # Files of one name in two folders are two modules: dataclasses and pickle look modules up by name.
+        # Files of the same name in two folders are two modules: dataclasses and pickle look modules up by name.
         place = hashlib.sha256(str(path).encode()).hexdigest()[:8]
         module_name = f"archloom_user_{path.stem}_{place}"
         spec = importlib.util.spec_from_file_location(module_name, self.path)
@@ -55,7 +55,7 @@ class UserFile:
 
 @contextmanager
 def users_code(path: Path) -> Iterator[None]:
-    """While a user's file runs: what it prints is no output of ours, and whatever it raises is bad input."""
+    """A context for running a user's file: its output goes to standard error, and whatever it raises is bad input."""
     try:
         with redirect_stdout(sys.stderr):
             yield

@@ -1,1 +1,1 @@
-"""Processes and clusters that others' work runs on."""
+"""Worker processes and clusters."""

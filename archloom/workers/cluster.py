@@ -1,4 +1,4 @@
-"""The Ray cluster that workers run on: one that is there, or one of this machine that lives as long as it is used."""
+"""The Ray cluster that workers run on: an existing one, or one on this machine that lives as long as it is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from archloom.workers import guard
 from archloom.workers.pool import WorkerError
 
 LOCAL = "local"
-"""The address of a cluster that is begun on this machine."""
+"""The address of a cluster that is started on this machine."""
 
 ANSWERS_WITHIN_S = 5.0
 """How long the machine of a cluster may take to answer; Ray itself waits for two minutes."""
@@ -28,20 +28,20 @@ ANSWERS_WITHIN_S = 5.0
 END_WITHIN_S = 10.0
 
 STORE_BYTES = 100_000_000
-"""The object store of a local cluster, which carries small answers only: states are in the run's folder."""
+"""The object store of a local cluster, which carries small answers only: checkpoints are in the run's folder."""
 
 AS_WE_ARE = {"worker_niceness": 0}
-"""Workers of a local cluster are as urgent as this process; Ray would have them wait for whatever else is computed."""
+"""Workers of a local cluster have the priority of this process; Ray would lower it below everything else."""
 
 LONGEST_FOLDER = 24
 """Ray's sockets lie deep in its folder, and the path of a socket has at most 107 characters (103 on macOS)."""
 
 _SILENCE = {"RAY_DEDUP_LOGS_SKIP_REGEX": "(?s).*"}
-"""What Ray reads when it is imported: else it prints what its daemons have to say, on standard output."""
+"""Read by Ray when it is imported; otherwise it prints the messages of its daemons on standard output."""
 
 
 def import_ray() -> ModuleType:
-    """Ray, which keeps silent unless it was imported before: then it speaks as its user wants it to."""
+    """Ray, silenced unless it was imported before: then its output is as its user configured it."""
     more = {name: value for name, value in _SILENCE.items() if name not in os.environ}
     os.environ.update(more)
     try:
@@ -57,10 +57,10 @@ def import_ray() -> ModuleType:
 
 @contextmanager
 def connected(address: str | None, workers: int, gpus: float) -> Iterator[None]:
-    """Be connected to a cluster; one that is begun for that, on this machine, has room for so many workers.
+    """A connection to a cluster; one that is started for it, on this machine, has room for that many workers.
 
-    A connection that is there already is used as it is. Without `address` it is that of the variable RAY_ADDRESS, else
-    `local`. InputError where there is no such cluster, or no such GPU.
+    An existing connection is used as it is. Without `address`, it is the value of the variable RAY_ADDRESS, else
+    `local`. InputError if there is no such cluster, or no such GPU.
     """
     ray = import_ray()
     if ray.is_initialized():
@@ -81,7 +81,7 @@ def _local(ray: ModuleType, workers: int, gpus: float) -> Iterator[None]:
             raise WorkerError(f"Ray cannot start on this machine: {_line(error)}") from error
         there = ray.cluster_resources().get("GPU", 0.0)
         if gpus > there:
-            raise InputError(f"--gpus {gpus:g}: Ray sees {there:g} GPUs on this machine; leave --gpus away")
+            raise InputError(f"--gpus {gpus:g}: Ray sees {there:g} GPUs on this machine; omit --gpus")
         yield
 
 
@@ -106,11 +106,11 @@ def _shut_down_at_the_end(ray: ModuleType) -> Iterator[None]:
 
 
 _REFUSALS = (RuntimeError, OSError, ValueError, ImportError, AssertionError)
-"""What Ray raises where it cannot start or connect."""
+"""What Ray raises if it cannot start or connect."""
 
 
 def _init(ray: ModuleType, **how: Any) -> None:
-    """`ray.init`, which would answer SIGTERM in its own way from then on, and print."""
+    """`ray.init`, without its own SIGTERM handler and its output."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, logging_level="CRITICAL", **how)
@@ -120,7 +120,7 @@ def _init(ray: ModuleType, **how: Any) -> None:
 
 
 def _check_answers(address: str) -> None:
-    """InputError unless something answers at HOST:PORT; other kinds of addresses are Ray's to judge."""
+    """InputError unless something answers at HOST:PORT; other kinds of addresses are left to Ray."""
     host, colon, port = address.rpartition(":")
     if "://" in address or not colon or not port.isdecimal():
         return
@@ -140,18 +140,18 @@ def _unreachable(address: str, reason: str) -> InputError:
 
 @contextmanager
 def _overhearing() -> Iterator[Callable[[], str]]:
-    """Keep from the terminal what Ray's library writes to standard error meanwhile: it repeats itself every second.
+    """Capture what Ray's library writes to standard error meanwhile: it repeats itself every second.
 
-    Gives what returns the last line of it, without time and place.
+    Yields a function that returns the last line of it, without time and place.
     """
-    with tempfile.TemporaryFile() as said:
-        kept = os.dup(2)
-        os.dup2(said.fileno(), 2)
+    with tempfile.TemporaryFile() as captured:
+        stderr = os.dup(2)
+        os.dup2(captured.fileno(), 2)
         try:
-            yield lambda: _last_line(said)
+            yield lambda: _last_line(captured)
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _last_line(file: BinaryIO) -> str:
@@ -162,7 +162,7 @@ def _last_line(file: BinaryIO) -> str:
 
 @contextmanager
 def _guarded_folder() -> Iterator[Path]:
-    """A folder for a cluster's files. It goes at the end, with all processes of the cluster, even if this one dies."""
+    """A folder for a cluster's files. It is removed at the end, with all its processes, even if this process dies."""
     shortest = [base for base in (tempfile.gettempdir(), "/tmp") if len(base) <= LONGEST_FOLDER]  # noqa: S108
     folder = tempfile.mkdtemp(prefix="archloom-", dir=shortest[0])
     watcher = subprocess.Popen(  # noqa: S603

@@ -1,10 +1,10 @@
-"""What sees to the end of a local Ray cluster, whatever becomes of the process that started it.
+"""Cleans up after a local Ray cluster, whatever happens to the process that started it.
 
-Run as a script with the cluster's folder, by a process that keeps the other end of its standard input. When that is
-closed, by hand or by death, all processes of the cluster that are left are killed and the folder is removed. Ray's own
-daemons end with their parent, but two agents stay for a minute more, and the folder for ever.
+Run as a script with the cluster's folder, by a process that holds the other end of its standard input. When that is
+closed, deliberately or because the process died, all remaining processes of the cluster are killed and the folder is
+removed. Ray's own daemons end with their parent, but two agents stay for another minute, and the folder forever.
 
-    python -I -S ray_guard.py FOLDER
+    python -I -S guard.py FOLDER
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PAUSE_S = 0.05
 def main(folder: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for us
     sys.stdin.buffer.read()
-    for _ in range(ROUNDS):  # again: what is dying may have started others
+    for _ in range(ROUNDS):  # repeatedly: dying processes may have started others
         left = list(processes(folder))
         for pid in left:
             with suppress(ProcessLookupError, PermissionError):
@@ -37,16 +37,16 @@ def main(folder: str) -> None:
 
 
 def processes(folder: str) -> Iterator[int]:
-    """The processes of the cluster: they write into its folder, and are called by it or by Ray.
+    """The processes of the cluster: they write into its folder, and their command line names the folder or Ray.
 
-    Nobody else may be hit: who looks into a log does not write, and a process that was forked from the cluster's
-    parent, with its open files, is not called so. Where there is no /proc nothing is found, and Ray's daemons end on
+    No other process may be killed: one that reads a log does not write, and one that was forked from the cluster's
+    parent, with its open files, has another command line. Without /proc nothing is found, and Ray's daemons end on
     their own.
     """
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or is somebody else's
-            called = (entry / "cmdline").read_bytes()
-            if (called.startswith(b"ray::") or folder.encode() in called) and _writes(entry, folder):
+            command = (entry / "cmdline").read_bytes()
+            if (command.startswith(b"ray::") or folder.encode() in command) and _writes(entry, folder):
                 yield int(entry.name)
 
 

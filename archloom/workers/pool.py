@@ -1,8 +1,8 @@
-"""Worker processes that may die: tasks are retried a bounded number of times, and the reason is told.
+"""Worker processes that may die: tasks are retried a bounded number of times, and the reason is reported.
 
-Used for evaluations (`executors.process`) and for whole runs side by side (`runs`). Workers are spawned, not forked:
-a fork would copy threads' locks in whatever state they are. A worker builds its function once, then answers task after
-task; it ends when the parent does.
+Used for evaluations (`executors.process`) and for whole runs in parallel (`run.groups`). Workers are spawned, not
+forked: a fork would copy threads' locks in whatever state they are. A worker builds its function once, then answers
+task after task; it ends when its parent does.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from archloom.errors import ArchloomError, InputError
 
 Send = Callable[[Any], None]
 Work = Callable[[Any, Send], Any]
-"""What a worker does: `work(payload, send)` returns the answer; `send(message)` passes news on while it works."""
+"""What a worker does: `work(payload, send)` returns the answer; `send(message)` sends news while it works."""
 
 MAX_ATTEMPTS = 3
-"""How often a task is tried before a dying worker is blamed on the task."""
+"""How often a task is tried before its workers' deaths count as its failure."""
 
 
 LOOK_EVERY_S = 0.5
-"""How often silent workers are looked after."""
+"""How often silent workers are checked."""
 
 END_WITHIN_S = 2.0
 """How long a worker that is told to end may take."""
@@ -97,7 +97,7 @@ class WorkerPool:
         self._feed()
 
     def wait(self) -> Sequence[Answer | News]:
-        """Block until a task says something; empty only if nothing is outstanding."""
+        """Block until a task answers or sends news; empty only if nothing is outstanding."""
         while self._queue or any(worker.task for worker in self._workers):
             self._feed()
             by_pipe = {worker.pipe: worker for worker in self._workers if worker.task}
@@ -110,10 +110,10 @@ class WorkerPool:
         return ()
 
     def close(self) -> None:
-        """End all workers: idle ones in their own time, busy ones now; unanswered tasks are dropped."""
+        """End all workers: idle ones end by themselves, busy ones are stopped; unanswered tasks are dropped."""
         atexit.unregister(self.close)
         for worker in self._workers:
-            worker.pipe.close()  # which is how an idle worker learns that it may go, and clean up behind it
+            worker.pipe.close()  # this tells an idle worker to clean up and end
             if worker.task is not None:
                 _signal_group(worker, signal.SIGTERM)
         deadline = time.monotonic() + END_WITHIN_S
@@ -127,7 +127,7 @@ class WorkerPool:
         self._queue.clear()
 
     def _feed(self) -> None:
-        """Give queued tasks to idle workers, starting workers where there are too few."""
+        """Give queued tasks to idle workers, starting workers if there are too few."""
         while self._queue:
             idle = next((worker for worker in self._workers if worker.task is None), None)
             if idle is None:
@@ -138,7 +138,7 @@ class WorkerPool:
             idle.task = task
             try:
                 idle.pipe.send(task.payload)
-            except (BrokenPipeError, ConnectionResetError):  # it died while idle: no fault of this task
+            except (BrokenPipeError, ConnectionResetError):  # it died while idle: not this task's fault
                 self._workers.remove(idle)
                 idle.process.join()
                 self._queue.appendleft(task)
@@ -150,7 +150,7 @@ class WorkerPool:
         process = self._context.Process(target=_serve, args=(self._setup, theirs, method), daemon=False)
         with _without_interrupts():
             process.start()
-        theirs.close()  # else the death of the worker would not close the pipe
+        theirs.close()  # otherwise the worker's death would not close the pipe
         worker = _Worker(process, ours)
         self._workers.append(worker)
         return worker
@@ -158,7 +158,7 @@ class WorkerPool:
     def _hear(self, worker: _Worker) -> Answer | News | None:
         """The next message of a worker; None if it is just ready, or died and its task is tried again.
 
-        A worker that dies or fails before it is ready is nobody's task: WorkerError, and nothing is answered.
+        If a worker dies or fails before it is ready, no task is to blame: WorkerError, and nothing is answered.
         """
         task = worker.task
         assert task is not None  # noqa: S101 - only busy workers are listened to
@@ -177,7 +177,7 @@ class WorkerPool:
         return Answer(task.id, value) if kind is Answer else Answer(task.id, error=value)
 
     def _look_after(self, worker: _Worker) -> Answer | None:
-        """A dead worker's children may hold its end of the pipe open, so that silence alone does not tell."""
+        """A dead worker's children may hold its end of the pipe open, so silence alone proves nothing."""
         if worker.task is None or worker.process.is_alive() or worker.pipe.poll():
             return None
         return self._bury(worker, worker.task)
@@ -190,7 +190,7 @@ class WorkerPool:
         cause = _cause_of_death(worker.process.exitcode)
         if not worker.ready:
             raise WorkerError(
-                f"a worker process died while it started ({cause}); its own message stands above. A script that uses "
+                f"a worker process died while it started ({cause}); its own message is above. A script that uses "
                 'several processes must start them under `if __name__ == "__main__":`'
             )
         task.deaths.append(cause)
@@ -201,9 +201,9 @@ class WorkerPool:
 
 
 def _serve(setup: Callable[[], Work], pipe: Connection, start_method: str) -> None:
-    """A worker's life: build the function, answer tasks until the parent closes the pipe."""
-    os.setpgid(0, 0)  # with its children a group of its own: Ctrl-C is the parent's to handle, and none outlives it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets one that came meanwhile
+    """The main function of a worker: build the function, answer tasks until the parent closes the pipe."""
+    os.setpgid(0, 0)  # a group of its own with its children: the parent handles Ctrl-C, and no child outlives it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # discards one that came in the meantime
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     mp.set_start_method(start_method, force=True)
@@ -212,7 +212,7 @@ def _serve(setup: Callable[[], Work], pipe: Connection, start_method: str) -> No
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         work = setup()
-    except Exception as error:  # noqa: BLE001 - told to the parent, which gives up
+    except Exception as error:  # noqa: BLE001 - reported to the parent, which gives up
         pipe.send((_Worker, told(error)))
         return
     pipe.send((_Worker, None))
@@ -223,7 +223,7 @@ def _serve(setup: Callable[[], Work], pipe: Connection, start_method: str) -> No
             return
         try:
             message: tuple[Any, Any] = (Answer, work(payload, lambda news: pipe.send((News, news))))
-        except Exception as error:  # noqa: BLE001 - told to the parent, which decides
+        except Exception as error:  # noqa: BLE001 - reported to the parent, which decides
             message = (None, told(error))
         try:
             _send(pipe, message)
@@ -233,8 +233,9 @@ def _serve(setup: Callable[[], Work], pipe: Connection, start_method: str) -> No
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """What is started here begins life deaf to Ctrl-C, until it can ignore it; a Ctrl-C meanwhile comes afterwards."""
-    resource_tracker.ensure_running()  # whose own start would lift the block
+    """Block SIGINT in processes that are started here, until they ignore it themselves; ours is delivered
+    afterwards."""
+    resource_tracker.ensure_running()  # starting it later would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -243,7 +244,7 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def _send(pipe: Connection, message: tuple[Any, Any]) -> None:
-    """Send an answer; one that cannot be pickled is the task's failure, not the worker's death."""
+    """Send an answer; if it cannot be pickled, that is the task's failure, not the worker's death."""
     try:
         pipe.send(message)
     except (TypeError, AttributeError, pickle.PicklingError) as error:
@@ -251,7 +252,7 @@ def _send(pipe: Connection, message: tuple[Any, Any]) -> None:
 
 
 def _signal_group(worker: _Worker, number: signal.Signals) -> None:
-    """Signal a worker and whatever it has started; before it has a group of its own, the worker alone."""
+    """Signal a worker and whatever it has started; the worker alone before it has a group of its own."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(worker.process.pid, number)
         return
@@ -261,7 +262,7 @@ def _signal_group(worker: _Worker, number: signal.Signals) -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed cannot stop its workers; without this they would hold its run folders."""
+    """End this worker when its parent is killed; otherwise it would keep the parent's run folders locked."""
     parent = mp.parent_process()
     if parent is not None:
         wait([parent.sentinel])

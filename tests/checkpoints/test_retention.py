@@ -102,7 +102,7 @@ def test_what_is_not_recorded_goes_at_the_beginning(checkpoints: Any, state: Any
 def test_whatever_is_saved_and_dropped(data: st.DataObject, limit: int, keep: int | None) -> None:
     """Needed states stay, the budget is kept, and a state is refused only if it and those cannot all be there."""
     with TemporaryDirectory() as home:
-        folder = RetentionPolicy(keep, limit).states(Path(home) / "weights", Path(home))
+        folder = RetentionPolicy(keep, limit).checkpoints(Path(home) / "weights", Path(home))
         retention, needed, sizes, best = Retention(folder, PLANTED_CRITERIA, keep), set(), {}, None
         retention.sweep(-1, (), [])
         for trial in range(data.draw(st.integers(1, 12))):
@@ -131,7 +131,7 @@ def test_whatever_is_saved_and_dropped(data: st.DataObject, limit: int, keep: in
 
 
 def test_the_worst_go_first_where_room_is_short(tmp_path: Path) -> None:
-    folder = RetentionPolicy(None, 50).states(tmp_path / "weights", tmp_path)
+    folder = RetentionPolicy(None, 50).checkpoints(tmp_path / "weights", tmp_path)
     retention = Retention(folder, PLANTED_CRITERIA, None)
     for trial, worth in enumerate([50.0, 70.0, 20.0, 60.0, 80.0, 10.0]):
         sized(folder, trial, 10)
@@ -143,7 +143,7 @@ def test_the_worst_go_first_where_room_is_short(tmp_path: Path) -> None:
 
 
 def test_it_is_told_early_that_room_will_be_short(tmp_path: Path) -> None:
-    folder = RetentionPolicy(1, 500).states(tmp_path / "weights", tmp_path / "run")
+    folder = RetentionPolicy(1, 500).checkpoints(tmp_path / "weights", tmp_path / "run")
     retention = Retention(folder, PLANTED_CRITERIA, members=6)
     sized(folder, 0, 60)
     told(retention, 0, 1.0)  # 6 times 60 fit
@@ -193,10 +193,10 @@ def test_what_was_said_is_known_until_something_else_is(tmp_path: Path) -> None:
 def test_runs_of_a_group_have_equal_shares(tmp_path: Path) -> None:
     (tmp_path / "group.json").write_text("{}")
     run = tmp_path / "pbt" / "seed-0"
-    room = RetentionPolicy(disk_budget=1000, runs=4).states(run / "weights", run).room
-    assert room is not None and room.limit == 250
-    assert room.command == f"archloom resume {tmp_path}", "which is where all of them get more"
-    assert RetentionPolicy().states(run / "weights", run).room is None
+    budget = RetentionPolicy(disk_budget=1000, runs=4).checkpoints(run / "weights", run).budget
+    assert budget is not None and budget.limit == 250
+    assert budget.command == f"archloom resume {tmp_path}", "which is where all of them get more"
+    assert RetentionPolicy().checkpoints(run / "weights", run).budget is None
 
 
 def _load_array(path: Path) -> Any:
@@ -215,7 +215,7 @@ EXPERIENCE = Kind("experience", ".npy", _load_array, _save_array)
 
 def test_a_second_kind_stands_beside_the_states(tmp_path: Path) -> None:
     """Immutable files that recipes name, kept by retention and counted by the budget: no second engine."""
-    states = RetentionPolicy(None, 600).states(tmp_path / "weights", tmp_path)
+    states = RetentionPolicy(None, 600).checkpoints(tmp_path / "weights", tmp_path)
     experience = states.of(EXPERIENCE)
     retention = Retention(states, PLANTED_CRITERIA, keep=None, others={EXPERIENCE.name: experience})
     retention.sweep(-1, {}, [])

@@ -75,7 +75,7 @@ def test_what_was_answered_together_with_it_is_answered(
 
 def test_where_a_state_has_no_room_the_run_stops(trained: Path, tmp_path: Path) -> None:
     factory = partial(open_evaluator, ProblemSpec(str(trained)))
-    executor = ProcessExecutor(factory, 1, states=Refusing(tmp_path / "weights"))
+    executor = ProcessExecutor(factory, 1, checkpoints=Refusing(tmp_path / "weights"))
     try:
         executor.submit(Job(0, Proposal(Arch((0,) * 8), 1), 0))
         with pytest.raises(StoreError, match=r"^no room for 0$"):

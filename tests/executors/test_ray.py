@@ -95,7 +95,7 @@ def test_a_job_whose_worker_dies_is_tried_three_times_and_the_others_are_answere
 def test_a_worker_has_one_thread_and_a_state_that_is_gone_is_its_trials_failure(
     cluster: RayCluster, factory: partial[Any], tmp_path: Path, evaluated: Any
 ) -> None:
-    executor = RayExecutor(replace(cluster, workers=1), factory, states=CheckpointFolder(tmp_path / WEIGHTS))
+    executor = RayExecutor(replace(cluster, workers=1), factory, checkpoints=CheckpointFolder(tmp_path / WEIGHTS))
     executor.submit(Job(7, Proposal(Arch((1,)), 1, Inherit(3)), 0))
     found = evaluated(executor, [1, 2, 3])
     error = found.pop(7).error
@@ -183,7 +183,7 @@ KEEP_ALL = parse_overrides("all", None)
 def serial(population: Request, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run in this process, one evaluation after another, with all states."""
     path = tmp_path_factory.mktemp("serial") / "run"
-    run_folder(path, population, isolate=False, kept=KEEP_ALL)
+    run_folder(path, population, isolate=False, overrides=KEEP_ALL)
     return path
 
 
@@ -220,7 +220,7 @@ def test_workers_that_see_the_folder_end_in_the_files_of_the_serial_run(
     cluster: RayCluster, population: Request, serial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CheckpointFolder, "save_content", None)  # the driver must not write any
-    run_folder(tmp_path / "run", population, cluster, kept=KEEP_ALL)
+    run_folder(tmp_path / "run", population, cluster, overrides=KEEP_ALL)
     same(tmp_path / "run", serial)
 
 
@@ -237,7 +237,7 @@ def test_states_travel_to_workers_that_do_not_see_the_folder_and_are_written_in_
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_folder(path, population, 1, stop, isolate=False, kept=parse_overrides(None, str(limit)))
+        run_folder(path, population, 1, stop, isolate=False, overrides=parse_overrides(None, str(limit)))
     begun = set(states(path).values())
     put: list[bytes] = []
     real: Callable[[Any], Any] = ray.put

@@ -120,7 +120,7 @@ def test_who_is_killed_as_soon_as_there_is_a_run_goes_on_with_what_was_said_of_i
     monkeypatch.setattr(record, "write_json", killed)
     request = Request("random", ProblemSpec(str(trained)), 0, Limits(2))
     with pytest.raises(KeyboardInterrupt):
-        folders.run_folder(tmp_path / "run", request, isolate=False, kept={"keep": 2, "disk_budget": 5_000})
+        folders.run_folder(tmp_path / "run", request, isolate=False, overrides={"keep": 2, "disk_budget": 5_000})
     assert read_request(tmp_path / "run").limits.queries == 2
     assert RetentionPolicy.read(tmp_path / "run") == RetentionPolicy(2, 5_000)
 
@@ -190,8 +190,8 @@ from archloom.run.prepare import Preparer, Request
 
 request, home, kills = msgspec.json.decode(sys.argv[1], type=Request), Path(sys.argv[2]), int(sys.argv[3])
 record.COMMIT_EVERY_S = 0.0  # every trial is a commit of its own
-search.CHECKPOINT_EVERY_S = 0.0  # and many a trial a checkpoint
-search.CHECKPOINT_SHARE = 0.3
+search.SAVE_EVERY_S = 0.0  # and many a trial a checkpoint
+search.SAVE_SHARE = 0.3
 os.fsync = lambda file: None  # a kill loses nothing that was written, and a busy disk would make this take minutes
 warnings.simplefilter("ignore")  # torn tails
 Preparer().check(request)  # imports before the forks
@@ -309,8 +309,8 @@ def test_crashed_at_every_commit_boundary(
     tmp_path: Path, strategy: Any, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record, "COMMIT_EVERY_S", 0.0)
-    monkeypatch.setattr(search, "CHECKPOINT_EVERY_S", 0.0)
-    monkeypatch.setattr(search, "CHECKPOINT_SHARE", float("inf"))
+    monkeypatch.setattr(search, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(search, "SAVE_SHARE", float("inf"))
     request = request_of(strategy, queries=6, width=width)
     counter = DyingOs(10**9)
     use_os(monkeypatch, counter)
@@ -333,7 +333,7 @@ def test_torn_at_random_offsets(tmp_path: Path, strategy: Any) -> None:
     No crash tears as much: a run in which states are inherited could not go on from so far back, had it not kept all.
     """
     path, rng = tmp_path / "run", np.random.default_rng(0)
-    run_here(path, request_of(strategy), kept={"keep": None} if strategy.trains else {})
+    run_here(path, request_of(strategy), overrides={"keep": None} if strategy.trains else {})
     whole, state = recorded(path), (path / "state.npz").read_bytes()
     for attempt in range(15):
         (path / "trials.jsonl").write_bytes(whole[: int(rng.integers(len(whole) + 1))])

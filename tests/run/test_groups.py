@@ -62,10 +62,10 @@ def test_a_group_says_what_will_run_before_it_runs(tmp_path: Path, small_table: 
 
 def test_what_is_said_of_the_states_of_a_group_is_written_down_with_it(tmp_path: Path, small_table: Path) -> None:
     members = group_of(tmp_path / "other", small_table).members
-    groups.Group.create(tmp_path / "group", members, kept={"disk_budget": 5_000})
+    groups.Group.create(tmp_path / "group", members, overrides={"disk_budget": 5_000})
     assert RetentionPolicy.read(tmp_path / "group") == RetentionPolicy(disk_budget=5_000, runs=6)
     with pytest.raises(InputError, match="disk_budget=2: expected bytes for 6 runs"):
-        groups.Group.create(tmp_path / "tiny", members, kept={"disk_budget": 2})
+        groups.Group.create(tmp_path / "tiny", members, overrides={"disk_budget": 2})
     assert not (tmp_path / "tiny").exists()
 
 

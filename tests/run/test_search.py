@@ -489,8 +489,8 @@ def test_a_checkpoint_of_another_version_is_not_used(state: dict[str, Any]) -> N
 
 
 def test_checkpoints_are_taken_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archloom.run.search.CHECKPOINT_EVERY_S", 0.0)
-    monkeypatch.setattr("archloom.run.search.CHECKPOINT_SHARE", float("inf"))
+    monkeypatch.setattr("archloom.run.search.SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("archloom.run.search.SAVE_SHARE", float("inf"))
 
     class Saving(MemoryJournal):
         saves = 0

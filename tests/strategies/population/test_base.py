@@ -152,7 +152,7 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(
 def test_too_small_a_budget_stops_a_run_that_goes_on_with_a_larger_one(
     problem: str, tmp_path: Path, workers: int
 ) -> None:
-    whole = run_folder(tmp_path / "whole", request(problem), isolate=False, kept={"keep": None})
+    whole = run_folder(tmp_path / "whole", request(problem), isolate=False, overrides={"keep": None})
     states = {path.name: path.read_bytes() for path in (tmp_path / "whole" / "weights").iterdir()}
     assert len(states) == 48, "everything was kept"
     size, run = max(map(len, states.values())), tmp_path / "run"
@@ -160,12 +160,12 @@ def test_too_small_a_budget_stops_a_run_that_goes_on_with_a_larger_one(
         pytest.warns(UserWarning, match="8 of them will be needed at once"),
         pytest.raises(StoreError, match=f"no room for the next state .* archloom resume {run} --disk-budget"),
     ):
-        run_folder(run, request(problem), workers, isolate=False, kept={"disk_budget": 6 * size})
+        run_folder(run, request(problem), workers, isolate=False, overrides={"disk_budget": 6 * size})
     assert 4 <= len(read_lines(run)) <= 6
     with pytest.warns(UserWarning), pytest.raises(StoreError, match="no room"):
         run_folder(run, None, isolate=False)  # what was said holds until something else is
     # Not two populations: that is where all have the winner's genes, and here they are not as many.
-    found = run_folder(run, None, workers, isolate=False, kept={"disk_budget": 16 * size, "keep": 40})
+    found = run_folder(run, None, workers, isolate=False, overrides={"disk_budget": 16 * size, "keep": 40})
     assert records(found) == records(whole)
     left = {path.name: path.read_bytes() for path in (run / "weights").iterdir()}
     assert left.items() <= states.items()
@@ -181,7 +181,7 @@ def test_one_state_more_than_the_population_is_enough_room(problem: str, tmp_pat
     options = request(problem, "random_population")
     whole = run_folder(tmp_path / "whole", options, isolate=False)
     size = max(path.stat().st_size for path in (tmp_path / "whole" / "weights").iterdir())
-    found = run_folder(tmp_path / "run", options, 2, kept={"disk_budget": 11 * size})
+    found = run_folder(tmp_path / "run", options, 2, overrides={"disk_budget": 11 * size})
     assert records(found) == records(whole)
 
 

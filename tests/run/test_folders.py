@@ -188,16 +188,17 @@ import msgspec
 from archloom.run import folders, record, search
 from archloom.run.prepare import Preparer, Request
 
-request, home, kills = msgspec.json.decode(sys.argv[1], type=Request), Path(sys.argv[2]), int(sys.argv[3])
+requests = msgspec.json.decode(sys.argv[1], type=list[Request])
+home, kills = Path(sys.argv[2]), int(sys.argv[3])
 record.COMMIT_EVERY_S = 0.0  # every trial is a commit of its own
 search.SAVE_EVERY_S = 0.0  # and many a trial a checkpoint
 search.SAVE_SHARE = 0.3
 os.fsync = lambda file: None  # a kill loses nothing that was written, and a busy disk would make this take minutes
 warnings.simplefilter("ignore")  # torn tails
-Preparer().check(request)  # imports before the forks
+Preparer().check(requests[0])  # imports before the forks
 
 
-def child(path, told):
+def child(request, path, told):
     pid = os.fork()
     if pid:
         return pid
@@ -211,55 +212,58 @@ def child(path, told):
     os._exit(1)
 
 
-started = time.monotonic()
-assert os.waitpid(child(home / "whole", os.open(os.devnull, os.O_WRONLY)), 0)[1] == 0
-whole = (home / "whole" / "trials.jsonl").read_bytes()
-each = (time.monotonic() - started) / whole.count(b"\\n")
-rng, killed, finished, torn, seen = random.Random(request.strategy), 0, 0, 0, []
-path = home / "run-0"
-while killed < kills:
-    reader, writer = os.pipe()
-    pid = child(path, writer)
-    os.close(writer)
-    told, wanted, more = b"", rng.choice((0, rng.randrange(30))), b" "
-    while more and told.count(b" ") < wanted:
-        told += (more := os.read(reader, 1 << 16))
-    time.sleep(rng.uniform(0, 5 * each))
-    os.kill(pid, signal.SIGKILL)
-    status = os.waitpid(pid, 0)[1]
-    while more := os.read(reader, 1 << 16):
-        told += more
-    os.close(reader)
-    content = (path / "trials.jsonl").read_bytes() if (path / "trials.jsonl").exists() else b""
-    good = content[: content.rfind(b"\\n") + 1]
-    torn += good != content
-    seen.append(len(good))
-    assert whole.startswith(good), "the record is not the beginning of the whole one"
-    ids = {json.loads(line)["id"] for line in good.splitlines()}
-    assert ids.issuperset(map(int, told.split())), "what was reported done is not on disk"
-    if os.WIFSIGNALED(status):
-        killed += 1
-    else:
-        assert os.WEXITSTATUS(status) == 0, "a run could not go on"
-    if good == whole or killed == kills:
-        assert os.waitpid(child(path, os.open(os.devnull, os.O_WRONLY)), 0)[1] == 0
-        assert (path / "trials.jsonl").read_bytes() == whole, "the record is another one"
-        finished += 1
-        path = home / f"run-{finished}"
-print(json.dumps({"killed": killed, "finished": finished, "torn": torn, "lengths": len(set(seen))}))
+def killed_again_and_again(request, home):
+    started = time.monotonic()
+    assert os.waitpid(child(request, home / "whole", os.open(os.devnull, os.O_WRONLY)), 0)[1] == 0
+    whole = (home / "whole" / "trials.jsonl").read_bytes()
+    each = (time.monotonic() - started) / whole.count(b"\\n")
+    rng, killed, finished, torn, seen = random.Random(request.strategy), 0, 0, 0, []
+    path = home / "run-0"
+    while killed < kills:
+        reader, writer = os.pipe()
+        pid = child(request, path, writer)
+        os.close(writer)
+        told, wanted, more = b"", rng.randrange(1, 30) if len(seen) % 2 else 0, b" "
+        while more and told.count(b" ") < wanted:
+            told += (more := os.read(reader, 1 << 16))
+        time.sleep(rng.uniform(0, 5 * each))
+        os.kill(pid, signal.SIGKILL)
+        status = os.waitpid(pid, 0)[1]
+        while more := os.read(reader, 1 << 16):
+            told += more
+        os.close(reader)
+        content = (path / "trials.jsonl").read_bytes() if (path / "trials.jsonl").exists() else b""
+        good = content[: content.rfind(b"\\n") + 1]
+        torn += good != content
+        seen.append(len(good))
+        assert whole.startswith(good), "the record is not the beginning of the whole one"
+        ids = {json.loads(line)["id"] for line in good.splitlines()}
+        assert ids.issuperset(map(int, told.split())), "what was reported done is not on disk"
+        if os.WIFSIGNALED(status):
+            killed += 1
+        else:
+            assert os.WEXITSTATUS(status) == 0, "a run could not go on"
+        if good == whole or killed == kills:
+            assert os.waitpid(child(request, path, os.open(os.devnull, os.O_WRONLY)), 0)[1] == 0
+            assert (path / "trials.jsonl").read_bytes() == whole, "the record is another one"
+            finished += 1
+            path = home / f"run-{finished}"
+    return {"killed": killed, "finished": finished, "torn": torn, "lengths": len(set(seen))}
+
+
+print(json.dumps([killed_again_and_again(each, home / str(at)) for at, each in enumerate(requests)]))
 '''
 
 
-@pytest.mark.parametrize("width", [1, 3])
-def test_killed_at_random_instants(process: Any, tmp_path: Path, strategy: Any, width: int) -> None:
-    """Over all strategies more than 200 kills; every run that was killed comes out byte for byte the same."""
-    kills, request = 13, msgspec.json.encode(request_of(strategy, queries=100, width=width)).decode()
-    with process("-c", KILLER, request, tmp_path, kills) as killer:
+def test_killed_at_random_instants(process: Any, tmp_path: Path, strategy: Any) -> None:
+    """Over all strategies more than 150 kills; every run that was killed comes out byte for byte the same."""
+    kills, requests = 8, [request_of(strategy, queries=100, width=width) for width in (1, 3)]
+    with process("-c", KILLER, msgspec.json.encode(requests).decode(), tmp_path, kills) as killer:
         out, err = killer.communicate(timeout=300)
     assert killer.returncode == 0, err
-    seen = json.loads(out)
-    assert seen["killed"] == kills and seen["finished"] >= 1
-    assert seen["lengths"] > 2, f"the kills all came at the same point: {seen}"
+    for seen in json.loads(out):
+        assert seen["killed"] == kills and seen["finished"] >= 1
+        assert seen["lengths"] > 2, f"the kills all came at the same point: {seen}"
 
 
 class Crash(BaseException):

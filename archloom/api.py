@@ -13,11 +13,11 @@ from archloom.executors.backends import Backend
 from archloom.problems.base import Problem
 from archloom.problems.scenario import Scenario, open_scenario, select_metrics
 from archloom.problems.spec import IN_MEMORY, ProblemSpec
-from archloom.run import folders
-from archloom.run.budgets import parse_duration
-from archloom.run.prepare import Preparer, Request
-from archloom.run.report import RunReport
-from archloom.run.search import Progress
+from archloom.runs import folders
+from archloom.runs.budgets import parse_duration
+from archloom.runs.prepare import Preparer, Request
+from archloom.runs.report import RunReport
+from archloom.runs.search import Progress
 from archloom.strategies.base import BaseStrategy, Strategy
 
 
@@ -80,7 +80,7 @@ def run(
     resumed from there; an unfinished run of the same request is resumed. `queries` and `width` default to what the
     strategy plans (a population's chunks of training), else 500 and 1. `resource` (units of training in total), `time`
     (seconds, or a string such as "10m"), `target` (a value of the first objective) and `max_failures` also end a run;
-    `as_completed` tells results as they come (`run.budgets.Limits`). `keep` and `disk_budget` (bytes, or a string such
+    `as_completed` tells results as they come (`runs.budgets.Limits`). `keep` and `disk_budget` (bytes, or a string such
     as "2GB") determine which checkpoints stay in that folder, like --keep and --disk-budget.
 
     With one worker everything happens in this process; more are started as processes, which a script must do under

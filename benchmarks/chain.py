@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archloom.run.record import WEIGHTS
+from archloom.runs.record import WEIGHTS
 from benchmarks.kills import different, finished, recorded, trials
 
 CHAIN = '''

@@ -20,8 +20,8 @@ from pathlib import Path
 from archloom.executors.backends import Backend, Processes
 from archloom.executors.ray import RayCluster
 from archloom.problems import ProblemSpec
-from archloom.run.folders import limits_for, run_folder, run_in_memory
-from archloom.run.prepare import Request
+from archloom.runs.folders import limits_for, run_folder, run_in_memory
+from archloom.runs.prepare import Request
 
 
 def request(members: int, chunks: int, epochs: int) -> Request:

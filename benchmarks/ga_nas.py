@@ -24,9 +24,9 @@ from dataclasses import asdict, dataclass, field, replace
 
 from archloom.analysis.stats import summarise
 from archloom.problems import ProblemSpec
-from archloom.run.budgets import Limits
-from archloom.run.folders import run_in_memory
-from archloom.run.prepare import Request
+from archloom.runs.budgets import Limits
+from archloom.runs.folders import run_in_memory
+from archloom.runs.prepare import Request
 from benchmarks.recorded import outcomes, p_better, parser
 
 

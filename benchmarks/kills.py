@@ -31,7 +31,7 @@ from typing import Any
 import msgspec
 
 from archloom.cli.exit_codes import Exit
-from archloom.run.record import WEIGHTS, TrialRecord, read_lines
+from archloom.runs.record import WEIGHTS, TrialRecord, read_lines
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from archloom.executors.base import Job
 from archloom.executors.serial import SerialExecutor
 from archloom.executors.simulated import SimulatedExecutor
 from archloom.problems import Scenario
-from archloom.run.budgets import Limits
-from archloom.run.history import History
-from archloom.run.search import MemoryJournal, Search
+from archloom.runs.budgets import Limits
+from archloom.runs.history import History
+from archloom.runs.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical
 from archloom.testing import PlantedCurves
 from archloom.types import Resource, Result

@@ -18,9 +18,9 @@ from multiprocessing import get_context
 
 from archloom.analysis.stats import summarise
 from archloom.problems import ProblemSpec
-from archloom.run.budgets import Limits
-from archloom.run.folders import run_in_memory
-from archloom.run.prepare import Request
+from archloom.runs.budgets import Limits
+from archloom.runs.folders import run_in_memory
+from archloom.runs.prepare import Request
 
 BUDGETS = (300, 500, 1000)
 SEEDS = 30

@@ -26,9 +26,9 @@ from torch.nn import functional
 
 from archloom.executors.backends import Processes
 from archloom.problems import ProblemSpec
-from archloom.run.folders import limits_for, run_folder
-from archloom.run.prepare import Request
-from archloom.run.report import RunReport
+from archloom.runs.folders import limits_for, run_folder
+from archloom.runs.prepare import Request
+from archloom.runs.report import RunReport
 from archloom.strategies.population.note import MemberNote
 from archloom.tasks.images.task import EVALUATION_BATCH, ImagesTask, Part
 

@@ -27,8 +27,8 @@ from archloom.analysis.stats import bootstrap_interval, summarise
 from archloom.data.images.labelled import open_images, save_images
 from archloom.data.images.splits import Split, Splits
 from archloom.problems import ProblemSpec
-from archloom.run.folders import limits_for, run_in_memory
-from archloom.run.prepare import Request
+from archloom.runs.folders import limits_for, run_in_memory
+from archloom.runs.prepare import Request
 from archloom.utils import seeds
 from benchmarks.recorded import outcomes, p_better, parser
 

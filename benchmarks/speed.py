@@ -22,10 +22,10 @@ from statistics import median
 
 from archloom.data import catalog
 from archloom.problems import ProblemSpec
-from archloom.run import record
-from archloom.run.budgets import Limits
-from archloom.run.folders import run_folder, run_in_memory
-from archloom.run.prepare import Request
+from archloom.runs import record
+from archloom.runs.budgets import Limits
+from archloom.runs.folders import run_folder, run_in_memory
+from archloom.runs.prepare import Request
 
 _OPEN = """
 import sys, time

@@ -25,7 +25,7 @@ from archloom.data.tables import Table, load_table, save_table
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec
 from archloom.registry import STRATEGIES
-from archloom.run.prepare import Preparer, Request
+from archloom.runs.prepare import Preparer, Request
 
 # Tests run beside each other, and sums of floats depend on how many threads share them: PyTorch, imported later than
 # this, gets one thread in every process, as the command line gives it.

@@ -6,7 +6,7 @@ import pytest
 
 import archloom
 from archloom.errors import InputError
-from archloom.run.budgets import Ending
+from archloom.runs.budgets import Ending
 
 SPACE = archloom.Categorical({"width": [16, 32, 64], "depth": [1, 2, 3, 4]})
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from archloom.analysis.report import counted
 from archloom.analysis.stats import Floats
 from archloom.errors import InputError
-from archloom.run.budgets import Ending
-from archloom.run.record import TrialRecord
-from archloom.run.report import RunReport
+from archloom.runs.budgets import Ending
+from archloom.runs.record import TrialRecord
+from archloom.runs.report import RunReport
 from archloom.strategies.ga_nas.note import SetNote
 
 _ROUNDING = 1e-9

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from archloom.analysis.report import align, counted
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError
-from archloom.run.history import History
-from archloom.run.record import TrialRecord
-from archloom.run.report import RunReport
+from archloom.runs.history import History
+from archloom.runs.record import TrialRecord
+from archloom.runs.report import RunReport
 from archloom.spaces.drawing import HasChoices
 from archloom.strategies.population.note import MemberNote
 from archloom.types import MIXED, REST, Inherit

@@ -22,7 +22,7 @@ from archloom.analysis.lineage import (
 )
 from archloom.analysis.report import counted
 from archloom.analysis.study import Reports, Study
-from archloom.run.record import TrialRecord
+from archloom.runs.record import TrialRecord
 from archloom.strategies.population.note import MemberNote
 from archloom.types import REST
 

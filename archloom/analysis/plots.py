@@ -21,8 +21,8 @@ from archloom.analysis.published_panel import BEYOND, figure_with_panel, fill_pa
 from archloom.analysis.stats import Band, Floats, curve_band, summarise
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError, unknown
-from archloom.run.history import Axis
-from archloom.run.report import RunReport
+from archloom.runs.history import Axis
+from archloom.runs.report import RunReport
 from archloom.utils import seeds
 
 if TYPE_CHECKING:

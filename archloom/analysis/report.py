@@ -15,8 +15,8 @@ from archloom.analysis.published import Published
 from archloom.analysis.stats import PairedTest, Summary, paired_tests, summarise
 from archloom.analysis.study import Reports, Study, query_unit
 from archloom.errors import InputError
-from archloom.run.record import TrialRecord
-from archloom.run.report import RunReport
+from archloom.runs.record import TrialRecord
+from archloom.runs.report import RunReport
 
 WIDTH = 100
 """Notes are wrapped at this many characters; tables are as wide as necessary."""

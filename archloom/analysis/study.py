@@ -15,8 +15,8 @@ from archloom.constraints import Criteria, Objective
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.evaluators.fitted.evaluator import SUFFIX
-from archloom.run.history import Axis
-from archloom.run.report import RunReport
+from archloom.runs.history import Axis
+from archloom.runs.report import RunReport
 
 Reports = Mapping[str, Sequence[RunReport]]
 """A strategy's label -> its runs, one per seed."""

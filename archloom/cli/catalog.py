@@ -40,7 +40,7 @@ def list_all(name: str | None) -> int:
 
     if name is not None:
         if name in registry.STRATEGIES or UserFile.parse(name) is not None:
-            from archloom.run.found_strategies import find_strategy
+            from archloom.runs.found_strategies import find_strategy
 
             with stdout_guard():
                 found = find_strategy(name)

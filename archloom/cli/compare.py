@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from archloom.checkpoints.retention import Overrides
     from archloom.executors.backends import Backend
     from archloom.problems import ProblemSpec
-    from archloom.run.budgets import Changes
-    from archloom.run.prepare import ChosenStrategy, Preparer
+    from archloom.runs.budgets import Changes
+    from archloom.runs.prepare import ChosenStrategy, Preparer
 
 
 @click.command()
@@ -47,8 +47,8 @@ def compare(
     archloom compare random mine=my_strategy.py:Blr --set mine.batch=8
     """
     from archloom.cli.groups import begin, settings_by_label
-    from archloom.run import groups, record
-    from archloom.run.prepare import Preparer, Request
+    from archloom.runs import groups, record
+    from archloom.runs.prepare import Preparer, Request
 
     preparer = Preparer()
     with stdout_guard():

@@ -48,7 +48,7 @@ def doctor() -> int:
 
 
 def _python() -> Iterator[Check]:
-    from archloom.run import record
+    from archloom.runs import record
 
     versions = record.environment()
     yield Check(sys.version_info >= (3, 11), f"Python {versions['python']} (3.11 or newer)", needed=True)

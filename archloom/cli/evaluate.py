@@ -35,8 +35,8 @@ def evaluate(
     Generators make 50,000 images instead of 5,000, different from those that the search judged them by. Classifiers are
     evaluated on validation and test images. The metrics that the search recorded are shown beside these.
     """
-    from archloom.run import groups
-    from archloom.run.report import read_report
+    from archloom.runs import groups
+    from archloom.runs.report import read_report
 
     changes = _of_task(settings)
     if target is not None and (target.suffix != ".png" or not target.parent.is_dir()):

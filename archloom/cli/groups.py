@@ -13,15 +13,15 @@ from archloom.cli import options, output
 from archloom.cli.progress import ProgressView
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, StoreError
-from archloom.run.prepare import Request
+from archloom.runs.prepare import Request
 
 if TYPE_CHECKING:
     from archloom.checkpoints.retention import Overrides
     from archloom.executors.backends import Backend
-    from archloom.run.budgets import Changes
-    from archloom.run.groups import Group
-    from archloom.run.prepare import Prepared, Preparer, Request
-    from archloom.run.report import RunReport
+    from archloom.runs.budgets import Changes
+    from archloom.runs.groups import Group
+    from archloom.runs.prepare import Prepared, Preparer, Request
+    from archloom.runs.report import RunReport
 
 
 def begin(
@@ -126,7 +126,7 @@ def run_members(
     preparer: Preparer,
 ) -> tuple[dict[str, list[RunReport]], list[str]]:
     """Run every member: the reports by label, and the errors of members that have none."""
-    from archloom.run import groups, record
+    from archloom.runs import groups, record
 
     with stdout_guard():
         scenario = group.check(changed, overrides, preparer).scenario

@@ -81,7 +81,7 @@ class DurationOrNone(click.types.StringParamType):
     """A duration in seconds, or none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from archloom.run.budgets import parse_duration
+        from archloom.runs.budgets import parse_duration
 
         if value == "none" or not isinstance(value, str):
             return NO_LIMIT if value == "none" else value
@@ -89,7 +89,7 @@ class DurationOrNone(click.types.StringParamType):
 
 
 def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--queries, --resource, --time, --target and --max-failures, as the one argument `limits`: `run.budgets.Changes`.
+    """--queries, --resource, --time, --target and --max-failures, as the one argument `limits`: `runs.budgets.Changes`.
 
     `none` takes a limit away.
     """

@@ -16,8 +16,8 @@ from archloom.cli.exit_codes import Exit, Interrupted
 if TYPE_CHECKING:
     from archloom.executors.backends import Backend
     from archloom.problems import Scenario
-    from archloom.run.prepare import Prepared
-    from archloom.run.report import RunReport
+    from archloom.runs.prepare import Prepared
+    from archloom.runs.report import RunReport
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def note_early_endings(by_label: Mapping[str, Sequence[RunReport]]) -> None:
 def search_object(reports: Sequence[RunReport]) -> dict[str, Any]:
     """The JSON object of one strategy's runs. `std` is the sample standard deviation over seeds (null for one)."""
     from archloom.analysis.stats import summarise as spread
-    from archloom.run.report import summarise
+    from archloom.runs.report import summarise
 
     first = reports[0]
     table = first.scenario.problem.data
@@ -127,7 +127,7 @@ def compare_object(
 
 def best_object(winners: Mapping[str, RunReport]) -> dict[str, Any]:
     """The JSON object of the best runs, one for each label."""
-    from archloom.run.report import summarise
+    from archloom.runs.report import summarise
 
     return {"runs": [{**summarise(report), "label": label} for label, report in winners.items()]}
 

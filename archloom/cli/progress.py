@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from archloom.constraints import Criteria
-    from archloom.run.record import TrialRecord
+    from archloom.runs.record import TrialRecord
 
 LINE_EVERY_S = 10.0
 

@@ -17,7 +17,7 @@ from archloom.errors import InputError
 if TYPE_CHECKING:
     from archloom.checkpoints.retention import Overrides
     from archloom.executors.backends import Backend
-    from archloom.run.budgets import Changes
+    from archloom.runs.budgets import Changes
 
 
 @click.command()
@@ -45,8 +45,8 @@ def search(
     archloom search --config my_search.toml
     """
     from archloom.cli.groups import begin, show_runs
-    from archloom.run import folders, groups, record
-    from archloom.run.prepare import Preparer, Request
+    from archloom.runs import folders, groups, record
+    from archloom.runs.prepare import Preparer, Request
 
     seed, seeds = typed_first(seed=seed, seeds=seeds)
     if seed is not None and seeds is not None:
@@ -118,9 +118,9 @@ def resume(
     archloom resume runs/cmp --add evolution --set population=50
     """
     from archloom.cli.groups import go_on, grow, show_runs
-    from archloom.run import folders, groups
-    from archloom.run.prepare import Preparer
-    from archloom.run.report import raised_limits, read_report
+    from archloom.runs import folders, groups
+    from archloom.runs.prepare import Preparer
+    from archloom.runs.report import raised_limits, read_report
 
     preparer = Preparer()
     if settings and not added:

@@ -15,8 +15,8 @@ from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from archloom.run.prepare import Request
-    from archloom.run.report import RunReport
+    from archloom.runs.prepare import Request
+    from archloom.runs.report import RunReport
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
@@ -26,7 +26,7 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 def status(run: Path) -> int:
     """Show the progress of RUN, and whether a process is working on it."""
     from archloom.analysis.lineage import mixed
-    from archloom.run import record
+    from archloom.runs import record
 
     data = []
     for path, request in _members(run).items():
@@ -121,8 +121,8 @@ def export(run: Path, target: Path) -> int:
 def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunReport]]:
     """Every started run below a folder, by label."""
     from archloom.cli.groups import label_of
-    from archloom.run.prepare import Preparer
-    from archloom.run.report import read_report
+    from archloom.runs.prepare import Preparer
+    from archloom.runs.report import read_report
 
     preparer = Preparer()
     by_label: dict[str, list[RunReport]] = {}
@@ -137,8 +137,8 @@ def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunRepor
 
 
 def _members(run: Path) -> Mapping[Path, Request]:
-    from archloom.run import groups
-    from archloom.run.manifest import read_request
+    from archloom.runs import groups
+    from archloom.runs.manifest import read_request
 
     if (run / "group.json").exists():
         group = groups.Group.open(run)
@@ -169,7 +169,7 @@ def _checkpoints_line(run: Path) -> str | None:
     """The disk usage of the checkpoints below a folder, and the policy for them; None if there are none."""
     from archloom.checkpoints.budget import disk_usage, format_bytes
     from archloom.checkpoints.retention import RetentionPolicy
-    from archloom.run.record import WEIGHTS
+    from archloom.runs.record import WEIGHTS
 
     found = [disk_usage(path / WEIGHTS) for path in _members(run) if (path / WEIGHTS).is_dir()]
     if not found:
@@ -192,7 +192,7 @@ def _source(report: RunReport) -> bytes:
 def _weights(report: RunReport) -> bytes:
     """The trained tensors of the best architecture; they fit the network of `make_network()` in the exported code."""
     from archloom.checkpoints.store import CheckpointFolder
-    from archloom.run.record import WEIGHTS
+    from archloom.runs.record import WEIGHTS
 
     line = report.history.best()
     assert line is not None  # noqa: S101 - the caller has checked

@@ -26,8 +26,8 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
 
     The soup is judged by the run's objective, on validation data; test metrics are shown but decide nothing.
     """
-    from archloom.run import groups
-    from archloom.run.report import read_report
+    from archloom.runs import groups
+    from archloom.runs.report import read_report
 
     if target is not None and (target.suffix != ".safetensors" or not target.parent.is_dir()):
         raise InputError(f"-o {target}: expected FILE.safetensors in an existing folder")

@@ -19,8 +19,8 @@ from archloom.checkpoints.store import SUFFIX, CheckpointFolder
 from archloom.data.images.splits import Pixels
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec, TaskProblem, open_scenario
-from archloom.run.record import WEIGHTS, TrialRecord
-from archloom.run.report import RunReport
+from archloom.runs.record import WEIGHTS, TrialRecord
+from archloom.runs.report import RunReport
 from archloom.tasks.base import EvaluatedFinally, GeneratesImages, Task, Training
 
 GRID = 64

@@ -16,8 +16,8 @@ from archloom.checkpoints.state import TrainingState
 from archloom.checkpoints.store import CheckpointFolder
 from archloom.errors import InputError
 from archloom.problems import TaskProblem
-from archloom.run.record import WEIGHTS, TrialRecord
-from archloom.run.report import RunReport
+from archloom.runs.record import WEIGHTS, TrialRecord
+from archloom.runs.report import RunReport
 from archloom.strategies.population.base import same_as_the_best
 from archloom.strategies.population.note import MemberNote
 

@@ -17,10 +17,10 @@ from archloom.errors import InputError, NoArchitectureError
 from archloom.executors.base import Executor, Job
 from archloom.executors.serial import SerialExecutor
 from archloom.executors.simulated import SimulatedExecutor
-from archloom.run.budgets import Limits
-from archloom.run.history import History
-from archloom.run.record import TrialRecord, decode_state, encode_state
-from archloom.run.search import MemoryJournal, Search
+from archloom.runs.budgets import Limits
+from archloom.runs.history import History
+from archloom.runs.record import TrialRecord, decode_state, encode_state
+from archloom.runs.search import MemoryJournal, Search
 from archloom.spaces.base import SearchSpace, is_valid
 from archloom.strategies.base import Strategy, plan_of
 from archloom.strategies.random_search import RandomSearch

@@ -1,6 +1,6 @@
 """Worker processes that may die: tasks are retried a bounded number of times, and the reason is reported.
 
-Used for evaluations (`executors.process`) and for whole runs in parallel (`run.groups`). Workers are spawned, not
+Used for evaluations (`executors.process`) and for whole runs in parallel (`runs.groups`). Workers are spawned, not
 forked: a fork would copy threads' locks in whatever state they are. A worker builds its function once, then answers
 task after task; it ends when its parent does.
 """

@@ -16,12 +16,12 @@ from archloom.analysis.study import Reports
 from archloom.constraints import criteria
 from archloom.data.tables import Table
 from archloom.problems import ProblemSpec, Scenario, TableProblem
-from archloom.run.budgets import Ending, Limits
-from archloom.run.folders import run_in_memory
-from archloom.run.history import History
-from archloom.run.prepare import Request
-from archloom.run.record import TrialRecord
-from archloom.run.report import RunReport
+from archloom.runs.budgets import Ending, Limits
+from archloom.runs.folders import run_in_memory
+from archloom.runs.history import History
+from archloom.runs.prepare import Request
+from archloom.runs.record import TrialRecord
+from archloom.runs.report import RunReport
 from archloom.spaces.base import Categorical
 from archloom.spaces.nb201 import EDGES, Nb201
 from archloom.types import Arch

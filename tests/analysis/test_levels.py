@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from archloom.analysis.levels import Levels, level
 from archloom.errors import InputError
-from archloom.run.budgets import Ending
-from archloom.run.history import History
+from archloom.runs.budgets import Ending
+from archloom.runs.history import History
 
 # -- quantiles of draws
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from archloom.analysis.levels import Levels
 from archloom.analysis.levels_plot import levels
 from archloom.errors import InputError
-from archloom.run.history import History
+from archloom.runs.history import History
 
 
 def drawn(axes: Any) -> dict[str, Any]:

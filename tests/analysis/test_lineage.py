@@ -20,7 +20,7 @@ from archloom.analysis.lineage import (
     shares,
 )
 from archloom.errors import InputError
-from archloom.run.record import TrialRecord
+from archloom.runs.record import TrialRecord
 from archloom.types import MIXED, REST, Arch, Inherit, Proposal, Result, Trial
 
 

@@ -13,7 +13,7 @@ from archloom.analysis.figures import COLOURS
 from archloom.analysis.lineage import Lineage, ancestry, births, format_lineage, shares
 from archloom.analysis.lineage_plots import family, lineage
 from archloom.errors import InputError
-from archloom.run.report import RunReport
+from archloom.runs.report import RunReport
 from archloom.types import REST
 
 

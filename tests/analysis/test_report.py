@@ -8,7 +8,7 @@ import pytest
 
 from archloom.analysis.report import align, compare, early_endings, format_best, format_comparison
 from archloom.errors import InputError
-from archloom.run.budgets import Limits
+from archloom.runs.budgets import Limits
 
 
 def test_best_says_what_was_found_where_and_how(make_report: Any) -> None:

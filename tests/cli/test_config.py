@@ -185,7 +185,7 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
     from archloom.cli import options
     from archloom.cli.search import search
     from archloom.problems import open_scenario
-    from archloom.run.prepare import choose_strategy
+    from archloom.runs.prepare import choose_strategy
 
     read = config.read(name, search.params)
     own = options.by_owner(read.settings_for(strategy))
@@ -207,7 +207,7 @@ def test_the_two_set_ups_of_ga_nas(name: str, sizes: tuple[int, ...]) -> None:
     """GA-NAS, section 4.1: |X_0|, |X_1|, how much sets grow, K, and what ten iterations come to."""
     pytest.importorskip("torch", reason="ga_nas needs the extra train")
     from archloom.cli.search import search
-    from archloom.run.prepare import choose_strategy
+    from archloom.runs.prepare import choose_strategy
 
     read = config.read(name, search.params)
     settings = read.settings_for("ga_nas")

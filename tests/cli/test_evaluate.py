@@ -12,8 +12,8 @@ import pytest
 from archloom.data.images.labelled import save_images
 from archloom.data.images.splits import Split, Splits
 from archloom.problems import ProblemSpec
-from archloom.run.folders import limits_for, run_folder
-from archloom.run.prepare import Request
+from archloom.runs.folders import limits_for, run_folder
+from archloom.runs.prepare import Request
 
 pytest.importorskip("torch", reason="training needs the extra train")
 

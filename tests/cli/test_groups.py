@@ -7,9 +7,9 @@ import pytest
 from archloom.cli.groups import label_of, run_members
 from archloom.errors import StoreError
 from archloom.problems import ProblemSpec
-from archloom.run import groups
-from archloom.run.budgets import Limits
-from archloom.run.prepare import Preparer, Request
+from archloom.runs import groups
+from archloom.runs.budgets import Limits
+from archloom.runs.prepare import Preparer, Request
 
 
 def group_of(path: Path, table: Path) -> groups.Group:

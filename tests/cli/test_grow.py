@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from archloom.run.record import read_lines
+from archloom.runs.record import read_lines
 
 LIMITS = [
     (["--queries", 9], "all queries asked"),

@@ -421,7 +421,7 @@ def test_interrupted_from_the_keyboard(
 def test_interrupted_before_there_is_a_folder(
     cli: Any, small_table: Path, monkeypatch: pytest.MonkeyPatch, listing: Callable[[Path], Any]
 ) -> None:
-    monkeypatch.setattr("archloom.run.folders.run_folder", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("archloom.runs.folders.run_folder", raising(KeyboardInterrupt()))
     said = cli("search", "random", "--on", "nb201", "--table", small_table, "--quiet", "--out", "run")
     assert (said.code, said.err) == (130, "\narchloom: interrupted before anything was written\n")
     assert listing(cli.home) == {}
@@ -430,7 +430,7 @@ def test_interrupted_before_there_is_a_folder(
 def test_the_command_to_go_on_can_be_pasted(
     cli: Any, small_table: Path, planted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("archloom.run.groups.run_group", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("archloom.runs.groups.run_group", raising(KeyboardInterrupt()))
     said = cli("search", "random", "--on", planted, "--seeds", 2, "--out", "a run")
     assert said.err.endswith("go on with: archloom resume 'a run'\n") and said.err.startswith("run folder: a run\n")
 

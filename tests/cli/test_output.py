@@ -10,10 +10,10 @@ import pytest
 
 from archloom.cli import output
 from archloom.problems import ProblemSpec
-from archloom.run import folders
-from archloom.run.budgets import Limits
-from archloom.run.prepare import Request
-from archloom.run.report import RunReport
+from archloom.runs import folders
+from archloom.runs.budgets import Limits
+from archloom.runs.prepare import Request
+from archloom.runs.report import RunReport
 
 
 def report_of(table: Path, **more: object) -> RunReport:

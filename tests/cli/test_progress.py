@@ -10,7 +10,7 @@ import pytest
 from archloom.cli import progress
 from archloom.cli.progress import CountView, ProgressView
 from archloom.constraints import Criteria, Objective
-from archloom.run.record import TrialRecord
+from archloom.runs.record import TrialRecord
 
 CRITERIA = Criteria((Objective("loss", "min"),))
 

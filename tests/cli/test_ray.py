@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from archloom.run.record import read_lines
+from archloom.runs.record import read_lines
 from archloom.workers import guard
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="evaluating on Ray needs the extra ray")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from archloom.run import record
+from archloom.runs import record
 
 RUN = ("search", "random", "--on", "nb201", "--queries", 20, "--json", "--table")
 

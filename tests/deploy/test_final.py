@@ -16,10 +16,10 @@ from archloom.data.images.labelled import save_images
 from archloom.data.images.splits import Split, Splits
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec, TaskProblem
-from archloom.run.folders import limits_for, run_folder
-from archloom.run.prepare import Request
-from archloom.run.record import WEIGHTS
-from archloom.run.report import RunReport, read_report
+from archloom.runs.folders import limits_for, run_folder
+from archloom.runs.prepare import Request
+from archloom.runs.record import WEIGHTS
+from archloom.runs.report import RunReport, read_report
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 

@@ -10,17 +10,17 @@ import pytest
 
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec
-from archloom.run.folders import limits_for, run_folder
-from archloom.run.prepare import Request
-from archloom.run.report import RunReport, read_report
-from archloom.run.search import Progress
+from archloom.runs.folders import limits_for, run_folder
+from archloom.runs.prepare import Request
+from archloom.runs.report import RunReport, read_report
+from archloom.runs.search import Progress
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from archloom.checkpoints.state import TrainingState  # noqa: E402
 from archloom.checkpoints.store import CheckpointFolder  # noqa: E402
 from archloom.deploy.soup import greedy_soup  # noqa: E402
-from archloom.run.record import TrialRecord  # noqa: E402
+from archloom.runs.record import TrialRecord  # noqa: E402
 
 
 def run(problem: Path, strategy: str, progress: Progress | None = None, **options: str) -> RunReport:

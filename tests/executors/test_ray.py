@@ -20,12 +20,12 @@ from archloom.executors.base import Job
 from archloom.executors.ray import RayCluster, RayExecutor
 from archloom.executors.ray_actor import Token
 from archloom.problems import ProblemSpec, open_evaluator
-from archloom.run.budgets import Limits
-from archloom.run.folders import limits_for, run_folder
-from archloom.run.groups import Group, run_group
-from archloom.run.prepare import Request
-from archloom.run.record import WEIGHTS, TrialRecord, read_lines
-from archloom.run.report import RunReport
+from archloom.runs.budgets import Limits
+from archloom.runs.folders import limits_for, run_folder
+from archloom.runs.groups import Group, run_group
+from archloom.runs.prepare import Request
+from archloom.runs.record import WEIGHTS, TrialRecord, read_lines
+from archloom.runs.report import RunReport
 from archloom.types import Arch, Inherit, Proposal
 from archloom.workers.cluster import import_ray
 from archloom.workers.pool import WorkerError

@@ -11,8 +11,8 @@ import pytest
 from archloom.errors import InputError
 from archloom.executors.base import Job
 from archloom.executors.simulated import SimulatedExecutor
-from archloom.run.budgets import Ending, Limits
-from archloom.run.search import MemoryJournal, Search
+from archloom.runs.budgets import Ending, Limits
+from archloom.runs.search import MemoryJournal, Search
 from archloom.strategies.random_search import RandomSearch
 from archloom.strategies.successive_halving import Asha
 from archloom.testing import PLANTED_CRITERIA, PLANTED_RESOURCE, PlantedCurves, PlantedEvaluator, PlantedSpace

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="networks need the extra train")
 
 from archloom.learners import arrays  # noqa: E402
-from archloom.run.record import decode_state, encode_state  # noqa: E402
+from archloom.runs.record import decode_state, encode_state  # noqa: E402
 
 
 def make(seed: int) -> tuple[torch.nn.Module, torch.optim.Optimizer]:

@@ -9,9 +9,9 @@ import pytest
 
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec, open_scenario
-from archloom.run.budgets import Limits
-from archloom.run.folders import run_in_memory
-from archloom.run.prepare import Request
+from archloom.runs.budgets import Limits
+from archloom.runs.folders import run_in_memory
+from archloom.runs.prepare import Request
 
 
 @pytest.fixture

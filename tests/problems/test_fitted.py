@@ -19,10 +19,10 @@ from archloom.problems import (
     ProblemSpec,
     open_scenario,
 )
-from archloom.run.budgets import Limits
-from archloom.run.folders import run_folder, run_in_memory
-from archloom.run.prepare import Request
-from archloom.run.report import read_report
+from archloom.runs.budgets import Limits
+from archloom.runs.folders import run_folder, run_in_memory
+from archloom.runs.prepare import Request
+from archloom.runs.report import read_report
 from archloom.spaces.macro.mnasnet import Mnasnet
 from archloom.spaces.nb201 import Nb201
 from archloom.spaces.table import TableSpace

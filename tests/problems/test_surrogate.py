@@ -15,10 +15,10 @@ from archloom.problems import (
     ProblemSpec,
     open_scenario,
 )
-from archloom.run.budgets import Limits
-from archloom.run.folders import run_folder
-from archloom.run.prepare import Request
-from archloom.run.report import read_report
+from archloom.runs.budgets import Limits
+from archloom.runs.folders import run_folder
+from archloom.runs.prepare import Request
+from archloom.runs.report import read_report
 from archloom.types import Proposal
 
 Refuses = Callable[[ProblemSpec], str]

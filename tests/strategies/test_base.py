@@ -9,8 +9,8 @@ import pytest
 
 from archloom import registry
 from archloom.errors import InputError
-from archloom.run.prepare import choose_strategy
-from archloom.run.record import decode_state, encode_state
+from archloom.runs.prepare import choose_strategy
+from archloom.runs.record import decode_state, encode_state
 from archloom.spaces.base import Buildable, HasAlpha, HasNeighbours
 from archloom.spaces.domains import Choice, Real
 from archloom.spaces.space import Space

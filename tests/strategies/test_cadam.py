@@ -14,11 +14,11 @@ from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.serial import SerialExecutor
 from archloom.problems import ProblemSpec
-from archloom.run.budgets import Ending, Limits
-from archloom.run.folders import run_in_memory
-from archloom.run.history import History
-from archloom.run.prepare import Request
-from archloom.run.search import MemoryJournal, Search
+from archloom.runs.budgets import Ending, Limits
+from archloom.runs.folders import run_in_memory
+from archloom.runs.history import History
+from archloom.runs.prepare import Request
+from archloom.runs.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical
 from archloom.strategies.cadam import Cadam, CadamOptions, Replay
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, is_planted

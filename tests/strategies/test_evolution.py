@@ -9,9 +9,9 @@ import pytest
 from archloom.constraints import Criteria, criteria
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec
-from archloom.run.budgets import Limits
-from archloom.run.folders import run_in_memory
-from archloom.run.prepare import Request
+from archloom.runs.budgets import Limits
+from archloom.runs.folders import run_in_memory
+from archloom.runs.prepare import Request
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.evolution import Evolution, EvolutionOptions
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, RuledSpace

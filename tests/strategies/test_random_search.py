@@ -6,9 +6,9 @@ from archloom.data.tables import Table
 from archloom.executors.serial import SerialExecutor
 from archloom.problems import ProblemSpec as Spec
 from archloom.problems import TableProblem, select_metrics
-from archloom.run.budgets import Ending, Limits
-from archloom.run.history import History
-from archloom.run.search import MemoryJournal, Search
+from archloom.runs.budgets import Ending, Limits
+from archloom.runs.history import History
+from archloom.runs.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical, sample_valid
 from archloom.spaces.nb201 import Nb201
 from archloom.strategies.random_search import RandomSearch

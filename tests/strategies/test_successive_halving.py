@@ -18,12 +18,12 @@ from archloom.executors.serial import SerialExecutor
 from archloom.executors.simulated import SimulatedExecutor
 from archloom.problems import ProblemSpec
 from archloom.registry import load_strategy
-from archloom.run.budgets import Ending, Limits
-from archloom.run.folders import run_folder, run_in_memory
-from archloom.run.history import History
-from archloom.run.prepare import Request
-from archloom.run.report import read_report
-from archloom.run.search import MemoryJournal, Search
+from archloom.runs.budgets import Ending, Limits
+from archloom.runs.folders import run_folder, run_in_memory
+from archloom.runs.history import History
+from archloom.runs.prepare import Request
+from archloom.runs.report import read_report
+from archloom.runs.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical, SearchSpace
 from archloom.strategies.successive_halving import (
     Asha,

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="ga_nas needs the extra train")
 
-from archloom.run.record import decode_state, encode_state  # noqa: E402
+from archloom.runs.record import decode_state, encode_state  # noqa: E402
 from archloom.spaces.base import Categorical  # noqa: E402
 from archloom.spaces.nbgraph import NbGraph  # noqa: E402
 from archloom.strategies.ga_nas.generator_training import (  # noqa: E402

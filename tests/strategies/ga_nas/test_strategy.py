@@ -16,8 +16,8 @@ pytest.importorskip("torch", reason="ga_nas needs the extra train")
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.serial import SerialExecutor
-from archloom.run.budgets import Ending, Limits
-from archloom.run.search import MemoryJournal, Search
+from archloom.runs.budgets import Ending, Limits
+from archloom.runs.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical, SearchSpace
 from archloom.spaces.graphs import OPEN, Bools, ConstructionStep, Graph, GraphGrammar, PartialGraph
 from archloom.strategies.ga_nas.strategy import GaNas, GaNasOptions

@@ -14,10 +14,10 @@ import pytest
 
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
-from archloom.run.folders import limits_for, run_folder, run_in_memory
-from archloom.run.prepare import Request, choose_strategy
-from archloom.run.record import read_lines
-from archloom.run.report import RunReport
+from archloom.runs.folders import limits_for, run_folder, run_in_memory
+from archloom.runs.prepare import Request, choose_strategy
+from archloom.runs.record import read_lines
+from archloom.runs.report import RunReport
 from archloom.spaces.base import is_valid
 from archloom.strategies.base import Plan
 from archloom.strategies.population.base import balanced

@@ -8,7 +8,7 @@ import pytest
 
 import archloom
 from archloom.errors import InputError
-from archloom.run.found_strategies import find_strategy, name_of
+from archloom.runs.found_strategies import find_strategy, name_of
 from archloom.strategies.evolution import Evolution
 from archloom.strategies.random_search import RandomSearch
 

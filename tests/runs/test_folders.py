@@ -18,12 +18,12 @@ import pytest
 from archloom.checkpoints.retention import RetentionPolicy
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
-from archloom.run import folders, record, search
-from archloom.run.budgets import Limits
-from archloom.run.manifest import read_request
-from archloom.run.prepare import Request
-from archloom.run.record import TornTailWarning, TrialRecord, read_lines
-from archloom.run.report import RunReport, read_report, summarise
+from archloom.runs import folders, record, search
+from archloom.runs.budgets import Limits
+from archloom.runs.manifest import read_request
+from archloom.runs.prepare import Request
+from archloom.runs.record import TornTailWarning, TrialRecord, read_lines
+from archloom.runs.report import RunReport, read_report, summarise
 from archloom.testing import PlantedEvaluator
 from archloom.utils import files
 
@@ -185,8 +185,8 @@ import json, os, random, signal, sys, time, warnings
 from pathlib import Path
 
 import msgspec
-from archloom.run import folders, record, search
-from archloom.run.prepare import Preparer, Request
+from archloom.runs import folders, record, search
+from archloom.runs.prepare import Preparer, Request
 
 requests = msgspec.json.decode(sys.argv[1], type=list[Request])
 home, kills = Path(sys.argv[2]), int(sys.argv[3])

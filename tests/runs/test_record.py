@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archloom.errors import InputError, StoreError
-from archloom.run import record
-from archloom.run.record import RunFolder, TornTailWarning, TrialRecord, decode_line, encode_line, read_lines
+from archloom.runs import record
+from archloom.runs.record import RunFolder, TornTailWarning, TrialRecord, decode_line, encode_line, read_lines
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 from archloom.utils import files
 
@@ -381,7 +381,7 @@ def test_a_read_only_folder_is_said_in_one_line(run: Path, monkeypatch: pytest.M
 LIMITED = """
 import resource, signal, sys
 from pathlib import Path
-from archloom.run.record import TrialRecord, RunFolder
+from archloom.runs.record import TrialRecord, RunFolder
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 from archloom.errors import StoreError
@@ -471,7 +471,7 @@ def test_a_state_with_a_pickle_in_it_is_not_unpickled(run: Path, tmp_path: Path)
 HOLD = """
 import sys, time
 from pathlib import Path
-from archloom.run.record import RunFolder
+from archloom.runs.record import RunFolder
 folder = RunFolder.open(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)

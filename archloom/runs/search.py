@@ -26,8 +26,8 @@ from archloom.checkpoints.store import sources
 from archloom.constraints import Criteria
 from archloom.errors import ArchloomError, InputError
 from archloom.executors.base import Executor, Job
-from archloom.run.budgets import LIMITED, Ending, Limits, Spending
-from archloom.run.record import TrialRecord
+from archloom.runs.budgets import LIMITED, Ending, Limits, Spending
+from archloom.runs.record import TrialRecord
 from archloom.spaces.base import HasSize, SearchSpace
 from archloom.strategies.base import Plan, Strategy, kept_states, plan_of
 from archloom.types import Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
@@ -45,7 +45,7 @@ class ResumeError(ArchloomError):
 
 
 class Journal(Protocol):
-    """Where the loop records trials: a `run.record.RunFolder`, or `MemoryJournal`."""
+    """Where the loop records trials: a `runs.record.RunFolder`, or `MemoryJournal`."""
 
     lines: list[TrialRecord]
 

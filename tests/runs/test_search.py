@@ -15,10 +15,10 @@ from archloom.evaluators.base import evaluate
 from archloom.executors.base import Done, Job
 from archloom.executors.serial import SerialExecutor
 from archloom.registry import load_strategy
-from archloom.run.budgets import Ending, Limits
-from archloom.run.folders import make_strategy
-from archloom.run.record import TrialRecord, decode_state, encode_state
-from archloom.run.search import MemoryJournal, ResumeError, Search
+from archloom.runs.budgets import Ending, Limits
+from archloom.runs.folders import make_strategy
+from archloom.runs.record import TrialRecord, decode_state, encode_state
+from archloom.runs.search import MemoryJournal, ResumeError, Search
 from archloom.spaces.base import Categorical
 from archloom.strategies.base import Plan, plan_of
 from archloom.testing import PLANTED_CRITERIA, PLANTED_RESOURCE, PlantedEvaluator, PlantedSpace, PoisonedReport
@@ -359,7 +359,7 @@ def test_what_finished_is_committed_when_the_run_is_interrupted() -> None:
 def test_where_answers_take_long_each_is_committed_before_the_next_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next answer, which would commit it too, may be hours away."""
     now = [0.0]
-    monkeypatch.setattr("archloom.run.search.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("archloom.runs.search.time.monotonic", lambda: now[0])
 
     class Slow(SerialExecutor):
         def wait(self) -> Sequence[Done]:
@@ -489,8 +489,8 @@ def test_a_checkpoint_of_another_version_is_not_used(state: dict[str, Any]) -> N
 
 
 def test_checkpoints_are_taken_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archloom.run.search.SAVE_EVERY_S", 0.0)
-    monkeypatch.setattr("archloom.run.search.SAVE_SHARE", float("inf"))
+    monkeypatch.setattr("archloom.runs.search.SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("archloom.runs.search.SAVE_SHARE", float("inf"))
 
     class Saving(MemoryJournal):
         saves = 0

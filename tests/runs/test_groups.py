@@ -14,10 +14,10 @@ from archloom.checkpoints.retention import RetentionPolicy
 from archloom.data.tables import load_table, save_table
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
-from archloom.run import folders, groups, record
-from archloom.run.budgets import Limits
-from archloom.run.prepare import Preparer, Request
-from archloom.run.report import RunReport
+from archloom.runs import folders, groups, record
+from archloom.runs.budgets import Limits
+from archloom.runs.prepare import Preparer, Request
+from archloom.runs.report import RunReport
 
 
 def group_of(path: Path, table: Path, seeds: int = 3) -> groups.Group:
@@ -102,7 +102,7 @@ def test_no_workers_is_an_error_and_not_a_run_for_ever(tmp_path: Path, small_tab
 GROUP = """
 import sys
 from pathlib import Path
-from archloom.run import groups
+from archloom.runs import groups
 if __name__ == "__main__":
     print("ready", flush=True)
     groups.run_group(groups.Group.open(Path(sys.argv[1])), int(sys.argv[2]))

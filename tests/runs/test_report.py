@@ -8,10 +8,10 @@ import pytest
 
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec
-from archloom.run import folders
-from archloom.run.budgets import Limits
-from archloom.run.prepare import Request
-from archloom.run.report import read_report
+from archloom.runs import folders
+from archloom.runs.budgets import Limits
+from archloom.runs.prepare import Request
+from archloom.runs.report import read_report
 
 
 def test_a_run_can_be_looked_at_when_its_problem_is_gone(tmp_path: Path, mine: ProblemSpec) -> None:

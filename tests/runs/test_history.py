@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from archloom.constraints import criteria
 from archloom.errors import InputError
-from archloom.run.history import History
-from archloom.run.record import TrialRecord
+from archloom.runs.history import History
+from archloom.runs.record import TrialRecord
 from archloom.types import Goal, Inherit, Resource
 
 GOALS: dict[str, Goal] = {"acc": "max", "size": "min"}

@@ -10,7 +10,7 @@ import pytest
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.evaluators.base import STEPS
-from archloom.run.budgets import LIMITED, Ending, Limits, Spending, parse_duration
+from archloom.runs.budgets import LIMITED, Ending, Limits, Spending, parse_duration
 from archloom.types import Arch, Proposal, Resource, Result, Trial
 
 ACC = Criteria((Objective("acc", "max"),))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from archloom.constraints import Criteria
 from archloom.errors import unknown
 from archloom.evaluators.base import STEPS
-from archloom.run.record import TrialRecord
+from archloom.runs.record import TrialRecord
 from archloom.types import Resource
 
 Axis = Literal["queries", "resource", "seconds"]

@@ -12,8 +12,8 @@ import msgspec
 from archloom.errors import InputError
 from archloom.problems.scenario import Scenario
 from archloom.problems.spec import ProblemSpec
-from archloom.run import record
-from archloom.run.prepare import Prepared, Preparer, Request
+from archloom.runs import record
+from archloom.runs.prepare import Prepared, Preparer, Request
 from archloom.utils.user_files import sha256_of
 
 

@@ -23,12 +23,12 @@ from archloom.executors.backends import Backend, Evaluations, Processes
 from archloom.executors.base import Executor
 from archloom.executors.serial import SerialExecutor
 from archloom.problems.scenario import Scenario, absolute, open_evaluator
-from archloom.run.budgets import Limits
-from archloom.run.manifest import manifest_of, read_request, read_summary, reopen
-from archloom.run.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
-from archloom.run.record import WEIGHTS, RunFolder, TrialRecord
-from archloom.run.report import RunReport, report_of, summarise
-from archloom.run.search import Journal, MemoryJournal, Progress, Search
+from archloom.runs.budgets import Limits
+from archloom.runs.manifest import manifest_of, read_request, read_summary, reopen
+from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
+from archloom.runs.record import WEIGHTS, RunFolder, TrialRecord
+from archloom.runs.report import RunReport, report_of, summarise
+from archloom.runs.search import Journal, MemoryJournal, Progress, Search
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Strategy
 from archloom.types import Resource

@@ -14,12 +14,12 @@ from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.problems.base import DataIdentity, RecordedProblem
 from archloom.problems.scenario import Scenario
-from archloom.run import record
-from archloom.run.budgets import LIMITED, Changes, Limits, check_countable
-from archloom.run.history import History
-from archloom.run.manifest import read_summary, reopen, request_of
-from archloom.run.prepare import Preparer, Request
-from archloom.run.record import TrialRecord
+from archloom.runs import record
+from archloom.runs.budgets import LIMITED, Changes, Limits, check_countable
+from archloom.runs.history import History
+from archloom.runs.manifest import read_summary, reopen, request_of
+from archloom.runs.prepare import Preparer, Request
+from archloom.runs.record import TrialRecord
 from archloom.types import Resource
 
 

@@ -18,14 +18,14 @@ import msgspec
 from archloom.checkpoints.retention import NO_OVERRIDES, Overrides, RetentionPolicy
 from archloom.errors import ArchloomError, InputError, StoreError
 from archloom.executors.backends import Backend, Processes
-from archloom.run import record
-from archloom.run.budgets import Changes
-from archloom.run.folders import run_folder
-from archloom.run.manifest import check_files, fingerprint
-from archloom.run.prepare import Prepared, Preparer, Request
-from archloom.run.record import TrialRecord
-from archloom.run.report import RunReport, raised_limits, read_report
-from archloom.run.search import Progress
+from archloom.runs import record
+from archloom.runs.budgets import Changes
+from archloom.runs.folders import run_folder
+from archloom.runs.manifest import check_files, fingerprint
+from archloom.runs.prepare import Prepared, Preparer, Request
+from archloom.runs.record import TrialRecord
+from archloom.runs.report import RunReport, raised_limits, read_report
+from archloom.runs.search import Progress
 from archloom.utils.files import write_json
 from archloom.workers.pool import Answer, Send, Work, WorkerPool
 

@@ -19,9 +19,9 @@ from archloom.errors import InputError
 from archloom.problems import ProblemSpec
 from archloom.problems.own_file import OwnFile
 from archloom.problems.tabular import BenchmarkSource
-from archloom.run import folders
-from archloom.run.prepare import Preparer, Request, choose_strategy
-from archloom.run.search import Limits
+from archloom.runs import folders
+from archloom.runs.prepare import Preparer, Request, choose_strategy
+from archloom.runs.search import Limits
 from archloom.strategies.base import BaseStrategy
 from archloom.utils import options
 

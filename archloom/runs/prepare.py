@@ -19,8 +19,8 @@ from archloom.problems.base import Problem
 from archloom.problems.scenario import Scenario, select_metrics
 from archloom.problems.spec import ProblemSpec
 from archloom.problems.task import TaskProblem
-from archloom.run.budgets import Changes, Limits, check_countable
-from archloom.run.found_strategies import FoundStrategy, find_strategy, name_of
+from archloom.runs.budgets import Changes, Limits, check_countable
+from archloom.runs.found_strategies import FoundStrategy, find_strategy, name_of
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Plan, Strategy
 from archloom.types import Resource

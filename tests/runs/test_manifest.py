@@ -9,10 +9,10 @@ import pytest
 
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec
-from archloom.run import folders
-from archloom.run.budgets import Limits
-from archloom.run.prepare import Request
-from archloom.run.report import read_report
+from archloom.runs import folders
+from archloom.runs.budgets import Limits
+from archloom.runs.prepare import Request
+from archloom.runs.report import read_report
 
 
 def test_another_table_under_the_same_name_is_noticed(tmp_path: Path, small_table: Path) -> None:

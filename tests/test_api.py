@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,21 @@ def test_a_population_tells_the_task_how_long_it_trains() -> None:
     found = archloom.run("random_population", on="images:digits", population=1, epochs=1, step=1)
     assert found.request.problem.task == {"epochs": "1"}
     assert found.scenario.problem.task.epochs == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "before", ["", "import archloom.testing", "import archloom.runs.folders", "archloom.scenario('nb201', table=table)"]
+)
+def test_what_is_offered_stays_what_it_is(before: str, small_table: Path) -> None:
+    """No room of archloom may take the name of something that it offers."""
+    code = f"""
+import archloom
+table = {str(small_table)!r}
+{before}
+for _ in range(2):
+    archloom.run("random", on=archloom.scenario("nb201", table=table), queries=3)
+import pkgutil
+rooms = {{module.name for module in pkgutil.iter_modules(archloom.__path__)}}
+assert not rooms & set(archloom.__all__), rooms & set(archloom.__all__)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

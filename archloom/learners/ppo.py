@@ -77,11 +77,11 @@ class Ppo:
                 yield order[start : start + self.batch_size]
 
 
-def step(network: nn.Module, optimiser: Optimizer, loss: Tensor, max_norm: float) -> None:
+def step(network: nn.Module, optimiser: Optimizer, loss: Tensor, max_grad_norm: float) -> None:
     """One step down the gradient of `loss`, which is at most `max_grad_norm` long."""
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), max_norm)
+    nn.utils.clip_grad_norm_(network.parameters(), max_grad_norm)
     optimiser.step()
 
 

@@ -197,7 +197,7 @@ def test_a_training_on_images_takes_the_space(space: MbconvSpace) -> None:
         objectives=("valid_accuracy", "params_m"),
         space_name=space.name,
         space={"width": "0.01"},
-        task={"batches": "1", "epochs": "1"},
+        task={"steps_per_epoch": "1", "epochs": "1"},
     )
     scenario = open_scenario(spec)
     made = scenario.space

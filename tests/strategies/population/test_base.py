@@ -56,8 +56,8 @@ def test_the_first_population_has_every_option_equally_often() -> None:
 @pytest.mark.parametrize(
     ("strategy", "options", "says"),
     [
-        ("pbt_nas", {"population": 1}, "population=1: expected a whole number of at least 2; the worst goes on"),
-        ("searl", {"population": 1}, "population=1: expected a whole number of at least 2; the worst goes on"),
+        ("pbt_nas", {"population": 1}, "population=1: expected a whole number of at least 2; the worst continue"),
+        ("searl", {"population": 1}, "population=1: expected a whole number of at least 2; the worst continue"),
         (
             "random_population",
             {"population": 0},

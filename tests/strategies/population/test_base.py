@@ -158,11 +158,11 @@ def test_too_small_a_budget_stops_a_run_that_goes_on_with_a_larger_one(
     size, run = max(map(len, states.values())), tmp_path / "run"
     with (
         pytest.warns(UserWarning, match="8 of them will be needed at once"),
-        pytest.raises(StoreError, match=f"no room for the next state .* archloom resume {run} --disk-budget"),
+        pytest.raises(StoreError, match=f"no space for the next checkpoint .*: archloom resume {run} --disk-budget"),
     ):
         run_folder(run, request(problem), workers, isolate=False, overrides={"disk_budget": 6 * size})
     assert 4 <= len(read_lines(run)) <= 6
-    with pytest.warns(UserWarning), pytest.raises(StoreError, match="no room"):
+    with pytest.warns(UserWarning), pytest.raises(StoreError, match="no space"):
         run_folder(run, None, isolate=False)  # what was said holds until something else is
     # Not two populations: that is where all have the winner's genes, and here they are not as many.
     found = run_folder(run, None, workers, isolate=False, overrides={"disk_budget": 16 * size, "keep": 40})

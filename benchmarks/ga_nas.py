@@ -71,10 +71,10 @@ def nb201(data: str, part: str) -> Study:
     )
 
 
-def nb101(initial: int, batch: int, growth: int, top_k: int) -> Study:
+def nb101(initial: int, batch_size: int, growth: int, top_k: int) -> Study:
     """One of the published set-ups, which determine the number of queries."""
-    total = initial + sum(batch + t * growth for t in range(10))
-    setting = ga_nas(initial=initial, batch_size=batch, growth=growth, top_k=top_k, iterations=10)
+    total = initial + sum(batch_size + t * growth for t in range(10))
+    setting = ga_nas(initial=initial, batch_size=batch_size, growth=growth, top_k=top_k, iterations=10)
     return Study("nb101", "valid_108_surrogate", (500, total), 10, (setting, RANDOM, EVOLUTION))
 
 
@@ -178,7 +178,7 @@ def search(study: Study, setting: Setting, seed: int) -> Found:
         raise RuntimeError(f"{setting.name}, seed {seed}: nothing was found")
     criteria = report.scenario.criteria
     utility = criteria.objectives[0].utility
-    curve = dict(report.curve)
+    curve = {int(query): value for query, value in report.curve}
     values = [_best_after(curve, budget) for budget in study.budgets]
     found = min(query for query, value in curve.items() if value == values[-1])
     ranks = [None if math.isnan(value) else problem.rank(study.objective, utility(value)) for value in values]

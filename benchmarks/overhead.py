@@ -60,7 +60,7 @@ def by_hand(report: RunReport, task: ImagesTask, epochs: int) -> None:
             members[member] = (arch, network, optimiser)
         _, network, optimiser = members[member]
         for _ in range(epochs):
-            _train(network, optimiser, task.parts["train"], task.options.batch)
+            _train(network, optimiser, task.parts["train"], task.options.batch_size)
         for part in ("valid", "test"):
             _accuracy(network, task.parts[part])
 

@@ -100,7 +100,7 @@ def test_states_stay_as_it_is_said(trained: Path, tmp_path: Path) -> None:
     options = {"population": 3, "epochs": 4, "step": 2}
     archloom.run("pbt_nas", on=str(trained), out=tmp_path / "run", keep="all", disk_budget="1MB", **options)
     assert len(list((tmp_path / "run" / "weights").iterdir())) == 6
-    with pytest.raises(InputError, match="keep and disk_budget are for states on disk: give the run a folder"):
+    with pytest.raises(InputError, match="keep and disk_budget are for checkpoints on disk: give the run a folder"):
         archloom.run("pbt_nas", on=str(trained), keep=3, **options)
     own = tmp_path / "own.py"
     own.write_text(USER_FILE)

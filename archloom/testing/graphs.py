@@ -73,13 +73,13 @@ def draw_graphs(grammar: GraphGrammar, labels: int, count: int, rng: np.random.G
 
 
 def _check_drawable(space: Any, grammar: GraphGrammar, archs: Sequence[Arch]) -> None:
-    fitness = [space.canonical(arch) for arch in archs]
-    whole = PartialGraph.begin(grammar.template, len(fitness))
+    canonical = [space.canonical(arch) for arch in archs]
+    whole = PartialGraph.begin(grammar.template, len(canonical))
     whole.labels[:], whole.adjacency[:] = OPEN, 0
-    for row, graph in enumerate(map(space.to_graph, fitness)):
+    for row, graph in enumerate(map(space.to_graph, canonical)):
         v = len(graph.labels)
         most = len(grammar.template.labels)
-        assert v <= most, f"the graph of {fitness[row]} has {v} vertices: at most {most} are drawn"
+        assert v <= most, f"the graph of {canonical[row]} has {v} vertices: at most {most} are drawn"
         whole.labels[row, :v], whole.adjacency[row, :v, :v] = graph.labels, graph.adjacency
 
     def choose(legal: Bools, vertex: int, source: int | None) -> NDArray[np.integer[Any]]:
@@ -89,15 +89,15 @@ def _check_drawable(space: Any, grammar: GraphGrammar, archs: Sequence[Arch]) ->
             what = f"label {wanted[row]} of vertex {vertex}"
             if source is not None:
                 what = f"the edge {source}->{vertex} being {'there' if wanted[row] else 'absent'}"
-            raise AssertionError(f"the graph of {fitness[row]} cannot be drawn: {what} is not legal")
+            raise AssertionError(f"the graph of {canonical[row]} cannot be drawn: {what} is not legal")
         return wanted
 
-    partial_graph = _walk(grammar, len(space.graph_labels), len(fitness), choose)
+    partial_graph = _walk(grammar, len(space.graph_labels), len(canonical), choose)
     same = (partial_graph.labels == whole.labels).all(axis=1) & (partial_graph.adjacency == whole.adjacency).all(
         axis=(1, 2)
     )
     for row in np.flatnonzero(~same).tolist():
-        raise AssertionError(f"the graph of {fitness[row]} cannot be drawn: its own decisions lead to another graph")
+        raise AssertionError(f"the graph of {canonical[row]} cannot be drawn: its own decisions lead to another graph")
 
 
 def _walk(grammar: GraphGrammar, labels: int, count: int, choose: _Choose) -> PartialGraph:

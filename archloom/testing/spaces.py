@@ -78,18 +78,18 @@ def _check_arch(space: SearchSpace, arch: Arch) -> None:
     assert back == arch, f"{arch} does not survive JSON: {back}"
     text = space.format(arch)
     assert space.parse(text) == arch, f"parse(format) of {text!r} is {space.parse(text)}, not {arch}"
-    fitness = space.canonical(arch)
-    assert space.canonical(fitness) == fitness, f"canonical({fitness}) is not itself"
-    assert space.key(fitness) == space.key(arch), f"{arch} and its canonical {fitness} have different keys"
+    canonical = space.canonical(arch)
+    assert space.canonical(canonical) == canonical, f"canonical({canonical}) is not itself"
+    assert space.key(canonical) == space.key(arch), f"{arch} and its canonical {canonical} have different keys"
 
 
 def _check_keys(space: SearchSpace, archs: list[Arch]) -> None:
-    fitness: dict[str, Arch] = {}
+    canonical: dict[str, Arch] = {}
     for arch in archs:
-        other = fitness.setdefault(space.key(arch), space.canonical(arch))
+        other = canonical.setdefault(space.key(arch), space.canonical(arch))
         assert other == space.canonical(arch), f"{arch} and {other} have one key, but are not the same"
     if isinstance(space, HasSize) and space.size is not None:
-        assert len(fitness) <= space.size, f"size is {space.size}, but {len(fitness)} different ones were drawn"
+        assert len(canonical) <= space.size, f"size is {space.size}, but {len(canonical)} different ones were drawn"
 
 
 def _check_mutation(space: SearchSpace, arch: Arch) -> None:

@@ -157,8 +157,8 @@ def test_the_row_that_answers_in_a_search_answers_here(cell_index: Any, table: T
     values = values_by_row(cell_index, longer, METRIC)
     space = Nb101.for_table(dict(zip(table.gene_names, table.options, strict=True)), genes)
     for cell in (row, 0, 7):
-        fitness = space.canonical(Arch(tuple(table.genes[cell].tolist())))
-        answers = np.flatnonzero((genes == fitness.genes).all(axis=1))
+        canonical = space.canonical(Arch(tuple(table.genes[cell].tolist())))
+        answers = np.flatnonzero((genes == canonical.genes).all(axis=1))
         assert values[cell] == accuracies[answers[0]]
     assert values[row] == 1.0
     assert (np.delete(values, row) == np.delete(table.metric(METRIC), row)).all()

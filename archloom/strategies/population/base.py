@@ -155,8 +155,8 @@ class PopulationStrategy(BaseStrategy):
 
     def needed(self) -> set[int]:
         """The trials whose states may still be inherited, or be asked for by a soup of the last complete chunk."""
-        fitness = {member.trial for member in self.members if member.trial is not None}
-        return fitness.union(self.winners, *(sources(proposal.inherit) for proposal in self.queue))
+        latest = {member.trial for member in self.members if member.trial is not None}
+        return latest.union(self.winners, *(sources(proposal.inherit) for proposal in self.queue))
 
     def dump(self) -> dict[str, Any]:
         return {

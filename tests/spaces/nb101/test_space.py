@@ -160,11 +160,11 @@ def test_isomorphic_cells_are_one(oracle: Any, cell: Arch, seed: int) -> None:
         assert space.canonical(cell) == cell
         assert space.key(cell) == space.format(cell)
         return
-    fitness = space.canonical(cell)
-    assert list(fitness.genes) == oracle.smallest(pruned).tolist()
-    assert space.key(cell) == space.format(fitness)
+    canonical = space.canonical(cell)
+    assert list(canonical.genes) == oracle.smallest(pruned).tolist()
+    assert space.key(cell) == space.format(canonical)
     other = Arch(tuple(oracle.genes(pruned, np.random.default_rng(seed)).tolist()))
-    assert (space.canonical(other), space.key(other)) == (fitness, space.key(cell))
+    assert (space.canonical(other), space.key(other)) == (canonical, space.key(cell))
 
 
 @pytest.mark.parametrize(
@@ -382,10 +382,10 @@ def test_the_network_is_that_of_the_canonical_cell() -> None:
     """Networks have up to 50 million weights, so one of few channels to a vertex will do."""
     torch = pytest.importorskip("torch", reason="networks need the extra train")
     space, given = Nb101(), arch("01 02 03 13 24 34", 2, 0, 1)
-    fitness = space.canonical(given)
-    assert fitness != given
+    canonical = space.canonical(given)
+    assert canonical != given
     network = space.build(given, 3)
-    counted = int(parameters(np.array([fitness.genes]))[0])
+    counted = int(parameters(np.array([canonical.genes]))[0])
     assert sum(weight.numel() for weight in network.parameters()) == counted
     network.eval()
     with torch.inference_mode():

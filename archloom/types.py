@@ -176,10 +176,10 @@ class Result:
         return self.error is None
 
     @classmethod
-    def failed(cls, reason: str, cost_s: float = 0.0) -> Result:
+    def failed(cls, reason: str, cost_s: float = 0.0, details: Mapping[str, Any] | None = None) -> Result:
         """A failed result; the reason is reduced to one line."""
         readable = reason.encode(errors="backslashreplace").decode()  # half a surrogate cannot be written down
-        return cls(cost_s=cost_s, error=" ".join(readable.split()) or "unknown reason")
+        return cls(cost_s=cost_s, error=" ".join(readable.split()) or "unknown reason", details=dict(details or {}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,18 +79,19 @@ def checked(result: Result, goals: Mapping[str, Goal]) -> Result:
     if not isinstance(result, Result):
         raise InputError(f"the evaluator answered {result!r}: expected a Result")
     cost = float(result.cost_s) if math.isfinite(result.cost_s) else 0.0
+    details = _plain(result.details)
     if not result.ok:
-        return Result.failed(result.error or "", cost)
+        return Result.failed(result.error or "", cost, details)
     missing = [name for name in goals if name not in result.scores]
     if missing:
-        return Result.failed(f"the evaluator gave no score named {', '.join(missing)}", cost)
+        return Result.failed(f"the evaluator gave no score named {', '.join(missing)}", cost, details)
     scores = {name: float(value) for name, value in result.scores.items()}
     for name, value in scores.items():
         if not math.isfinite(value):
-            return Result.failed(f"{name} is {value}", cost)
+            return Result.failed(f"{name} is {value}", cost, details)
     report = {name: float(value) for name, value in result.report.items()}
     finite = {name: value for name, value in report.items() if math.isfinite(value)}
-    return Result(scores, finite, cost, details=_plain(result.details))
+    return Result(scores, finite, cost, details=details)
 
 
 def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,10 +167,10 @@ class FunctionEvaluator:
         seen = self._view(proposal.arch)
         unit = "" if self.resource is None else self.resource.unit
         takes_fidelity = any(name == "fidelity" for name, _ in self._passed)
+        # By position where the user's name for it may be another.
+        placed = [offered[name] for name, by_position in self._passed if by_position]
+        named = {name: offered[name] for name, by_position in self._passed if not by_position}
         try:
-            # By position where the user's name for it may be another.
-            placed = [offered[name] for name, by_position in self._passed if by_position]
-            named = {name: offered[name] for name, by_position in self._passed if not by_position}
             answer = self._function(seen, *placed, **named)
             if not full and not reports.step and not takes_fidelity:
                 raise InputError(
@@ -178,6 +179,12 @@ class FunctionEvaluator:
             metrics = reports.last() if answer is None and reports.step else self._named(answer)
         except StopTraining:
             metrics = reports.last()
+        except (Exception, SystemExit) as error:
+            if self.resource is None or reports.step in (0, fidelity):
+                raise
+            # It failed midway: what it trained until then is all that it used.
+            cost = time.perf_counter() - started
+            return Result.failed(f"{type(error).__name__}: {error}", cost, {STEPS: reports.step}), None
         stray = [name for name in metrics if name not in self.goals and name not in self.report]
         if stray:
             raise InputError(f"metric {stray[0]!r} is neither in goals nor in report")

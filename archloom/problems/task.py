@@ -13,6 +13,7 @@ from archloom.evaluators.base import Evaluator
 from archloom.problems.base import DataIdentity, Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.spaces.base import SearchSpace
+from archloom.spaces.config_space import as_space
 from archloom.utils import options
 from archloom.utils.options import Option
 
@@ -29,7 +30,7 @@ class TaskProblem(Problem):
     trains = True
 
     def __init__(self, space: SearchSpace, task: Task) -> None:
-        self.space = space
+        self.space = as_space(space)
         self.task = task
         self.goals = dict(task.goals)
         self._report = tuple(task.report)

@@ -165,6 +165,7 @@ class Preparer:
     def __init__(self) -> None:
         self._problems: dict[Hashable, Problem] = {}
         self._scenarios: dict[Hashable, Scenario] = {}
+        self._with_metrics: dict[Hashable, Scenario] = {}
         self._found: dict[str, FoundStrategy] = {}
         self._chosen: dict[Hashable, ChosenStrategy] = {}
         self._checked: dict[Hashable, Strategy] = {}
@@ -243,7 +244,7 @@ class Preparer:
     def _prepare(self, request: Request, problem: ProblemSpec | None) -> tuple[Prepared, Hashable]:
         seeds.check_seed(request.seed)
         chosen = self.choose(request.strategy, request.options)
-        scenario = self.scenario(problem or request.problem).with_metrics(chosen.name, chosen.metrics)
+        scenario = self._for_strategy(self.scenario(problem or request.problem), chosen)
         check_countable(request.limits, scenario.resource)
         # Not the scenario: a group is pinned to the table that its first run was checked on.
         key = (id(scenario.problem), scenario.criteria, id(chosen), request.seed)
@@ -256,6 +257,11 @@ class Preparer:
                 "search on a task, which trains networks, e.g. --on images:digits"
             )
         return Prepared(request, chosen, scenario, strategy), key
+
+    def _for_strategy(self, scenario: Scenario, chosen: ChosenStrategy) -> Scenario:
+        """With the metrics that the strategy learns from, the same for every seed: its evaluator is made once."""
+        more = scenario.with_metrics(chosen.name, chosen.metrics)
+        return self._with_metrics.setdefault((_spec_key(scenario.spec), id(scenario.problem), more.metrics), more)
 
     def _problem(self, spec: ProblemSpec) -> Problem:
         key = _problem_key(spec)

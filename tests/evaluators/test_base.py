@@ -118,7 +118,7 @@ def test_what_was_not_measured_is_left_out_of_the_report() -> None:
 def test_details_are_kept_as_the_record_has_them() -> None:
     kept = checked(Result({"acc": 1.0}, details={"pairs": (1, "x"), 3: None}), ACC)
     assert kept.details == {"pairs": [1, "x"], "3": None}
-    assert checked(Result(details={"a": 1}, error="no"), ACC).details == {}
+    assert checked(Result(details={"a": 1}, error="no"), ACC).details == {"a": 1}
 
 
 @pytest.mark.parametrize("cost", [math.nan, math.inf])
@@ -345,6 +345,22 @@ def test_what_was_reported_last_within_the_fidelity_counts(
     assert found.details == ({} if used is None else {"steps": used}), "what was stopped costs what it used"
 
 
+@pytest.mark.parametrize("error", [ValueError("diverged"), SystemExit(3), float("nan")])
+def test_what_failed_midway_used_what_it_had_trained(error: object) -> None:
+    def fails(choices: Any, report: Any) -> float:
+        report(1, 0.1)
+        report(4, 0.4)
+        if isinstance(error, BaseException):
+            raise error
+        return float("nan")
+
+    found = stopped(fails, 0, ACC)
+    assert found.error in ("ValueError: diverged", "SystemExit: 3", "acc is nan")
+    assert found.details == {"steps": 4}
+    assert stopped(lambda c, report: 1 / 0, 0, ACC).details == {}, "how far it came is not known"
+    assert stopped(fails, 0, ACC, None).details == {}
+
+
 @pytest.mark.parametrize(
     ("function", "error"),
     [
@@ -384,7 +400,7 @@ def test_a_resource_that_the_function_cannot_know_of() -> None:
 
 
 def test_a_fidelity_that_there_is_not() -> None:
-    assert stopped(trained, 10).error == "InputError: fidelity 10: expected 1 to 9 epochs, or 0 for all"
+    assert stopped(trained, 10).error == "InputError: fidelity 10: expected 1 to 9 epochs, or 0 for the maximum"
     assert stopped(trained, 1, resource=None).error == (
-        "InputError: fidelity 1: nothing here is evaluated in part; expected 0"
+        "InputError: fidelity 1: this evaluator has only one fidelity; expected 0"
     )

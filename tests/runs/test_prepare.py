@@ -196,6 +196,27 @@ def reader(here: Path) -> Path:
     return here / "code" / "reader.py"
 
 
+LEARNS = """
+import archloom
+
+class Learns(archloom.BaseStrategy):
+    metrics = ("params",)
+
+    def propose(self):
+        return archloom.Proposal(self.sample_valid())
+"""
+
+
+def test_all_seeds_share_the_evaluator_of_a_strategy_that_learns_from_more(here: Path) -> None:
+    (here / "learns.py").write_text(LEARNS)
+    preparer, spec = Preparer(), ProblemSpec("nb201", objectives=("valid",))
+    plain = [preparer.check(Request("random", spec, seed)).scenario for seed in (0, 1)]
+    learns = [preparer.check(Request("learns.py", spec, seed)).scenario for seed in (0, 1)]
+    assert learns[0].metrics == ("params",)
+    assert learns[0] is learns[1] and learns[0].evaluator is learns[1].evaluator
+    assert plain[0] is plain[1] and plain[0] is not learns[0]
+
+
 def test_files_that_options_name_are_pinned(here: Path, reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["search", "code/reader.py", "--on", "nb201", "--queries", "4", "--out", "run", "--quiet"]
     assert archloom([*words, "--set", "weights=weights.bin"]) == 0
@@ -221,7 +242,7 @@ def test_a_file_that_changed_is_noticed(
     capsys.readouterr()
     assert archloom(["resume", "run", "--quiet"]) == 2
     error = capsys.readouterr().err
-    assert f"{here / changed} has changed since run was begun" in error and "archloom resume run --changed" in error
+    assert f"{here / changed} has changed since run was started" in error and "archloom resume run --changed" in error
     assert len(error.splitlines()) == 1
     assert archloom(["resume", "run", "--changed", "--quiet"]) == 0
 
@@ -295,7 +316,7 @@ def test_a_population_tells_its_task_how_long_it_trains() -> None:
         assert choose_strategy("pbt_nas", POPULATION).spec(replace(spec, task={"epochs": asked})).task == {
             "epochs": "6"
         }
-    with pytest.raises(InputError, match=r"task\.epochs=5: pbt_nas itself says .* 6 epochs; .* --set epochs=5"):
+    with pytest.raises(InputError, match=r"task\.epochs=5: pbt_nas itself decides .* 6 epochs; .* --set epochs=5"):
         choose_strategy("pbt_nas", POPULATION).spec(replace(spec, task={"epochs": "5"}))
     for strategy, other in (("random", spec), ("pbt_nas", ProblemSpec("mine.py")), ("pbt_nas", ProblemSpec("nb201"))):
         options = POPULATION if strategy == "pbt_nas" else {}

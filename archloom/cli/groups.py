@@ -112,7 +112,13 @@ def _with_strategy(
     spec = chosen.spec(first.problem)
     seeds = sorted({request.seed for request in group.members.values()})
     requests = [preparer.absolute(Request(strategy, spec, seed, bounds, settings)) for seed in seeds]
-    preparer.check(requests[0])
+    try:
+        preparer.check(requests[0])
+    except InputError as error:
+        objectives = ", ".join(preparer.scenario(first.problem).objectives)
+        raise InputError(
+            f"{error} (the runs of {group.path} have the objective {objectives}; for another, start a new comparison)"
+        ) from None
     return group.with_strategy(label, requests, preparer.pinned(requests[0]))
 
 

@@ -80,8 +80,8 @@ def test_what_cannot_be_changed_or_is_less_than_was_asked(cli: Any, small_table:
     cli.refuses("resume", "run", "--resource", 9, says=["nothing here is evaluated in part"])
     on = ("--on", "nb201", "--table", small_table)
     cli.refuses("search", "random", *on, "--resource", 9, "--out", "no", says=["nothing here is evaluated in part"])
-    cli.refuses("resume", "run", "--seeds", 3, says=["--seeds 3", "is one run"])
-    cli.refuses("resume", "run", "--add", "evolution", says=["--add evolution", "is one run"])
+    cli.refuses("resume", "run", "--seeds", 3, says=["--seeds 3", "is a single run"])
+    cli.refuses("resume", "run", "--add", "evolution", says=["--add evolution", "is a single run"])
     cli.refuses("resume", "run", "--set", "population=3", says=["--set population=3: a run keeps its options"])
 
 
@@ -182,6 +182,9 @@ def test_a_multi_fidelity_strategy_chooses_what_it_can_do_with(cli: Any, nb201_t
     assert told["runs"][0]["resource"]["unit"] == "epochs"
     says = ["asha needs several fidelities", "cifar10_valid_200", "200 epochs"]
     cli.refuses("search", "asha", "--on", "nb201", "--table", table, "--objective", "cifar10_valid_200", says=says)
+    group = ("compare", "random", "evolution", "--on", "nb201", "--table", table, "--queries", 8, "--seeds", 2)
+    assert cli(*group, "--objective", "cifar10_valid_200", "--out", "pinned").code == 0
+    cli.refuses("resume", "pinned", "--add", "asha", says=[*says, "for another, start a new comparison"])
     compared = cli(
         "compare", "random", "asha", "--on", "nb201", "--table", table, "--queries", 8, "--seeds", 2, "--json"
     )

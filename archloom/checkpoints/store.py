@@ -176,8 +176,8 @@ class CheckpointFolder:
             return False
         warnings.warn(
             f"checkpoints take {format_bytes(size / files)} each so far, and {count} of them will be needed at once: "
-            f"with a --disk-budget of {format_bytes(self.budget.limit)} for this run it will run out of space; to "
-            f"raise it, stop the run, then: {self.budget.advice(size * count // files)}",
+            f"this run will exceed its --disk-budget of {format_bytes(self.budget.limit)} and stop; to raise it, stop "
+            f"the run, then: {self.budget.advice(size * count // files)}",
             stacklevel=2,
         )
         return True

@@ -71,7 +71,7 @@ def grow(
         raise InputError(f"--add {' --add '.join(added)}: give each a label of its own, LABEL=STRATEGY")
     given = options.split_settings(settings)
     if given.space or given.task:
-        raise InputError("--set space.NAME and task.NAME are the problem's: the group keeps its problem")
+        raise InputError("--set space.NAME and task.NAME belong to the problem, which a group keeps: omit them")
     for label, own in settings_by_label(labels, given.strategy, several=len(labels) > 1).items():
         grown = _with_strategy(grown, preparer, limits, label, labels[label], own)
     grown.write()
@@ -95,7 +95,8 @@ def settings_by_label(
         elif not dot or label not in own:
             expected = ", ".join(f"{known}.{option or setting}" for known in own)
             raise InputError(
-                f"--set {setting}: say whose option it is, e.g. {expected} (space.NAME and task.NAME are the problem's)"
+                f"--set {setting}: prefix it with a strategy or label, e.g. {expected} "
+                "(space.NAME and task.NAME are the problem's)"
             )
         own[label][option] = value
     return own

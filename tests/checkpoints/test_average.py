@@ -63,12 +63,12 @@ def test_parts_of_a_soup(trained: Any, same: Any, network: Any) -> None:
 
 
 def test_what_makes_no_soup(trained: Any, network: Any) -> None:
-    with pytest.raises(InputError, match="no state to average"):
+    with pytest.raises(InputError, match="no states to average"):
         average([])
     with pytest.raises(InputError, match=r"'nets.a' is to be averaged, which is in no network: .* net, critic"):
         average([trained()], ["nets.a"])
     with pytest.raises(
-        InputError, match=r"'net\.cells\.99' is to be averaged, and nothing is below it; expected e\.g\. net"
+        InputError, match=r"'net\.cells\.99' is to be averaged, but there is nothing below it; expected e\.g\. net"
     ):
         average([trained()], ["net.cells.99"])
     with pytest.raises(InputError, match=r"state 2 of the average differs from the first in net\.cells\.0\.bias"):

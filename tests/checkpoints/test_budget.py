@@ -71,7 +71,7 @@ def test_a_file_has_its_full_size_before_it_is_written(folder: Path) -> None:
     room, seen = DiskBudget(folder, 100), []
     write(room, 0, 60, lambda: seen.append(disk_usage(folder)))
     assert seen == [(1, 60)] and disk_usage(folder) == (1, 60)
-    with pytest.raises(StoreError, match="no room for the next state of 41 B: those that are needed take 60 B"):
+    with pytest.raises(StoreError, match="no space for the next checkpoint of 41 B: those needed take 60 B"):
         write(room, 1, 41)
     write(room, 1, 40)
     assert names(room) == {"0", "1"} and disk_usage(folder) == (2, 100)
@@ -100,7 +100,7 @@ def test_what_may_go_goes_in_its_order_and_only_as_far_as_needed(folder: Path) -
     write(room, 5, 25)
     assert names(room) == {"0", "2", "4", "5"}
     room.plan(5, ["3", "1", "2"])
-    with pytest.raises(StoreError, match="those that are needed take 65 B"):
+    with pytest.raises(StoreError, match="those needed take 65 B"):
         write(room, 6, 60)
     assert names(room) == {"0", "2", "4", "5"}, "nothing goes in vain"
 
@@ -146,7 +146,7 @@ def test_what_a_killed_writer_left_goes_and_what_a_live_one_writes_stays(folder:
     )
     with process("-c", script, folder) as writer:
         assert writer.stdout.readline() == "in\n"
-        with pytest.raises(StoreError, match="those that are needed take 80 B"):
+        with pytest.raises(StoreError, match="those needed take 80 B"):
             write(room, 1, 30)
         assert disk_usage(folder) == (1, 80)
         os.kill(writer.pid, signal.SIGKILL)

@@ -351,7 +351,7 @@ def test_from_files_it_is_the_same(tmp_path: Path, begun: Any, trained: Any, sam
     [
         ([], {0: ("nett.cells.0",)}, (0.4, 0.1), "gene 0 owns 'nett.cells.0', which is in no network: .* net, critic"),
         ([], {0: ("ne",)}, (0.4, 0.1), "gene 0 owns 'ne', which is in no network"),
-        ([20], MODULES, (0.4, 0.1), "gene 20 has a donor and no modules: expected one of 0, 1, .* or -1"),
+        ([20], MODULES, (0.4, 0.1), "gene 20 has a donor but no modules: expected one of 0, 1, .* or -1"),
         ([], MODULES, (float("nan"), 0.1), "shrink is nan: expected a finite number"),
         ([], MODULES, (0.4, -1.0), "perturb is -1.0: expected a finite number from 0 up"),
         ([0, 1], {0: ("net.old",), 1: ("net.old",)}, (0.4, 0.1), "net.old.bias belongs to genes 0 and 1, which have"),

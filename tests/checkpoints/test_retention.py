@@ -110,7 +110,7 @@ def test_whatever_is_saved_and_dropped(data: st.DataObject, limit: int, keep: in
             stay = {*needed, *([best[1]] if best else [])}
             if sum(sizes[t] for t in stay) + size > limit:
                 before = numbers(folder) if folder.path.exists() else set()
-                with pytest.raises(StoreError, match=r"no room .* archloom resume .* --disk-budget"):
+                with pytest.raises(StoreError, match=r"no space .* archloom resume .* --disk-budget"):
                     sized(folder, trial, size)
                 assert numbers(folder) == before
                 return
@@ -170,8 +170,8 @@ def test_what_is_said_on_the_command_line(keep: str | None, budget: str | None, 
 @pytest.mark.parametrize(
     ("keep", "budget", "says"),
     [
-        ("0", None, "--keep 0: expected how many"), ("-1", None, "--keep -1"), ("few", None, "--keep few"),
-        (None, "0", "--disk-budget 0: expected more than nothing"), (None, "2XB", "--disk-budget 2XB: expected a size"),
+        ("0", None, "--keep 0: expected the number"), ("-1", None, "--keep -1"), ("few", None, "--keep few"),
+        (None, "0", "--disk-budget 0: expected more than 0"), (None, "2XB", "--disk-budget 2XB: expected a size"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_said(keep: str | None, budget: str | None, says: str) -> None:
@@ -186,7 +186,7 @@ def test_what_was_said_is_known_until_something_else_is(tmp_path: Path) -> None:
     assert RetentionPolicy.read(tmp_path) == RetentionPolicy(None, 5000)
     assert str(RetentionPolicy.read(tmp_path)) == "--keep all, --disk-budget 5 KB"
     (tmp_path / RetentionPolicy.FILE).write_text('{"keep": 0}')
-    with pytest.raises(InputError, match=r"keeping\.json cannot be read .* say --keep and --disk-budget again"):
+    with pytest.raises(InputError, match=r"keeping\.json cannot be read .* give --keep and --disk-budget again"):
         RetentionPolicy.read(tmp_path)
 
 
@@ -231,7 +231,7 @@ def test_a_second_kind_stands_beside_the_states(tmp_path: Path) -> None:
         "000000.npy", "000000.safetensors", "000001.safetensors", "000002.npy", "000002.safetensors",
     ]  # fmt: skip
     assert sources(recipe, "experience") == {0} and sources(recipe) == {1}
-    with pytest.raises(StoreError, match="no room"):
+    with pytest.raises(StoreError, match="no space"):
         experience.save(3, np.zeros(300, dtype=np.uint8))
     experience.save(3, np.zeros(120, dtype=np.uint8))
     assert disk_usage(states.path)[1] <= 600 and not states.file(0).exists(), "a state that is spare made room"

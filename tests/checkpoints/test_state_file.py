@@ -233,7 +233,7 @@ def test_only_what_is_looked_at_is_read(tmp_path: Path) -> None:
             r"rest\['a'\]\['b'\]\[0\] .* is of type Tensor: .*arrays",
         ),
         (TrainingState({}, rest={"a": np.int64(1)}), r"rest\['a'\] .* is of type int64: expected numbers"),
-        (TrainingState({}, rest={"a": {1: 2}}), r"rest\['a'\] .* has the key 1: keys must be texts"),
+        (TrainingState({}, rest={"a": {1: 2}}), r"rest\['a'\] .* has the key 1: keys must be strings"),
         (TrainingState({}, optimisers={"o": Optimiser([{"lr": {1, 2}}], {})}), r"groups of optimiser 'o'\[0\]\['lr'\]"),
         (TrainingState({"n": {"a": torch.ones(2, dtype=torch.complex128)}}), "networks/n/a is a .*complex128"),
         (TrainingState({"n": {"a": torch.ones(2).to_sparse()}}), "networks/n/a is a torch.sparse_coo tensor"),
@@ -257,7 +257,7 @@ def test_a_failed_write_changes_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(StoreError, match="state: No space left on device; the state was not written"):
+    with pytest.raises(StoreError, match="state: No space left on device; the checkpoint was not written"):
         save_state(path, example())
     monkeypatch.undo()
     check_same(load_state(path), TrainingState({"n": {"a": torch.ones(3)}}))
@@ -283,11 +283,11 @@ def refused(path: Path, says: str) -> None:
 
 
 def test_files_that_are_no_state(tmp_path: Path) -> None:
-    refused(tmp_path / "none", r"none is not there; put the file back")
-    refused(tmp_path, r"put the file back from a copy, or train that trial again$")
+    refused(tmp_path / "none", r"none is not there; restore the file")
+    refused(tmp_path, r"restore the file from a copy, or train that trial again$")
     for content in (b"", b"123", b"not a state at all, but a text of some length"):
         (tmp_path / "file").write_bytes(content)
-        refused(tmp_path / "file", "is not the whole state of a training")
+        refused(tmp_path / "file", "is not a complete checkpoint")
 
 
 def test_a_file_that_is_cut_anywhere(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_a_file_that_is_cut_anywhere(tmp_path: Path) -> None:
     whole = (tmp_path / "state").read_bytes()
     for end in [*range(0, len(whole), 97), len(whole) - 1]:
         (tmp_path / "cut").write_bytes(whole[:end])
-        refused(tmp_path / "cut", "is not the whole state of a training")
+        refused(tmp_path / "cut", "is not a complete checkpoint")
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_file_that_is_cut_anywhere(tmp_path: Path) -> None:
         ({"other": "1"}, "not written by archloom"),
         ({"archloom": "[]"}, "format None, this archloom reads format 1"),
         ({"archloom": META["archloom"].replace("1", "2", 1)}, "format 2, this archloom reads format 1"),
-        ({"archloom": "{"}, "not the whole state"),
+        ({"archloom": "{"}, "not a complete checkpoint"),
         ({"archloom": META["archloom"].replace('["a"]', "3")}, "Expected `array`, got `int`"),
         ({"archloom": META["archloom"].replace('"a"', '"a","b"')}, "networks/n/b is missing"),
         ({"archloom": META["archloom"].replace('"a"', "")}, "networks/n/a does not belong to it"),

@@ -123,7 +123,7 @@ def test_tasks_are_listed_with_their_options(cli: Any) -> None:
     pytest.importorskip("torch", reason="training needs the extra train")
     assert "images:DATA" in cli("list").out
     said = cli("list", "images").out
-    assert "task.batch = 64" in said
+    assert "task.batch_size = 64" in said
     assert "data: digits, mnist5k" in said
     assert cli("list", "images:digits").out == said
 

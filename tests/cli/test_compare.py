@@ -96,12 +96,10 @@ def trained_by(cli: Any, problem: Path, other: str, *more: object) -> str:
 
 
 def test_budgets_that_differ_are_noted(cli: Any, trained_here: Path) -> None:
-    note = (
-        "note: epochs of training a run: pbt_nas 8, random 80; not an equal budget. random_population is random search"
-    )
+    note = "note: epochs of training per run: pbt_nas 8, random 80; the budgets are not equal. random_population"
     assert note in trained_by(cli, trained_here, "random", "--queries", 8)
     assert trained_by(cli, trained_here, "random_population") == ""
-    note = "note: epochs of training a run: asha as it comes, random 40; not an equal budget"
+    note = "note: epochs of training per run: asha depends on the results, random 40; the budgets are not equal"
     assert note in cli("compare", "asha", "random", "--on", trained_here, "--queries", 4, "--seeds", 1, "--quiet").err
 
 
@@ -131,4 +129,4 @@ def test_an_option_of_nobody_is_not_said_to_be_the_spaces(cli: Any, planted: Pat
 
 def test_states_are_kept_where_there_are_any(cli: Any, small_table: Path) -> None:
     line = ("compare", "random", "evolution", "--on", "nb201", "--table", small_table, "--disk-budget", "1GB")
-    cli.refuses(*line, says=["keep and disk_budget are for states of trainings", "nothing is trained on nb201"])
+    cli.refuses(*line, says=["keep and disk_budget are for checkpoints", "nothing is trained on nb201"])

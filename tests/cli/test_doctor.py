@@ -15,8 +15,8 @@ def test_a_healthy_machine(cli: Any) -> None:
     said = cli("doctor")
     assert said.code == 0 and said.err == ""
     assert "ok   Python 3." in said.out and "FAULT" not in said.out
-    assert "can be written; a durable write takes" in said.out
-    assert "no   nb201 not here: archloom data list says how to get it" in said.out
+    assert "is writable; a durable write takes" in said.out
+    assert "no   nb201 not here: archloom data list shows how to get it" in said.out
     assert list(cli.home.iterdir()) == [], "it leaves nothing behind"
 
 
@@ -27,7 +27,7 @@ def test_a_folder_that_cannot_be_written_is_a_fault(cli: Any, monkeypatch: pytes
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
     said = cli("doctor")
     assert said.code == 1
-    assert f"FAULT {cli.home} cannot be written (Read-only file system): use --out" in said.out
+    assert f"FAULT {cli.home} is not writable (Read-only file system): use --out" in said.out
 
 
 def test_a_missing_package_comes_with_its_cure(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:

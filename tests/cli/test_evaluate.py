@@ -101,13 +101,13 @@ def test_what_could_not_be_measured_is_said(cli: Any) -> None:
 
 def test_bad_input_is_told_in_one_line(cli: Any, run: str, planted: Path) -> None:
     cli.refuses("evaluate", "nowhere", says=["nowhere"])
-    cli.refuses("evaluate", run, "--trial", "99", says=["trial 99: no state of it is kept; expected one of"])
+    cli.refuses("evaluate", run, "--trial", "99", says=["trial 99: its checkpoint is not kept; expected one of"])
     cli.refuses("evaluate", run, "--set", "lr=1", says=["--set lr: expected an option of the run's task"])
     cli.refuses("evaluate", run, "--set", "space.latent=1", says=["--set space.latent: expected an option"])
-    cli.refuses("evaluate", run, "--set", "task.lr=1", says=["task option lr", "has none to change"])
+    cli.refuses("evaluate", run, "--set", "task.lr=1", says=["task option lr", "has no such options"])
     cli.refuses("evaluate", run, "--images", "grid.jpg", says=["expected FILE.png"])
-    cli.refuses("evaluate", run, "--images", "missing/grid.png", says=["in a folder that is there"])
-    cli.refuses("evaluate", run, "--images", "grid.png", says=["makes no images"])
+    cli.refuses("evaluate", run, "--images", "missing/grid.png", says=["in an existing folder"])
+    cli.refuses("evaluate", run, "--images", "grid.png", says=["generates no images"])
     search(cli.home / "plain", planted, "random", queries=3)
     cli.refuses("evaluate", "plain", says=["no trained networks are kept there"])
     assert cli("search", "random", "--on", planted, "--queries", 2, "--seeds", 2, "--quiet", "--out", "two").code == 0

@@ -29,7 +29,7 @@ def test_choices_go_by_their_numbers_where_the_problem_is_gone(cli: Any, populat
     trained.unlink()
     said = cli("lineage", population, "--json")
     assert json.loads(said.out)["choices"] == [str(gene) for gene in range(8)]
-    assert said.err.startswith("archloom: note: choices go by their numbers: ") and said.err.count("\n") == 1
+    assert said.err.startswith("archloom: note: choices are shown by number: ") and said.err.count("\n") == 1
 
 
 def test_bad_input(cli: Any, population: str, planted: Path) -> None:

@@ -70,7 +70,7 @@ TABLE = object()  # stands for the small table below
         (f"search random TABLE --seeds {2**70}", ["expected 1 to 10000"]),
         ("search random TABLE --seed -1", ["seed -1: expected a whole number from 0"]),
         (f"search random TABLE --seed {2**70}", [f"seed {2**70}: expected a whole number from 0"]),
-        ("search random TABLE --seed 1 --seeds 2", ["give one of them"]),
+        ("search random TABLE --seed 1 --seeds 2", ["give only one of them"]),
         ("search random TABLE --set population=3", ["unknown strategy random option 'population'"]),
         ("search evolution TABLE --set populaton=3", ["'populaton'", "did you mean 'population'"]),
         ("search evolution TABLE --set population=many", ["population=many: expected a whole number"]),
@@ -88,29 +88,35 @@ TABLE = object()  # stands for the small table below
         ("search random TABLE --out file", ["file is a file", "--out"]),
         ("search random TABLE --out file/below", ["file is a file"]),
         ("compare", ["Missing argument '[LABEL=]STRATEGY...'"]),
-        ("compare random random TABLE", ["each may be named once"]),
+        ("compare random random TABLE", ["each may be given once"]),
         ("compare random evolutoin TABLE", ["unknown strategy 'evolutoin'", "did you mean 'evolution'"]),
         ("compare random evolution TABLE --seeds 0", ["--seeds 0"]),
-        ("compare random evolution TABLE --set population=5", ["say whose option it is", "evolution.population"]),
-        ("compare random evolution TABLE --set cadem.x=5", ["say whose option it is"]),
+        (
+            "compare random evolution TABLE --set population=5",
+            ["prefix it with a strategy or label", "evolution.population"],
+        ),
+        ("compare random evolution TABLE --set cadem.x=5", ["prefix it with a strategy or label"]),
         ("compare random evolution TABLE --set random.population=5", ["unknown strategy random option 'population'"]),
         ("compare random TABLE --out full", ["already holds a run"]),
-        ("compare random a=random A=random TABLE", ["each may be named once", "give labels: A other=random"]),
+        ("compare random a=random A=random TABLE", ["each may be given once", "give labels: A other=random"]),
         ("compare a/b=random TABLE", ["a/b=random: expected LABEL=STRATEGY"]),
         ("compare =random TABLE", ["=random: expected LABEL=STRATEGY"]),
         ("compare ..=random TABLE", ["expected LABEL=STRATEGY"]),
         ("compare a=randon TABLE", ["unknown strategy 'randon'"]),
-        ("compare space=random TABLE", ["--set space.NAME is the space's option"]),
-        ("compare a=evolution TABLE --set evolution.population=50", ["say whose option it is", "a.population"]),
+        ("compare space=random TABLE", ["--set space.NAME is an option of the space"]),
+        (
+            "compare a=evolution TABLE --set evolution.population=50",
+            ["prefix it with a strategy or label", "a.population"],
+        ),
         ("resume group", ["group/group.json names no runs"]),
         ("resume missing", ["missing is not a run folder"]),
         ("resume file", ["file is a file: expected a run folder"]),
-        ("resume other", ["other/run.json is not of an archloom run"]),
+        ("resume other", ["other/run.json is not from an archloom run"]),
         ("resume full --workers 0", ["--workers 0"]),
         ("status missing", ["missing is not a run folder"]),
         ("status damaged", ["damaged/group.json is damaged"]),
         ("best missing", ["missing is not a run folder"]),
-        ("best other", ["other/run.json is not of an archloom run"]),
+        ("best other", ["other/run.json is not from an archloom run"]),
         ("export full", ["Missing option '-o'"]),
         ("export full -o best.txt", ["expected a file ending in .py, .safetensors, .json"]),
         ("export full -o nowhere/best.json", ["there is no folder nowhere"]),
@@ -412,7 +418,7 @@ def test_interrupted_from_the_keyboard(
     begun, empty, told = err.splitlines()
     assert begun == f"run folder: {folder}" and empty == ""
     assert told == (
-        f"archloom: interrupted; everything finished so far is on disk; go on with: archloom resume {folder}"
+        f"archloom: interrupted; everything finished so far is on disk; continue with: archloom resume {folder}"
     )
     ids = [json.loads(line)["id"] for line in (run / "trials.jsonl").read_bytes().splitlines()]
     assert ids == list(range(len(ids))) and len(ids) >= 8
@@ -432,7 +438,7 @@ def test_the_command_to_go_on_can_be_pasted(
 ) -> None:
     monkeypatch.setattr("archloom.runs.groups.run_group", raising(KeyboardInterrupt()))
     said = cli("search", "random", "--on", planted, "--seeds", 2, "--out", "a run")
-    assert said.err.endswith("go on with: archloom resume 'a run'\n") and said.err.startswith("run folder: a run\n")
+    assert said.err.endswith("continue with: archloom resume 'a run'\n") and said.err.startswith("run folder: a run\n")
 
 
 LOUD = """

@@ -28,7 +28,7 @@ def test_the_object_of_one_run(small_table: Path) -> None:
     assert found["objective"] == "valid" and found["table"] == "small.npz"
     (run,) = found["runs"]
     assert run["seed"] == 0 and run["out"] is None and run["queries"] == 20 and run["seconds"] >= 0
-    assert set(run["best"]) == {"arch", "value", "rank", "query", "report"}
+    assert set(run["best"]) == {"arch", "value", "rank", "query", "fidelity", "report"}
     assert run["best"]["report"] == {"test": pytest.approx(run["best"]["value"] - 1, abs=1e-4)}
     assert run["curve"][0][0] == 1 and run["curve"][-1] == [20, run["best"]["value"]]
     values = [value for _, value in run["curve"]]

@@ -87,7 +87,7 @@ def test_a_cluster_ends_with_its_driver_however_that_ends_and_the_run_goes_on(
         assert child.returncode == 130 and out == ""
         assert err.splitlines() == [
             "",
-            f"archloom: interrupted; everything finished so far is on disk; go on with: archloom resume {folder}",
+            f"archloom: interrupted; everything finished so far is on disk; continue with: archloom resume {folder}",
         ]
         wait_until(lambda: gone(cluster))
     slow.with_name("hurry").touch()
@@ -101,7 +101,7 @@ def test_a_cluster_ends_with_its_driver_however_that_ends_and_the_run_goes_on(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--gpus", 0.5], "--gpus 0.5: Ray shares GPUs out, so add --ray, or --ray-address ADDRESS"),
+        (["--gpus", 0.5], "--gpus 0.5: only Ray assigns GPUs; add --ray, or --ray-address ADDRESS"),
         (["--ray-address", ""], "--ray-address '': expected HOST:PORT or auto"),
         (["--ray", "--gpus", -1], "gpus=-1.0: expected a share of one GPU"),
         (["--ray", "--workers", 0], "--workers 0: expected at least 1"),

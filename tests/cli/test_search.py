@@ -82,7 +82,7 @@ def test_a_population_that_is_cut_is_noted(cli: Any, trained_here: Path) -> None
 
 def test_epochs_that_a_population_would_ignore_are_refused(cli: Any) -> None:
     pytest.importorskip("torch", reason="training needs the extra train")
-    told = ["task.epochs=5: searl itself says how long its networks are trained, 300 epochs", "--set epochs=5"]
+    told = ["task.epochs=5: searl itself decides how long its networks are trained, 300 epochs", "--set epochs=5"]
     cli.refuses("search", "searl", "--on", "images:digits", "--set", "task.epochs=5", says=told)
 
 
@@ -237,14 +237,14 @@ def test_states_stay_as_it_is_said(cli: Any) -> None:
     every = weights(cli.home / "all")
     assert len(every) == 12
     status = cli("status", "all").out.splitlines()
-    assert status[-1].startswith("states: 12 files, ") and status[-1].endswith("KB (--keep all)")
+    assert status[-1].startswith("checkpoints: 12 files, ") and status[-1].endswith("KB (--keep all)")
 
     room_for_two = sum(len(every[f"{trial:06d}.safetensors"]) for trial in (0, 1))
     said = cli("search", "pbt_nas", *POPULATION, "--out", "few", "--disk-budget", room_for_two)
     assert said.code == 3 and said.out == ""
     warning, stopped = said.err.splitlines()
-    assert "warning: states take" in warning and "3 of them will be needed at once" in warning
-    assert "no room for the next state" in stopped and f"--disk-budget is {format_bytes(room_for_two)}" in stopped
+    assert "warning: checkpoints take" in warning and "3 of them will be needed at once" in warning
+    assert "no space for the next checkpoint" in stopped and f"--disk-budget is {format_bytes(room_for_two)}" in stopped
     assert "archloom resume few --disk-budget" in stopped
     assert cli("resume", "few", "--quiet").code == 3, "it is as it was said before"
     assert cli("resume", "few", "--quiet", "--disk-budget", 9 * max(map(len, every.values()))).code == 0
@@ -264,12 +264,10 @@ def test_runs_of_a_group_share_a_budget(cli: Any) -> None:
 
 
 def test_states_are_kept_where_there_are_any(cli: Any, small_table: Path) -> None:
-    cli.refuses(
-        *arguments(small_table, "--keep", 3), says=["keep and disk_budget are for states of trainings", "nb201"]
-    )
+    cli.refuses(*arguments(small_table, "--keep", 3), says=["keep and disk_budget are for checkpoints", "nb201"])
     cli.refuses(*arguments(small_table, "--seeds", 2, "--disk-budget", "1GB"), says=["nothing is trained on nb201"])
     cli.refuses(*arguments(small_table, "--disk-budget", "1XB"), says=["--disk-budget 1XB", "500MB, 2GB, 1.5GiB"])
-    cli.refuses(*arguments(small_table, "--keep", "-2"), says=["--keep -2: expected how many"])
+    cli.refuses(*arguments(small_table, "--keep", "-2"), says=["--keep -2: expected the number"])
     cli(*arguments(small_table, "--quiet", "--out", "run"))
     cli(*arguments(small_table, "--quiet", "--out", "group", "--seeds", 2))
     for folder in ("run", "group"):

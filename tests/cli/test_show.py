@@ -42,7 +42,7 @@ def test_status_of_every_state(cli: Any, finished: Any, small_table: Path, listi
     assert "all queries asked, no summary yet: archloom resume writes it" in cli("status", "run").out
     journal = cli.home / "run" / "trials.jsonl"
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:7]))
-    assert "7/20 queries  stopped: archloom resume goes on" in cli("status", "run").out
+    assert "7/20 queries  stopped: archloom resume continues it" in cli("status", "run").out
     (cli.home / "group" / "seed-1" / "run.json").unlink()
     assert "0/20 queries  not started" in cli("status", "group").out
 

@@ -40,7 +40,11 @@ def test_a_soup_is_told_and_written(cli: Any, population: str) -> None:
 
 def test_a_part_that_is_not_there_is_refused_whoever_shares_the_winners_genes(cli: Any, population: str) -> None:
     cli.refuses(
-        "soup", population, "--part", "network.nope", says=["'network.nope' is to be averaged, and nothing is below"]
+        "soup",
+        population,
+        "--part",
+        "network.nope",
+        says=["'network.nope' is to be averaged, but there is nothing below"],
     )
     cli.refuses("soup", population, "--part", "nope", says=["network"])
     assert cli("soup", population, "--part", "network.layers.0").code == 0

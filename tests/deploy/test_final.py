@@ -107,7 +107,7 @@ def test_another_trial(population: RunReport) -> None:
 def test_trials_without_a_state(population: RunReport, trial: int) -> None:
     assert population.path is not None
     CheckpointFolder(population.path / WEIGHTS).file(0).unlink(missing_ok=True)
-    with pytest.raises(InputError, match=rf"^trial {trial}: no state of it is kept; expected one of \d+, \d+"):
+    with pytest.raises(InputError, match=rf"^trial {trial}: its checkpoint is not kept; expected one of \d+, \d+"):
         open_member(population, trial)
 
 
@@ -184,7 +184,7 @@ def test_options_are_checked_like_any(generators: RunReport) -> None:
 
 
 def test_a_task_of_the_users_has_no_options(population: RunReport) -> None:
-    with pytest.raises(InputError, match=r"^task option final_samples: .*this task has none to change"):
+    with pytest.raises(InputError, match=r"^task option final_samples: .*this task has no such options"):
         open_member(population, settings={"final_samples": "60"})
 
 
@@ -203,7 +203,7 @@ def test_images_of_a_generator(generators: RunReport) -> None:
     found = member.images(5)
     assert (found.shape, found.dtype) == ((5, 1, 8, 8), np.uint8)
     assert np.array_equal(found, member.images(5))
-    with pytest.raises(InputError, match="makes no images"):
+    with pytest.raises(InputError, match="generates no images"):
         replace(member, training=object()).images()
 
 

@@ -138,13 +138,13 @@ def test_each_fidelity_has_its_value_and_its_seconds() -> None:
 
 
 def test_a_fidelity_that_it_has_not_is_told() -> None:
-    assert at(5).error == "InputError: fidelity 5: expected 4 or 12 epochs, or 0 for all"
-    assert at(12, ["params"]).error == "InputError: fidelity 12: nothing here is evaluated in part; expected 0"
+    assert at(5).error == "InputError: fidelity 5: expected 4 or 12 epochs, or 0 for the maximum"
+    assert at(12, ["params"]).error == "InputError: fidelity 12: this evaluator has only one fidelity; expected 0"
 
 
 def test_a_metric_that_names_its_fidelity_has_no_other() -> None:
     assert at(0, ["valid_4"]).scores == {"valid_4": 2.0}
-    assert at(12, ["valid_4"]).error == "InputError: fidelity 12: expected 4 epochs, or 0 for all"
+    assert at(12, ["valid_4"]).error == "InputError: fidelity 12: expected 4 epochs, or 0 for the maximum"
     assert at(0, ["valid_12", "valid_4"]).scores == {"valid_12": 40.0, "valid_4": 2.0}
 
 

@@ -99,7 +99,7 @@ def test_a_worker_has_one_thread_and_a_state_that_is_gone_is_its_trials_failure(
     executor.submit(Job(7, Proposal(Arch((1,)), 1, Inherit(3)), 0))
     found = evaluated(executor, [1, 2, 3])
     error = found.pop(7).error
-    assert error is not None and "the state of trial 3 is not in the run's folder" in error
+    assert error is not None and "the checkpoint of trial 3 is not in the run's folder" in error
     assert [found[number].scores for number in range(3)] == [{"score": 1.0}, {"score": 2.0}, {"score": 3.0}]
     (worker,) = set((tmp_path / "workers").read_text().splitlines())
     assert worker.split()[1] == "1"

@@ -33,7 +33,7 @@ def test_a_state_that_is_sent_is_the_file_that_would_be_written(tmp_path: Path) 
 
 
 def test_a_state_that_was_not_sent() -> None:
-    with pytest.raises(StoreError, match="the state of trial 3 is not in the run's folder"):
+    with pytest.raises(StoreError, match="the checkpoint of trial 3 is not in the run's folder"):
         SentCheckpoints({4: np.zeros(1, np.uint8)}).load(3)
 
 

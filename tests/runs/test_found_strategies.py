@@ -65,10 +65,18 @@ def test_in_a_file(blr: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> Non
     [
         (BLR, "none.py:Blr", "strategy none.py:Blr: there is no file none.py"),
         (BLR, "mine.py:Brl", "mine.py defines no 'Brl' (strategies in it: Blr)"),
-        (BLR, "mine.py:Base", "Base in mine.py is not complete: it has no propose"),
-        (BLR, "mine.py:archloom", "archloom in mine.py is no strategy: expected a subclass of archloom.BaseStrategy"),
-        (BLR + "class Other(Blr): pass", "mine.py", "mine.py defines 2 strategies (Blr, Other): expected one, or say"),
-        ("import archloom", "mine.py", "mine.py defines no strategy: expected one, or say which, mine.py:CLASS"),
+        (BLR, "mine.py:Base", "Base in mine.py is incomplete: it lacks propose"),
+        (
+            BLR,
+            "mine.py:archloom",
+            "archloom in mine.py is not a strategy: expected a subclass of archloom.BaseStrategy",
+        ),
+        (
+            BLR + "class Other(Blr): pass",
+            "mine.py",
+            "mine.py defines 2 strategies (Blr, Other): expected one, or name it",
+        ),
+        ("import archloom", "mine.py", "mine.py defines no strategy: expected one, or name it: mine.py:CLASS"),
         ("raise ValueError('a\\nb')", "mine.py", "mine.py cannot be loaded: ValueError: a b"),
         ("raise SystemExit(0)", "mine.py:Blr", "mine.py cannot be loaded: SystemExit: 0"),
     ],
@@ -102,7 +110,7 @@ def test_a_class_that_cannot_be_loaded_again_is_for_memory() -> None:
 
     found = find_strategy(Here)
     assert (found.given, found.name, found.kind, found.reopens) == ("Here", "Here", Here, False)
-    with pytest.raises(InputError, match="int is no strategy"):
+    with pytest.raises(InputError, match="int is not a strategy"):
         find_strategy(int)
 
 
@@ -115,7 +123,7 @@ def test_a_script_runs_its_own_class_in_memory_and_is_told_how_to_keep_it(blr: P
     )
     done = subprocess.run([sys.executable, script], cwd=blr.parent, capture_output=True, text=True, check=False)
     assert done.stdout == "5 Blr\n"
-    assert "Blr of __main__ cannot be loaded again from there; put it into a file of its own" in done.stderr
+    assert "Blr of __main__ cannot be loaded from there again; put it into a file of its own" in done.stderr
     assert not (blr.parent / "run").exists()
 
 

@@ -84,7 +84,7 @@ def test_a_member_that_cannot_go_on_does_not_stop_the_others(tmp_path: Path, sma
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "members": {"a": {}}}', "null"])
 def test_a_damaged_group_is_said_in_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "group.json").write_text(content)
-    with pytest.raises(InputError, match=r"group.json is damaged or not of archloom"):
+    with pytest.raises(InputError, match=r"group.json is damaged or not from archloom"):
         groups.Group.open(tmp_path)
 
 
@@ -192,7 +192,7 @@ def test_a_group_stays_on_the_table_it_was_begun_with(
         tmp_path / "other.npz", space=other.space, gene_names=other.gene_names, options=other.options,
         genes=other.genes, metrics=metrics, goals=other.goals, source="another", units=other.units,
     )  # fmt: skip
-    with pytest.raises(InputError, match="begun with another table"):
+    with pytest.raises(InputError, match="started with another table"):
         group.on_table(tmp_path / "other.npz").check(changed=True)
 
 
@@ -207,6 +207,6 @@ def test_a_group_whose_file_changed_is_refused_before_any_member_goes_on(tmp_pat
     groups.Group.create(tmp_path / "group", {"seed-0": request}, first=Preparer().check(request))
     file.write_text(text + "# changed")
     group = groups.Group.open(tmp_path / "group")
-    with pytest.raises(InputError, match=r"begun with another file .*archloom resume .*group --changed"):
+    with pytest.raises(InputError, match=r"started with another file .*archloom resume .*group --changed"):
         group.check()
     assert group.check(changed=True).scenario.objectives == ("s",)

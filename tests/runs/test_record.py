@@ -203,8 +203,8 @@ def test_what_a_killed_writer_left_beside_its_files_is_swept_up(run: Path) -> No
         (None, "is not a run folder: it has no run.json"),
         (b"", "is not valid JSON"),
         (b"\xff\xfe", "is not valid JSON"),
-        (b"[]", "is not of an archloom run"),
-        (b'{"name": "of something else"}', "is not of an archloom run"),
+        (b"[]", "is not from an archloom run"),
+        (b'{"name": "of something else"}', "is not from an archloom run"),
         (b'{"format": 99}', "run format 99"),
     ],
 )
@@ -372,7 +372,7 @@ def test_a_read_only_folder_is_said_in_one_line(run: Path, monkeypatch: pytest.M
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(StoreError, match="read-only: give a folder that can be written with --out"):
+    with pytest.raises(StoreError, match="read-only: give a writable folder with --out"):
         RunFolder.open(run)
     with pytest.raises(StoreError, match="read-only"):
         RunFolder.create(run.parent / "new", {})

@@ -192,9 +192,9 @@ def test_no_fidelity_is_ignored() -> None:
     levels = Resource.at("epochs", [12, 200])
     _, lines = search(Scripted(Proposal(cell(1), 200), Proposal(cell(1)), Proposal(cell(1), 12)), counts=levels)
     assert [line.query for line in lines] == [1, None, 2], "0 stands for all there is"
-    with pytest.raises(InputError, match="fidelity 7: expected 12 or 200 epochs, or 0 for all"):
+    with pytest.raises(InputError, match="fidelity 7: expected 12 or 200 epochs, or 0 for the maximum"):
         search(Scripted(Proposal(cell(1), 7)), counts=levels)
-    with pytest.raises(InputError, match="fidelity 7: nothing here is evaluated in part; expected 0"):
+    with pytest.raises(InputError, match="fidelity 7: this evaluator has only one fidelity; expected 0"):
         search(Scripted(Proposal(cell(1), 7)))
 
 
@@ -455,7 +455,7 @@ def test_a_checkpoint_ahead_of_the_record_is_not_used() -> None:
     _, expected = search(make("evolution"), 40, journal=journal)
     expected = list(expected)
     del journal.lines[25:]
-    with pytest.warns(UserWarning, match="the checkpoint fits this record or version no more"):
+    with pytest.warns(UserWarning, match="the saved state does not fit this record or version"):
         _, lines = search(make("evolution"), 40, journal=journal)
     assert lines == expected
 
@@ -483,7 +483,7 @@ def test_notes_are_compared_as_they_were_written_down() -> None:
 @pytest.mark.parametrize("state", [{}, {"loop": {}, "strategy": {}}, {"loop": {"asked": 1, "flight": [3]}}])
 def test_a_checkpoint_of_another_version_is_not_used(state: dict[str, Any]) -> None:
     _, expected = search(make("evolution"), 12)
-    with pytest.warns(UserWarning, match="the checkpoint fits this record or version no more"):
+    with pytest.warns(UserWarning, match="the saved state does not fit this record or version"):
         _, lines = search(make("evolution"), 12, journal=MemoryJournal(state=state))
     assert lines == expected
 

@@ -51,7 +51,7 @@ def test_a_cluster_of_this_machine_lives_as_long_as_it_is_used(fake: SimpleNames
 
 
 def test_gpus_that_are_not_there(fake: SimpleNamespace) -> None:
-    with pytest.raises(InputError, match=r"--gpus 0.5: Ray sees 0 GPUs on this machine; leave --gpus away"):
+    with pytest.raises(InputError, match=r"--gpus 0.5: Ray sees 0 GPUs on this machine; omit --gpus"):
         cluster.connected("local", 1, 0.5).__enter__()
     assert fake.calls[1:] == ["shutdown"]
     fake.resources["GPU"] = 1.0

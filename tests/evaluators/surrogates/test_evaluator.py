@@ -75,11 +75,11 @@ def test_fidelity_is_the_epoch(nb301_file: Path, nb301_ensemble: Path) -> None:
 
     assert valid(0) == valid(98) != valid(50) == pytest.approx(model.predict(genotype(arch), 50)[0])
     failed = evaluate(evaluator, Proposal(arch, 99), 0, 0)
-    assert failed.error == "InputError: fidelity 99: expected 1 to 98 epochs, or 0 for all"
+    assert failed.error == "InputError: fidelity 99: expected 1 to 98 epochs, or 0 for the maximum"
     ensemble = SurrogateEvaluator(XgbEnsemble(nb301_ensemble), Darts(), ("valid_surrogate",))
     assert evaluate(ensemble, Proposal(arch), 0, 0).ok
     early = evaluate(ensemble, Proposal(arch, 50), 0, 0)
-    assert early.error == "InputError: fidelity 50: expected 98 epochs, or 0 for all", "it knows the end alone"
+    assert early.error == "InputError: fidelity 50: expected 98 epochs, or 0 for the maximum", "it knows the end alone"
 
 
 def test_bad_genes_are_a_failed_trial(nb301_file: Path) -> None:

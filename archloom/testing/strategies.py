@@ -281,14 +281,11 @@ def _searched(
     strategy = _Watched(_new(make, make_space, 17))
     plan = plan_of(strategy.inner)
     retention = _OnlyNeeded(states, PLANTED_CRITERIA) if plan.inherits else None
-    evaluations = executor(_Failing(), states=states if plan.inherits else None)
+    evaluations = executor(_Failing(), checkpoints=states if plan.inherits else None)
     limits = Limits(queries, width, max_repeats=100, as_completed=as_completed)
     Search(
         space, strategy, evaluations, journal, limits, 0, retention=retention, plan=plan, resource=PLANTED_RESOURCE
     ).run()
-    assert not strategy.strangers, (
-        f"it inherits from trial {min(strategy.strangers)}, which was not told, or has failed"
-    )
     assert not states.missing, f"it inherits from trial {min(states.missing)}, whose state `needed` did not keep"
     return journal.lines
 
@@ -298,12 +295,12 @@ class _Watched:
 
     def __init__(self, inner: Strategy) -> None:
         self.inner = inner
-        self.strangers: set[int] = set()  # inherited from when they had not been told, or had failed
         self.succeeded: set[int] = set()
 
     def ask(self, n: int) -> Sequence[Proposal]:
         proposals = self.inner.ask(n)
-        self.strangers.update(*(sources(proposal.inherit) - self.succeeded for proposal in proposals))
+        strangers = set[int]().union(*(sources(proposal.inherit) for proposal in proposals)) - self.succeeded
+        assert not strangers, f"it inherits from trial {min(strangers)}, which was not told, or has failed"
         return proposals
 
     def tell(self, trials: Sequence[Trial]) -> None:

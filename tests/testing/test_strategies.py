@@ -216,7 +216,7 @@ def test_a_strategy_may_refuse_sparse_tables() -> None:
         (GivesUp, "ask gave nothing although nothing is in flight"),
         (IgnoresRules, "it proposed .*, which breaks a rule of 'ruled'"),
         (TriesForALittle, "asking in a space without valid architectures did not raise NoArchitectureError"),
-        (NeedsAnyGood, "with a constraint that no architecture keeps: ask gave nothing although"),
+        (NeedsAnyGood, "with a constraint that no architecture satisfies: ask gave nothing although"),
         (OneObjective, "with two objectives: ValueError.'too many values to unpack"),
         (RawScores, "minimising the negative of a metric is not the same as maximising it"),
         (LearnsFromAnybody, "telling a trial that was not asked for did not raise InputError"),

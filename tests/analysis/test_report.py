@@ -26,7 +26,7 @@ def test_best_says_what_was_found_where_and_how(make_report: Any) -> None:
 
 def test_the_rank_is_among_those_that_are_measured(make_report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     report = make_report([0, 63, 5])
-    monkeypatch.setattr(report.scenario.problem, "ranked", lambda metric: 30_001)
+    monkeypatch.setattr(report.scenario.problem, "ranked", lambda metric, fidelity: 30_001)
     assert "(rank 1 of 30,001 measured)" in format_best(report)
 
 

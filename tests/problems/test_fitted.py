@@ -122,7 +122,7 @@ def test_a_run_stays_on_the_table_that_it_was_fitted_to(sampled_table: Path, tmp
     lines = (cut / "trials.jsonl").read_bytes().splitlines(keepends=True)
     (cut / "trials.jsonl").write_bytes(b"".join(lines[:9]))
     moved = sampled_table.rename(tmp_path / "moved.npz")
-    with pytest.raises(InputError, match=r"sampled\.npz, which is not there; put it back, or say where it is"):
+    with pytest.raises(InputError, match=r"sampled\.npz, which is not there; put it back, or give its path"):
         run_folder(cut)
     run_folder(cut, table=moved)
     assert (cut / "trials.jsonl").read_bytes() == b"".join(lines)

@@ -131,7 +131,7 @@ def test_a_run_stays_on_the_surrogate_that_it_was_begun_with(
     lines = (cut / "trials.jsonl").read_bytes().splitlines(keepends=True)
     (cut / "trials.jsonl").write_bytes(b"".join(lines[:70]))
     place.rename(moved)
-    with pytest.raises(InputError, match="surrogate, which is not there; put it back, or say where it is"):
+    with pytest.raises(InputError, match="surrogate, which is not there; put it back, or give its path"):
         run_folder(cut)
     again = run_folder(cut, table=moved)
     assert (again.value, again.trials) == (whole.value, whole.trials)

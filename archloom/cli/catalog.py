@@ -45,13 +45,13 @@ def list_all(name: str | None) -> int:
             with stdout_guard():
                 found = find_strategy(name)
             kind = found.kind
-            _describe(found.name, kind, options.of_dataclass(kind.Options), "", kind.Options.__doc__ or "")
+            _describe(found.name, kind, options.of_dataclass(kind.Options), "", _notes(kind.Options))
         elif name in registry.SPACES:
             kind = registry.load_space(name)
             _describe(name, kind, options.of_space(kind), "space.", "")
         elif (source := parse(name)).trains:
             task = registry.load_task(source.prefix)
-            _describe(source.prefix, task, options.of_dataclass(task.Options), "task.", task.Options.__doc__ or "")
+            _describe(source.prefix, task, options.of_dataclass(task.Options), "task.", _notes(task.Options))
             click.echo(f"\ndata: {', '.join(task.named())}, or a path")
         elif name in catalog.BENCHMARKS:
             _show_benchmark(catalog.status(name, environ=os.environ))
@@ -252,6 +252,12 @@ def _describe(name: str, kind: type, known: dict, prefix: str, notes: str) -> No
         click.echo(f"  {prefix}{option.name} = {_plain(option.default)}{limits}")
     if known and notes:
         click.echo("\n" + inspect.cleandoc(notes))
+
+
+def _notes(options_class: type) -> str:
+    """What the author of an options class wrote about it; a dataclass without a docstring gets its signature as one."""
+    doc = options_class.__doc__ or ""
+    return "" if doc.startswith(f"{options_class.__name__}(") else doc
 
 
 def _plain(value: object) -> str:

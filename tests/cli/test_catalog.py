@@ -36,6 +36,18 @@ def test_options_are_shown_as_they_are_typed(cli: Any) -> None:
     assert "no options" in cli("list", "random").out
 
 
+@pytest.mark.parametrize("doc", ["", '    """`start` are drawn at random."""\n'])
+def test_options_without_a_docstring_have_no_notes(cli: Any, doc: str) -> None:
+    (cli.home / "mine.py").write_text(
+        "from dataclasses import dataclass\nimport archloom\n\n"
+        f"@dataclass(frozen=True)\nclass Options:\n{doc}    start: int = 10\n\n"
+        'class Mine(archloom.BaseStrategy):\n    """Mine."""\n    Options = Options\n'
+        "    def propose(self): ...\n"
+    )
+    notes = "\n`start` are drawn at random.\n" if doc else ""
+    assert cli("list", "mine.py:Mine").out == f"mine: Mine.\n\noptions (--set NAME=VALUE)\n  start = 10\n{notes}"
+
+
 def test_a_benchmark_that_is_no_space_is_shown_with_its_space(cli: Any) -> None:
     said = cli("list", "nb301")
     assert said.code == 0 and said.err == ""

@@ -220,7 +220,7 @@ class Study:
             return f"trained on {trained_on.name}: {trained_on.source}"
         if data is None:
             return f"own problem {self.benchmark}"
-        return f"table {data.name}: {data.source}{'' if data.path else ' (not at hand now)'}"
+        return f"table {data.name}: {data.source}{'' if data.path else ' (not available now)'}"
 
     @property
     def _selected_on_test(self) -> list[str]:

@@ -37,8 +37,8 @@ class Evaluator(Protocol):
         """Evaluate one proposal; return the result and the state that training ended in, if anything trains.
 
         `weights` are the states that the proposal inherits from, by trial. InputError for a fidelity that there is not.
-        An evaluation depends on the proposal, the weights and the generator alone, not on others before it: what goes
-            on from one evaluation to the next is a state that the next proposal inherits.
+        An evaluation depends on the proposal, the weights and the generator alone, not on others before it: what is
+            to persist from one evaluation to the next is a state that the next proposal inherits.
         """
         ...
 

@@ -86,7 +86,7 @@ class Limits:
         InputError for what cannot be changed any more, and for less than was used.
         """
         if fixed := next((name for name in changes if name not in RAISABLE), None):
-            raise InputError(f"{fixed}={changes[fixed]}: a run keeps what it was begun with; start a new one")
+            raise InputError(f"{fixed}={changes[fixed]}: a run keeps what it was started with; start a new one")
         for name, used in spent.items():
             value = changes.get(name)
             if value is not None and value < used:

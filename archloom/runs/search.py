@@ -269,13 +269,13 @@ class Search:
         name = type(self._strategy).__name__
         if not self._plan.inherits:
             raise InputError(
-                f"{name} asks to go on from trial {proposal.inherit.base}, and its plan does not say that it inherits, "
-                "so no states are kept for it: give it a class method plan(cls, options) that returns "
+                f"{name} asks to continue from trial {proposal.inherit.base}, and its plan does not say that it "
+                "inherits, so no states are kept for it: give it a class method plan(cls, options) that returns "
                 "Plan(inherits=True)"
             )
         for trial in sorted(sources(proposal.inherit)):
             if self._origin.get(trial, trial) not in self._answers:
-                raise InputError(f"{name} asks to go on from trial {trial}, which it has not been told")
+                raise InputError(f"{name} asks to continue from trial {trial}, which it has not been told")
 
     def _query(self, proposal: Proposal, key: str, fidelity: int, trial_id: int) -> str:
         """What makes a query unique; `key` is that of its architecture.

@@ -101,7 +101,7 @@ class HalvingStrategy(BaseStrategy):
         if resource.minimum == resource.maximum and not resource.open_ended:
             metrics = ", ".join(self.criteria.metrics)
             raise InputError(
-                f"{name} needs several fidelities, and {metrics} is to be had at {resource.maximum} {resource.unit} "
+                f"{name} needs several fidelities, and {metrics} is available at {resource.maximum} {resource.unit} "
                 "only: if its name says so, use the metric without the number"
             )
         return resource

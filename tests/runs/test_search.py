@@ -621,9 +621,9 @@ def test_what_a_strategy_may_not_inherit() -> None:
         def plan(cls, options: None) -> Plan:
             return Plan()
 
-    with pytest.raises(InputError, match=r"Undeclared asks to go on from trial 0, and its plan does not say that"):
+    with pytest.raises(InputError, match=r"Undeclared asks to continue from trial 0, and its plan does not say that"):
         search(Undeclared([1], Proposal(cell(1), inherit=Inherit(0))))
-    with pytest.raises(InputError, match="Scripted asks to go on from trial 7, which it has not been told"):
+    with pytest.raises(InputError, match="Scripted asks to continue from trial 7, which it has not been told"):
         search(Scripted([1], Proposal(cell(1), inherit=Inherit(7))))
     with pytest.raises(InputError, match="trial 0, which it has not been told"):
         search(Scripted([1], Proposal(cell(2), inherit=Inherit(0))), width=2)

@@ -126,8 +126,8 @@ def test_what_is_evaluated_in_full_only_is_refused(kind: Any) -> None:
             None,
             f"{name} needs a problem that is evaluated in part: a metric that a table has at several fidelities, a ",
         ),
-        (Resource.at("epochs", [200]), f"{name} needs several fidelities, and worth is to be had at 200 epochs only: "),
-        (Resource("epochs", 98, minimum=98), f"{name} needs several fidelities, and worth is to be had at 98 epochs "),
+        (Resource.at("epochs", [200]), f"{name} needs several fidelities, and worth is available at 200 epochs only: "),
+        (Resource("epochs", 98, minimum=98), f"{name} needs several fidelities, and worth is available at 98 epochs "),
     ]:
         with pytest.raises(InputError) as caught:
             _made(kind, 0, resource, None, None)  # type: ignore[arg-type]
@@ -137,7 +137,7 @@ def test_what_is_evaluated_in_full_only_is_refused(kind: Any) -> None:
 @pytest.mark.parametrize("name", ["asha", "hyperband"])
 def test_a_metric_at_one_fidelity_is_refused(name: str, data_dir: Path) -> None:
     archloom.strategy(name, archloom.scenario("nb201", objective="cifar10_valid"))
-    with pytest.raises(InputError, match="cifar10_valid_200 is to be had at 200 epochs only: if its name says so, use"):
+    with pytest.raises(InputError, match="cifar10_valid_200 is available at 200 epochs only: if its name says so, use"):
         archloom.strategy(name, archloom.scenario("nb201", objective="cifar10_valid_200"))
 
 

@@ -48,8 +48,8 @@ class MbconvSpace(Categorical):
     """Stages of inverted residual layers; every layer that can be of several kinds has a gene for its kind.
 
     `width` multiplies all channels, which are rounded to multiples of 8 (see `widened`); `channels` and `classes` are
-    those of the images. Texts are the kinds of a stage's layers joined by ",", and the stages by "/"; stages without a
-    gene are omitted.
+    those of the images. Strings are the kinds of a stage's layers joined by ",", and the stages by "/"; stages
+    without a gene are omitted.
     """
 
     title: ClassVar[str]

@@ -67,7 +67,7 @@ class Mnasnet(TableSpace):
     """Macro architectures of seven blocks: all 48**7, or those of a table, searched as `TableSpace` does.
 
     `options` names the 28 genes of `OPTIONS` in order (others are an InputError); kernels may be any odd numbers,
-    expansions and layers any whole numbers from 1. Texts are blocks like e6_k3_l2_se1 joined by "-". Any two settings
+    expansions and layers any whole numbers from 1. Strings are blocks like e6_k3_l2_se1 joined by "-". Any two settings
     of the genes are different networks, so every architecture represents itself: a layer more, a larger kernel, a wider
     expansion or squeeze-excitation is always there in the network.
     """

@@ -101,14 +101,15 @@ class Study:
 
     def spent_label(self, axis: Axis) -> str:
         """What an axis of curves counts, as its label; InputError if some runs have spent nothing of it."""
-        resource = self.first.history.resource
-        if resource is not None and axis == "resource":
-            return f"{resource.unit} of training, all trials together"
-        if axis == "queries":
-            return f"queries ({self.query_unit})"
-        if axis == "resource" or not all(report.history.curve(axis)[-1][0] > 0 for _, report in self.found):
+        labels: dict[Axis, str] = {
+            "queries": f"queries ({self.query_unit})",
+            "seconds": "seconds of evaluation, one trial after another",
+        }
+        if self.first.history.resource is not None:
+            labels["resource"] = f"{self.first.history.resource.unit} of training, all trials together"
+        if axis not in labels or not all(report.history.curve(axis)[-1][0] > 0 for _, report in self.found):
             raise InputError(f"nothing says how many {axis} these runs took: draw them over queries")
-        return "seconds of evaluation, one trial after another"
+        return labels[axis]
 
     @property
     def found(self) -> list[tuple[str, RunReport]]:

@@ -78,11 +78,12 @@ def parse_overrides(keep: str | None, disk_budget: str | None) -> dict[str, int 
     """The fields that the strings of `--keep` and `--disk-budget` set; None for an option that was not given."""
     given: dict[str, int | None] = {}
     if keep is not None:
-        if keep != "all" and (not keep.isdecimal() or int(keep) < 1):
+        best = None if keep == "all" else int(keep) if keep.isdecimal() else 0
+        if best is not None and best < 1:
             raise InputError(
                 f"--keep {keep}: expected the number of best trials whose checkpoints to keep, at least 1, or all"
             )
-        given["keep"] = None if keep == "all" else int(keep)
+        given["keep"] = best
     if disk_budget is not None:
         try:
             given["disk_budget"] = None if disk_budget == "none" else parse_bytes(disk_budget)

@@ -63,29 +63,35 @@ class _NoLimit:
 NO_LIMIT = _NoLimit()
 
 
+def _or_none(convert: Callable[..., Any]) -> Any:
+    """The method `convert` of a type, taking none as well."""
+
+    def converted(self: Any, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return NO_LIMIT if value == "none" else convert(self, value, param, ctx)
+
+    return converted
+
+
 class WholeNumberOrNone(click.types.IntParamType):
     """A whole number, or none."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return NO_LIMIT if value == "none" else super().convert(value, param, ctx)
+    convert = _or_none(click.types.IntParamType.convert)
 
 
 class NumberOrNone(click.types.FloatParamType):
     """A number, or none."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return NO_LIMIT if value == "none" else super().convert(value, param, ctx)
+    convert = _or_none(click.types.FloatParamType.convert)
 
 
 class DurationOrNone(click.types.StringParamType):
     """A duration in seconds, or none."""
 
+    @_or_none
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from archloom.runs.budgets import parse_duration
 
-        if value == "none" or not isinstance(value, str):
-            return NO_LIMIT if value == "none" else value
-        return parse_duration(value)
+        return parse_duration(value) if isinstance(value, str) else value
 
 
 def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:

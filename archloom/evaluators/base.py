@@ -166,7 +166,7 @@ class FunctionEvaluator:
         offered = {"rng": rng, "report": reports, "fidelity": fidelity}
         seen = self._view(proposal.arch)
         unit = "" if self.resource is None else self.resource.unit
-        takes_fidelity = any(name == "fidelity" for name, _ in self._passed)
+        takes_fidelity = "fidelity" in dict(self._passed)
         # By position where the user's name for it may be another.
         placed = [offered[name] for name, by_position in self._passed if by_position]
         named = {name: offered[name] for name, by_position in self._passed if not by_position}

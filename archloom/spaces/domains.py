@@ -370,10 +370,8 @@ class Real(_Number):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "when", condition(self.when))
-        for name in ("low", "high", "step"):
+        for name in ("low", "high", "step") if self.step is not None else ("low", "high"):
             given = getattr(self, name)
-            if given is None and name == "step":
-                continue
             if isinstance(given, bool) or not isinstance(given, NUMBERS) or not abs(float(given)) < 1e300:
                 raise InputError(f"Real {name}={given!r}: expected a number")
             object.__setattr__(self, name, float(given))

@@ -106,7 +106,7 @@ def test_limits_are_raised_and_taken_away() -> None:
     for changes, message in (
         ({"queries": 9}, "queries=9: the run has used 10 already; expected more"),
         ({"seconds": 5.0}, r"seconds=5.0: the run has used 5.5 already"),
-        ({"width": 3}, "width=3: a run keeps what it was begun with"),
+        ({"width": 3}, "width=3: a run keeps what it was started with"),
         ({"as_completed": True}, "as_completed=True: a run keeps"),
     ):
         with pytest.raises(InputError, match=message):

@@ -31,12 +31,15 @@ class History:
     criteria: Criteria
     lines: tuple[TrialRecord, ...]
     resource: Resource | None = None
+    repeats: tuple[TrialRecord, ...] = ()
+    """The other trials: they count nowhere, but a query may continue the training that one of them stands for."""
 
     @classmethod
     def of(cls, lines: Sequence[TrialRecord], criteria: Criteria, resource: Resource | None = None) -> History:
-        """From all trials of a run; repeats are left out, since they add nothing."""
+        """From all trials of a run."""
         queries = sorted((line for line in lines if line.query is not None), key=lambda line: line.query or 0)
-        return cls(criteria, tuple(queries), resource)
+        repeats = tuple(line for line in lines if line.query is None)
+        return cls(criteria, tuple(queries), resource, repeats)
 
     @property
     def queries(self) -> int:
@@ -115,14 +118,14 @@ class History:
         return max(0.0, line.cost_s - base.cost_s)
 
     def _base(self, line: TrialRecord) -> TrialRecord | None:
-        """The query whose training a query continued, if any; of what is looked up, only one of the same genes."""
+        """The trial whose training a query continued, if any; of what is looked up, only one of the same genes."""
         base = self._by_id.get(line.inherit.base) if line.inherit is not None else None
         looked_up = self.resource is not None and self.resource.cost_from_start
         return None if base is None or (looked_up and base.genes != line.genes) else base
 
     @cached_property
     def _by_id(self) -> dict[int, TrialRecord]:
-        return {line.id: line for line in self.lines}
+        return {line.id: line for line in (*self.lines, *self.repeats)}
 
     def _place(self, line: TrialRecord) -> tuple[int, float]:
         return self.fidelity(line), self.utility(line)

@@ -137,6 +137,16 @@ def test_a_curve_is_at_the_highest_fidelity_so_far_over_what_was_spent() -> None
     assert from_start.curve("seconds")[-1] == (22, 20), "what was looked up counts the whole training"
 
 
+def test_what_continued_a_repeat_used_the_difference() -> None:
+    first = rung(1, 10, 3, cost=6.0)
+    repeat = replace(first, id=2, query=None, same=1)
+    promoted = replace(rung(3, 20, 9, base=2, cost=12.0), genes=first.genes, query=2)
+    history = History.of([first, repeat, promoted], ACC, RUNGS)
+    assert history.resource_used == 9 and history.queries == 2
+    looked_up = History.of([first, repeat, promoted], ACC, Resource("epochs", 9, cost_from_start=True))
+    assert looked_up.curve("seconds")[-1] == (12, 20)
+
+
 def test_what_stopped_by_itself_used_what_it_says() -> None:
     assert History.of([rung(1, 10, 9, details={"steps": 4})], ACC, RUNGS).resource_used == 4
     assert History.of([rung(1, 10, 0)], ACC).resource_used == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from archloom.executors.backends import Backend
     from archloom.runs.budgets import Changes
     from archloom.runs.groups import Group
-    from archloom.runs.prepare import Prepared, Preparer, Request
+    from archloom.runs.prepare import Prepared, Preparer
     from archloom.runs.report import RunReport
 
 
@@ -73,7 +74,7 @@ def grow(
     if given.space or given.task:
         raise InputError("--set space.NAME and task.NAME belong to the problem, which a group keeps: omit them")
     for label, own in settings_by_label(labels, given.strategy, several=len(labels) > 1).items():
-        grown = _with_strategy(grown, preparer, limits, label, labels[label], own)
+        grown = _with_strategy(grown, preparer, label, labels[label], own)
     grown.write()
     return grown
 
@@ -102,14 +103,16 @@ def settings_by_label(
     return own
 
 
-def _with_strategy(
-    group: Group, preparer: Preparer, limits: Changes, label: str, strategy: str, settings: Mapping[str, str]
-) -> Group:
-    """The group with runs of one more strategy, on the problem, seeds and limits of the first."""
+def _with_strategy(group: Group, preparer: Preparer, label: str, strategy: str, settings: Mapping[str, str]) -> Group:
+    """The group with runs of one more strategy, on the problem, seeds and limits of the first.
+
+    Its width is its own, unless results are told as completed: then all keep the same number of workers busy.
+    """
     first = next(iter(group.members.values()))
     chosen = preparer.choose(strategy, settings)
-    asked = {"queries": first.limits.queries, "resource": first.limits.resource, **limits}
-    bounds = chosen.limits({name: value for name, value in asked.items() if value is not None})
+    limits = {field.name: getattr(first.limits, field.name) for field in fields(first.limits)}
+    width = limits.pop("width")
+    bounds = chosen.limits({name: value for name, value in limits.items() if value is not None}, width)
     spec = chosen.spec(first.problem)
     seeds = sorted({request.seed for request in group.members.values()})
     requests = [preparer.absolute(Request(strategy, spec, seed, bounds, settings)) for seed in seeds]

@@ -146,6 +146,26 @@ def test_several_strategies_join_at_once(cli: Any, small_table: Path) -> None:
     assert set(rows) == {"random", "local_search", "a", "b"} and rows["b"] == {"population": "6", "sample": "2"}
 
 
+def test_a_strategy_joins_under_all_limits_of_the_others(cli: Any, small_table: Path) -> None:
+    on = ("--on", "nb201", "--table", small_table, "--target", 1000, "--max-repeats", 50, "--max-failures", 9)
+    timed = ("--time", "1h", "--queries", 6, "--seeds", 2)
+    cli("compare", "random", "local_search", *on, *timed, "--out", "cmp", "--quiet")
+    assert cli("resume", "cmp", "--add", "evolution", "--queries", 8, "--quiet").code == 0
+    members = json.loads((cli.home / "cmp/group.json").read_text())["members"]
+    limits = {name: member["limits"] for name, member in members.items()}
+    assert limits["evolution/seed-1"] == limits["random/seed-1"]
+    assert limits["evolution/seed-1"]["target"] == 1000 and limits["evolution/seed-1"]["seconds"] == 3600
+
+
+def test_a_strategy_joins_with_as_many_in_flight_where_results_come_as_completed(cli: Any) -> None:
+    (cli.home / "half.py").write_text(HALF)
+    begun = ("compare", "random", "local_search", "--on", "half.py", "--queries", 6, "--seeds", 2, "--width", 3)
+    cli(*begun, "--async", "--out", "cmp", "--quiet")
+    assert cli("resume", "cmp", "--add", "a=random", "--quiet").code in (0, 1)
+    limits = json.loads((cli.home / "cmp/group.json").read_text())["members"]["a/seed-0"]["limits"]
+    assert limits["as_completed"] and limits["width"] == 3
+
+
 def test_what_is_refused_is_not_written_down(cli: Any) -> None:
     (cli.home / "half.py").write_text(HALF)
     cli("compare", "random", "evolution", "--on", "half.py", "--queries", 4, "--seeds", 2, "--out", "cmp", "--quiet")

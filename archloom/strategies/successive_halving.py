@@ -25,7 +25,7 @@ from archloom.types import Arch, Inherit, Proposal, Resource, Trial
 from archloom.utils.options import NonNegativeInt, Options
 
 MAX_KNOWN = 1_000
-"""So many architectures in a row drawn that were drawn before: then there are no others."""
+"""So many architectures in a row drawn that were drawn before: then the space counts as used up."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,18 @@ def rungs_between(resource: Resource, options: HalvingOptions) -> tuple[int, ...
     """The fidelities to stop at, ascending: minimum * eta**k, of a resource with levels the nearest level above.
 
     As many as there are powers of eta between the two, floor(log_eta(maximum / minimum)) + 1, but at least two; the
-    last is the maximum itself. InputError if the resource has not both, or only one.
+    last is the maximum itself. Those that fall on one level are one rung. InputError if the resource has not both, or
+    only one.
     """
     low = _resolved(resource, "minimum", options.minimum or resource.minimum)
     high = _resolved(resource, "maximum", options.maximum or resource.maximum)
     if low >= high:
         raise InputError(f"from {low} to {high} {resource.unit}: expected a minimum below the maximum")
-    rungs = [low]
-    while rungs[-1] * options.eta**2 <= high:
-        rungs.append(_at_least(resource, rungs[-1] * options.eta))
-    return tuple(rungs) if rungs[-1] == high else (*rungs, high)
+    rungs, exact = [low], low
+    while exact * options.eta**2 <= high:
+        exact *= options.eta
+        rungs.append(_at_least(resource, exact))
+    return tuple(dict.fromkeys([*rungs, high]))
 
 
 def _resolved(resource: Resource, name: str, fidelity: int) -> int:
@@ -71,7 +73,7 @@ class HalvingStrategy(BaseStrategy):
     """What strategies with rungs share.
 
     No architecture is drawn twice, so that each is promoted at most once from a rung, and its state is needed no more
-    then; when there are no others, no more are drawn.
+    then. When `MAX_KNOWN` draws in a row bring none that is new, no more are drawn.
     """
 
     Options: ClassVar[type[Any]] = HalvingOptions
@@ -89,7 +91,7 @@ class HalvingStrategy(BaseStrategy):
         super().__init__(space, criteria, rng, options)
         self.rungs = rungs_between(self._divisible(resource), self.options)
         self.drawn: set[str] = set()  # keys
-        self.used_up = False  # whether all architectures are among them
+        self.used_up = False  # whether drawing brings no others any more
 
     def _divisible(self, resource: Resource | None) -> Resource:
         name = type(self).__name__.lower()
@@ -115,7 +117,7 @@ class HalvingStrategy(BaseStrategy):
         """The trials that may still be promoted."""
 
     def fresh(self) -> Arch | None:
-        """An architecture that was not drawn before; None if there are no others."""
+        """An architecture that was not drawn before; None if the space counts as used up."""
         for _ in range(0 if self.used_up else MAX_KNOWN):
             arch = self.sample_valid()
             if (key := self.space.key(arch)) not in self.drawn:

@@ -92,6 +92,11 @@ def base(proposal: Proposal) -> int | None:
         (Resource.at("epochs", [12, 200]), {}, (12, 200)),
         (Resource.at("epochs", range(1, 201)), {}, (1, 3, 9, 27, 200)),
         (Resource.at("epochs", range(2, 201, 2)), {}, (2, 6, 18, 54, 200)),
+        # Levels above minimum * eta**k, whatever those of the rungs below were.
+        (Resource.at("epochs", [1, 5, 9, 27, 81]), {}, (1, 5, 9, 27, 81)),
+        (Resource.at("epochs", [2, 7, 10, 20, 40, 60]), {}, (2, 7, 20, 60)),
+        (Resource.at("epochs", [1, 27, 81]), {}, (1, 27, 81)),
+        (Resource.at("epochs", [1, 81]), {}, (1, 81)),
     ],
 )
 def test_rungs(resource: Resource, options: dict[str, int], rungs: tuple[int, ...]) -> None:

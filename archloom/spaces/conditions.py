@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archloom.errors import InputError, unknown
@@ -32,8 +32,11 @@ class Condition(ABC):
         """Whether it is true of these values, which are those of the genes that count."""
 
     @abstractmethod
-    def check(self, domains: Mapping[str, Domain]) -> None:
-        """Raise InputError for a parent that does not exist, and for a value that it never has."""
+    def fitted(self, domains: Mapping[str, Domain]) -> Condition:
+        """The same condition of values as these domains have them (0.1 + 0.2 is 0.3 on a grid).
+
+        InputError for a parent that does not exist, and for a value that it never has.
+        """
 
     def __and__(self, other: Condition) -> Condition:
         return AllOf((self, other))
@@ -75,11 +78,12 @@ class Is(Condition):
     def holds(self, values: Mapping[str, Any]) -> bool:
         return values.get(self.parent, _ABSENT) in self.values
 
-    def check(self, domains: Mapping[str, Domain]) -> None:
+    def fitted(self, domains: Mapping[str, Domain]) -> Condition:
         domain = _domain(self.parent, domains)
         for value in self.values:
             if not domain.takes(value):
                 raise InputError(f"only if {self}: {self.parent} is never {value!r}: expected {domain.described}")
+        return Is(self.parent, [domain.own(value) for value in self.values])
 
     def __str__(self) -> str:
         shown = ", ".join(map(str, self.values))
@@ -101,12 +105,14 @@ class _Compared(Condition):
     def holds(self, values: Mapping[str, Any]) -> bool:
         return self.parent in values and bool(type(self).compare(values[self.parent], self.bound))
 
-    def check(self, domains: Mapping[str, Domain]) -> None:
+    def fitted(self, domains: Mapping[str, Domain]) -> Condition:
         domain = _domain(self.parent, domains)
         try:
-            type(self).compare(domain.value(domain.default), self.bound)
+            for value in domain.examples:
+                type(self).compare(value, self.bound)
         except TypeError:
             raise InputError(f"only if {self}: {self.parent} is no number, but {domain.described}") from None
+        return self
 
     def __str__(self) -> str:
         return f"{self.parent} {self.sign} {self.bound}"
@@ -134,9 +140,8 @@ class _Joined(Condition):
     def parents(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(parent for part in self.parts for parent in part.parents))
 
-    def check(self, domains: Mapping[str, Domain]) -> None:
-        for part in self.parts:
-            part.check(domains)
+    def fitted(self, domains: Mapping[str, Domain]) -> Condition:
+        return replace(self, parts=tuple(part.fitted(domains) for part in self.parts))
 
 
 class AllOf(_Joined):

@@ -100,6 +100,15 @@ class Domain(ABC):
         """The value of a canonical gene."""
         return gene
 
+    def own(self, value: Any) -> Any:
+        """The value of a gene that is the same as this value, which it takes."""
+        return value
+
+    @property
+    def examples(self) -> Iterable[Any]:
+        """Values of each type that there is."""
+        return (self.value(self.default),)
+
     def text_of(self, gene: int | float) -> str:
         """A canonical gene as a string."""
         return repr(gene)
@@ -185,6 +194,10 @@ class Choice(Domain):
     def takes(self, value: Any) -> bool:
         return value in self.options
 
+    @property
+    def examples(self) -> Iterable[Any]:
+        return self.options
+
     def values(self) -> Iterable[Any]:
         return self.options
 
@@ -236,7 +249,8 @@ class _Number(Domain):
         if self.log and self.low <= 0:
             raise InputError(f"{said}: on a logarithmic scale low must be above 0")
         if step is None:
-            if len({self._rounded(self.low), self._rounded(self.high), self._rounded((self.low + self.high) / 2)}) < 3:
+            # The smallest steps of neighbours that always exist are a tenth of the range.
+            if self.high - self.low < 20 * 10.0**-self._decimals:
                 raise InputError(f"{said}: numbers so close together are not distinguished (to {DIGITS} digits)")
             return
         if step <= 1e-12 * farthest or self._count > MOST_VALUES:
@@ -346,6 +360,9 @@ class _Number(Domain):
 
     def takes(self, value: Any) -> bool:
         return self.holds(value)
+
+    def own(self, value: Any) -> Any:
+        return self.canonical(value)
 
     def values(self) -> Iterable[int | float]:
         return map(self._at, range(self._count))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError
+from archloom.spaces.conditions import Condition
 from archloom.spaces.domains import Choice, Domain, as_domain
 from archloom.types import Arch
 
@@ -39,7 +40,7 @@ class Space:
         self.gene_names = tuple(str(gene) for gene in domains)
         self.domains = tuple(as_domain(str(gene), given) for gene, given in domains.items())
         self._refuse_confusing_options()
-        self._conditions = tuple(domain.condition for domain in self.domains)
+        self._conditions = self._fitted_conditions()
         self._always = {name for name, when in zip(self.gene_names, self._conditions, strict=True) if when is None}
         self._defaults = tuple(domain.default for domain in self.domains)
         self._order = self._parents_first()
@@ -52,15 +53,19 @@ class Space:
                 if ", " in text and any(mark in text for mark in marks):
                     raise InputError(f"{name}: option {text!r} reads like another gene's value; rename it")
 
-    def _parents_first(self) -> list[int]:
-        """The genes, each behind those that its condition is about; InputError for unknown ones, and for circles."""
+    def _fitted_conditions(self) -> tuple[Condition | None, ...]:
+        """When each gene counts; InputError for conditions that are about unknown genes or values."""
         known = dict(zip(self.gene_names, self.domains, strict=True))
-        for name, condition in zip(self.gene_names, self._conditions, strict=True):
+        fitted: list[Condition | None] = []
+        for name, domain in zip(self.gene_names, self.domains, strict=True):
             try:
-                if condition is not None:
-                    condition.check(known)
+                fitted.append(None if domain.condition is None else domain.condition.fitted(known))
             except InputError as error:
                 raise InputError(f"{name}: {error}") from None
+        return tuple(fitted)
+
+    def _parents_first(self) -> list[int]:
+        """The genes, each behind those that its condition is about; InputError for circles."""
         order: dict[int, None] = {}
 
         def place(gene: int, above: tuple[str, ...]) -> None:

@@ -8,7 +8,13 @@ from archloom.errors import InputError
 from archloom.spaces.conditions import Above, AllOf, AnyOf, Below, Condition, Is, condition
 from archloom.spaces.domains import Choice, Integer, Real
 
-DOMAINS = {"a": Choice(["x", "y", (1, 2)]), "b": Integer(0, 9), "c": Real(0.0, 1.0), "d": Choice([16, 32])}
+DOMAINS = {
+    "a": Choice(["x", "y", (1, 2)]),
+    "b": Integer(0, 9),
+    "c": Real(0.0, 1.0),
+    "d": Choice([16, 32]),
+    "m": Choice(["auto", 1]),
+}
 
 
 @pytest.mark.parametrize(
@@ -57,20 +63,27 @@ def test_conditions_read_like_sentences() -> None:
 
 @pytest.mark.parametrize("given", [Is("a", ["x", (1, 2)]), Is("b", 9), Above("d", 16), Is("a", "x") | Below("c", 0.5)])
 def test_what_can_be(given: Condition) -> None:
-    given.check(DOMAINS)
+    assert given.fitted(DOMAINS) == given
+
+
+def test_a_number_is_the_one_of_the_grid() -> None:
+    assert 3 * 0.1 != 0.3
+    grid = {"x": Real(0.0, 1.0, step=0.1), "y": Choice([1, 2])}
+    assert (Is("x", [3 * 0.1, 1]) & Is("y", 1)).fitted(grid) == Is("x", [0.3, 1.0]) & Is("y", 1)
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (Is("q", 1), "unknown gene in a condition 'q' (known: a, b, c, d)"),
+        (Is("q", 1), "unknown gene in a condition 'q' (known: a, b, c, d, m)"),
         (Is("a", "z"), "only if a = z: a is never 'z': expected one of x, y, (1, 2)"),
         (Is("b", [1, 10]), "only if b is one of 1, 10: b is never 10: expected a whole number from 0 to 9"),
         (Above("a", 3), "only if a > 3: a is no number, but one of x, y, (1, 2)"),
-        (AnyOf((Is("a", "x"), Below("q", 3))), "unknown gene in a condition 'q' (known: a, b, c, d)"),
+        (Above("m", 3), "only if m > 3: m is no number, but one of auto, 1"),
+        (AnyOf((Is("a", "x"), Below("q", 3))), "unknown gene in a condition 'q' (known: a, b, c, d, m)"),
     ],
 )
 def test_what_can_never_be_is_told(given: Condition, said: str) -> None:
     with pytest.raises(InputError) as caught:
-        given.check(DOMAINS)
+        given.fitted(DOMAINS)
     assert str(caught.value) == said

@@ -221,6 +221,8 @@ def test_numbers_of_other_types_become_plain_ones() -> None:
         (lambda: Real(0, 1, step=-0.5), "expected a step above 0"),
         (lambda: Real(0, 1, step=1e-13), "expected a step above 0 that makes at most 1,099,511,627,776 values"),
         (lambda: Real(1e9, 1e9 + 1e-3), "numbers so close together are not distinguished (to 10 digits)"),
+        (lambda: Real(-422.8007076776505, -422.8007072295709), "numbers so close together"),
+        (lambda: Real(582.8622501096877, 582.8622503735693, log=True), "numbers so close together"),
         (lambda: Integer(2, 1), "Integer(2, 1): expected low < high"),
         (lambda: Integer(0, 9, log=True), "Integer(0, 9): on a logarithmic scale low must be above 0"),
         (lambda: Integer(0, 1.5), "Integer high=1.5: expected a whole number; for others there is Real"),  # type: ignore[arg-type]
@@ -277,3 +279,19 @@ def test_what_may_mean_two_things_is_refused(given: Any, said: str) -> None:
 def test_options_are_a_choice(given: Any) -> None:
     assert as_domain("a", given) == Choice(given)
     assert as_domain("a", Choice(given)) == Choice(given)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("low", [1.0, 9.99999, 582.86225, 1e-7])
+def test_the_narrowest_range_has_neighbours_everywhere(low: float, log: bool) -> None:
+    width = 10.0 ** (math.floor(math.log10(low)) - 9)
+    while True:  # the narrowest that is taken
+        try:
+            domain = Real(low, low + width, log=log)
+            break
+        except InputError:
+            width *= 1.1
+    rng = np.random.default_rng(0)
+    for place in np.linspace(0, 1, 41).tolist():
+        gene = domain.from_unit(place)
+        assert domain.neighbours(gene) and domain.mutate(gene, rng) != gene

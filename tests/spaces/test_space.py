@@ -173,6 +173,12 @@ def test_a_pair_of_numbers_is_refused_among_choices_too() -> None:
         Categorical({"lr": (1e-4, 1e-1)})
 
 
+def test_a_condition_on_a_grid_holds_of_the_number_that_is_meant() -> None:
+    space = Space({"x": Real(0.0, 1.0, step=0.1), "b": Real(0.0, 1.0, when={"x": 3 * 0.1})})
+    for x in range(11):
+        assert ("b" in space.choices(Arch((x / 10, 0.5)))) is (x == 3)
+
+
 @pytest.mark.parametrize("other", [Real(0, 1), Choice([1, 2], ordered=True), Choice([1], when={"a": 1})])
 def test_a_categorical_space_has_independent_choices_only(other: Any) -> None:
     with pytest.raises(InputError, match=r"^b: .*: a Categorical has independent choices only; use a Space$"):

@@ -49,7 +49,8 @@ class Limits:
         resource: units of the evaluator's resource (epochs, say) to use in total. A proposal that would exceed this is
             not evaluated.
         seconds: how long to search, over all sessions; what is in flight then is finished.
-        target: the value of the first objective that the best trial is to reach, evaluated in full.
+        target: the value of the first objective that the best trial at the highest fidelity is to reach; evaluated in
+            full, unless trainings may go on for longer than that (`Resource.open_ended`).
         max_failures: so many failed queries end the run.
         as_completed: results are told as they come, not in the order of trials, so that no worker waits for another.
             The run can be resumed, but differs with another number of workers, and from one time to the next.

@@ -43,7 +43,7 @@ class History:
 
     @property
     def queries(self) -> int:
-        """The number of unique architectures that were asked for and answered."""
+        """The number of unique architectures that were asked for and answered; each fidelity counts."""
         return len(self.lines)
 
     @property

@@ -55,10 +55,15 @@ class UserFile:
 
 @contextmanager
 def users_code(path: Path) -> Iterator[None]:
-    """A context for running a user's file: its output goes to standard error, and whatever it raises is bad input."""
+    """A context for running a user's file: its output goes to standard error, and whatever it raises is bad input.
+
+    What it raises as an InputError, or lets one of ours raise, says itself what is wrong.
+    """
     try:
         with redirect_stdout(sys.stderr):
             yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except (Exception, SystemExit) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{path} cannot be loaded: {reason}") from error

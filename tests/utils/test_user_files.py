@@ -49,3 +49,11 @@ def test_what_a_file_prints_is_no_output_and_what_it_raises_is_one_line(
 def test_digests_are_those_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content" * 100_000)
     assert sha256_of(tmp_path / "file") == hashlib.sha256(b"content" * 100_000).hexdigest()
+
+
+def test_bad_input_to_archloom_says_itself_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("import archloom\nspace = archloom.Categorical({})\n")
+    with pytest.raises(InputError) as caught:
+        UserFile.parse(str(path)).load()  # type: ignore[union-attr]
+    assert str(caught.value).startswith(f"{path}: a space needs at least one choice")

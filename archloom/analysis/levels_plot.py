@@ -123,7 +123,7 @@ def _finish(figure: Figure, study: Study, label: str, known: Sequence[Levels]) -
 def _spread(study: Study, known: Sequence[Levels]) -> str:
     if len(known) == 1:
         return f"Seed {study.first.request.seed}."
-    return f"Lines: mean; bands: its 95 % bootstrap interval. {sentence(study.seeds)}"
+    return f"{study.spread} {sentence(study.seeds)}"
 
 
 def _left_out(known: Sequence[Levels]) -> str:

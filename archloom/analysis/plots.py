@@ -68,7 +68,7 @@ def anytime(reports: Reports, over: Axis = "queries") -> Figure:
         axes.set_ylabel(f"best {study.axis_label(study.metric)}")
         columns = math.ceil(len(bands) / 6)
         axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right", ncols=columns)
-        _finish(figure, study, f"Best {study.metric} by {over}", "Lines: mean; bands: its 95 % bootstrap interval.")
+        _finish(figure, study, f"Best {study.metric} by {over}", study.spread)
         fill_panel(figure, axes, panel, study)
     return figure
 

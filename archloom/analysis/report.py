@@ -81,7 +81,9 @@ def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
     wanted = report.request.limits.queries
     share = str(history.queries) if wanted is None or history.queries >= wanted else f"{history.queries} of {wanted}"
     if history.resource is not None:
-        failed += f", {history.resource_used:,} {history.resource.unit} in all"
+        limit = report.request.limits.resource
+        of = "" if limit is None else f" of {limit:,}"
+        failed += f", {history.resource_used:,}{of} {history.resource.unit} in all"
     asked = f"{share} {query_unit(report, wanted == 1)}{failed}"
     if all(line.inherit is None for line in history.lines):
         asked += f", {counted(repeats, 'repeat')} for free"

@@ -99,6 +99,13 @@ class Study:
         """How much was spent before every run had reached its highest fidelity."""
         return max((report.history.settled(axis) for _, report in self.found), default=0.0)
 
+    @property
+    def spread(self) -> str:
+        """What the lines and bands of curves are."""
+        if all(len(reports) == 1 for reports in self.reports.values()):
+            return "Each line is one run."
+        return "Lines: mean; bands: its 95 % bootstrap interval."
+
     def spent_label(self, axis: Axis) -> str:
         """What an axis of curves counts, as its label; InputError if some runs have spent nothing of it."""
         labels: dict[Axis, str] = {
@@ -108,7 +115,7 @@ class Study:
         if self.first.history.resource is not None:
             labels["resource"] = f"{self.first.history.resource.unit} of training, all trials together"
         if axis not in labels or not all(report.history.curve(axis)[-1][0] > 0 for _, report in self.found):
-            raise InputError(f"nothing says how many {axis} these runs took: draw them over queries")
+            raise InputError(f"these runs have no record of the {axis} they used: draw them over queries")
         return labels[axis]
 
     @property

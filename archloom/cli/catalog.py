@@ -67,11 +67,11 @@ def list_all(name: str | None) -> int:
         return 0
     click.echo("strategies (archloom list NAME shows the options of one)")
     for key, entry in registry.STRATEGIES.items():
-        click.echo(f"  {key:<14} {entry.title}")
-    click.echo(f"  {'FILE.py:CLASS':<14} a strategy of your own")
+        click.echo(f"  {key:<18} {entry.title}")
+    click.echo(f"  {'FILE.py:CLASS':<18} a strategy of your own")
     click.echo("spaces")
     for key, entry in registry.SPACES.items():
-        click.echo(f"  {key:<14} {entry.title}")
+        click.echo(f"  {key:<18} {entry.title}")
     click.echo("benchmarks for --on")
     for status in catalog.installed(environ=os.environ):
         here = status.origin or "not on this machine: archloom data list"

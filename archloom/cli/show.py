@@ -43,7 +43,7 @@ def status(run: Path) -> int:
             if not held and not ending and wanted is not None and asked >= wanted:
                 state = "all queries asked, no summary yet: archloom resume writes it"
         share = str(asked) if wanted is None else f"{asked}/{wanted}"
-        click.echo(f"{path}  {request.name} seed {request.seed}  {share} queries  {state}")
+        click.echo(f"{path}  {request.name} seed {request.seed}  {share} queries{_used(path, request)}  {state}")
         if recipes is not None:
             click.echo(f"  {recipes}")
     for line in dict.fromkeys(data):
@@ -51,6 +51,17 @@ def status(run: Path) -> int:
     if (checkpoints := _checkpoints_line(run)) is not None:
         click.echo(checkpoints)
     return 0
+
+
+def _used(path: Path, request: Request) -> str:
+    """How much of its resource a run has used, if that is limited."""
+    from archloom.runs.report import recorded_report
+
+    limit = request.limits.resource
+    if limit is None or not (path / "run.json").exists():
+        return ""
+    history = recorded_report(path).history
+    return "" if history.resource is None else f", {history.resource_used:,}/{limit:,} {history.resource.unit}"
 
 
 @click.command()

@@ -130,7 +130,7 @@ def read_report(
 
 def raised_limits(path: Path, changes: Changes) -> Limits:
     """The limits of a run that is extended; InputError for less than it has asked or used."""
-    report = _recorded_report(path)
+    report = recorded_report(path)
     history = report.history
     spent = {
         "queries": history.queries, "resource": history.resource_used, "seconds": report.seconds,
@@ -141,7 +141,7 @@ def raised_limits(path: Path, changes: Changes) -> Limits:
     return limits
 
 
-def _recorded_report(path: Path) -> RunReport:
+def recorded_report(path: Path) -> RunReport:
     """A run's report from its record alone, without opening its problem."""
     manifest = record.read_manifest(path)
     request, summary = request_of(path, manifest), read_summary(path)

@@ -161,7 +161,7 @@ class HalvingStrategy(BaseStrategy):
 @dataclass(frozen=True)
 class AshaOptions(HalvingOptions):
     """`eta`: the best 1 in `eta` of a rung is promoted. `minimum`, `maximum`: the fidelities of the lowest and the
-    highest rung (0: those of the problem's resource). `early_stopping_rate`: so many of the lowest rungs are omitted
+    highest rung (0: those of the problem's resource). `early_stopping_rate`: this many of the lowest rungs are omitted
     (the paper's s).
     """
 

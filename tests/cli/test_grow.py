@@ -208,6 +208,10 @@ def test_a_multi_fidelity_strategy_chooses_what_it_can_do_with(cli: Any, nb201_t
     told = json.loads(found.out)
     assert told["objective"] == "cifar10_valid" and told["runs"][0]["best"]["fidelity"] == 200
     assert told["runs"][0]["resource"]["unit"] == "epochs"
+    limited = ("search", "asha", "--on", "nb201", "--table", table, "--resource", 250, "--out", "limited")
+    assert "of 250 epochs in all; all of the resource used" in " ".join(cli(*limited).out.split())
+    used = json.loads((cli.home / "limited/summary.json").read_text())["resource"]["used"]
+    assert 0 < used <= 250 and f" queries, {used}/250 epochs  all of the resource used" in cli("status", "limited").out
     says = ["asha needs several fidelities", "cifar10_valid_200", "200 epochs"]
     cli.refuses("search", "asha", "--on", "nb201", "--table", table, "--objective", "cifar10_valid_200", says=says)
     group = ("compare", "random", "evolution", "--on", "nb201", "--table", table, "--queries", 8, "--seeds", 2)

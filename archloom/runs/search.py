@@ -151,7 +151,7 @@ class Search:
         self._started, self._saved_at = clock(), time.monotonic()
         self._save_cost = 0.0
         self._slow = False  # whether the last wait for an answer took longer than a sync
-        self._final = False  # whether the state was saved where a limit was reached
+        self._reached: Ending | None = None  # the limit that was reached, where the state was saved
 
     def run(self) -> Ending:
         """Search to the end. Whatever happens, everything that finished is committed."""
@@ -166,12 +166,12 @@ class Search:
                 self._drop_checkpoints()
             while True:
                 ending = self._fill()
-                if ending in LIMITED and not self._final:
+                if ending in LIMITED and self._reached is None:
                     self._save()  # a longer run continues from here, as if asked for from the start
-                    self._final = True
+                    self._reached = ending
                 if not self._flight:
                     self._commit(force=True)
-                    if not self._final:
+                    if self._reached is None:
                         self._save()
                     return ending or Ending.FINISHED
                 self._tell(self._next())
@@ -188,7 +188,13 @@ class Search:
     # -- asking ---------------------------------------------------------------------------------------------------
 
     def _fill(self) -> Ending | None:
-        """Ask until `width` proposals are in flight; returns the reason if there will be no more."""
+        """Ask until `width` proposals are in flight; returns the reason if there will be no more.
+
+        Once a limit is reached nothing more is asked, even if what is in flight uses less than it was expected to: a
+        longer run asked for something else by then.
+        """
+        if self._reached is not None:
+            return self._reached
         while (room := self._limits.width - len(self._flight)) > 0:
             if (ending := self._ended()) is not None:
                 return ending
@@ -405,7 +411,7 @@ class Search:
 
     def _save_due(self) -> bool:
         wait = max(SAVE_EVERY_S, self._save_cost / SAVE_SHARE)
-        return not self._final and time.monotonic() - self._saved_at >= wait
+        return self._reached is None and time.monotonic() - self._saved_at >= wait
 
     def _save(self) -> None:
         started = time.monotonic()

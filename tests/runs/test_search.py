@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+from archloom.constraints import criteria
 from archloom.errors import InputError
-from archloom.evaluators.base import evaluate
+from archloom.evaluators.base import FunctionEvaluator, evaluate
 from archloom.executors.base import Done, Job
 from archloom.executors.serial import SerialExecutor
 from archloom.registry import load_strategy
@@ -20,7 +22,10 @@ from archloom.runs.folders import make_strategy
 from archloom.runs.record import TrialRecord, decode_state, encode_state
 from archloom.runs.search import MemoryJournal, ResumeError, Search
 from archloom.spaces.base import Categorical
+from archloom.spaces.domains import Integer, Real
+from archloom.spaces.space import Space
 from archloom.strategies.base import Plan, plan_of
+from archloom.strategies.evolution import Evolution, EvolutionOptions
 from archloom.testing import PLANTED_CRITERIA, PLANTED_RESOURCE, PlantedEvaluator, PlantedSpace, PoisonedReport
 from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial
 from archloom.utils import seeds
@@ -647,3 +652,40 @@ class Vague(Scripted):
 def test_what_is_no_proposal_is_told() -> None:
     with pytest.raises(InputError, match=r"Vague asked for \[5\]: expected a list of Proposals"):
         search(Vague())
+
+
+def _stops_early(choices: Any, rng: np.random.Generator, report: Any) -> float | None:
+    """Some trainings stop, and some fail, before the epochs that they were charged for."""
+    error, stop, fails = 1.0, int(rng.integers(1, 55)), rng.random() < 0.2
+    for epoch in range(1, 28):
+        error *= 1 - 0.001 * choices["width"] ** 0.5 * choices["depth"] - 0.001 * rng.random()
+        report(epoch, error)
+        if epoch == stop:
+            if fails:
+                raise ValueError("diverged")
+            return error
+    return None
+
+
+@pytest.mark.parametrize("as_completed", [False, True])
+def test_a_limit_stays_reached_when_what_is_in_flight_uses_less(as_completed: bool) -> None:
+    space = Space({"width": Integer(16, 128), "depth": [1, 2, 3, 4], "rate": Real(0.0, 0.3)})
+    resource, wanted = Resource("epochs", 27), criteria(["error"], {"error": "min"})
+    evaluator = FunctionEvaluator(space, _stops_early, {"error": "min"}, resource=resource)
+
+    def searched(units: int, journal: MemoryJournal) -> list[tuple[int, tuple[float, ...]]]:
+        options = EvolutionOptions(population=5, sample=3)
+        strategy = Evolution(space, wanted, seeds.stream(0, "strategy"), options)
+        limits = Limits(None, 4, resource=units, as_completed=as_completed)
+        executor = SerialExecutor(evaluator)
+        Search(space, strategy, executor, journal, limits, 0, resource=resource, criteria=wanted).run()
+        return sorted((line.id, line.genes) for line in journal.lines)
+
+    whole = searched(600, MemoryJournal())
+    for units in range(60, 420, 7):
+        journal = MemoryJournal()
+        cut = searched(units, journal)
+        assert cut == whole[: len(cut)], units
+        if units % 2:
+            journal.state = None  # replayed from the record
+        assert searched(600, journal) == whole, units

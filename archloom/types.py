@@ -67,6 +67,10 @@ class Proposal:
     note: Mapping[str, Any] = field(default_factory=dict)
 
 
+MOST_UNITS = 10**12
+"""The longest training, in units of a resource, so that sums over a run stay exact."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """What a fidelity counts, and which fidelities an evaluator supports.
@@ -95,6 +99,8 @@ class Resource:
     cost_from_start: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.unit, str) or not self.unit.strip() or not self.unit.isprintable():
+            raise InputError(f"unit {self.unit!r}: expected what is counted, in the plural, e.g. 'epochs'")
         if self.levels:
             object.__setattr__(self, "levels", tuple(self.levels))
             if list(self.levels) != sorted(set(self.levels)) or self.levels[-1] != self.maximum:
@@ -104,10 +110,10 @@ class Resource:
                 )
             object.__setattr__(self, "minimum", self.levels[0])
         whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (self.minimum, self.maximum, *self.levels))
-        if not whole or not 1 <= self.minimum <= self.maximum:
+        if not whole or not 1 <= self.minimum <= self.maximum <= MOST_UNITS:
             raise InputError(
                 f"a resource from {self.minimum!r} to {self.maximum!r} {self.unit}: expected whole numbers, "
-                "1 <= minimum <= maximum"
+                f"1 <= minimum <= maximum <= {MOST_UNITS:,}"
             )
 
     @classmethod
@@ -120,7 +126,8 @@ class Resource:
         """The fidelity that a proposal's number stands for; InputError if the resource does not have it."""
         if fidelity == 0:
             return self.maximum
-        if isinstance(fidelity, bool) or not isinstance(fidelity, int) or not self._has(fidelity):
+        whole = isinstance(fidelity, int) and not isinstance(fidelity, bool) and fidelity <= MOST_UNITS
+        if not whole or not self._has(fidelity):
             raise InputError(f"fidelity {fidelity!r}: expected {self}, or 0 for the maximum")
         return fidelity
 

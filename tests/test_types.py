@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import msgspec
 import pytest
 
-from archloom.types import Arch, Inherit, Proposal, Result, Trial
+from archloom.errors import InputError
+from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial
 
 
 def trial() -> Trial:
@@ -55,3 +57,16 @@ def test_a_failed_result_says_why_in_one_writable_line(reason: str, error: str) 
     result = Result.failed(reason, 2.0)
     assert (result.error, result.cost_s, result.scores, result.ok) == (error, 2.0, {}, False)
     assert msgspec.json.decode(msgspec.json.encode(result), type=Result) == result
+
+
+@pytest.mark.parametrize("unit", [None, "", " ", "epo\nchs", 3])
+def test_a_unit_is_a_word(unit: Any) -> None:
+    with pytest.raises(InputError, match=r"expected what is counted, in the plural, e\.g\. 'epochs'"):
+        Resource(unit, 27)
+
+
+def test_no_training_is_longer_than_can_be_added_up() -> None:
+    with pytest.raises(InputError, match="1 <= minimum <= maximum <= 1,000,000,000,000"):
+        Resource("steps", 10**30)
+    with pytest.raises(InputError, match="fidelity 1000000000000001"):
+        Resource("epochs", 9, open_ended=True).resolve(10**15 + 1)

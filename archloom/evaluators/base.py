@@ -15,7 +15,7 @@ import numpy as np
 from archloom.checkpoints.store import CheckpointSource, sources
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
-from archloom.types import Goal, Proposal, Resource, Result, Weights, resolve_fidelity
+from archloom.types import MOST_UNITS, Goal, Proposal, Resource, Result, Weights, resolve_fidelity
 from archloom.utils import seeds
 
 
@@ -215,7 +215,7 @@ class _Reports:
         self._metrics: Mapping[str, float] | None = None
 
     def __call__(self, step: int, value: float | Mapping[str, float]) -> None:
-        if isinstance(step, bool) or int(step) != step or step <= self.step:
+        if isinstance(step, bool) or not self.step < step <= MOST_UNITS or int(step) != step:
             after = f" after step {self.step}" if self.step else ""
             raise InputError(f"report({step!r}, ...){after}: expected whole numbers that rise, from 1 on")
         self.step = int(step)

@@ -366,6 +366,7 @@ def test_what_failed_midway_used_what_it_had_trained(error: object) -> None:
     [
         (lambda c, report: report(0, 1.0), "InputError: report(0, ...): expected whole numbers that rise, from 1 on"),
         (lambda c, report: [report(2, 1.0), report(2, 1.0)], "InputError: report(2, ...) after step 2: expected"),
+        (lambda c, report: report(10**30, 1.0), f"InputError: report({10**30}, ...): expected"),
         (lambda c, report: report(1.5, 1.0), "InputError: report(1.5, ...): expected"),
         (lambda c, report: report(1, None), "InputError: the function returned None"),
         (lambda c, report: None, "InputError: the function returned None: return a number, or a dict of metrics"),

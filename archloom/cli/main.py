@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
@@ -17,6 +18,13 @@ import click
 
 from archloom.cli.exit_codes import Exit, Interrupted
 from archloom.errors import ArchloomError, InputError, unknown
+from archloom.utils.text import one_line, reason_of, show_traceback, where_of
+
+TRACEBACK = "ARCHLOOM_TRACEBACK"
+"""The environment variable that shows, if it is set, where an error was raised."""
+
+MOST_SHOWN = 3000
+"""How long a line to the user may be, in characters."""
 
 VERBS: Mapping[str, tuple[str, str]] = {
     "search": ("archloom.cli.search:search", "Search for an architecture."),
@@ -82,6 +90,20 @@ def run(arguments: Sequence[str]) -> int:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     warnings.showwarning = _show_warning
     try:
+        return _run(arguments)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the last resort: no mistake, ours or a user's, ends otherwise
+        _show_where(error)
+        place = where_of(error)
+        return _complain(
+            f"unexpected {reason_of(error)}{f' ({place})' if place else ''}; what was committed is intact; if no code "
+            f"of your own is to blame, please report it with what {TRACEBACK}=1 shows",
+            Exit.STOPPED,
+        )
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """`run` for every error that is expected."""
+    try:
         code: Any = app.main(args=list(arguments), prog_name="archloom", standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
@@ -90,22 +112,28 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.DONE
     except click.UsageError as error:
         return _complain(_usage(error), Exit.BAD_INPUT)
-    except InputError as error:
-        return _complain(str(error), Exit.BAD_INPUT)
     except ArchloomError as error:
-        return _complain(str(error), Exit.STOPPED)
+        _show_where(error)
+        return _complain(str(error), Exit.BAD_INPUT if isinstance(error, InputError) else Exit.STOPPED)
     except Interrupted as error:
         click.echo(err=True)  # the terminal shows ^C; of other interruptions click does the same
         return _complain(str(error), Exit.INTERRUPTED)
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted", Exit.INTERRUPTED)
-    except (BrokenPipeError, SystemExit):  # SystemExit is click's answer to a broken pipe
+    except (BrokenPipeError, SystemExit) as error:
+        if isinstance(error, SystemExit) and not _raised_by_click(error):  # its answer to a broken pipe
+            raise
         # The reader of our output is gone: there is nobody to write to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.STOPPED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"{where}{error.strerror or error}", Exit.STOPPED)
+
+
+def _raised_by_click(error: BaseException) -> bool:
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == click.__name__
 
 
 def _usage(error: click.UsageError) -> str:
@@ -119,10 +147,15 @@ def _usage(error: click.UsageError) -> str:
 
 
 def _complain(message: str, code: int) -> int:
-    readable = message.encode(errors="backslashreplace").decode()  # a file name may contain any bytes
-    click.echo(f"archloom: {' '.join(readable.split())}", err=True)
+    click.echo(f"archloom: {one_line(message, MOST_SHOWN)}", err=True)
     return code
 
 
+def _show_where(error: BaseException) -> None:
+    """Show the traceback of an error to those who asked for it."""
+    if os.environ.get(TRACEBACK):
+        show_traceback(error)
+
+
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"archloom: warning: {message}", err=True)
+    click.echo(f"archloom: warning: {one_line(str(message), MOST_SHOWN)}", err=True)

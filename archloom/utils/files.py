@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -27,6 +28,39 @@ def replace_file(path: Path, content: bytes) -> None:
     """
     with replacing(path) as file:
         file.write(content)
+
+
+def read_file(path: Path, follow: bool = True) -> bytes:
+    """The content of a regular file.
+
+    OSError as from `open`; also, at once, for a pipe, a device, a socket (which another program would wait for) or a
+    folder, and unless `follow`, for a symbolic link.
+    """
+    with open_regular(path, follow) as file:
+        return file.read()
+
+
+def open_regular(path: Path, follow: bool = True) -> BinaryIO:
+    """A regular file opened for reading; OSError as in `read_file`."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno == errno.ELOOP and path.is_symlink():
+            raise OSError(errno.ELOOP, "is a symbolic link; expected a file", str(path)) from None
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.EINVAL, "is no regular file", str(path)) from None
+        raise
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "is a folder; expected a file", str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def _new(path: Path) -> BinaryIO:

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archloom.cli.main import VERBS, Exit
+from archloom.cli.main import TRACEBACK, VERBS, Exit, LazyGroup, run
 from archloom.errors import InputError, StoreError
 
 
@@ -296,12 +297,6 @@ def test_every_ending_has_its_code(
     assert (said.code, said.err) == (code, line)
 
 
-def test_a_mistake_of_ours_is_not_hidden(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archloom.data.catalog.installed", raising(RuntimeError("a bug")))
-    with pytest.raises(RuntimeError, match="a bug"):
-        cli("list")
-
-
 def test_help_and_version(cli: Any) -> None:
     for arguments in ([], ["--help"], ["-h"]):
         said = cli(*arguments)
@@ -514,3 +509,52 @@ def test_a_disk_that_is_full_is_exit_code_3_and_the_run_goes_on(archloom: Any, t
         _, err = command.communicate(timeout=60)
     assert command.returncode == 0 and err == "", "there was nothing torn"
     assert (tmp_path / "run" / "trials.jsonl").read_bytes() == (tmp_path / "whole" / "trials.jsonl").read_bytes()
+
+
+# -- the last resort ----------------------------------------------------------------------------------------------
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+def _raises(error: BaseException) -> click.Command:
+    @click.command()
+    def broken() -> int:
+        raise error
+
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (RecursionError("maximum recursion depth exceeded"), "unexpected RecursionError: maximum recursion depth"),
+        (KeyError("request"), "unexpected KeyError: 'request'"),
+        (ZeroDivisionError("\x1b[2Jdivision\nby zero"), "unexpected ZeroDivisionError: division by zero"),
+        (Unprintable(), "unexpected Unprintable (its message cannot be shown"),
+        (SystemExit("enough"), "unexpected SystemExit: enough"),
+        (MemoryError(), "unexpected MemoryError"),
+    ],
+)
+def test_whatever_happens_is_one_line_and_a_stop(
+    error: BaseException, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(TRACEBACK, raising=False)
+    monkeypatch.setattr(LazyGroup, "get_command", lambda *_: _raises(error))
+    assert run(["status"]) == Exit.STOPPED
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"archloom: {says}")
+    assert shown.count("\n") == 1
+    assert f"{TRACEBACK}=1" in shown
+    assert "in broken)" in shown
+
+
+def test_those_who_ask_see_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(TRACEBACK, "1")
+    monkeypatch.setattr(LazyGroup, "get_command", lambda *_: _raises(KeyError("request")))
+    assert run(["status"]) == Exit.STOPPED
+    shown = capsys.readouterr().err
+    assert shown.startswith("Traceback")
+    assert shown.splitlines()[-1].startswith("archloom: unexpected KeyError")

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from archloom.utils.files import TEMPORARY, replace_file
+from archloom.utils.files import TEMPORARY, read_file, replace_file
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -42,3 +43,31 @@ def test_the_file_is_readable_as_the_umask_says(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_regular_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    assert read_file(tmp_path / "file") == read_file(tmp_path / "link") == b"content"
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "to_fifo").symlink_to("fifo")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket"))
+        for name in ("fifo", "folder", "to_fifo", "socket", "absent"):
+            with pytest.raises(OSError) as caught:
+                read_file(tmp_path / name)
+            assert caught.value.filename == str(tmp_path / name)
+    with pytest.raises(OSError, match="no regular file"):
+        read_file(Path("/dev/null"))
+
+
+def test_a_link_may_be_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    with pytest.raises(OSError, match="symbolic link"):
+        read_file(tmp_path / "link", follow=False)
+    assert read_file(tmp_path / "file", follow=False) == b"content"

@@ -1,0 +1,66 @@
+"""Strings of a user's (names, messages, architectures) as they may be shown: one line that commands no terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from contextlib import suppress
+
+MOST = 500
+"""How long a reason may be, in characters, where it is kept or printed."""
+
+# Sequences that a terminal obeys: CSI (colours, cursor), OSC and its like (titles, clipboard), other escapes.
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+# Control characters that are no white space, and those that reorder what is displayed (Unicode's bidi controls).
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    """The string as one line, safe to print: no escape sequences, no control characters, single spaces.
+
+    What cannot be encoded (file names may hold any bytes) appears as backslash escapes. With `most`, a longer string
+    is cut to that many characters, the last of which say how long it was.
+    """
+    if most is not None and len(text) > 20 * most:
+        # Most of a huge string is never shown: do not pay for cleaning it.
+        return _cut(one_line(text[: 20 * most]), most, len(text))
+    shown = _CONTROLS.sub("", _ESCAPES.sub("", text))
+    line = " ".join(shown.encode(errors="backslashreplace").decode().split())
+    return line if most is None else _cut(line, most, len(line))
+
+
+def _cut(line: str, most: int, length: int) -> str:
+    if length <= most:
+        return line
+    end = f"… ({length:,} characters)"
+    return line[: max(0, most - len(end))] + end
+
+
+def reason_of(error: BaseException, most: int = MOST) -> str:
+    """What went wrong, as one line: "Type: message". Never raises, whatever the exception's own methods do."""
+    kind = one_line(type(error).__name__, most)
+    try:
+        # An exception's __str__ is a user's code: it may raise anything, or return no string.
+        message = one_line(str(error), most)
+    except BaseException as second:  # noqa: BLE001
+        return f"{kind} (its message cannot be shown: {one_line(type(second).__name__, most)})"
+    return one_line(f"{kind}: {message}" if message else kind, most)
+
+
+def where_of(error: BaseException) -> str:
+    """Where it was raised, as "FILE, line N, in FUNCTION"; empty if that is unknown."""
+    with suppress(Exception):
+        frames = traceback.extract_tb(error.__traceback__)
+        if frames:
+            return one_line(f"{frames[-1].filename}, line {frames[-1].lineno}, in {frames[-1].name}")
+    return ""
+
+
+def show_traceback(error: BaseException) -> None:
+    """Print the whole traceback to standard error, whatever the exception's own methods do."""
+    with suppress(Exception):
+        traceback.print_exception(error, file=sys.stderr)

@@ -13,6 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from archloom.analysis.stats import Floats
 from archloom.errors import InputError, MissingExtraError
 from archloom.utils.files import replace_file
 
@@ -93,6 +96,25 @@ def new_figure(width: float, height: float) -> Figure:
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.07)  # type: ignore[union-attr,call-arg]
     return figure
+
+
+_FARTHEST = 1e150
+"""Larger values are drawn here: products of two coordinates must stay finite."""
+_FLAT = 1e-9
+"""Ranges below this share of their values are due to rounding, and have no ticks of their own."""
+
+
+def drawable(values: Floats) -> Floats:
+    """The values with those that are too large to be drawn at the edge of what can be; NaN stays."""
+    return np.clip(values, -_FARTHEST, _FARTHEST)
+
+
+def limits(values: Sequence[float], room: float = 0.06) -> tuple[float, float]:
+    """The limits of an axis that shows these values, with some room on both sides as a share of their range."""
+    low, high = min(values), max(values)
+    size = max(abs(low), abs(high))
+    more = room * (high - low) if high - low > _FLAT * size else 0.01 * size
+    return low - (more or 1.0), high + (more or 1.0)
 
 
 def caption(figure: Figure, titles: Sequence[str], lines: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archloom.analysis.published import Published, Role, is_test_metric, references
 from archloom.constraints import Criteria, Objective
@@ -140,6 +141,11 @@ class Study:
         """The curve of each of a strategy's runs, except those that found nothing."""
         return [curve for report in self.reports[label] if (curve := report.history.curve(axis))]
 
+    def hypervolume_curves(self, label: str, axis: Axis = "queries") -> list[list[tuple[float, float]]]:
+        """The hypervolume so far of each of a strategy's runs, except those that found nothing."""
+        found = [report.history for report in self.reports[label] if report.value is not None]
+        return [history.hypervolume_curve(self.reference_point, axis) for history in found]
+
     def need_best(self) -> None:
         """InputError if no run found anything."""
         if all(report.value is None for _, report in self.runs):
@@ -164,17 +170,17 @@ class Study:
     @cached_property
     def optimum(self) -> float | None:
         """The best value in the table among architectures that meet the constraints; None without a table."""
-        if self.table is None:
+        values = self.first.scenario.problem.attainable(self.criteria)
+        if values is None or not len(values):
             return None
-        values = self.table.metric(self.metric).astype(np.float64)
-        meets = np.isfinite(values)
-        for constraint in self.criteria.constraints:
-            bounded = self.table.metric(constraint.metric)
-            meets &= np.isfinite(bounded)
-            meets[meets] &= (
-                bounded[meets] <= constraint.bound if constraint.at_most else bounded[meets] >= constraint.bound
-            )
-        return float(max(values[meets], key=self.objective.utility)) if meets.any() else None
+        return float(self.objective.sign * (self.objective.sign * values[:, 0]).max())
+
+    @cached_property
+    def whole_front(self) -> NDArray[np.float64] | None:
+        """(f, objectives) the Pareto set of all architectures in the table that meet the constraints, the best by the
+        first objective first; None without a table."""
+        values = self.first.scenario.problem.attainable(self.criteria)
+        return None if values is None else front_of(values, self.criteria)
 
     @cached_property
     def reference_point(self) -> list[float]:
@@ -245,6 +251,18 @@ class Study:
         if self.table and not marked and is_surrogate(self.table.name):
             return self._shown
         return [name for name in self._shown if is_surrogate(name)]
+
+
+def front_of(values: NDArray[np.float64], criteria: Criteria) -> NDArray[np.float64]:
+    """(f, objectives) the rows of `values` (n, objectives) that no other dominates, the best by the first objective
+    first."""
+    import moocore
+
+    signs = np.array([objective.sign for objective in criteria.objectives])
+    if not len(values):
+        return values
+    front = values[moocore.is_nondominated(values * signs, maximise=True, keep_weakly=False)]
+    return np.asarray(front[np.lexsort(-(front * signs).T[::-1])])
 
 
 def query_unit(report: RunReport, singular: bool = False) -> str:

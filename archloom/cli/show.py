@@ -82,9 +82,9 @@ def best(run: Path, as_json: bool) -> int:
 @click.command()
 @RUN
 @click.option("--kind", default="anytime", show_default=True,
-              help="anytime, box, pareto, lineage, family, levels or cell.")  # fmt: skip
+              help="anytime, box, pareto, hypervolume, lineage, family, levels or cell.")  # fmt: skip
 @click.option("--over", default=None, metavar="AXIS",
-              help="For anytime: queries (the default), resource (usually epochs) or seconds.")  # fmt: skip
+              help="Of curves (anytime, hypervolume): queries (the default), resource (epochs), seconds.")  # fmt: skip
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
               help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
 def plot(run: Path, kind: str, over: str | None, target: Path | None) -> int:

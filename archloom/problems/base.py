@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from archloom.constraints import Criteria
 from archloom.data.tables import Table
 from archloom.errors import InputError, unknown
@@ -135,6 +138,11 @@ class Problem:
 
     def ranked(self, metric: str, fidelity: int = 0) -> int | None:
         """How many architectures such a place is among: those that have the metric; None if unknown."""
+        return None
+
+    def attainable(self, wanted: Criteria) -> NDArray[np.float64] | None:
+        """(n, objectives) the values of the objectives for all architectures that have them measured and meet the
+        constraints; None if unknown."""
         return None
 
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom import registry
-from archloom.constraints import Criteria, Objective
+from archloom.constraints import Constraint, Criteria, Objective
 from archloom.data import catalog
 from archloom.data.benchmarks import Benchmark
 from archloom.data.tables import Table, load_table
@@ -95,24 +95,44 @@ class TableProblem(TabularProblem):
 
     def check(self, wanted: Criteria, report: Sequence[str] = ()) -> None:
         super().check(wanted, report)
-        measured = self._answering.copy()
-        for objective in wanted.objectives:
-            measured &= np.isfinite(self.table.metric(objective.metric))
+        measured = self._measured(wanted)
         if not measured.any():
             names = ", ".join(o.metric for o in wanted.objectives)
             raise InputError(f"objective {names}: no architecture in {self.table.name} has it measured")
         meets = measured.copy()
         for constraint in wanted.constraints:
-            values = self.table.metric(constraint.metric)
-            with np.errstate(invalid="ignore"):
-                meets &= (values <= constraint.bound) if constraint.at_most else (values >= constraint.bound)
+            meets &= self._meets(constraint)
             if not meets.any():
+                values = self.table.metric(constraint.metric)
                 seen = values[measured & np.isfinite(values)]
                 extent = f"it runs from {seen.min():g} to {seen.max():g}" if len(seen) else "it is measured for none"
                 raise InputError(
                     f"constraint {constraint}: no architecture in {self.table.name} meets it"
                     f"{' together with the others' if len(wanted.constraints) > 1 else ''} ({extent})"
                 )
+
+    def attainable(self, wanted: Criteria) -> NDArray[np.float64]:
+        rows = self._measured(wanted)
+        for constraint in wanted.constraints:
+            rows = rows & self._meets(constraint)
+        values = [self.table.metric(objective.metric)[rows] for objective in wanted.objectives]
+        return np.stack(values, axis=1).astype(np.float64)
+
+    def _measured(self, wanted: Criteria) -> NDArray[np.bool_]:
+        """(n,) which rows can answer, and have every objective measured."""
+        rows = self._answering.copy()
+        for objective in wanted.objectives:
+            rows &= np.isfinite(self.table.metric(objective.metric))
+        return rows
+
+    def _meets(self, constraint: Constraint) -> NDArray[np.bool_]:
+        """(n,) which rows meet a constraint; what is not measured meets none."""
+        values = self.table.metric(constraint.metric)
+        with np.errstate(invalid="ignore"):
+            meets: NDArray[np.bool_] = (
+                (values <= constraint.bound) if constraint.at_most else (values >= constraint.bound)
+            )
+        return meets & np.isfinite(values)
 
     def worst(self, metric: str) -> float | None:
         objective = Objective(metric, self.goals[metric])

@@ -158,6 +158,30 @@ class History:
         signs = np.array([objective.sign for objective in self.criteria.objectives])
         return float(moocore.hypervolume(self._objective_values(front), ref=signs * np.array(reference), maximise=True))
 
+    def hypervolume_curve(self, reference: Sequence[float], axis: Axis = "queries") -> list[tuple[float, float]]:
+        """(amount spent, hypervolume so far beyond `reference`) for every query from the first feasible one on.
+
+        "So far" means at the highest fidelity reached so far, as in `curve`.
+        """
+        import moocore
+
+        signs = np.array([objective.sign for objective in self.criteria.objectives])
+        beyond = signs * np.array(reference)
+        points: list[tuple[float, float]] = []
+        front, volume, highest = np.empty((0, len(signs))), 0.0, -1
+        for line, spent in zip(self.lines, self._spent(axis), strict=True):
+            fidelity = self.fidelity(line)
+            if self.criteria.feasible(line.trial.result) and fidelity >= highest:
+                if fidelity > highest:
+                    front, highest = front[:0], fidelity
+                (found,) = self._objective_values([line])
+                if not (front >= found).all(axis=1).any():
+                    front = np.vstack([front[~(front <= found).all(axis=1)], found])
+                    volume = float(moocore.hypervolume(front, ref=beyond, maximise=True))
+            if highest >= 0:
+                points.append((spent, volume))
+        return points
+
     def _objective_values(self, lines: Sequence[TrialRecord]) -> NDArray[np.float64]:
         """(n, objectives), more is better."""
         return np.array([self.criteria.utilities(line.trial.result) for line in lines], dtype=np.float64)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from msgspec.structs import replace
 
 from archloom.analysis.study import Reports
 from archloom.constraints import criteria
 from archloom.data.tables import Table
-from archloom.problems import ProblemSpec, Scenario, TableProblem
+from archloom.problems import ProblemSpec, RecordedProblem, Scenario, TableProblem
 from archloom.runs.budgets import Ending, Limits
 from archloom.runs.folders import run_in_memory
 from archloom.runs.history import History
@@ -108,6 +110,30 @@ def make_reports(make_report: MakeReport) -> MakeReports:
     return make
 
 
+@pytest.fixture(scope="session")
+def make_two() -> MakeReport:
+    """Build the report of a run on a problem of one's own, whose queries have these values (y, x) of two objectives;
+    a None in place of a pair is a failed trial."""
+
+    def make(
+        values: Sequence[Any], goals: tuple[Any, Any] = ("max", "min"), seed: int = 0, strategy: str = "random"
+    ) -> RunReport:
+        known = dict(zip("yx", goals, strict=True))
+        problem = RecordedProblem("own", known, None)
+        spec = ProblemSpec("own.py", None, ("y", "x"))
+        scenario = Scenario(spec, problem, criteria(["y", "x"], known), ())
+        lines = []
+        for number, pair in enumerate(values):
+            scores = {} if pair is None else {"y": float(pair[0]), "x": float(pair[1])}
+            error = "broken" if pair is None else None
+            lines.append(TrialRecord(number, (number,), str(number), number + 1, scores=scores, error=error))
+        request = Request(strategy, spec, seed, Limits(queries=len(lines)))
+        history = History.of(lines, scenario.criteria)
+        return RunReport(request, scenario, history, len(lines), "all queries asked", 0.1)
+
+    return make
+
+
 FITTED = (
     *((row, {"iteration": 0, "draws": 0}) for row in (0, 1, 2, 3)),
     (7, {"iteration": 1, "draws": 2, "rho": 2 / 4, "js": 0.6, "known": {"3": 1, "0": 1}, "size": 3}),
@@ -152,3 +178,50 @@ def make_population(trained: Path) -> Callable[..., RunReport]:
         return run_in_memory(request)
 
     return make
+
+
+# -- what figures say ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def words() -> Callable[[Figure], str]:
+    """Everything that a figure says."""
+    return _words
+
+
+@pytest.fixture(scope="session")
+def assert_tidy() -> Callable[[Figure], None]:
+    """Every text lies within the figure, and no two overlap."""
+    return _assert_tidy
+
+
+def _texts(figure: Figure) -> list[Text]:
+    """Every text that shows something; those of ticks only where they are within the axes."""
+    figure.draw_without_rendering()
+    every: list[Any] = figure.findobj(Text)
+    found = [text for text in every if text.get_visible() and text.get_text()]
+    hidden = {id(text) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in _outside(axis)}
+    return [text for text in found if id(text) not in hidden]
+
+
+def _outside(axis: Any) -> list[Text]:
+    low, high = sorted(axis.get_view_interval())
+    ticks = axis.get_major_ticks()
+    outside = [t for t in ticks if not (low <= t.get_loc() <= high and t.label1.get_visible())]
+    return [label for tick in outside for label in (tick.label1, tick.label2)]
+
+
+def _words(figure: Figure) -> str:
+    return " ".join(text.get_text().replace("\n", " ") for text in _texts(figure))
+
+
+def _assert_tidy(figure: Figure) -> None:
+    boxes = [(text.get_text(), text.get_window_extent()) for text in _texts(figure)]
+    canvas = figure.bbox
+    for text, extent in boxes:
+        assert extent.x0 >= canvas.x0 - 1 and extent.x1 <= canvas.x1 + 1, f"{text!r} leaves the figure"
+        assert extent.y0 >= canvas.y0 - 1 and extent.y1 <= canvas.y1 + 1, f"{text!r} leaves the figure"
+    for (one, a), (other, b) in combinations(boxes, 2):
+        across = min(a.x1, b.x1) - max(a.x0, b.x0)
+        along = min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert across <= 1 or along <= 1, f"{one!r} and {other!r} overlap"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from archloom import registry
+from archloom.constraints import criteria
 from archloom.data.benchmarks import BENCHMARKS
 from archloom.data.tables import Table, save_table
 from archloom.errors import InputError
@@ -173,3 +174,28 @@ def test_ranks_are_among_those_that_are_measured_and_answer() -> None:
     assert (problem.ranked("all"), problem.ranked("some")) == (3, 2)
     assert (problem.rank("some", 1.0), problem.rank("all", 1.0)) == (2, 3)
     assert Problem(SPACE, metrics, {"acc": "max"}).ranked("acc") is None
+
+
+def test_what_can_be_attained_is_measured_meets_the_constraints_and_answers() -> None:
+    genes = np.array([[0], [1], [2], [3]], dtype=np.uint8)
+    values = {"acc": np.array([1, 2, 3, np.nan], np.float32), "size": np.array([4, 5, np.nan, 1], np.float32)}
+    goals: dict[str, Any] = {"acc": "max", "size": "min"}
+    table = Table.from_arrays(
+        space="table", gene_names=("a",), options=(("w", "x", "y", "z"),), genes=genes, metrics=values, goals=goals,
+        source="made up", units="none",
+    )  # fmt: skip
+
+    class Merging(TableSpace):
+        def representative_rows(self, genes: Any) -> Any:
+            return np.array([False, True, True, True])
+
+    def attained(kind: type[TableSpace], objectives: list[str], *constraints: str) -> list[list[float]]:
+        problem = TableProblem(table, kind({"a": ("w", "x", "y", "z")}, genes))
+        return problem.attainable(criteria(objectives, goals, constraints)).tolist()
+
+    assert attained(TableSpace, ["acc"]) == [[1], [2], [3]]
+    assert attained(TableSpace, ["size", "acc"]) == [[4, 1], [5, 2]]
+    assert attained(TableSpace, ["acc"], "size<=4.5") == [[1]]
+    assert attained(TableSpace, ["acc"], "size<=1") == []
+    assert attained(Merging, ["size", "acc"]) == [[5, 2]]
+    assert Problem(SPACE, metrics, {"acc": "max"}).attainable(criteria(["acc"], {"acc": "max"})) is None

@@ -1,0 +1,203 @@
+"""Plots of runs with several objectives: the Pareto sets, and the hypervolume that they dominate over time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archloom.analysis.figures import INK, drawable, limits, new_figure, styled
+from archloom.analysis.published_panel import BEYOND
+from archloom.analysis.stats import Floats, summarise
+from archloom.analysis.study import Reports, Study, front_of
+from archloom.analysis.study_figures import bands_of, draw_bands, finish, named, styles
+from archloom.errors import InputError
+from archloom.runs.history import Axis
+from archloom.runs.report import RunReport
+from archloom.utils.numbers import short, spread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_OUTSIDE = 0.04
+"""The worst share of the points, by each objective, that may be outside the view; no point of a Pareto set is."""
+_DASHES = (0, (5, 3))
+
+
+def pareto(reports: Reports) -> Figure:
+    """Two objectives: every query, the Pareto set of all runs of each strategy, and the mean hypervolume of a run.
+
+    If there is a table, its own Pareto set is drawn as a dashed line. The hypervolume is measured from
+    `study.reference_point`. InputError for any other number of objectives, or if no run found anything.
+    """
+    study = Study.of(reports)
+    objectives = study.criteria.objectives
+    if len(objectives) != 2:
+        raise InputError(
+            f"a Pareto plot needs two objectives, these runs have {len(objectives)} "
+            f"({', '.join(o.metric for o in objectives)}): "
+            + (
+                "search with two, e.g. --objective A --objective B"
+                if len(objectives) < 2
+                else "draw --kind hypervolume, which takes any number"
+            )
+        )
+    study.need_best()
+    points = {label: _points(study, runs) for label, runs in reports.items()}
+    everything = np.concatenate(list(points.values()))
+    fronts = {label: front_of(cloud, study.criteria) for label, cloud in points.items()}
+    whole = study.whole_front
+    y, x = objectives
+    with styled():
+        figure = new_figure(7.6, 5.4)
+        axes = figure.add_subplot()
+        for style, (label, cloud) in zip(styles(), points.items(), strict=False):
+            axes.scatter(cloud[:, 1], cloud[:, 0], s=9, color=style["color"], alpha=0.25, linewidths=0, zorder=2)
+            axes.plot(
+                *_steps(fronts[label]), marker="o", markersize=4, markevery=slice(0, None, 2), linewidth=1.6, zorder=4,
+                label=f"{named(study, label)}: {_volume(study, reports[label])}", **style,
+            )  # fmt: skip
+        if whole is not None:
+            axes.plot(
+                *_steps(drawable(whole)), color=INK, linestyle=_DASHES, linewidth=1.0, marker="o", markersize=2.5,
+                markevery=slice(0, None, 2), zorder=3,
+                label=f"Pareto set of the table ({len(whole):,}): {short(_whole_volume(study))}",
+            )  # fmt: skip
+        shown = np.concatenate([*fronts.values(), *([] if whole is None else [drawable(whole)])])
+        outside = _view(axes, everything, shown, y.sign, x.sign)
+        axes.set_xlabel(f"{study.axis_label(x.metric)}, {_towards(x.sign)}")
+        axes.set_ylabel(f"{study.axis_label(y.metric)}, {_towards(y.sign)}")
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, title_fontsize=9,
+            title=f"hypervolume from {_reference(study)}",
+        )  # fmt: skip
+        note = f"{_dots(study)}; steps: {_sets(study)}; hypervolume: {_hypervolumes(study)}."
+        note += f" Outside the view: {outside:,} of {len(everything):,} queries." if outside else ""
+        finish(figure, study, f"{y.metric} against {x.metric}", note)
+    return figure
+
+
+def hypervolume(reports: Reports, over: Axis = "queries") -> Figure:
+    """The hypervolume so far against what was spent, as `plots.anytime` draws the best value.
+
+    It is measured from `study.reference_point`; a dashed line is that of the table's own Pareto set. InputError for a
+    single objective, if no run found anything, or if runs did not record what `over` asks for.
+    """
+    study = Study.of(reports)
+    if study.criteria.single:
+        raise InputError(
+            f"a hypervolume needs several objectives, these runs have one ({study.metric}): draw --kind anytime"
+        )
+    study.need_best()
+    label_of_axis = study.spent_label(over)
+    bands = bands_of(study, lambda label: study.hypervolume_curves(label, over))
+    whole = _whole_volume(study)
+    with styled():
+        figure = new_figure(7.6, 4.9)
+        axes = figure.add_subplot()
+        values = draw_bands(axes, study, bands, study.settled(over))
+        if whole is not None and math.isfinite(whole):
+            axes.axhline(
+                float(drawable(np.array(whole))), color=INK, linestyle=_DASHES, linewidth=1.0, zorder=1,
+                label=f"Pareto set of the table: {short(whole)}",
+            )  # fmt: skip
+            values.append(float(drawable(np.array(whole))))
+        axes.set_ylim(*limits(values))
+        axes.set_xlim(0, BEYOND * max(grid[-1] for grid, _ in bands.values()))
+        axes.set_xlabel(label_of_axis)
+        axes.set_ylabel("hypervolume so far")
+        axes.legend(loc="lower right", ncols=math.ceil(len(bands) / 6))
+        metrics = ", ".join(objective.metric for objective in study.criteria.objectives)
+        note = f"{study.spread} Hypervolume from {_reference(study)}, {_worst(study)}."
+        finish(figure, study, f"Hypervolume by {over}: {metrics}", note)
+    return figure
+
+
+# -- words --------------------------------------------------------------------------------------------------------
+
+
+def _dots(study: Study) -> str:
+    in_full = len({study.first.history.fidelity(line) for _, run in study.runs for line in run.history.feasible()}) < 2
+    return f"Dots: all feasible queries{'' if in_full else ' at the highest fidelity of their run'}"
+
+
+def _sets(study: Study) -> str:
+    if all(len(runs) == 1 for runs in study.reports.values()):
+        return "Pareto set of a run"
+    return "Pareto set of all runs of a strategy together"
+
+
+def _hypervolumes(study: Study) -> str:
+    several = any(len(runs) > 1 for runs in study.reports.values())
+    nothing = ", 0 for those that found nothing" if len(study.found) < len(study.runs) else ""
+    return f"{f'mean ± std over runs{nothing}, ' if several else ''}from {_worst(study)}"
+
+
+def _worst(study: Study) -> str:
+    return f"the worst value of each objective {'in the table' if study.table else 'among all queries'}"
+
+
+def _reference(study: Study) -> str:
+    point = zip(study.criteria.objectives, study.reference_point, strict=True)
+    return ", ".join(f"{objective.metric} = {value:.4g}" for objective, value in reversed(list(point)))
+
+
+def _volume(study: Study, runs: Sequence[RunReport]) -> str:
+    volumes = [report.history.hypervolume(study.reference_point) for report in runs]
+    if not all(map(math.isfinite, volumes)):
+        return "-"
+    summary = summarise(volumes)
+    return spread(summary.mean, summary.std)
+
+
+def _whole_volume(study: Study) -> float | None:
+    """The hypervolume of the table's own Pareto set; None without a table."""
+    import moocore
+
+    front = study.whole_front
+    if front is None:
+        return None
+    signs = np.array([objective.sign for objective in study.criteria.objectives])
+    return float(moocore.hypervolume(front * signs, ref=signs * np.array(study.reference_point), maximise=True))
+
+
+def _towards(sign: float) -> str:
+    return "more is better" if sign > 0 else "less is better"
+
+
+# -- points -------------------------------------------------------------------------------------------------------
+
+
+def _points(study: Study, runs: Sequence[RunReport]) -> Floats:
+    """(n, 2): both objectives of every feasible query of some runs, at the highest fidelity of each."""
+    metrics = [o.metric for o in study.criteria.objectives]
+    rows = [[line.scores[m] for m in metrics] for report in runs for line in report.history.comparable()]
+    return drawable(np.array(rows, dtype=np.float64).reshape(-1, len(metrics)))
+
+
+def _steps(front: Floats) -> tuple[Floats, Floats]:
+    """(x, y) of the staircase that bounds what a front dominates; every other point is one of the front's.
+
+    From one point to the next the first objective gets worse and the second better, so the corner between two has the
+    second of the one before and the first of the next.
+    """
+    front = front[::-1]
+    x = np.repeat(front[:, 1], 2)[1:]
+    y = np.repeat(front[:, 0], 2)[:-1]
+    return x, y
+
+
+def _view(axes: Axes, points: Floats, fronts: Floats, *signs: float) -> int:
+    """Limit the view on the bad side, so that a few bad points do not squash the rest, but never a Pareto set; returns
+    how many points are outside."""
+    utilities, good = points * np.array(signs), fronts * np.array(signs)
+    low = np.minimum(np.quantile(utilities, _OUTSIDE, axis=0), good.min(axis=0))
+    sides = [limits([bad, best]) for bad, best in zip(low, good.max(axis=0), strict=True)]
+    set_limits: tuple[Callable[[float, float], Any], ...] = (axes.set_ylim, axes.set_xlim)
+    for set_limit, sign, side in zip(set_limits, signs, sides, strict=True):
+        set_limit(*sorted(sign * end for end in side))
+    least = np.array([side[0] for side in sides])
+    return int((utilities < least).any(axis=1).sum())

@@ -1,0 +1,93 @@
+"""What the plots of a study share: a style and a name for each strategy, bands around curves, notes below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archloom.analysis.figures import COLOURS, caption, drawable, sentence
+from archloom.analysis.published_panel import sources_of
+from archloom.analysis.stats import Band, Floats, curve_band
+from archloom.analysis.study import Study
+from archloom.utils import seeds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DASHES = ("-", "--", "-.", ":")
+"""One for each time the colours are used up."""
+_GRID_POINTS = 400
+_EARLY = 0.1
+"""The first share of the axis, which does not affect the y-range of a curve; nor, up to a half of it, do values that
+are lower because trainings were shorter."""
+
+Curves = Callable[[str], Sequence[Sequence[tuple[float, float]]]]
+"""A strategy's label -> the curve of each of its runs that found anything."""
+
+
+def styles() -> Iterator[dict[str, Any]]:
+    """A colour and a dash for each strategy, endlessly."""
+    turn = 0
+    while True:
+        for colour in COLOURS:
+            yield {"color": colour, "linestyle": DASHES[turn % len(DASHES)]}
+        turn += 1
+
+
+def named(study: Study, label: str, between: str = " ") -> str:
+    """A strategy's label with the number of its runs."""
+    found, runs = len(study.values(label)), len(study.reports[label])
+    nothing = f"; {runs - found} found nothing" if found < runs else ""
+    return f"{label}{between}(n = {found}{nothing})"
+
+
+def bands_of(study: Study, curves: Curves) -> dict[str, tuple[Floats, Band]]:
+    """Strategy -> its grid of the amount spent (q,) and the band on it; strategies that found nothing are omitted."""
+    bands = {}
+    for label in study.reports:
+        known = curves(label)
+        if known:
+            end = max(curve[-1][0] for curve in known)
+            points = np.array(sorted({point for curve in known for point, _ in curve}))
+            grid = points[np.unique(np.linspace(0, len(points) - 1, _GRID_POINTS).round().astype(int))]
+            grid = np.append(grid[grid < end], end)
+            band = curve_band(known, grid, seeds.stream(0, "bootstrap"))
+            bands[label] = grid, Band(*map(drawable, band))
+    return bands
+
+
+def draw_bands(axes: Axes, study: Study, bands: dict[str, tuple[Floats, Band]], settled: float) -> list[float]:
+    """Draw the mean curve of each strategy with its interval; returns the values that determine the y-range: those
+    after the first tenth of the axis, or after `settled`."""
+    for style, (label, (grid, band)) in zip(styles(), bands.items(), strict=False):
+        axes.step(grid, band.mean, where="post", label=named(study, label), linewidth=1.8, zorder=3, **style)
+        axes.fill_between(
+            grid, band.low, band.high, step="post", color=style["color"], alpha=0.18, linewidth=0, zorder=2
+        )
+    end = max(grid[-1] for grid, _ in bands.values())
+    early = min(max(_EARLY * end, settled), 0.5 * end)
+    return [value for grid, band in bands.values() for value in _late(grid, band, early)]
+
+
+def _late(grid: Floats, band: Band, early: float) -> list[float]:
+    late = grid >= min(early, grid[-1])
+    values = np.concatenate([band.low[late], band.high[late]])
+    return list(values[np.isfinite(values)])
+
+
+def finish(figure: Figure, study: Study, title: str, note: str, counted: bool = True, published: bool = False) -> None:
+    """The title above the figure; below it marks, seeds, data, sources (if published numbers are shown) and caveats."""
+    where = f"on {study.benchmark}" + (f" ({study.table.name})" if study.table else "")
+    constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
+    lines = [f"{note} {sentence(study.seeds)}" if counted else note, sentence(study.table_line), *study.caveats]
+    if published and study.references:
+        lines += ["Published, mean ± std: " + "; ".join(f"[{i}] {s}" for s, i in sources_of(study).items()) + "."]
+        lines += [f"* {caveat[0].upper()}{caveat[1:]}." for caveat in _reference_caveats(study)]
+    caption(figure, [title, where + constraints], lines)
+
+
+def _reference_caveats(study: Study) -> list[str]:
+    return list(dict.fromkeys(p.caveat for p in study.references if p.caveat))

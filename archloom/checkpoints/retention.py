@@ -12,7 +12,7 @@ from typing import ClassVar
 from archloom.checkpoints.budget import DiskBudget, format_bytes, parse_bytes, resuming
 from archloom.checkpoints.store import STATE, CheckpointFolder, CheckpointStore, sources
 from archloom.constraints import Criteria
-from archloom.errors import InputError
+from archloom.errors import InputError, StoreError
 from archloom.types import Inherit, Trial
 from archloom.utils.files import write_json
 
@@ -95,6 +95,10 @@ def parse_overrides(keep: str | None, disk_budget: str | None) -> dict[str, int 
     return given
 
 
+Needed = Mapping[str, Iterable[int]] | Iterable[int]
+"""Trials by kind, or those whose checkpoints are needed."""
+
+
 class Retention:
     """Which checkpoints stay: those that the strategy needs, those that trials in flight inherit from, and that of the
     best trial so far; also, as long as there is space, those of the `keep` best trials (None: of all).
@@ -124,6 +128,21 @@ class Retention:
         self._ranked: list[tuple[float, int, float, int]] = []
         """(violation, -fidelity, -utility, trial), the best first."""
 
+    def check(self, needed: Needed, in_flight: Iterable[Inherit | None]) -> None:
+        """StoreError if something that a trial to come may inherit is missing or damaged.
+
+        A run that goes on asks this before it evaluates or drops anything, so that nothing has changed then.
+        """
+        for name, store in ((STATE.name, self._checkpoints), *self._others.items()):
+            for trial in sorted(_wanted(name, needed, in_flight)):
+                try:
+                    store.load(trial)
+                except StoreError as error:
+                    raise StoreError(
+                        f"{error}; nothing was changed. What later trials did not need was dropped, so a record that "
+                        "was cut goes on only with the lines that were removed"
+                    ) from None
+
     def begin(self, recorded: Collection[int]) -> None:
         """Drop what killed workers left: checkpoints of trials that are not recorded, which will be trained again."""
         for checkpoints in (self._checkpoints, *self._others.values()):
@@ -141,17 +160,17 @@ class Retention:
         if self._keep is not None:
             del self._ranked[self._keep :]
 
-    def sweep(
-        self, told: int, needed: Mapping[str, Iterable[int]] | Iterable[int], in_flight: Iterable[Inherit | None]
-    ) -> None:
-        """Drop what is no longer needed, now that trial `told` and all before it have been told.
-
-        `needed` are trials by kind, or those whose checkpoints are needed.
-        """
-        by_kind = needed if isinstance(needed, Mapping) else {STATE.name: needed}
+    def sweep(self, told: int, needed: Needed, in_flight: Iterable[Inherit | None]) -> None:
+        """Drop what is no longer needed, now that trial `told` and all before it have been told."""
         recipes = list(in_flight)
         for name, things in self._others.items():
-            things.drop(told, set(by_kind.get(name, ())).union(*(sources(recipe, name) for recipe in recipes)))
-        keep = set(by_kind.get(STATE.name, ())).union(*map(sources, recipes))
+            things.drop(told, _wanted(name, needed, recipes))
+        keep = _wanted(STATE.name, needed, recipes)
         keep.update(trial for *_, trial in self._ranked[:1])
         self._checkpoints.drop(told, keep, [trial for *_, trial in reversed(self._ranked) if trial not in keep])
+
+
+def _wanted(kind: str, needed: Needed, recipes: Iterable[Inherit | None]) -> set[int]:
+    """The trials whose checkpoints, or files of another kind, must stay."""
+    by_kind = needed if isinstance(needed, Mapping) else {STATE.name: needed}
+    return set(by_kind.get(kind, ())).union(*(sources(recipe, kind) for recipe in recipes))

@@ -1,14 +1,16 @@
 """A training state as one file: tensors as safetensors, everything else as JSON in its header. Nothing is pickled.
 
 A tensor is called `networks/NETWORK/NAME`, `averages/AVERAGE/NAME`, `optimisers/OPTIMISER/PARAMETER/SLOT` or
-`arrays/NAME` in the file; a "/" within a name is written `%2F`, a "%" `%25`. The header's metadata has one key,
-`archloom`: JSON that lists the names in their order and holds all plain data.
+`arrays/NAME` in the file; a "/" within a name is written `%2F`, a "%" `%25`. The header's metadata has two keys:
+`crc32`, the CRC-32 of the whole file as it is with `00000000` in that place, in eight hexadecimal digits, and
+`archloom`: JSON that lists the names in their order and holds all plain data. Files of archloom 0.1.0 have no `crc32`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,23 @@ from torch import Tensor
 
 from archloom.checkpoints.state import Average, Optimiser, Tensors, TrainingState
 from archloom.errors import InputError, MissingExtraError, StoreError
-from archloom.utils.files import Writing, replacing
+from archloom.utils.files import Writing, open_regular, replacing
 
 FORMAT = 1
 
 _HEADER_KEY = "archloom"
+_CHECKSUM_KEY = "crc32"
 
-_CURE = "restore the file from a copy, or train that trial again"
+_BEFORE = b'{"__metadata__":{"crc32":"'
+"""How a header with a checksum begins; the checksum follows."""
+_UNKNOWN = b"00000000"
+_CHECKSUM_AT = 8 + len(_BEFORE)
+"""The place of the checksum in the file, after the length of the header."""
+
+_BLOCK = 1 << 20
+"""Bytes read at a time for the checksum."""
+
+_CURE = "restore the file from a copy, or start a new run"
 
 _CODES = {
     torch.bool: "BOOL", torch.uint8: "U8", torch.int8: "I8", torch.uint16: "U16", torch.int16: "I16",
@@ -69,12 +81,18 @@ def save_state(path: Path, state: TrainingState, writing: Writing = lambda path,
     order = sorted(tensors, key=lambda key: (-tensors[key].element_size(), key))
     header = _header(_layout(state), {key: tensors[key] for key in order})
     size = 8 + len(header) + sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    head = len(header).to_bytes(8, "little") + header
     try:
         with writing(path, size) as file:
-            file.write(len(header).to_bytes(8, "little") + header)
+            file.write(head)
+            checksum = zlib.crc32(head)
             for key in order:
                 # One tensor at a time: a second copy of a whole state may not fit into memory.
-                file.write(_bytes(tensors[key]))
+                content = _bytes(tensors[key])
+                file.write(content)
+                checksum = zlib.crc32(content, checksum)
+            file.seek(_CHECKSUM_AT)
+            file.write(_digits(checksum))
     except OSError as error:
         raise StoreError(
             f"{path}: {error.strerror or error}; the checkpoint was not written, and what was there before is intact"
@@ -82,11 +100,11 @@ def save_state(path: Path, state: TrainingState, writing: Writing = lambda path,
 
 
 def load_state(path: Path) -> TrainingState:
-    """Read what `save_state` wrote; StoreError for any other file, and for an incomplete one.
+    """Read what `save_state` wrote; StoreError for any other file, and for an incomplete or damaged one.
 
-    The file is mapped into memory: a tensor is read from disk when it is first accessed, so taking one layer from a
-    state costs one layer. Tensors may be written to; that changes neither the file nor another load of it. The
-    file may be replaced or removed while its tensors are in use, but must not be truncated or written in place.
+    The file is read once, for its checksum, and mapped into memory, so a state takes no memory of its own until it is
+    written to; that changes neither the file nor another load of it. The file may be replaced or removed while its
+    tensors are in use, but must not be truncated or written in place.
     """
     try:
         from safetensors import SafetensorError, safe_open
@@ -94,6 +112,9 @@ def load_state(path: Path) -> TrainingState:
         raise MissingExtraError("safetensors", "train", "saving checkpoints") from None
 
     try:
+        with open_regular(path) as stream:
+            head = stream.read(_CHECKSUM_AT + len(_UNKNOWN))
+            _check(head, iter(lambda: stream.read(_BLOCK), b""))
         with safe_open(path, framework="pt") as file:
             layout = _read_layout(file.metadata())
             state = _filled(layout, {key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 - no mapping
@@ -104,6 +125,15 @@ def load_state(path: Path) -> TrainingState:
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}; {_CURE}") from error
     return state
+
+
+def check_content(content: memoryview, where: str) -> None:
+    """StoreError, which names `where`, if these bytes of a state's file do not match their checksum."""
+    cut = _CHECKSUM_AT + len(_UNKNOWN)
+    try:
+        _check(bytes(content[:cut]), [content[cut:]])
+    except ValueError as error:
+        raise StoreError(f"{where} arrived damaged ({error}); archloom resume evaluates it again") from None
 
 
 def network_bytes(state: TrainingState, found_by: str) -> bytes:
@@ -183,7 +213,10 @@ def _plain(value: Any, where: str) -> Any:
 def _header(layout: _Layout, tensors: Mapping[str, Tensor]) -> bytes:
     """The safetensors header, padded to a multiple of 8 bytes."""
     about: dict[str, Any] = {
-        "__metadata__": {_HEADER_KEY: json.dumps(layout, default=msgspec.structs.asdict, separators=(",", ":"))}
+        "__metadata__": {
+            _CHECKSUM_KEY: _UNKNOWN.decode(),
+            _HEADER_KEY: json.dumps(layout, default=msgspec.structs.asdict, separators=(",", ":")),
+        }
     }
     end = 0
     for key, tensor in tensors.items():
@@ -202,8 +235,27 @@ def _bytes(tensor: Tensor) -> memoryview:
     return packed.as_strided((packed.numel(),), (1,)).view(torch.uint8).numpy().data
 
 
+def _digits(checksum: int) -> bytes:
+    return b"%08x" % checksum
+
+
+def _check(head: bytes, rest: Iterable[bytes | memoryview]) -> None:
+    """ValueError unless the file that begins with `head`, up to its checksum, and goes on with `rest` matches it.
+
+    A file without a checksum in that place is left to `_read_layout`.
+    """
+    if head[8:_CHECKSUM_AT] != _BEFORE:
+        return
+    found = zlib.crc32(head[:_CHECKSUM_AT] + _UNKNOWN)
+    for block in rest:
+        found = zlib.crc32(block, found)
+    if _digits(found) != head[_CHECKSUM_AT:]:
+        raise ValueError("its checksum does not match")
+
+
 def _read_layout(metadata: Mapping[str, str] | None) -> _Layout:
-    if not metadata or _HEADER_KEY not in metadata:
+    # Other keys: one of ours is damaged, and with the checksum's name the checksum would be gone, too.
+    if not metadata or _HEADER_KEY not in metadata or not metadata.keys() <= {_HEADER_KEY, _CHECKSUM_KEY}:
         raise ValueError("it was not written by archloom")
     read = json.loads(metadata[_HEADER_KEY])
     written = read.get("format") if isinstance(read, dict) else None

@@ -96,6 +96,8 @@ class CheckpointsInMemory:
     kept: dict[int, Any] = field(default_factory=dict)
 
     def load(self, trial: int) -> Weights:
+        if trial not in self.kept:
+            raise StoreError(f"the state of trial {trial} is not kept any more")
         return self.kept[trial]
 
     def save(self, trial: int, state: Weights) -> None:
@@ -136,7 +138,10 @@ class CheckpointFolder:
         self.kind.save(self.file(trial), state, self._writing(trial))
 
     def save_content(self, trial: int, content: memoryview) -> None:
-        """`save` for the bytes of a checkpoint's file."""
+        """`save` for the bytes of a checkpoint's file; StoreError if they are damaged."""
+        from archloom.checkpoints.state_file import check_content
+
+        check_content(content, f"the checkpoint of trial {trial}")
         self.path.mkdir(exist_ok=True)
         try:
             with self._writing(trial)(self.file(trial), content.nbytes) as file:
@@ -156,10 +161,10 @@ class CheckpointFolder:
         wanted = {*keep, *(evictable or ())}
         for trial, file in self._numbered(f"*{self.kind.suffix}"):
             if trial <= upto and trial not in wanted:
-                file.unlink(missing_ok=True)
+                _remove(file)
         for trial, file in self._numbered(TEMPORARY):
             if trial <= upto:  # the trial was told, so whoever was writing this was killed
-                file.unlink(missing_ok=True)
+                _remove(file)
         if self.budget is not None and evictable is not None:
             self.budget.plan(upto, [self.file(trial).name for trial in evictable])
 
@@ -168,7 +173,7 @@ class CheckpointFolder:
         for pattern in (f"*{self.kind.suffix}", TEMPORARY):
             for _, file in self._numbered(pattern):
                 if file not in kept:
-                    file.unlink(missing_ok=True)
+                    _remove(file)
 
     def warn_if_short(self, count: int) -> bool:
         files, size = disk_usage(self.path)
@@ -190,6 +195,15 @@ class CheckpointFolder:
         """Files with the ids of their trials: "000012.safetensors" and ".000012.safetensors.x.tmp"."""
         found = [(file.name.lstrip(".").partition(".")[0], file) for file in self.path.glob(pattern)]
         return [(int(number), file) for number, file in found if number.isdecimal()]
+
+
+def _remove(file: Path) -> None:
+    """Remove a file, if there is one; a folder in its place is none of ours, and stays."""
+    try:
+        file.unlink(missing_ok=True)
+    except (IsADirectoryError, PermissionError):
+        if not file.is_dir():
+            raise
 
 
 def sources(inherit: Inherit | None, kind: str = STATE.name) -> set[int]:

@@ -50,13 +50,13 @@ def evaluate(
 
     What the proposal inherits is read from `states`, and the state it ends in is kept there before this returns. The
     trial's random stream depends on the run's seed and the trial's id alone, so that it does not matter which worker
-    evaluates it, or when. StoreError where there is no room for that state: no fault of the trial's, which is to be
-    evaluated again when there is.
+    evaluates it, or when. StoreError if a state that it inherits is missing or damaged, and if there is no room for
+    its own: no fault of the trial's, which is to be evaluated again when that is mended.
     """
     started = time.perf_counter()
     state: Weights | None = None
+    inherited = {trial: states.load(trial) for trial in sources(proposal.inherit)} if states else None
     try:
-        inherited = {trial: states.load(trial) for trial in sources(proposal.inherit)} if states else None
         result, state = evaluator.evaluate(proposal, inherited, seeds.stream(seed, "evaluate", trial_id))
         result = checked(result, evaluator.goals)
     except (Exception, SystemExit, StopTraining) as error:  # noqa: BLE001 - the trial's failure, whatever it is

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from archloom.checkpoints.store import CheckpointSource
+from archloom.errors import StoreError
+from archloom.evaluators.base import Evaluator, evaluate
 from archloom.types import Proposal, Result
+from archloom.utils.text import reason_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +44,16 @@ class Executor(Protocol):
     def close(self) -> None:
         """Stop; unanswered jobs are dropped."""
         ...
+
+
+def answer_or_stop(evaluator: Evaluator, job: Job, checkpoints: CheckpointSource | None) -> Result | StoreError:
+    """What a worker sends back for a job: its result, or the error that stops the run, as it is no fault of the trial.
+
+    StoreError, whatever it was: it is the only one of ours that is sure to survive the way between processes.
+    """
+    try:
+        return evaluate(evaluator, job.proposal, job.seed, job.trial_id, checkpoints)
+    except StoreError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - what the evaluator raises is a result already
+        return StoreError(f"trial {job.trial_id} cannot be evaluated: {reason_of(error)}")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from archloom.checkpoints.store import CheckpointFolder, CheckpointStore
 from archloom.errors import StoreError
-from archloom.evaluators.base import Evaluator, evaluate
-from archloom.executors.base import Done, Job
+from archloom.evaluators.base import Evaluator
+from archloom.executors.base import Done, Job, answer_or_stop
 from archloom.types import Result
 from archloom.workers.pool import Answer, Send, Work, WorkerPool
 
@@ -24,10 +24,7 @@ class _Setup:
         evaluator = self.factory()
 
         def work(job: Job, send: Send) -> Result | StoreError:
-            try:
-                return evaluate(evaluator, job.proposal, job.seed, job.trial_id, self.checkpoints)
-            except StoreError as error:  # not the answer of a trial: the run stops
-                return error
+            return answer_or_stop(evaluator, job, self.checkpoints)
 
         return work
 
@@ -52,8 +49,8 @@ class ProcessExecutor:
         self._pool.submit(job.trial_id, job)
 
     def wait(self) -> Sequence[Done]:
-        """See `Executor`. StoreError if a worker could not save a checkpoint; what was answered at the same time comes
-        first, so that it is recorded.
+        """See `Executor`. StoreError if a worker could not read or save a checkpoint; what was answered at the same
+        time comes first, so that it is recorded.
         """
         if self._stopped is not None:
             raise self._stopped

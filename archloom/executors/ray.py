@@ -23,6 +23,7 @@ from archloom.executors.backends import Evaluations
 from archloom.executors.base import Done, Executor, Job
 from archloom.executors.ray_actor import Begun, Setup, Token, Worker
 from archloom.types import Result
+from archloom.utils.files import read_file
 from archloom.workers.cluster import connected, import_ray
 from archloom.workers.pool import LOOK_EVERY_S, MAX_ATTEMPTS, WorkerError
 
@@ -182,15 +183,16 @@ class RayExecutor:
         """The checkpoints that a job needs, in Ray's object store; one that is not there yet is read from its file,
         once.
 
-        Those that have no file are omitted: the actor will report them as missing.
+        Those that have no file are omitted: the actor will report them as missing, and the run stops.
         """
         if self._checkpoints is None:
             return {}
         found = {}
         for trial in sources(job.proposal.inherit):
             if trial not in self._sent:
-                with suppress(FileNotFoundError):
-                    self._sent[trial] = self._ray.put(np.fromfile(self._checkpoints.file(trial), dtype=np.uint8))
+                with suppress(OSError):
+                    content = np.frombuffer(read_file(self._checkpoints.file(trial)), dtype=np.uint8)
+                    self._sent[trial] = self._ray.put(content)
             if trial in self._sent:
                 found[trial] = self._sent[trial]
         return found

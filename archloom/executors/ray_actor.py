@@ -22,9 +22,9 @@ from threadpoolctl import threadpool_limits
 
 from archloom.checkpoints.store import CheckpointFolder, CheckpointSource
 from archloom.errors import StoreError
-from archloom.evaluators.base import Evaluator, evaluate
-from archloom.executors.base import Job
-from archloom.types import Result, Weights
+from archloom.evaluators.base import Evaluator
+from archloom.executors.base import Job, answer_or_stop
+from archloom.types import Weights
 from archloom.workers.pool import told
 
 Content = NDArray[np.uint8]
@@ -75,7 +75,10 @@ class SentCheckpoints:
 
     def load(self, trial: int) -> Weights:
         if trial not in self._sent:
-            raise StoreError(f"the checkpoint of trial {trial} is not in the run's folder; train that trial again")
+            raise StoreError(
+                f"the checkpoint of trial {trial} is not in the run's folder; restore it from a copy, or start a new "
+                "run"
+            )
         from archloom.checkpoints.state_file import load_state
 
         with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
@@ -124,8 +127,4 @@ class Worker:
         checkpoints: CheckpointSource | None = None
         if self._trains:
             checkpoints = self._folder or courier
-        try:
-            result: Result | StoreError = evaluate(self._evaluator, job.proposal, job.seed, job.trial_id, checkpoints)
-        except StoreError as error:
-            result = error
-        return result, courier.saved
+        return answer_or_stop(self._evaluator, job, checkpoints), courier.saved

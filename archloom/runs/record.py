@@ -340,14 +340,18 @@ def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
             lines.append(decode_line(raw))
         except (ValueError, msgspec.DecodeError) as error:
             raise StoreError(
-                f"{path}/trials.jsonl line {number} is damaged ({error}); restore the file from a copy, or remove the "
-                "lines from there on to run those trials again"
+                f"{path}/trials.jsonl line {number} is damaged ({error}); restore the file from a copy{_rerun(path)}"
             ) from None
     ids = sorted(line.id for line in lines)
     twice = next((b for a, b in pairwise(ids) if a == b), None)
     if twice is not None:
         raise StoreError(f"{path}/trials.jsonl holds trial {twice} twice; restore the file from a copy")
     return lines, good, len(content)
+
+
+def _rerun(path: Path) -> str:
+    """How to do without the end of a record. What trained may need states by then that were dropped."""
+    return "" if (path / WEIGHTS).is_dir() else ", or remove the lines from there on to run those trials again"
 
 
 def lock_folder(path: Path) -> filelock.BaseFileLock:

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import msgspec
 
 from archloom.checkpoints.retention import Retention
-from archloom.checkpoints.store import sources
+from archloom.checkpoints.store import STATE, sources
 from archloom.constraints import Criteria
 from archloom.errors import ArchloomError, InputError
 from archloom.executors.base import Executor, Job
@@ -147,6 +147,7 @@ class Search:
         self._at_fidelity: Counter[int] = Counter()  # queries
         self._answers: dict[int, Result] = {}  # of queries that were told
         self._unreported: list[TrialRecord] = []
+        self._postponed: list[Job] | None = []  # jobs that wait until the record has been replayed
         self._seconds_before = 0.0
         self._started, self._saved_at = clock(), time.monotonic()
         self._save_cost = 0.0
@@ -157,8 +158,6 @@ class Search:
         """Search to the end. Whatever happens, everything that finished is committed."""
         self._started = self._clock()
         saved = self._restore(self._journal.load_state())
-        if self._retention is not None:
-            self._retention.begin(self._recorded.keys())
         try:
             if saved is not None:
                 self._take_up(saved)
@@ -170,6 +169,7 @@ class Search:
                     self._save()  # a longer run continues from here, as if asked for from the start
                     self._reached = ending
                 if not self._flight:
+                    self._leave_the_record()
                     self._commit(force=True)
                     if self._reached is None:
                         self._save()
@@ -239,7 +239,33 @@ class Search:
             self._check_same(line, proposal)
             asked.result = line.trial.result
         elif asked.same is None:
-            self._executor.submit(Job(asked.id, replace(proposal, inherit=self._mapped(proposal.inherit)), self._seed))
+            self._submit(Job(asked.id, replace(proposal, inherit=self._mapped(proposal.inherit)), self._seed))
+
+    def _submit(self, job: Job) -> None:
+        if self._postponed is None:
+            self._executor.submit(job)
+        else:
+            self._postponed.append(job)
+
+    def _leave_the_record(self) -> None:
+        """When the record has told all it can: check that what is to come has its checkpoints, then begin with it.
+
+        The moment matters. Before, the strategy may name states that later trials of the record made unnecessary;
+        afterwards something would already be evaluated, recorded or dropped.
+        """
+        if self._postponed is None:
+            return
+        jobs, self._postponed = self._postponed, None
+        if self._retention is not None:
+            if jobs and self._recorded and self._plan.inherits:
+                needed, recipes = self._inheritable()
+                untold = {asked.id for asked in self._flight.values() if asked.result and asked.same is None}
+                failed = {line.id for line in self._recorded.values() if line.error is not None}
+                states = {*needed.get(STATE.name, ()), *untold} - failed
+                self._retention.check({**needed, STATE.name: states}, recipes)
+            self._retention.begin(self._recorded.keys())
+        for job in jobs:
+            self._executor.submit(job)
 
     def _number(self, proposal: Proposal) -> _Asked:
         trial_id, self._asked = self._asked, self._asked + 1
@@ -280,8 +306,11 @@ class Search:
                 "Plan(inherits=True)"
             )
         for trial in sorted(sources(proposal.inherit)):
-            if self._origin.get(trial, trial) not in self._answers:
+            answer = self._answers.get(self._origin.get(trial, trial))
+            if answer is None:
                 raise InputError(f"{name} asks to continue from trial {trial}, which it has not been told")
+            if self._retention is not None and not answer.ok:
+                raise InputError(f"{name} asks to continue from trial {trial}, which failed and left no state")
 
     def _query(self, proposal: Proposal, key: str, fidelity: int, trial_id: int) -> str:
         """What makes a query unique; `key` is that of its architecture.
@@ -350,6 +379,7 @@ class Search:
 
     def _wait(self) -> None:
         """Take answers from the executor when there are any."""
+        self._leave_the_record()
         # If answers are slow, nothing finished may wait for the next answer before it is synced.
         self._commit(force=self._slow)
         asked_at = time.monotonic()
@@ -383,12 +413,15 @@ class Search:
         first."""
         if self._retention is None:
             return
-        needed = kept_states(self._strategy, self._answers) if self._plan.inherits else {}
-        needed = {kind: {self._origin.get(t, t) for t in trials} for kind, trials in needed.items()}
         self._commit(force=True)
+        self._retention.sweep(min(self._flight, default=self._asked) - 1, *self._inheritable())
+
+    def _inheritable(self) -> tuple[Mapping[str, set[int]], list[Inherit | None]]:
+        """The trials, by kind, whose checkpoints a strategy may still ask for, and the recipes that wait."""
+        needed = kept_states(self._strategy, self._answers) if self._plan.inherits else {}
+        mapped = {kind: {self._origin.get(t, t) for t in trials} for kind, trials in needed.items()}
         waiting = [*(asked.proposal.inherit for asked in self._flight.values()), *(p.inherit for p in self._held)]
-        told = min(self._flight, default=self._asked) - 1
-        self._retention.sweep(told, needed, list(map(self._mapped, waiting)))
+        return mapped, list(map(self._mapped, waiting))
 
     def _finish(self, asked: _Asked, result: Result) -> None:
         """Record an answer as soon as it arrives, even if it is not its turn to be told."""

@@ -16,7 +16,7 @@ safetensors = pytest.importorskip("safetensors", reason="state files need the ex
 from safetensors.torch import load_file, save_file  # noqa: E402 - it needs PyTorch
 
 from archloom.checkpoints.state import Average, Optimiser, TrainingState  # noqa: E402
-from archloom.checkpoints.state_file import _CODES, load_state, save_state  # noqa: E402
+from archloom.checkpoints.state_file import _CODES, check_content, load_state, save_state  # noqa: E402
 from archloom.errors import InputError, MissingExtraError, StoreError  # noqa: E402
 from archloom.utils.files import TEMPORARY  # noqa: E402
 
@@ -282,9 +282,28 @@ def refused(path: Path, says: str) -> None:
     assert str(raised.value).count(str(path)) == 1
 
 
+def test_a_flipped_bit_in_any_byte_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    save_state(path, TrainingState({"net": {"a": torch.ones(2, 2), "b": torch.zeros(1)}}, rest={"epochs": 3}))
+    content = path.read_bytes()
+    for place in range(len(content)):
+        for bit in (1, 32):
+            path.write_bytes(content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :])
+            with pytest.raises(StoreError, match=r"is not a complete checkpoint \("):
+                load_state(path)
+    check_content(memoryview(content), "it")
+    with pytest.raises(StoreError, match="it arrived damaged"):
+        check_content(memoryview(content[:-1] + b"\1"), "it")
+
+
+def test_a_file_of_version_0_1_0_has_no_checksum(tmp_path: Path) -> None:
+    save_file({"networks/n/a": torch.ones(2)}, tmp_path / "state", META)
+    assert load_state(tmp_path / "state").networks["n"]["a"].tolist() == [1.0, 1.0]
+
+
 def test_files_that_are_no_state(tmp_path: Path) -> None:
     refused(tmp_path / "none", r"none is not there; restore the file")
-    refused(tmp_path, r"restore the file from a copy, or train that trial again$")
+    refused(tmp_path, r"restore the file from a copy, or start a new run$")
     for content in (b"", b"123", b"not a state at all, but a text of some length"):
         (tmp_path / "file").write_bytes(content)
         refused(tmp_path / "file", "is not a complete checkpoint")

@@ -14,7 +14,7 @@ from archloom.errors import InputError, StoreError
 from archloom.evaluators.base import Evaluator, FunctionEvaluator, checked, evaluate
 from archloom.spaces.base import Categorical
 from archloom.testing import PlantedEvaluator, PlantedSpace, check_evaluator
-from archloom.types import Arch, Goal, Proposal, Resource, Result
+from archloom.types import Arch, Goal, Inherit, Proposal, Resource, Result
 from archloom.utils import seeds
 
 SPACE = Categorical({"kernel": [3, 5, 7], "width": [16, 32]})
@@ -52,6 +52,12 @@ def of(function: Any, goals: dict[str, Goal] = ACC, report: tuple[str, ...] = ()
 def test_contract() -> None:
     check_evaluator(PlantedEvaluator, PlantedSpace)
     assert isinstance(PlantedEvaluator(), Evaluator)
+
+
+def test_a_state_that_is_missing_is_no_failure_of_the_trial() -> None:
+    answering = Answering((Result({"acc": 1.0, "size": 1.0}), None))
+    with pytest.raises(StoreError, match="the state of trial 2 is not kept any more"):
+        evaluate(answering, replace(PROPOSAL, inherit=Inherit(2)), 0, 3, CheckpointsInMemory())
 
 
 @pytest.mark.parametrize(

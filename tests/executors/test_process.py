@@ -13,7 +13,7 @@ from archloom.errors import StoreError
 from archloom.executors.base import Done, Job
 from archloom.executors.process import ProcessExecutor
 from archloom.problems import ProblemSpec, open_evaluator
-from archloom.types import Arch, Proposal, Result
+from archloom.types import Arch, Inherit, Proposal, Result
 from archloom.workers.pool import Answer, WorkerError, WorkerPool
 
 PROBLEM = """
@@ -71,6 +71,17 @@ def test_what_was_answered_together_with_it_is_answered(
     assert executor.wait() == [Done(1, result)]
     with pytest.raises(StoreError, match=r"^no room for 0$"):
         executor.wait()
+
+
+def test_where_a_state_is_missing_the_run_stops(trained: Path, tmp_path: Path) -> None:
+    factory = partial(open_evaluator, ProblemSpec(str(trained)))
+    executor = ProcessExecutor(factory, 1, checkpoints=CheckpointFolder(tmp_path / "weights"))
+    try:
+        executor.submit(Job(1, Proposal(Arch((0,) * 8), 2, Inherit(0)), 0))
+        with pytest.raises(StoreError, match=r"000000.safetensors is not there; restore"):
+            executor.wait()
+    finally:
+        executor.close()
 
 
 def test_where_a_state_has_no_room_the_run_stops(trained: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from archloom.checkpoints.retention import parse_overrides
 from archloom.checkpoints.store import CheckpointFolder
-from archloom.errors import InputError
+from archloom.errors import InputError, StoreError
 from archloom.executors import ray as executor_module
 from archloom.executors.base import Job
 from archloom.executors.ray import RayCluster, RayExecutor
@@ -92,17 +92,18 @@ def test_a_job_whose_worker_dies_is_tried_three_times_and_the_others_are_answere
 
 
 @pytest.mark.usefixtures("blind")
-def test_a_worker_has_one_thread_and_a_state_that_is_gone_is_its_trials_failure(
+def test_a_worker_has_one_thread_and_a_state_that_is_gone_stops_the_run(
     cluster: RayCluster, factory: partial[Any], tmp_path: Path, evaluated: Any
 ) -> None:
     executor = RayExecutor(replace(cluster, workers=1), factory, checkpoints=CheckpointFolder(tmp_path / WEIGHTS))
-    executor.submit(Job(7, Proposal(Arch((1,)), 1, Inherit(3)), 0))
     found = evaluated(executor, [1, 2, 3])
-    error = found.pop(7).error
-    assert error is not None and "the checkpoint of trial 3 is not in the run's folder" in error
     assert [found[number].scores for number in range(3)] == [{"score": 1.0}, {"score": 2.0}, {"score": 3.0}]
     (worker,) = set((tmp_path / "workers").read_text().splitlines())
     assert worker.split()[1] == "1"
+    executor = RayExecutor(replace(cluster, workers=1), factory, checkpoints=CheckpointFolder(tmp_path / WEIGHTS))
+    executor.submit(Job(7, Proposal(Arch((1,)), 1, Inherit(3)), 0))
+    with pytest.raises(StoreError, match="the checkpoint of trial 3 is not in the run's folder"):
+        evaluated(executor, [])
 
 
 def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(

@@ -8,22 +8,22 @@ lives; this is how files left by killed writers are told apart from files that a
 from __future__ import annotations
 
 import fcntl
-import json
 import math
 import os
 import re
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import filelock
+import msgspec
 
 from archloom.errors import StoreError
-from archloom.utils.files import TEMPORARY, replacing
+from archloom.utils.documents import read_document
+from archloom.utils.files import TEMPORARY, open_owned, open_regular, replacing
 
 POLL_EVERY_S = 0.05
 """How often a waiting writer checks for space."""
@@ -96,7 +96,7 @@ class DiskBudget:
         """
         try:
             with self._locked():
-                self._plan_file.write_text(json.dumps({"done": done, "spare": list(evictable)}))
+                _write(self._plan_file, _Plan(done, list(evictable)))
                 sizes = self._clean()
                 self._remove(evictable, sizes, sum(sizes.values()) - self.limit)
         except OSError as error:
@@ -109,9 +109,14 @@ class DiskBudget:
     def _plan_file(self) -> Path:
         return self.folder.with_name(f"{self.folder.name}.json")
 
-    def _locked(self) -> AbstractContextManager[object]:
-        lock: AbstractContextManager[object] = filelock.FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
-        return lock
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = open_owned(self.folder.with_name(f"{self.folder.name}.lock"), os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _open(self, temporary: Path, path: Path, size: int, order: int) -> BinaryIO | None:
         """The new file with its full size; None if there is no space yet."""
@@ -131,10 +136,10 @@ class DiskBudget:
 
     def _read_plan(self) -> tuple[int | None, list[str]]:
         try:
-            plan = json.loads(self._plan_file.read_bytes())
+            plan = read_document(self._plan_file, _Plan)
         except (OSError, ValueError):  # nobody plans, or the planner was killed, and so are we
             return None, []
-        return int(plan["done"]), list(plan["spare"])
+        return plan.done, plan.spare
 
     def _clean(self) -> dict[str, int]:
         """The size of every file; those whose writer was killed are removed first."""
@@ -144,11 +149,11 @@ class DiskBudget:
         return _sizes(self.folder)
 
     def _remove(self, evictable: Sequence[str], sizes: dict[str, int], excess: int) -> None:
-        for name in evictable:
+        for name in filter(sizes.__contains__, evictable):  # never a name that leads out of the folder
             if excess <= 0:
                 return
             (self.folder / name).unlink(missing_ok=True)
-            excess -= sizes.get(name, 0)
+            excess -= sizes[name]
 
     def _too_little(self, needed: int, more: int) -> str:
         total = needed + more
@@ -164,6 +169,20 @@ class DiskBudget:
         return f"{self.command} --disk-budget {_rounded_up(HEADROOM * needed * self.runs)}"
 
 
+class _Plan(msgspec.Struct):
+    """What the driver writes down for the writers: trials 0 to `done` are done, and which files may go for space."""
+
+    done: int
+    spare: list[str]
+
+
+def _write(path: Path, plan: _Plan) -> None:
+    file = open_owned(path, os.O_WRONLY | os.O_CREAT)
+    with os.fdopen(file, "wb") as opened:
+        opened.truncate(0)
+        opened.write(msgspec.json.encode(plan))
+
+
 def resuming(folder: Path) -> str:
     """The command that resumes the run in a folder."""
     return f"archloom resume {shlex.quote(str(folder))}"
@@ -174,7 +193,7 @@ def _sizes(folder: Path) -> dict[str, int]:
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # removed in the meantime
-                found[entry.name] = entry.stat().st_size
+                found[entry.name] = entry.stat(follow_symlinks=False).st_size
     return found
 
 
@@ -192,9 +211,9 @@ def _claim(temporary: Path, size: int) -> BinaryIO:
 
 def _abandoned(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, follow=False) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, FileNotFoundError):
+    except OSError:  # it is being written, gone, or no file
         return False
     return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import insort
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from archloom.checkpoints.store import STATE, CheckpointFolder, CheckpointStore,
 from archloom.constraints import Criteria
 from archloom.errors import InputError, StoreError
 from archloom.types import Inherit, Trial
+from archloom.utils.documents import read_document
 from archloom.utils.files import write_json
 
 
@@ -41,10 +41,10 @@ class RetentionPolicy:
     def read(cls, folder: Path) -> RetentionPolicy:
         """The policy last set for the run, or the group of runs, in a folder; the default if none was."""
         try:
-            return cls(**json.loads((folder / cls.FILE).read_bytes()))
+            return read_document(folder / cls.FILE, cls)
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise InputError(
                 f"{folder}/{cls.FILE} cannot be read ({error}): remove it, and give --keep and --disk-budget again"
             ) from None

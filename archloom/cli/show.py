@@ -27,10 +27,11 @@ def status(run: Path) -> int:
     """Show the progress of RUN, and whether a process is working on it."""
     from archloom.analysis.lineage import mixed
     from archloom.runs import record
+    from archloom.runs.lock import holder
 
     data = []
     for path, request in _members(run).items():
-        held, lines = record.holder(path), record.read_lines(path)
+        held, lines = holder(path), record.read_lines(path)
         asked, recipes = sum(line.query is not None for line in lines), mixed(lines)
         wanted = request.limits.queries
         if not (path / "run.json").exists():

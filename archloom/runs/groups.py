@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -21,12 +21,14 @@ from archloom.executors.backends import Backend, Processes
 from archloom.runs import record
 from archloom.runs.budgets import Changes
 from archloom.runs.folders import run_folder
+from archloom.runs.lock import FolderLock
 from archloom.runs.manifest import check_files, fingerprint
 from archloom.runs.prepare import Prepared, Preparer, Request
 from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport, raised_limits, read_report
 from archloom.runs.search import Progress
-from archloom.utils.files import write_json
+from archloom.utils.documents import convert, read_json, write_sealed
+from archloom.utils.files import store_error
 from archloom.workers.pool import Answer, Send, Work, WorkerPool
 
 GROUP_FORMAT = 1
@@ -95,7 +97,7 @@ class Group:
     def write(self) -> None:
         """Write what the group holds now, before any new run starts."""
         with _group_lock(self.path):
-            write_json(self.path / "group.json", self._content())
+            write_sealed(self.path / "group.json", self._content())
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -159,24 +161,56 @@ class Group:
             record.check_free(path)  # again: another process may have been quicker
             group = cls(path, members, comparison, made_with, files)
             _group_overrides(group, overrides)
-            write_json(path / "group.json", group._content())
+            write_sealed(path / "group.json", group._content())
         return group
 
     @classmethod
     def open(cls, path: Path) -> Group:
+        """The group in a folder; InputError for a damaged one, and StoreError for one that was changed since."""
+        file = path / "group.json"
         try:
-            content = json.loads((path / "group.json").read_bytes())
-            if content["format"] > GROUP_FORMAT:
-                raise InputError(f"{path} has group format {content['format']}: install a newer archloom")
-            members = {name: msgspec.convert(r, Request) for name, r in content["members"].items()}
-            if not members:
-                raise InputError(f"{path}/group.json names no runs: it is damaged or not from archloom")
-            made_with, files = content.get("made_with"), dict(content.get("files") or {})
-            return cls(path, members, bool(content.get("comparison")), made_with, files)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{path}/group.json is damaged or not from archloom ({error})") from None
+            raw = read_json(file)
+            content = convert(raw, _Content)
+        except ValueError as error:
+            raise InputError(f"{file} is damaged or not from archloom ({error})") from None
+        except OSError as error:
+            raise store_error(file, error) from error
+        if content.format > GROUP_FORMAT:
+            raise InputError(f"{path} has group format {content.format}: install a newer archloom")
+        if not content.members:
+            raise InputError(f"{file} names no runs: it is damaged or not from archloom")
+        record.check_seal(file, raw)
+        for name in content.members:
+            _check_member(file, name)
+        return cls(path, content.members, content.comparison, content.made_with, content.files or {})
+
+
+class _Content(msgspec.Struct):
+    """`group.json`. Earlier versions did not write all of it."""
+
+    format: int
+    members: dict[str, Request]
+    comparison: bool = False
+    made_with: str | None = None
+    files: dict[str, str] | None = None
+
+
+def _check_member(file: Path, name: str) -> None:
+    """InputError for a member that is not a folder below its group's."""
+    if not name.isprintable() or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise InputError(f"{file} names the run {name!r}: expected a folder below {file.parent}, e.g. seed-0")
+
+
+def _check_no_links(path: Path, name: str) -> None:
+    """StoreError for a member that is elsewhere: a group writes only in its own folder."""
+    place = path
+    for part in name.split("/"):
+        place /= part
+        if place.is_symlink():
+            raise StoreError(
+                f"{place} is a symbolic link, and a group writes only in its own folder: replace it by the folder that "
+                f"it leads to, or resume that one by itself: archloom resume {shlex.quote(str(place.resolve()))}"
+            )
 
 
 def _on_table(members: Mapping[str, Request], table: Path) -> dict[str, Request]:
@@ -202,6 +236,8 @@ def run_group(
     """
     preparer = preparer or Preparer()
     members = list(zip(group.paths, group.members.values(), strict=True))
+    for name in group.members:
+        _check_no_links(group.path, name)
     with _group_lock(group.path):
         overrides = _group_overrides(group, overrides)
         how = (table, changed, overrides)
@@ -284,8 +320,9 @@ def _member(
 
 @contextmanager
 def _group_lock(path: Path) -> Iterator[None]:
-    lock = record.lock_folder(path)
+    record.check_own(path)
+    lock = FolderLock.take(path)
     try:
         yield
     finally:
-        record.unlock_folder(path, lock)
+        lock.release()

@@ -13,6 +13,7 @@ from archloom.errors import InputError
 from archloom.problems.scenario import Scenario
 from archloom.problems.spec import ProblemSpec
 from archloom.runs import record
+from archloom.runs.lock import now
 from archloom.runs.prepare import Prepared, Preparer, Request
 from archloom.utils.user_files import sha256_of
 
@@ -34,7 +35,7 @@ def manifest_of(prepared: Prepared, files: Mapping[str, str]) -> dict[str, Any]:
         "file_sha256": sha256_of(file) if file else None,
         "files": dict(files),
         "versions": record.environment(),
-        "created": record.now(),
+        "created": now(),
     }  # fmt: skip
 
 

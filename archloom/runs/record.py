@@ -24,24 +24,34 @@ import io
 import json
 import os
 import platform
-import socket
+import shlex
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import filelock
 import msgspec
 import numpy as np
 
 from archloom.errors import InputError, StoreError
+from archloom.runs.lock import FolderLock, hold
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
-from archloom.utils.files import TEMPORARY, guarded, replace_file, store_error, sync_folder, write_json
+from archloom.utils.documents import is_sealed, read_json, write_sealed
+from archloom.utils.files import (
+    TEMPORARY,
+    guarded,
+    open_owned,
+    read_file,
+    replace_file,
+    store_error,
+    sync_folder,
+    write_json,
+)  # fmt: skip
 
 FORMAT = 1
 """The version of the folder's layout, in `run.json`."""
@@ -49,10 +59,16 @@ FORMAT = 1
 WEIGHTS = "weights"
 """The folder of checkpoints in a run's folder."""
 
-COMMIT_EVERY_S = 0.02
+TRIALS = "trials.jsonl"
+"""The record's file in a run's folder."""
 
-GRACE_S = 0.5
-"""How long to wait for a lock that is held: somebody may be checking it, or a killed run's workers may be ending."""
+OWN_FILES = (
+    "run.json", TRIALS, "state.npz", "summary.json", "keeping.json", WEIGHTS, "weights.json", "weights.lock", "lock",
+    "holder.json", "group.json",
+)  # fmt: skip
+"""What a run, or a group of runs, writes in its folder."""
+
+COMMIT_EVERY_S = 0.02
 
 _CHECKSUM = b',"crc":"%08x"}\n'
 _CHECKSUM_BYTES = len(_CHECKSUM % 0)
@@ -101,17 +117,18 @@ class RunFolder:
     """One run's folder. Use `create` for a new run, `open` to resume one; both hold its lock until `close`."""
 
     def __init__(
-        self, path: Path, manifest: Mapping[str, Any], lock: filelock.BaseFileLock, lines: list[TrialRecord]
+        self, path: Path, manifest: Mapping[str, Any], lock: FolderLock, file: int, lines: list[TrialRecord]
     ) -> None:
+        """`file` is a locked descriptor of the record, to append to."""
         self.path = path
         self.manifest = manifest
         self.lines = lines
         self._lock = lock
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        self._file = guarded(path, lambda: os.open(path / "trials.jsonl", flags, 0o644))
+        self._file = file
         guarded(path, lambda: sync_folder(path))
-        self._committed = os.fstat(self._file).st_size
+        self._committed = os.fstat(file).st_size
         self._pending = bytearray()
+        self._torn = False  # whether a part of what is pending may be in the file
         self._synced_at = 0.0
 
     @classmethod
@@ -124,23 +141,23 @@ class RunFolder:
         """
         check_free(path)
         guarded(path, lambda: path.mkdir(parents=True, exist_ok=True))
-        lock = lock_folder(path)
-        try:
+        check_own(path)
+        with _locked(path) as (lock, own):
             check_free(path)  # again: another process may have been quicker
             before(path)
-            write_json(path / "run.json", {"format": FORMAT, **manifest})
-            return cls(path, read_manifest(path), lock, [])
-        except BaseException:
-            lock.release()
-            raise
+            write_sealed(path / "run.json", {"format": FORMAT, **manifest})
+            own.append(_open_record(path))
+            return cls(path, read_manifest(path), lock, own[0], [])
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """Open an existing run for writing, cutting off a torn tail with a `TornTailWarning`."""
         manifest = read_manifest(path)
-        lock = lock_folder(path)
-        try:
+        check_own(path)
+        with _locked(path) as (lock, own):
             _sweep(path)
+            file = _open_record(path)
+            own.append(file)
             lines, good, size = _scan(path)
             if good < size:
                 warnings.warn(
@@ -149,11 +166,8 @@ class RunFolder:
                     TornTailWarning,
                     stacklevel=2,
                 )
-                guarded(path, lambda: _truncate(path / "trials.jsonl", good))
-            return cls(path, manifest, lock, lines)
-        except BaseException:
-            lock.release()
-            raise
+                guarded(path, lambda: _truncate(file, good))
+            return cls(path, manifest, lock, file, lines)
 
     def append(self, line: TrialRecord) -> None:
         """Add a trial to the record; it is committed by the next `commit`."""
@@ -166,6 +180,8 @@ class RunFolder:
         now = time.monotonic()
         if not force and now - self._synced_at < COMMIT_EVERY_S:
             return False
+        self._check()
+        self._torn = True
         try:
             _write_all(self._file, self._pending)
             os.fsync(self._file)
@@ -176,7 +192,7 @@ class RunFolder:
             self._undo()
             raise
         written = self._committed + len(self._pending)
-        self._committed, self._pending = written, bytearray()
+        self._committed, self._pending, self._torn = written, bytearray(), False
         self._synced_at = time.monotonic()
         return True
 
@@ -184,12 +200,13 @@ class RunFolder:
         """Save the run's state. Everything appended is committed first: the state is never ahead of the record."""
         self.commit(force=True)
         content = encode_state(state)
+        self._check()
         guarded(self.path, lambda: replace_file(self.path / "state.npz", content))
 
     def load_state(self) -> dict[str, Any] | None:
         """The run's state as last saved; None if there is none that can be read (the run then replays its record)."""
         try:
-            return decode_state((self.path / "state.npz").read_bytes())
+            return decode_state(read_file(self.path / "state.npz"))
         except FileNotFoundError:
             return None
         except Exception as error:  # noqa: BLE001 - a damaged zip raises almost anything, and the record has everything
@@ -198,17 +215,19 @@ class RunFolder:
 
     def rewrite_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replace `run.json`: the run is extended beyond its first limits."""
-        write_json(self.path / "run.json", manifest)
+        self._check()
+        write_sealed(self.path / "run.json", manifest)
         self.manifest = manifest
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         self.commit(force=True)
+        self._check()
         write_json(self.path / "summary.json", summary)
 
     def close(self) -> None:
         """Release the folder. What was appended but not committed is not written."""
         os.close(self._file)
-        unlock_folder(self.path, self._lock)
+        self._lock.release()
 
     def __enter__(self) -> RunFolder:
         return self
@@ -218,10 +237,29 @@ class RunFolder:
     ) -> None:
         self.close()
 
+    def _check(self) -> None:
+        """StoreError unless the folder and the record in it are what this run locked, and as it left them."""
+        self._lock.check()
+        if self._torn:
+            self._undo()
+        known = os.fstat(self._file)
+        try:
+            same = os.path.samestat((self.path / TRIALS).lstat(), known)
+        except OSError:
+            same = False
+        if same and known.st_size == self._committed:
+            return
+        what = "changed" if same else "removed or replaced"
+        raise StoreError(
+            f"{self.path}/trials.jsonl was {what} while this run was writing it: nothing more is written; restore the "
+            f"file, then: archloom resume {shlex.quote(str(self.path))}"
+        )
+
     def _undo(self) -> None:
         """After a failed write: remove the part of it that reached the file, so that the record stays whole."""
         try:
             os.ftruncate(self._file, self._committed)
+            self._torn = False
         except OSError as error:  # a torn tail is cut off at the next opening anyway
             warnings.warn(f"{self.path}/trials.jsonl: could not undo a failed write ({error})", stacklevel=3)
 
@@ -240,24 +278,41 @@ def check_free(path: Path) -> None:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """`run.json` of a run folder, checked to be one that this version can read."""
+    """`run.json` of a run folder, checked to be one that this version can read, and as it was written."""
+    file = path / "run.json"
     try:
-        manifest = json.loads((path / "run.json").read_bytes())
+        manifest = read_json(file)
     except FileNotFoundError:
-        raise InputError(f"{path} is not a run folder: it has no run.json") from None
+        raise InputError(_no_run(path)) from None
     except NotADirectoryError:
         raise InputError(f"{path} is a file: expected a run folder") from None
     except ValueError as error:
-        raise InputError(f"{path}/run.json is not valid JSON ({error}): not a run, or a damaged one") from None
+        raise InputError(f"{file} is {error}: not a run, or a damaged one") from None
     except OSError as error:
-        raise store_error(path, error) from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
-        raise InputError(f"{path}/run.json is not from an archloom run: it has no format number")
+        raise store_error(file, error) from error
+    if not isinstance(manifest, dict) or type(manifest.get("format")) is not int:
+        raise InputError(f"{file} is not from an archloom run: it has no format number")
     if manifest["format"] > FORMAT:
         raise InputError(
             f"{path} has run format {manifest['format']}; this archloom reads up to {FORMAT}: install a newer one"
         )
+    check_seal(file, manifest)
     return manifest
+
+
+def check_seal(file: Path, content: Mapping[str, Any]) -> None:
+    """StoreError for a file that has changed since archloom wrote it."""
+    if not is_sealed(content):
+        raise StoreError(
+            f"{file} has changed since archloom wrote it: its checksum does not match; restore it from a copy, or if "
+            'you changed it on purpose, remove the entry "checksum" from it'
+        )
+
+
+def _no_run(path: Path) -> str:
+    if (path / TRIALS).exists():
+        return f"{path} has a record, trials.jsonl, and no run.json: restore that from a copy, or run again elsewhere"
+    return f"{path} is not a run folder: it has no run.json"
 
 
 def read_lines(path: Path) -> list[TrialRecord]:
@@ -318,6 +373,43 @@ def decode_state(raw: bytes) -> dict[str, Any]:
         return tree
 
 
+@contextmanager
+def _locked(path: Path) -> Iterator[tuple[FolderLock, list[int]]]:
+    """The lock of a folder and a list of descriptors, which all are given free if opening the folder fails."""
+    lock = FolderLock.take(path)
+    descriptors: list[int] = []
+    try:
+        yield lock, descriptors
+    except BaseException:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        lock.release()
+        raise
+
+
+def _open_record(path: Path) -> int:
+    """A locked descriptor of the record, to append to."""
+    file: int = guarded(path, lambda: open_owned(path / TRIALS, os.O_RDWR | os.O_APPEND | os.O_CREAT))
+    try:
+        hold(path, file)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def check_own(path: Path) -> None:
+    """StoreError for a folder of a run, or of runs, whose files are links to others: they are never written through."""
+    if (path / WEIGHTS).exists() and not (path / WEIGHTS).is_dir():
+        raise StoreError(f"{path}/{WEIGHTS} is no folder: remove it, or restore the folder of checkpoints from a copy")
+    for name in OWN_FILES:
+        if (path / name).is_symlink():
+            raise StoreError(
+                f"{path}/{name} is a symbolic link, and a run writes only in its own folder: replace it by what it "
+                "leads to, or resume a copy of the folder without links (cp -RL)"
+            )
+
+
 def _sweep(path: Path) -> None:
     """Remove what `replace_file` left behind when it was killed. The caller holds the folder's lock."""
     for left in path.glob(TEMPORARY):
@@ -328,17 +420,17 @@ def _sweep(path: Path) -> None:
 def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
     """Lines as they stand in the file, the number of bytes in complete lines, and the file's size."""
     try:
-        content = (path / "trials.jsonl").read_bytes()
+        content = read_file(path / TRIALS)
     except FileNotFoundError:
         return [], 0, 0
     except OSError as error:
-        raise store_error(path, error) from error
+        raise store_error(path / TRIALS, error) from error
     good = content.rfind(b"\n") + 1
     lines: list[TrialRecord] = []
     for number, raw in enumerate(content[:good].splitlines(keepends=True), 1):
         try:
             lines.append(decode_line(raw))
-        except (ValueError, msgspec.DecodeError) as error:
+        except (ValueError, msgspec.DecodeError, RecursionError) as error:
             raise StoreError(
                 f"{path}/trials.jsonl line {number} is damaged ({error}); restore the file from a copy{_rerun(path)}"
             ) from None
@@ -352,56 +444,6 @@ def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
 def _rerun(path: Path) -> str:
     """How to do without the end of a record. What trained may need states by then that were dropped."""
     return "" if (path / WEIGHTS).is_dir() else ", or remove the lines from there on to run those trials again"
-
-
-def lock_folder(path: Path) -> filelock.BaseFileLock:
-    """Take the folder's lock; StoreError that says who holds it."""
-    lock = filelock.FileLock(path / "lock")
-    try:
-        lock.acquire(timeout=GRACE_S, poll_interval=0.02)
-    except filelock.Timeout:
-        raise StoreError(f"{path} is being written by {_who(path)}; wait for it or stop it") from None
-    except OSError as error:
-        raise store_error(path, error) from error
-    try:
-        write_json(path / "holder.json", {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
-    except StoreError:
-        lock.release()
-        raise
-    return lock
-
-
-def unlock_folder(path: Path, lock: filelock.BaseFileLock) -> None:
-    """Release what `lock_folder` took."""
-    (path / "holder.json").unlink(missing_ok=True)
-    lock.release()
-
-
-def holder(path: Path) -> str | None:
-    """Who is writing the folder now; None if nobody is."""
-    if not (path / "lock").exists():
-        return None
-    lock = filelock.FileLock(path / "lock")
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        return _who(path)
-    except OSError:  # a read-only folder: whether anybody holds it cannot be known
-        return None
-    lock.release()
-    return None
-
-
-def _who(path: Path) -> str:
-    try:
-        known = json.loads((path / "holder.json").read_bytes())
-        return f"process {known['pid']} on {known['host']} since {known['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
-
-
-def now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 def environment() -> dict[str, str]:
@@ -424,7 +466,6 @@ def _write_all(file: int, content: bytes | bytearray) -> None:
         view = view[os.write(file, view) :]
 
 
-def _truncate(path: Path, size: int) -> None:
-    with path.open("r+b") as file:
-        file.truncate(size)
-        os.fsync(file.fileno())
+def _truncate(file: int, size: int) -> None:
+    os.ftruncate(file, size)
+    os.fsync(file)

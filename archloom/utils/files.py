@@ -63,6 +63,34 @@ def open_regular(path: Path, follow: bool = True) -> BinaryIO:
         raise
 
 
+def open_owned(path: Path, flags: int) -> int:
+    """A descriptor of a regular file that belongs to its folder alone, opened for writing with these flags.
+
+    OSError for a symbolic link, for a file that has another name elsewhere (a hard link), and for what is no file: a
+    program that writes its own files must never change others'.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, f"{path.name} is a symbolic link: replace it by the file") from None
+        if path.is_dir():
+            raise OSError(errno.EISDIR, f"{path.name} is a folder; expected a file") from None
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.EINVAL, f"{path.name} is no regular file") from None
+        raise
+    known = os.fstat(descriptor)
+    reason = None
+    if not stat.S_ISREG(known.st_mode):
+        reason = f"{path.name} is no regular file"
+    elif known.st_nlink > 1:
+        reason = f"{path.name} is a hard link, a file that has other names too: replace it by a copy"
+    if reason is None:
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, reason)
+
+
 def _new(path: Path) -> BinaryIO:
     return path.open("xb")
 

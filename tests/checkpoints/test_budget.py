@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import threading
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archloom.checkpoints import budget
 from archloom.checkpoints.budget import POLL_EVERY_S, DiskBudget, disk_usage, format_bytes, parse_bytes, resuming
 from archloom.errors import StoreError
 
@@ -129,10 +131,10 @@ def test_who_is_not_in_turn_leaves_room_and_waits(folder: Path) -> None:
 
 
 def test_a_plan_that_cannot_be_written_down_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, text: str) -> None:
+    def full(path: Path, plan: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(budget, "_write", full)
     with pytest.raises(StoreError, match=r"weights\.json: No space left on device; .* then: archloom resume run"):
         DiskBudget(folder, 100, "archloom resume run").plan(0, [])
 
@@ -178,3 +180,42 @@ def test_many_writers_never_take_more_than_the_limit(folder: Path, wait_until: C
     for writer in writers:
         writer.join()
     assert not over and disk_usage(folder) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "content", ["null", "[]", '{"done": null, "spare": []}', '{"done": 1e30, "spare": []}', "[" * 999]
+)
+def test_a_plan_that_makes_no_sense_is_no_plan(tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (tmp_path / "weights.json").write_text(content)
+    with DiskBudget(folder, 100).writing(folder / "000000.x", 10, 0) as file:
+        file.write(b"0123456789")
+    assert (folder / "000000.x").read_bytes() == b"0123456789"
+
+
+def test_a_plan_never_removes_what_is_elsewhere(tmp_path: Path) -> None:
+    folder, mine = tmp_path / "weights", tmp_path / "mine"
+    folder.mkdir()
+    mine.write_bytes(b"0123456789")
+    (folder / "000000.x").write_bytes(b"0123456789")
+    (tmp_path / "weights.json").write_text(json.dumps({"done": 0, "spare": ["../mine", str(mine), "000000.x"]}))
+    with DiskBudget(folder, 15).writing(folder / "000001.x", 10, 1) as file:
+        file.write(b"9876543210")
+    assert mine.read_bytes() == b"0123456789" and not (folder / "000000.x").exists()
+
+
+@pytest.mark.parametrize("name", ["weights.json", "weights.lock"])
+@pytest.mark.parametrize("kind", ["link", "hard link", "fifo", "folder"])
+def test_what_a_budget_writes_is_its_own(tmp_path: Path, name: str, kind: str) -> None:
+    folder, mine = tmp_path / "weights", tmp_path / "mine"
+    folder.mkdir()
+    mine.write_bytes(b"mine")
+    make = {
+        "link": lambda path: path.symlink_to(mine), "hard link": lambda path: path.hardlink_to(mine),
+        "fifo": os.mkfifo, "folder": Path.mkdir,
+    }  # fmt: skip
+    make[kind](tmp_path / name)
+    with pytest.raises(StoreError, match=rf"{name} is "):
+        DiskBudget(folder, 100, "archloom resume run").plan(0, [])
+    assert mine.read_bytes() == b"mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -237,3 +238,20 @@ def test_a_second_kind_stands_beside_the_states(tmp_path: Path) -> None:
     assert disk_usage(states.path)[1] <= 600 and not states.file(0).exists(), "a state that is spare made room"
     retention.begin({0, 2})
     assert sorted(path.name for path in states.path.iterdir()) == ["000000.npy", "000002.npy", "000002.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["null", "[]", '{"keep": "all"}', '{"keep": 0}', '{"runs": null}', '{"disk_budget": Infinity}', "[" * 999],
+)
+def test_a_policy_that_makes_no_sense_is_said_in_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / RetentionPolicy.FILE).write_text(content)
+    with pytest.raises(InputError, match=r"keeping\.json cannot be read \(.*\): remove it, and give --keep") as caught:
+        RetentionPolicy.read(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_policy_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / RetentionPolicy.FILE)
+    with pytest.raises(InputError, match=r"keeping\.json cannot be read"):
+        RetentionPolicy.read(tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from archloom.runs import record
+from archloom.runs.lock import FolderLock
 
 RUN = ("search", "random", "--on", "nb201", "--queries", 20, "--json", "--table")
 
@@ -33,11 +33,11 @@ def test_status_of_every_state(cli: Any, finished: Any, small_table: Path, listi
     assert [line.split()[0] for line in lines] == ["group/seed-0", "group/seed-1"] and last == data
     after = listing(cli.home)
     assert {k: v for k, v in after.items() if "lock" not in k} == {k: v for k, v in before.items() if "lock" not in k}
-    lock = record.lock_folder(cli.home / "run")
+    taken = FolderLock.take(cli.home / "run")
     try:
         assert f"working (process {os.getpid()} on " in cli("status", "run").out
     finally:
-        record.unlock_folder(cli.home / "run", lock)
+        taken.release()
     (cli.home / "run" / "summary.json").unlink()
     assert "all queries asked, no summary yet: archloom resume writes it" in cli("status", "run").out
     journal = cli.home / "run" / "trials.jsonl"

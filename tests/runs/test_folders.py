@@ -18,8 +18,9 @@ import pytest
 from archloom.checkpoints.retention import RetentionPolicy
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
-from archloom.runs import folders, record, search
+from archloom.runs import folders, lock, record, search
 from archloom.runs.budgets import Limits
+from archloom.runs.lock import FolderLock
 from archloom.runs.manifest import read_request
 from archloom.runs.prepare import Request
 from archloom.runs.record import TornTailWarning, TrialRecord, read_lines
@@ -110,14 +111,14 @@ def test_a_mistake_writes_nothing(tmp_path: Path, small_table: Path) -> None:
 def test_who_is_killed_as_soon_as_there_is_a_run_goes_on_with_what_was_said_of_its_states(
     tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = record.write_json
+    real = record.write_sealed
 
     def killed(path: Path, content: dict[str, Any]) -> None:
         real(path, content)
         if path.name == "run.json":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(record, "write_json", killed)
+    monkeypatch.setattr(record, "write_sealed", killed)
     request = Request("random", ProblemSpec(str(trained)), 0, Limits(2))
     with pytest.raises(KeyboardInterrupt):
         folders.run_folder(tmp_path / "run", request, isolate=False, overrides={"keep": 2, "disk_budget": 5_000})
@@ -519,10 +520,10 @@ def test_of_two_that_start_in_one_folder_the_second_is_told(
     tmp_path: Path, small_table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second one waits for the lock, as long as the first one takes to begin and end."""
-    monkeypatch.setattr(record, "GRACE_S", 60.0)
+    monkeypatch.setattr(lock, "GRACE_S", 60.0)
     request, path = request_for(small_table), tmp_path / "run"
     path.mkdir()
-    lock = record.lock_folder(path)
+    taken = FolderLock.take(path)
     second: list[BaseException] = []
 
     def start() -> None:
@@ -535,7 +536,7 @@ def test_of_two_that_start_in_one_folder_the_second_is_told(
     thread.start()
     time.sleep(0.1)
     (path / "run.json").write_text("{}")
-    record.unlock_folder(path, lock)
+    taken.release()
     thread.join()
     assert len(second) == 1 and "already holds a run" in str(second[0])
     assert (path / "run.json").read_text() == "{}", "nothing was written over"

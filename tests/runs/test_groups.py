@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import warnings
@@ -14,10 +15,12 @@ from archloom.checkpoints.retention import RetentionPolicy
 from archloom.data.tables import load_table, save_table
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
-from archloom.runs import folders, groups, record
+from archloom.runs import folders, groups
 from archloom.runs.budgets import Limits
+from archloom.runs.lock import FolderLock
 from archloom.runs.prepare import Preparer, Request
 from archloom.runs.report import RunReport
+from archloom.utils.documents import write_sealed
 
 
 def group_of(path: Path, table: Path, seeds: int = 3) -> groups.Group:
@@ -133,12 +136,12 @@ def test_a_group_killed_in_the_middle_goes_on(
 
 def test_two_processes_cannot_run_one_group(tmp_path: Path, small_table: Path) -> None:
     group = group_of(tmp_path / "group", small_table)
-    lock = record.lock_folder(group.path)
+    taken = FolderLock.take(group.path)
     try:
         with pytest.raises(StoreError, match=rf"being written by process {os.getpid()}"):
             groups.run_group(group, 1)
     finally:
-        record.unlock_folder(group.path, lock)
+        taken.release()
 
 
 def test_an_evaluator_that_dies_fails_its_trial_however_many_workers_there_are(tmp_path: Path) -> None:
@@ -210,3 +213,40 @@ def test_a_group_whose_file_changed_is_refused_before_any_member_goes_on(tmp_pat
     with pytest.raises(InputError, match=r"started with another file .*archloom resume .*group --changed"):
         group.check()
     assert group.check(changed=True).scenario.objectives == ("s",)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "a/../../b", "..", ".", "", "a//b", "a\nb", "a\\b"])
+def test_a_member_outside_the_group_is_refused(tmp_path: Path, small_table: Path, name: str) -> None:
+    group = group_of(tmp_path / "group", small_table)
+    file = group.path / "group.json"
+    content = json.loads(file.read_text())
+    request = next(iter(content["members"].values()))
+    write_sealed(file, {**content, "members": {name: request}})
+    with pytest.raises(InputError, match=r"group\.json names the run .*: expected a folder below"):
+        groups.Group.open(group.path)
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_a_member_that_is_a_link_is_not_written(
+    tmp_path: Path, small_table: Path, started: bool, listing: Callable[..., dict[str, bytes | None]]
+) -> None:
+    group = group_of(tmp_path / "group", small_table)
+    outside = tmp_path / "outside"
+    if started:
+        folders.run_folder(outside, next(iter(group.members.values())))
+    else:
+        outside.mkdir()
+    group.paths[0].parent.mkdir(exist_ok=True)
+    group.paths[0].symlink_to(outside)
+    before = listing(outside)
+    with pytest.raises(StoreError, match=rf"{group.paths[0]} is a symbolic link.*archloom resume {outside}"):
+        groups.run_group(group, 1)
+    assert listing(outside) == before
+
+
+def test_a_group_that_was_changed_by_hand_is_noticed(tmp_path: Path, small_table: Path) -> None:
+    group = group_of(tmp_path / "group", small_table)
+    file = group.path / "group.json"
+    file.write_text(file.read_text().replace('"seed": 1', '"seed": 7'))
+    with pytest.raises(StoreError, match=r"group\.json has changed since archloom wrote it"):
+        groups.Group.open(group.path)

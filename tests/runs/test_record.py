@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archloom.errors import InputError, StoreError
-from archloom.runs import record
+from archloom.runs import lock, record
+from archloom.runs.lock import FolderLock, holder
 from archloom.runs.record import RunFolder, TornTailWarning, TrialRecord, decode_line, encode_line, read_lines
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 from archloom.utils import files
@@ -173,7 +175,7 @@ def test_a_flipped_byte_is_an_error_that_names_the_line(
                 opening(run)
         after = listing(run)
         assert after["trials.jsonl"] == before["trials.jsonl"]
-        assert record.holder(run) is None, "an error gives the folder free"
+        assert holder(run) is None, "an error gives the folder free"
 
 
 def test_a_trial_that_stands_twice_is_an_error(run: Path) -> None:
@@ -497,11 +499,11 @@ def test_the_second_process_learns_who_has_the_folder(run: Path) -> None:
         with pytest.raises(StoreError, match=expected) as caught:
             RunFolder.open(run)
         assert str(run) in str(caught.value) and str(caught.value).endswith("wait for it or stop it")
-        assert f"process {process.pid}" in (record.holder(run) or "")
+        assert f"process {process.pid}" in (holder(run) or "")
         assert len(read_lines(run)) == 30, "reading is always possible"
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert record.holder(run) is None
+        assert holder(run) is None
         with RunFolder.open(run) as folder:
             assert len(folder.lines) == 30
 
@@ -509,20 +511,20 @@ def test_the_second_process_learns_who_has_the_folder(run: Path) -> None:
 def test_two_openings_in_one_process_exclude_each_other(run: Path) -> None:
     with RunFolder.open(run), pytest.raises(StoreError, match=f"process {os.getpid()} "):
         RunFolder.open(run)
-    assert record.holder(run) is None
+    assert holder(run) is None
     assert not (run / "holder.json").exists()
 
 
 def test_somebody_who_only_looks_does_not_stop_a_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`archloom status` takes the lock for a moment, which may be long on a busy machine."""
-    monkeypatch.setattr(record, "GRACE_S", 60.0)
+    monkeypatch.setattr(lock, "GRACE_S", 60.0)
     taken = threading.Event()
 
     def look() -> None:
-        lock = record.lock_folder(run)
+        held = FolderLock.take(run)
         taken.set()
         time.sleep(0.1)
-        record.unlock_folder(run, lock)
+        held.release()
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -534,13 +536,60 @@ def test_somebody_who_only_looks_does_not_stop_a_run(run: Path, monkeypatch: pyt
 
 
 def test_a_holder_file_that_makes_no_sense_is_no_trouble(run: Path) -> None:
-    lock = record.lock_folder(run)
+    taken = FolderLock.take(run)
     try:
         (run / "holder.json").write_text("[]")
-        assert record.holder(run) == "another process"
+        assert holder(run) == "another process"
     finally:
-        record.unlock_folder(run, lock)
+        taken.release()
 
 
 def test_versions_are_told() -> None:
     assert {"python", "platform", "archloom", "numpy"} <= set(record.environment())
+
+
+# -- folders of strangers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", record.OWN_FILES)
+def test_a_run_never_writes_through_a_link(run: Path, tmp_path: Path, name: str) -> None:
+    """Wherever a link leads, and whatever kind of thing is there, it is as it was."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").write_bytes(b"a file of mine\nwith two lines")
+    own = run / name
+    if own.exists():
+        shutil.copy(own, outside / name)
+        own.unlink()
+    target = outside if name == "weights" else outside / name if (outside / name).exists() else outside / "mine"
+    own.symlink_to(target)
+    before = {file.name: file.read_bytes() for file in outside.iterdir()}
+    with pytest.raises((StoreError, InputError), match=rf"{name} is a symbolic link|already holds"):
+        RunFolder.open(run)
+    assert {file.name: file.read_bytes() for file in outside.iterdir()} == before
+    assert own.is_symlink()
+
+
+def test_a_record_with_another_name_elsewhere_is_not_written(run: Path, tmp_path: Path) -> None:
+    """A hard link, as backups make them: appending would change both."""
+    backup = tmp_path / "backup"
+    backup.hardlink_to(run / "trials.jsonl")
+    with (run / "trials.jsonl").open("ab") as file:
+        file.write(b"a torn tail")
+    before = backup.read_bytes()
+    with pytest.raises(StoreError, match=r"trials.jsonl is a hard link.*replace it by a copy"):
+        RunFolder.open(run)
+    assert backup.read_bytes() == before and len(read_lines(run)) == 30
+
+
+def test_a_changed_manifest_is_noticed_and_a_new_layout_is_not(run: Path) -> None:
+    file = run / "run.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps(content, sort_keys=True))
+    assert record.read_manifest(run)["what"] == "a test"
+    file.write_text(json.dumps({**content, "what": "another"}))
+    for opening in (RunFolder.open, record.read_manifest):
+        with pytest.raises(StoreError, match=r"run.json has changed since archloom wrote it.*remove the entry"):
+            opening(run)
+    file.write_text(json.dumps({"format": 1, "what": "another"}))
+    assert record.read_manifest(run)["what"] == "another", "as the message says, and as earlier versions wrote it"

@@ -28,6 +28,8 @@ class TaskProblem(Problem):
     """
 
     trains = True
+    remarks: Sequence[str] = ()
+    """What a user must know of the data that networks are trained on: how much there is, what was left out."""
 
     def __init__(self, space: SearchSpace, task: Task) -> None:
         self.space = as_space(space)
@@ -40,6 +42,9 @@ class TaskProblem(Problem):
         from archloom.evaluators.train import TrainingEvaluator  # which imports torch
 
         return TrainingEvaluator(self.task, self.space, scores, tuple(dict.fromkeys([*report, *self._report])))
+
+    def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
+        return self.remarks
 
 
 # -- what `--on` names --------------------------------------------------------------------------------------------
@@ -70,6 +75,7 @@ class TaskSource(ProblemSource):
         problem = TaskProblem(searched, task.on(searched))
         problem.isolate = False
         problem.trained_on = DataIdentity(task.data.name, task.data.sha256, task.data.source)
+        problem.remarks = tuple(getattr(task.data, "remarks", ()))
         return problem
 
     def absolute(self, spec: ProblemSpec) -> ProblemSpec:

@@ -99,7 +99,7 @@ class SuppliedTask(Task, Protocol):
     final_options: Collection[str]
     """Its options that concern only measurement, so that `archloom evaluate` may change them."""
     data: Any
-    """The data it trains on: `name`, `sha256`, and `source`, a description."""
+    """The data it trains on: `name`, `sha256`, and `source`, a description; perhaps `remarks`, lines for people."""
 
     @classmethod
     def named(cls) -> Collection[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from archloom.errors import InputError
@@ -61,3 +62,13 @@ def test_a_folder_of_images_is_found_from_anywhere(
         (tmp_path / name).mkdir()
     assert absolute(ProblemSpec("images:mine")).on == f"images:{tmp_path / 'mine'}"
     assert absolute(ProblemSpec("images:digits")).on == "images:digits", "the set of that name, whatever lies about"
+
+
+def test_how_many_images_there_are_is_a_caveat(trained: None, tmp_path: Path) -> None:
+    labels = np.arange(20) % 2
+    np.savez(tmp_path / "own.npz", images=np.zeros((20, 8, 8), np.uint8), labels=labels, ids=labels)
+    scenario = open_scenario(ProblemSpec(f"images:{tmp_path / 'own.npz'}", task={"batch_size": "2"}))
+    assert scenario.caveats == (
+        f"{tmp_path / 'own.npz'}: 12 images to train on in 2 classes (0 6, 1 6), 4 to validate (split off), "
+        "4 to test (split off); not read: arrays ids",
+    )

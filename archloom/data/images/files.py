@@ -1,4 +1,4 @@
-"""Labelled images as stored on disk: the official files of public sets, folders of image files, and .npz files.
+"""Labelled images as stored on disk: the official files of public sets; folders of image files and .npz files.
 
 Every reader checks what it reads; a damaged, truncated or unsuitable file raises an InputError of one line.
 """
@@ -6,9 +6,10 @@ Every reader checks what it reads; a damaged, truncated or unsuitable file raise
 from __future__ import annotations
 
 import gzip
+import lzma
 import tarfile
-import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -17,32 +18,42 @@ from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from archloom.data.images.folders import read_folders
-from archloom.data.images.splits import Pixels, Split, Splits
+from archloom.data.images.arrays import read_npz
+from archloom.data.images.folders import read_folders, read_unlabelled_folders
+from archloom.data.images.layout import is_litter
+from archloom.data.images.splits import Pixels, Split, Splits, checked_split
 from archloom.errors import InputError
+from archloom.utils.contents import kind_of_file
+from archloom.utils.files import open_regular
+from archloom.utils.text import one_line
 
 
-def read_images(path: Path, size: int = 0) -> Splits:
+def read_images(path: Path, size: int = 0, labelled: bool = True) -> Splits:
     """The images in a file or folder, recognised by its content.
 
-    That is a .npz file (see `read_npz`); an official set as a folder or .tar.gz: CIFAR-10 or CIFAR-100 (binary
+    That is a .npz file (see `arrays.read_npz`); an official set as a folder or .tar.gz: CIFAR-10 or CIFAR-100 (binary
     version), STL-10 (binary), MNIST or Fashion-MNIST (IDX files, compressed or not); or a folder of image files (see
-    `archloom.data.images.folders`), which are resized to `size` x `size` pixels if a size is given.
+    `archloom.data.images.folders`), which are resized to `size` x `size` pixels if a size is given. Unless they should
+    be `labelled`, folders and .npz files need no classes.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; expected a folder of images, an official set or a .npz file")
-    if path.suffix == ".npz":
-        return read_npz(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: not a regular file; expected a folder of images, an official set or a .npz file")
+    if path.suffix == ".npz" or (path.is_file() and _begins(path, b"PK")):
+        return read_npz(path, labelled)
     files = files_of(path)
     for mark, read in _FORMATS.items():
         if mark in files:
             return read(files)
     if path.is_file():
         raise InputError(f"{path}: not a known archive of images; expected an official binary set, or a folder")
-    return read_folders(path, size)
+    return read_folders(path, size) if labelled else read_unlabelled_folders(path, size)
 
+
+_LARGEST = 2**30
+"""Bytes of the largest file that is read at once: an official one has 250 MB, and compressed ones may hold anything."""
 
 # -- files in a folder or an archive ------------------------------------------------------------------------------
 
@@ -67,7 +78,10 @@ class Files:
 
     def read(self, name: str) -> bytes:
         with self.open(name) as stream:
-            return stream.read()
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise InputError(f"{self.place / name}: more than {_LARGEST} bytes; expected a file of an official set")
+        return content
 
     def lines(self, name: str) -> tuple[str, ...]:
         """The names in a file with one name per line."""
@@ -82,7 +96,7 @@ def files_of(path: Path) -> Files:
 def in_folder(folder: Path) -> Files:
     """A folder's files; a compressed one is also known by its uncompressed name."""
     found: dict[str, Callable[[], AbstractContextManager[IO[bytes]]]] = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and not is_litter(path.name)):
         if path.suffix == ".gz":
             found.setdefault(path.stem, partial(_open_gzip, path))
         else:
@@ -114,8 +128,21 @@ def _open_member(path: Path, name: str) -> Iterator[IO[bytes]]:
 def open_tar(path: Path) -> Files:
     """The files of a .tar or .tar.gz by the last part of their names; nothing is unpacked to disk."""
     with _reading(path), tarfile.open(path) as archive:
-        names = [member.name for member in archive if member.isfile()]
+        names = [
+            member.name for member in archive if member.isfile() and not any(map(is_litter, member.name.split("/")))
+        ]
+    twice = next((name for name, count in Counter(Path(name).name for name in names).items() if count > 1), None)
+    if twice is not None:
+        places = ", ".join(name for name in names if Path(name).name == twice)
+        raise InputError(
+            f"{path}: holds {twice} twice ({one_line(places, 200)}); expected one set of images; unpack it"
+        )
     return Files(path, {Path(name).name: partial(_open_member, path, name) for name in names})
+
+
+def _begins(path: Path, mark: bytes) -> bool:
+    with _reading(path), open_regular(path) as stream:
+        return stream.read(len(mark)) == mark
 
 
 @contextmanager
@@ -125,23 +152,14 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())}); get the file again") from error
+    except (OSError, EOFError, ValueError, OverflowError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+        kind = kind_of_file(path)
+        if kind is not None and not kind.endswith("archive"):
+            raise InputError(f"{path}: {kind}; expected images: a folder, an official set or a .npz file") from error
+        raise InputError(f"{path}: cannot be read ({one_line(str(error), 120)}); get the file again") from error
 
 
 # -- official sets ------------------------------------------------------------------------------------------------
-
-
-def _split(place: str, images: Pixels, labels: NDArray[np.integer], classes: int) -> Split:
-    """A part, its images and labels checked against each other and against the number of classes."""
-    if not len(images) or len(images) != len(labels):
-        raise InputError(
-            f"{place}: {len(images)} images and {len(labels)} labels; expected as many of each; get it again"
-        )
-    wrong = labels[(labels < 0) | (labels >= classes)]
-    if len(wrong):
-        raise InputError(f"{place}: label {int(wrong[0])}; expected 0 to {classes - 1}; get the file again")
-    return Split(images, labels.astype(np.int64))
 
 
 _CIFAR_SIDE = 32
@@ -159,7 +177,7 @@ def _cifar(files: Files, names: Sequence[str], labels: int, classes: int) -> Spl
         records.append(content.reshape(-1, size))
     rows = np.concatenate(records)
     images = rows[:, labels:].reshape(-1, 3, _CIFAR_SIDE, _CIFAR_SIDE)
-    return _split(f"{files.place / names[0]}", np.ascontiguousarray(images), rows[:, labels - 1], classes)
+    return checked_split(f"{files.place / names[0]}", np.ascontiguousarray(images), rows[:, labels - 1], classes)
 
 
 def _cifar10(files: Files) -> Splits:
@@ -191,7 +209,7 @@ def _stl10(files: Files) -> Splits:
                 f"{files.place}: {len(pixels)} bytes in {part}_X.bin; expected images of {size}; get it again"
             )
         place = f"{files.place / part}_y.bin"
-        parts.append(_split(place, stl10_images(pixels), labels.astype(np.int64) - 1, len(names)))
+        parts.append(checked_split(place, stl10_images(pixels), labels.astype(np.int64) - 1, len(names)))
     return Splits(parts[0], None, parts[1], names)
 
 
@@ -201,7 +219,7 @@ def _idx(files: Files) -> Splits:
     for part in ("train", "t10k"):
         images = _idx_array(files, f"{part}-images-idx3-ubyte", 3)[:, None]
         labels = _idx_array(files, f"{part}-labels-idx1-ubyte", 1)
-        parts.append(_split(f"{files.place / part}-labels", images, labels, 10))
+        parts.append(checked_split(f"{files.place / part}-labels", images, labels, 10))
     return Splits(parts[0], None, parts[1], tuple("0123456789"))
 
 
@@ -231,45 +249,3 @@ _FORMATS: Mapping[str, Callable[[Files], Splits]] = {
     "file.txt~": _python_version,  # beside CIFAR-100's pickles
 }
 """The reader of a set, by a file that only this set has."""
-
-
-# -- .npz ---------------------------------------------------------------------------------------------------------
-
-
-def read_npz(path: Path) -> Splits:
-    """Arrays `images`, uint8 of shape (n, h, w) or (n, c, h, w), and `labels` (n,), whole numbers from 0.
-
-    `valid_images` with `valid_labels` and `test_images` with `test_labels` are separate parts; `classes` are the
-    names of the classes. Nothing in it is unpickled.
-    """
-    with _reading(path), path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    missing = [name for name in ("images", "labels") if name not in arrays]
-    if missing:
-        raise InputError(f"{path}: array {missing[0]!r} is missing; expected images (n, c, h, w) and labels (n,)")
-    names = arrays.get("classes")
-    classes = int(arrays["labels"].max(initial=0)) + 1 if names is None else len(names)
-    parts: dict[str, Split | None] = {"valid": None, "test": None}
-    for part in ("", "valid", "test"):
-        prefix = f"{part}_" if part else ""
-        if f"{prefix}images" in arrays:
-            parts[part] = _npz_part(path, prefix, arrays, classes)
-    train = parts[""]
-    assert train is not None  # noqa: S101 - its arrays are not missing
-    labels = range(classes) if names is None else names.tolist()
-    return Splits(train, parts["valid"], parts["test"], tuple(str(label) for label in labels))
-
-
-def _npz_part(path: Path, prefix: str, arrays: Mapping[str, NDArray[np.generic]], classes: int) -> Split:
-    images, labels = arrays[f"{prefix}images"], arrays.get(f"{prefix}labels", np.zeros(0, np.int64))
-    has_channels = images.ndim == 4 and images.shape[1] in (1, 3)
-    if images.dtype != np.uint8 or not (images.ndim == 3 or has_channels):
-        raise InputError(
-            f"{path}: {prefix}images is {images.dtype} of shape {images.shape}; "
-            "expected uint8 of shape (n, h, w), or (n, c, h, w) with 1 or 3 channels"
-        )
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"{path}: {prefix}labels is {labels.dtype} of shape {labels.shape}; expected integers (n,)")
-    pixels = images.astype(np.uint8)
-    place = f"{path}: {prefix}labels"
-    return _split(place, pixels if has_channels else pixels[:, None], labels.astype(np.int64), classes)

@@ -1,23 +1,25 @@
-"""Labelled images as folders of image files, a folder for each class; read with Pillow."""
+"""Images as folders of image files, read with Pillow; which files are what is `layout`'s business."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archloom.data.images.layout import Layout, labelled_layout, unlabelled_layout
+from archloom.data.images.memory import check_fits
 from archloom.data.images.splits import Pixels, Split, Splits
 from archloom.errors import InputError, MissingExtraError
+from archloom.utils.contents import refuse_web_page
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PARTS = ("train", "valid", "test")
-"""Folders with these names are parts, each with the folders of the classes; without `train` they are classes."""
-
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _MODES = {
     "1": "L",
     "L": "L",
@@ -31,62 +33,62 @@ _MODES = {
 }
 """How images in each of Pillow's modes are read; others (16 bits per pixel) would lose information."""
 
+_DEEP = re.compile(r";(?:1[26]|24|32)")
+"""In Pillow's name of the format of stored pixels: more than 8 bits, of which it would drop the lower ones."""
+
 
 def read_folders(path: Path, size: int = 0) -> Splits:
-    """Images in FOLDER/CLASS/FILE, or in FOLDER/train/CLASS/FILE with `test` and `valid` folders beside `train`.
+    """Images in FOLDER/CLASS/FILE, or in FOLDER/PART/CLASS/FILE; see `layout.labelled_layout`.
 
     They are turned upright (EXIF) and, if `size` is given, resized to `size` x `size` pixels; otherwise all must have
     the same size. They are grey (one channel) if all of them are, else coloured (three); transparency is dropped.
-    Classes are numbered in the order of their names.
+    Classes are numbered in the order of their names. Of an animated file the first frame is read, and a remark says so.
     """
-    parts = [name for name in PARTS if (path / name).is_dir()] if (path / PARTS[0]).is_dir() else [""]
-    folders = {part: _class_folders(path / part) for part in parts}
-    classes = tuple(folders[parts[0]])
-    for part, found in folders.items():
-        if tuple(found) != classes:
-            odd = sorted(set(found).symmetric_difference(classes))[0]
-            raise InputError(f"{path / part}: class {odd!r} is not in every part; expected the same folders in each")
+    return _read_layout(labelled_layout(path), size)
+
+
+def read_unlabelled_folders(path: Path, size: int = 0) -> Splits:
+    """Every image in a folder, however far down, as one class; see `layout.unlabelled_layout`."""
+    return _read_layout(unlabelled_layout(path), size)
+
+
+def _read_layout(layout: Layout, size: int) -> Splits:
     listed = {part: [(file, number) for number, files in enumerate(found.values()) for file in files]
-              for part, found in folders.items()}  # fmt: skip
-    images = _read_all([file for rows in listed.values() for file, _ in rows], size)
+              for part, found in layout.parts.items()}  # fmt: skip
+    images, animated = _read_all([file for rows in listed.values() for file, _ in rows], size)
     splits, start = {}, 0
     for part, rows in listed.items():
         labels = np.array([number for _, number in rows], dtype=np.int64)
-        splits[part or PARTS[0]] = Split(images[start : start + len(rows)], labels)
+        splits[part] = Split(images[start : start + len(rows)], labels)
         start += len(rows)
-    return Splits(splits[PARTS[0]], splits.get("valid"), splits.get("test"), classes)
+    remarks = (*layout.remarks, *([f"of {animated:,} animated files the first frame"] if animated else []))
+    return Splits(splits["train"], splits.get("valid"), splits.get("test"), layout.classes, remarks)
 
 
-def _class_folders(path: Path) -> Mapping[str, list[Path]]:
-    """The image files of each class."""
-    found = {
-        folder.name: sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-        for folder in sorted(path.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-    }
-    if len(found) < 2:
-        raise InputError(f"{path}: {len(found)} sub-folders; expected at least 2, one with image files for each class")
-    for name, files in found.items():
-        if not files:
-            raise InputError(f"{path / name}: no image files; expected some of {', '.join(sorted(SUFFIXES))}")
-    return found
+def _read_all(files: Sequence[Path], size: int) -> tuple[Pixels, int]:
+    """(n, c, h, w) the images in the files, and how many of these are animated."""
+    check_fits(str(files[0].parent), len(files) * size * size)
+    images: list[Image] = []
+    animated = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow's, about files that it reads all the same
+        for file in files:
+            image, moves = _read(file, size)
+            animated += moves
+            if not images:
+                check_fits(str(file.parent), len(files) * image.width * image.height * len(image.getbands()))
+            elif image.size != images[0].size:
+                shown = [f"{width} x {height}" for width, height in (images[0].size, image.size)]
+                raise InputError(
+                    f"{file} has {shown[1]} pixels, {files[0]} has {shown[0]}: expected one size; give one to resize "
+                    "to, e.g. task.size=32"
+                )
+            images.append(image)
+    return stack(images), animated
 
 
-def _read_all(files: list[Path], size: int) -> Pixels:
-    """(n, c, h, w) the images in the files."""
-    images = [_read(file, size) for file in files]
-    first = images[0].size
-    for file, image in zip(files, images, strict=True):
-        if image.size != first:
-            shown = [f"{width} x {height}" for width, height in (first, image.size)]
-            raise InputError(
-                f"{file} has {shown[1]} pixels, {files[0]} has {shown[0]}: expected one size; give one to resize to"
-            )
-    return stack(images)
-
-
-def _read(file: Path, size: int) -> Image:
-    """One image, upright and resized, grey or coloured."""
+def _read(file: Path, size: int) -> tuple[Image, bool]:
+    """One image, upright and resized, grey or coloured, and whether it is the first of several frames."""
     try:
         from PIL import Image, ImageOps
     except ModuleNotFoundError:
@@ -94,14 +96,34 @@ def _read(file: Path, size: int) -> Image:
     try:
         with Image.open(file) as opened:
             mode = _MODES.get(opened.mode)
-            if mode is None:
-                raise InputError(f"{file}: pixels of kind {opened.mode!r}; expected 8 bits per channel; convert it")
+            if mode is None or _DEEP.search(_stored_as(opened)):
+                raise InputError(f"{file}: pixels of kind {_kind(opened)!r}; expected 8 bits per channel; convert it")
+            # Telephones store previews for other screens as further frames (MPO): the first is the photograph.
+            moves = bool(getattr(opened, "is_animated", False)) and opened.format != "MPO"
             image = ImageOps.exif_transpose(opened).convert(mode)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file}: not a readable image ({' '.join(str(error).split())}); remove or mend it") from error
-    return image.resize((size, size), Image.Resampling.BILINEAR) if size else image
+    except InputError:
+        raise
+    except Exception as error:  # a decoder raises almost any kind on a damaged file
+        raise _unreadable(file, error) from error
+    return (image.resize((size, size), Image.Resampling.BILINEAR) if size else image), moves
+
+
+def _stored_as(opened: Any) -> str:
+    """Pillow's names of the formats in which an opened image's pixels are stored: "RGB;16B"."""
+    arguments = [tile[3] for tile in opened.tile]
+    return " ".join(str(given[0] if isinstance(given, tuple) and given else given) for given in arguments)
+
+
+def _kind(opened: Any) -> str:
+    return opened.mode if opened.mode not in _MODES else _stored_as(opened)
+
+
+def _unreadable(file: Path, error: Exception) -> InputError:
+    """What is wrong with a file that is no image."""
+    refuse_web_page(file)
+    if not file.stat().st_size:
+        return InputError(f"{file}: an empty file; expected an image; remove it or get it again")
+    return InputError(f"{file}: not a readable image ({one_line(str(error), 120)}); remove or mend it")
 
 
 def stack(images: Iterable[Image]) -> Pixels:
@@ -116,6 +138,7 @@ def resized(images: Pixels, size: int) -> Pixels:
     """Images (n, c, h, w) with 1 or 3 channels as (n, c, size, size), bilinear with antialiasing."""
     if images.shape[2:] == (size, size):
         return images
+    check_fits(f"size {size}", len(images) * images.shape[1] * size * size)
     try:
         from PIL import Image
     except ModuleNotFoundError:

@@ -26,6 +26,7 @@ from archloom.data.progress import Progress
 from archloom.errors import InputError, MissingExtraError, unknown
 from archloom.utils import seeds
 from archloom.utils.files import replace_file
+from archloom.utils.text import one_line
 
 SHARE = 0.2
 """The share of each class that is split off for test if no test part is given, and then for validation."""
@@ -37,7 +38,8 @@ EXTRA = "images"
 class ImageData:
     """Images (n, c, h, w) of bytes with their classes, in three disjoint parts.
 
-    `source` describes where they come from; `sha256` identifies images, labels and parts.
+    `source` describes where they come from; `sha256` identifies images, labels and parts. `remarks` are for people:
+    how many images each part has, and what was not read.
     """
 
     name: str
@@ -47,6 +49,7 @@ class ImageData:
     classes: tuple[str, ...]
     source: str
     sha256: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -68,10 +71,13 @@ def open_images(name: str, environ: Mapping[str, str], size: int = 0) -> ImageDa
     return in_parts(name, *find_images(name, environ, size))
 
 
-def find_images(name: str, environ: Mapping[str, str], size: int = 0, others: Sequence[str] = ()) -> Found:
+def find_images(
+    name: str, environ: Mapping[str, str], size: int = 0, others: Sequence[str] = (), labelled: bool = True
+) -> Found:
     """The same set in the parts in which it is published, and a description of its source.
 
-    `others` are further names that the caller knows, for the error message if nothing is found.
+    `others` are further names that the caller knows, for the error message if nothing is found. Unless they should be
+    `labelled`, images at a path need no classes.
     """
     if size < 0:
         raise InputError(f"size {size}: expected a number of pixels, or 0 to leave images as they are")
@@ -80,12 +86,12 @@ def find_images(name: str, environ: Mapping[str, str], size: int = 0, others: Se
     if name in NAMED:
         found, source = NAMED[name](environ)
     elif Path(name).exists() or os.sep in name:
-        found, source = read_images(Path(name), size), str(Path(name).resolve())
+        found, source = read_images(Path(name), size, labelled), str(Path(name).resolve())
     else:
         raise unknown("images", name, [*NAMED, *others, "a path"])
     if size:
         parts = {part: Split(resized(split.images, size), split.labels) for part, split in found.parts().items()}
-        found = Splits(parts["train"], parts.get("valid"), parts.get("test"), found.classes)
+        found = replace(found, train=parts["train"], valid=parts.get("valid"), test=parts.get("test"))
     return found, source
 
 
@@ -102,7 +108,25 @@ def in_parts(name: str, found: Splits, source: str) -> ImageData:
         digest.update(repr(split.images.shape).encode())
         digest.update(np.ascontiguousarray(split.images).data)
         digest.update(np.ascontiguousarray(split.labels).data)
-    return ImageData(name, train, valid, test, found.classes, source, digest.hexdigest())
+    data = ImageData(name, train, valid, test, found.classes, source, digest.hexdigest())
+    return replace(data, remarks=("; ".join([_counted(data, found), *found.remarks]),))
+
+
+def _counted(data: ImageData, found: Splits) -> str:
+    """How many images each part and each class has, and which parts were split off."""
+    counts = np.bincount(data.train.labels, minlength=len(data.classes))
+    shown = [f"{one_line(name, 40)} {count:,}" for name, count in zip(data.classes, counts.tolist(), strict=True)]
+    more = f" and {len(shown) - _SHOWN:,} more" if len(shown) > _SHOWN else ""
+    return (
+        f"{one_line(data.name)}: {len(data.train):,} images to train on in {len(shown):,} classes "
+        f"({', '.join(shown[:_SHOWN])}{more}), {len(data.valid):,} to validate"
+        f"{' (split off)' if found.valid is None else ''}, {len(data.test):,} to test"
+        f"{' (split off)' if found.test is None else ''}"
+    )
+
+
+_SHOWN = 10
+"""Classes that are named in a remark."""
 
 
 def cut(split: Split, purpose: str, classes: tuple[str, ...], share: float = SHARE) -> tuple[Split, Split]:

@@ -6,7 +6,7 @@ They learn from all training images; nothing is set aside for validation, and te
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,23 +29,29 @@ from archloom.data.images.splits import Pixels
 from archloom.data.progress import Progress
 from archloom.errors import InputError
 from archloom.utils.files import replacing
+from archloom.utils.text import one_line
 
 
 @dataclass(frozen=True)
 class UnlabelledImages:
-    """Images (n, c, h, w) of bytes; `source` describes where they come from, `sha256` identifies them."""
+    """Images (n, c, h, w) of bytes; `source` describes where they come from, `sha256` identifies them.
+
+    `remarks` are for people: how many there are, and what was left out.
+    """
 
     name: str
     images: Pixels
     source: str
     sha256: str
+    remarks: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, images: Pixels, source: str) -> UnlabelledImages:
+    def of(cls, name: str, images: Pixels, source: str, left_out: Sequence[str] = ()) -> UnlabelledImages:
         """Identify a set."""
         digest = hashlib.sha256(repr(images.shape).encode())
         digest.update(np.ascontiguousarray(images).data)
-        return cls(name, images, source, digest.hexdigest())
+        counted = f"{one_line(name)}: {len(images):,} images to learn from"
+        return cls(name, images, source, digest.hexdigest(), ("; ".join([counted, *left_out]),))
 
     @property
     def channels(self) -> int:
@@ -75,11 +81,12 @@ def open_unlabelled(name: str, environ: Mapping[str, str], size: int = 0) -> Unl
     """
     if name in UNLABELLED:
         return _open_official(name, UNLABELLED[name], environ, size)
-    found, source = find_images(name, environ, size, tuple(UNLABELLED))
+    found, source = find_images(name, environ, size, tuple(UNLABELLED), labelled=False)
     parts = [part.images for part in (found.train, found.valid) if part is not None]
     if len({part.shape[1:] for part in parts}) > 1:
         raise InputError(f"{source}: training and validation images of different shapes; give a size to resize to")
-    return UnlabelledImages.of(name, np.concatenate(parts), source)
+    tests = [] if found.test is None else [f"{len(found.test):,} test images are left out"]
+    return UnlabelledImages.of(name, np.concatenate(parts), source, [*tests, *found.remarks])
 
 
 def _open_official(name: str, official: OfficialSet, environ: Mapping[str, str], size: int) -> UnlabelledImages:

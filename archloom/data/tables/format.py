@@ -35,6 +35,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from archloom.data.npz import NpzError, read_headers
 from archloom.data.tables.fidelities import NO_FIDELITIES, Fidelities
 from archloom.errors import InputError
 from archloom.types import Goal
@@ -49,9 +50,7 @@ GENES, META = "genes", "meta"
 MAX_FILE_BYTES = 2**31
 MAX_ARRAY_BYTES = 2**29
 MAX_META_BYTES = 2**24
-MAX_ARRAYS = 4096
 MAX_ROWS = 2**24
-_HEADER_BYTES = 4096
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: the same content gives the same bytes
 
 
@@ -82,23 +81,6 @@ class _Arrays:
         return self.arrays[metric]
 
 
-@dataclass(frozen=True)
-class _Header:
-    """The header of an array inside the zip."""
-
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype[Any]
-    offset: int  # bytes before the data
-
-    @property
-    def data_bytes(self) -> int:
-        size = self.dtype.itemsize
-        for length in self.shape:
-            size *= length  # Python integers: a header that claims 2**80 elements does not wrap around
-        return size
-
-
 class _Npz:
     """The arrays of one `.npz` file, held compressed and unpacked one at a time.
 
@@ -111,11 +93,9 @@ class _Npz:
         self.raw = raw
         try:
             with self._open() as archive:
-                members = archive.infolist()
-                _check_members(label, members)
-                self.headers = {m.filename[: -len(".npy")]: self._header(archive, m) for m in members}
-        except TableError:
-            raise
+                self.headers = read_headers(archive)
+        except NpzError as error:
+            raise TableError(f"{label}: {error}") from None
         except Exception as error:
             # zipfile and numpy raise a dozen kinds on garbage, none of them for people
             raise TableError(
@@ -125,26 +105,6 @@ class _Npz:
 
     def _open(self) -> zipfile.ZipFile:
         return zipfile.ZipFile(io.BytesIO(self.raw))
-
-    def _header(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
-        # Only the first bytes are unpacked: numpy's reader would trust a length field of up to 4 GB.
-        with archive.open(member) as stream:
-            head = io.BytesIO(stream.read(_HEADER_BYTES))
-        version = np.lib.format.read_magic(head)
-        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        if version not in readers:
-            raise TableError(
-                f"{self.label}: array {member.filename!r} has .npy version {version}; expected 1.0 or 2.0; "
-                "save it again with numpy.savez_compressed"
-            )
-        shape, fortran, dtype = readers[version](head)
-        header = _Header(tuple(shape), fortran, dtype, head.tell())
-        if not dtype.hasobject and header.offset + header.data_bytes != member.file_size:
-            raise TableError(
-                f"{self.label}: array {member.filename!r} says {shape} {dtype}, but holds {member.file_size} "
-                "bytes; the file is damaged; download or convert it again"
-            )
-        return header
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """The array `name`, unpacked; read-only. The caller has bounded its size."""
@@ -466,26 +426,6 @@ def _read_file(file: Path) -> bytes:
         if isinstance(error, TableError):
             raise
         raise TableError(f"{file}: cannot be read ({_reason(error)}); check the path and its permissions") from error
-
-
-def _check_members(label: str, members: Sequence[zipfile.ZipInfo]) -> None:
-    names = [member.filename for member in members]
-    if len(names) > MAX_ARRAYS:
-        raise TableError(f"{label}: holds {len(names)} arrays; at most {MAX_ARRAYS}; split the table")
-    for member in members:
-        if not member.filename.endswith(".npy"):
-            raise TableError(
-                f"{label}: holds {member.filename!r}, which is not an array; expected only .npy members; "
-                "save it again with numpy.savez_compressed"
-            )
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise TableError(
-                f"{label}: {member.filename!r} is compressed by method {member.compress_type}; expected none "
-                "or deflate; save it again with numpy.savez_compressed"
-            )
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise TableError(f"{label}: holds {twice!r} twice; save it again with numpy.savez_compressed")
 
 
 def _read_meta(npz: _Npz) -> object:

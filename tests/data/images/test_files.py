@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pickle
 import tarfile
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archloom.data.images import files
 from archloom.data.images.files import read_images
 from archloom.data.images.splits import Splits
 from archloom.errors import InputError
@@ -138,10 +140,23 @@ def test_pickles_are_not_read(tmp_path: Path) -> None:
 
 
 def test_archives_that_are_none(tmp_path: Path) -> None:
-    for name, content in (("a.tar.gz", b"no archive"), ("b.tar.gz", gzip.compress(b"x" * 100))):
+    for name, content, says in (
+        ("a.tar.gz", b"no archive", "a.tar.gz: text; expected images: a folder, an official set or a .npz file"),
+        ("b.tar.gz", gzip.compress(b"x" * 100), "cannot be read"),
+        ("c.tar.gz", b"\n<!DOCTYPE html><html>", r"a web page \(HTML\) that was saved instead of the file"),
+        ("d.csv", b"label,pixel0\n3,0\n", "d.csv: text, perhaps CSV; expected images"),
+        ("e.npy", b"\x93NUMPY\x01\0", r"e.npy: a single array \(.npy\); expected images"),
+        ("f.pkl", pickle.dumps([1]), "f.pkl: a pickle; expected images"),
+        ("g.tgz", b"", "g.tgz: an empty file; expected images"),
+        ("h.bin", bytes(range(128, 256)), "cannot be read"),
+    ):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, match=says) as caught:
             read_images(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe: not a regular file"):
+        read_images(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "readme.txt").write_text("hello")
     with pytest.raises(InputError, match="not a known archive of images"):
@@ -150,41 +165,21 @@ def test_archives_that_are_none(tmp_path: Path) -> None:
         read_images(tmp_path / "nothing")
 
 
-# -- .npz ---------------------------------------------------------------------------------------------------------
+def test_an_archive_that_holds_a_file_twice(tmp_path: Path) -> None:
+    for name in ("one", "two", "one/.hidden"):
+        (tmp_path / "sets" / name).mkdir(parents=True)
+        cifar10(tmp_path / "sets" / name)
+    (tmp_path / "sets" / "one" / "._test_batch.bin").write_bytes(b"\0\5")
+    assert "data_batch_1.bin" in files.files_of(tmp_path / "sets" / "one")
+    with pytest.raises(
+        InputError, match=r"holds batches.meta.txt twice \(official-folder/one/b.*, official-folder/two/b.*\); expected"
+    ):
+        read_images(packed(tmp_path / "sets", tmp_path / "sets.tar.gz"))
+    check(read_images(packed(tmp_path / "sets" / "one", tmp_path / "one.tar.gz")), "cifar10")
 
 
-def test_npz(tmp_path: Path) -> None:
-    path = tmp_path / "own.npz"
-    np.savez(path, images=GREY, labels=[0, 1, 2, 0, 1], test_images=GREY[:2], test_labels=[2, 2])
-    found = read_images(path)
-    assert found.classes == ("0", "1", "2")
-    assert found.train.images.shape == (5, 1, 28, 28)
-    assert found.test is not None
-    assert found.test.labels.tolist() == [2, 2]
-    np.savez(path, images=CIFAR, labels=np.zeros(12, int), classes=NAMES)
-    assert read_images(path).classes == tuple(NAMES)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "says"),
-    [
-        ({"labels": [0]}, "array 'images' is missing"),
-        ({"images": GREY}, "array 'labels' is missing"),
-        ({"images": GREY / 255, "labels": [0] * 5}, "images is float64 of shape (5, 28, 28); expected uint8"),
-        ({"images": np.moveaxis(CIFAR, 1, 3), "labels": [0] * 12}, "with 1 or 3 channels"),
-        ({"images": GREY, "labels": [0.5] * 5}, "labels is float64"),
-        ({"images": GREY, "labels": [0] * 4}, "5 images and 4 labels"),
-        ({"images": GREY, "labels": [0, 1, 2, 3, 4], "classes": NAMES}, "label 3; expected 0 to 2"),
-        ({"images": GREY, "labels": [0] * 5, "test_images": GREY}, "5 images and 0 labels"),
-        ({"images": np.array([None]), "labels": [0]}, "cannot be read"),
-    ],
-)
-def test_wrong_npz(arrays: dict[str, object], says: str, tmp_path: Path) -> None:
-    path = tmp_path / "own.npz"
-    np.savez(path, **arrays)  # type: ignore[arg-type]
-    with pytest.raises(InputError) as caught:
-        read_images(path)
-    assert says in str(caught.value)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match="cannot be read"):
-        read_images(path)
+def test_a_compressed_file_that_expands_beyond_any_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    idx(tmp_path)
+    monkeypatch.setattr(files, "_LARGEST", 1000)
+    with pytest.raises(InputError, match="train-images-idx3-ubyte: more than 1000 bytes"):
+        read_images(tmp_path)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +88,7 @@ def test_an_image_that_lies_on_its_side_is_turned_upright(tmp_path: Path) -> Non
 
 def test_what_is_refused(tmp_path: Path) -> None:
     put(tmp_path / "a" / "x.png")
-    with pytest.raises(InputError, match="1 sub-folders; expected at least 2"):
+    with pytest.raises(InputError, match=r"1 sub-folders \(a\); expected at least 2"):
         read_images(tmp_path)
     (tmp_path / "b").mkdir()
     with pytest.raises(InputError, match="no image files"):
@@ -94,8 +97,105 @@ def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a readable image") as caught:
         read_images(tmp_path)
     assert "\n" not in str(caught.value)
-    Image.fromarray(np.full((4, 6), 40_000, np.uint16)).save(tmp_path / "b" / "x.png")
-    with pytest.raises(InputError, match="expected 8 bits per channel"):
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def sixteen_bits(path: Path) -> None:
+    """A coloured PNG with 16 bits a channel, which Pillow would read as 8."""
+    head = struct.pack(">IIBBBBB", 6, 4, 16, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes(6 * 3 * 2)) * 4)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+
+
+def damaged(path: Path) -> None:
+    """The first bytes of its pixels changed."""
+    put(path)
+    content = path.read_bytes()
+    at = content.index(b"IDAT")
+    path.write_bytes(content[: at + 6] + bytes(20) + content[at + 26 :])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "says"),
+    [
+        (
+            "x.png",
+            lambda path: Image.fromarray(np.full((4, 6), 40_000, np.uint16)).save(path),
+            "'I;16'; expected 8",
+        ),
+        ("x.tif", lambda path: Image.fromarray(np.ones((4, 6), np.float32)).save(path), "'F'; expected 8"),
+        ("x.tif", lambda path: Image.fromarray(np.ones((4, 6), np.int32)).save(path), "'I'; expected 8"),
+        ("x.png", sixteen_bits, "'RGB;16B'; expected 8 bits per channel"),
+        ("x.jpg", lambda path: path.write_text("<html><body>Not found"), "a web page"),
+        ("x.jpg", Path.touch, "x.jpg: an empty file; expected an image"),
+        ("x.jpg", lambda path: path.write_text("no image"), "x.jpg: not a readable image"),
+        ("x.png", damaged, "x.png: not a readable image"),
+        ("x.bmp", lambda path: path.write_bytes(b"BM" + bytes(40)), "x.bmp: not a readable image"),
+        ("x.gif", lambda path: path.write_bytes(b"GIF89a" + b"\xff" * 40), "x.gif: not a readable image"),
+        ("x.tga", lambda path: path.write_bytes(bytes(18)), "x.tga: not a readable image"),
+        ("x.ppm", lambda path: path.write_bytes(b"P6 100000 100000 255 "), "x.ppm: not a readable image"),
+    ],
+)
+def test_files_that_are_no_images_of_8_bits(
+    name: str, make: Callable[[Path], object], says: str, tmp_path: Path
+) -> None:
+    put(tmp_path / "a" / "x.png")
+    (tmp_path / "b").mkdir()
+    make(tmp_path / "b" / name)
+    with pytest.raises(InputError, match=says) as caught:
+        read_images(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "b" / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "PA", "LA", "RGB", "RGBA", "CMYK", "YCbCr"])
+def test_modes_with_8_bits_are_read(mode: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    put(tmp_path / "b" / "x.png")
+    suffix = "tif" if mode in ("PA", "CMYK", "YCbCr") else "png"
+    made = (
+        Image.new("RGB", (6, 4), 3 * (255 if mode == "1" else 204,))
+        .convert("P" if mode == "PA" else mode)
+        .convert(mode)
+    )
+    made.save(tmp_path / "a" / f"x.{suffix}")
+    assert np.abs(read_images(tmp_path).train.images[0].astype(int) - (255 if mode == "1" else 204)).max() <= 1
+
+
+def test_of_an_animated_file_the_first_frame_and_a_remark(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (6, 4), colour) for colour in ((255, 0, 0), (0, 255, 0))]
+    (tmp_path / "a").mkdir()
+    frames[0].save(tmp_path / "a" / "x.gif", save_all=True, append_images=frames[1:])
+    put(tmp_path / "b" / "x.png")
+    found = read_images(tmp_path)
+    assert found.train.images[0, :, 0, 0].tolist() == [255, 0, 0]
+    assert found.remarks == ("of 1 animated files the first frame",)
+
+
+def test_a_broken_note_on_orientation_is_no_obstacle(tmp_path: Path) -> None:
+    for name in "ab":
+        put(tmp_path / name / "x.png")
+    Image.open(tmp_path / "a" / "x.png").save(tmp_path / "a" / "x.jpg", exif=b"Exif\0\0II*\0" + b"\xff" * 30)
+    (tmp_path / "a" / "x.png").unlink()
+    assert read_images(tmp_path).train.images.shape == (2, 3, 4, 6)
+
+
+def test_sizes_that_no_memory_holds(tmp_path: Path) -> None:
+    for name in "ab":
+        put(tmp_path / name / "x.png")
+    for call in (lambda: read_images(tmp_path, 10**7), lambda: resized(np.zeros((2, 1, 4, 4), np.uint8), 10**7)):
+        with pytest.raises(InputError, match="GB of pixels; this machine has"):
+            call()
+
+
+def test_flat_folders_for_generators(tmp_path: Path) -> None:
+    first, second = put(tmp_path / "1.png"), put(tmp_path / "more" / "2.png")
+    found = read_images(tmp_path, labelled=False)
+    assert np.array_equal(found.train.images, np.moveaxis(np.stack([first, second]), 3, 1))
+    with pytest.raises(InputError, match="beside the folders more"):
         read_images(tmp_path)
 
 

@@ -78,6 +78,18 @@ def test_the_digest_identifies_images_labels_and_parts() -> None:
     assert len({digest(*base), digest(*base, pixel=1), digest([1, 0] * 10, [0, 1]), digest(base[0], [1, 1])}) == 4
 
 
+def test_how_many_images_each_part_has_is_said() -> None:
+    train, test = split([0, 1] * 5 + [0]), split([1, 0, 1])
+    assert in_parts("my\nset", Splits(train, None, test, ("a", "b"), ("not read: 2",)), "somewhere").remarks == (
+        "my set: 9 images to train on in 2 classes (a 5, b 4), 2 to validate (split off), 3 to test; not read: 2",
+    )
+    many = in_parts("x", Splits(split(list(range(12)) * 5), None, None, tuple(map(str, range(12)))), "somewhere")
+    assert (
+        "in 12 classes (0 3, 1 3, 2 3, 3 3, 4 3, 5 3, 6 3, 7 3, 8 3, 9 3 and 2 more), 12 to validate (split"
+        in (many.remarks[0])
+    )
+
+
 def test_parts_of_different_shapes() -> None:
     odd = Split(np.zeros((2, 3, 2, 2), np.uint8), np.array([0, 1]))
     with pytest.raises(InputError, match="different shapes"):

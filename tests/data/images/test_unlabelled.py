@@ -21,7 +21,7 @@ from archloom.data.images.splits import Split, Splits
 from archloom.data.images.unlabelled import NAMES, UNLABELLED, UnlabelledImages, fetch_set, open_unlabelled, read_stl10
 from archloom.errors import InputError
 
-pytest.importorskip("PIL", reason="resizing needs the extra train")
+Image = pytest.importorskip("PIL.Image", reason="resizing needs the extra train")
 
 # Smooth, so that a resized image is near to its mean over blocks; every channel and axis has its own slope.
 ROWS, COLUMNS = np.mgrid[0:96, 0:96]
@@ -153,6 +153,21 @@ def test_of_a_set_with_classes_all_but_the_test_images(tmp_path: Path) -> None:
     save_images(Splits(part(0, 4), Split(STL[:1, :, :8], np.zeros(1, int)), None, ("a", "b")), tmp_path / "odd.npz")
     with pytest.raises(InputError, match="different shapes; give a size"):
         open_unlabelled(str(tmp_path / "odd.npz"), {})
+
+
+def test_a_flat_folder(tmp_path: Path) -> None:
+    for i in range(3):
+        Image.fromarray(STL[i, 0]).save(tmp_path / f"{i}.png")
+    (tmp_path / ".DS_Store").touch()
+    found = open_unlabelled(str(tmp_path), {})
+    assert np.array_equal(found.images, STL[:3, :1])
+    assert found.remarks == (f"{tmp_path}: 3 images to learn from",)
+    for part in ("Training", "val", "test"):
+        (tmp_path / part).mkdir()
+        (tmp_path / f"{('Training', 'val', 'test').index(part)}.png").rename(tmp_path / part / "x.png")
+    found = open_unlabelled(str(tmp_path), {})
+    assert np.array_equal(found.images, STL[:2, :1])
+    assert found.remarks == (f"{tmp_path}: 2 images to learn from; 1 test images are left out",)
 
 
 def test_all_digits_are_there_to_learn_from() -> None:

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from archloom.errors import InputError
+from archloom.evaluators.base import Evaluator
 from archloom.problems.base import Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
-from archloom.utils.user_files import UserFile, users_code
+from archloom.types import Proposal, Result, Weights
+from archloom.utils.user_files import RunningCode, UserFile, users_code
 
 DEFAULT_NAME = "problem"
+
+
+class OwnEvaluator:
+    """What a file's problem evaluates with, each time in the surroundings that loading the file has left."""
+
+    def __init__(self, file: Path, evaluator: Evaluator) -> None:
+        self.goals = evaluator.goals
+        self.resource = evaluator.resource
+        self._code = RunningCode.of(file)
+        self._evaluator = evaluator
+
+    def evaluate(
+        self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
+    ) -> tuple[Result, Weights | None]:
+        with self._code.inside():
+            return self._evaluator.evaluate(proposal, weights, rng)
 
 
 class OwnFile(ProblemSource):

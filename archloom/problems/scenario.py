@@ -10,9 +10,11 @@ from archloom.constraints import Criteria, criteria
 from archloom.errors import InputError, unknown
 from archloom.evaluators.base import Evaluator
 from archloom.problems.base import Problem
+from archloom.problems.own_file import OwnEvaluator
 from archloom.problems.spec import ProblemSpec
 from archloom.spaces.base import SearchSpace
 from archloom.types import Resource
+from archloom.utils.user_files import RunningCode
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,11 @@ class Scenario:
     @cached_property
     def evaluator(self) -> Evaluator:
         """Made when it is first used: evaluations may run elsewhere."""
-        return self.problem.evaluator(self.scores, self.report)
+        file = self.spec.source.file
+        if file is None:
+            return self.problem.evaluator(self.scores, self.report)
+        with RunningCode.of(file).inside():
+            return OwnEvaluator(file, self.problem.evaluator(self.scores, self.report))
 
     @cached_property
     def resource(self) -> Resource | None:

@@ -15,6 +15,7 @@ from typing import Any
 from archloom import registry
 from archloom.errors import InputError
 from archloom.strategies.base import BaseStrategy
+from archloom.utils.user_code import file_of_module
 from archloom.utils.user_files import UserFile, users_code
 
 
@@ -104,7 +105,8 @@ def _of_class(kind: type[Any]) -> FoundStrategy:
             return FoundStrategy(name, kind)
     module = sys.modules.get(kind.__module__)
     file = getattr(module, "__file__", None)
-    alone = module is not None and not module.__package__ and kind.__module__ != "__main__"
+    alone = module is not None and (not module.__package__ or file_of_module(module) is not None)
+    alone = alone and kind.__module__ != "__main__"
     if alone and file is not None and file.endswith(".py") and getattr(module, kind.__name__, None) is kind:
         path = Path(file).resolve()
         return FoundStrategy(str(UserFile(path, kind.__name__)), kind, path)

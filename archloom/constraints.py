@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError
-from archloom.types import Goal, Result
+from archloom.types import Goal
 
 _CONSTRAINT = re.compile(r"^\s*([A-Za-z_][\w.\-]*)\s*(<=|>=)\s*(\S+)\s*$")
 
@@ -67,6 +67,16 @@ class Constraint:
         return 0.0 if over <= 0.0 else over / (abs(self.bound) or 1.0)
 
 
+class Scored(Protocol):
+    """What is judged: a `Result`, or a line of a record."""
+
+    @property
+    def ok(self) -> bool: ...
+
+    @property
+    def scores(self) -> Mapping[str, float]: ...
+
+
 @dataclass(frozen=True)
 class Criteria:
     """Objectives and constraints together: the one place that says which of two results is better.
@@ -95,21 +105,26 @@ class Criteria:
     def single(self) -> bool:
         return len(self.objectives) == 1
 
-    def utilities(self, result: Result) -> tuple[float, ...]:
+    def utilities(self, result: Scored) -> tuple[float, ...]:
         """One number per objective, more is better. The result must not have failed."""
         return tuple(o.utility(result.scores[o.metric]) for o in self.objectives)
 
-    def violation(self, result: Result) -> float:
+    def violation(self, result: Scored) -> float:
         """The sum of relative excesses over all constraints; infinity for a failed result, and for one with a NaN."""
-        if not result.ok or any(math.isnan(result.scores[o.metric]) for o in self.objectives):
+        if not result.ok:
             return math.inf
+        for objective in self.objectives:  # a loop, as this is asked of every trial of every run that is looked at
+            if math.isnan(result.scores[objective.metric]):
+                return math.inf
+        if not self.constraints:
+            return 0.0
         total = sum(c.excess(result.scores[c.metric]) for c in self.constraints)
         return math.inf if math.isnan(total) else total
 
-    def feasible(self, result: Result) -> bool:
+    def feasible(self, result: Scored) -> bool:
         return self.violation(result) <= 0.0
 
-    def fitness(self, results: Sequence[Result]) -> NDArray[np.float64]:
+    def fitness(self, results: Sequence[Scored]) -> NDArray[np.float64]:
         """(n,) numbers that order `results`: more is better; comparable within this one call only.
 
         One objective: its utility. Several: minus the index of the Pareto front the result lies on. Results that
@@ -133,7 +148,7 @@ class Criteria:
             fitness[breaks] = floor - (1.0 + places) * step
         return fitness
 
-    def best(self, results: Sequence[Result]) -> int:
+    def best(self, results: Sequence[Scored]) -> int:
         """The index of the first result with the highest fitness."""
         return int(np.argmax(self.fitness(results)))
 

@@ -148,7 +148,7 @@ class _Tree:
 def _places(known: Lineage, generation: Generation) -> dict[int, float]:
     """Trial -> its rank in its chunk, by the rule of the search itself; ties share one."""
     lines = list(generation.trials.values())
-    fitness = known.report.scenario.criteria.fitness([line.trial.result for line in lines])
+    fitness = known.report.scenario.criteria.fitness(lines)
     worse = np.searchsorted(np.sort(fitness), fitness)
     return {line.id: float(place) for line, place in zip(lines, worse / max(len(lines) - 1, 1), strict=True)}
 

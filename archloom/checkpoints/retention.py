@@ -10,9 +10,9 @@ from typing import ClassVar
 
 from archloom.checkpoints.budget import DiskBudget, format_bytes, parse_bytes, resuming
 from archloom.checkpoints.store import STATE, CheckpointFolder, CheckpointStore, sources
-from archloom.constraints import Criteria
+from archloom.constraints import Criteria, Scored
 from archloom.errors import InputError, StoreError
-from archloom.types import Inherit, Trial
+from archloom.types import Inherit
 from archloom.utils.documents import read_document
 from archloom.utils.files import write_json
 
@@ -148,15 +148,15 @@ class Retention:
         for checkpoints in (self._checkpoints, *self._others.values()):
             checkpoints.drop_all_but(recorded)
 
-    def told(self, trial: Trial, fidelity: int = 0) -> None:
+    def told(self, trial: int, answer: Scored, fidelity: int = 0) -> None:
         """Register a trial that was evaluated at a fidelity; unless it failed, it has a checkpoint."""
-        if not trial.result.ok:
+        if not answer.ok:
             return
         if self._checks_left:
             self._checks_left = 0 if self._checkpoints.warn_if_short(self._members) else self._checks_left - 1
-        violation = self._criteria.violation(trial.result)
-        place = (-fidelity, -self._criteria.utilities(trial.result)[0]) if violation <= 0 else (0, 0.0)
-        insort(self._ranked, (violation, *place, trial.id))
+        violation = self._criteria.violation(answer)
+        place = (-fidelity, -self._criteria.utilities(answer)[0]) if violation <= 0 else (0, 0.0)
+        insort(self._ranked, (violation, *place, trial))
         if self._keep is not None:
             del self._ranked[self._keep :]
 

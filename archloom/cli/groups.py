@@ -137,6 +137,7 @@ def run_members(
 ) -> tuple[dict[str, list[RunReport]], list[str]]:
     """Run every member: the reports by label, and the errors of members that have none."""
     from archloom.runs import groups, record
+    from archloom.runs.history import History
 
     with stdout_guard():
         scenario = group.check(changed, overrides, preparer).scenario
@@ -146,7 +147,7 @@ def run_members(
     with ProgressView(label, total, scenario.criteria, quiet) as view:
         for path in group.paths:
             with suppress(StoreError):  # a damaged record is that member's failure, reported in its turn
-                view.add(record.read_lines(path))
+                view.add(History.of(record.read_lines(path), scenario.criteria, scenario.resource))
         outcome = groups.run_group(group, backend, view, table, changed, overrides, preparer)
     by_label: dict[str, list[RunReport]] = {}
     failures = []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,10 +137,16 @@ def print_json(content: Mapping[str, Any]) -> None:
     click.echo(json.dumps(content, ensure_ascii=False, allow_nan=False))
 
 
-def best_of(reports: Sequence[RunReport]) -> RunReport:
-    """The run with the best feasible value; the first one if none has any."""
-    found = [(line, report) for report in reports if (line := report.history.best())]
-    return max(found, key=lambda pair: pair[1].history.utility(pair[0]))[1] if found else reports[0]
+def best_of(reports: Iterable[RunReport]) -> RunReport:
+    """The run with the best feasible value; the first one if none has any. `reports` must not be empty."""
+    return reduce(_better, reports)
+
+
+def _better(first: RunReport, second: RunReport) -> RunReport:
+    one, other = first.history.best(), second.history.best()
+    if other is None:
+        return first
+    return second if one is None or second.history.utility(other) > first.history.utility(one) else first
 
 
 def next_steps(path: Path, single: RunReport | None) -> str:
@@ -156,7 +163,7 @@ def next_steps(path: Path, single: RunReport | None) -> str:
         if single.scenario.problem.trains:
             lines.append(f"      archloom export {typed} -o weights.safetensors")
             lines.append(f"      archloom evaluate {typed}")
-        if any(MemberNote.find(line.note) for line in single.history.lines):
+        if any(line.note and MemberNote.find(line.note) for line in single.history.lines):
             lines.append(f"      archloom plot {typed} --kind lineage")
             lines.append(f"      archloom plot {typed} --kind family")
             lines.append(f"      archloom soup {typed}")

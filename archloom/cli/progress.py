@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from archloom.constraints import Criteria
+    from archloom.runs.history import History
     from archloom.runs.record import TrialRecord
 
 LINE_EVERY_S = 10.0
@@ -75,13 +76,18 @@ class ProgressView(_View):
         for line in lines:
             self._done += line.query is not None
             self._failed += line.error is not None and line.query is not None
-            if self._criteria.feasible(line.trial.result) and self._is_better(line):
+            if self._criteria.feasible(line) and self._is_better(line):
                 self._best = line
         self._show(self._label, self._state())
 
-    def add(self, lines: Sequence[TrialRecord]) -> None:
+    def add(self, known: History) -> None:
         """Count trials that were already there."""
-        self(0, lines)
+        self._done += known.queries
+        self._failed += len(known.failed)
+        best = known.best()
+        if best is not None and self._is_better(best):
+            self._best = best
+        self._show(self._label, self._state())
 
     def _is_better(self, line: TrialRecord) -> bool:
         sign = self._criteria.objectives[0].sign

@@ -120,7 +120,7 @@ def resume(
     from archloom.cli.groups import go_on, grow, show_runs
     from archloom.runs import folders, groups
     from archloom.runs.prepare import Preparer
-    from archloom.runs.report import raised_limits, read_report
+    from archloom.runs.report import raised_limits, recorded_scenario
 
     preparer = Preparer()
     if settings and not added:
@@ -136,13 +136,12 @@ def resume(
         if value is not None:
             raise InputError(f"{option} {value}: {run} is a single run; start a group with search --seeds, or compare")
     raised = raised_limits(run, limits) if limits else None
-    with stdout_guard():
-        known = read_report(run, table=table, preparer=preparer)
+    request, scenario = recorded_scenario(run)
     options.make_ready(backend)
-    criteria, queries = known.scenario.criteria, (raised or known.request.limits).queries
-    with output.going_on(run), ProgressView(known.request.name, queries, criteria, quiet) as view:
+    queries = (raised or request.limits).queries
+    with output.going_on(run), ProgressView(request.name, queries, scenario.criteria, quiet) as view:
         report = folders.run_folder(
-            run, None, backend, lambda lines: view(0, lines), lambda folder: view.add(folder.lines),
+            run, None, backend, lambda lines: view(0, lines), view.add,
             table=table, changed=changed, overrides=overrides, preparer=preparer, limits=raised,
         )  # fmt: skip
     return show_runs([report], run, as_json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,9 @@ def _used(path: Path, request: Request) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def best(run: Path, as_json: bool) -> int:
     """Show the best architecture of RUN; of several runs, the best of each strategy."""
-    winners = {label: output.best_of(reports) for label, reports in read_reports(run).items()}
+    winners: dict[str, RunReport] = {}
+    for label, report in _each_report(run):  # one after another: a comparison may hold thousands
+        winners[label] = output.best_of([winners[label], report] if label in winners else [report])
     if as_json:
         output.print_json(output.best_object(winners))
     else:
@@ -132,20 +134,26 @@ def export(run: Path, target: Path) -> int:
 
 def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunReport]]:
     """Every started run below a folder, by label."""
+    by_label: dict[str, list[RunReport]] = {}
+    for label, report in _each_report(run, need_space):
+        by_label.setdefault(label, []).append(report)
+    return by_label
+
+
+def _each_report(run: Path, need_space: bool = False) -> Iterator[tuple[str, RunReport]]:
+    """The label and the report of every started run below a folder; InputError if there is none."""
     from archloom.cli.groups import label_of
     from archloom.runs.prepare import Preparer
     from archloom.runs.report import read_report
 
     preparer = Preparer()
-    by_label: dict[str, list[RunReport]] = {}
-    for path, request in _members(run).items():
-        if (path / "run.json").exists():
-            label = label_of(str(path.relative_to(run)), request)
-            with stdout_guard():
-                by_label.setdefault(label, []).append(read_report(path, need_space, preparer=preparer))
-    if not by_label:
+    started = {path: request for path, request in _members(run).items() if (path / "run.json").exists()}
+    for path, request in started.items():
+        with stdout_guard():
+            report = read_report(path, need_space, preparer=preparer)
+        yield label_of(str(path.relative_to(run)), request), report
+    if not started:
         raise InputError(f"{run}: none of its runs has started; archloom resume {quote(str(run))} starts them")
-    return by_label
 
 
 def _members(run: Path) -> Mapping[Path, Request]:

@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from archloom.constraints import Criteria
+from archloom.constraints import Criteria, Scored
 from archloom.errors import InputError
 from archloom.evaluators.base import STEPS
-from archloom.types import Resource, Trial
+from archloom.types import Resource
 
 
 class Ending(Enum):
@@ -128,6 +128,13 @@ def parse_duration(text: str) -> float:
     return total
 
 
+class Answer(Scored, Protocol):
+    """A `Result`, or a line of a record."""
+
+    @property
+    def details(self) -> Mapping[str, Any]: ...
+
+
 @dataclass
 class Spending:
     """How much of its limits a run has used, by what was asked and told.
@@ -170,19 +177,22 @@ class Spending:
         self.queries += 1
         self.used += price
 
-    def told(self, trial: Trial, price: int) -> None:
-        """Account for a query that was told; it was expected to use `price` units."""
-        self.failures += not trial.result.ok
-        self.used += int(trial.result.details.get(STEPS, price)) - price
-        if self.criteria is not None and self.criteria.feasible(trial.result) and self._in_full(trial):
-            found = self.fidelities[trial.id], self.criteria.utilities(trial.result)[0]
-            self.best = found if self.best is None else max(self.best, found)
+    def told(self, trial: int, answer: Answer, price: int) -> None:
+        """Account for the answer to a query, which was expected to use `price` units."""
+        self.failures += not answer.ok
+        if answer.details:
+            self.used += int(answer.details.get(STEPS, price)) - price
+        if self.criteria is not None and self._in_full(trial) and self.criteria.feasible(answer):
+            objective = self.criteria.objectives[0]
+            found = self.fidelities[trial], objective.utility(answer.scores[objective.metric])
+            if self.best is None or found > self.best:
+                self.best = found
 
-    def _in_full(self, trial: Trial) -> bool:
+    def _in_full(self, trial: int) -> bool:
         """Whether a result may reach the target: one of a short training may not, unless trainings have no end."""
         if self.resource is None or self.resource.open_ended:
             return True
-        return self.fidelities[trial.id] >= self.resource.maximum
+        return self.fidelities[trial] >= self.resource.maximum
 
     def ending(self, seconds: float) -> Ending | None:
         """The limit that is reached, if any."""

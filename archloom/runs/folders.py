@@ -24,6 +24,7 @@ from archloom.executors.base import Executor
 from archloom.executors.serial import SerialExecutor
 from archloom.problems.scenario import Scenario, absolute, open_evaluator
 from archloom.runs.budgets import Limits
+from archloom.runs.history import History
 from archloom.runs.manifest import manifest_of, read_request, read_summary, reopen
 from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
 from archloom.runs.record import WEIGHTS, RunFolder, TrialRecord
@@ -71,7 +72,7 @@ def run_folder(
     request: Request | None = None,
     workers: int | Backend = 1,
     progress: Progress | None = None,
-    on_open: Callable[[RunFolder], None] | None = None,
+    on_open: Callable[[History], None] | None = None,
     table: Path | None = None,
     changed: bool = False,
     isolate: bool = True,
@@ -111,14 +112,12 @@ def run_folder(
         else:
             problem = request.problem
         prepared = preparer.prepare(request, problem)
-        if on_open is not None:
-            on_open(folder)
         policy = _retention_policy(folder.path, overrides, prepared.scenario)
         checkpoints = (
             policy.checkpoints(folder.path / WEIGHTS, folder.path) if prepared.scenario.problem.trains else None
         )
         executor = backend.executor(_evaluations(prepared.scenario, checkpoints))
-        return _go_on(folder, prepared, executor, progress, checkpoints, policy)
+        return _go_on(folder, prepared, executor, progress, checkpoints, policy, on_open)
 
 
 def _retention_policy(path: Path, overrides: Overrides, scenario: Scenario) -> RetentionPolicy:
@@ -148,11 +147,15 @@ def _go_on(
     progress: Progress | None,
     checkpoints: CheckpointFolder | None,
     policy: RetentionPolicy,
+    on_open: Callable[[History], None] | None,
 ) -> RunReport:
     """Search to the end in an open folder and write its summary, also after Ctrl-C."""
     summary = read_summary(folder.path)
     lines = list(folder.lines)
+    before = History.of(lines, prepared.scenario.criteria, prepared.scenario.resource)
     known = len(lines)
+    if on_open is not None:
+        on_open(before)
 
     def on_progress(new: Sequence[TrialRecord]) -> None:
         lines.extend(new)
@@ -160,13 +163,14 @@ def _go_on(
             progress(new)
 
     search = _new_search(prepared, folder, executor, on_progress, checkpoints, policy)
-    started, before = time.monotonic(), float(summary.get("seconds", 0.0))
+    started, earlier = time.monotonic(), float(summary.get("seconds", 0.0))
 
     def report(ending: str | None) -> RunReport:
-        spent = max(search.seconds, before + time.monotonic() - started)
-        finished = len(lines) == known and summary.get("ending") is not None
-        seconds = before if finished else spent
-        return report_of(prepared.request, prepared.scenario, lines, ending, seconds, folder.path)
+        spent = max(search.seconds, earlier + time.monotonic() - started)
+        nothing_new = len(lines) == known
+        seconds = earlier if nothing_new and summary.get("ending") is not None else spent
+        history = before if nothing_new else None
+        return report_of(prepared.request, prepared.scenario, lines, ending, seconds, folder.path, history)
 
     try:
         ending = search.run()

@@ -52,13 +52,11 @@ class History:
 
     def feasible(self) -> list[TrialRecord]:
         """Queries that succeeded and satisfy all constraints, at any fidelity."""
-        return [line for line in self.lines if self.criteria.feasible(line.trial.result)]
+        return list(self._feasible)
 
     def comparable(self) -> list[TrialRecord]:
         """The feasible queries at the highest fidelity that one of them has reached."""
-        feasible = self.feasible()
-        highest = max(map(self.fidelity, feasible), default=0)
-        return [line for line in feasible if self.fidelity(line) == highest]
+        return list(self._comparable)
 
     def fidelity(self, line: TrialRecord) -> int:
         """The fidelity of a query, in units of the resource; 0 if there is none."""
@@ -68,8 +66,7 @@ class History:
 
     def best(self) -> TrialRecord | None:
         """The first query with the best value of the first objective among the comparable ones."""
-        comparable = self.comparable()
-        return max(comparable, key=self.utility) if comparable else None
+        return self._best
 
     def utility(self, line: TrialRecord) -> float:
         """The first objective's value, with its sign changed if less is better."""
@@ -85,7 +82,7 @@ class History:
         points: list[tuple[float, float]] = []
         best: TrialRecord | None = None
         for line, spent in zip(self.lines, self._spent(axis), strict=True):
-            if self.criteria.feasible(line.trial.result) and (best is None or self._place(line) > self._place(best)):
+            if self.criteria.feasible(line) and (best is None or self._place(line) > self._place(best)):
                 best = line
             if best is not None:
                 points.append((spent, best.scores[metric]))
@@ -127,6 +124,31 @@ class History:
     def _by_id(self) -> dict[int, TrialRecord]:
         return {line.id: line for line in (*self.lines, *self.repeats)}
 
+    # A report asks for these again and again, and a run may have hundreds of thousands of trials.
+
+    @cached_property
+    def _feasible(self) -> tuple[TrialRecord, ...]:
+        return tuple(line for line in self.lines if self.criteria.feasible(line))
+
+    @cached_property
+    def _comparable(self) -> tuple[TrialRecord, ...]:
+        highest = max(map(self.fidelity, self._feasible), default=0)
+        return tuple(line for line in self._feasible if self.fidelity(line) == highest)
+
+    @cached_property
+    def _best(self) -> TrialRecord | None:
+        return max(self._comparable, key=self.utility, default=None)
+
+    @cached_property
+    def _front(self) -> tuple[TrialRecord, ...]:
+        import moocore
+
+        if not self._comparable:
+            return ()
+        keep = moocore.is_nondominated(self._objective_values(self._comparable), maximise=True, keep_weakly=False)
+        front = [line for line, kept in zip(self._comparable, keep, strict=True) if kept]
+        return tuple(sorted(front, key=self.utility, reverse=True))
+
     def _place(self, line: TrialRecord) -> tuple[int, float]:
         return self.fidelity(line), self.utility(line)
 
@@ -139,14 +161,7 @@ class History:
 
     def pareto(self) -> list[TrialRecord]:
         """Comparable queries that no other dominates, sorted by the first objective, best first."""
-        import moocore
-
-        comparable = self.comparable()
-        if not comparable:
-            return []
-        keep = moocore.is_nondominated(self._objective_values(comparable), maximise=True, keep_weakly=False)
-        front = [line for line, kept in zip(comparable, keep, strict=True) if kept]
-        return sorted(front, key=self.utility, reverse=True)
+        return list(self._front)
 
     def hypervolume(self, reference: Sequence[float]) -> float:
         """The volume that the Pareto set dominates beyond `reference` (one value per objective, in its own units)."""
@@ -184,4 +199,4 @@ class History:
 
     def _objective_values(self, lines: Sequence[TrialRecord]) -> NDArray[np.float64]:
         """(n, objectives), more is better."""
-        return np.array([self.criteria.utilities(line.trial.result) for line in lines], dtype=np.float64)
+        return np.array([self.criteria.utilities(line) for line in lines], dtype=np.float64)

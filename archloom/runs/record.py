@@ -74,7 +74,7 @@ _CHECKSUM = b',"crc":"%08x"}\n'
 _CHECKSUM_BYTES = len(_CHECKSUM % 0)
 
 
-class TrialRecord(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class TrialRecord(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One line of `trials.jsonl`.
 
     `query` numbers the unique architectures from 1. A trial that asked for a known architecture has no `query`; `same`
@@ -104,9 +104,20 @@ class TrialRecord(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
         )  # fmt: skip
 
     @property
+    def ok(self) -> bool:
+        return self.error is None
+
+    @property
+    def proposal(self) -> Proposal:
+        return Proposal(Arch(self.genes), self.fidelity, self.inherit, self.note)
+
+    @property
+    def result(self) -> Result:
+        return Result(self.scores, self.report, self.cost_s, self.error, self.details)
+
+    @property
     def trial(self) -> Trial:
-        proposal = Proposal(Arch(self.genes), self.fidelity, self.inherit, self.note)
-        return Trial(self.id, proposal, Result(self.scores, self.report, self.cost_s, self.error, self.details))
+        return Trial(self.id, self.proposal, self.result)
 
 
 class TornTailWarning(UserWarning):

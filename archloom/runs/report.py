@@ -95,9 +95,10 @@ class RunReport:
 
 def report_of(
     request: Request, scenario: Scenario, lines: Sequence[TrialRecord], ending: str | None, seconds: float,
-    path: Path | None = None,
+    path: Path | None = None, known: History | None = None,
 ) -> RunReport:  # fmt: skip
-    history = History.of(lines, scenario.criteria, scenario.resource)
+    """The report of a run with these trials; `known` is their history, if it is there already."""
+    history = History.of(lines, scenario.criteria, scenario.resource) if known is None else known
     return RunReport(request, scenario, history, len(lines), ending, seconds, path)
 
 
@@ -141,14 +142,19 @@ def raised_limits(path: Path, changes: Changes) -> Limits:
     return limits
 
 
+def recorded_scenario(path: Path) -> tuple[Request, Scenario]:
+    """A run's request and its scenario, from its manifest alone."""
+    manifest = record.read_manifest(path)
+    request = request_of(path, manifest)
+    return request, _recorded(path, request, manifest)
+
+
 def recorded_report(path: Path) -> RunReport:
     """A run's report from its record alone, without opening its problem."""
-    manifest = record.read_manifest(path)
-    request, summary = request_of(path, manifest), read_summary(path)
+    (request, scenario), summary = recorded_scenario(path), read_summary(path)
     return report_of(
-        request, _recorded(path, request, manifest), record.read_lines(path), summary.get("ending"),
-        summary.get("seconds", 0.0), path,
-    )  # fmt: skip
+        request, scenario, record.read_lines(path), summary.get("ending"), summary.get("seconds", 0.0), path
+    )
 
 
 def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scenario:

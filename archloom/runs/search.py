@@ -30,7 +30,7 @@ from archloom.runs.budgets import LIMITED, Ending, Limits, Spending
 from archloom.runs.record import TrialRecord
 from archloom.spaces.base import HasSize, SearchSpace
 from archloom.strategies.base import Plan, Strategy, kept_states, plan_of
-from archloom.types import Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
+from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
 
 SAVE_EVERY_S = 5.0
 SAVE_SHARE = 0.02
@@ -75,7 +75,7 @@ class MemoryJournal:
         return self.state
 
 
-@dataclass
+@dataclass(slots=True)
 class _Asked:
     """A proposal in flight. `price`: the units of the resource that it is expected to use."""
 
@@ -132,6 +132,7 @@ class Search:
         self._clock = clock
         self._recorded = {line.id: line for line in journal.lines}
         self._order = [line.id for line in journal.lines]  # the order of telling, if results are told as completed
+        self._looked_up = resource is not None and resource.cost_from_start
         self._size = space.size if isinstance(space, HasSize) and not self._plan.unique else None
         self._spending = Spending(limits, resource, criteria)
         self._asked = 0
@@ -141,11 +142,11 @@ class Search:
         self._flight: dict[int, _Asked] = {}
         self._ready: deque[int] = deque()  # answered but not yet told, if results are told as completed
         self._keys: dict[int, str] = {}  # of the architecture of each trial
-        self._genes: dict[int, tuple[int | float, ...]] = {}
+        self._genes: dict[int, tuple[int | float, ...]] = {}  # the same, where the price of a promotion needs them
         self._first: dict[str, int] = {}  # what makes a query unique -> the trial that asked first
         self._origin: dict[int, int] = {}  # a repeat -> the trial that answers for it and has the checkpoint
         self._at_fidelity: Counter[int] = Counter()  # queries
-        self._answers: dict[int, Result] = {}  # of queries that were told
+        self._answers: dict[int, Result | TrialRecord] = {}  # of queries that were told: as they stand in the record
         self._unreported: list[TrialRecord] = []
         self._postponed: list[Job] | None = []  # jobs that wait until the record has been replayed
         self._seconds_before = 0.0
@@ -227,17 +228,18 @@ class Search:
         if self._limits.resource is None:
             return True
         fidelity = resolve_fidelity(self._resource, proposal.fidelity)
-        known = self._query(proposal, self._space.key(proposal.arch), fidelity, self._asked) in self._first
-        return known or self._spending.affords(self._price(proposal, fidelity))
+        known = self._query(proposal.inherit, self._space.key(proposal.arch), fidelity, self._asked) in self._first
+        return known or self._spending.affords(self._price(proposal.arch, proposal.inherit, fidelity))
 
     def _admit(self, proposal: Proposal) -> None:
         """Give a proposal its number, and its job to the executor unless its answer is known."""
-        asked = self._number(proposal)
-        self._flight[asked.id] = asked
+        trial_id, same, price = self._number(proposal.arch, proposal.fidelity, proposal.inherit)
+        query = self._spending.queries if same is None else None
+        asked = self._flight[trial_id] = _Asked(trial_id, proposal, query, same, price)
         line = self._recorded.get(asked.id)
         if line is not None:
             self._check_same(line, proposal)
-            asked.result = line.trial.result
+            asked.result = line.result
         elif asked.same is None:
             self._submit(Job(asked.id, replace(proposal, inherit=self._mapped(proposal.inherit)), self._seed))
 
@@ -267,30 +269,32 @@ class Search:
         for job in jobs:
             self._executor.submit(job)
 
-    def _number(self, proposal: Proposal) -> _Asked:
+    def _number(self, arch: Arch, asked_for: int, inherit: Inherit | None) -> tuple[int, int | None, int]:
+        """Give a proposal its number, and account for it: (its number, the trial that answers it if it is a repeat,
+        the units of the resource that it is expected to use)."""
         trial_id, self._asked = self._asked, self._asked + 1
-        fidelity = resolve_fidelity(self._resource, proposal.fidelity)
-        price = self._price(proposal, fidelity)
-        key = self._keys[trial_id] = self._space.key(proposal.arch)
-        self._genes[trial_id] = proposal.arch.genes
-        query = self._query(proposal, key, fidelity, trial_id)
+        fidelity = resolve_fidelity(self._resource, asked_for)
+        price = self._price(arch, inherit, fidelity)
+        key = self._keys[trial_id] = self._space.key(arch)
+        if self._looked_up:
+            self._genes[trial_id] = arch.genes
+        query = self._query(inherit, key, fidelity, trial_id)
         self._spending.fidelities[trial_id] = fidelity
         same = self._first.get(query)
         if same is not None:
             self._repeats += 1
             self._origin[trial_id] = same
-            return _Asked(trial_id, proposal, None, same)
+            return trial_id, same, 0
         self._first[query] = trial_id
         self._at_fidelity[fidelity] += 1
         self._spending.asked(price)
         self._repeats = 0
-        return _Asked(trial_id, proposal, self._spending.queries, None, price)
+        return trial_id, None, price
 
-    def _price(self, proposal: Proposal, fidelity: int) -> int:
-        base = proposal.inherit.base if proposal.inherit else None
-        looked_up = self._resource is not None and self._resource.cost_from_start
+    def _price(self, arch: Arch, inherit: Inherit | None, fidelity: int) -> int:
+        base = inherit.base if inherit else None
         # Where nothing trains, only the same architecture can have been trained before.
-        if base is not None and looked_up and self._genes.get(base) != proposal.arch.genes:
+        if base is not None and self._looked_up and self._genes.get(base) != arch.genes:
             base = None
         return self._spending.price(fidelity, base)
 
@@ -312,13 +316,12 @@ class Search:
             if self._retention is not None and not answer.ok:
                 raise InputError(f"{name} asks to continue from trial {trial}, which failed and left no state")
 
-    def _query(self, proposal: Proposal, key: str, fidelity: int, trial_id: int) -> str:
+    def _query(self, inherit: Inherit | None, key: str, fidelity: int, trial_id: int) -> str:
         """What makes a query unique; `key` is that of its architecture.
 
         A promotion is the training that it continues, in however many steps; weights from elsewhere make it a training
         of its own, which is never a repeat.
         """
-        inherit = proposal.inherit
         own = inherit is not None and (inherit.donors or inherit.mutate or self._keys.get(inherit.base) != key)
         return f"{key}#{trial_id}" if self._plan.unique or own else f"{key}@{fidelity}"
 
@@ -354,10 +357,15 @@ class Search:
     def _oldest(self) -> _Asked:
         head = next(iter(self._flight.values()))
         if head.same is not None and head.result is None:
-            self._finish(head, self._answers[head.same])
+            self._finish(head, self._answer(head.same))
         while head.result is None:
             self._wait()
         return head
+
+    def _answer(self, trial: int) -> Result:
+        """The answer of a query that was told."""
+        answer = self._answers[trial]
+        return answer.result if isinstance(answer, TrialRecord) else answer
 
     def _next_completed(self) -> _Asked:
         """The next one in the order of the record; after its end, whichever is answered first."""
@@ -372,7 +380,7 @@ class Search:
         while not self._ready:
             for asked in self._flight.values():
                 if asked.result is None and asked.same in self._answers:
-                    self._finish(asked, self._answers[asked.same])
+                    self._finish(asked, self._answer(asked.same))
             if not self._ready:
                 self._wait()
         return self._flight[self._ready.popleft()]
@@ -394,19 +402,17 @@ class Search:
         assert asked.result is not None  # noqa: S101 - it was waited for
         del self._flight[asked.id]
         self._told += 1
-        self._note(asked, asked.result)
+        if asked.same is None:
+            self._note(asked.id, asked.result, asked.price)
         self._strategy.tell([Trial(asked.id, asked.proposal, asked.result).without_report()])
         self._drop_checkpoints()
 
-    def _note(self, asked: _Asked, result: Result) -> None:
-        """Account for an answer that was told."""
-        if asked.same is not None:
-            return
-        self._answers[asked.id] = result
-        trial = Trial(asked.id, asked.proposal, result)
-        self._spending.told(trial, asked.price)
+    def _note(self, trial: int, answer: Result | TrialRecord, price: int) -> None:
+        """Account for a query that was told; it was expected to use `price` units."""
+        self._answers[trial] = answer
+        self._spending.told(trial, answer, price)
         if self._retention is not None:
-            self._retention.told(trial, self._spending.fidelities[asked.id])
+            self._retention.told(trial, answer, self._spending.fidelities[trial])
 
     def _drop_checkpoints(self) -> None:
         """Drop the checkpoints that no proposal, in flight or to come, can inherit; all that was told is synced
@@ -488,15 +494,18 @@ class Search:
     def _take_up(self, saved: _SavedLoop) -> None:
         """Return to where the state was saved: number everything, account for what was told, put the rest in flight."""
         self._seconds_before = saved.seconds
-        told: dict[int, _Asked] = {}
+        prices: dict[int, int] = {}  # of the queries that were told
         for trial_id in range(saved.asked):
             if trial_id in saved.flight:
                 self._admit(saved.flight[trial_id])
-            else:
-                told[trial_id] = self._number(self._recorded[trial_id].trial.proposal)
-        for trial_id in filter(told.__contains__, self._order) if self._limits.as_completed else told:
-            self._note(told[trial_id], self._recorded[trial_id].trial.result)
-        self._told = len(told)
+                continue
+            line = self._recorded[trial_id]
+            _, same, price = self._number(Arch(line.genes), line.fidelity, line.inherit)
+            if same is None:
+                prices[trial_id] = price
+        for trial_id in filter(prices.__contains__, self._order) if self._limits.as_completed else prices:
+            self._note(trial_id, self._recorded[trial_id], prices[trial_id])
+        self._told = saved.asked - len(saved.flight)
         self._held.extend(saved.held)
         self._drop_checkpoints()
         self._repeats = saved.repeats

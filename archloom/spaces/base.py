@@ -360,8 +360,20 @@ class Categorical(Space):
         }
 
     def format(self, arch: Arch) -> str:
-        parts = zip(self.gene_names, self.options, self.indices(arch), strict=True)
-        return ", ".join(f"{gene}={own[index]}" for gene, own, index in parts)
+        written = self._written_options
+        try:
+            if len(arch.genes) == len(written):
+                return ", ".join([options[gene] for options, gene in zip(written, arch.genes, strict=True)])
+        except KeyError:
+            pass
+        self.indices(arch)  # says which gene does not fit
+        raise AssertionError(f"{arch} fits and cannot be written")
+
+    @cached_property
+    def _written_options(self) -> tuple[Mapping[int | float, str], ...]:
+        """Each option as `format` writes it, by its gene: a run may have hundreds of thousands of architectures."""
+        named = zip(self.gene_names, self.options, strict=True)
+        return tuple({gene: f"{name}={option}" for gene, option in enumerate(options)} for name, options in named)
 
     @staticmethod
     def _with(arch: Arch, gene: int, option: int) -> Arch:

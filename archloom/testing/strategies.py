@@ -12,7 +12,7 @@ import numpy as np
 
 from archloom.checkpoints.retention import Retention
 from archloom.checkpoints.store import CheckpointsInMemory, sources
-from archloom.constraints import Constraint, Criteria, Objective
+from archloom.constraints import Constraint, Criteria, Objective, Scored
 from archloom.errors import InputError, NoArchitectureError
 from archloom.executors.base import Executor, Job
 from archloom.executors.serial import SerialExecutor
@@ -327,7 +327,7 @@ class _Shelf(CheckpointsInMemory):
 class _OnlyNeeded(Retention):
     """Keeps what is needed, and not the best ever besides."""
 
-    def told(self, trial: Trial, fidelity: int = 0) -> None:
+    def told(self, trial: int, answer: Scored, fidelity: int = 0) -> None:
         pass
 
 

@@ -19,7 +19,7 @@ from archloom.checkpoints.store import CheckpointFolder, Kind, sources
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError, StoreError
 from archloom.testing import PLANTED_CRITERIA
-from archloom.types import Arch, Inherit, Proposal, Result, Trial
+from archloom.types import Inherit, Result
 from archloom.utils.files import Writing
 
 pytest.importorskip("torch", reason="states of trainings need the extra train")
@@ -27,7 +27,7 @@ pytest.importorskip("torch", reason="states of trainings need the extra train")
 
 def told(retention: Retention, trial: int, worth: float | None) -> None:
     result = Result.failed("x") if worth is None else Result({"worth": worth})
-    retention.told(Trial(trial, Proposal(Arch((0,))), result))
+    retention.told(trial, result)
 
 
 def sized(folder: CheckpointFolder, trial: int, size: int) -> None:
@@ -79,14 +79,14 @@ def test_the_best_is_the_one_that_is_shown_as_the_best(checkpoints: Any, state: 
     found = [(90.0, 7.0), (50.0, 1.0), (60.0, 4.0), (95.0, 6.0), (70.0, 5.0)]
     for trial, (worth, cost) in enumerate(found):
         checkpoints.save(trial, state(worth))
-        retention.told(Trial(trial, Proposal(Arch((0,))), Result({"worth": worth, "cost": cost})))
+        retention.told(trial, Result({"worth": worth, "cost": cost}))
     retention.sweep(4, set(), [])
     assert there(checkpoints) == {1, 2, 4}
     retention = Retention(checkpoints, criteria)
     for trial in (0, 3):
         worth, cost = found[trial]
         checkpoints.save(trial, state(worth))
-        retention.told(Trial(trial, Proposal(Arch((0,))), Result({"worth": worth, "cost": cost})))
+        retention.told(trial, Result({"worth": worth, "cost": cost}))
     retention.sweep(4, set(), [])
     assert there(checkpoints) == {3}, "6 is nearer to 5 than 7"
 

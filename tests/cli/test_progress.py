@@ -10,6 +10,7 @@ import pytest
 from archloom.cli import progress
 from archloom.cli.progress import CountView, ProgressView
 from archloom.constraints import Criteria, Objective
+from archloom.runs.history import History
 from archloom.runs.record import TrialRecord
 
 CRITERIA = Criteria((Objective("loss", "min"),))
@@ -27,7 +28,7 @@ def test_a_line_now_and_then_on_standard_error(
     monkeypatch.setattr(progress, "LINE_EVERY_S", -1.0)
     with ProgressView("random", 10, CRITERIA) as view:
         view(0, [line(0)])
-        view.add([line(1, 0.5), line(2, 0.25), line(3, 0.75), line(4, 0.25, query=False)])
+        view.add(History.of([line(1, 0.5), line(2, 0.25), line(3, 0.75), line(4, 0.25, query=False)], CRITERIA))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [

@@ -11,7 +11,7 @@ from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.evaluators.base import STEPS
 from archloom.runs.budgets import LIMITED, Ending, Limits, Spending, parse_duration
-from archloom.types import Arch, Proposal, Resource, Result, Trial
+from archloom.types import Resource, Result
 
 ACC = Criteria((Objective("acc", "max"),))
 LOSS = Criteria((Objective("loss", "min"),))
@@ -22,7 +22,7 @@ def told(spending: Spending, number: int, result: Result, fidelity: int = 0, bas
     spending.fidelities[number] = fidelity
     price = spending.price(fidelity, base)
     spending.asked(price)
-    spending.told(Trial(number, Proposal(Arch((number,)), fidelity), result), price)
+    spending.told(number, result, price)
 
 
 @pytest.mark.parametrize(

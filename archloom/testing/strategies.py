@@ -286,7 +286,6 @@ def _searched(
     Search(
         space, strategy, evaluations, journal, limits, 0, retention=retention, plan=plan, resource=PLANTED_RESOURCE
     ).run()
-    assert not states.missing, f"it inherits from trial {min(states.missing)}, whose state `needed` did not keep"
     return journal.lines
 
 
@@ -312,15 +311,10 @@ class _Watched:
 
 
 class _Shelf(CheckpointsInMemory):
-    """Records which states were asked for and missing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.missing: set[int] = set()
+    """Raises AssertionError for a state that is missing."""
 
     def load(self, trial: int) -> Weights:
-        if trial not in self.kept:
-            self.missing.add(trial)
+        assert trial in self.kept, f"it inherits from trial {trial}, whose state `needed` did not keep"
         return super().load(trial)
 
 

@@ -201,12 +201,15 @@ def _checkpoints_line(run: Path) -> str | None:
 def _source(report: RunReport) -> bytes:
     """The best architecture as Python code."""
     from archloom.spaces.base import HasSource
+    from archloom.spaces.exports import check_compiles
 
     space, line = report.scenario.space, report.history.best()
     assert line is not None  # noqa: S101 - the caller has checked
     if not isinstance(space, HasSource):
         raise InputError(f"space {space.name!r} cannot write its networks as code: export to a .json file instead")
-    return space.source(line.trial.proposal.arch, _provenance(report)).encode()
+    code = space.source(line.trial.proposal.arch, _provenance(report))
+    check_compiles(code)
+    return code.encode()
 
 
 def _weights(report: RunReport) -> bytes:

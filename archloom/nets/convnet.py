@@ -22,44 +22,44 @@ Stage = tuple[str, Sequence[Layer]]
 
 
 class Norm(nn.Module):
-    """Normalise by a rule, then scale and shift each channel.
+    """Scale and shift each channel after normalising, which is a subclass's.
 
-    Every rule has the same tensors, used or not: so a layer can move, with its scale and shift, between networks that
-    normalise differently. Only "batch" uses and updates the running mean and variance.
+    All have the same tensors, used or not: so a layer can move, with its scale and shift, between networks that
+    normalise differently. Only `BatchNorm` uses and updates the running mean and variance.
     """
 
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, channels: int, rule: str) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.rule = RULES[rule]
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
+        self.running_mean = nn.Buffer(torch.zeros(channels))
+        self.running_var = nn.Buffer(torch.ones(channels))
+
+
+class NoNorm(Norm):
+    """Scale and shift alone."""
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
-        return self.rule(self, x)
+        return torch.addcmul(self.bias[:, None, None], x, self.weight[:, None, None])
 
 
-def _unchanged(norm: Norm, x: Tensor) -> Tensor:
-    return torch.addcmul(norm.bias[:, None, None], x, norm.weight[:, None, None])
-
-
-def _over_batch(norm: Norm, x: Tensor) -> Tensor:
+class BatchNorm(Norm):
     """Ioffe & Szegedy 2015; running statistics move by a tenth with each batch."""
-    return functional.batch_norm(
-        x, norm.running_mean, norm.running_var, norm.weight, norm.bias, training=norm.training, momentum=0.1
-    )
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        return functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, training=self.training, momentum=0.1
+        )
 
 
-def _over_layer(norm: Norm, x: Tensor) -> Tensor:
+class LayerNorm(Norm):
     """Ba et al. 2016: over all values of an image (group normalisation with one group)."""
-    return functional.group_norm(x, 1, norm.weight, norm.bias)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        return functional.group_norm(x, 1, self.weight, self.bias)
 
 
-RULES: dict[str, Callable[[Norm, Tensor], Tensor]] = {"none": _unchanged, "batch": _over_batch, "layer": _over_layer}
+RULES: dict[str, Callable[[int], nn.Module]] = {"none": NoNorm, "batch": BatchNorm, "layer": LayerNorm}
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "id": nn.Identity,
@@ -81,7 +81,7 @@ def identity(channels: int, rule: str, activation: str) -> nn.Module:
 
 def plain(channels: int, rule: str, activation: str, kernel: int) -> nn.Module:
     """Convolution, norm, activation."""
-    return nn.Sequential(conv(channels, channels, kernel), Norm(channels, rule), ACTIVATIONS[activation]())
+    return nn.Sequential(conv(channels, channels, kernel), RULES[rule](channels), ACTIVATIONS[activation]())
 
 
 def separable(channels: int, rule: str, activation: str, kernel: int) -> nn.Module:
@@ -89,7 +89,7 @@ def separable(channels: int, rule: str, activation: str, kernel: int) -> nn.Modu
     return nn.Sequential(
         conv(channels, channels, kernel, groups=channels),
         conv(channels, channels, 1),
-        Norm(channels, rule),
+        RULES[rule](channels),
         ACTIVATIONS[activation](),
     )
 
@@ -100,7 +100,7 @@ class Residual(nn.Module):
     def __init__(self, channels: int, rule: str, activation: str, kernel: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            plain(channels, rule, activation, kernel), conv(channels, channels, kernel), Norm(channels, rule)
+            plain(channels, rule, activation, kernel), conv(channels, channels, kernel), RULES[rule](channels)
         )
         self.activation = ACTIVATIONS[activation]()
 
@@ -126,7 +126,7 @@ class ImageStage(nn.Module):
     def __init__(self, stage: Stage, c_in: int, channels: int, stride: int) -> None:
         super().__init__()
         rule, layers = stage
-        self.entry = nn.Sequential(conv(c_in, channels, 3, stride), Norm(channels, rule), nn.ReLU())
+        self.entry = nn.Sequential(conv(c_in, channels, 3, stride), RULES[rule](channels), nn.ReLU())
         self.layers = nn.Sequential(*(LAYERS[kind](channels, rule, activation) for kind, activation in layers))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C_in, H, W) -> (B, C, ceil(H / stride), ceil(W / stride))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Pairs = Sequence[tuple[str, int]]
 """The eight (operation, source) of a cell, two consecutive ones a node; sources 0 and 1 are the inputs, 2 is node 0."""
@@ -24,7 +25,10 @@ def relu_conv_bn(c_in: int, c_out: int) -> nn.Sequential:
 
 
 class FactorisedReduction(nn.Module):
-    """Half the resolution: one half of the channels is made from the even pixels, the other from the odd ones."""
+    """Half the resolution: one half of the channels is made from the even pixels, the other from the odd ones.
+
+    A side of odd length is rounded up, as by the other operations of stride 2; its last odd pixel is 0.
+    """
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
@@ -33,9 +37,10 @@ class FactorisedReduction(nn.Module):
         self.odd = nn.Conv2d(c_in, c_out - c_out // 2, 1, stride=2, bias=False)
         self.norm = nn.BatchNorm2d(c_out)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, c_in, H, W) -> (B, c_out, H/2, W/2); H and W are even
+    def forward(self, x: Tensor) -> Tensor:  # (B, c_in, H, W) -> (B, c_out, ceil(H/2), ceil(W/2))
         x = self.relu(x)
-        out: Tensor = self.norm(torch.cat([self.even(x), self.odd(x[:, :, 1:, 1:])], dim=1))
+        shifted = functional.pad(x[:, :, 1:, 1:], (0, x.shape[3] % 2, 0, x.shape[2] % 2))
+        out: Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1))
         return out
 
 
@@ -109,23 +114,23 @@ class Cell(nn.Module):
         older, newer, own = widths
         self.prepare_older = (FactorisedReduction if halved else relu_conv_bn)(older, own)
         self.prepare_newer = relu_conv_bn(newer, own)
-        self.sources = tuple(source for _, source in pairs)
+        self.sources = [int(source) for _, source in pairs]
         self.operations = nn.ModuleList(
             OPERATIONS[name](own, 2 if reduction and source < 2 else 1) for name, source in pairs
         )
+        self.droppable = [not isinstance(operation, nn.Identity) for operation in self.operations]
 
     def forward(self, older: Tensor, newer: Tensor, drop: float) -> Tensor:  # (B, c, H, W) twice -> (B, 4 own, H', W')
         states = [self.prepare_older(older), self.prepare_newer(newer)]
-        for node in range(NODES):
-            states.append(self._term(states, 2 * node, drop) + self._term(states, 2 * node + 1, drop))
+        terms: list[Tensor] = []
+        for pair, operation in enumerate(self.operations):
+            term = operation(states[self.sources[pair]])
+            if self.training and drop > 0.0 and self.droppable[pair]:
+                term = drop_path(term, drop)
+            terms.append(term)
+            if pair % 2:  # both of a node are there
+                states.append(terms[pair - 1] + term)
         return torch.cat(states[2:], dim=1)
-
-    def _term(self, states: list[Tensor], pair: int, drop: float) -> Tensor:
-        operation = self.operations[pair]
-        out: Tensor = operation(states[self.sources[pair]])
-        if self.training and drop > 0.0 and not isinstance(operation, nn.Identity):
-            return drop_path(out, drop)
-        return out
 
 
 class CifarStem(nn.Module):
@@ -133,14 +138,14 @@ class CifarStem(nn.Module):
 
     halved = False
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, image_channels: int = 3) -> None:
         super().__init__()
         self.widths = (3 * channels, 3 * channels)
         self.body = nn.Sequential(
-            nn.Conv2d(3, 3 * channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * channels)
+            nn.Conv2d(image_channels, 3 * channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * channels)
         )  # fmt: skip
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (B, 3, 32, 32) -> (B, 3C, 32, 32) twice
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (B, c, H, W) -> (B, 3C, H, W) twice
         out = self.body(x)
         return out, out
 
@@ -150,13 +155,13 @@ class ImageNetStem(nn.Module):
 
     halved = True
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, image_channels: int = 3) -> None:
         super().__init__()
         check_size("channels", channels, least=2)
         self.widths = (channels, channels)
         half = channels // 2
         self.first = nn.Sequential(
-            nn.Conv2d(3, half, 3, stride=2, padding=1, bias=False),
+            nn.Conv2d(image_channels, half, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(half),
             nn.ReLU(),
             nn.Conv2d(half, channels, 3, stride=2, padding=1, bias=False),
@@ -166,9 +171,24 @@ class ImageNetStem(nn.Module):
             nn.ReLU(), nn.Conv2d(channels, channels, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(channels)
         )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (B, 3, 224, 224) -> (B, C, 56, 56), (B, C, 28, 28)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (B, c, 224, 224) -> (B, C, 56, 56), (B, C, 28, 28)
         older = self.first(x)
         return older, self.second(older)
+
+
+class AuxiliaryPool(nn.Module):
+    """The pool of an auxiliary head, to 2 x 2 pixels or more; images smaller than the published ones are enlarged."""
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.least = kernel + stride
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        height, width = x.shape[2], x.shape[3]
+        if height < self.least or width < self.least:
+            x = functional.interpolate(x, size=(max(height, self.least), max(width, self.least)))
+        return functional.avg_pool2d(x, self.kernel, self.stride, count_include_pad=False)
 
 
 def cifar_auxiliary(c_in: int, classes: int) -> nn.Sequential:
@@ -184,7 +204,7 @@ def imagenet_auxiliary(c_in: int, classes: int) -> nn.Sequential:
 def _auxiliary(c_in: int, classes: int, stride: int, norm: nn.Module) -> nn.Sequential:
     return nn.Sequential(
         nn.ReLU(),
-        nn.AvgPool2d(5, stride, count_include_pad=False),  # -> 2 x 2
+        AuxiliaryPool(5, stride),
         nn.Conv2d(c_in, 128, 1, bias=False),
         nn.BatchNorm2d(128),
         nn.ReLU(),
@@ -200,7 +220,7 @@ def _auxiliary(c_in: int, classes: int, stride: int, norm: nn.Module) -> nn.Sequ
 class Images(NamedTuple):
     """What depends on the size of the images."""
 
-    stem: Callable[[int], CifarStem | ImageNetStem]
+    stem: Callable[[int, int], CifarStem | ImageNetStem]
     auxiliary: Callable[[int, int], nn.Module]
 
 
@@ -211,16 +231,19 @@ IMAGENET = Images(ImageNetStem, imagenet_auxiliary)
 
 
 class DartsNetwork(nn.Module):
-    """The whole network of a normal and a reduction cell.
+    """The whole network of a normal and a reduction cell, for images of any size.
 
-    `network(x)` are the logits, always. `network.with_auxiliary(x)` are the logits and those of the auxiliary head,
-    whose loss DARTS adds with weight 0.4 in training; evaluation does not need that head.
+    `network(x)` are the logits, always. With `auxiliary` the network has an auxiliary head, and
+    `network.with_auxiliary(x)` are the logits and those of that head, whose loss DARTS adds with weight 0.4 in
+    training; evaluation does not need it. In `DistributedDataParallel` only `forward` may be called: wrap
+    `WithAuxiliary(network)`.
 
     `drop_path`, 0 <= p < 1, may be set at any time: in training every operation's output, identities excepted, is
     dropped for each sample with this probability. DARTS raises it from 0 to 0.2 in the course of training.
 
     ValueError for what is no cell, for a size below 1 (`channels` below 2 with `images=IMAGENET`), and for another
-    `drop_path`. The weights are drawn from `seed` alone; PyTorch's global generator is left as it was.
+    `drop_path`. The weights are drawn from `seed` alone, the same ones with and without auxiliary head; PyTorch's
+    global generator is left as it was.
     """
 
     def __init__(
@@ -231,20 +254,22 @@ class DartsNetwork(nn.Module):
         channels: int = 36,
         layers: int = 20,
         classes: int = 10,
-        auxiliary: bool = True,
+        auxiliary: bool = False,
         drop_path: float = 0.0,
         images: Images = CIFAR,
+        image_channels: int = 3,
     ) -> None:
         super().__init__()
         for pairs in (normal, reduce):
             check_cell(pairs)
-        for name, size in (("channels", channels), ("layers", layers), ("classes", classes)):
+        sizes = {"channels": channels, "layers": layers, "classes": classes, "image_channels": image_channels}
+        for name, size in sizes.items():
             check_size(name, size)
         self.drop_path = drop_path
         self.branch = 2 * layers // 3
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
-            self.stem = images.stem(channels)
+            self.stem = images.stem(channels, image_channels)
             (older, newer), halved = self.stem.widths, self.stem.halved
             self.cells = nn.ModuleList()
             self.auxiliary: nn.Module | None = None
@@ -253,8 +278,9 @@ class DartsNetwork(nn.Module):
                 channels *= 1 + reduction
                 self.cells.append(Cell(reduce if reduction else normal, (older, newer, channels), reduction, halved))
                 older, newer, halved = newer, 4 * channels, reduction
-                if auxiliary and layer == self.branch:
-                    self.auxiliary = images.auxiliary(newer, classes)
+                if layer == self.branch:
+                    head = images.auxiliary(newer, classes)  # made in any case: what comes after it draws the same
+                    self.auxiliary = head if auxiliary else None
             self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(newer, classes))
 
     @property
@@ -267,11 +293,11 @@ class DartsNetwork(nn.Module):
             raise ValueError(f"drop_path {probability}: expected a probability from 0 up to, but not, 1")
         self._drop_path = probability
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, classes)
+    def forward(self, x: Tensor) -> Tensor:  # (B, image_channels, H, W) -> (B, classes)
         logits: Tensor = self.head(self._features(x)[1])
         return logits
 
-    def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (B, 3, H, W) -> (B, classes) twice
+    def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The logits, and those of the auxiliary head; ValueError if the network was made without one."""
         if self.auxiliary is None:
             raise ValueError("this network has no auxiliary head; make it with auxiliary=True")
@@ -287,3 +313,14 @@ class DartsNetwork(nn.Module):
             if layer == self.branch:
                 branch = newer
         return branch, newer
+
+
+class WithAuxiliary(nn.Module):
+    """`network.with_auxiliary` as a module of its own: what to train where only `forward` can be called."""
+
+    def __init__(self, network: DartsNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (B, image_channels, H, W) -> (B, classes) twice
+        return self.network.with_auxiliary(x)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -98,27 +97,44 @@ class Cell(nn.Module):
     def __init__(self, matrix: Sequence[Sequence[int]], operations: Sequence[str], c_in: int, c_out: int) -> None:
         super().__init__()
         self.output = len(matrix) - 1
-        self.sources = [[a for a in range(1, b) if matrix[a][b]] for b in range(len(matrix))]  # without the input
+        self.matrix = [[int(entry) for entry in row] for row in matrix]
         self.widths = [c_in, *vertex_channels(matrix, c_out), c_out]
+        targets = [target for target, edge in enumerate(matrix[0]) if edge]
         self.projections = nn.ModuleDict(
-            {str(target): conv_bn_relu(c_in, self.widths[target], 1) for target, edge in enumerate(matrix[0]) if edge}
+            {str(target): conv_bn_relu(c_in, self.widths[target], 1) for target in targets}
         )
+        self.projected = [targets.index(v) if v in targets else -1 for v in range(len(matrix))]  # places in projections
         self.vertices = nn.ModuleDict(
             {str(v): OPERATIONS[name](self.widths[v]) for v, name in enumerate(operations, start=1)}
         )
 
     def forward(self, x: Tensor) -> Tensor:  # (B, c_in, H, W) -> (B, c_out, H, W)
-        values: dict[int, Tensor] = {}
-        for vertex in range(1, self.output):
-            terms = [values[a][:, : self.widths[vertex]] for a in self.sources[vertex]]
-            values[vertex] = self.vertices[str(vertex)](self.with_input(terms, x, vertex))
-        inner = [values[a] for a in self.sources[self.output]]
-        return self.with_input([torch.cat(inner, dim=1)] if inner else [], x, self.output)
+        inputs: list[Tensor] = []
+        for projection in self.projections.values():
+            inputs.append(projection(x))  # noqa: PERF401 - TorchScript has no comprehensions over modules
+        values = [x]  # of the vertices, the input first
+        for place, operation in enumerate(self.vertices.values()):
+            terms = self.into(place + 1, values, self.widths[place + 1])
+            values.append(operation(self.total(terms, inputs, place + 1)))
+        inner = self.into(self.output, values, self.widths[self.output])
+        return self.total([torch.cat(inner, dim=1)] if len(inner) > 0 else [], inputs, self.output)
 
-    def with_input(self, terms: list[Tensor], x: Tensor, target: int) -> Tensor:
-        """The sum of `terms` and of what the cell's input brings to vertex `target`, if it leads there."""
-        projected = [self.projections[str(target)](x)] if str(target) in self.projections else []
-        total: Tensor = reduce(torch.add, terms + projected)
+    def into(self, target: int, values: list[Tensor], width: int) -> list[Tensor]:
+        """At most `width` channels of each vertex, the input excepted, that leads to `target`."""
+        found: list[Tensor] = []
+        for source in range(1, target):
+            if self.matrix[source][target] == 1:
+                found.append(values[source][:, :width])  # noqa: PERF401 - nor any with a condition
+        return found
+
+    def total(self, terms: list[Tensor], inputs: list[Tensor], target: int) -> Tensor:
+        """The sum of `terms` and, added to them, what the cell's input brings to vertex `target`, if it leads there."""
+        place = self.projected[target]
+        if place >= 0:
+            terms.append(inputs[place])
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
         return total
 
 
@@ -139,7 +155,7 @@ def initialise(module: nn.Module) -> None:
 
 
 class Nb101Network(nn.Module):
-    """The whole network around one cell.
+    """The whole network around one cell, for images of any size.
 
     `matrix[a][b]` is 1 where vertex a leads to vertex b; `operations` names the operation of each vertex but the first
     and the last. ValueError if that is no cell, or has vertices on no path from the input to the output. The weights
@@ -155,12 +171,13 @@ class Nb101Network(nn.Module):
         stacks: int = 3,
         cells: int = 3,
         classes: int = 10,
+        image_channels: int = 3,
     ) -> None:
         super().__init__()
         check_cell(matrix, operations)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
-            self.stem = conv_bn_relu(3, channels, 3)
+            self.stem = conv_bn_relu(image_channels, channels, 3)
             body: list[nn.Module] = []
             c_in = channels
             for stack in range(stacks):
@@ -173,6 +190,6 @@ class Nb101Network(nn.Module):
             self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c_in, classes))
             self.apply(initialise)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, classes)
+    def forward(self, x: Tensor) -> Tensor:  # (B, image_channels, H, W) -> (B, classes)
         logits: Tensor = self.head(self.body(self.stem(x)))
         return logits

@@ -16,10 +16,14 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
 
 class Zero(nn.Module):
-    """No connection."""
+    """No connection.
+
+    A product, as in the published code: so what lies before it has a gradient, of 0, and not none at all, which
+    `DistributedDataParallel` would wait for in vain.
+    """
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
-        return torch.zeros_like(x)
+        return x.mul(0.0)
 
 
 def conv_bn(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -45,13 +49,18 @@ class Cell(nn.Module):
 
     def __init__(self, operations: Sequence[str], channels: int) -> None:
         super().__init__()
-        self.edges = nn.ModuleList(OPERATIONS[name](channels) for name in operations)
+        self.edges = nn.ModuleList(OPERATIONS[name](channels) for name, _ in zip(operations, EDGES, strict=True))
+        self.sources = [source for source, _ in EDGES]
+        self.completes = [edge == 5 or EDGES[edge + 1][1] > target for edge, (_, target) in enumerate(EDGES)]
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
-        nodes: list[Tensor] = [x]
-        for node in (1, 2, 3):
-            terms = [edge(nodes[a]) for edge, (a, b) in zip(self.edges, EDGES, strict=True) if b == node]
-            nodes.append(torch.stack(terms).sum(dim=0))
+        nodes = [x]
+        terms: list[Tensor] = []
+        for edge, operation in enumerate(self.edges):
+            terms.append(operation(nodes[self.sources[edge]]))
+            if self.completes[edge]:  # it is the last one to its node
+                nodes.append(torch.stack(terms).sum(dim=0))
+                terms = []
         return nodes[3]
 
 
@@ -61,26 +70,36 @@ class Reduction(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(conv_bn(channels, 2 * channels, 3, stride=2), conv_bn(2 * channels, 2 * channels, 3))
-        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(channels, 2 * channels, 1, bias=False))
+        # The last window of an odd side is cut, so that the side is rounded up as by the strided convolution.
+        pool = nn.AvgPool2d(2, ceil_mode=True)
+        self.shortcut = nn.Sequential(pool, nn.Conv2d(channels, 2 * channels, 1, bias=False))
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, 2C, H/2, W/2)
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, 2C, ceil(H/2), ceil(W/2))
         out: Tensor = self.shortcut(x) + self.body(x)
         return out
 
 
 class Nb201Network(nn.Module):
-    """The whole network. `operations` names the six operations of the cell in the order of `EDGES`.
+    """The whole network, for images of any size. `operations` names the cell's six operations in the order of `EDGES`.
 
     The weights are drawn from `seed` alone; PyTorch's global generator is left as it was.
     """
 
     def __init__(
-        self, operations: Sequence[str], seed: int, channels: int = 16, cells: int = 5, classes: int = 10
+        self,
+        operations: Sequence[str],
+        seed: int,
+        channels: int = 16,
+        cells: int = 5,
+        classes: int = 10,
+        image_channels: int = 3,
     ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
-            self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+            self.stem = nn.Sequential(
+                nn.Conv2d(image_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+            )
             body: list[nn.Module] = []
             for stage in range(3):
                 if stage:
@@ -92,6 +111,6 @@ class Nb201Network(nn.Module):
                 nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
             )
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, classes)
+    def forward(self, x: Tensor) -> Tensor:  # (B, image_channels, H, W) -> (B, classes)
         logits: Tensor = self.head(self.body(self.stem(x)))
         return logits

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.exports import exported
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ STAGES_FOUND: list[Stage] = [
 """Normalisation of each stage, and kind and activation of each of its layers."""
 
 
-def make_network(seed: int = 0, classes: int = {classes}) -> ConvNetwork:
-    """The network with freshly drawn weights, for images of shape (B, {channels}, H, W)."""
-    return ConvNetwork(STAGES_FOUND, seed, {channels}, {width}, {stride}, classes)
+def make_network(seed: int = 0, classes: int = {classes}, image_channels: int = {channels}) -> ConvNetwork:
+    """The network with freshly drawn weights, for images of shape (B, image_channels, H, W)."""
+    return ConvNetwork(STAGES_FOUND, seed, image_channels, {width}, {stride}, classes)
 '''
 
 
@@ -175,11 +175,11 @@ class ConvNet(Categorical):
 
     def source(self, arch: Arch, found_by: str) -> str:
         """`archloom/nets/convnet.py` with these stages filled in: a file that needs PyTorch only."""
-        network = (files("archloom") / "nets" / "convnet.py").read_text(encoding="utf-8")
-        return _EXPORT.format(
+        return exported(
+            _EXPORT,
+            "convnet",
             arch=self.format(arch),
             found_by=found_by,
-            code=network.partition('"""\n\n')[2],
             stages="\n".join(f"    {stage}," for stage in self.stages_of(arch)),
             channels=self.channels,
             width=self.width,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError, unknown
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.exports import exported
 from archloom.spaces.graphs import OPEN, FixedGrammar, Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding, best_values, row_count
 from archloom.types import Arch
@@ -79,7 +79,7 @@ def _per_edge(costs: Mapping[str, int]) -> NDArray[np.int64]:
 
 _EXPORT = '''"""A NAS-Bench-201 network, found with archloom.
 
-{cell}
+{arch}
 {found_by}
 
     from FILE import make_network
@@ -93,9 +93,11 @@ OPERATIONS_FOUND = {operations}
 """The operation of each edge of the cell, in the order of `EDGES`."""
 
 
-def make_network(seed: int = 0, channels: int = 16, cells: int = 5, classes: int = 10) -> Nb201Network:
-    """The network with freshly drawn weights, for images of shape (B, 3, H, W)."""
-    return Nb201Network(OPERATIONS_FOUND, seed, channels, cells, classes)
+def make_network(
+    seed: int = 0, channels: int = 16, cells: int = 5, classes: int = 10, image_channels: int = 3
+) -> Nb201Network:
+    """The network with freshly drawn weights, for images of shape (B, image_channels, H, W)."""
+    return Nb201Network(OPERATIONS_FOUND, seed, channels, cells, classes, image_channels)
 '''
 
 CELLS = len(OPERATIONS) ** len(GENES)
@@ -222,19 +224,22 @@ class Nb201(Categorical):
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The benchmark's CIFAR network around this cell (16 channels, 3 x 5 cells, 10 classes)."""
-        from archloom.nets.nb201 import OPERATIONS as BUILT
         from archloom.nets.nb201 import Nb201Network
 
-        for operation in self.operations(arch):
-            if operation not in BUILT:
-                raise unknown("operation to build", operation, BUILT)
-        return Nb201Network(self.operations(arch), seed=seed)
+        return Nb201Network(self._built(arch), seed=seed)
 
     def source(self, arch: Arch, found_by: str) -> str:
         """`archloom/nets/nb201.py` with this cell filled in: a file that needs PyTorch only."""
-        network = (files("archloom") / "nets" / "nb201.py").read_text(encoding="utf-8")
-        code = network.partition('"""\n\n')[2]
-        return _EXPORT.format(cell=self.format(arch), found_by=found_by, code=code, operations=self.operations(arch))
+        found = list(self._built(arch))
+        return exported(_EXPORT, "nb201", arch=self.format(arch), found_by=found_by, operations=found)
+
+    def _built(self, arch: Arch) -> Sequence[str]:
+        """The cell's operations; InputError for one that the benchmark's network does not know."""
+        operations = self.operations(arch)
+        for operation in operations:
+            if operation not in OPERATIONS:
+                raise unknown("operation to build", operation, OPERATIONS)
+        return operations
 
     def drawing(self, arch: Arch) -> Drawing:
         """The cell as a graph: its nodes, and its edges with their operations; `none` is an absent edge."""

@@ -55,7 +55,7 @@ def test_activations_are_what_they_are_called() -> None:
 
 
 def test_no_norm_is_scale_and_shift() -> None:
-    norm, x = convnet.Norm(3, "none"), images(2, 3, 4, 4)
+    norm, x = convnet.RULES["none"](3), images(2, 3, 4, 4)
     assert torch.equal(norm(x), x)
     with torch.no_grad():
         norm.weight.copy_(torch.tensor([1.0, 2.0, 3.0]))
@@ -65,7 +65,7 @@ def test_no_norm_is_scale_and_shift() -> None:
 
 def test_a_layer_norm_is_over_each_image_and_a_batch_norm_over_each_channel() -> None:
     x = 5 + 3 * images(8, 3, 4, 4)
-    layered, batched = convnet.Norm(3, "layer")(x), convnet.Norm(3, "batch").train()(x)
+    layered, batched = convnet.RULES["layer"](3)(x), convnet.RULES["batch"](3).train()(x)
     assert torch.allclose(layered.mean(dim=(1, 2, 3)), torch.zeros(8), atol=1e-5)
     assert torch.allclose(batched.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5)
     assert layered.mean(dim=(0, 2, 3)).abs().max() > 1e-3
@@ -74,11 +74,11 @@ def test_a_layer_norm_is_over_each_image_and_a_batch_norm_over_each_channel() ->
 def test_only_a_batch_norm_in_training_moves_its_statistics() -> None:
     x = 5 + images(8, 3, 4, 4)
     for rule, training in product(convnet.RULES, (True, False)):
-        norm = convnet.Norm(3, rule).train(training)
+        norm = convnet.RULES[rule](3).train(training)
         norm(x)
         moved = bool(norm.running_mean.abs().sum() > 0)
         assert moved == (rule == "batch" and training), (rule, training)
-    batch = convnet.Norm(3, "batch").train()
+    batch = convnet.RULES["batch"](3).train()
     reference = torch.nn.BatchNorm2d(3).train()
     assert torch.allclose(batch(x), reference(x))
     assert torch.allclose(batch.running_var, reference.running_var)

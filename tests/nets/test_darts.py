@@ -18,7 +18,8 @@ POOLS = [("max_pool_3x3", source) for source in (0, 1, 0, 1, 0, 1, 0, 1)]
 
 
 def small(normal: Any = CONVS, reduce: Any = CONVS, seed: int = 0, **settings: Any) -> darts.DartsNetwork:
-    return darts.DartsNetwork(normal, reduce, seed, **{"channels": 2, "layers": 3, "classes": 5} | settings)
+    sizes = {"channels": 2, "layers": 3, "classes": 5, "auxiliary": True}
+    return darts.DartsNetwork(normal, reduce, seed, **sizes | settings)
 
 
 def images(count: int = 2, side: int = 32, channels: int = 3) -> Any:
@@ -210,12 +211,32 @@ def test_what_makes_no_network_is_told(arguments: dict[str, Any], message: str) 
 # -- weights ------------------------------------------------------------------------------------------------------
 
 
-def test_the_auxiliary_head_can_be_left_out() -> None:
-    network = small(auxiliary=False)
+def test_the_auxiliary_head_is_there_if_asked_for_and_changes_nothing_else() -> None:
+    network, other = darts.DartsNetwork(CONVS, POOLS, 0, 2, 3, 5), small(CONVS, POOLS)
+    weights = other.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in network.state_dict().items())
+    assert set(weights) > set(network.state_dict())
     assert not [name for name, _ in network.named_parameters() if name.startswith("auxiliary")]
     assert network.eval()(images()).shape == (2, 5)
     with pytest.raises(ValueError, match="no auxiliary head; make it with auxiliary=True"):
         network.with_auxiliary(images())
+
+
+@pytest.mark.parametrize("side", [1, 7, 28, 33])
+def test_the_auxiliary_head_takes_images_of_any_size(side: int) -> None:
+    for size in (darts.CIFAR, darts.IMAGENET):
+        network = darts.WithAuxiliary(small(POOLS, SKIPS, images=size)).eval()
+        assert [logits.shape for logits in network(images(2, side))] == [(2, 5)] * 2
+
+
+def test_an_odd_side_is_rounded_up_and_its_last_odd_pixel_is_0() -> None:
+    reduction = darts.FactorisedReduction(1, 2).eval()
+    with torch.no_grad():
+        reduction.even.weight.fill_(1.0)
+        reduction.odd.weight.fill_(1.0)
+        out = reduction(torch.arange(9.0).reshape(1, 1, 3, 3))
+    assert torch.allclose(out[0, 0], torch.tensor([[0.0, 2.0], [6.0, 8.0]]), atol=1e-3)
+    assert torch.allclose(out[0, 1], torch.tensor([[4.0, 0.0], [0.0, 0.0]]), atol=1e-3)
 
 
 def test_the_seed_alone_decides_the_weights_and_nothing_global_changes(only_its_seed: Any) -> None:

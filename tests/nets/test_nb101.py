@@ -192,7 +192,8 @@ def move_weights(one: nb101.Nb101Network, two: nb101.Nb101Network, place: list[i
     two.stem.load_state_dict(one.stem.state_dict())
     came = torch.arange(one.stem[0].out_channels)  # channel i of `two` is channel came[i] of `one`
     for a, b in zip(cells_of(one), cells_of(two), strict=True):
-        feeders, leaves = a.sources[a.output], torch.arange(a.widths[-1])
+        feeders = [v for v in range(1, a.output) if a.matrix[v][a.output]]
+        leaves = torch.arange(a.widths[-1])
         if feeders:
             blocks = dict(zip(feeders, leaves.chunk(len(feeders)), strict=True))
             leaves = torch.cat([blocks[vertex] for vertex in sorted(feeders, key=lambda vertex: place[vertex])])

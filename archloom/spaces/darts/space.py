@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from archloom.spaces.darts.genotypes import (
 from archloom.spaces.darts.graph import GenotypeGrammar, genotype_of_graph, graph_of
 from archloom.spaces.darts.moves import NEIGHBOURS, neighbours
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.exports import exported
 from archloom.spaces.graphs import Graph, GraphGrammar
 from archloom.types import Arch
 
@@ -47,7 +47,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 
 _EXPORT = '''"""A DARTS network, found with archloom.
 
-{genotype}
+{arch}
 {found_by}
 
     from FILE import make_network
@@ -67,12 +67,19 @@ def make_network(
     channels: int = 36,
     layers: int = 20,
     classes: int = 10,
-    auxiliary: bool = True,
+    auxiliary: bool = False,
     drop_path: float = 0.0,
     images: Images = CIFAR,
+    image_channels: int = 3,
 ) -> DartsNetwork:
-    """The network with freshly drawn weights, for images of shape (B, 3, 32, 32), or 224 with images=IMAGENET."""
-    return DartsNetwork(NORMAL, REDUCE, seed, channels, layers, classes, auxiliary, drop_path, images)
+    """The network with freshly drawn weights, for images of shape (B, image_channels, H, W).
+
+    It is made for images of 32 x 32, with images=IMAGENET for images of 224 x 224, and takes other sizes too. With
+    auxiliary=True it has DARTS's auxiliary head, for training by network.with_auxiliary(x).
+    """
+    return DartsNetwork(
+        NORMAL, REDUCE, seed, channels, layers, classes, auxiliary, drop_path, images, image_channels
+    )
 '''
 
 
@@ -170,7 +177,7 @@ class Darts:
         return GenotypeGrammar()
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
-        """The CIFAR-10 evaluation network at its published size: 20 cells, 36 channels, with its auxiliary head."""
+        """The CIFAR-10 evaluation network at its published size, 20 cells and 36 channels, without auxiliary head."""
         from archloom.nets.darts import DartsNetwork
 
         normal, reduce = _pairs(arch)
@@ -178,10 +185,8 @@ class Darts:
 
     def source(self, arch: Arch, found_by: str) -> str:
         """`archloom/nets/darts.py` with these cells filled in: a file that needs PyTorch only."""
-        network = (files("archloom") / "nets" / "darts.py").read_text(encoding="utf-8")
-        code = network.partition('"""\n\n')[2]
         normal, reduce = _pairs(arch)
-        return _EXPORT.format(genotype=self.format(arch), found_by=found_by, code=code, normal=normal, reduce=reduce)
+        return exported(_EXPORT, "darts", arch=self.format(arch), found_by=found_by, normal=normal, reduce=reduce)
 
     def drawing(self, arch: Arch) -> Drawing:
         """Both cells: inputs k-2 and k-1 (the two cells before), nodes 2 to 5, and the output k."""

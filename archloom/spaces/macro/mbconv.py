@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from importlib.resources import files
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError
+from archloom.spaces.exports import exported
 
 if TYPE_CHECKING:
     from torch import nn
@@ -91,15 +91,15 @@ STAGES_FOUND: list[list[Layer | None]] = [
 """The layers of each stage; None is no layer at all."""
 
 
-def make_network(seed: int = 0, classes: int = {classes}) -> MbconvNetwork:
-    """The network with freshly drawn weights, for images of shape (B, {channels}, H, W)."""
+def make_network(seed: int = 0, classes: int = {classes}, image_channels: int = {channels}) -> MbconvNetwork:
+    """The network with freshly drawn weights, for images of shape (B, image_channels, H, W)."""
     return MbconvNetwork(
         STAGES_FOUND,
         seed,
         stem={stem},
         head={head},
         activation="{activation}",
-        channels={channels},
+        channels=image_channels,
         classes=classes,
     )
 '''
@@ -110,16 +110,8 @@ def source(stages: Stages, frame: Frame, title: str, arch: str, found_by: str) -
 
     `title` says what kind of network it is, `arch` is the architecture's string, `found_by` says where it comes from.
     """
-    network = (files("archloom") / "nets" / "mbconv.py").read_text(encoding="utf-8")
     rows = "\n".join(f"    {list(stage)}," for stage in stages)
-    return _EXPORT.format(
-        title=title,
-        arch=arch,
-        found_by=found_by,
-        code=network.partition('"""\n\n')[2],
-        stages=rows,
-        **asdict(frame),
-    )
+    return exported(_EXPORT, "mbconv", title=title, arch=arch, found_by=found_by, stages=rows, **asdict(frame))
 
 
 # -- counts -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError, unknown
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.exports import exported
 from archloom.spaces.graphs import Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding
 from archloom.spaces.nb101.cells import CELLS, SAMPLERS
@@ -65,7 +65,7 @@ _VERTEX = re.compile(r"(?:(\d)=(\w+)|out)\(([^()]*)\)")
 
 _EXPORT = '''"""A NAS-Bench-101 network, found with archloom.
 
-{cell}
+{arch}
 {found_by}
 
     from FILE import make_network
@@ -83,10 +83,10 @@ OPERATIONS_FOUND = {operations}
 
 
 def make_network(
-    seed: int = 0, channels: int = 128, stacks: int = 3, cells: int = 3, classes: int = 10
+    seed: int = 0, channels: int = 128, stacks: int = 3, cells: int = 3, classes: int = 10, image_channels: int = 3
 ) -> Nb101Network:
-    """The network with freshly drawn weights, for images of shape (B, 3, H, W)."""
-    return Nb101Network(MATRIX, OPERATIONS_FOUND, seed, channels, stacks, cells, classes)
+    """The network with freshly drawn weights, for images of shape (B, image_channels, H, W)."""
+    return Nb101Network(MATRIX, OPERATIONS_FOUND, seed, channels, stacks, cells, classes, image_channels)
 '''
 
 
@@ -251,11 +251,8 @@ class Nb101:
     def source(self, arch: Arch, found_by: str) -> str:
         """`archloom/nets/nb101.py` with this cell filled in: a file that needs PyTorch only."""
         matrix, operations = self._buildable(arch)
-        network = (files("archloom") / "nets" / "nb101.py").read_text(encoding="utf-8")
-        code = network.partition('"""\n\n')[2]
-        return _EXPORT.format(
-            cell=self.format(self.canonical(arch)), found_by=found_by, code=code, matrix=matrix, operations=operations
-        )
+        shown = self.format(self.canonical(arch))
+        return exported(_EXPORT, "nb101", arch=shown, found_by=found_by, matrix=matrix, operations=operations)
 
     def _buildable(self, arch: Arch) -> tuple[list[list[int]], list[str]]:
         """The matrix that answers for `arch`, pruned; InputError if there is no path from input to output."""

@@ -128,7 +128,7 @@ def test_counts_are_those_of_the_imagenet_network(seed: int, half: int, layers: 
     from archloom.nets.darts import IMAGENET
 
     sizes = {"channels": 2 * half, "layers": layers, "classes": 3}
-    network = build(genotypes[0], **sizes, images=IMAGENET)
+    network = build(genotypes[0], **sizes, images=IMAGENET, auxiliary=True)
     assert parameters(genotypes, **sizes, images=darts.IMAGENET)[0] == sum(p.numel() for p in network.parameters())
     with torch.no_grad():
         counted = measured(network, torch.zeros(1, 3, 224, 224), counting)

@@ -134,8 +134,7 @@ def test_a_drawing_has_both_cells(darts_v1: str) -> None:
 def test_the_source_is_a_file_that_builds_the_same_network(darts_v2: str, exported: Any) -> None:
     torch = pytest.importorskip("torch", reason="networks need the extra train")
     ours, made = exported(SPACE, SPACE.parse(darts_v2), (2, 3, 32, 32))
-    assert sum(parameter.numel() for parameter in ours.parameters()) == 3_825_768
-    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert sum(parameter.numel() for parameter in ours.parameters()) == 3_349_342
+    assert ours.auxiliary is made.auxiliary is None, "nothing that a training step leaves without a gradient"
     with torch.no_grad():
-        assert ours(x).shape == (2, 10)
-        assert torch.equal(ours.with_auxiliary(x)[1], made.with_auxiliary(x)[1])
+        assert ours(torch.zeros(2, 3, 32, 32)).shape == (2, 10)

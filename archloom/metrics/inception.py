@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
@@ -19,6 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archloom.errors import InputError
+from archloom.utils.contents import refuse_web_page
+from archloom.utils.text import one_line
 
 SIDE = 299
 """Height and width to which images are resized."""
@@ -235,7 +236,8 @@ def load_inception(file: Path) -> Inception:
         network = Inception()
     try:
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True), assign=True)
-    except (OSError, RuntimeError, UnpicklingError, TypeError, EOFError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except Exception as error:  # torch.load raises almost any kind on a file that is no state
+        refuse_web_page(file)
+        reason = one_line(str(error), 200)
         raise InputError(f"{file}: not the published Inception weights: {reason}; download them again") from error
     return network.eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,91 @@ def test_progress_is_gone_from_a_terminal_at_the_end(
 
 def test_sets_of_images_are_fetched_by_their_name(cli: Any) -> None:
     cli.refuses("data", "fetch", "images:nope", says=["unknown images to download 'nope'", "cifar10, cifar100, stl10"])
+    for given in (("--source", "x"), ("--sha256", "0" * 64), ("--keep",), ("--file", "cifar-10-binary.tar.gz")):
+        cli.refuses("data", "fetch", "images:cifar10", *given, says=[f"{given[0]}: for tables of benchmarks"])
+
+
+def test_a_digest_that_is_asked_for_is_checked_whatever_the_file_is_called(cli: Any) -> None:
+    for name in ("NATS-tss-v1_0-3ffb9-simple.tar", "NATS-tss-v1_0-3ffb9-simple (1).tar", "mine.tar"):
+        (cli.home / name).write_bytes(b"whatever")
+        fetch = ("data", "fetch", "nb201", "--file", name)
+        cli.refuses(*fetch, says=["the sha256 of the file is 8573", "expected 580f", "none of the official files"])
+        cli.refuses(*fetch, "--source", "nasbench201", says=["the md5 of the file is", "expected 55e8"])
+        cli.refuses(
+            *fetch, "--sha256", "a" * 64, says=["the sha256 of the file is 8573", "which is the --sha256 given"]
+        )
+        cli.refuses(*fetch, "--sha256", "abc", says=["sha256 'abc': expected 64 hexadecimal digits"])
+        cli.refuses(*fetch, "--keep", says=["--keep: nothing is downloaded"])
+        right = "85738f8f9a7f1b04b5329c590ebcb9e425925c6d0984089c43a022de4f19c281"
+        assert "--sha256" not in cli.refuses(*fetch, "--sha256", f" {right.upper()}"), "and then it is read"
+    (cli.home / "folder").mkdir()
+    cli.refuses("data", "fetch", "nb201", "--file", "folder", "--sha256", "a" * 64, says=["is a folder, which has no"])
+    cli.refuses("data", "fetch", "nb201", "--file", "nowhere", says=["nowhere: no such file or folder"])
+
+
+PAGE = "<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "data convert FILE.pth -o x.npz",
+        "data convert FILE.tfrecord -o x.npz",
+        "data convert FILE.tar -o x.npz",
+        "data convert FILE.npz -o x.npz",
+        "data convert FILE.pkl -o x.npz --kind nats-tss",
+        "data fetch nb201 --file FILE.tar",
+        "data fetch nb201 --file FILE.pth --source nasbench201",
+        "data fetch nb101 --file nasbench_only108.tfrecord",
+        "data fetch inception --file FILE.pth",
+        "data verify FILE.npz",
+        "search random --on nb201 --table FILE.npz",
+        "search random --on table --table FILE.npz",
+        "search random --on fitted:FILE.npz",
+        "search random --on nb301 --table FILE.npz",
+        "search random --on nb301 --table ensemble",
+        "search random --on images:./FILE.npz",
+        "search random --on images:./FILE.tar.gz",
+        "search random --on images:./folder",
+        "search random --on gan:./folder",
+    ],
+)
+def test_a_web_page_is_called_that_at_every_door(cli: Any, line: str) -> None:
+    words = line.split()
+    if "images:" in line or "gan:" in line:
+        pytest.importorskip("torch", reason="training needs the extra train")
+        pytest.importorskip("PIL", reason="images need the extra train")
+    if words[-1] == "ensemble":
+        pytest.importorskip("xgboost", reason="ensembles need the extra nb301")
+    for name in ("folder/a/1.jpg", "folder/b/1.jpg", "ensemble/0/surrogate_model.model", "nasbench_only108.tfrecord"):
+        (cli.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (cli.home / name).write_text(PAGE)
+    (cli.home / "ensemble" / "0" / "model_config.json").write_text('{"model": "xgb"}')
+    for suffix in ("pth", "tfrecord", "tar", "npz", "pkl", "tar.gz"):
+        (cli.home / f"FILE.{suffix}").write_text(PAGE)
+    cli.refuses(*words, says=["a web page (HTML) that was saved instead of the file"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", b"arch,valid\n1,2\n", "text, perhaps CSV"),
+        ("a.npz", b"arch,valid\n1,2\n", "text, perhaps CSV"),
+        ("a.npz", b"\x93NUMPY\x01\0", "a single array (.npy)"),
+        ("a.npz", b"", "an empty file"),
+        ("a.json", b'{"a": 1}', "text, perhaps JSON"),
+    ],
+)
+def test_other_files_are_called_what_they_are(cli: Any, name: str, content: bytes, says: str) -> None:
+    (cli.home / name).write_bytes(content)
+    cli.refuses("data", "verify", name, says=[says, "docs/tables.md"])
+    cli.refuses("data", "convert", name, "-o", "x.npz", says=[says, "docs/tables.md"])
+
+
+def test_a_pipe_is_not_waited_for(cli: Any) -> None:
+    os.mkfifo(cli.home / "pipe.npz")
+    for line in ("data verify pipe.npz", "data convert pipe.npz -o x.npz", "data fetch nb201 --file pipe.npz"):
+        cli.refuses(*line.split(), says=["pipe.npz: n"])
 
 
 def test_tasks_are_listed_with_their_options(cli: Any) -> None:
@@ -153,7 +239,8 @@ def test_published_weights_are_listed_and_taken_over(cli: Any, monkeypatch: pyte
     assert "inception\n  Inception-v3 of December 2015" in cli("data", "list").out
     (cli.home / "wrong.pth").write_bytes(b"others")
     cli.refuses("data", "fetch", "inception", "--file", "wrong.pth", says=["wrong.pth: the sha256 of the file is"])
-    cli.refuses("data", "fetch", "inception", "--source", "x", says=["--source, --sha256 and --keep are for tables"])
+    for given in (("--source", "x"), ("--sha256", "0" * 64), ("--keep",)):
+        cli.refuses("data", "fetch", "inception", *given, says=[f"{given[0]}: for tables of benchmarks; inception is"])
     (cli.home / "right.pth").write_bytes(b"weights")
     said = cli("data", "fetch", "inception", "--file", "right.pth")
     assert said.code == 0 and Path(said.out.strip()).name == known.file_name

@@ -342,7 +342,14 @@ def test_add_a_file_that_is_here(
         add("toy", tmp_path / "toy.bin", environ=environ)
     (tmp_path / "toy.bin").write_bytes(b"official")
     assert add("toy", tmp_path / "toy.bin", environ=environ) == tmp_path / "cache" / "toy.npz"
-    (tmp_path / "renamed.bin").write_bytes(b"whatever")  # not the official name: nothing is known of it
+    (tmp_path / "toy (1).bin").write_bytes(b"whatever")
+    with pytest.raises(TableError, match=r"none of the official files \(toy.bin\).*--sha256"):
+        add("toy", tmp_path / "toy (1).bin", environ=environ)
+    vouched = hashlib.sha256(b"whatever").hexdigest()
+    assert add("toy", tmp_path / "toy (1).bin", environ=environ, sha256=vouched).is_file()
+    (tmp_path / "renamed.bin").write_bytes(b"official")
+    with pytest.raises(TableError, match="which is the --sha256 given"):
+        add("toy", tmp_path / "renamed.bin", environ=environ, sha256=vouched)
     assert add("toy", tmp_path / "renamed.bin", environ=environ).is_file()
     (tmp_path / "renamed.bin").rename(tmp_path / "renamed")  # which the converter does not recognise
     with pytest.raises(TableError, match="not a benchmark file"):

@@ -124,6 +124,12 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path, content: Any) -> No
     assert "\n" not in str(refused.value)
 
 
+def test_a_web_page_is_called_that(tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_text("<html><body>Not found</body></html>")
+    with pytest.raises(InputError, match="a web page"):
+        load_inception(tmp_path / "weights.pth")
+
+
 def test_nothing_but_tensors_is_unpickled(tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     torch.save({"fc.weight": Path("anything")}, file)

@@ -17,6 +17,7 @@ from archloom.data.convert.tfrecord import HEADER
 from archloom.data.progress import Progress
 from archloom.data.tables import Table, TableError
 from archloom.errors import MissingExtraError, unknown
+from archloom.utils.contents import kind_of_file, refuse_web_page
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,37 @@ def convert(path: str | Path, *, kind: str | None = None, progress: Progress | N
     file = Path(path)
     if not file.exists():
         raise TableError(f"{file}: no such file or folder; expected an official benchmark file; check the path")
+    check_readable(file)
+    return converter_of(file, kind).convert(file, progress)
+
+
+def converter_of(file: Path, kind: str | None = None) -> Converter:
+    """What reads a file or folder that is there; errors are those of `convert`."""
     by_kind = {converter.kind: converter for converter in CONVERTERS}
     if kind is not None:
         if kind not in by_kind:
             raise unknown("kind of benchmark file", kind, by_kind)
-        return by_kind[kind].convert(file, progress)
+        return by_kind[kind]
     for converter in CONVERTERS:
         if converter.accepts(file):
-            return converter.convert(file, progress)
+            return converter
     for converter in CONVERTERS if file.is_file() else ():
         if any(fnmatch(file.name.lower(), pattern) for pattern in converter.names):
-            return converter.convert(file, progress)
+            return converter
+    found = kind_of_file(file)
     known = "; ".join(f"{converter.kind}: {converter.expects}" for converter in CONVERTERS)
     raise TableError(
-        f"{file}: not a benchmark file that archloom can convert; it knows {known}; if it is one of these, name it "
-        "with --kind to see what is wrong with it"
+        f"{file}: not a benchmark file that archloom can convert{f' ({found})' if found else ''}; it knows {known}; if "
+        "it is one of these, name it with --kind to see what is wrong with it; numbers of your own become a table by "
+        "archloom.data.tables.save_table (docs/tables.md)"
     )
+
+
+def check_readable(file: Path) -> None:
+    """InputError for a web page, and for what is neither a file nor a folder: a pipe would never end."""
+    if not (file.is_file() or file.is_dir()):
+        raise TableError(f"{file}: neither a file nor a folder; expected an official benchmark file")
+    refuse_web_page(file)
 
 
 _NASBENCH101 = re.compile(rb'\s*\[\s*"[0-9a-f]{32}"\s*,')

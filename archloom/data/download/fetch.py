@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import http.client
+import io
 import json
 import os
 import re
@@ -24,6 +25,8 @@ from typing import BinaryIO, cast
 
 from archloom.data.progress import Progress
 from archloom.errors import InputError
+from archloom.utils.contents import WEB_PAGE, kind_of_file
+from archloom.utils.files import open_regular
 
 CHUNK_BYTES = 1 << 18
 _USER_AGENT = "archloom"
@@ -64,7 +67,7 @@ class Digests:
         """(algorithm, expected) of each known digest."""
         for name, expected in (("sha256", self.sha256), ("md5", self.md5)):
             if expected is not None:
-                yield name, expected.lower()
+                yield name, expected.strip().lower()
 
 
 def download(
@@ -99,20 +102,41 @@ def download(
         _fill(url, part, stream, progress, tries, backoff_s, timeout_s, sleep, notify)
         wrong = wrong_digests(part.path, digests)
         if wrong:
+            kind = kind_of_file(part.path)
             part.discard()
+            if kind == WEB_PAGE:  # whatever the server says it is
+                raise _web_page(url)
             raise FetchError(f"{url}: {wrong}; nothing was kept; try again, or check the address and the digest")
         _finish(part, file)
     return file
 
 
+def _web_page(url: str) -> FetchError:
+    return FetchError(
+        f"{url}: the server answered with a web page instead of the file (a quota, a login or a "
+        "warning); open the address in a browser, save the file, and give its path instead"
+    )
+
+
 def wrong_digests(file: Path, digests: Digests) -> str | None:
-    """What is wrong with the file's digests, naming both values; None if all known digests agree."""
+    """What is wrong with the file's digests, naming both values; None if all known digests agree.
+
+    FetchError for a digest that is none.
+    """
+    _check_digests(digests)
     for name, expected in digests.known():
-        with file.open("rb") as stream:
-            found = hashlib.file_digest(stream, name).hexdigest()
+        found = _digest(file, name)
         if found != expected:
             return f"the {name} of the file is {found}, expected {expected}"
     return None
+
+
+def _digest(file: Path, algorithm: str) -> str:
+    try:
+        with open_regular(file) as stream:
+            return hashlib.file_digest(cast("io.BufferedReader", stream), algorithm).hexdigest()
+    except OSError as error:
+        raise FetchError(f"{file}: cannot be read ({error.strerror or error}); check the path") from error
 
 
 def _check_digests(digests: Digests) -> None:
@@ -254,10 +278,7 @@ def _receive(
 ) -> None:
     headers = response.headers
     if headers.get_content_type() == "text/html":
-        raise FetchError(
-            f"{url}: the server answered with a web page instead of the file (a quota, a login or a "
-            "warning); open the address in a browser, save the file, and give its path instead"
-        )
+        raise _web_page(url)
     start = _start(response, offset)
     length = headers.get("Content-Length")
     total = start + int(length) if length is not None and length.isdigit() else None

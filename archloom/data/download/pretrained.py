@@ -15,6 +15,7 @@ from archloom.data.cache import DATA_VARIABLE, cache_dir, make_folder
 from archloom.data.download.fetch import Digests, FetchError, download, wrong_digests
 from archloom.data.progress import Progress
 from archloom.errors import InputError, unknown
+from archloom.utils.contents import refuse_web_page
 from archloom.utils.files import replacing
 
 
@@ -78,6 +79,7 @@ def locate(name: str, environ: Mapping[str, str]) -> Path:
             f"weights {name!r} ({known.title}) are not on this machine; archloom data fetch {name} gets them "
             f"({known.size}), or put {known.file_name} into the folder {DATA_VARIABLE}"
         )
+    refuse_web_page(file)
     return _check(known, file)
 
 
@@ -106,6 +108,7 @@ def add(name: str, file: Path, environ: Mapping[str, str]) -> Path:
     known = find(name)
     if not file.is_file():
         raise InputError(f"--file {file}: there is no such file")
+    refuse_web_page(file)
     _check(known, file)
     target = make_folder(cache_dir(environ)) / known.file_name
     with file.open("rb") as source, replacing(target) as copy:

@@ -39,6 +39,7 @@ from archloom.data.npz import NpzError, read_headers
 from archloom.data.tables.fidelities import NO_FIDELITIES, Fidelities
 from archloom.errors import InputError
 from archloom.types import Goal
+from archloom.utils.contents import BEGINNING, kind_of
 from archloom.utils.files import replace_file
 
 Floats = npt.NDArray[np.float32]
@@ -98,9 +99,10 @@ class _Npz:
             raise TableError(f"{label}: {error}") from None
         except Exception as error:
             # zipfile and numpy raise a dozen kinds on garbage, none of them for people
+            kind = None if raw.startswith(b"PK") else kind_of(raw[:BEGINNING])
             raise TableError(
-                f"{label}: not a table ({_reason(error)}); expected an uncorrupted .npz file in archloom's "
-                "table format; download or convert it again"
+                f"{label}: not a table ({kind or _reason(error)}); expected an uncorrupted .npz file in archloom's "
+                "table format (docs/tables.md); download or convert it again"
             ) from error
 
     def _open(self) -> zipfile.ZipFile:
@@ -417,7 +419,8 @@ def _read_file(file: Path) -> bytes:
         if file.is_dir():
             raise TableError(f"{file}: is a folder; expected a table file (.npz); name a file inside it")
         if not file.is_file():
-            raise TableError(f"{file}: no such file; expected a table (.npz); check the path")
+            what = "not a regular file" if file.exists() else "no such file"
+            raise TableError(f"{file}: {what}; expected a table (.npz); check the path")
         size = file.stat().st_size
         if size > MAX_FILE_BYTES:
             raise TableError(f"{file}: has {size} bytes; a table has at most {MAX_FILE_BYTES}; name another file")

@@ -30,6 +30,9 @@ from archloom.evaluators.surrogates import genotypes as coding
 from archloom.evaluators.surrogates.dense import Float32, add_head, blocks, linear
 from archloom.spaces.darts.genotypes import CELLS, EDGES, FIRST_EDGE, NODES, OPERATIONS
 from archloom.types import Goal
+from archloom.utils.contents import BEGINNING, kind_of
+from archloom.utils.files import read_file
+from archloom.utils.text import reason_of
 from archloom.utils.threads import share
 
 LAST_EPOCH = 98
@@ -77,7 +80,7 @@ class Nb301Network:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.name
-        raw = path.read_bytes()
+        raw = _content(path)
         self.sha256 = hashlib.sha256(raw).hexdigest()
         self._idle: list[_Buffers] = []
         arrays = _read(path, raw)
@@ -253,6 +256,15 @@ def _first_layer(arrays: Mapping[str, NDArray[Any]]) -> tuple[Float32, Float32, 
 # -- the file -----------------------------------------------------------------------------------------------------
 
 
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes; expected a surrogate of at most {_MAX_BYTES:,}")
+        return read_file(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
+
+
 def _read(path: Path, raw: bytes) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
@@ -262,7 +274,8 @@ def _read(path: Path, raw: bytes) -> dict[str, NDArray[Any]]:
         with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on garbage
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        kind = None if raw.startswith(b"PK") else kind_of(raw[:BEGINNING])
+        reason = kind or reason_of(error, 200)
         raise InputError(
             f"{path}: not a NAS-Bench-301 surrogate ({reason}); expected the weights in an uncorrupted .npz file, or "
             "the folder of an official XGBoost ensemble"
@@ -281,5 +294,5 @@ def _check(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
             what = "is missing" if found is None else f"is {found.dtype} of shape {found.shape}"
             raise InputError(f"{path}: {name} {what}; expected finite float32 of shape {shape}: another network's file")
     for name, words in (("x_columns", _COLUMNS), ("op_code", _CODES), ("op_names", OPERATIONS)):
-        if name not in arrays or tuple(arrays[name].tolist()) != words:
+        if name not in arrays or arrays[name].ndim != 1 or tuple(arrays[name].tolist()) != words:
             raise InputError(f"{path}: {name} is not {', '.join(words)}: another network's file")

@@ -33,6 +33,7 @@ from archloom.evaluators.surrogates import genotypes as coding
 from archloom.evaluators.surrogates.nb301_network import LAST_EPOCH, check_epoch
 from archloom.spaces.darts.genotypes import CELLS, EDGES
 from archloom.types import Goal
+from archloom.utils.contents import refuse_web_page
 
 Float32 = NDArray[np.float32]
 
@@ -175,12 +176,13 @@ def _members(folder: Path) -> list[Path]:
 
 
 def _check_kind(file: Path) -> None:
+    refuse_web_page(file)
     try:
         config = json.loads(file.read_bytes())
         kind = config["model"]
     except FileNotFoundError:
         raise InputError(f"{file}: is not there; every member of an official ensemble has one") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{file}: damaged ({type(error).__name__}: {error}); download the models again") from None
     if kind != "xgb":
         raise InputError(f"{file}: a model of kind {kind!r}; expected 'xgb', as in nb_models/xgb_v1.0")
@@ -192,6 +194,7 @@ def _booster(file: Path, raw: bytes) -> Any:
         import xgboost
     except ModuleNotFoundError:
         raise MissingExtraError("xgboost", "nb301", f"the ensemble with {file}") from None
+    refuse_web_page(file)
     model = _model_of(file, raw) if raw[:1] == b"\x80" else raw
     if _is_old_binary(model) and _version(xgboost) >= (3, 1):
         raise InputError(

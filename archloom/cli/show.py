@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archloom.cli import output
+from archloom.cli.exit_codes import Exit
 from archloom.cli.stdout_guard import stdout_guard
-from archloom.errors import InputError, unknown
+from archloom.errors import ArchloomError, InputError, unknown
 
 if TYPE_CHECKING:
     from archloom.runs.prepare import Request
+    from archloom.runs.record import TrialRecord
     from archloom.runs.report import RunReport
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
@@ -25,33 +27,59 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 @RUN
 def status(run: Path) -> int:
     """Show the progress of RUN, and whether a process is working on it."""
-    from archloom.analysis.lineage import mixed
-    from archloom.runs import record
-    from archloom.runs.lock import holder
-
-    data = []
-    for path, request in _members(run).items():
-        held, lines = holder(path), record.read_lines(path)
-        asked, recipes = sum(line.query is not None for line in lines), mixed(lines)
-        wanted = request.limits.queries
-        if not (path / "run.json").exists():
-            state = "not started"
-        else:
-            manifest = record.read_manifest(path)
-            data += [_data_line(request, manifest), *(f"note: {text}" for text in manifest.get("remarks", []))]
-            ending = _ending(path)
-            state = f"working ({held})" if held else (ending or "stopped: archloom resume continues it")
-            if not held and not ending and wanted is not None and asked >= wanted:
-                state = "all queries asked, no summary yet: archloom resume writes it"
-        share = str(asked) if wanted is None else f"{asked}/{wanted}"
-        click.echo(f"{path}  {request.name} seed {request.seed}  {share} queries{_used(path, request)}  {state}")
-        if recipes is not None:
-            click.echo(f"  {recipes}")
+    members, data, damaged = _members(run), [], False
+    for path, request in members.items():
+        try:
+            lines, more = _status(path, request)
+        except ArchloomError as error:
+            if len(members) == 1:
+                raise
+            lines, more, damaged = [f"{path}  {request.name} seed {request.seed}  cannot be read: {error}"], [], True
+        click.echo("\n".join(lines))
+        data += more
     for line in dict.fromkeys(data):
         click.echo(line)
     if (checkpoints := _checkpoints_line(run)) is not None:
         click.echo(checkpoints)
-    return 0
+    return Exit.STOPPED if damaged else Exit.DONE
+
+
+def _status(path: Path, request: Request) -> tuple[list[str], list[str]]:
+    """What there is to say of one run, and of the data that it may share with others."""
+    from archloom.analysis.lineage import mixed
+    from archloom.runs import record
+    from archloom.runs.lock import holder
+    from archloom.runs.members import started
+    from archloom.runs.whole import lost_trials
+
+    has_begun = started(path, request)
+    held, lines = holder(path), record.read_lines(path)
+    asked, wanted = sum(line.query is not None for line in lines), request.limits.queries
+    notes = [f"  {recipes}"] if (recipes := mixed(lines)) is not None else []
+    if (lost := lost_trials(lines, request.limits)) is not None:
+        notes.append(f"  note: {path}/{record.TRIALS} {lost}")
+    data = []
+    if has_begun:
+        manifest = record.read_manifest(path)
+        data = [_data_line(request, manifest), *(f"note: {text}" for text in manifest.get("remarks", []))]
+    state = f"working ({held})" if held else _resting(path, lines, wanted) if has_begun else "not started"
+    share = str(asked) if wanted is None else f"{asked}/{wanted}"
+    used = _used(path, request) if has_begun else ""
+    return [f"{path}  {request.name} seed {request.seed}  {share} queries{used}  {state}", *notes], data
+
+
+def _resting(path: Path, lines: Sequence[TrialRecord], wanted: int | None) -> str:
+    """How it stands with a run that nobody works on."""
+    from archloom.runs.manifest import ending_of, read_summary
+
+    if (ending := ending_of(path, len(lines))) is not None:
+        return ending
+    before = read_summary(path).trials
+    if before is not None and before > len(lines):
+        return f"{before - len(lines)} of {before} trials are no longer in the record: archloom resume runs them again"
+    if wanted is not None and sum(line.query is not None for line in lines) >= wanted:
+        return "all queries asked, no summary yet: archloom resume writes it"
+    return "stopped: archloom resume continues it"
 
 
 def _used(path: Path, request: Request) -> str:
@@ -59,7 +87,7 @@ def _used(path: Path, request: Request) -> str:
     from archloom.runs.report import recorded_report
 
     limit = request.limits.resource
-    if limit is None or not (path / "run.json").exists():
+    if limit is None:
         return ""
     history = recorded_report(path).history
     return "" if history.resource is None else f", {history.resource_used:,}/{limit:,} {history.resource.unit}"
@@ -143,16 +171,17 @@ def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunRepor
 def _each_report(run: Path, need_space: bool = False) -> Iterator[tuple[str, RunReport]]:
     """The label and the report of every started run below a folder; InputError if there is none."""
     from archloom.cli.groups import label_of
+    from archloom.runs.members import started
     from archloom.runs.prepare import Preparer
     from archloom.runs.report import read_report
 
     preparer = Preparer()
-    started = {path: request for path, request in _members(run).items() if (path / "run.json").exists()}
-    for path, request in started.items():
+    begun = {path: request for path, request in _members(run).items() if started(path, request)}
+    for path, request in begun.items():
         with stdout_guard():
             report = read_report(path, need_space, preparer=preparer)
         yield label_of(str(path.relative_to(run)), request), report
-    if not started:
+    if not begun:
         raise InputError(f"{run}: none of its runs has started; archloom resume {quote(str(run))} starts them")
 
 
@@ -164,15 +193,6 @@ def _members(run: Path) -> Mapping[Path, Request]:
         group = groups.Group.open(run)
         return dict(zip(group.paths, group.members.values(), strict=True))
     return {run: read_request(run)}
-
-
-def _ending(path: Path) -> str | None:
-    """How a run ended according to its summary; None if there is none yet."""
-    try:
-        ending = json.loads((path / "summary.json").read_bytes())["ending"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return None if ending is None else str(ending)
 
 
 def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:

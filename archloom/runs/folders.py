@@ -18,18 +18,19 @@ import msgspec
 from archloom.checkpoints.retention import NO_OVERRIDES, Overrides, Retention, RetentionPolicy
 from archloom.checkpoints.store import CheckpointFolder, CheckpointsInMemory, CheckpointStore
 from archloom.constraints import Criteria
-from archloom.errors import InputError
+from archloom.errors import InputError, StoreError
 from archloom.executors.backends import Backend, Evaluations, Processes
 from archloom.executors.base import Executor
 from archloom.executors.serial import SerialExecutor
 from archloom.problems.scenario import Scenario, absolute, open_evaluator
 from archloom.runs.budgets import Limits
 from archloom.runs.history import History
-from archloom.runs.manifest import manifest_of, read_request, read_summary, reopen
+from archloom.runs.manifest import ending_of, manifest_of, read_request, read_summary, reopen
 from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
-from archloom.runs.record import WEIGHTS, RunFolder, TrialRecord
+from archloom.runs.record import TRIALS, WEIGHTS, RunFolder, TrialRecord
 from archloom.runs.report import RunReport, report_of, summarise
 from archloom.runs.search import Journal, MemoryJournal, Progress, Search
+from archloom.runs.whole import check_scores, lost_trials
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Strategy
 from archloom.types import Resource
@@ -105,19 +106,28 @@ def run_folder(
     further = not fresh and limits is not None and limits != read_request(path).limits
     with backend.ready(), begin() as folder:
         if request is None or not fresh:
-            request, problem = reopen(path, folder.manifest, table, changed, preparer, further)
+            goes_on = further or ending_of(path, len(folder.lines)) is None
+            request, problem = reopen(path, folder.manifest, table, changed, preparer, goes_on)
+            _check_whole(folder, request)
             if further and limits is not None:
                 request = replace(request, limits=limits)
                 folder.rewrite_manifest({**folder.manifest, "request": msgspec.to_builtins(request)})
         else:
             problem = request.problem
         prepared = preparer.prepare(request, problem)
+        check_scores(path, folder.lines, prepared.scenario.scores)
         policy = _retention_policy(folder.path, overrides, prepared.scenario)
         checkpoints = (
             policy.checkpoints(folder.path / WEIGHTS, folder.path) if prepared.scenario.problem.trains else None
         )
         executor = backend.executor(_evaluations(prepared.scenario, checkpoints))
         return _go_on(folder, prepared, executor, progress, checkpoints, policy, on_open)
+
+
+def _check_whole(folder: RunFolder, request: Request) -> None:
+    """StoreError for a record from which trials were lost: nothing can be added to it."""
+    if (lost := lost_trials(folder.lines, request.limits)) is not None:
+        raise StoreError(f"{folder.path}/{TRIALS} {lost}")
 
 
 def _retention_policy(path: Path, overrides: Overrides, scenario: Scenario) -> RetentionPolicy:
@@ -163,12 +173,12 @@ def _go_on(
             progress(new)
 
     search = _new_search(prepared, folder, executor, on_progress, checkpoints, policy)
-    started, earlier = time.monotonic(), float(summary.get("seconds", 0.0))
+    started, earlier = time.monotonic(), summary.seconds
 
     def report(ending: str | None) -> RunReport:
         spent = max(search.seconds, earlier + time.monotonic() - started)
         nothing_new = len(lines) == known
-        seconds = earlier if nothing_new and summary.get("ending") is not None else spent
+        seconds = earlier if nothing_new and summary.ending is not None else spent
         history = before if nothing_new else None
         return report_of(prepared.request, prepared.scenario, lines, ending, seconds, folder.path, history)
 

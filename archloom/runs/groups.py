@@ -23,6 +23,7 @@ from archloom.runs.budgets import Changes
 from archloom.runs.folders import run_folder
 from archloom.runs.lock import FolderLock
 from archloom.runs.manifest import check_files, fingerprint
+from archloom.runs.members import started
 from archloom.runs.prepare import Prepared, Preparer, Request
 from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport, raised_limits, read_report
@@ -63,7 +64,7 @@ class Group:
 
     def _raised(self, name: str, request: Request, changes: Changes) -> Request:
         path = self.path / name
-        if not (path / "run.json").exists():
+        if not started(path, request):
             return replace(request, limits=request.limits.raised(changes, {}))
         return replace(request, limits=raised_limits(path, changes))
 
@@ -304,7 +305,7 @@ def _member(
     overrides: Overrides, backend: Backend, preparer: Preparer,
 ) -> RunReport:  # fmt: skip
     """Run one member. One that was started knows its own request."""
-    own = None if (path / "run.json").exists() else request
+    own = None if started(path, request) else request
     return run_folder(
         path,
         own,

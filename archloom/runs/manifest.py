@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,7 +16,53 @@ from archloom.problems.spec import ProblemSpec
 from archloom.runs import record
 from archloom.runs.lock import now
 from archloom.runs.prepare import Prepared, Preparer, Request
+from archloom.types import Goal, Resource
+from archloom.utils import seeds
+from archloom.utils.documents import convert, read_document
+from archloom.utils.options import NonNegativeInt
 from archloom.utils.user_files import sha256_of
+
+
+class RecordedCriteria(msgspec.Struct):
+    """The objectives, with their directions, and the constraints of a run."""
+
+    objectives: Annotated[dict[str, Goal], msgspec.Meta(min_length=1)]
+    constraints: tuple[str, ...] = ()
+
+
+class RecordedData(msgspec.Struct):
+    """The table of a run, or the data that its networks were trained on."""
+
+    name: str
+    sha256: str
+    source: str
+    path: str = ""
+
+
+class Manifest(msgspec.Struct):
+    """What `run.json` says. Earlier versions did not write all of it."""
+
+    format: int
+    request: Request
+    criteria: RecordedCriteria
+    space: str
+    report: tuple[str, ...]
+    resource: Resource | None = None
+    table: RecordedData | None = None
+    trained_on: RecordedData | None = None
+    remarks: tuple[str, ...] = ()
+    file_sha256: str | None = None
+    files: dict[str, str] | None = None
+    versions: dict[str, str] = {}
+    created: str = ""
+
+
+class Summary(msgspec.Struct):
+    """What is read of `summary.json`."""
+
+    ending: str | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=sys.float_info.max)] = 0.0
+    trials: NonNegativeInt | None = None
 
 
 def manifest_of(prepared: Prepared, files: Mapping[str, str]) -> dict[str, Any]:
@@ -45,33 +92,55 @@ def read_request(path: Path) -> Request:
 
 
 def request_of(path: Path, manifest: Mapping[str, Any]) -> Request:
-    """The request in the manifest of the run at `path`; InputError if it is damaged."""
+    """The request in the manifest of the run at `path`; InputError if that is damaged."""
+    return parsed(path, manifest).request
+
+
+def parsed(path: Path, manifest: Mapping[str, Any]) -> Manifest:
+    """The manifest of the run at `path` as a value of its type; InputError if it is damaged."""
     try:
-        return msgspec.convert(manifest["request"], Request)
-    except (KeyError, msgspec.ValidationError, InputError) as error:
+        content = convert(manifest, Manifest)
+        seeds.check_seed(content.request.seed)
+    except ValueError as error:
         raise InputError(f"{path}/run.json is damaged or not from an archloom run ({error})") from None
+    return content
 
 
-def read_summary(path: Path) -> dict[str, Any]:
-    """`summary.json` of a run folder; empty if there is none that can be read."""
+def read_summary(path: Path) -> Summary:
+    """`summary.json` of a run folder; empty, with a warning, if there is none that can be read."""
     try:
-        content = json.loads((path / "summary.json").read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return read_document(path / "summary.json", Summary)
+    except FileNotFoundError:
+        return Summary()
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        warnings.warn(
+            f"{path}/summary.json cannot be read ({reason}): the run is shown as one that has not ended; archloom "
+            "resume writes it again",
+            stacklevel=2,
+        )
+        return Summary()
+
+
+def ending_of(path: Path, trials: int) -> str | None:
+    """How the run in a folder has ended, according to its summary; None for one that goes on.
+
+    `trials`: how many its record has. One that has lost some since, by a person's hand, goes on.
+    """
+    summary = read_summary(path)
+    return None if summary.trials is not None and trials < summary.trials else summary.ending
 
 
 def reopen(
     path: Path, manifest: Mapping[str, Any], table: Path | None, changed: bool, preparer: Preparer,
-    further: bool = False,
+    goes_on: bool = True,
 ) -> tuple[Request, ProblemSpec]:  # fmt: skip
     """A folder's request, and its problem on the same table or file that it was made with, opened.
 
-    `further`: the run is extended beyond its ending.
+    `goes_on`: something will be evaluated, unlike in a run that has ended.
     """
     request, made_with = request_of(path, manifest), manifest.get("table")
-    # A finished run evaluates nothing more.
-    if not changed and (further or read_summary(path).get("ending") is None):
+    if goes_on and not changed:
         check_files(path, _pinned(request, manifest))
     if made_with is None:
         if table is not None:

@@ -28,7 +28,7 @@ import shlex
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -445,11 +445,24 @@ def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
             raise StoreError(
                 f"{path}/trials.jsonl line {number} is damaged ({error}); restore the file from a copy{_rerun(path)}"
             ) from None
-    ids = sorted(line.id for line in lines)
-    twice = next((b for a, b in pairwise(ids) if a == b), None)
-    if twice is not None:
-        raise StoreError(f"{path}/trials.jsonl holds trial {twice} twice; restore the file from a copy")
+    _check_numbers(path, lines)
     return lines, good, len(content)
+
+
+def _check_numbers(path: Path, lines: Sequence[TrialRecord]) -> None:
+    """StoreError for numbers of trials and queries that no run can have written."""
+    for kind, numbers in (("trial", [x.id for x in lines]), ("query", [x.query for x in lines if x.query is not None])):
+        numbers.sort()
+        twice = next((b for a, b in pairwise(numbers) if a == b), None)
+        if twice is not None:
+            raise StoreError(f"{path}/trials.jsonl holds {kind} {twice} twice; restore the file from a copy")
+    for line in lines:
+        counts = line.query is None or 1 <= line.query <= line.id + 1
+        if not counts or line.id < 0 or line.fidelity < 0 or not (line.same is None or 0 <= line.same < line.id):
+            raise StoreError(
+                f"{path}/trials.jsonl: trial {line.id} cannot be query {line.query}, of fidelity {line.fidelity} or "
+                f"the same as trial {line.same}: it is damaged; restore the file from a copy"
+            )
 
 
 def _rerun(path: Path) -> str:

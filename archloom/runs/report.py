@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.problems.base import DataIdentity, RecordedProblem
@@ -17,10 +15,10 @@ from archloom.problems.scenario import Scenario
 from archloom.runs import record
 from archloom.runs.budgets import LIMITED, Changes, Limits, check_countable
 from archloom.runs.history import History
-from archloom.runs.manifest import read_summary, reopen, request_of
+from archloom.runs.manifest import RecordedData, ending_of, parsed, read_summary, reopen, request_of
 from archloom.runs.prepare import Preparer, Request
-from archloom.runs.record import TrialRecord
-from archloom.types import Resource
+from archloom.runs.record import TRIALS, TrialRecord
+from archloom.runs.whole import check_scores, lost_trials
 
 
 @dataclass(frozen=True)
@@ -122,11 +120,7 @@ def read_report(
             if need_space:
                 raise
             warnings.warn(f"ranks are unknown: {error}", stacklevel=2)
-    summary = read_summary(path)
-    return report_of(
-        request, scenario or _recorded(path, request, manifest), record.read_lines(path), summary.get("ending"),
-        summary.get("seconds", 0.0), path,
-    )  # fmt: skip
+    return _report(path, request, scenario or _recorded(path, request, manifest))
 
 
 def raised_limits(path: Path, changes: Changes) -> Limits:
@@ -151,31 +145,36 @@ def recorded_scenario(path: Path) -> tuple[Request, Scenario]:
 
 def recorded_report(path: Path) -> RunReport:
     """A run's report from its record alone, without opening its problem."""
-    (request, scenario), summary = recorded_scenario(path), read_summary(path)
-    return report_of(
-        request, scenario, record.read_lines(path), summary.get("ending"), summary.get("seconds", 0.0), path
-    )
+    return _report(path, *recorded_scenario(path))
+
+
+def _report(path: Path, request: Request, scenario: Scenario) -> RunReport:
+    """The report of a folder's record as it is now; a warning if something is missing from that."""
+    lines = record.read_lines(path)
+    check_scores(path, lines, scenario.criteria.metrics)
+    if (lost := lost_trials(lines, request.limits)) is not None:
+        warnings.warn(f"{path}/{TRIALS} {lost}", stacklevel=3)
+    return report_of(request, scenario, lines, ending_of(path, len(lines)), read_summary(path).seconds, path)
 
 
 def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scenario:
     """The scenario from the manifest alone."""
+    made = parsed(path, manifest)
+    goals = made.criteria.objectives
     try:
-        goals, constraints = manifest["criteria"]["objectives"], manifest["criteria"]["constraints"]
-        table = manifest.get("table")
-        data = DataIdentity(table["name"], table["sha256"], table["source"]) if table else None
-        problem = RecordedProblem(manifest["space"], goals, data)
-        trained_on = manifest.get("trained_on")
-        if trained_on:
-            problem.trains = True
-            problem.trained_on = DataIdentity(trained_on["name"], trained_on["sha256"], trained_on["source"])
-        objectives = tuple(Objective(metric, goal) for metric, goal in goals.items())
-        wanted = Criteria(objectives, tuple(Constraint.parse(text) for text in constraints))
-        report = tuple(manifest["report"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}/run.json is damaged or not from an archloom run ({error!r})") from None
-    resource = manifest.get("resource")
-    problem.resource = None if resource is None else msgspec.convert(resource, Resource)
-    return Scenario(request.problem, problem, wanted, report)
+        constraints = tuple(Constraint.parse(text) for text in made.criteria.constraints)
+    except InputError as error:
+        raise InputError(f"{path}/run.json is damaged or not from an archloom run ({error})") from None
+    problem = RecordedProblem(made.space, goals, _identity(made.table))
+    if made.trained_on is not None:
+        problem.trains, problem.trained_on = True, _identity(made.trained_on)
+    problem.resource = made.resource
+    wanted = Criteria(tuple(Objective(metric, goal) for metric, goal in goals.items()), constraints)
+    return Scenario(request.problem, problem, wanted, made.report)
+
+
+def _identity(data: RecordedData | None) -> DataIdentity | None:
+    return None if data is None else DataIdentity(data.name, data.sha256, data.source)
 
 
 def summarise(report: RunReport) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from archloom.runs.record import TrialRecord
 from archloom.spaces.base import HasSize, SearchSpace
 from archloom.strategies.base import Plan, Strategy, kept_states, plan_of
 from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
+from archloom.utils.options import NonNegativeFloat, NonNegativeInt
 
 SAVE_EVERY_S = 5.0
 SAVE_SHARE = 0.02
@@ -479,10 +480,12 @@ class Search:
         pristine = self._strategy.state_dict()
         try:
             saved = _SavedLoop.of(state["loop"])
+            if saved.asked > len(self._recorded) + len(saved.flight):
+                raise ValueError(f"{saved.asked} trials asked, {len(self._recorded)} recorded")
             for trial_id in saved.told:
                 _ = self._recorded[trial_id]
             self._strategy.load_state_dict(state["strategy"])
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except Exception as error:  # noqa: BLE001 - any code of a strategy's reads it, and the record has everything
             warnings.warn(
                 f"the saved state does not fit this record or version of archloom ({error!r}); replaying the record",
                 stacklevel=3,
@@ -511,6 +514,14 @@ class Search:
         self._repeats = saved.repeats
 
 
+class _Counts(msgspec.Struct):
+    """The numbers in what was saved of a loop."""
+
+    asked: NonNegativeInt
+    repeats: NonNegativeInt
+    seconds: NonNegativeFloat
+
+
 @dataclass(frozen=True)
 class _SavedLoop:
     """Where the loop was: `flight` by trial; all others asked were told. `held` was asked for but not started."""
@@ -524,13 +535,13 @@ class _SavedLoop:
     @classmethod
     def of(cls, loop: Mapping[str, Any]) -> _SavedLoop:
         """From plain data; KeyError, TypeError or ValueError if it was saved by another version."""
+        counts = msgspec.convert({name: loop[name] for name in ("asked", "repeats", "seconds")}, _Counts)
         flight = [msgspec.convert(item, Proposal, strict=False) for item in loop["flight"]]
-        ids = loop.get("ids", range(loop["asked"] - len(flight), loop["asked"]))
+        ids = list(map(int, loop.get("ids", range(counts.asked - len(flight), counts.asked))))
+        if not all(0 <= trial_id < counts.asked for trial_id in ids):
+            raise ValueError(f"of {counts.asked} trials asked, {ids} in flight")
         held = [msgspec.convert(item, Proposal, strict=False) for item in loop.get("held", ())]
-        return cls(
-            int(loop["asked"]), int(loop["repeats"]), float(loop["seconds"]),
-            dict(zip(map(int, ids), flight, strict=True)), held,
-        )  # fmt: skip
+        return cls(counts.asked, counts.repeats, counts.seconds, dict(zip(ids, flight, strict=True)), held)
 
     @property
     def told(self) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,10 @@ def test_status_of_every_state(cli: Any, finished: Any, small_table: Path, listi
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:7]))
     assert "7/20 queries  stopped: archloom resume continues it" in cli("status", "run").out
     (cli.home / "group" / "seed-1" / "run.json").unlink()
+    said = cli("status", "group")
+    assert "group/seed-0  random seed 0  20/20" in said.out and said.code == 3
+    assert "seed-1  random seed 1  cannot be read: group/seed-1 has a record, trials.jsonl, and no run.json" in said.out
+    shutil.rmtree(cli.home / "group" / "seed-1")
     assert "0/20 queries  not started" in cli("status", "group").out
 
 
@@ -113,7 +118,7 @@ def test_a_space_without_code_exports_json_only(cli: Any, planted: Path) -> None
 
 def test_a_group_that_has_not_started(cli: Any, finished: Any) -> None:
     for number in range(2):
-        (cli.home / "group" / f"seed-{number}" / "run.json").unlink()
+        shutil.rmtree(cli.home / "group" / f"seed-{number}")
     cli.refuses("best", "group", "--json", says=["none of its runs has started"])
     cli.refuses("export", "group", "-o", "best.json", says=["none of its runs has started"])
 

@@ -60,6 +60,13 @@ def test_speed(data_dir: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
+def test_scale(data_dir: Path, tmp_path: Path) -> None:
+    found = smoke("scale", data_dir, tmp_path)
+    assert (found["runs"], found["rows"], found["trials"]) == (6, 100, 60)
+    assert all(found[name] > 0 for name in ("best_of_many_mb", "best_of_long_s", "resume_of_long_s"))
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
 def test_spaces(data_dir: Path, tmp_path: Path, cell_index: Any, shared_cache: Path) -> None:
     pytest.importorskip("gymnasium", reason="environments need the extra envs")
     pytest.importorskip("nasbench_pytorch", reason="the reference of the hashes, in the extra dev")

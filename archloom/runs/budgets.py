@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -151,12 +152,12 @@ class Spending:
     fidelities: dict[int, int] = field(default_factory=dict)
     """The resolved fidelity of each trial that was asked for."""
     best: tuple[int, float] | None = None
-    """(fidelity, utility) of the best trial told so far."""
+    """(fidelity, utility) of the best trial told so far, if there is a target."""
 
     def __post_init__(self) -> None:
         check_countable(self.limits, self.resource)
 
-    @property
+    @cached_property
     def _target(self) -> float | None:
         """The utility of the target."""
         if self.criteria is None or self.limits.target is None:
@@ -182,7 +183,10 @@ class Spending:
         self.failures += not answer.ok
         if answer.details:
             self.used += int(answer.details.get(STEPS, price)) - price
-        if self.criteria is not None and self._in_full(trial) and self.criteria.feasible(answer):
+        # Only a target needs the best value, and a run that is resumed may have hundreds of thousands of trials.
+        if self._target is None or self.criteria is None or not self._in_full(trial):
+            return
+        if self.criteria.feasible(answer):
             objective = self.criteria.objectives[0]
             found = self.fidelities[trial], objective.utility(answer.scores[objective.metric])
             if self.best is None or found > self.best:

@@ -275,7 +275,7 @@ class Search:
         the units of the resource that it is expected to use)."""
         trial_id, self._asked = self._asked, self._asked + 1
         fidelity = resolve_fidelity(self._resource, asked_for)
-        price = self._price(arch, inherit, fidelity)
+        price = 0 if self._resource is None else self._price(arch, inherit, fidelity)
         key = self._keys[trial_id] = self._space.key(arch)
         if self._looked_up:
             self._genes[trial_id] = arch.genes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError
 from archloom.types import Goal
+
+_LARGEST = sys.float_info.max
+_FAR = _LARGEST / 2
 
 _CONSTRAINT = re.compile(r"^\s*([A-Za-z_][\w.\-]*)\s*(<=|>=)\s*(\S+)\s*$")
 
@@ -62,9 +66,12 @@ class Constraint:
         return f"{self.metric}{'<=' if self.at_most else '>='}{exact}"
 
     def excess(self, value: float) -> float:
-        """How far `value` violates the bound, relative to the bound's size (unless that is 0); 0 if it does not."""
+        """How far `value` violates the bound, relative to the bound's size (unless that is 0); 0 if it does not.
+
+        Finite, however far: at most the largest float.
+        """
         over = value - self.bound if self.at_most else self.bound - value
-        return 0.0 if over <= 0.0 else over / (abs(self.bound) or 1.0)
+        return 0.0 if over <= 0.0 else min(over / (abs(self.bound) or 1.0), _LARGEST)
 
 
 class Scored(Protocol):
@@ -110,16 +117,18 @@ class Criteria:
         return tuple(o.utility(result.scores[o.metric]) for o in self.objectives)
 
     def violation(self, result: Scored) -> float:
-        """The sum of relative excesses over all constraints; infinity for a failed result, and for one with a NaN."""
+        """The sum of relative excesses over all constraints; infinity for a failed result, and for one without a value
+        (or with a NaN) of an objective or a constraint."""
         if not result.ok:
             return math.inf
+        scores = result.scores
         for objective in self.objectives:  # a loop, as this is asked of every trial of every run that is looked at
-            if math.isnan(result.scores[objective.metric]):
+            if math.isnan(scores.get(objective.metric, math.nan)):
                 return math.inf
         if not self.constraints:
             return 0.0
-        total = sum(c.excess(result.scores[c.metric]) for c in self.constraints)
-        return math.inf if math.isnan(total) else total
+        total = sum(c.excess(scores.get(c.metric, math.nan)) for c in self.constraints)
+        return math.inf if math.isnan(total) else min(total, _LARGEST)
 
     def feasible(self, result: Scored) -> bool:
         return self.violation(result) <= 0.0
@@ -142,6 +151,8 @@ class Criteria:
             fitness[feasible] = utilities[:, 0] if self.single else -_fronts(utilities)
         breaks = np.flatnonzero((violations > 0.0) & np.isfinite(violations))
         if len(breaks):
+            if np.abs(fitness[feasible]).max(initial=0.0) > _FAR:  # so that there is room below the worst
+                fitness[feasible] = np.unique(fitness[feasible], return_inverse=True)[1]
             floor = fitness[feasible].min() if len(feasible) else 0.0
             step = max(1.0, 2.0 * np.spacing(abs(floor)))  # so that a large floor does not swallow the difference
             places = np.unique(violations[breaks], return_inverse=True)[1]

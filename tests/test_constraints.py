@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 
 import pytest
 from hypothesis import given
@@ -174,3 +175,21 @@ def test_objectives_are_needed_and_differ() -> None:
         Criteria(())
     with pytest.raises(InputError, match="objectives acc, acc: each metric may be named once"):
         criteria(["acc", "acc"], {"acc": "max"})
+
+
+LARGEST = sys.float_info.max
+
+
+@pytest.mark.parametrize("goal", ["max", "min"])
+@pytest.mark.parametrize("bound", [5e-324, 1e-300, 0.0, 1e300, -LARGEST])
+def test_the_order_holds_at_the_ends_of_floats(goal: Goal, bound: float) -> None:
+    """Feasible before infeasible before failed, however large the values and the violations are."""
+    wanted = criteria(["acc"], {"acc": goal, "size": "min"}, [Constraint("size", bound)])
+    sign = 1.0 if goal == "max" else -1.0
+    feasible = [Result({"acc": sign * acc, "size": -LARGEST}) for acc in (LARGEST, 1.0, -LARGEST)]
+    breaking = Result({"acc": sign * LARGEST, "size": LARGEST})
+    lacking = [Result.failed("no"), Result({"size": 0.0}), Result({"acc": 1.0})]
+    fitness = wanted.fitness([*feasible, breaking, *lacking]).tolist()
+    assert fitness[0] > fitness[1] > fitness[2] > fitness[3] > fitness[4] == fitness[5] == fitness[6] == -math.inf
+    assert 0.0 < wanted.violation(breaking) < math.inf
+    assert not any(wanted.feasible(result) for result in (breaking, *lacking))

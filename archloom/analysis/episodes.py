@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from archloom.analysis.layout import WIDTH, align
 from archloom.analysis.published import PublishedEpisodes, episode_references, is_test_metric
-from archloom.analysis.report import WIDTH, align
 from archloom.analysis.stats import Floats, bootstrap_interval, summarise
 from archloom.analysis.study import is_surrogate
 from archloom.envs.episodes import EpisodeProblem, Episodes, Outcome, Plan

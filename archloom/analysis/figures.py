@@ -98,7 +98,7 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-_FARTHEST = 1e150
+FARTHEST = 1e150
 """Larger values are drawn here: products of two coordinates must stay finite."""
 _FLAT = 1e-9
 """Ranges below this share of their values are due to rounding, and have no ticks of their own."""
@@ -106,7 +106,7 @@ _FLAT = 1e-9
 
 def drawable(values: Floats) -> Floats:
     """The values with those that are too large to be drawn at the edge of what can be; NaN stays."""
-    return np.clip(values, -_FARTHEST, _FARTHEST)
+    return np.clip(values, -FARTHEST, FARTHEST)
 
 
 def limits(values: Sequence[float], room: float = 0.06) -> tuple[float, float]:

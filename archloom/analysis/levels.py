@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.analysis.report import counted
+from archloom.analysis.layout import counted
 from archloom.analysis.stats import Floats
 from archloom.errors import InputError
 from archloom.runs.budgets import Ending

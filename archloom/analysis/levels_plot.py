@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archloom.analysis.figures import COLOURS, INK, caption, new_figure, sentence, styled
+from archloom.analysis.figures import COLOURS, INK, caption, drawable, new_figure, sentence, styled
+from archloom.analysis.layout import counted
 from archloom.analysis.levels import Levels
-from archloom.analysis.report import counted
 from archloom.analysis.stats import Floats, curve_band
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError
 from archloom.utils import seeds
+from archloom.utils.numbers import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +48,7 @@ def levels(reports: Reports) -> Figure:
         for field, name, colour, marker in _QUANTITIES:
             _draw(upper, shown, [getattr(run, field) for run in known], colour, marker, name)
         if study.optimum is not None:
-            name = f"best in the table: {study.optimum:.2f}"
+            name = f"best in the table: {short(study.optimum)}"
             upper.axhline(study.optimum, color=INK, linestyle=_DASHES, linewidth=1.0, zorder=1, label=name)
         upper.set_ylabel(study.axis_label(study.metric))
         estimated = any(np.isfinite(run.js).any() for run in known)
@@ -75,7 +76,7 @@ def _only(study: Study) -> str:
 
 def _draw(axes: Axes, shown: Any, runs: Sequence[Floats], colour: str, marker: str, name: str) -> None:
     """The mean of a quantity (i,) over runs, with its interval if there are several."""
-    curves = [[(number, float(run[number])) for number in shown.tolist()] for run in runs]
+    curves = [[(number, float(drawable(run[number]))) for number in shown.tolist()] for run in runs]
     band = curve_band(curves, shown, seeds.stream(0, "bootstrap"))
     axes.plot(shown, band.mean, color=colour, marker=marker, markersize=4.5, linewidth=1.6, label=name, zorder=3)
     if len(runs) > 1:

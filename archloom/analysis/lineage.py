@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.analysis.report import align, counted
+from archloom.analysis.layout import align, counted
 from archloom.analysis.study import Reports, Study
 from archloom.errors import InputError
 from archloom.runs.history import History

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archloom.analysis.figures import COLOURS, INK, caption, new_figure, sentence, styled
+from archloom.analysis.layout import counted
 from archloom.analysis.lineage import (
     NEW,
     Birth,
@@ -20,7 +21,6 @@ from archloom.analysis.lineage import (
     name_of,
     shares,
 )
-from archloom.analysis.report import counted
 from archloom.analysis.study import Reports, Study
 from archloom.runs.record import TrialRecord
 from archloom.strategies.population.note import MemberNote

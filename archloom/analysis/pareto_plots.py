@@ -125,7 +125,7 @@ def _dots(study: Study) -> str:
 
 
 def _sets(study: Study) -> str:
-    if all(len(runs) == 1 for runs in study.reports.values()):
+    if study.one_each:
         return "Pareto set of a run"
     return "Pareto set of all runs of a strategy together"
 
@@ -146,7 +146,7 @@ def _reference(study: Study) -> str:
 
 
 def _volume(study: Study, runs: Sequence[RunReport]) -> str:
-    volumes = [report.history.hypervolume(study.reference_point) for report in runs]
+    volumes = [study.hypervolume(report) for report in runs]
     if not all(map(math.isfinite, volumes)):
         return "-"
     summary = summarise(volumes)

@@ -26,6 +26,7 @@ from archloom.errors import InputError, unknown
 from archloom.runs.history import Axis
 from archloom.runs.report import RunReport
 from archloom.utils import seeds
+from archloom.utils.numbers import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,19 +67,21 @@ def box(reports: Reports) -> Figure:
     """The best value of every run, by strategy: box, single runs and mean, next to published results."""
     study = Study.of(reports)
     study.need_best()
-    found = {label: drawable(np.array(known)) for label in reports if (known := study.values(label))}
+    found = {label: drawable(np.array(study.values(label))) for label in reports}
     names = [named(study, label, "\n") for label in found]
     each = max(len(line) for name in names for line in name.split("\n")) * 0.085 + 0.15  # inches
     with styled():
         figure, axes, panel = figure_with_panel(study, max(5.6, each * len(names)))
         for at, (style, values) in enumerate(zip(styles(), found.values(), strict=False)):
-            _draw_box(axes, at, values, style["color"], seeds.stream(0, "strip", at))
+            if len(values):
+                _draw_box(axes, at, values, style["color"], seeds.stream(0, "strip", at))
         axes.set_xticks(range(len(found)), names)
         axes.set_xlim(-0.6, len(found) - 0.4)
         axes.grid(visible=False, axis="x")
         _limit(axes, study, [v for values in found.values() for v in values])
         axes.set_ylabel(f"best {study.axis_label(study.metric)}")
-        note = f"Dots: runs of up to {study.queries} queries; box: quartiles; line: median; diamond: mean."
+        note = f"Dots: runs of up to {study.queries:,} queries"
+        note += "." if study.one_each else "; box: quartiles; line: median; diamond: mean."
         finish(figure, study, f"Best {study.metric} of every run", note, published=True)
         fill_panel(figure, axes, panel, study)
     return figure
@@ -90,10 +93,10 @@ def cell(report: RunReport, label: str | None = None) -> Figure:
     strategy, _ = study.best  # raises if there is none
     line = report.history.best()
     assert line is not None  # noqa: S101 - `study.best` has found it
-    tests = "".join(f", {name} {value:.2f}" for name, value in line.report.items())
+    tests = "".join(f", {name} {short(value)}" for name, value in line.report.items())
     rank = f", {study.rank(report)}" if study.rank(report) else ""
     unit = study.unit(study.metric)
-    value = f"{study.metric} {line.scores[study.metric]:.2f}{' ' + unit if unit else ''}{rank}{tests}"
+    value = f"{study.metric} {short(line.scores[study.metric])}{' ' + unit if unit else ''}{rank}{tests}"
     found = f"Found by {strategy}, seed {report.request.seed}, at query {line.query} of {report.history.queries}."
     with styled():
         figure = new_figure(8.0, 3.6)

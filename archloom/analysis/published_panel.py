@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archloom.analysis.figures import FAINT, INK, new_figure
 from archloom.analysis.published import Published
 from archloom.analysis.study import Study
+from archloom.utils.numbers import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +91,7 @@ def fill_panel(figure: Figure, axes: Axes, panel: Axes | None, study: Study) -> 
         for ax in filter(None, (axes, panel)):
             ax.axhline(study.optimum, color=INK, linestyle=(0, (5, 3)), linewidth=1.0, zorder=1)
         end = edge if panel is not None else axes.get_xlim()[1]
-        notes.append(_Note(f"best in the table: {study.optimum:.2f}", end, study.optimum))
+        notes.append(_Note(f"best in the table: {short(study.optimum)}", end, study.optimum))
     _write_notes(figure, panel or axes, notes)
 
 

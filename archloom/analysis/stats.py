@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archloom.errors import InputError
+from archloom.utils.numbers import finite, scaled
 from archloom.utils.ranks import mean_ranks
 
 Floats = NDArray[np.float64]
@@ -27,7 +28,8 @@ _SAME = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A sample in six numbers. `std` is the sample's (ddof = 1); None for a single value."""
+    """A sample in six numbers. `std` is the sample's (ddof = 1); None for a single value, or if it is beyond the
+    largest float."""
 
     n: int
     mean: float
@@ -43,10 +45,9 @@ class Summary:
 def summarise(values: Sequence[float]) -> Summary:
     """The summary of at least one finite value; InputError otherwise."""
     sample = _sample(values)
-    std = float(sample.std(ddof=1)) if len(sample) > 1 else None
-    return Summary(
-        len(sample), float(sample.mean()), std, float(np.median(sample)), float(sample.min()), float(sample.max())
-    )
+    std = finite(float(scaled(lambda s: s.std(ddof=1), sample))) if len(sample) > 1 else None
+    mean, median = float(scaled(np.mean, sample)), float(scaled(np.median, sample))
+    return Summary(len(sample), mean, std, median, float(sample.min()), float(sample.max()))
 
 
 def bootstrap_interval(
@@ -64,7 +65,7 @@ def bootstrap_interval(
     sample = _sample(values)
     tails = _tails(confidence)
     picks = rng.integers(len(sample), size=(resamples, len(sample)))  # (B, n)
-    low, high = np.quantile(statistic(sample[picks], axis=1), tails)
+    low, high = scaled(lambda s: np.quantile(statistic(s[picks], axis=1), tails), sample)
     return float(low), float(high)
 
 
@@ -73,7 +74,8 @@ def bootstrap_interval(
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """Is `better` better than `worse`? `p` is one-sided; `p_corrected` is `p` times the number of tests, at most 1.
+    """Is `better` better than `worse` by `metric`? `p` is one-sided; `p_corrected` is `p` times the number of tests, at
+    most 1.
 
     `n` counts the pairs and `ties` those without a difference, which the signed-rank test leaves out.
     """
@@ -84,16 +86,18 @@ class PairedTest:
     ties: int
     p: float
     p_corrected: float
+    metric: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def paired_tests(samples: Mapping[str, Sequence[float]]) -> list[PairedTest]:
+def paired_tests(samples: Mapping[str, Sequence[float]], metric: str = "", metrics: int = 1) -> list[PairedTest]:
     """One-sided Wilcoxon signed-rank tests of every ordered pair of samples, Bonferroni-corrected.
 
     Samples are utilities (more is better), paired by position. Minus infinity stands for a run that found nothing: it
-    loses to any other. Fewer than two samples give no tests; InputError for NaN or samples of different lengths.
+    loses to any other. `metric` says what they are of; if as many as `metrics` are tested, the correction is for the
+    tests of all. Fewer than two samples give no tests; InputError for NaN or samples of different lengths.
     """
     arrays = {name: _gains(name, values) for name, values in samples.items()}
     lengths = {name: len(array) for name, array in arrays.items()}
@@ -106,7 +110,7 @@ def paired_tests(samples: Mapping[str, Sequence[float]]) -> list[PairedTest]:
         difference = _difference(arrays[better], arrays[worse])
         p = signed_rank_p(difference)
         ties = int((difference == 0.0).sum())
-        tests.append(PairedTest(better, worse, len(difference), ties, p, min(1.0, p * len(pairs))))
+        tests.append(PairedTest(better, worse, len(difference), ties, p, min(1.0, p * len(pairs) * metrics), metric))
     return tests
 
 
@@ -131,11 +135,14 @@ def signed_rank_p(difference: ArrayLike) -> float:
 
 def _difference(a: Floats, b: Floats) -> Floats:
     """a - b, with differences due to rounding set to zero; minus infinity equals itself."""
-    finite = np.concatenate([a[np.isfinite(a)], b[np.isfinite(b)]])
-    scale = float(np.abs(finite).max(initial=0.0)) or 1.0
-    difference = np.zeros(len(a))
-    np.subtract(a, b, out=difference, where=a != b)
-    return np.round(difference / (scale * _SAME)) * (scale * _SAME)
+
+    def rounded(both: Floats) -> Floats:
+        step = _SAME * (float(np.abs(both[np.isfinite(both)]).max(initial=0.0)) or 1.0)
+        difference = np.zeros(len(a))
+        np.subtract(both[0], both[1], out=difference, where=both[0] != both[1])
+        return np.asarray(np.round(difference / step) * step)
+
+    return np.asarray(scaled(rounded, np.stack([a, b])))
 
 
 def _gains(name: str, values: Sequence[float]) -> Floats:
@@ -187,8 +194,10 @@ def curve_band(
     low, high = mean.copy(), mean.copy()
     begun = ~np.isnan(values).any(axis=0)
     if begun.any():
-        mean[begun] = values[:, begun].mean(axis=0)
-        low[begun], high[begun] = np.quantile(shares @ values[:, begun], _tails(confidence), axis=0)
+        mean[begun] = scaled(lambda v: v.mean(axis=0), values[:, begun])
+        low[begun], high[begun] = scaled(
+            lambda v: np.quantile(shares @ v, _tails(confidence), axis=0), values[:, begun]
+        )
     return Band(mean, low, high)
 
 

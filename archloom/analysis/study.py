@@ -16,8 +16,9 @@ from archloom.constraints import Criteria, Objective
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.evaluators.fitted.evaluator import SUFFIX
-from archloom.runs.history import Axis
+from archloom.runs.history import Axis, History
 from archloom.runs.report import RunReport
+from archloom.utils.text import MOST, one_line
 
 Reports = Mapping[str, Sequence[RunReport]]
 """A strategy's label -> its runs, one per seed."""
@@ -101,9 +102,14 @@ class Study:
         return max((report.history.settled(axis) for _, report in self.found), default=0.0)
 
     @property
+    def one_each(self) -> bool:
+        """Whether there is nothing to average: no strategy has several runs that found something."""
+        return all(len(self.values(label)) < 2 for label in self.reports)
+
+    @property
     def spread(self) -> str:
         """What the lines and bands of curves are."""
-        if all(len(reports) == 1 for reports in self.reports.values()):
+        if self.one_each:
             return "Each line is one run."
         return "Lines: mean; bands: its 95 % bootstrap interval."
 
@@ -146,10 +152,16 @@ class Study:
         found = [report.history for report in self.reports[label] if report.value is not None]
         return [history.hypervolume_curve(self.reference_point, axis) for history in found]
 
+    def hypervolume(self, report: RunReport) -> float:
+        """The hypervolume of a run's Pareto set, beyond the point of all runs; 0 if it found nothing, infinite if it is
+        beyond the largest float."""
+        return report.history.hypervolume(self.reference_point) if report.value is not None else 0.0
+
     def need_best(self) -> None:
         """InputError if no run found anything."""
-        if all(report.value is None for _, report in self.runs):
-            raise InputError("no run found an architecture that meets the constraints: nothing to show")
+        if not self.found:
+            histories = [report.history for _, report in self.runs]
+            raise InputError(f"nothing to show: {why_nothing(histories)}")
 
     @property
     def best(self) -> tuple[str, RunReport]:
@@ -202,7 +214,8 @@ class Study:
     @property
     def caveats(self) -> list[str]:
         """What a reader must know to interpret the numbers."""
-        notes = [f"Selection used a test metric ({', '.join(tests)})."] if (tests := self._selected_on_test) else []
+        notes = self._unfinished
+        notes += [f"Selection used a test metric ({', '.join(tests)})."] if (tests := self._selected_on_test) else []
         if predicted := self._predicted:
             notes.append(f"Values of {', '.join(predicted)} are predictions of a surrogate, not measurements.")
         if fitted := [name for name in self._shown if is_fitted(name)]:
@@ -231,10 +244,16 @@ class Study:
         data = self.first.scenario.problem.data
         trained_on = self.first.scenario.problem.trained_on
         if trained_on is not None:
-            return f"trained on {trained_on.name}: {trained_on.source}"
+            return f"trained on {named_source(trained_on.name, trained_on.source)}"
         if data is None:
             return f"own problem {self.benchmark}"
-        return f"table {data.name}: {data.source}{'' if data.path else ' (not available now)'}"
+        return f"table {named_source(data.name, data.source)}{'' if data.path else ' (not available now)'}"
+
+    @property
+    def _unfinished(self) -> list[str]:
+        """If several runs are shown: how many are still to be continued."""
+        going = sum(report.ending is None for _, report in self.runs)
+        return [f"{going:,} of {len(self.runs):,} runs are not finished."] if going and len(self.runs) > 1 else []
 
     @property
     def _selected_on_test(self) -> list[str]:
@@ -253,6 +272,11 @@ class Study:
         return [name for name in self._shown if is_surrogate(name)]
 
 
+def named_source(name: str, source: str) -> str:
+    """The name of some data, and where they come from if that says more."""
+    return name if not source or source == name else f"{name}: {source}"
+
+
 def front_of(values: NDArray[np.float64], criteria: Criteria) -> NDArray[np.float64]:
     """(f, objectives) the rows of `values` (n, objectives) that no other dominates, the best by the first objective
     first."""
@@ -263,6 +287,22 @@ def front_of(values: NDArray[np.float64], criteria: Criteria) -> NDArray[np.floa
         return values
     front = values[moocore.is_nondominated(values * signs, maximise=True, keep_weakly=False)]
     return np.asarray(front[np.lexsort(-(front * signs).T[::-1])])
+
+
+def why_nothing(histories: Sequence[History]) -> str:
+    """Why runs have no best architecture: nothing has finished, everything failed, or nothing met the constraints."""
+    failed = [line for history in histories for line in history.failed]
+    queries = sum(history.queries for history in histories)
+    if not queries:
+        return "no trial has finished yet"
+    if len(failed) == queries:
+        all_of = "the only trial" if queries == 1 else f"all {queries:,} trials"
+        return f"{all_of} failed{', the last one' * (queries > 1)} with {one_line(failed[-1].error or '', MOST)}"
+    return (
+        f"no architecture asked for succeeded and met the constraints ({len(failed):,} of {queries:,} trials failed)"
+        if failed
+        else "no architecture asked for met the constraints"
+    )
 
 
 def query_unit(report: RunReport, singular: bool = False) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archloom.analysis.figures import COLOURS, caption, drawable, sentence
+from archloom.analysis.figures import COLOURS, FARTHEST, caption, sentence
 from archloom.analysis.published_panel import sources_of
 from archloom.analysis.stats import Band, Floats, curve_band
 from archloom.analysis.study import Study
@@ -50,19 +50,23 @@ def bands_of(study: Study, curves: Curves) -> dict[str, tuple[Floats, Band]]:
     for label in study.reports:
         known = curves(label)
         if known:
+            known = [[(min(at, FARTHEST), min(max(v, -FARTHEST), FARTHEST)) for at, v in curve] for curve in known]
             end = max(curve[-1][0] for curve in known)
             points = np.array(sorted({point for curve in known for point, _ in curve}))
             grid = points[np.unique(np.linspace(0, len(points) - 1, _GRID_POINTS).round().astype(int))]
             grid = np.append(grid[grid < end], end)
-            band = curve_band(known, grid, seeds.stream(0, "bootstrap"))
-            bands[label] = grid, Band(*map(drawable, band))
+            bands[label] = grid, curve_band(known, grid, seeds.stream(0, "bootstrap"))
     return bands
 
 
 def draw_bands(axes: Axes, study: Study, bands: dict[str, tuple[Floats, Band]], settled: float) -> list[float]:
     """Draw the mean curve of each strategy with its interval; returns the values that determine the y-range: those
     after the first tenth of the axis, or after `settled`."""
-    for style, (label, (grid, band)) in zip(styles(), bands.items(), strict=False):
+    for style, label in zip(styles(), study.reports, strict=False):
+        if label not in bands:  # it has a place in the legend, which says that it found nothing
+            axes.plot([], [], label=named(study, label), linewidth=1.8, **style)
+            continue
+        grid, band = bands[label]
         axes.step(grid, band.mean, where="post", label=named(study, label), linewidth=1.8, zorder=3, **style)
         axes.fill_between(
             grid, band.low, band.high, step="post", color=style["color"], alpha=0.18, linewidth=0, zorder=2
@@ -83,6 +87,9 @@ def finish(figure: Figure, study: Study, title: str, note: str, counted: bool = 
     where = f"on {study.benchmark}" + (f" ({study.table.name})" if study.table else "")
     constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
     lines = [f"{note} {sentence(study.seeds)}" if counted else note, sentence(study.table_line), *study.caveats]
+    if published and not study.criteria.single:
+        count = len(study.criteria.objectives)
+        lines += [f"{study.metric} is the first of {count} objectives; --kind hypervolume shows all of them."]
     if published and study.references:
         lines += ["Published, mean ± std: " + "; ".join(f"[{i}] {s}" for s, i in sources_of(study).items()) + "."]
         lines += [f"* {caveat[0].upper()}{caveat[1:]}." for caveat in _reference_caveats(study)]

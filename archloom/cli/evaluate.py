@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archloom.cli import options
+from archloom.cli import options, output
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 
@@ -56,7 +55,7 @@ def evaluate(
     if target is not None and pictures is not None:
         final.save_grid(pictures, target)
     if as_json:
-        click.echo(json.dumps(_content(run, report.request.problem.on, member, metrics, target)))
+        output.print_json(_content(run, report.request.problem.on, member, metrics, target))
         return 0
     click.echo(f"trial           {member.line.id}, epochs of training: {member.training.epochs}")
     click.echo(f"architecture    {member.line.arch}")
@@ -84,7 +83,7 @@ def _content(run: Path, on: str, member: Member, metrics: Mapping[str, float], i
         "epochs": member.training.epochs,
         "arch": member.line.arch,
         "settings": dict(member.settings),
-        "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
+        "metrics": dict(metrics),
         "in_search": member.in_search,
         "images": None if images is None else str(images),
     }

@@ -184,7 +184,7 @@ def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
 
 def show_comparison(by_label: Mapping[str, Sequence[RunReport]], path: Path, as_json: bool) -> int:
     """Print a comparison."""
-    from archloom.analysis.report import compare as put_side_by_side
+    from archloom.analysis.comparison import compare as put_side_by_side
     from archloom.analysis.report import format_comparison
 
     output.note_early_endings(by_label)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archloom.cli.exit_codes import Exit, Interrupted
+from archloom.utils.json_text import dumps
 
 if TYPE_CHECKING:
+    from archloom.analysis.study import Study
     from archloom.executors.backends import Backend
     from archloom.problems import Scenario
     from archloom.runs.prepare import Prepared
@@ -83,7 +84,7 @@ def note_caveats(scenario: Scenario) -> None:
 
 
 def note_early_endings(by_label: Mapping[str, Sequence[RunReport]]) -> None:
-    from archloom.analysis.report import early_endings
+    from archloom.analysis.comparison import early_endings
 
     for text in early_endings(by_label):
         note(text)
@@ -92,9 +93,11 @@ def note_early_endings(by_label: Mapping[str, Sequence[RunReport]]) -> None:
 def search_object(reports: Sequence[RunReport]) -> dict[str, Any]:
     """The JSON object of one strategy's runs. `std` is the sample standard deviation over seeds (null for one)."""
     from archloom.analysis.stats import summarise as spread
+    from archloom.analysis.study import Study
     from archloom.runs.report import summarise
 
     first = reports[0]
+    study = Study.of({first.request.name: reports})
     table = first.scenario.problem.data
     values = [report.value for report in reports if report.value is not None]
     overall = spread(values) if values else None
@@ -112,7 +115,21 @@ def search_object(reports: Sequence[RunReport]) -> dict[str, Any]:
         "runs": [{**summarise(r), "curve": [[q, value] for q, value in r.history.curve()]} for r in reports],
         "mean": overall.mean if overall else None,
         "std": overall.std if overall else None,
+        **({} if study.criteria.single else {"hypervolume": _hypervolume(study)}),
         "report": _reported(reports),
+    }
+
+
+def _hypervolume(study: Study) -> dict[str, Any]:
+    """Mean and std over seeds of the hypervolume, and the point from which all of them are measured."""
+    from archloom.analysis.comparison import hypervolumes
+
+    label = next(iter(study.reports))
+    overall = hypervolumes(study, label)
+    return {
+        "mean": overall.mean if overall else None,
+        "std": overall.std if overall else None,
+        "reference_point": study.reference_point if study.found else None,
     }
 
 
@@ -134,19 +151,25 @@ def best_object(winners: Mapping[str, RunReport]) -> dict[str, Any]:
 
 
 def print_json(content: Mapping[str, Any]) -> None:
-    click.echo(json.dumps(content, ensure_ascii=False, allow_nan=False))
+    click.echo(dumps(content))
 
 
 def best_of(reports: Iterable[RunReport]) -> RunReport:
-    """The run with the best feasible value; the first one if none has any. `reports` must not be empty."""
+    """The run with the best feasible value, with several objectives the larger hypervolume; the first one if none has
+    found anything. `reports` must not be empty."""
     return reduce(_better, reports)
 
 
 def _better(first: RunReport, second: RunReport) -> RunReport:
+    from archloom.analysis.study import Study
+
     one, other = first.history.best(), second.history.best()
-    if other is None:
-        return first
-    return second if one is None or second.history.utility(other) > first.history.utility(one) else first
+    if one is None or other is None:
+        return second if one is None and other is not None else first
+    if first.scenario.criteria.single:
+        return second if second.history.utility(other) > first.history.utility(one) else first
+    both = Study.of({"": [first, second]})
+    return second if both.hypervolume(second) > both.hypervolume(first) else first
 
 
 def next_steps(path: Path, single: RunReport | None) -> str:
@@ -180,13 +203,8 @@ def exit_code(reports: Sequence[RunReport]) -> int:
 
 
 def _reported(reports: Sequence[RunReport]) -> dict[str, Any]:
-    """Mean and std over seeds of the reported metrics of the best architectures."""
-    from archloom.analysis.stats import summarise as spread
+    """Mean and std over seeds of the reported metrics of the best architectures; `n` of them have it."""
+    from archloom.analysis.comparison import summaries_by_name
 
-    found = [best.report for report in reports if (best := report.history.best())]
-    names = dict.fromkeys(name for values in found for name in values)
-    result = {}
-    for name in names:
-        overall = spread([values[name] for values in found if name in values])
-        result[name] = {"mean": overall.mean, "std": overall.std}
-    return result
+    found = summaries_by_name([best.report for report in reports if (best := report.history.best())])
+    return {name: {"mean": overall.mean, "std": overall.std, "n": overall.n} for name, overall in found.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
@@ -14,6 +15,7 @@ from archloom.cli import output
 from archloom.cli.exit_codes import Exit
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import ArchloomError, InputError, unknown
+from archloom.utils.json_text import dumps
 
 if TYPE_CHECKING:
     from archloom.runs.prepare import Request
@@ -141,6 +143,7 @@ def plot(run: Path, kind: str, over: str | None, target: Path | None) -> int:
                    "it was trained. FILE.json: its genes.")  # fmt: skip
 def export(run: Path, target: Path) -> int:
     """Write the best architecture of RUN to a file that does not need archloom."""
+    from archloom.analysis.study import Study
     from archloom.utils.files import replace_file
 
     writers = {".py": _source, ".safetensors": _weights, ".json": _record}
@@ -148,10 +151,12 @@ def export(run: Path, target: Path) -> int:
         raise InputError(f"-o {target}: expected a file ending in {', '.join(writers)}")
     if not target.parent.is_dir():
         raise InputError(f"-o {target}: there is no folder {target.parent}; create it, or give another file")
-    reports = [report for reports in read_reports(run, need_space=True).values() for report in reports]
-    report = output.best_of(reports)
-    if report.history.best() is None:
+    study = Study.of(read_reports(run, need_space=True))
+    if not study.found:
         raise InputError(f"{run} has no feasible architecture yet: nothing to export")
+    _, report = study.best
+    if not study.criteria.single:
+        output.note(f"of several objectives the first counts: this is the architecture with the best {study.metric}")
     try:
         replace_file(target, writers[target.suffix](report))
     except OSError as error:
@@ -176,13 +181,19 @@ def _each_report(run: Path, need_space: bool = False) -> Iterator[tuple[str, Run
     from archloom.runs.report import read_report
 
     preparer = Preparer()
-    begun = {path: request for path, request in _members(run).items() if started(path, request)}
-    for path, request in begun.items():
-        with stdout_guard():
-            report = read_report(path, need_space, preparer=preparer)
-        yield label_of(str(path.relative_to(run)), request), report
+    members = _members(run)
+    labels = {path: label_of(str(path.relative_to(run)), request) for path, request in members.items()}
+    begun = {path: labels[path] for path, request in members.items() if started(path, request)}
     if not begun:
         raise InputError(f"{run}: none of its runs has started; archloom resume {quote(str(run))} starts them")
+    known = Counter(labels.values())
+    if waiting := known - Counter(begun.values()):
+        listed = ", ".join(f"{count:,} of {known[label]:,} runs of {label}" for label, count in waiting.items())
+        output.note(f"not shown, because not started: {listed}")
+    for path, label in begun.items():
+        with stdout_guard():
+            report = read_report(path, need_space, preparer=preparer)
+        yield label, report
 
 
 def _members(run: Path) -> Mapping[Path, Request]:
@@ -197,9 +208,11 @@ def _members(run: Path) -> Mapping[Path, Request]:
 
 def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
     """The data of a run, from the manifest: the table itself may be large, or elsewhere by now."""
+    from archloom.analysis.study import named_source
+
     table, trained_on = manifest.get("table"), manifest.get("trained_on")
     if isinstance(trained_on, dict):
-        return f"data: trained on {trained_on.get('name')}: {trained_on.get('source')}"
+        return f"data: trained on {named_source(str(trained_on.get('name')), str(trained_on.get('source')))}"
     if not isinstance(table, dict):
         return f"data: own problem {request.problem.on}"
     return f"data: table {table.get('name')} (sha256 {str(table.get('sha256'))[:12]}): {table.get('source')}"
@@ -257,7 +270,7 @@ def _record(report: RunReport) -> bytes:
         "report": line.report,
         "found_by": _provenance(report),
     }
-    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+    return (dumps(content, indent=1) + "\n").encode()
 
 
 def _provenance(report: RunReport) -> str:

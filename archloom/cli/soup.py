@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
 import click
 
-from archloom.cli import options
+from archloom.cli import options, output
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 
@@ -47,7 +46,7 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
     objective = report.scenario.objectives[0]
     content = cooked.to_json(objective)
     if as_json:
-        click.echo(json.dumps(content))
+        output.print_json(content)
         return 0
     click.echo(f"architecture    {cooked.arch}")
     click.echo(f"averaged        {_named(cooked.members)}" + _left_out(cooked.left_out))

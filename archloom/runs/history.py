@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -67,6 +69,16 @@ class History:
     def best(self) -> TrialRecord | None:
         """The first query with the best value of the first objective among the comparable ones."""
         return self._best
+
+    def best_values(self) -> dict[str, float]:
+        """Objective -> its best value among the comparable queries, each on its own; empty if there are none."""
+        comparable = self.comparable()
+        if not comparable:
+            return {}
+        return {
+            objective.metric: max((line.scores[objective.metric] for line in comparable), key=objective.utility)
+            for objective in self.criteria.objectives
+        }
 
     def utility(self, line: TrialRecord) -> float:
         """The first objective's value, with its sign changed if less is better."""
@@ -157,7 +169,7 @@ class History:
         amounts = {"queries": lambda _: 1, "resource": self.used, "seconds": self.seconds}
         if axis not in amounts:
             raise unknown("axis", axis, amounts)
-        return iter(np.cumsum([amounts[axis](line) for line in self.lines]).tolist())
+        return accumulate(amounts[axis](line) for line in self.lines)
 
     def pareto(self) -> list[TrialRecord]:
         """Comparable queries that no other dominates, sorted by the first objective, best first."""
@@ -165,34 +177,33 @@ class History:
 
     def hypervolume(self, reference: Sequence[float]) -> float:
         """The volume that the Pareto set dominates beyond `reference` (one value per objective, in its own units)."""
+        front = self.pareto()
+        return self._volume(self._objective_values(front), reference) if front else 0.0
+
+    def _volume(self, utilities: NDArray[np.float64], reference: Sequence[float]) -> float:
+        """The hypervolume of points (n, objectives), more is better; infinite if it is beyond the largest float."""
         import moocore
 
-        front = self.pareto()
-        if not front:
-            return 0.0
         signs = np.array([objective.sign for objective in self.criteria.objectives])
-        return float(moocore.hypervolume(self._objective_values(front), ref=signs * np.array(reference), maximise=True))
+        volume = float(moocore.hypervolume(utilities, ref=signs * np.array(reference), maximise=True))
+        return math.inf if math.isnan(volume) else volume
 
     def hypervolume_curve(self, reference: Sequence[float], axis: Axis = "queries") -> list[tuple[float, float]]:
         """(amount spent, hypervolume so far beyond `reference`) for every query from the first feasible one on.
 
         "So far" means at the highest fidelity reached so far, as in `curve`.
         """
-        import moocore
-
-        signs = np.array([objective.sign for objective in self.criteria.objectives])
-        beyond = signs * np.array(reference)
         points: list[tuple[float, float]] = []
-        front, volume, highest = np.empty((0, len(signs))), 0.0, -1
+        front, volume, highest = np.empty((0, len(self.criteria.objectives))), 0.0, -1
         for line, spent in zip(self.lines, self._spent(axis), strict=True):
             fidelity = self.fidelity(line)
-            if self.criteria.feasible(line.trial.result) and fidelity >= highest:
+            if self.criteria.feasible(line) and fidelity >= highest:
                 if fidelity > highest:
                     front, highest = front[:0], fidelity
                 (found,) = self._objective_values([line])
                 if not (front >= found).all(axis=1).any():
                     front = np.vstack([front[~(front <= found).all(axis=1)], found])
-                    volume = float(moocore.hypervolume(front, ref=beyond, maximise=True))
+                    volume = self._volume(front, reference)
             if highest >= 0:
                 points.append((spent, volume))
         return points

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from archloom.utils.files import read_file, write_json
+from archloom.utils.json_text import plain
 from archloom.utils.text import one_line
 
 T = TypeVar("T")
@@ -56,8 +57,8 @@ def convert(content: object, kind: type[T]) -> T:
 
 def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file with a checksum of its content, whole or not at all; it is on disk when this returns."""
-    plain = {name: value for name, value in content.items() if name != CHECKSUM}
-    write_json(path, {**plain, CHECKSUM: _checksum(plain)})
+    sealed = plain({name: value for name, value in content.items() if name != CHECKSUM})
+    write_json(path, {**sealed, CHECKSUM: _checksum(sealed)})
 
 
 def is_sealed(content: Mapping[str, Any]) -> bool:
@@ -67,8 +68,8 @@ def is_sealed(content: Mapping[str, Any]) -> bool:
 
 def _checksum(content: Mapping[str, Any]) -> str:
     """Of the content, not of the bytes: how a file is laid out does not matter."""
-    plain = {name: value for name, value in content.items() if name != CHECKSUM}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    sealed = {name: value for name, value in content.items() if name != CHECKSUM}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _check_depth(content: object) -> None:

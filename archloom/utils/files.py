@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import secrets
 import stat
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from archloom.errors import StoreError
+from archloom.utils.json_text import dumps
 
 TEMPORARY = ".*.tmp"
 """The names of files that are being written; those of killed writers remain."""
@@ -132,7 +132,7 @@ def sync_folder(path: Path) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all; it is on disk when this returns."""
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    text = dumps(content, indent=1) + "\n"
     guarded(path.parent, lambda: replace_file(path, text.encode()))
 
 

@@ -113,21 +113,29 @@ def make_reports(make_report: MakeReport) -> MakeReports:
 @pytest.fixture(scope="session")
 def make_two() -> MakeReport:
     """Build the report of a run on a problem of one's own, whose queries have these values (y, x) of two objectives;
-    a None in place of a pair is a failed trial."""
+    a None in place of a pair is a failed trial. `single`: y is the only objective; `report`: of each query."""
 
     def make(
-        values: Sequence[Any], goals: tuple[Any, Any] = ("max", "min"), seed: int = 0, strategy: str = "random"
-    ) -> RunReport:
-        known = dict(zip("yx", goals, strict=True))
+        values: Sequence[Any], goals: tuple[Any, Any] = ("max", "min"), seed: int = 0, strategy: str = "random",
+        constraints: Sequence[str] = (), report: Sequence[dict[str, float]] = (), single: bool = False,
+        names: Sequence[str] = ("y", "x"), arch: str = "",
+    ) -> RunReport:  # fmt: skip
+        y, x = names
+        objectives = names[:1] if single else names
+        reported = tuple(dict.fromkeys(name for values in report for name in values))
+        known = dict(zip(names, goals, strict=True))
         problem = RecordedProblem("own", known, None)
-        spec = ProblemSpec("own.py", None, ("y", "x"))
-        scenario = Scenario(spec, problem, criteria(["y", "x"], known), ())
+        spec = ProblemSpec("own.py", None, tuple(objectives))
+        scenario = Scenario(spec, problem, criteria(objectives, known, constraints), reported)
         lines = []
         for number, pair in enumerate(values):
-            scores = {} if pair is None else {"y": float(pair[0]), "x": float(pair[1])}
+            scores = {} if pair is None else {y: float(pair[0]), x: float(pair[1])}
             error = "broken" if pair is None else None
-            lines.append(TrialRecord(number, (number,), str(number), number + 1, scores=scores, error=error))
-        request = Request(strategy, spec, seed, Limits(queries=len(lines)))
+            more = dict(report[number]) if number < len(report) and not error else {}
+            lines.append(
+                TrialRecord(number, (number,), arch or str(number), number + 1, scores=scores, report=more, error=error)
+            )
+        request = Request(strategy, spec, seed, Limits(queries=len(lines) or 1))
         history = History.of(lines, scenario.criteria)
         return RunReport(request, scenario, history, len(lines), "all queries asked", 0.1)
 

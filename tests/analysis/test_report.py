@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from archloom.analysis.report import align, compare, early_endings, format_best, format_comparison
+from archloom.analysis.comparison import compare, early_endings
+from archloom.analysis.report import format_best, format_comparison
 from archloom.errors import InputError
 from archloom.runs.budgets import Limits
 
@@ -160,7 +161,3 @@ def test_a_seed_counts_once(make_report: Any) -> None:
 def test_one_strategy_is_not_tested(make_report: Any) -> None:
     comparison = compare({"a": [make_report([1])]})
     assert (comparison.tests, comparison.notes) == ((), ())
-
-
-def test_align() -> None:
-    assert align([["a", "b", "c"], ["long", "1", "x"]], left=(2,)) == ["a     b  c", "long  1  x"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_every_ordered_pair_is_tested_and_corrected() -> None:
     assert tests["a", "b"].p_corrected == 6 / 1024
     assert tests["b", "a"].p == tests["b", "a"].p_corrected == 1.0
     assert json.loads(json.dumps(tests["a", "b"].to_json())) == {
-        "better": "a", "worse": "b", "n": 10, "ties": 0, "p": 1 / 1024, "p_corrected": 6 / 1024,
+        "better": "a", "worse": "b", "n": 10, "ties": 0, "p": 1 / 1024, "p_corrected": 6 / 1024, "metric": "",
     }  # fmt: skip
 
 
@@ -181,3 +182,24 @@ def test_band_of_one_curve_has_no_width() -> None:
 def test_band_needs_points(curves: Sequence[Sequence[tuple[int, float]]]) -> None:
     with pytest.raises(InputError, match="found"):
         curve_band(curves, [1], rng())
+
+
+@pytest.mark.parametrize("size", [1.0, 1e200, 1e-200, 2.0**1000, 2.0**-1070])
+def test_statistics_do_not_depend_on_the_size_of_the_values(size: float) -> None:
+    values = [1.0, 2.0, 4.0, 8.0]
+    plain, sized = summarise(values), summarise([size * value for value in values])
+    for field in ("mean", "median", "min", "max", "std"):
+        assert getattr(sized, field) == pytest.approx(size * getattr(plain, field), rel=1e-12 if size > 1e-300 else 0.2)
+    low, high = bootstrap_interval([size * value for value in values], np.random.default_rng(0))
+    expected = bootstrap_interval(values, np.random.default_rng(0))
+    assert (low, high) == pytest.approx([size * end for end in expected], rel=1e-12 if size > 1e-300 else 0.2)
+    samples = {"a": [size * value for value in values], "b": [0.0, size * 4.0, size, size]}
+    assert [t.p for t in paired_tests(samples)] == [t.p for t in paired_tests({"a": values, "b": [0.0, 4.0, 1.0, 1.0]})]
+
+
+def test_values_at_both_ends_are_paired() -> None:
+    largest = sys.float_info.max
+    tests = {t.better: t.p for t in paired_tests({"a": [largest] * 3, "b": [-largest] * 3})}
+    assert tests == {"a": 1 / 8, "b": 1.0}
+    band = curve_band([[(1, largest)], [(1, -largest)]], [1], np.random.default_rng(0))
+    assert np.isfinite(band).all() and band.mean[0] == 0.0

@@ -123,5 +123,5 @@ def test_runs_that_found_nothing_are_left_out(make_report: Any) -> None:
     study = Study.of({"a": [nothing, found]})
     assert study.values("a") == [pytest.approx(91.2)]
     assert study.curves("a") == [[(1, pytest.approx(91.2))]]
-    with pytest.raises(InputError, match="no run found"):
+    with pytest.raises(InputError, match="nothing to show: no architecture asked for met the constraints"):
         Study.of({"a": [nothing]}).need_best()

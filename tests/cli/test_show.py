@@ -119,6 +119,10 @@ def test_a_space_without_code_exports_json_only(cli: Any, planted: Path) -> None
 def test_a_group_that_has_not_started(cli: Any, finished: Any) -> None:
     for number in range(2):
         shutil.rmtree(cli.home / "group" / f"seed-{number}")
+        if number == 0:
+            said = cli("best", "group", "--json")
+            assert said.code == 0 and json.loads(said.out)["runs"][0]["seed"] == 1
+            assert said.err == "archloom: note: not shown, because not started: 1 of 2 runs of random\n"
     cli.refuses("best", "group", "--json", says=["none of its runs has started"])
     cli.refuses("export", "group", "-o", "best.json", says=["none of its runs has started"])
 

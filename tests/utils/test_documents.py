@@ -93,3 +93,10 @@ def test_each_change_of_a_sealed_file_is_noticed(tmp_path: Path) -> None:
     assert [is_sealed({**read, **change}) for change in changes] == [False] * len(changes)
     assert not is_sealed({name: value for name, value in read.items() if name != "none"})
     assert is_sealed(json.loads(json.dumps(read, indent=7, sort_keys=True))), "the layout does not matter"
+
+
+def test_numbers_that_are_no_json_are_sealed_as_they_are_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "file.json"
+    write_sealed(file, {"a": float("inf"), "b": [float("nan"), 1], "c": (1, 2)})
+    content = read_json(file)
+    assert is_sealed(content) and content["a"] is None and content["b"] == [None, 1] and content["c"] == [1, 2]

@@ -27,6 +27,7 @@ from archloom.data.progress import Progress
 from archloom.errors import InputError
 from archloom.utils.contents import WEB_PAGE, kind_of_file
 from archloom.utils.files import open_regular
+from archloom.utils.json_text import dumps
 
 CHUNK_BYTES = 1 << 18
 _USER_AGENT = "archloom"
@@ -184,7 +185,7 @@ class _Part:
     def remember(self, url: str, headers: Mapping[str, str]) -> None:
         etag = headers.get("ETag")
         validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
-        self.origin.write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
+        self.origin.write_text(dumps({"url": url, "validator": validator}), encoding="utf-8")
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -242,7 +242,7 @@ def test_states_stay_as_it_is_said(cli: Any) -> None:
     room_for_two = sum(len(every[f"{trial:06d}.safetensors"]) for trial in (0, 1))
     said = cli("search", "pbt_nas", *POPULATION, "--out", "few", "--disk-budget", room_for_two)
     assert said.code == 3 and said.out == ""
-    warning, stopped = said.err.splitlines()
+    *_, warning, stopped = said.err.splitlines()  # first, which images there are
     assert "warning: checkpoints take" in warning and "3 of them will be needed at once" in warning
     assert "no space for the next checkpoint" in stopped and f"--disk-budget is {format_bytes(room_for_two)}" in stopped
     assert "archloom resume few --disk-budget" in stopped

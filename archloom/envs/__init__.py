@@ -14,6 +14,8 @@ from archloom.problems.spec import ProblemSpec
 from archloom.registry import Entry
 
 if TYPE_CHECKING:
+    from gymnasium.vector import AutoresetMode
+
     from archloom.envs.incremental import IncrementalEnv, IncrementalVectorEnv, NeighbourhoodEnv
     from archloom.problems.base import Problem
 
@@ -80,6 +82,7 @@ def make_vector(
     metric: str | None = None,
     episode_steps: int = 16,
     alpha: float | None = None,
+    autoreset_mode: AutoresetMode | str = "NextStep",
 ) -> IncrementalVectorEnv:
     """`num_envs` episodes of the incremental search problem at once.
 
@@ -92,19 +95,22 @@ def make_vector(
         episode_steps: steps after which an episode is truncated (16 in the paper's training, 32 in its evaluation).
         alpha: the reward is the gain in exp(alpha * accuracy); by default the paper's value for the benchmark (6 for
             nb101, 32 for darts). 0 means the plain accuracy.
+        autoreset_mode: when a finished episode starts again: Gymnasium's `AutoresetMode`, or its value.
 
     Raises:
-        InputError: an unknown benchmark or metric, counts that are not whole numbers of at least 1, more neighbours
-            than there are, an alpha below 0 or above 700, a table without the accuracy of every architecture.
+        InputError: an unknown benchmark, metric or mode, counts that are not whole numbers of at least 1, more
+            neighbours than there are, an alpha below 0 or above 700, a table without the accuracy of every
+            architecture.
     """
-    from archloom.envs.incremental import IncrementalVectorEnv, check_alpha
+    from archloom.envs.incremental import IncrementalVectorEnv, check_alpha, mode_of
 
     # Before opening the neighbourhood, which may take a while.
     check_counts(num_envs=num_envs, max_neighbours=max_neighbours, episode_steps=episode_steps)
     check_alpha(alpha)
+    mode = mode_of(autoreset_mode)
 
     neighbourhood = open_neighbourhood(on, num_envs, max_neighbours, table, metric)
-    return IncrementalVectorEnv(neighbourhood, num_envs, max_neighbours, episode_steps, alpha)
+    return IncrementalVectorEnv(neighbourhood, num_envs, max_neighbours, episode_steps, alpha, mode)
 
 
 def make(
@@ -116,7 +122,7 @@ def make(
     episode_steps: int = 16,
     alpha: float | None = None,
 ) -> IncrementalEnv:
-    """One episode at a time; arguments as in `make_vector`."""
+    """One episode at a time; arguments as in `make_vector`. After its end call `reset`."""
     from archloom.envs.incremental import IncrementalEnv
 
     return IncrementalEnv(

@@ -56,11 +56,15 @@ class DartsNeighbourhoodEnv(NeighbourhoodEnv):
     def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
         self._seen[slots, 0] = states.reshape(-1, *SHAPE)
 
-    def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
-        shown = self._seen.shape[1] - 1
-        self._seen[:, 1:] = draw_neighbours(self._seen[:, 0], shown, rng)
-        encode_into(self._seen.reshape(-1, *SHAPE), architectures.reshape(-1, WIDTH))
-        return np.full(len(self._seen), shown)
+    def show(
+        self, architectures: NDArray[np.uint8], rng: np.random.Generator, slots: NDArray[np.intp] | None = None
+    ) -> NDArray[np.int64]:
+        seen = self._seen if slots is None else self._seen[slots]
+        seen[:, 1:] = draw_neighbours(seen[:, 0], seen.shape[1] - 1, rng)
+        if slots is not None:
+            self._seen[slots] = seen
+        encode_into(seen.reshape(-1, *SHAPE), architectures.reshape(-1, WIDTH))
+        return np.full(len(seen), seen.shape[1] - 1)
 
     def _predicted(self, genotypes: Genotypes) -> NDArray[np.float64]:
         return self._model.metrics(genotypes, self._model.last_epoch)[self._metric].astype(np.float64)

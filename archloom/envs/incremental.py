@@ -8,20 +8,22 @@ f = exp(alpha * accuracy), the accuracy between 0 and 1.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Dict, Discrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from archloom.envs.checks import check_counts
-from archloom.errors import InputError
+from archloom.errors import InputError, unknown
+from archloom.utils import seeds
 
-Observation = dict[str, NDArray[np.uint8]]
+Observation = dict[str, NDArray[Any]]
 Info = dict[str, Any]
 
 _LARGEST_ALPHA = 700
@@ -63,11 +65,14 @@ class NeighbourhoodEnv(ABC):
         """Put architectures (n, k), as returned by `states` here or in a twin with another metric, into these slots."""
 
     @abstractmethod
-    def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
+    def show(
+        self, architectures: NDArray[np.uint8], rng: np.random.Generator, slots: NDArray[np.intp] | None = None
+    ) -> NDArray[np.int64]:
         """Draw the neighbours to show and encode them into `architectures` (n, N + 1, bits) for all n slots.
 
-        A slot's own architecture comes first, zeros follow its last neighbour. Neighbours are drawn uniformly without
-        replacement, in random order; returns (n,) how many are shown.
+        With `slots` (m,) for these only, into `architectures` (m, N + 1, bits); the others keep what they were shown. A
+        slot's own architecture comes first, zeros follow its last neighbour. Neighbours are drawn uniformly without
+        replacement, in random order; returns (n,) or (m,) how many are shown.
         """
 
 
@@ -79,19 +84,39 @@ def check_alpha(alpha: object) -> None:
         )
 
 
+def mode_of(mode: AutoresetMode | str) -> AutoresetMode:
+    """Gymnasium's mode by its name ("NEXT_STEP") or value ("NextStep"); InputError for what is none."""
+    known = {name: each for each in AutoresetMode for name in (each.name, each.value)}
+    if isinstance(mode, AutoresetMode):
+        return mode
+    if not isinstance(mode, str) or mode not in known:
+        raise unknown("autoreset mode", str(mode), [each.value for each in AutoresetMode])
+    return known[mode]
+
+
+class Actions(MultiDiscrete[np.int64]):
+    """One action of each episode; `sample(mask)` takes `info["action_mask"]` as it is, (n, N + 1)."""
+
+    def sample(self, mask: Any = None, probability: Any = None) -> NDArray[np.int64]:
+        rows = (tuple(each) if isinstance(each, np.ndarray) else each for each in (mask, probability))
+        return super().sample(*rows)
+
+
 class IncrementalVectorEnv(VectorEnv[Observation, NDArray[np.integer[Any]], NDArray[Any]]):
     """Many episodes at once.
 
-    Observations: `architectures` (n, N + 1, bits) and `mask` (n, N + 1), 1 for the actions there are. A masked
-    action changes nothing, and the episode continues. After `episode_steps` steps an episode is truncated, which a
-    learner should bootstrap through (Pardo et al. 2018); only staying terminates it. A finished episode starts again
-    with the next step, whose action is ignored and whose reward is 0 (Gymnasium's "next step" reset).
+    Observations: `architectures` (n, N + 1, bits) and `mask` (n, N + 1) int8, 1 for the actions there are, which is
+    `info["action_mask"]` too. A masked action changes nothing, and the episode continues. After `episode_steps` steps
+    an episode is truncated, which a learner should bootstrap through (Pardo et al. 2018); only staying terminates it.
     `info["value"]` (n,) is the accuracy, in percent, of each episode's current architecture.
+
+    `autoreset_mode` says when a finished episode starts again, as in Gymnasium's own vector environments. NEXT_STEP:
+    with the next step, whose action is ignored and whose reward is 0. SAME_STEP: in the step that ends it, which
+    returns the new episode's observation, and the last of the old one in `info["final_obs"]` and `info["final_info"]`.
+    DISABLED: by `reset(options={"reset_mask": mask})`, mask (n,) bool, which in any mode starts just those again.
 
     `alpha` shapes the reward: None means the benchmark's own, 0 the plain accuracy.
     """
-
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012 - as the base class has it
 
     def __init__(
         self,
@@ -100,37 +125,48 @@ class IncrementalVectorEnv(VectorEnv[Observation, NDArray[np.integer[Any]], NDAr
         max_neighbours: int,
         episode_steps: int,
         alpha: float | None,
+        autoreset: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     ) -> None:
         check_counts(num_envs=num_envs, max_neighbours=max_neighbours, episode_steps=episode_steps)
         check_alpha(alpha)
-        self.num_envs = num_envs
-        shown = max_neighbours + 1
+        self.autoreset_mode = mode_of(autoreset)
+        self.metadata = {"autoreset_mode": self.autoreset_mode}
+        self.num_envs = int(num_envs)
+        shown = int(max_neighbours) + 1
         self.single_observation_space = Dict(
-            {"architectures": Box(0, 1, (shown, neighbourhood.bits), np.uint8), "mask": Box(0, 1, (shown,), np.uint8)}
+            {"architectures": Box(0, 1, (shown, neighbourhood.bits), np.uint8), "mask": Box(0, 1, (shown,), np.int8)}
         )
         self.single_action_space = Discrete(shown)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = Actions(np.full(self.num_envs, shown))
         self._neighbourhood = neighbourhood
         self._alpha = neighbourhood.alpha if alpha is None else alpha
         self._episode_steps = episode_steps
-        self._everyone = np.arange(num_envs)
+        self._everyone = np.arange(self.num_envs)
         self._places = np.arange(shown)
-        self._taken = np.zeros(num_envs, dtype=np.int64)
-        self._shown = np.full(num_envs, -1)  # before the first reset
-        self._values = np.zeros(num_envs)
-        self._over = np.zeros(num_envs, dtype=bool)
+        self._taken = np.zeros(self.num_envs, dtype=np.int64)
+        self._shown = np.full(self.num_envs, -1)  # before the first reset
+        self._values = np.zeros(self.num_envs)
+        self._over = np.zeros(self.num_envs, dtype=bool)
+        self._seen: Observation = {}
 
-    def reset(self, *, seed: Any = None, options: Info | None = None) -> tuple[Observation, Info]:
-        """Start every episode again from a random architecture."""
-        super().reset(seed=seed, options=options)
-        self._start(self._everyone)
-        return self._observe(), self._info()
+    def reset(self, *, seed: Any = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, Info]:
+        """Start every episode again from a random architecture, with the option `reset_mask` (n,) those it is true for.
+
+        The others go on, and their observations stay. InputError for other options, and a mask that is none.
+        """
+        slots = self._to_reset(options)
+        super().reset(seed=None if seed is None else seeds.check_seed(seed))
+        self._start(slots)
+        return self._observe(slots), self._info()
 
     def step(
         self, actions: NDArray[np.integer[Any]]
     ) -> tuple[Observation, NDArray[Any], NDArray[Any], NDArray[Any], Info]:
-        """One step of every episode; InputError for actions of the wrong shape or out of range."""
+        """One step of every episode; InputError for actions of the wrong shape or out of range.
+
+        If nothing restarts episodes (DISABLED), also for one that is over.
+        """
         chosen = self._checked(actions)
         restarting = self._over
         terminations = (chosen == 0) & ~restarting
@@ -146,22 +182,70 @@ class IncrementalVectorEnv(VectorEnv[Observation, NDArray[np.integer[Any]], NDAr
         if restarting.any():
             self._start(np.flatnonzero(restarting))
         self._over = terminations | truncations
-        return self._observe(), rewards, terminations, truncations, self._info()
+        observation, info = self._observe(self._everyone), self._info()
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._over.any():
+            observation, info = self._started_again(observation, info)
+        return observation, rewards, terminations, truncations, info
+
+    def _started_again(self, last: Observation, info: Info) -> tuple[Observation, Info]:
+        """Start what is over, and keep what it ended with."""
+        over = self._over
+        ends = np.full(self.num_envs, None, dtype=object)
+        for slot in np.flatnonzero(over).tolist():
+            ends[slot] = {name: values[slot].copy() for name, values in last.items()}
+        final = {"value": np.where(over, info["value"], 0.0), "action_mask": info["action_mask"] * over[:, None]}
+        final |= {f"_{name}": over.copy() for name in tuple(final)}
+        slots = np.flatnonzero(over)
+        self._start(slots)
+        observation = self._observe(slots)
+        ended = {"final_obs": ends, "_final_obs": over, "final_info": final, "_final_info": over.copy()}
+        return observation, {**self._info(), **ended}
+
+    def _to_reset(self, options: Mapping[str, Any] | None) -> NDArray[np.intp]:
+        """The slots that a reset is for."""
+        for name in options or {}:
+            if name != "reset_mask":
+                raise unknown("reset option", str(name), ["reset_mask"])
+        if not options:
+            return self._everyone
+        mask = options["reset_mask"]
+        if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
+            what = f"an array {mask.shape} of {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
+            raise InputError(f"reset_mask is {what}: expected an array ({self.num_envs},) of bool")
+        if not mask.any():
+            raise InputError("reset_mask is true for no episode: expected at least one to reset")
+        if self._shown[0] < 0 and not mask.all():
+            raise InputError("reset_mask before the first reset: call reset() of all episodes once")
+        return np.flatnonzero(mask)
 
     def _start(self, slots: NDArray[np.intp]) -> None:
         self._neighbourhood.place(slots, self.np_random)
         self._values[slots] = self._neighbourhood.values(slots)
         self._taken[slots] = 0
+        self._over = self._over.copy()
         self._over[slots] = False
 
-    def _observe(self) -> Observation:
-        architectures = np.empty((self.num_envs, len(self._places), self._neighbourhood.bits), dtype=np.uint8)
-        self._shown = self._neighbourhood.show(architectures, self.np_random)
-        mask = (self._places <= self._shown[:, None]).view(np.uint8)
-        return {"architectures": architectures, "mask": mask}
+    def _observe(self, slots: NDArray[np.intp]) -> Observation:
+        """Show these slots other neighbours; the others see what they saw."""
+        architectures = np.empty((len(slots), len(self._places), self._neighbourhood.bits), dtype=np.uint8)
+        if len(slots) == self.num_envs:
+            self._shown = self._neighbourhood.show(architectures, self.np_random)
+        else:
+            self._shown[slots] = self._neighbourhood.show(architectures, self.np_random, slots)
+            shown, architectures = architectures, self._seen["architectures"].copy()
+            architectures[slots] = shown
+        mask = (self._places <= self._shown[:, None]).view(np.int8)
+        self._seen = {"architectures": architectures, "mask": mask}
+        return dict(self._seen)
 
     def _info(self) -> Info:
-        return {"value": self._values.copy(), "_value": np.ones(self.num_envs, dtype=bool)}
+        everyone = np.ones(self.num_envs, dtype=bool)
+        return {
+            "value": self._values.copy(),
+            "_value": everyone,
+            "action_mask": self._seen["mask"].copy(),
+            "_action_mask": everyone.copy(),
+        }
 
     def _shaped(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         accuracy = values / 100.0
@@ -178,6 +262,11 @@ class IncrementalVectorEnv(VectorEnv[Observation, NDArray[np.integer[Any]], NDAr
             raise InputError(f"action {wrong}: expected 0 (stay) to {len(self._places) - 1}")
         if self._shown[0] < 0:
             raise InputError("step before the first reset: call reset() once")
+        if self.autoreset_mode is AutoresetMode.DISABLED and self._over.any():
+            raise InputError(
+                f"episode {int(self._over.argmax())} is over, and nothing starts it again (autoreset mode Disabled): "
+                'reset(options={"reset_mask": terminations | truncations}) first'
+            )
         return chosen.astype(np.intp)
 
 
@@ -191,15 +280,22 @@ class IncrementalEnv(gymnasium.Env[Observation, np.integer[Any]]):
         self.observation_space = vector.single_observation_space
         self.action_space = vector.single_action_space
 
-    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Observation, Info]:
+    def reset(self, *, seed: Any = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, Info]:
+        """Start again from a random architecture; there are no options, and InputError for any."""
+        for name in options or {}:
+            raise InputError(f"reset option {str(name)!r}: expected none, this environment has no options")
+        seed = None if seed is None else seeds.check_seed(seed)
         super().reset(seed=seed)
-        observation, info = self._vector.reset(seed=seed, options=options)
-        return _first(observation), {"value": float(info["value"][0])}
+        observation, info = self._vector.reset(seed=seed)
+        return _first(observation), self._info(info)
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, Info]:
         observation, rewards, terminated, truncated, info = self._vector.step(np.array([action]))
-        value = float(info["value"][0])
-        return _first(observation), float(rewards[0]), bool(terminated[0]), bool(truncated[0]), {"value": value}
+        return _first(observation), float(rewards[0]), bool(terminated[0]), bool(truncated[0]), self._info(info)
+
+    @staticmethod
+    def _info(info: Info) -> Info:
+        return {"value": float(info["value"][0]), "action_mask": info["action_mask"][0]}
 
 
 def _first(observation: Observation) -> Observation:

@@ -61,14 +61,19 @@ class Nb101NeighbourhoodEnv(NeighbourhoodEnv):
     def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
         self._rows[slots] = states[:, 0]
 
-    def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
+    def show(
+        self, architectures: NDArray[np.uint8], rng: np.random.Generator, slots: NDArray[np.intp] | None = None
+    ) -> NDArray[np.int64]:
         seed = int(rng.integers(1 << 63))
         words = architectures.view(np.uint64)
-
         around = Around(self._index.offsets, self._index.targets, self._encoded)
         seen = Seen(self._rows, self._choices, words, self._shown)
-        share(lambda start, stop: _show(start, stop, seed, around, seen), len(self._rows), least=_ALONE)
-        return self._shown.copy()
+        if slots is not None:
+            seen = Seen(self._rows[slots], self._choices[slots], words, self._shown[slots])
+        share(lambda start, stop: _show(start, stop, seed, around, seen), len(seen.rows), least=_ALONE)
+        if slots is not None:
+            self._choices[slots], self._shown[slots] = seen.choices, seen.shown
+        return seen.shown.copy()
 
 
 def open_neighbourhood(request: NeighbourhoodRequest) -> Nb101NeighbourhoodEnv:

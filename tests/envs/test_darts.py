@@ -42,6 +42,19 @@ def test_what_is_shown_are_neighbours_of_both_cells(nb301_file: Path) -> None:
             assert end[cell].tolist() in neighbours(start)[cell].tolist()
 
 
+def test_some_slots_can_be_shown_neighbours_alone(nb301_file: Path) -> None:
+    neighbourhood, everyone = open_neighbourhood(request(nb301_file, most=5)), np.arange(8)
+    neighbourhood.place(everyone, np.random.default_rng(0))
+    neighbourhood.show(np.empty((8, 6, 510), dtype=np.uint8), np.random.default_rng(0))
+    before, some = neighbourhood.shown_values(everyone), np.array([2, 7])
+    seen = np.empty((2, 6, 510), dtype=np.uint8)
+    assert neighbourhood.show(seen, np.random.default_rng(3), some).tolist() == [5, 5]
+    others = np.setdiff1d(everyone, some)
+    assert (neighbourhood.shown_values(others) == before[others]).all()
+    neighbourhood.move(some, np.array([1, 1]))
+    assert (encode(neighbourhood.states(some).reshape(2, 2, 8, 2)) == seen[:, 1]).all()
+
+
 def test_accuracies_are_the_surrogates(nb301_file: Path) -> None:
     neighbourhood, model = open_neighbourhood(request(nb301_file)), load_nb301(nb301_file)
     everyone, rng = np.arange(8), np.random.default_rng(0)

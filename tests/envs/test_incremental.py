@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 
 gymnasium = pytest.importorskip("gymnasium", reason="environments need the extra envs")
+from gymnasium.vector import AutoresetMode  # noqa: E402
 
 from archloom.envs.incremental import IncrementalEnv, IncrementalVectorEnv, NeighbourhoodEnv  # noqa: E402
 
@@ -47,20 +48,26 @@ class Row(NeighbourhoodEnv):
     def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
         self.at[slots] = states[:, 0]
 
-    def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
-        counts = np.empty(len(self.at), dtype=np.int64)
+    def show(
+        self, architectures: NDArray[np.uint8], rng: np.random.Generator, slots: NDArray[np.intp] | None = None
+    ) -> NDArray[np.int64]:
+        slots = np.arange(len(self.at)) if slots is None else slots
+        counts = np.empty(len(slots), dtype=np.int64)
         architectures[:] = 0
-        for slot, place in enumerate(self.at):
+        for row, slot in enumerate(slots):
+            place = self.at[slot]
             around = [near for near in (place - 1, place + 1) if 0 <= near < PLACES]
             self.seen[slot, : len(around)] = around
-            counts[slot] = len(around)
+            counts[row] = len(around)
             for number, shown in enumerate([place, *around]):
-                architectures[slot, number, :shown] = 1
+                architectures[row, number, :shown] = 1
         return counts
 
 
-def make(slots: int = 3, starts: int | None = None, steps: int = 5, alpha: float | None = None) -> Any:
-    return IncrementalVectorEnv(Row(slots, starts), slots, 2, steps, alpha)
+def make(
+    slots: int = 3, starts: int | None = None, steps: int = 5, alpha: float | None = None, mode: Any = "NextStep"
+) -> Any:
+    return IncrementalVectorEnv(Row(slots, starts), slots, 2, steps, alpha, mode)
 
 
 def test_the_observation_shows_the_current_one_then_its_neighbours() -> None:
@@ -220,13 +227,164 @@ def test_one_episode_ends_as_gymnasium_says() -> None:
     env = IncrementalEnv(make(1, starts=4))
     observation, info = env.reset(seed=0)
     assert observation["architectures"].shape == (3, PLACES)
-    assert info == {"value": 50.0}
+    assert info["value"] == 50.0
     observation, reward, terminated, truncated, info = env.step(2)
-    assert (reward > 0, terminated, truncated, info) == (True, False, False, {"value": 60.0})
+    assert (reward > 0, terminated, truncated, info["value"]) == (True, False, False, 60.0)
     assert env.step(0)[2] is True
-    assert env.reset()[1] == {"value": 50.0}
+    assert env.reset()[1]["value"] == 50.0
 
 
 def test_one_episode_needs_a_vector_of_one() -> None:
     with pytest.raises(InputError, match="num_envs=3: expected a vector environment of 1"):
         IncrementalEnv(make(3))
+
+
+# -- masks, seeds, resets ---------------------------------------------------------------------------------------------
+
+
+def test_masks_are_what_gymnasium_samples_with() -> None:
+    env, one = make(4, starts=0), IncrementalEnv(make(1, starts=0))
+    observation, info = env.reset(seed=0)
+    assert info["action_mask"].tolist() == observation["mask"].tolist() == [[1, 1, 0]] * 4
+    env.action_space.seed(0)
+    drawn = [env.action_space.sample(info["action_mask"]) for _ in range(20)]
+    drawn += [env.action_space.sample(tuple(info["action_mask"])) for _ in range(20)]
+    assert np.unique(drawn).tolist() == [0, 1]
+    assert all(actions in env.action_space for actions in drawn)
+    observation, info = one.reset(seed=0)
+    assert {int(one.action_space.sample(info["action_mask"])) for _ in range(20)} == {0, 1}
+    assert one.action_space.sample(observation["mask"]) in (0, 1)
+    assert observation in one.observation_space
+
+
+def test_a_seed_is_a_whole_number() -> None:
+    values = [make(9).reset(seed=seed)[1]["value"].tolist() for seed in (3, 3, 4)]
+    assert values[0] == values[1] != values[2]
+    for seed in (-1, 1.5, [1, 2, 3], "1"):
+        for env in (make(3), IncrementalEnv(make(1))):
+            with pytest.raises(InputError, match="expected a whole number from 0 to"):
+                env.reset(seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"start": 3}, "unknown reset option 'start'"),
+        ({"reset_mask": [True, False, True]}, "reset_mask is list: expected an array (3,) of bool"),
+        ({"reset_mask": np.array([1, 0, 1])}, "reset_mask is an array (3,) of int64: expected an array (3,) of bool"),
+        ({"reset_mask": np.ones(2, bool)}, "reset_mask is an array (2,) of bool: expected an array (3,) of bool"),
+        ({"reset_mask": np.zeros(3, bool)}, "reset_mask is true for no episode: expected at least one to reset"),
+    ],
+)
+def test_what_no_reset_can_do_is_refused(options: Any, said: str) -> None:
+    env = make()
+    _, before = env.reset(seed=0)
+    with pytest.raises(InputError) as caught:
+        env.reset(seed=1, options=options)
+    assert said in str(caught.value)
+    assert env.step(np.ones(3, dtype=np.int64))[4]["value"].shape == before["value"].shape
+    with pytest.raises(InputError, match="expected none, this environment has no options"):
+        IncrementalEnv(make(1)).reset(options=options)
+
+
+def test_a_mask_before_the_first_reset_is_refused_unless_it_is_of_all() -> None:
+    with pytest.raises(InputError, match="reset_mask before the first reset"):
+        make(2).reset(options={"reset_mask": np.array([True, False])})
+    assert make(2).reset(options={"reset_mask": np.ones(2, bool)})[0]["mask"].shape == (2, 3)
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_a_mask_starts_some_again_and_leaves_the_others_as_they_are(mode: Any) -> None:
+    env = make(3, starts=4, steps=4, mode=mode)
+    env.reset(seed=0)
+    before, *_ = env.step(np.array([2, 2, 2]))
+    given = {"reset_mask": np.array([False, True, False])}
+    after, info = env.reset(options=given)
+    assert info["value"].tolist() == [60.0, 50.0, 60.0]
+    for name in before:
+        assert (after[name][[0, 2]] == before[name][[0, 2]]).all(), "the others see what they saw"
+    assert after["architectures"][1].sum(axis=1).tolist() == [4, 3, 5]
+    assert list(given) == ["reset_mask"], "the caller's options stay"
+    for _ in range(3):
+        _, _, _, truncated, _ = env.step(np.array([1, 1, 1]))
+    assert truncated.tolist() == [True, False, True], "its steps are counted from its own start"
+
+
+# -- when episodes start again ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["SameStep", "SAME_STEP", AutoresetMode.SAME_STEP])
+def test_in_the_same_step(mode: Any) -> None:
+    env = make(3, starts=4, steps=2, mode=mode)
+    assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    env.reset(seed=0)
+    observation, rewards, terminated, truncated, info = env.step(np.array([0, 2, 2]))
+    assert terminated.tolist() == [True, False, False]
+    assert info["value"].tolist() == [50.0, 60.0, 60.0]
+    assert info["_final_obs"].tolist() == info["_final_info"].tolist() == [True, False, False]
+    assert info["final_obs"][0]["architectures"].sum(axis=1).tolist() == [4, 3, 5]
+    observation, rewards, terminated, truncated, info = env.step(np.array([2, 2, 1]))
+    assert truncated.tolist() == [False, True, True]
+    assert info["value"].tolist() == [60.0, 50.0, 50.0]
+    assert info["final_info"]["value"].tolist() == [0.0, 55.0, 50.0]
+    assert info["final_info"]["_value"].tolist() == [False, True, True]
+    assert info["final_obs"][0] is None
+    assert info["final_obs"][1]["architectures"].sum(axis=1).tolist() == [6, 5, 7]
+    assert observation["architectures"][1].sum(axis=1).tolist() == [4, 3, 5]
+    assert observation in env.observation_space
+    assert rewards[1] < 0, "the reward is that of the last step, not of the new start"
+
+
+def test_by_hand_only() -> None:
+    env = make(2, starts=4, mode="Disabled")
+    env.reset(seed=0)
+    _, _, terminated, truncated, _ = env.step(np.array([0, 2]))
+    with pytest.raises(InputError, match=r"episode 0 is over, and nothing starts it again .*: reset\(options="):
+        env.step(np.array([1, 1]))
+    env.reset(options={"reset_mask": terminated | truncated})
+    assert env.step(np.array([2, 2]))[4]["value"].tolist() == [60.0, 55.0]
+
+
+@pytest.mark.parametrize("mode", ["sometimes", None, 3])
+def test_a_mode_that_there_is_not_is_refused(mode: Any) -> None:
+    with pytest.raises(InputError, match="unknown autoreset mode"):
+        make(mode=mode)
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_episodes_are_those_of_gymnasiums_own_vector_environments(mode: Any) -> None:
+    """The same starts, actions and mode: the same steps, one by one, and the same keys of infos that both have."""
+    ours = make(1, starts=3, steps=3, mode=mode)
+    theirs = gymnasium.vector.SyncVectorEnv([lambda: IncrementalEnv(make(1, starts=3, steps=3))], autoreset_mode=mode)
+    seen = [env.reset(seed=0) for env in (ours, theirs)]
+    over = np.zeros(1, bool)
+    for action in (1, 2, 0, 2, 2, 1, 2, 0, 0, 1):
+        if mode is AutoresetMode.DISABLED and over.any():
+            seen = [env.reset(options={"reset_mask": over.copy()}) for env in (ours, theirs)]
+        steps = [env.step(np.array([action])) for env in (ours, theirs)]
+        over = steps[0][2] | steps[0][3]
+        for one, other in ([step[0] for step in steps], [each[0] for each in seen]):
+            assert all((one[name] == other[name]).all() for name in one)
+        for one, other in zip(steps[0][1:4], steps[1][1:4], strict=True):
+            assert one.tolist() == other.tolist()
+        infos = [step[4] for step in steps]
+        assert set(infos[0]) == set(infos[1])
+        assert infos[0]["value"].tolist() == infos[1]["value"].tolist()
+        if over.any() and mode is AutoresetMode.SAME_STEP:
+            assert infos[0]["final_info"]["value"].tolist() == infos[1]["final_info"]["value"].tolist()
+            ends = [info["final_obs"][0] for info in infos]
+            assert all((ends[0][name] == ends[1][name]).all() for name in ends[0])
+
+
+def test_wrappers_of_gymnasium_and_closing() -> None:
+    env = gymnasium.wrappers.vector.RecordEpisodeStatistics(make(2, starts=4, steps=2))
+    env.reset(seed=0)
+    env.step(np.array([2, 1]))
+    assert env.step(np.array([1, 2]))[4]["episode"]["l"].tolist() == [2, 2]
+    env.close()
+    env.close()
+    assert env.unwrapped.closed
+    one = gymnasium.wrappers.TimeLimit(IncrementalEnv(make(1, starts=4)), 1)
+    one.reset(seed=0)
+    assert one.step(1)[3]
+    assert one.render_mode is None

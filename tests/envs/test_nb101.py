@@ -91,6 +91,21 @@ def test_values_beyond_those_shown_are_nan(cell_index: Any) -> None:
     assert all(np.isfinite(values[i, : shown[i]]).all() for i in range(10))
 
 
+def test_some_slots_can_be_shown_neighbours_alone(cell_index: Any) -> None:
+    place, everyone = neighbourhood(cell_index, 10, 50), np.arange(10)
+    place.place(everyone, np.random.default_rng(0))
+    place.show(np.empty((10, 51, 56), dtype=np.uint8), np.random.default_rng(0))
+    before, some = place.shown_values(everyone), np.array([2, 7])
+    place.place(some, np.random.default_rng(5))
+    seen = np.empty((2, 51, 56), dtype=np.uint8)
+    shown = place.show(seen, np.random.default_rng(3), some)
+    others = np.setdiff1d(everyone, some)
+    assert np.array_equal(place.shown_values(others), before[others], equal_nan=True)
+    assert (np.isfinite(place.shown_values(some)).sum(axis=1) == shown).all()
+    place.move(some, np.array([1, 1]))
+    assert (bits_of(cell_index, place.states(some)[:, 0]) == seen[:, 1]).all()
+
+
 def test_how_many_threads_there_are_makes_no_difference(cell_index: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def shown(threads: str) -> Any:
         monkeypatch.setenv("OMP_NUM_THREADS", threads)

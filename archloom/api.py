@@ -14,7 +14,7 @@ from archloom.problems.base import Problem
 from archloom.problems.scenario import Scenario, open_scenario, select_metrics
 from archloom.problems.spec import IN_MEMORY, ProblemSpec
 from archloom.runs import folders
-from archloom.runs.budgets import parse_duration
+from archloom.runs.budgets import GIVE_UP, parse_duration
 from archloom.runs.prepare import Preparer, Request
 from archloom.runs.report import RunReport
 from archloom.runs.search import Progress
@@ -65,6 +65,8 @@ def run(
     time: float | str | None = None,
     target: float | None = None,
     max_failures: int | None = None,
+    give_up: int | None = GIVE_UP,
+    trial_timeout: float | str | None = None,
     as_completed: bool = False,
     workers: int | Backend = 1,
     out: str | PathLike[str] | None = None,
@@ -79,24 +81,27 @@ def run(
     `scenario(...)`; further keywords are the strategy's options. With `out`, the run is kept in that folder and can be
     resumed from there; an unfinished run of the same request is resumed. `queries` and `width` default to what the
     strategy plans (a population's chunks of training), else 500 and 1. `resource` (units of training in total), `time`
-    (seconds, or a string such as "10m"), `target` (a value of the first objective) and `max_failures` also end a run;
-    `as_completed` tells results as they come (`runs.budgets.Limits`). `keep` and `disk_budget` (bytes, or a string such
-    as "2GB") determine which checkpoints stay in that folder, like --keep and --disk-budget.
+    (seconds, or a string such as "10m"), `target` (a value of the first objective) and `max_failures` also end a run,
+    and so do `give_up` first trials that all fail for the same reason. A trial that takes longer than `trial_timeout`
+    (like `time`) is ended, with all processes that it has started, and has failed. `as_completed` tells results as they
+    come (`runs.budgets.Limits`). `keep` and `disk_budget` (bytes, or a string such as "2GB") determine which
+    checkpoints stay in that folder, like --keep and --disk-budget.
 
-    With one worker everything happens in this process; more are started as processes, which a script must do under
-    `if __name__ == "__main__":`; `executors.ray.RayCluster(workers)` evaluates on Ray.
+    With one worker everything happens in this process, unless there is a `trial_timeout`; more are started as
+    processes, which a script must do under `if __name__ == "__main__":`; `executors.ray.RayCluster(workers)` evaluates
+    on Ray.
     """
     scene = on if isinstance(on, Scenario) else scenario(on)
     preparer = Preparer()
     preparer.adopt(scene)
     chosen = preparer.choose(strategy, options)
-    seconds = parse_duration(time) if isinstance(time, str) else time
+    seconds, each = (parse_duration(t) if isinstance(t, str) else t for t in (time, trial_timeout))
     given_limits = {
         "queries": queries, "width": width, "resource": resource, "seconds": seconds, "target": target,
-        "max_failures": max_failures, "as_completed": as_completed or None,
+        "max_failures": max_failures, "trial_timeout": each, "as_completed": as_completed or None,
     }  # fmt: skip
     limits = chosen.limits(
-        {name: value for name, value in given_limits.items() if value is not None},
+        {"give_up": give_up} | {name: value for name, value in given_limits.items() if value is not None},
         workers if isinstance(workers, int) else workers.workers,
     )
     spec = preparer.suited(chosen.spec(scene.spec), [chosen])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from archloom.errors import InputError
+from archloom.utils.text import MOST, one_line
 
 Goal = Literal["max", "min"]
 """Whether a higher or a lower value of a metric is better."""
@@ -169,7 +170,8 @@ class Result:
     `scores` may be used for selection; `report` (test metrics) is for people and never reaches a strategy, nor do
     `details`: small JSON-serialisable facts about the evaluation, the same whenever it is repeated. A failed
     evaluation has an `error` and no scores. `cost_s` is in seconds: what the evaluation took or, if the answer is
-    looked up, what the training behind it took when it was measured (0 if that was not recorded).
+    looked up, what the training behind it took when it was measured (0 if that was not recorded). `trace` is for
+    people: where a failed evaluation failed, and what it printed; it is no part of the record.
     """
 
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -177,16 +179,19 @@ class Result:
     cost_s: float = 0.0
     error: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    trace: str = field(default="", compare=False)
 
     @property
     def ok(self) -> bool:
         return self.error is None
 
     @classmethod
-    def failed(cls, reason: str, cost_s: float = 0.0, details: Mapping[str, Any] | None = None) -> Result:
-        """A failed result; the reason is reduced to one line."""
-        readable = reason.encode(errors="backslashreplace").decode()  # half a surrogate cannot be written down
-        return cls(cost_s=cost_s, error=" ".join(readable.split()) or "unknown reason", details=dict(details or {}))
+    def failed(
+        cls, reason: str, cost_s: float = 0.0, details: Mapping[str, Any] | None = None, trace: str = ""
+    ) -> Result:
+        """A failed result; the reason is reduced to one line of at most `utils.text.MOST` characters."""
+        error = one_line(reason, MOST) or "unknown reason"
+        return cls(cost_s=cost_s, error=error, details=dict(details or {}), trace=trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +203,8 @@ class Trial:
     result: Result
 
     def without_report(self) -> Trial:
-        """The same trial as a strategy may see it: without `report` and `details`."""
+        """The same trial as a strategy may see it: without `report`, `details` and `trace`."""
         result = self.result
-        return replace(self, result=replace(result, report={}, details={})) if result.report or result.details else self
+        if not (result.report or result.details or result.trace):
+            return self
+        return replace(self, result=replace(result, report={}, details={}, trace=""))

@@ -112,7 +112,8 @@ def _with_strategy(group: Group, preparer: Preparer, label: str, strategy: str, 
     chosen = preparer.choose(strategy, settings)
     limits = {field.name: getattr(first.limits, field.name) for field in fields(first.limits)}
     width = limits.pop("width")
-    bounds = chosen.limits({name: value for name, value in limits.items() if value is not None}, width)
+    given = {name: value for name, value in limits.items() if value is not None}
+    bounds = chosen.limits({**given, "give_up": first.limits.give_up}, width)
     spec = chosen.spec(first.problem)
     seeds = sorted({request.seed for request in group.members.values()})
     requests = [preparer.absolute(Request(strategy, spec, seed, bounds, settings)) for seed in seeds]

@@ -95,7 +95,8 @@ class DurationOrNone(click.types.StringParamType):
 
 
 def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--queries, --resource, --time, --target and --max-failures, as the one argument `limits`: `runs.budgets.Changes`.
+    """--queries, --resource, --time, --target, --max-failures, --give-up and --trial-timeout, as the one argument
+    `limits`: `runs.budgets.Changes`.
 
     `none` takes a limit away.
     """
@@ -110,10 +111,15 @@ def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--target", type=NumberOrNone(), default=None, metavar="VALUE",
                   help="End when the best architecture has reached this value of the first objective.")  # fmt: skip
     @click.option("--max-failures", type=WholeNumberOrNone(), default=None, metavar="N",
-                  help="End when so many trials have failed. These limits may be none, too.")  # fmt: skip
+                  help="End when so many trials have failed.")  # fmt: skip
+    @click.option("--give-up", type=WholeNumberOrNone(), default=None, metavar="N",
+                  help="End when the first N trials have all failed for the same reason. Default: 10.")  # fmt: skip
+    @click.option("--trial-timeout", type=DurationOrNone(), default=None, metavar="DURATION",
+                  help="A trial that takes longer is ended, with all processes that it has started, and has failed. "
+                       "All these limits may be none, too.")  # fmt: skip
     @functools.wraps(function)
     def taking(*arguments: Any, limits: Mapping[str, Any] | None = None, **named: Any) -> Any:
-        names = ("queries", "resource", "seconds", "target", "max_failures")
+        names = ("queries", "resource", "seconds", "target", "max_failures", "give_up", "trial_timeout")
         typed = {name: value for name in names if (value := named.pop(name)) is not None}
         given = {name: None if value is NO_LIMIT else value for name, value in typed.items()}
         return function(*arguments, **named, limits={**given, **(limits or {})})

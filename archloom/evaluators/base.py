@@ -6,6 +6,7 @@ import inspect
 import json
 import math
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +18,10 @@ from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
 from archloom.types import MOST_UNITS, Goal, Proposal, Resource, Result, Weights, resolve_fidelity
 from archloom.utils import seeds
+from archloom.utils.interrupts import Interrupts
+from archloom.utils.printed import MOST as MOST_PRINTED
+from archloom.utils.printed import printed
+from archloom.utils.text import reason_of
 
 
 @runtime_checkable
@@ -56,17 +61,42 @@ def evaluate(
     started = time.perf_counter()
     state: Weights | None = None
     inherited = {trial: states.load(trial) for trial in sources(proposal.inherit)} if states else None
-    try:
-        result, state = evaluator.evaluate(proposal, inherited, seeds.stream(seed, "evaluate", trial_id))
-        result = checked(result, evaluator.goals)
-    except (Exception, SystemExit, StopTraining) as error:  # noqa: BLE001 - the trial's failure, whatever it is
-        return Result.failed(f"{type(error).__name__}: {error}", time.perf_counter() - started)
-    if states is not None and state is not None and result.ok:
+    with printed() as output, Interrupts() as interrupts:
+        try:
+            result, state = evaluator.evaluate(proposal, inherited, seeds.stream(seed, "evaluate", trial_id))
+            result = checked(result, evaluator.goals)
+        except BaseException as error:  # noqa: BLE001 - the trial's failure, whatever it is
+            cause, used = (error.cause, {STEPS: error.steps}) if isinstance(error, FailedMidwayError) else (error, {})
+            if interrupts.meant(cause):
+                raise KeyboardInterrupt from None
+            trace = trace_of(cause, output())
+            return Result.failed(reason_of(cause), time.perf_counter() - started, used, trace)
+        if not result.ok:
+            return replace(result, trace=trace_of(None, output()))
+    if states is not None and state is not None:
         try:
             states.save(trial_id, state)
         except InputError as error:  # a state that cannot be written to a file
-            return Result.failed(f"{type(error).__name__}: {error}", time.perf_counter() - started)
+            return Result.failed(reason_of(error), time.perf_counter() - started, trace=trace_of(error, ""))
     return result
+
+
+def trace_of(error: BaseException | None, output: str) -> str:
+    """What there is to read on a failure: the traceback, and what was printed. Each is cut to 64 KB, its end."""
+    parts = []
+    if error is not None:
+        try:
+            pieces = traceback.format_exception(error)
+        except BaseException as second:  # noqa: BLE001 - formatting asks the exception, which is a user's code
+            pieces = [*traceback.format_tb(error.__traceback__), f"(cannot be shown: {reason_of(second)})\n"]
+        parts.append("".join(piece[:LONGEST_PIECE] for piece in pieces)[-MOST_PRINTED:])
+    if output.strip():
+        parts.append(f"-- printed --\n{output}")
+    return "\n".join(parts)
+
+
+LONGEST_PIECE = 4_000
+"""Characters of a piece of a traceback that are kept: more than a frame has, but a message may be of any length."""
 
 
 def checked(result: Result, goals: Mapping[str, Goal]) -> Result:
@@ -114,6 +144,15 @@ class StopTraining(BaseException):
 
     No `Exception`, so that a training loop that continues after errors does not continue after this.
     """
+
+
+class FailedMidwayError(BaseException):
+    """An evaluation failed when it had used `steps` units of the resource: these are all that it used."""
+
+    def __init__(self, cause: BaseException, steps: int) -> None:
+        super().__init__(steps)
+        self.cause = cause
+        self.steps = steps
 
 
 class FunctionEvaluator:
@@ -179,12 +218,10 @@ class FunctionEvaluator:
             metrics = reports.last() if answer is None and reports.step else self._named(answer)
         except StopTraining:
             metrics = reports.last()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             if self.resource is None or reports.step in (0, fidelity):
                 raise
-            # It failed midway: what it trained until then is all that it used.
-            cost = time.perf_counter() - started
-            return Result.failed(f"{type(error).__name__}: {error}", cost, {STEPS: reports.step}), None
+            raise FailedMidwayError(error, reports.step) from error
         stray = [name for name in metrics if name not in self.goals and name not in self.report]
         if stray:
             raise InputError(f"metric {stray[0]!r} is neither in goals nor in report")

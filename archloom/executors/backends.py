@@ -20,12 +20,14 @@ class Evaluations:
 
     `evaluator` gives the evaluator for use in this process; `make`, which is picklable, makes the same one elsewhere.
     `users_code` may crash the process that it runs in. `checkpoints` are those of the run, if anything is trained.
+    `timeout`: the seconds that a trial may take, which only a process of its own can be held to.
     """
 
     evaluator: Callable[[], Evaluator]
     make: Callable[[], Evaluator]
     users_code: bool = False
     checkpoints: CheckpointFolder | None = None
+    timeout: float | None = None
 
 
 class Backend(Protocol):
@@ -57,7 +59,8 @@ class Backend(Protocol):
 class Processes:
     """This machine: this process alone, or worker processes.
 
-    A user's code runs in a process of its own, even with one worker, unless `isolate` is False.
+    A user's code runs in a process of its own, even with one worker, unless `isolate` is False. So does whatever has
+    a limited time.
     """
 
     workers: int = 1
@@ -71,6 +74,7 @@ class Processes:
         return nullcontext()
 
     def executor(self, evaluations: Evaluations) -> Executor:
-        if self.workers == 1 and not (self.isolate and evaluations.users_code):
+        here = evaluations.timeout is None and not (self.isolate and evaluations.users_code)
+        if self.workers == 1 and here:
             return SerialExecutor(evaluations.evaluator(), evaluations.checkpoints)
-        return ProcessExecutor(evaluations.make, self.workers, evaluations.checkpoints)
+        return ProcessExecutor(evaluations.make, self.workers, evaluations.checkpoints, evaluations.timeout)

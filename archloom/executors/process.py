@@ -34,6 +34,7 @@ class ProcessExecutor:
     saves checkpoints in `checkpoints`, a folder that all of them see.
 
     A worker that dies is replaced and its job tried again, three times in total; then the trial fails with the reason.
+    A job that takes longer than `timeout` seconds is ended with all processes that it has started, and has failed.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class ProcessExecutor:
         factory: Callable[[], Evaluator],
         workers: int,
         checkpoints: CheckpointFolder | None = None,
+        timeout: float | None = None,
     ) -> None:
-        self._pool = WorkerPool(_Setup(factory, checkpoints), workers)
+        self._pool = WorkerPool(_Setup(factory, checkpoints), workers, timeout)
         self._stopped: StoreError | None = None
 
     def submit(self, job: Job) -> None:
@@ -59,7 +61,7 @@ class ProcessExecutor:
         answers = [answer for answer in answers if not isinstance(answer.value, StoreError)]
         if self._stopped is not None and not answers:
             raise self._stopped
-        return [Done(a.task, a.value if a.error is None else Result.failed(a.error)) for a in answers]
+        return [Done(a.task, a.value if a.error is None else Result.failed(a.error, trace=a.trace)) for a in answers]
 
     def close(self) -> None:
         self._pool.close()

@@ -25,13 +25,16 @@ from archloom.executors.ray_actor import Begun, Setup, Token, Worker
 from archloom.types import Result
 from archloom.utils.files import read_file
 from archloom.workers.cluster import connected, import_ray
-from archloom.workers.pool import LOOK_EVERY_S, MAX_ATTEMPTS, WorkerError
+from archloom.workers.pool import LOOK_EVERY_S, MAX_ATTEMPTS, WorkerError, too_long
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables that set how many threads a process computes with: workers get the values set here, else one."""
 
 LONGEST_CAUSE = 200
 """Characters kept of Ray's message on a worker's death."""
+
+GRACE_S = 10.0
+"""How much longer than its time an actor may take to end itself and to be told of."""
 
 ROOM_WITHIN_S = 30.0
 """How long a worker may take to start before the user is told that the cluster may have no room for it."""
@@ -64,7 +67,7 @@ class RayCluster:
         return connected(self.address, self.workers, self.gpus)
 
     def executor(self, evaluations: Evaluations) -> Executor:
-        return RayExecutor(self, evaluations.make, evaluations.checkpoints)
+        return RayExecutor(self, evaluations.make, evaluations.checkpoints, evaluations.timeout)
 
 
 @dataclass
@@ -81,6 +84,8 @@ class _Actor:
     begun: bool = False
     sees: bool = False
     task: _Task | None = None
+    since: float = 0.0
+    """When it was given its task."""
     checkpoint: Any = None
     """Where the checkpoint of its task will be, if it does not see the folder."""
 
@@ -102,7 +107,8 @@ class RayExecutor:
     is returned.
 
     An actor that dies is replaced and its job tried again, three times in total; then the trial fails with the reason.
-    The driver holds no more than one checkpoint in memory at a time.
+    A job that takes longer than `timeout` seconds ends its actor, with all processes that it has started, and has
+    failed. The driver holds no more than one checkpoint in memory at a time.
     """
 
     def __init__(
@@ -110,9 +116,11 @@ class RayExecutor:
         cluster: RayCluster,
         factory: Callable[[], Evaluator],
         checkpoints: CheckpointFolder | None = None,
+        timeout: float | None = None,
     ) -> None:
         self._ray: Any = import_ray()
         self._size = cluster.workers
+        self._timeout = timeout
         self._checkpoints = None if checkpoints is None else _absolute(checkpoints)
         self._queue: deque[_Task] = deque()
         self._actors: list[_Actor] = []
@@ -130,6 +138,7 @@ class RayExecutor:
                 self._checkpoints,
                 opened.enter_context(_token(self._checkpoints)) if self._checkpoints is not None else None,
                 {name: os.environ.get(name, "1") for name in THREADS},
+                timeout,
             )
             self._open = opened.pop_all()
 
@@ -144,7 +153,7 @@ class RayExecutor:
             if done := self._write():
                 return done
             heard = self._ray.wait(list(self._awaited), timeout=LOOK_EVERY_S)[0] if self._awaited else ()
-            if done := [end for ref in heard if (end := self._hear(ref))]:
+            if done := [end for ref in heard if (end := self._hear(ref))] + self._give_up():
                 return done
             self._look_for_room()
         return ()
@@ -176,7 +185,7 @@ class RayExecutor:
         inherited = {} if actor.sees else self._inherited(task.job)
         evaluate = actor.handle.evaluate.options(num_returns=2)
         answer, checkpoint = evaluate.remote(task.job, list(inherited), *inherited.values())
-        actor.task, actor.checkpoint = task, checkpoint
+        actor.task, actor.since, actor.checkpoint = task, time.monotonic(), checkpoint
         self._awaited[answer] = actor
 
     def _inherited(self, job: Job) -> dict[int, Any]:
@@ -216,7 +225,7 @@ class RayExecutor:
             result = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
             self._end(actor)
-            return self._failed(task, error)
+            return self._out_of_time(actor, task) or self._failed(task, error)
         actor.task = actor.checkpoint = None
         if isinstance(result, StoreError):
             raise result
@@ -224,6 +233,21 @@ class RayExecutor:
             return Done(task.job.trial_id, result)
         self._held[task.job.trial_id] = _Answer(task, result, checkpoint)
         return None
+
+    def _out_of_time(self, actor: _Actor, task: _Task, grace: float = 0.0) -> Done | None:
+        """The answer to a job that took too long; None if it did not."""
+        if self._timeout is None or time.monotonic() < actor.since + self._timeout + grace:
+            return None
+        return Done(task.job.trial_id, Result.failed(too_long(self._timeout)))
+
+    def _give_up(self) -> list[Done]:
+        """End actors that should have ended themselves by now: their machine may not let them."""
+        found = []
+        for actor in list(self._actors):
+            if actor.task is not None and (done := self._out_of_time(actor, actor.task, GRACE_S)):
+                self._end(actor)
+                found.append(done)
+        return found
 
     def _hear_begun(self, actor: _Actor, ref: Any) -> None:
         """If an actor cannot start, or several die while starting, no task is to blame: WorkerError."""

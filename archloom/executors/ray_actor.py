@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from archloom.errors import StoreError
 from archloom.evaluators.base import Evaluator
 from archloom.executors.base import Job, answer_or_stop
 from archloom.types import Weights
+from archloom.workers.descendants import adopt_orphans, end_descendants
 from archloom.workers.pool import told
 
 Content = NDArray[np.uint8]
@@ -50,12 +53,14 @@ class Token:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker starts with. `threads` are environment variables."""
+    """What a worker starts with. `threads` are environment variables; `timeout` is how long a job may take, in
+    seconds."""
 
     make: Callable[[], Evaluator]
     checkpoints: CheckpointFolder | None
     token: Token | None
     threads: Mapping[str, str]
+    timeout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ class Worker:
         self._evaluator: Evaluator | None = None
         self._trains = False
         self._folder: CheckpointFolder | None = None
+        self._timeout: float | None = None
 
     def begin(self, setup: Setup) -> Begun:
         """Build the evaluator."""
@@ -110,9 +116,12 @@ class Worker:
             threadpool_limits(int(threads), user_api="blas")  # but this one is already imported
         sees = setup.token is not None and setup.token.seen()
         self._trains, self._folder = setup.checkpoints is not None, setup.checkpoints if sees else None
+        self._timeout = setup.timeout
+        if setup.timeout is not None:
+            adopt_orphans()
         try:
             self._evaluator = setup.make()
-        except Exception as error:  # noqa: BLE001 - told to the driver, which gives up
+        except BaseException as error:  # noqa: BLE001 - told to the driver, which gives up
             return Begun(told(error), sees)
         return Begun(None, sees)
 
@@ -127,4 +136,25 @@ class Worker:
         checkpoints: CheckpointSource | None = None
         if self._trains:
             checkpoints = self._folder or courier
-        return answer_or_stop(self._evaluator, job, checkpoints), courier.saved
+        with _ended_after(self._timeout):
+            return answer_or_stop(self._evaluator, job, checkpoints), courier.saved
+
+
+@contextmanager
+def _ended_after(seconds: float | None) -> Iterator[None]:
+    """End this process, with all that it has started, unless the context is left in time."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, _end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _end() -> None:
+    end_descendants(os.getpid())
+    os.kill(os.getpid(), signal.SIGKILL)

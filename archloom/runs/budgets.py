@@ -26,6 +26,7 @@ class Ending(Enum):
     TIME = "the time is up"
     TARGET = "the target is reached"
     FAILURES = "too many trials failed"
+    GAVE_UP = "the first trials all failed for the same reason"
     EXHAUSTED = "every architecture of the space asked"
     FINISHED = "the strategy has no more to ask"
     STALLED = "the strategy asks only for architectures it knows"
@@ -35,7 +36,7 @@ def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-LIMITED = frozenset({Ending.BUDGET, Ending.RESOURCE, Ending.TIME, Ending.TARGET, Ending.FAILURES})
+LIMITED = frozenset({Ending.BUDGET, Ending.RESOURCE, Ending.TIME, Ending.TARGET, Ending.FAILURES, Ending.GAVE_UP})
 """Endings by a limit, which a user may raise to let the run continue."""
 
 
@@ -53,6 +54,8 @@ class Limits:
         target: the value of the first objective that the best trial at the highest fidelity is to reach; evaluated in
             full, unless trainings may go on for longer than that (`Resource.open_ended`).
         max_failures: so many failed queries end the run.
+        give_up: the run ends if so many first queries all fail, for one reason but for the numbers in it.
+        trial_timeout: seconds that the evaluation of a trial may take; then it is ended and has failed.
         as_completed: results are told as they come, not in the order of trials, so that no worker waits for another.
             The run can be resumed, but differs with another number of workers, and from one time to the next.
     """
@@ -65,9 +68,11 @@ class Limits:
     target: float | None = None
     max_failures: int | None = None
     as_completed: bool = False
+    give_up: int | None = None
+    trial_timeout: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("queries", "width", "max_repeats", "resource", "max_failures"):
+        for name in ("queries", "width", "max_repeats", "resource", "max_failures", "give_up"):
             value = getattr(self, name)
             if isinstance(value, np.integer):
                 value = int(value)
@@ -75,8 +80,10 @@ class Limits:
             missing = value is None and name not in ("width", "max_repeats")
             if not missing and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
-        if self.seconds is not None and not (_is_finite(self.seconds) and self.seconds > 0):
-            raise InputError(f"seconds={self.seconds!r}: expected a number above 0")
+        for name in ("seconds", "trial_timeout"):
+            value = getattr(self, name)
+            if value is not None and not (_is_finite(value) and value > 0):
+                raise InputError(f"{name}={value!r}: expected a number above 0")
         if not isinstance(self.as_completed, bool):
             raise InputError(f"as_completed={self.as_completed!r}: expected True or False")
         if self.target is not None and not _is_finite(self.target):
@@ -101,10 +108,15 @@ class Limits:
         return not (self.queries is None and self.resource is None and self.seconds is None)
 
 
+GIVE_UP = 10
+"""After so many first trials that all failed for the same reason a run ends, unless told otherwise."""
+
 Changes = Mapping[str, Any]
 """Fields of `Limits` that the user has given."""
 
-RAISABLE = frozenset({"queries", "resource", "seconds", "target", "max_failures", "max_repeats"})
+RAISABLE = frozenset(
+    {"queries", "resource", "seconds", "target", "max_failures", "max_repeats", "give_up", "trial_timeout"}
+)
 """What may be changed after a run has started."""
 
 
@@ -133,6 +145,8 @@ class Answer(Scored, Protocol):
     """A `Result`, or a line of a record."""
 
     @property
+    def error(self) -> str | None: ...
+    @property
     def details(self) -> Mapping[str, Any]: ...
 
 
@@ -149,6 +163,9 @@ class Spending:
     queries: int = 0
     used: int = 0
     failures: int = 0
+    alike: int | None = 0
+    """How many of the first queries have failed, all for the same reason; None once one did not."""
+    reason: str = ""
     fidelities: dict[int, int] = field(default_factory=dict)
     """The resolved fidelity of each trial that was asked for."""
     best: tuple[int, float] | None = None
@@ -181,6 +198,7 @@ class Spending:
     def told(self, trial: int, answer: Answer, price: int) -> None:
         """Account for the answer to a query, which was expected to use `price` units."""
         self.failures += not answer.ok
+        self._compare(answer)
         if answer.details:
             self.used += int(answer.details.get(STEPS, price)) - price
         # Only a target needs the best value, and a run that is resumed may have hundreds of thousands of trials.
@@ -191,6 +209,18 @@ class Spending:
             found = self.fidelities[trial], objective.utility(answer.scores[objective.metric])
             if self.best is None or found > self.best:
                 self.best = found
+
+    def _compare(self, answer: Answer) -> None:
+        """Count a failure that is like all before it."""
+        if self.alike is None or answer.ok:
+            self.alike = None
+            return
+        # Numbers differ from one trial to the next: a seed, an address, the line that a generated file failed at.
+        reason = re.sub(r"0x[0-9a-fA-F]+|\d+", "#", answer.error or "")
+        if self.alike and reason != self.reason:
+            self.alike = None
+        else:
+            self.alike, self.reason = self.alike + 1, reason
 
     def _in_full(self, trial: int) -> bool:
         """Whether a result may reach the target: one of a short training may not, unless trainings have no end."""
@@ -209,4 +239,6 @@ class Spending:
             return Ending.BUDGET
         if limits.resource is not None and self.used >= limits.resource:
             return Ending.RESOURCE
+        if limits.give_up is not None and self.alike is not None and self.alike >= limits.give_up:
+            return Ending.GAVE_UP
         return Ending.TIME if limits.seconds is not None and seconds >= limits.seconds else None

@@ -23,7 +23,7 @@ from archloom.executors.backends import Backend, Evaluations, Processes
 from archloom.executors.base import Executor
 from archloom.executors.serial import SerialExecutor
 from archloom.problems.scenario import Scenario, absolute, open_evaluator
-from archloom.runs.budgets import Limits
+from archloom.runs.budgets import GIVE_UP, Limits
 from archloom.runs.history import History
 from archloom.runs.manifest import ending_of, manifest_of, read_request, read_summary, reopen
 from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
@@ -58,7 +58,12 @@ def limits_for(given: str, settings: Mapping[str, Any], queries: int | None = No
 
 
 def run_in_memory(request: Request, preparer: Preparer | None = None, progress: Progress | None = None) -> RunReport:
-    """Run without a folder."""
+    """Run without a folder, in this process."""
+    if request.limits.trial_timeout is not None:
+        raise InputError(
+            f"trial_timeout={request.limits.trial_timeout:g}: only a process of its own can be ended, and worker "
+            "processes need a run folder; give out=..."
+        )
     prepared = (preparer or Preparer()).prepare(request)
     scenario, journal = prepared.scenario, MemoryJournal()
     started = time.monotonic()
@@ -87,7 +92,7 @@ def run_folder(
     For a folder that exists, `table` is the path of its table now, `changed` accepts that one of the user's files has
     changed since, and `limits` apply from now on, if they were raised. `workers` is a number of processes, or another
     place to evaluate (`executors.ray.RayCluster`). A user's code is evaluated in processes of its own, even with one
-    worker, unless `isolate` is False. `overrides` change the policy for checkpoints
+    worker, unless `isolate` is False and no time limits a trial. `overrides` change the policy for checkpoints
     (`checkpoints.retention.RetentionPolicy`); the rest of it stays as it was. What `preparer` has already opened is
     reused.
     """
@@ -120,7 +125,7 @@ def run_folder(
         checkpoints = (
             policy.checkpoints(folder.path / WEIGHTS, folder.path) if prepared.scenario.problem.trains else None
         )
-        executor = backend.executor(_evaluations(prepared.scenario, checkpoints))
+        executor = backend.executor(_evaluations(prepared.scenario, checkpoints, prepared.request.limits))
         return _go_on(folder, prepared, executor, progress, checkpoints, policy, on_open)
 
 
@@ -144,10 +149,10 @@ def _update_policy(overrides: Overrides, path: Path) -> RetentionPolicy:
     return policy
 
 
-def _evaluations(scenario: Scenario, checkpoints: CheckpointFolder | None) -> Evaluations:
+def _evaluations(scenario: Scenario, checkpoints: CheckpointFolder | None, limits: Limits) -> Evaluations:
     """What executors need from a scenario."""
     make = partial(open_evaluator, absolute(scenario.spec), scenario.metrics)
-    return Evaluations(lambda: scenario.evaluator, make, scenario.problem.isolate, checkpoints)
+    return Evaluations(lambda: scenario.evaluator, make, scenario.problem.isolate, checkpoints, limits.trial_timeout)
 
 
 def _go_on(
@@ -215,4 +220,6 @@ def _new_search(
 
 def _same(asked: Request, recorded: Request) -> bool:
     """Whether two requests are the same, as they are written down."""
+    if recorded.limits.give_up is None and asked.limits.give_up == GIVE_UP:  # version 0.1.0 never gave up
+        asked = replace(asked, limits=replace(asked.limits, give_up=None))
     return msgspec.json.encode(asked) == msgspec.json.encode(recorded)

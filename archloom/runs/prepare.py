@@ -19,7 +19,7 @@ from archloom.problems.base import Problem
 from archloom.problems.scenario import Scenario, select_metrics
 from archloom.problems.spec import ProblemSpec
 from archloom.problems.task import TaskProblem
-from archloom.runs.budgets import Changes, Limits, check_countable
+from archloom.runs.budgets import GIVE_UP, Changes, Limits, check_countable
 from archloom.runs.found_strategies import FoundStrategy, find_strategy, name_of
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Plan, Strategy
@@ -82,12 +82,12 @@ class ChosenStrategy:
     def limits(self, given: Changes | None = None, workers: int = 1) -> Limits:
         """The limits of a run: those that are `given`, and for the rest, what the strategy plans.
 
-        If nothing else limits it, it asks for 500 queries. The width is one unless planned otherwise; if results are
-        told as completed, at least the number of workers.
+        If nothing else limits it, it asks for 500 queries. It gives up after `GIVE_UP` first failures alike. The width
+        is one unless planned otherwise; if results are told as completed, at least the number of workers.
         """
         given = dict(given or {})
         width = max(self.plan.width, workers) if given.get("as_completed") else self.plan.width
-        limits = Limits(**{"queries": self.plan.trials, "width": width, **given})
+        limits = Limits(**{"queries": self.plan.trials, "width": width, "give_up": GIVE_UP, **given})
         return limits if limits.bounded or "queries" in given else replace(limits, queries=DEFAULT_QUERIES)
 
     def spec(self, spec: ProblemSpec) -> ProblemSpec:

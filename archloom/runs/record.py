@@ -7,6 +7,7 @@
 | `state.npz` | the run's state (strategy and loop) as last saved; may be absent or behind the record |
 | `summary.json` | the outcome; written when the run ends |
 | `keeping.json` | the user's policy for checkpoints (`checkpoints.retention.RetentionPolicy`); absent if none |
+| `failures/` | what there is to read on failed trials (`runs.failures`) |
 | `weights/` | checkpoints: the saved states of trainings |
 | `weights.json`, `weights.lock` | which of them may be evicted, with a budget (`checkpoints.budget.DiskBudget`) |
 | `lock`, `holder.json` | who is writing now |
@@ -39,6 +40,7 @@ import msgspec
 import numpy as np
 
 from archloom.errors import InputError, StoreError
+from archloom.runs import failures
 from archloom.runs.lock import FolderLock, hold
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 from archloom.utils.documents import is_sealed, read_json, write_sealed
@@ -223,6 +225,10 @@ class RunFolder:
         except Exception as error:  # noqa: BLE001 - a damaged zip raises almost anything, and the record has everything
             warnings.warn(f"{self.path}/state.npz cannot be read ({error}); replaying the record", stacklevel=2)
             return None
+
+    def explain(self, line: TrialRecord, trace: str) -> None:
+        """Keep what there is to read on a failed trial."""
+        failures.keep(self.path, line.id, line.error or "", trace)
 
     def rewrite_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replace `run.json`: the run is extended beyond its first limits."""

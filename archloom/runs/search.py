@@ -54,6 +54,7 @@ class Journal(Protocol):
     def commit(self, force: bool = False) -> bool: ...
     def save_state(self, state: Mapping[str, Any]) -> None: ...
     def load_state(self) -> dict[str, Any] | None: ...
+    def explain(self, line: TrialRecord, trace: str) -> None: ...
 
 
 @dataclass
@@ -74,6 +75,9 @@ class MemoryJournal:
 
     def load_state(self) -> dict[str, Any] | None:
         return self.state
+
+    def explain(self, line: TrialRecord, trace: str) -> None:
+        pass  # the record has the reason
 
 
 @dataclass(slots=True)
@@ -435,6 +439,8 @@ class Search:
         asked.result = result
         trial = Trial(asked.id, asked.proposal, result)
         line = TrialRecord.of(trial, self._space.format(asked.proposal.arch), asked.query, asked.same)
+        if result.trace and asked.same is None:
+            self._journal.explain(line, result.trace)
         self._journal.append(line)
         self._unreported.append(line)
         if self._limits.as_completed:

@@ -52,7 +52,10 @@ class Surroundings:
         try:
             yield
         finally:
-            self._theirs = _restore(ours)
+            left = _restore(ours)
+            # Only the handlers that the code set: ours may change by the time it runs, and tell Ctrl-C then.
+            set_by_it = {name: h for name, h in left["handlers"].items() if ours["handlers"].get(name) != h}
+            self._theirs = {**left, "handlers": set_by_it}
             replaced = {name: module for name, module in modules.items() if sys.modules.get(name) is not module}
             sys.modules.update({name: module for name, module in replaced.items() if not _is_users(name)})
             vars(builtins).update(names)

@@ -44,11 +44,11 @@ def reason_of(error: BaseException, most: int = MOST) -> str:
     """What went wrong, as one line: "Type: message". Never raises, whatever the exception's own methods do."""
     kind = one_line(type(error).__name__, most)
     try:
-        # An exception's __str__ is a user's code: it may raise anything, or return no string.
-        message = one_line(str(error), most)
+        # An exception's __str__ is a user's code: it may raise anything, or return no string, or one of its own kind.
+        message = "".join([str(error)])
     except BaseException as second:  # noqa: BLE001
         return f"{kind} (its message cannot be shown: {one_line(type(second).__name__, most)})"
-    return one_line(f"{kind}: {message}" if message else kind, most)
+    return one_line(f"{kind}: {message}", most) if message.strip() else kind
 
 
 def where_of(error: BaseException) -> str:

@@ -8,23 +8,31 @@ task after task; it ends when its parent does.
 from __future__ import annotations
 
 import atexit
+import faulthandler
+import fcntl
+import math
 import multiprocessing as mp
+import operator
 import os
-import pickle
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
+from multiprocessing import reduction, resource_tracker
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, BinaryIO
 
 from archloom.errors import ArchloomError, InputError
+from archloom.utils.printed import MOST as MOST_PRINTED
+from archloom.utils.printed import MemoryInFile, echo
+from archloom.utils.text import reason_of
+from archloom.workers.descendants import adopt_orphans, end_descendants
 
 Send = Callable[[Any], None]
 Work = Callable[[Any, Send], Any]
@@ -37,6 +45,9 @@ MAX_ATTEMPTS = 3
 LOOK_EVERY_S = 0.5
 """How often silent workers are checked."""
 
+LATE = 0.9
+"""After this share of its time a task writes down where it is, in case that it is ended soon."""
+
 END_WITHIN_S = 2.0
 """How long a worker that is told to end may take."""
 
@@ -47,11 +58,12 @@ class WorkerError(ArchloomError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A task's end: its value, or the reason why there is none."""
+    """A task's end: its value, or the reason why there is none, with what its worker left to read."""
 
     task: int
     value: Any = None
     error: str | None = None
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +85,27 @@ class _Task:
 class _Worker:
     process: Any
     pipe: Connection
+    log: BinaryIO
+    """What it has printed since it began its task, and where it was when it died, if that is known."""
     task: _Task | None = None
     ready: bool = False
+    since: float = 0.0
+    """When it began its task; from when it is ready on."""
 
 
 class WorkerPool:
-    """Up to `workers` processes, each made by `setup()`, which must be picklable."""
+    """Up to `workers` processes, each made by `setup()`, which must be picklable.
 
-    def __init__(self, setup: Callable[[], Work], workers: int) -> None:
+    A task that takes longer than `timeout` seconds is answered with that as its error, and its worker is ended, with
+    all that it has started, and replaced.
+    """
+
+    def __init__(self, setup: Callable[[], Work], workers: int, timeout: float | None = None) -> None:
         if workers < 1:
             raise InputError(f"workers={workers}: expected at least 1")
         self._setup = setup
         self._size = workers
+        self._timeout = timeout
         self._context = mp.get_context("spawn")
         self._workers: list[_Worker] = []
         self._queue: deque[_Task] = deque()
@@ -101,10 +122,11 @@ class WorkerPool:
         while self._queue or any(worker.task for worker in self._workers):
             self._feed()
             by_pipe = {worker.pipe: worker for worker in self._workers if worker.task}
-            heard = wait(list(by_pipe), timeout=LOOK_EVERY_S)
+            heard = wait(list(by_pipe), timeout=self._patience(by_pipe.values()))
             events = [event for pipe in heard if (event := self._hear(by_pipe[pipe]))]  # type: ignore[index]
             if not heard:
                 events = [event for worker in by_pipe.values() if (event := self._look_after(worker))]
+            events += [event for worker in by_pipe.values() if (event := self._out_of_time(worker))]
             if events:
                 return events
         return ()
@@ -123,6 +145,7 @@ class WorkerPool:
                 time.sleep(0.002)
             _signal_group(worker, signal.SIGKILL)
             worker.process.join()
+            worker.log.close()
         self._workers.clear()
         self._queue.clear()
 
@@ -135,23 +158,25 @@ class WorkerPool:
                     return
                 idle = self._start()
             task = self._queue.popleft()
-            idle.task = task
+            idle.task, idle.since = task, time.monotonic()
             try:
                 idle.pipe.send(task.payload)
             except (BrokenPipeError, ConnectionResetError):  # it died while idle: not this task's fault
-                self._workers.remove(idle)
                 idle.process.join()
+                self._forget(idle)
                 self._queue.appendleft(task)
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         # A worker's own children are started as this process would start them, not as workers are.
         method = mp.get_start_method(allow_none=True) or mp.get_all_start_methods()[0]
-        process = self._context.Process(target=_serve, args=(self._setup, theirs, method), daemon=False)
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the worker
+        arguments = (self._setup, theirs, _Descriptor(log.fileno()), method, self._timeout)
+        process = self._context.Process(target=_serve, args=arguments, daemon=False)
         with _without_interrupts():
             process.start()
         theirs.close()  # otherwise the worker's death would not close the pipe
-        worker = _Worker(process, ours)
+        worker = _Worker(process, ours, log)
         self._workers.append(worker)
         return worker
 
@@ -169,7 +194,7 @@ class WorkerPool:
         if kind is _Worker:
             if value is not None:
                 raise WorkerError(f"a worker process could not start: {value}")
-            worker.ready = True
+            worker.ready, worker.since = True, time.monotonic()
             return None
         if kind is News:
             return News(task.id, value)
@@ -182,11 +207,29 @@ class WorkerPool:
             return None
         return self._bury(worker, worker.task)
 
+    def _patience(self, workers: Iterable[_Worker]) -> float:
+        """How long to wait for an answer before looking after the workers."""
+        if self._timeout is None:
+            return LOOK_EVERY_S
+        first = min((worker.since for worker in workers if worker.ready), default=math.inf)
+        return min(LOOK_EVERY_S, max(0.0, first + self._timeout - time.monotonic()))
+
+    def _out_of_time(self, worker: _Worker) -> Answer | None:
+        """The answer to a task that took too long; None if it did not, or has just been answered."""
+        task = worker.task
+        if self._timeout is None or task is None or not worker.ready or worker not in self._workers:
+            return None
+        if time.monotonic() < worker.since + self._timeout or worker.pipe.poll():
+            return None
+        end_descendants(worker.process.pid)
+        _signal_group(worker, signal.SIGKILL)
+        worker.process.join()
+        return Answer(task.id, error=too_long(self._timeout), trace=self._forget(worker))
+
     def _bury(self, worker: _Worker, task: _Task) -> Answer | None:
         worker.process.join()
         _signal_group(worker, signal.SIGKILL)
-        worker.pipe.close()
-        self._workers.remove(worker)
+        trace = self._forget(worker)
         cause = _cause_of_death(worker.process.exitcode)
         if not worker.ready:
             raise WorkerError(
@@ -197,22 +240,54 @@ class WorkerPool:
         if len(task.deaths) < MAX_ATTEMPTS:
             self._queue.appendleft(task)
             return None
-        return Answer(task.id, error=f"the worker died {MAX_ATTEMPTS} times: {', '.join(task.deaths)}")
+        reason = f"the worker died {MAX_ATTEMPTS} times: {', '.join(task.deaths)}"
+        return Answer(task.id, error=reason, trace=trace)
+
+    def _forget(self, worker: _Worker) -> str:
+        """Drop a worker that has ended; the end of what it left in its log."""
+        worker.pipe.close()
+        self._workers.remove(worker)
+        with worker.log as log:
+            size = os.fstat(log.fileno()).st_size
+            return os.pread(log.fileno(), MOST_PRINTED, max(0, size - MOST_PRINTED)).decode(errors="replace")
 
 
-def _serve(setup: Callable[[], Work], pipe: Connection, start_method: str) -> None:
-    """The main function of a worker: build the function, answer tasks until the parent closes the pipe."""
+def too_long(timeout: float) -> str:
+    """The reason of a trial that was ended because it took too long."""
+    return f"it took longer than {timeout:g} s (--trial-timeout)"
+
+
+class _Descriptor:
+    """A file's descriptor on its way to a new process, which finds a number in its place."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return operator.methodcaller("detach"), (reduction.DupFd(self._descriptor),)
+
+
+def _serve(setup: Callable[[], Work], pipe: Connection, log: int, start_method: str, timeout: float | None) -> None:
+    """The main function of a worker: build the function, answer tasks until the parent closes the pipe.
+
+    What they print is also written to `log`. With a `timeout`, it may be ended with all that it has started.
+    """
     os.setpgid(0, 0)  # a group of its own with its children: the parent handles Ctrl-C, and no child outlives it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # discards one that came in the meantime
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     mp.set_start_method(start_method, force=True)
-    sys.stdout = sys.stderr  # what a task prints is not the command's output,
+    if timeout is not None:
+        adopt_orphans()
+    fcntl.fcntl(log, fcntl.F_SETFL, os.O_APPEND)
+    faulthandler.enable(log)  # where Python is when it dies
+    memory = MemoryInFile(log)
+    sys.stdout = sys.stderr = echo(sys.stderr, memory)  # what a task prints is not the command's output,
     os.dup2(2, 1)  # nor what its own child processes print
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         work = setup()
-    except Exception as error:  # noqa: BLE001 - reported to the parent, which gives up
+    except BaseException as error:  # noqa: BLE001 - reported to the parent, which gives up
         pipe.send((_Worker, told(error)))
         return
     pipe.send((_Worker, None))
@@ -221,10 +296,15 @@ def _serve(setup: Callable[[], Work], pipe: Connection, start_method: str) -> No
             payload = pipe.recv()
         except (EOFError, ConnectionResetError):
             return
+        memory.clear()
+        if timeout is not None:
+            faulthandler.dump_traceback_later(LATE * timeout, file=log)
         try:
             message: tuple[Any, Any] = (Answer, work(payload, lambda news: pipe.send((News, news))))
-        except Exception as error:  # noqa: BLE001 - reported to the parent, which decides
+        except BaseException as error:  # noqa: BLE001 - reported to the parent, which decides
             message = (None, told(error))
+        finally:
+            faulthandler.cancel_dump_traceback_later()
         try:
             _send(pipe, message)
         except (BrokenPipeError, ConnectionResetError):
@@ -247,8 +327,10 @@ def _send(pipe: Connection, message: tuple[Any, Any]) -> None:
     """Send an answer; if it cannot be pickled, that is the task's failure, not the worker's death."""
     try:
         pipe.send(message)
-    except (TypeError, AttributeError, pickle.PicklingError) as error:
-        pipe.send((None, f"the answer cannot be sent to another process: {error}"))
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - pickling asks the objects, which may raise anything
+        pipe.send((None, f"the answer cannot be sent to another process: {reason_of(error)}"))
 
 
 def _signal_group(worker: _Worker, number: signal.Signals) -> None:
@@ -269,11 +351,11 @@ def _end_with_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """One line: what went wrong and where."""
-    frames = traceback.extract_tb(sys.exc_info()[2])
+    frames = traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
+    return f"{reason_of(error)}{where}"
 
 
 def _cause_of_death(exitcode: int | None) -> str:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import functools
 import math
+import pickle
+import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -64,7 +68,7 @@ def test_a_state_that_is_missing_is_no_failure_of_the_trial() -> None:
     ("answer", "error"),
     [
         (ValueError("two\nlines"), "ValueError: two lines"),
-        (KeyError(), "KeyError:"),
+        (KeyError(), "KeyError"),
         (SystemExit(3), "SystemExit: 3"),
         (MemoryError("no room"), "MemoryError: no room"),
         ((Result({"acc": math.nan, "size": 1.0}), None), "acc is nan"),
@@ -103,10 +107,99 @@ def test_nonsense_is_a_failed_trial_and_not_the_end_of_the_run(answer: Any) -> N
     assert "\n" not in str(failed.error)
 
 
-@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), GeneratorExit()])
-def test_an_interrupt_is_no_failed_trial(interrupt: BaseException) -> None:
-    with pytest.raises(type(interrupt)):
-        result(interrupt)
+class Hostile(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no message")
+
+
+class NoString(BaseException):
+    def __str__(self) -> str:
+        return 3  # type: ignore[return-value]
+
+
+class Sealed(BaseException):
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        raise TypeError("not to be pickled")
+
+
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit("over"), "GeneratorExit: over"),
+        (asyncio.CancelledError(), "CancelledError"),
+        (SystemExit({"code": 1}), "SystemExit: {'code': 1}"),
+        (SystemExit(), "SystemExit"),
+        (Hostile(), "Hostile (its message cannot be shown: RuntimeError)"),
+        (NoString(), "NoString (its message cannot be shown: TypeError)"),
+        (Sealed("shut"), "Sealed: shut"),
+        (ValueError("\x1b[31mred\x1b[0m\x00 \ud800"), "ValueError: red \\ud800"),
+        (BaseExceptionGroup("two", [KeyError("a"), KeyboardInterrupt()]), "BaseExceptionGroup: two (2 sub-exceptions)"),
+    ],
+)
+@pytest.mark.parametrize("midway", [False, True])
+def test_whatever_a_function_raises_is_its_trials_failure(raised: BaseException, error: str, midway: bool) -> None:
+    def function(choices: Any, rng: Any, report: Any) -> float:
+        if midway:
+            report(1, 0.5)
+        raise raised
+
+    failed = evaluate(FunctionEvaluator(SPACE, function, ACC, resource=Resource("epochs", 9)), PROPOSAL, 0, 3)
+    assert failed.error == error
+    assert pickle.loads(pickle.dumps(failed)) == failed
+    assert failed.details == ({"steps": 1} if midway else {})
+    assert "in function" in failed.trace and "raise raised" in failed.trace
+
+
+def test_a_long_message_is_cut_and_its_traceback_kept() -> None:
+    failed = result(ValueError("x" * 2_000_000))
+    assert failed.error is not None and len(failed.error) == 500 and failed.error.endswith("(2,000,012 characters)")
+    assert "in evaluate" in failed.trace and len(failed.trace) < 70_000
+
+    def deep(choices: Any) -> float:
+        return deep(choices)
+
+    assert of(deep).error == "RecursionError: maximum recursion depth exceeded"
+
+
+def test_ctrl_c_while_something_is_evaluated_is_no_failed_trial() -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupted(choices: Any) -> float:
+        signal.raise_signal(signal.SIGINT)
+        return 1.0
+
+    def wrapped(choices: Any) -> float:
+        try:
+            return interrupted(choices)
+        except KeyboardInterrupt:
+            raise ValueError("a library made this of it") from None
+
+    def handled(choices: Any) -> float:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for function in (interrupted, wrapped):
+        with pytest.raises(KeyboardInterrupt):
+            of(function)
+    assert of(handled).error == "KeyboardInterrupt"
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_a_failed_trial_printed_is_kept_and_still_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def function(choices: Any) -> float:
+        print("out")  # noqa: T201
+        print("err", file=sys.stderr)  # noqa: T201
+        sys.stdout = None  # type: ignore[assignment]
+        return math.nan
+
+    streams = sys.stdout, sys.stderr
+    failed = of(function)
+    assert (failed.error, failed.trace) == ("acc is nan", "-- printed --\nout\nerr\n")
+    assert (sys.stdout, sys.stderr) == streams
+    assert capsys.readouterr() == ("out\n", "err\n")
 
 
 def test_numbers_of_any_type_become_plain_ones() -> None:

@@ -57,16 +57,30 @@ def test_every_limit_has_an_ending_of_its_own() -> None:
         Ending.RESOURCE: Limits(None, resource=18),
         Ending.TARGET: Limits(None, target=0.5),
         Ending.FAILURES: Limits(None, max_failures=1),
+        Ending.GAVE_UP: Limits(None, give_up=2),
         Ending.TIME: Limits(None, seconds=10.0),
     }
     assert set(cases) == LIMITED
     for ending, limits in cases.items():
         spending = Spending(limits, Resource("epochs", 9), ACC)
         assert spending.ending(0.0) is None
-        told(spending, 0, Result({"acc": 0.4}), 9)
+        failing = ending in (Ending.FAILURES, Ending.GAVE_UP)
+        told(spending, 0, Result.failed("why 1") if ending is Ending.GAVE_UP else Result({"acc": 0.4}), 9)
         assert spending.ending(9.9) is None
-        told(spending, 1, Result.failed("why") if ending is Ending.FAILURES else Result({"acc": 0.5}), 9)
+        told(spending, 1, Result.failed("why 2") if failing else Result({"acc": 0.5}), 9)
         assert spending.ending(10.0) is ending
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [["no", None, "no", "no"], ["no", "nope", "no", "no"], [None, "no", "no", "no"]],
+    ids=["one worked", "another reason", "the first worked"],
+)
+def test_only_first_failures_that_are_all_alike_end_a_run(errors: list[str | None]) -> None:
+    spending = Spending(Limits(None, give_up=2), None, ACC)
+    for number, error in enumerate(errors):
+        told(spending, number, Result({"acc": 1.0}) if error is None else Result.failed(error), 0)
+        assert spending.ending(0.0) is None
 
 
 def test_a_promotion_uses_the_difference_unless_it_starts_over() -> None:

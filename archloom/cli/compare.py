@@ -73,7 +73,7 @@ def compare(
         }
         checked = {label: preparer.check(members[f"{label}/seed-0"], overrides) for label in labels}
     first = next(iter(checked.values()))
-    path = out or options.free_folder(f"compare-{spec.source.stem}")
+    path = out or options.new_folder(f"compare-{spec.source.stem}")
     record.check_free(path)
     options.make_ready(backend)
     output.note_idle(backend, max(each.width for each in bounds.values()), len(members))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import itertools
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +17,7 @@ import click
 
 from archloom.cli.config import config_option
 from archloom.errors import InputError
+from archloom.utils.files import store_error
 
 if TYPE_CHECKING:
     from archloom.executors.backends import Backend
@@ -298,11 +302,46 @@ def check_seeds(seeds: int) -> int:
     return seeds
 
 
-def free_folder(stem: str) -> Path:
-    """runs/STEM, or the first of runs/STEM-2, runs/STEM-3 ... that does not exist."""
+def new_folder(stem: str) -> Path:
+    """runs/STEM, or the first of runs/STEM-2, runs/STEM-3 ... that does not exist, made for this command alone.
+
+    It is removed again if nothing is written into it.
+    """
+    return click.get_current_context().with_resource(claimed_folder(stem))
+
+
+@contextmanager
+def claimed_folder(stem: str) -> Iterator[Path]:
+    """`new_folder` as a context."""
+    from archloom.runs.record import check_free
+
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in stem)
-    path, number = Path("runs") / stem, 1
-    while path.exists():
-        number += 1
-        path = Path("runs") / f"{stem}-{number}"
-    return path
+    parent = Path("runs")
+    check_free(parent)
+    made = [] if parent.exists() else [parent]
+    try:
+        made.insert(0, _made_anew(parent, stem))
+        yield made[0]
+    finally:
+        for folder in made:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
+
+
+def _made_anew(parent: Path, stem: str) -> Path:
+    """A folder that nobody else has made."""
+    numbers = itertools.count(2)
+    path = parent / stem
+    while True:
+        try:
+            parent.mkdir(exist_ok=True)
+            path.mkdir()
+            return path
+        except FileExistsError:
+            path = parent / f"{stem}-{next(numbers)}"
+        except FileNotFoundError:  # whoever made the parent has removed it again
+            continue
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise InputError(f"{path}: {error.strerror}; give another folder with --out") from None
+            raise store_error(path, error) from error

@@ -66,7 +66,7 @@ def search(
             for number in (range(seeds) if seeds is not None else [seed or 0])
         ]
         first = preparer.check(requests[0], overrides)
-    path = out or options.free_folder(f"{name}-{spec.source.stem}")
+    path = out or options.new_folder(f"{name}-{spec.source.stem}")
     record.check_free(path)
     options.make_ready(backend)
     output.note_idle(backend, bounds.width, len(requests))

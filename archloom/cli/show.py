@@ -150,7 +150,8 @@ def export(run: Path, target: Path) -> int:
         raise InputError(f"-o {target}: expected a file ending in {', '.join(writers)}")
     if not target.parent.is_dir():
         raise InputError(f"-o {target}: there is no folder {target.parent}; create it, or give another file")
-    study = Study.of(read_reports(run, need_space=True))
+    # Code takes the space; genes and weights are on disk.
+    study = Study.of(read_reports(run, need_space=target.suffix == ".py", record_only=target.suffix != ".py"))
     if not study.found:
         raise InputError(f"{run} has no feasible architecture yet: nothing to export")
     _, report = study.best
@@ -164,20 +165,23 @@ def export(run: Path, target: Path) -> int:
     return 0
 
 
-def read_reports(run: Path, need_space: bool = False) -> dict[str, list[RunReport]]:
-    """Every started run below a folder, by label."""
+def read_reports(run: Path, need_space: bool = False, record_only: bool = False) -> dict[str, list[RunReport]]:
+    """Every started run below a folder, by label.
+
+    `need_space` opens what they were run on, `record_only` nothing but the folder.
+    """
     by_label: dict[str, list[RunReport]] = {}
-    for label, report in _each_report(run, need_space):
+    for label, report in _each_report(run, need_space, record_only):
         by_label.setdefault(label, []).append(report)
     return by_label
 
 
-def _each_report(run: Path, need_space: bool = False) -> Iterator[tuple[str, RunReport]]:
+def _each_report(run: Path, need_space: bool = False, record_only: bool = False) -> Iterator[tuple[str, RunReport]]:
     """The label and the report of every started run below a folder; InputError if there is none."""
     from archloom.cli.groups import label_of
     from archloom.runs.members import started
     from archloom.runs.prepare import Preparer
-    from archloom.runs.report import read_report
+    from archloom.runs.report import read_report, recorded_report
 
     preparer = Preparer()
     members = _members(run)
@@ -191,7 +195,7 @@ def _each_report(run: Path, need_space: bool = False) -> Iterator[tuple[str, Run
         output.note(f"not shown, because not started: {listed}")
     for path, label in begun.items():
         with stdout_guard():
-            report = read_report(path, need_space, preparer=preparer)
+            report = recorded_report(path) if record_only else read_report(path, need_space, preparer=preparer)
         yield label, report
 
 
@@ -251,7 +255,7 @@ def _weights(report: RunReport) -> bytes:
 
     line = report.history.best()
     assert line is not None  # noqa: S101 - the caller has checked
-    if not report.scenario.problem.trains or report.path is None:
+    if report.path is None or not (report.path / WEIGHTS).is_dir():
         raise InputError(f"nothing was trained on {report.request.problem.on}: export to .py or .json instead")
     from archloom.checkpoints.state_file import network_bytes
 

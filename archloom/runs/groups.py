@@ -24,6 +24,7 @@ from archloom.runs.folders import run_folder
 from archloom.runs.lock import FolderLock
 from archloom.runs.manifest import check_files, fingerprint
 from archloom.runs.members import started
+from archloom.runs.places import FOLDER, found_again
 from archloom.runs.prepare import Prepared, Preparer, Request
 from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport, raised_limits, read_report
@@ -103,6 +104,7 @@ class Group:
     def _content(self) -> dict[str, Any]:
         return {
             "format": GROUP_FORMAT,
+            FOLDER: str(self.path.resolve()),
             "comparison": self.comparison,
             "made_with": self.made_with,
             "files": dict(self.files),
@@ -171,7 +173,7 @@ class Group:
         file = path / "group.json"
         try:
             raw = read_json(file)
-            content = convert(raw, _Content)
+            content = convert(found_again(path, raw) if isinstance(raw, dict) else raw, _Content)
         except ValueError as error:
             raise InputError(f"{file} is damaged or not from archloom ({error})") from None
         except OSError as error:

@@ -42,6 +42,7 @@ import numpy as np
 from archloom.errors import InputError, StoreError
 from archloom.runs import failures
 from archloom.runs.lock import FolderLock, hold
+from archloom.runs.places import FOLDER, found_again
 from archloom.types import Arch, Inherit, Proposal, Result, Trial
 from archloom.utils.documents import is_sealed, read_json, write_sealed
 from archloom.utils.files import (
@@ -158,7 +159,7 @@ class RunFolder:
         with _locked(path) as (lock, own):
             check_free(path)  # again: another process may have been quicker
             before(path)
-            write_sealed(path / "run.json", {"format": FORMAT, **manifest})
+            write_sealed(path / "run.json", {"format": FORMAT, FOLDER: str(path.resolve()), **manifest})
             own.append(_open_record(path))
             return cls(path, read_manifest(path), lock, own[0], [])
 
@@ -295,7 +296,10 @@ def check_free(path: Path) -> None:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """`run.json` of a run folder, checked to be one that this version can read, and as it was written."""
+    """`run.json` of a run folder, checked to be one that this version can read, and as it was written.
+
+    The paths in it are those of its files now, if it was moved together with them.
+    """
     file = path / "run.json"
     try:
         manifest = read_json(file)
@@ -314,7 +318,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{path} has run format {manifest['format']}; this archloom reads up to {FORMAT}: install a newer one"
         )
     check_seal(file, manifest)
-    return manifest
+    return found_again(path, manifest)
 
 
 def check_seal(file: Path, content: Mapping[str, Any]) -> None:

@@ -25,6 +25,10 @@ class StoreError(ArchloomError):
     """A run folder cannot be read or written; what was committed before is intact."""
 
 
+class ChangedError(ArchloomError):
+    """Something that a run was begun with is another now, while the run goes on; what was committed is intact."""
+
+
 class NoArchitectureError(InputError):
     """A space gave no valid architecture within a bounded number of tries."""
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from archloom.problems.base import DataIdentity as DataIdentity
     from archloom.problems.base import Problem as Problem
     from archloom.problems.base import RecordedProblem as RecordedProblem
+    from archloom.problems.begun import open_evaluator as open_evaluator
     from archloom.problems.scenario import Scenario as Scenario
     from archloom.problems.scenario import absolute as absolute
-    from archloom.problems.scenario import open_evaluator as open_evaluator
     from archloom.problems.scenario import open_scenario as open_scenario
     from archloom.problems.scenario import select_metrics as select_metrics
     from archloom.problems.spec import ProblemSource as ProblemSource
@@ -35,7 +35,7 @@ _HOMES = {
     "TableProblem": "tabular",
     "TaskProblem": "task",
     "select_metrics": "scenario",
-    "open_evaluator": "scenario",
+    "open_evaluator": "begun",
     "open_scenario": "scenario",
     "absolute": "scenario",
     "space_of_table": "tabular",

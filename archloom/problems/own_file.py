@@ -47,6 +47,9 @@ class OwnFile(ProblemSource):
     def file(self) -> Path:
         return self._file.path
 
+    def hashes(self, spec: ProblemSpec) -> dict[str, str]:
+        return {**self._file.hashes(), **super().hashes(spec)}
+
     def open(self, spec: ProblemSpec) -> Problem:
         if spec.table:
             raise InputError(f"--table {spec.table}: a problem of your own ({spec.on}) takes no table")

@@ -102,11 +102,6 @@ def _unknown_metric(kind: str, name: str, known: Iterable[str], problem: Problem
     return InputError(f"{error}{hint}") if hint else error
 
 
-def open_evaluator(spec: ProblemSpec, metrics: tuple[str, ...] = ()) -> Evaluator:
-    """The evaluator of a spec: what a worker process needs. `metrics` are those of `Scenario`."""
-    return replace(open_scenario(spec), metrics=metrics).evaluator
-
-
 def absolute(spec: ProblemSpec) -> ProblemSpec:
     """The spec with paths made absolute, so that it means the same from any folder."""
     return spec.source.absolute(spec)

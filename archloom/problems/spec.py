@@ -14,7 +14,7 @@ from archloom.data.benchmarks import BENCHMARKS
 from archloom.errors import InputError
 from archloom.utils import options
 from archloom.utils.options import Option
-from archloom.utils.user_files import UserFile
+from archloom.utils.user_files import UserFile, sha256_of
 
 if TYPE_CHECKING:
     from archloom.problems.base import DataIdentity, Problem
@@ -111,6 +111,11 @@ class ProblemSource(ABC):
     def on_table(self, spec: ProblemSpec, path: Path) -> ProblemSpec:
         """The spec with its table at `path`."""
         return spec.changed(table=str(path))
+
+    def hashes(self, spec: ProblemSpec) -> dict[str, str]:
+        """The SHA-256 of the user's files behind a spec that was opened, by path: code as it was run, and what options
+        name."""
+        return {str(file): sha256_of(file) for path in self.files(spec) if (file := path.resolve()).is_file()}
 
     def files(self, spec: ProblemSpec) -> Iterator[Path]:
         """The files that options of a spec name."""

@@ -18,14 +18,15 @@ import msgspec
 from archloom.checkpoints.retention import NO_OVERRIDES, Overrides, Retention, RetentionPolicy
 from archloom.checkpoints.store import CheckpointFolder, CheckpointsInMemory, CheckpointStore
 from archloom.constraints import Criteria
-from archloom.errors import InputError, StoreError
+from archloom.errors import ChangedError, InputError, StoreError
 from archloom.executors.backends import Backend, Evaluations, Processes
 from archloom.executors.base import Executor
 from archloom.executors.serial import SerialExecutor
-from archloom.problems.scenario import Scenario, absolute, open_evaluator
+from archloom.problems.begun import Begun, open_evaluator
+from archloom.problems.scenario import Scenario, absolute
 from archloom.runs.budgets import GIVE_UP, Limits
 from archloom.runs.history import History
-from archloom.runs.manifest import ending_of, manifest_of, read_request, read_summary, reopen
+from archloom.runs.manifest import ending_of, identity_of, manifest_of, read_request, read_summary, reopen
 from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
 from archloom.runs.record import TRIALS, WEIGHTS, RunFolder, TrialRecord
 from archloom.runs.report import RunReport, report_of, summarise
@@ -85,6 +86,7 @@ def run_folder(
     overrides: Overrides = NO_OVERRIDES,
     preparer: Preparer | None = None,
     limits: Limits | None = None,
+    begun: Begun | None = None,
 ) -> RunReport:
     """Run a request in a folder to its end, from wherever the folder's record ends; without `request`, the folder's
     own.
@@ -94,7 +96,7 @@ def run_folder(
     place to evaluate (`executors.ray.RayCluster`). A user's code is evaluated in processes of its own, even with one
     worker, unless `isolate` is False and no time limits a trial. `overrides` change the policy for checkpoints
     (`checkpoints.retention.RetentionPolicy`); the rest of it stays as it was. What `preparer` has already opened is
-    reused.
+    reused. `begun` is what the group of a new run was begun with.
     """
     backend = Processes(workers, isolate) if isinstance(workers, int) else workers
     preparer = preparer or Preparer()
@@ -104,7 +106,10 @@ def run_folder(
         request = preparer.absolute(request)
         if fresh:
             # A run that is killed right after its folder was made must resume with this policy.
-            manifest = manifest_of(preparer.check(request, overrides), preparer.pinned(request))
+            prepared = preparer.check(request, overrides)
+            manifest = manifest_of(prepared, preparer.pinned(request))
+            if begun is not None and (said := begun.change(prepared.scenario)) is not None:
+                raise ChangedError(said)
             begin = partial(RunFolder.create, path, manifest, partial(_update_policy, overrides))
         elif not _same(request, preparer.absolute(read_request(path))):
             raise InputError(f"{path} holds another run: archloom resume {path} continues it; or give another --out")
@@ -121,6 +126,9 @@ def run_folder(
             problem = request.problem
         prepared = preparer.prepare(request, problem)
         check_scores(path, folder.lines, prepared.scenario.scores)
+        if changed and not fresh:
+            now = identity_of(prepared.scenario, preparer.pinned(replace(request, problem=problem)))
+            folder.rewrite_manifest({**folder.manifest, **now})
         policy = _retention_policy(folder.path, overrides, prepared.scenario)
         checkpoints = (
             policy.checkpoints(folder.path / WEIGHTS, folder.path) if prepared.scenario.problem.trains else None
@@ -151,7 +159,7 @@ def _update_policy(overrides: Overrides, path: Path) -> RetentionPolicy:
 
 def _evaluations(scenario: Scenario, checkpoints: CheckpointFolder | None, limits: Limits) -> Evaluations:
     """What executors need from a scenario."""
-    make = partial(open_evaluator, absolute(scenario.spec), scenario.metrics)
+    make = partial(open_evaluator, absolute(scenario.spec), scenario.metrics, Begun.of(scenario))
     return Evaluations(lambda: scenario.evaluator, make, scenario.problem.isolate, checkpoints, limits.trial_timeout)
 
 

@@ -18,17 +18,19 @@ import msgspec
 from archloom.checkpoints.retention import NO_OVERRIDES, Overrides, RetentionPolicy
 from archloom.errors import ArchloomError, InputError, StoreError
 from archloom.executors.backends import Backend, Processes
+from archloom.problems.begun import Begun
 from archloom.runs import record
 from archloom.runs.budgets import Changes
 from archloom.runs.folders import run_folder
 from archloom.runs.lock import FolderLock
-from archloom.runs.manifest import check_files, fingerprint
+from archloom.runs.manifest import check_files, check_space, sha256_behind
 from archloom.runs.members import started
 from archloom.runs.places import FOLDER, found_again
 from archloom.runs.prepare import Prepared, Preparer, Request
 from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport, raised_limits, read_report
 from archloom.runs.search import Progress
+from archloom.spaces.fingerprint import fingerprint
 from archloom.utils.documents import convert, read_json, write_sealed
 from archloom.utils.files import store_error
 from archloom.workers.pool import Answer, Send, Work, WorkerPool
@@ -49,7 +51,15 @@ class Group:
     made_with: str | None = None
     """The SHA-256 of the table, or of the user's problem file, that the runs were started with."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """The SHA-256 of each file that defines a strategy, or that an option names, by its path."""
+    """The SHA-256 of each of the user's files (see `Preparer.pinned`), by its path."""
+    space: Mapping[str, Any] | None = None
+    """The fingerprint of the space."""
+
+    @property
+    def begun(self) -> Begun:
+        """What its runs were begun with."""
+        first = next(iter(self.members.values()))
+        return Begun(self.files, self.made_with if first.problem.source.file is None else None, self.space)
 
     @property
     def paths(self) -> list[Path]:
@@ -58,6 +68,13 @@ class Group:
     def on_table(self, table: Path) -> Group:
         """The same runs with their table at another path."""
         return replace(self, members=_on_table(self.members, table))
+
+    def as_now(self, preparer: Preparer) -> Group:
+        """The same runs with what their files are now, to which the user agrees."""
+        requests = list(self.members.values())
+        scenario = preparer.check(requests[0]).scenario
+        files = {file: known for request in requests for file, known in preparer.pinned(request).items()}
+        return replace(self, made_with=sha256_behind(scenario), files=files, space=fingerprint(scenario.space))
 
     def raised(self, changes: Changes) -> Group:
         """The same runs with other limits; InputError for less than one of them has asked or used."""
@@ -108,6 +125,7 @@ class Group:
             "comparison": self.comparison,
             "made_with": self.made_with,
             "files": dict(self.files),
+            "space_fingerprint": self.space,
             "members": {name: msgspec.to_builtins(request) for name, request in self.members.items()},
         }
 
@@ -127,7 +145,10 @@ class Group:
             check_files(self.path, self.files)
         first = (preparer or Preparer()).check(request, overrides)
         accepted = changed and table is None  # a changed file may be accepted, another table never
-        if self.made_with is None or accepted or self.made_with == fingerprint(first.scenario):
+        if self.made_with is None or accepted or self.made_with == sha256_behind(first.scenario):
+            if not changed:
+                check_files(self.path, self.files, again=False)
+                check_space(self.path, self.space, first.scenario)
             return first
         raise InputError(
             f"{self.path} was started with another {'table' if table else 'file'} than {table or request.problem.on} "
@@ -150,9 +171,9 @@ class Group:
         preparer = preparer or Preparer()
         members = {name: preparer.absolute(request) for name, request in members.items()}
         files = {file: known for request in members.values() for file, known in preparer.pinned(request).items()}
-        made_with = None
+        made_with, space = None, None
         if first is not None:
-            made_with = fingerprint(first.scenario)
+            made_with, space = sha256_behind(first.scenario), fingerprint(first.scenario.space)
             data = first.scenario.problem.data
             if data is not None and data.path is not None:
                 members = _on_table(members, data.path)
@@ -162,7 +183,7 @@ class Group:
             raise StoreError(f"{path}: {error.strerror}; give another folder with --out") from error
         with _group_lock(path):
             record.check_free(path)  # again: another process may have been quicker
-            group = cls(path, members, comparison, made_with, files)
+            group = cls(path, members, comparison, made_with, files, space)
             _group_overrides(group, overrides)
             write_sealed(path / "group.json", group._content())
         return group
@@ -185,7 +206,10 @@ class Group:
         record.check_seal(file, raw)
         for name in content.members:
             _check_member(file, name)
-        return cls(path, content.members, content.comparison, content.made_with, content.files or {})
+        return cls(
+            path, content.members, content.comparison, content.made_with, content.files or {},
+            content.space_fingerprint,
+        )  # fmt: skip
 
 
 class _Content(msgspec.Struct):
@@ -196,6 +220,7 @@ class _Content(msgspec.Struct):
     comparison: bool = False
     made_with: str | None = None
     files: dict[str, str] | None = None
+    space_fingerprint: dict[str, Any] | None = None
 
 
 def _check_member(file: Path, name: str) -> None:
@@ -243,18 +268,21 @@ def run_group(
         _check_no_links(group.path, name)
     with _group_lock(group.path):
         overrides = _group_overrides(group, overrides)
-        how = (table, changed, overrides)
+        if changed:
+            group = group.as_now(preparer)
+            write_sealed(group.path / "group.json", group._content())
+        how = _How(table, changed, overrides, group.begun)
         backend = Processes(workers) if isinstance(workers, int) else workers
         if backend.runs_at_once == 1:
             with backend.ready():
                 return [
-                    _run_member(i, p, request, watch, *how, backend, preparer) for i, (p, request) in enumerate(members)
+                    _run_member(i, p, request, watch, how, backend, preparer) for i, (p, request) in enumerate(members)
                 ]
         pool = WorkerPool(_member_worker, min(backend.runs_at_once, len(members)))
         outcome: list[RunReport | str] = ["not run"] * len(members)
         try:
             for number, (path, request) in enumerate(members):
-                pool.submit(number, (path, request, *how))
+                pool.submit(number, (path, request, how))
             while events := pool.wait():
                 for event in events:
                     if isinstance(event, Answer):
@@ -266,6 +294,16 @@ def run_group(
         finally:
             pool.close()
         return outcome
+
+
+@dataclass(frozen=True)
+class _How:
+    """How members are run: `table`, `changed` and `overrides` as in `run_group`; what the group was begun with."""
+
+    table: Path | None
+    changed: bool
+    overrides: Overrides
+    begun: Begun
 
 
 def _group_overrides(group: Group, given: Overrides) -> Overrides:
@@ -280,13 +318,10 @@ def _group_overrides(group: Group, given: Overrides) -> Overrides:
 
 
 def _run_member(
-    number: int, path: Path, request: Request, watch: Watch | None, table: Path | None, changed: bool,
-    overrides: Overrides, backend: Backend, preparer: Preparer,
-) -> RunReport | str:  # fmt: skip
+    number: int, path: Path, request: Request, watch: Watch | None, how: _How, backend: Backend, preparer: Preparer
+) -> RunReport | str:
     try:
-        return _member(
-            path, request, partial(watch, number) if watch else None, table, changed, overrides, backend, preparer
-        )
+        return _member(path, request, partial(watch, number) if watch else None, how, backend, preparer)
     except ArchloomError as error:
         return str(error)
 
@@ -295,17 +330,16 @@ def _member_worker() -> Work:
     """What a worker process does with members of a group."""
     preparer = Preparer()
 
-    def work(payload: tuple[Path, Request, Path | None, bool, Overrides], send: Send) -> None:
-        path, request, table, changed, overrides = payload
-        _member(path, request, send, table, changed, overrides, Processes(), preparer)
+    def work(payload: tuple[Path, Request, _How], send: Send) -> None:
+        path, request, how = payload
+        _member(path, request, send, how, Processes(), preparer)
 
     return work
 
 
 def _member(
-    path: Path, request: Request, progress: Progress | None, table: Path | None, changed: bool,
-    overrides: Overrides, backend: Backend, preparer: Preparer,
-) -> RunReport:  # fmt: skip
+    path: Path, request: Request, progress: Progress | None, how: _How, backend: Backend, preparer: Preparer
+) -> RunReport:
     """Run one member. One that was started knows its own request."""
     own = None if started(path, request) else request
     return run_folder(
@@ -313,11 +347,12 @@ def _member(
         own,
         backend,
         progress,
-        table=table,
-        changed=changed,
-        overrides=overrides,
+        table=how.table,
+        changed=how.changed,
+        overrides=how.overrides,
         preparer=preparer,
         limits=request.limits,
+        begun=how.begun,
     )
 
 

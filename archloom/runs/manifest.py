@@ -11,16 +11,19 @@ from typing import Annotated, Any
 import msgspec
 
 from archloom.errors import InputError
+from archloom.problems.begun import data_of
 from archloom.problems.scenario import Scenario
 from archloom.problems.spec import ProblemSpec
 from archloom.runs import record
 from archloom.runs.lock import now
 from archloom.runs.prepare import Prepared, Preparer, Request
+from archloom.spaces.fingerprint import difference, fingerprint
 from archloom.types import Goal, Resource
 from archloom.utils import seeds
 from archloom.utils.documents import convert, read_document
 from archloom.utils.options import NonNegativeInt
-from archloom.utils.user_files import sha256_of
+from archloom.utils.user_code import sha256_as_read
+from archloom.utils.user_files import changed_since
 
 
 class RecordedCriteria(msgspec.Struct):
@@ -53,6 +56,7 @@ class Manifest(msgspec.Struct):
     remarks: tuple[str, ...] = ()
     file_sha256: str | None = None
     files: dict[str, str] | None = None
+    space_fingerprint: dict[str, Any] | None = None
     versions: dict[str, str] = {}
     created: str = ""
 
@@ -68,7 +72,7 @@ class Summary(msgspec.Struct):
 def manifest_of(prepared: Prepared, files: Mapping[str, str]) -> dict[str, Any]:
     """The content of `run.json`; `files` are the SHA-256 of the user's files, by path."""
     request, scenario = prepared.request, prepared.scenario
-    data, file = scenario.problem.data, request.problem.source.file
+    data = scenario.problem.data
     return {
         "request": msgspec.to_builtins(request),
         "criteria": scenario.criteria.to_json(),
@@ -77,13 +81,25 @@ def manifest_of(prepared: Prepared, files: Mapping[str, str]) -> dict[str, Any]:
         "space": scenario.space.name,
         "table": None if data is None else {"name": data.name, "path": str(Path(data.path or "").resolve()),
                                             "sha256": data.sha256, "source": data.source},
-        "trained_on": _trained_on(scenario),
         "remarks": list(scenario.caveats),
-        "file_sha256": sha256_of(file) if file else None,
-        "files": dict(files),
+        **identity_of(scenario, files),
         "versions": record.environment(),
         "created": now(),
     }  # fmt: skip
+
+
+def identity_of(scenario: Scenario, files: Mapping[str, str]) -> dict[str, Any]:
+    """What `run.json` says of the code and data of a run, so that a change is noticed.
+
+    `files` are the SHA-256 of the user's files, by path.
+    """
+    file = scenario.spec.source.file
+    return {
+        "trained_on": _trained_on(scenario),
+        "file_sha256": None if file is None else files[str(file.resolve())],
+        "files": dict(files),
+        "space_fingerprint": fingerprint(scenario.space),
+    }
 
 
 def read_request(path: Path) -> Request:
@@ -140,7 +156,8 @@ def reopen(
     `goes_on`: something will be evaluated, unlike in a run that has ended.
     """
     request, made_with = request_of(path, manifest), manifest.get("table")
-    if goes_on and not changed:
+    checks = goes_on and not changed
+    if checks:
         check_files(path, _pinned(request, manifest))
     if made_with is None:
         if table is not None:
@@ -160,6 +177,9 @@ def reopen(
             f"{path} was made for {manifest.get('criteria')}, and its problem is now {scenario.criteria.to_json()}: "
             "restore it, or start a new run"
         )
+    if checks:
+        check_files(path, _pinned(request, manifest), again=False)  # as it was opened
+        check_space(path, manifest.get("space_fingerprint"), scenario)
     return request, problem
 
 
@@ -200,14 +220,25 @@ def _pinned(request: Request, manifest: Mapping[str, Any]) -> dict[str, str]:
     return {str(file): known, **files} if file is not None and known is not None else files
 
 
-def check_files(path: Path, files: Mapping[str, str]) -> None:
-    """InputError for the first file that has changed; one that is gone is reported when it is opened."""
-    for file, known in files.items():
-        if Path(file).is_file() and sha256_of(Path(file)) != known:
-            raise InputError(
-                f"{file} has changed since {path} was started, so new trials would not be comparable to old ones; put "
-                f"the old file back, start a new run, or accept the change: archloom resume {path} --changed"
-            )
+def check_files(path: Path, files: Mapping[str, str], again: bool = True) -> None:
+    """InputError for the first file that has changed; one that is gone is reported when it is opened.
+
+    `again`: as they are now; otherwise as this process has read those that it runs.
+    """
+    if (file := changed_since(files, again)) is not None:
+        raise InputError(
+            f"{file} has changed since {path} was started, so new trials would not be comparable to old ones; put "
+            f"the old file back, start a new run, or accept the change: archloom resume {path} --changed"
+        )
+
+
+def check_space(path: Path, known: Mapping[str, Any] | None, scenario: Scenario) -> None:
+    """InputError if the space is not the one that a run, or group of runs, was started with."""
+    if known is not None and (said := difference(known, fingerprint(scenario.space))) is not None:
+        raise InputError(
+            f"{path} was started with another space {scenario.space.name!r}: {said}; restore it, start a new run, or "
+            f"accept the change: archloom resume {path} --changed"
+        )
 
 
 def _trained_on(scenario: Scenario) -> dict[str, str] | None:
@@ -216,9 +247,8 @@ def _trained_on(scenario: Scenario) -> dict[str, str] | None:
     return None if data is None else {"name": data.name, "sha256": data.sha256, "source": data.source}
 
 
-def fingerprint(scenario: Scenario) -> str | None:
-    """The SHA-256 of the table or the user's file behind a scenario."""
-    if scenario.problem.data is not None:
-        return scenario.problem.data.sha256
+def sha256_behind(scenario: Scenario) -> str | None:
+    """The SHA-256 of the table or surrogate, of the data of trainings, or of the user's file behind a scenario."""
     file = scenario.spec.source.file
-    return sha256_of(file) if file is not None else None
+    known = None if file is None else sha256_as_read(str(file.resolve()))
+    return data_of(scenario) or known

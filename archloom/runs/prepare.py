@@ -25,7 +25,7 @@ from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Plan, Strategy
 from archloom.types import Resource
 from archloom.utils import options, seeds
-from archloom.utils.user_files import sha256_of
+from archloom.utils.user_files import UserFile, sha256_of
 
 DEFAULT_QUERIES = 500
 
@@ -108,11 +108,6 @@ class ChosenStrategy:
         return spec.changed(task={**spec.task, "epochs": str(epochs)})
 
     @property
-    def files(self) -> tuple[Path, ...]:
-        """The file that defines it, and those that its options name."""
-        return self.option_files if self.found.file is None else (self.found.file, *self.option_files)
-
-    @property
     def metrics(self) -> Sequence[str]:
         """What it learns from besides the metrics of the criteria."""
         return getattr(self.found.kind, "metrics", ())
@@ -187,6 +182,8 @@ class Preparer:
         key = (found.given, _settings_key(settings))
         if key not in self._chosen:
             chosen = ChosenStrategy.of(found, settings)
+            for file in chosen.option_files:  # before the strategy opens them
+                self._sha256(file.resolve())
             self._chosen[key] = self._chosen[found.given, _settings_key(chosen.settings)] = chosen
         return self._chosen[key]
 
@@ -218,9 +215,18 @@ class Preparer:
         return replace(request, strategy=chosen.found.given, problem=problem, options=chosen.settings)
 
     def pinned(self, request: Request) -> dict[str, str]:
-        """The SHA-256 of each file that defines a request's strategy, or that an option names, by its path."""
-        named = [*self.choose(request.strategy, request.options).files, *request.problem.source.files(request.problem)]
-        return {str(file): self._sha256(file) for file in dict.fromkeys(path.resolve() for path in named)}
+        """The SHA-256 of each of the user's files that a request was opened with, by path.
+
+        They define its strategy or problem, are imported by these, or are named by options. The request must have been
+        checked. InputError for one that an option names, if it has changed while it was opened.
+        """
+        chosen, problem = self.choose(request.strategy, request.options), request.problem
+        code = {} if chosen.found.file is None else UserFile(chosen.found.file).hashes()
+        named = {str(file): self._sha256(file) for file in dict.fromkeys(map(Path.resolve, chosen.option_files))}
+        for file, known in named.items():
+            if sha256_of(Path(file)) != known:
+                raise InputError(f"{file} has changed while it was opened: start again")
+        return {**code, **named, **problem.source.hashes(problem)}
 
     def check(
         self, request: Request, overrides: Overrides = NO_OVERRIDES, problem: ProblemSpec | None = None

@@ -46,6 +46,7 @@ class UserFolder:
         self._usual = set(sys.path)
         self._content: dict[str, bytes] = {}
         self._warned: set[str] = set()
+        self._loaded: set[str] = set()  # by users' names for them, not by imports
         self.builtins = {**vars(builtins), "__import__": self._import}
 
     # -- content --------------------------------------------------------------------------------------------------
@@ -88,6 +89,7 @@ class UserFolder:
         self.renew()
         name = f"{self.package}.{_module_of(file)}"
         sys.modules.pop(name, None)
+        self._loaded.add(str(file))
         return importlib.import_module(name)
 
     def hashes(self, file: Path) -> dict[str, str]:
@@ -111,7 +113,7 @@ class UserFolder:
                 waiting.extend(self._imported_by(Path(path), package, content))
         for module in list(sys.modules.values()):
             path = str(getattr(module, "__file__", None) or "")
-            if path not in seen and self._is_own(module, path):
+            if path not in seen and path not in self._loaded and self._is_own(module, path):
                 self.read(path)
                 seen[path] = None
         return {path: digest for path in sorted(seen) if (digest := self.sha256(path)) is not None}

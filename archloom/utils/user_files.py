@@ -103,12 +103,12 @@ class RunningCode:
 _running: dict[Path, RunningCode] = {}
 
 
-def changed_since(files: Mapping[str, str]) -> str | None:
-    """The first of these files whose content, as this process uses it, has another SHA-256; a file that is gone has
-    not changed."""
+def changed_since(files: Mapping[str, str], again: bool = False) -> str | None:
+    """The first of these files whose content has another SHA-256: as this process has read it, if it runs the file, or
+    `again`, as it is now. A file that is gone has not changed."""
     for file, known in files.items():
         try:
-            found = user_code.sha256_as_read(file) or sha256_of(Path(file))
+            found = (None if again else user_code.sha256_as_read(file)) or sha256_of(Path(file))
         except OSError:
             continue
         if found != known:

@@ -352,7 +352,9 @@ def _end_with_parent() -> None:
 
 
 def told(error: BaseException) -> str:
-    """One line: what went wrong and where."""
+    """One line: what went wrong and where; of our own errors, which say it themselves, the message."""
+    if isinstance(error, ArchloomError):
+        return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
     return f"{reason_of(error)}{where}"

@@ -210,7 +210,7 @@ def test_a_group_whose_file_changed_is_refused_before_any_member_goes_on(tmp_pat
     groups.Group.create(tmp_path / "group", {"seed-0": request}, first=Preparer().check(request))
     file.write_text(text + "# changed")
     group = groups.Group.open(tmp_path / "group")
-    with pytest.raises(InputError, match=r"started with another file .*archloom resume .*group --changed"):
+    with pytest.raises(InputError, match=r"mine.py has changed since .*archloom resume .*group --changed"):
         group.check()
     assert group.check(changed=True).scenario.objectives == ("s",)
 

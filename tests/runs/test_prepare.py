@@ -263,7 +263,7 @@ def test_a_path_is_the_same_as_its_text(here: Path, reader: Path) -> None:
     by_path = choose_strategy(str(reader), {"weights": here / "weights.bin", "scale": 2})
     assert by_text.settings == by_path.settings == {"weights": str(here / "weights.bin"), "scale": 2}
     assert by_text.options.weights == by_path.options.weights == here / "weights.bin"
-    assert by_text.files == (reader, here / "weights.bin")
+    assert by_text.option_files == (here / "weights.bin",)
 
 
 SPACE_WITH_A_FILE = """

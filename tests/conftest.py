@@ -279,6 +279,13 @@ def _hears_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """This process takes SIGINT as from a terminal."""
+    with _hears_ctrl_c():
+        yield
+
+
 @contextmanager
 def _process(*arguments: object, **how: Any) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -179,7 +179,8 @@ def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
         if len(reports) > 1:
             click.echo(format_comparison({reports[0].request.name: reports}) + "\n")
         click.echo(format_best(output.best_of(reports)))
-        click.echo(output.next_steps(path, reports[0] if len(reports) == 1 else None))
+        click.echo(output.next_steps(path, reports))
+    output.note_failures(path, reports)
     return output.exit_code(reports)
 
 
@@ -188,11 +189,13 @@ def show_comparison(by_label: Mapping[str, Sequence[RunReport]], path: Path, as_
     from archloom.analysis.comparison import compare as put_side_by_side
     from archloom.analysis.report import format_comparison
 
+    everything = [report for reports in by_label.values() for report in reports]
     output.note_early_endings(by_label)
     if as_json:
         tests = [test.to_json() for test in put_side_by_side(by_label).tests]
         output.print_json(output.compare_object(by_label, tests))
     else:
         click.echo(format_comparison(by_label))
-        click.echo(output.next_steps(path, None))
+        click.echo(output.next_steps(path, everything))
+    output.note_failures(path, everything)
     return max(output.exit_code(reports) for reports in by_label.values())

@@ -172,14 +172,17 @@ def _better(first: RunReport, second: RunReport) -> RunReport:
     return second if both.hypervolume(second) > both.hypervolume(first) else first
 
 
-def next_steps(path: Path, single: RunReport | None) -> str:
+def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
     """What to type next; for a single run, also what can be done with its architecture."""
     from archloom.spaces.base import HasSource
     from archloom.strategies.population.note import MemberNote
 
     typed = shlex.quote(str(path))
+    if all(report.history.best() is None for report in reports):  # nothing to draw or to export
+        return f"run folder: {path}\nnext: archloom status {typed}"
     lines = [f"run folder: {path}", f"next: archloom plot {typed}"]
-    if single is not None:
+    if len(reports) == 1:
+        single = reports[0]
         written = "cell.py" if isinstance(single.scenario.space, HasSource) else "best.json"
         lines.append(f"      archloom plot {typed} --kind cell -o cell.png")
         lines.append(f"      archloom export {typed} -o {written}")
@@ -193,6 +196,24 @@ def next_steps(path: Path, single: RunReport | None) -> str:
     else:
         lines.append(f"      archloom best {typed}")
     return "\n".join(lines)
+
+
+def note_failures(path: Path, reports: Sequence[RunReport]) -> None:
+    """Print notes on what failed: where the first failure can be read, and how runs that gave up may go on."""
+    from archloom.runs.budgets import Ending
+    from archloom.runs.failures import first_file
+
+    failed = [report for report in reports if report.history.failed]
+    found = next((file for report in failed if (file := first_file(report.path, report.history.failed))), None)
+    if found is not None:
+        count = sum(len(report.history.failed) for report in failed)
+        which = "1 trial failed; its" if count == 1 else f"{count} trials failed; the first one's"
+        note(f"{which} traceback and output: {found}")
+    if any(report.ending == Ending.GAVE_UP.value for report in failed):
+        note(
+            "a run gave up, as its first trials all failed for the same reason; mend that and start a new run, or go "
+            f"on all the same: archloom resume {shlex.quote(str(path))} --give-up none"
+        )
 
 
 def exit_code(reports: Sequence[RunReport]) -> int:

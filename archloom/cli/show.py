@@ -15,11 +15,15 @@ from archloom.cli.exit_codes import Exit
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import ArchloomError, InputError, unknown
 from archloom.utils.json_text import dumps
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from archloom.runs.prepare import Request
     from archloom.runs.record import TrialRecord
     from archloom.runs.report import RunReport
+
+MOST_REASONS = 5
+"""How many reasons for failures `status` shows of a run."""
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
@@ -59,6 +63,7 @@ def _status(path: Path, request: Request) -> tuple[list[str], list[str]]:
     notes = [f"  {recipes}"] if (recipes := mixed(lines)) is not None else []
     if (lost := lost_trials(lines, request.limits)) is not None:
         notes.append(f"  note: {path}/{record.TRIALS} {lost}")
+    notes += _failures(path, lines)
     data = []
     if has_begun:
         manifest = record.read_manifest(path)
@@ -69,15 +74,34 @@ def _status(path: Path, request: Request) -> tuple[list[str], list[str]]:
     return [f"{path}  {request.name} seed {request.seed}  {share} queries{used}  {state}", *notes], data
 
 
+def _failures(path: Path, lines: Sequence[TrialRecord]) -> list[str]:
+    """The reasons for which trials failed, the most frequent first, each with what there is to read on its first."""
+    from archloom.runs.failures import file_of, reasons
+
+    found = reasons(lines)
+    said = []
+    for reason in found[:MOST_REASONS]:
+        file = file_of(path, reason.first)
+        where = str(file) if file.is_file() else f"trial {reason.first}"
+        said.append(f"  {reason.count} failed: {one_line(reason.text)} ({where})")
+    if len(found) > MOST_REASONS:
+        rest = sum(reason.count for reason in found[MOST_REASONS:])
+        said.append(f"  {rest} failed for {len(found) - MOST_REASONS} other reasons")
+    return said
+
+
 def _resting(path: Path, lines: Sequence[TrialRecord], wanted: int | None) -> str:
     """How it stands with a run that nobody works on."""
     from archloom.runs.manifest import ending_of, read_summary
+    from archloom.runs.record import WEIGHTS
 
     if (ending := ending_of(path, len(lines))) is not None:
         return ending
     before = read_summary(path).trials
     if before is not None and before > len(lines):
-        return f"{before - len(lines)} of {before} trials are no longer in the record: archloom resume runs them again"
+        # A population's earlier states are gone by then.
+        cure = "restore it from a copy" if (path / WEIGHTS).is_dir() else "archloom resume runs them again"
+        return f"{before - len(lines)} of {before} trials are no longer in the record: {cure}"
     if wanted is not None and sum(line.query is not None for line in lines) >= wanted:
         return "all queries asked, no summary yet: archloom resume writes it"
     return "stopped: archloom resume continues it"

@@ -137,3 +137,49 @@ def test_a_run_that_a_kind_of_plot_does_not_fit_is_refused(cli: Any, finished: A
     pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
     cli.refuses("plot", "run", "--kind", "levels", says=["fits no generator, so it has no levels", "ga_nas"])
     assert not (cli.home / "run" / "levels.png").exists()
+
+
+FAILING = """
+import archloom
+
+def evaluate(choices):
+    if choices["number"] < LIMIT:
+        raise ValueError("\x1b[31mtoo few")
+    return float(choices["number"])
+
+problem = archloom.Problem(archloom.Categorical({"number": list(range(12))}), evaluate, {"score": "max"})
+problem.isolate = False
+"""
+
+
+def test_what_failed_and_where_to_read_on(cli: Any) -> None:
+    (cli.home / "some.py").write_text(FAILING.replace("LIMIT", "3"))
+    said = cli("search", "random", "--on", "some.py", "--queries", 12, "--out", "some", "--quiet")
+    assert said.code == 1 and "next: archloom plot some" in said.out
+    first = min((cli.home / "some" / "failures").iterdir())
+    assert f"note: 3 trials failed; the first one's traceback and output: some/failures/{first.name}" in said.err
+    assert f"  3 failed: ValueError: too few (some/failures/{first.name})\n" in cli("status", "some").out
+    first.unlink()
+    assert f"  3 failed: ValueError: too few (trial {int(first.stem)})\n" in cli("status", "some").out
+
+
+@pytest.mark.parametrize("seeds", [(), ("--seeds", 2)])
+def test_a_run_that_gave_up_says_how_to_go_on_and_nothing_that_cannot_work(cli: Any, seeds: tuple[Any, ...]) -> None:
+    (cli.home / "none.py").write_text(FAILING.replace("LIMIT", "99"))
+    line = ("search", "random", "--on", "none.py", "--queries", 12, "--give-up", 4, "--out", "none", "--quiet", *seeds)
+    said = cli(*line)
+    assert said.code == 1
+    assert said.out.endswith("run folder: none\nnext: archloom status none\n"), "nothing to draw or to export"
+    assert "go on all the same: archloom resume none --give-up none" in said.err
+    assert "the first trials all failed for the same reason" in cli("status", "none").out
+    again = cli("resume", "none", "--give-up", "none", "--quiet")
+    assert again.code == 1 and "gave up" not in again.err and "--give-up" not in again.err
+    assert "12/12 queries  all queries asked" in cli("status", "none").out
+
+
+def test_a_run_gives_up_after_ten_first_failures_alike_unless_told_otherwise(cli: Any) -> None:
+    (cli.home / "none.py").write_text(FAILING.replace("LIMIT", "99"))
+    cli("search", "random", "--on", "none.py", "--out", "ten", "--quiet")
+    assert "10/500 queries  the first trials all failed" in cli("status", "ten").out
+    cli("search", "random", "--on", "none.py", "--out", "all", "--quiet", "--give-up", "none")
+    assert "12/500 queries  every architecture" in cli("status", "all").out

@@ -164,6 +164,7 @@ def test_a_long_message_is_cut_and_its_traceback_kept() -> None:
     assert of(deep).error == "RecursionError: maximum recursion depth exceeded"
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_while_something_is_evaluated_is_no_failed_trial() -> None:
     before = signal.getsignal(signal.SIGINT)
 

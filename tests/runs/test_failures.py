@@ -111,6 +111,7 @@ problem = archloom.Problem(archloom.Categorical({"number": [0, 1, 2]}), evaluate
 """
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_in_a_users_function_interrupts_the_run(tmp_path: Path) -> None:
     """In the run's own process; its function has surroundings of its own (`utils.surroundings`), and our handler."""
     (tmp_path / "interrupted.py").write_text(INTERRUPTED)

@@ -17,6 +17,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -28,7 +29,7 @@ from archloom.errors import ArchloomError, InputError
 from archloom.executors.base import Executor, Job
 from archloom.runs.budgets import LIMITED, Ending, Limits, Spending
 from archloom.runs.record import TrialRecord
-from archloom.spaces.base import HasSize, SearchSpace
+from archloom.spaces.base import SearchSpace, says_size, size_of
 from archloom.strategies.base import Plan, Strategy, kept_states, plan_of
 from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt
@@ -138,7 +139,6 @@ class Search:
         self._recorded = {line.id: line for line in journal.lines}
         self._order = [line.id for line in journal.lines]  # the order of telling, if results are told as completed
         self._looked_up = resource is not None and resource.cost_from_start
-        self._size = space.size if isinstance(space, HasSize) and not self._plan.unique else None
         self._spending = Spending(limits, resource, criteria)
         self._asked = 0
         self._told = 0
@@ -225,9 +225,19 @@ class Search:
             return ending
         full = 0 if self._resource is None else self._resource.maximum
         # What was asked at a lower fidelity may be asked again at a higher one.
-        if self._size is not None and self._spending.queries >= self._size and set(self._at_fidelity) == {full}:
+        if not self._plan.unique and set(self._at_fidelity) == {full} and self._all_asked():
             return Ending.EXHAUSTED
         return Ending.STALLED if self._repeats >= self._limits.max_repeats else None
+
+    @cached_property
+    def _size(self) -> int | None:
+        return size_of(self._space)
+
+    def _all_asked(self) -> bool:
+        """Whether the space has no other architecture. If they have to be counted, that is once one is repeated."""
+        if self._repeats == 0 and not says_size(self._space):
+            return False
+        return self._size is not None and self._spending.queries >= self._size
 
     def _affords(self, proposal: Proposal) -> bool:
         if self._limits.resource is None:

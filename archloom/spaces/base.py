@@ -210,13 +210,28 @@ def is_valid(space: SearchSpace, arch: Arch) -> bool:
 
 
 def sample_valid(space: SearchSpace, rng: np.random.Generator) -> Arch:
-    """A valid architecture from `space.sample`, after at most `MAX_TRIES` draws."""
-    return _first_valid(space, lambda: space.sample(rng))
+    """A valid architecture from `space.sample`; after `MAX_TRIES` draws in vain one from the list of all, if there is.
+
+    NoArchitectureError if none is found.
+    """
+    found = _first_valid(space, lambda: space.sample(rng))
+    if isinstance(found, Arch):
+        return found
+    everything = listed(space)
+    if everything:
+        return everything[int(rng.integers(len(everything)))]
+    broken = ", ".join(f"{rule} by {amount:g}" for rule, amount in found.items() if amount > 0)
+    drawn = f"none of {MAX_TRIES} architectures drawn" if everything is None else "no architecture"
+    raise NoArchitectureError(
+        f"space {space.name!r}: {drawn} is valid (the last breaks {broken}); "
+        "loosen the rule or use a space that satisfies it more often"
+    )
 
 
 def mutate_valid(space: SearchSpace, arch: Arch, rng: np.random.Generator) -> Arch:
-    """A valid mutant of `arch`, after at most `MAX_TRIES` mutations."""
-    return _first_valid(space, lambda: space.mutate(arch, rng))
+    """A valid mutant of `arch`; after `MAX_TRIES` mutations in vain another valid architecture (`sample_valid`)."""
+    found = _first_valid(space, lambda: space.mutate(arch, rng))
+    return found if isinstance(found, Arch) else sample_valid(space, rng)
 
 
 def valid_neighbours(space: Any, arch: Arch) -> list[Arch]:
@@ -227,16 +242,48 @@ def valid_neighbours(space: Any, arch: Arch) -> list[Arch]:
     return [near for near in found if is_valid(space, near)]
 
 
-def _first_valid(space: SearchSpace, candidate: Callable[[], Arch]) -> Arch:
+def _first_valid(space: SearchSpace, candidate: Callable[[], Arch]) -> Arch | Mapping[str, float]:
+    """The first candidate that is valid, of `MAX_TRIES` at most; what the last one breaks if none is."""
+    broken: Mapping[str, float] = {}
     for _ in range(MAX_TRIES):
         arch = candidate()
-        if is_valid(space, arch):
+        broken = space.violations(arch)
+        if all(amount <= 0.0 for amount in broken.values()):
             return arch
-    broken = ", ".join(f"{rule} by {amount:g}" for rule, amount in space.violations(arch).items() if amount > 0)
-    raise NoArchitectureError(
-        f"space {space.name!r}: none of {MAX_TRIES} architectures drawn is valid (the last breaks {broken}); "
-        "loosen the rule or use a space that satisfies it more often"
-    )
+    return broken
+
+
+_RULES = ("violations", "canonical", "key")
+"""What decides how many different architectures there are."""
+
+
+def says_size(space: SearchSpace) -> bool:
+    """Whether the space's own `size` is that of its valid architectures.
+
+    It is not if a subclass of the class that says it has rules of its own.
+    """
+    for kind in type(space).__mro__:
+        if "size" in vars(kind):
+            return True
+        if any(rule in vars(kind) for rule in _RULES):
+            return False
+    return hasattr(space, "size")
+
+
+def size_of(space: SearchSpace) -> int | None:
+    """How many different valid architectures there are; None for infinitely many, and if that is not known.
+
+    What a space says itself counts (`says_size`); otherwise its architectures are listed, if they are few enough.
+    """
+    if isinstance(space, HasSize) and says_size(space):
+        return space.size
+    everything = listed(space)
+    return None if everything is None else len(everything)
+
+
+def listed(space: SearchSpace) -> Sequence[Arch] | None:
+    """Every valid architecture in its canonical form, each once; None if the space cannot tell, or they are many."""
+    return space.listed if isinstance(space, Space) else None
 
 
 class Categorical(Space):

@@ -41,8 +41,10 @@ class ConfigSpace(Space):
 
     @property
     def size(self) -> int | None:
-        """Also None if something is forbidden: those architectures are not counted."""
-        return None if self._forbidden else super().size
+        """Without what is forbidden, if there are few enough to go through; otherwise None then."""
+        if not self._forbidden:
+            return super().size
+        return None if self.listed is None else len(self.listed)
 
     def violations(self, arch: Arch) -> Mapping[str, float]:
         if broken := super().violations(arch):

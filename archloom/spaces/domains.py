@@ -96,6 +96,10 @@ class Domain(ABC):
     def values(self) -> Iterable[Any]:
         """The values of all genes, one after the other; of a domain with finitely many."""
 
+    def genes(self) -> Iterable[int | float]:
+        """All canonical genes, in the order of their values; of a domain with finitely many."""
+        return self.values()
+
     def value(self, gene: int | float) -> Any:
         """The value of a canonical gene."""
         return gene
@@ -200,6 +204,9 @@ class Choice(Domain):
 
     def values(self) -> Iterable[Any]:
         return self.options
+
+    def genes(self) -> Iterable[int]:
+        return range(self.size)
 
     def value(self, gene: int | float) -> Any:
         return self.options[int(gene)]

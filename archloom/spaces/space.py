@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,8 @@ from archloom.types import Arch
 
 _MOST_CASES = 100_000
 """How many combinations of the values that conditions are about are gone through to count a space."""
+MOST_LISTED = 100_000
+"""How many combinations of all values are gone through to list a space."""
 
 
 class Space:
@@ -263,8 +265,46 @@ class Space:
 
     @property
     def size(self) -> int | None:
-        """How many different architectures there are; None for infinitely many, and if conditions are too many."""
+        """How many architectures the domains allow; None for infinitely many, and if conditions are too many.
+
+        A subclass with rules of its own (`violations`, `canonical`) may have fewer: `base.size_of` counts them.
+        """
         return self._size
+
+    def candidates(self) -> Iterable[Arch] | None:
+        """All that the domains allow, each once; None if they are infinitely many, or more than `MOST_LISTED`."""
+        allowed = self._size
+        return None if allowed is None or allowed > MOST_LISTED else map(self._filled, self._combinations(0, {}, {}))
+
+    def _combinations(
+        self, place: int, genes: dict[int, int | float], values: dict[str, Any]
+    ) -> Iterator[dict[int, int | float]]:
+        """Every way to fill the genes from this place of the order on that count, given those before them."""
+        if place == len(self._order):
+            yield genes
+            return
+        gene = self._order[place]
+        name, domain, condition = self.gene_names[gene], self.domains[gene], self._conditions[gene]
+        if condition is not None and not condition.holds(values):
+            yield from self._combinations(place + 1, genes, values)
+            return
+        for one in domain.genes():
+            yield from self._combinations(place + 1, {**genes, gene: one}, {**values, name: domain.value(one)})
+
+    def _filled(self, genes: Mapping[int, int | float]) -> Arch:
+        return Arch(tuple(genes.get(gene, default) for gene, default in enumerate(self._defaults)))
+
+    @cached_property
+    def listed(self) -> tuple[Arch, ...] | None:
+        """Every valid architecture in its canonical form, each once; None if they cannot be gone through."""
+        candidates = self.candidates()
+        if candidates is None:
+            return None
+        found: dict[str, Arch] = {}
+        for arch in candidates:
+            if all(amount <= 0.0 for amount in self.violations(arch).values()):
+                found.setdefault(self.key(arch), self.canonical(arch))
+        return tuple(found.values())
 
     @cached_property
     def _size(self) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 from archloom.spaces.base import Categorical
 from archloom.spaces.graphs import GraphGrammar, RowsGrammar
+from archloom.spaces.space import MOST_LISTED
 from archloom.types import Arch
 
 _MORE = 0.25
@@ -46,6 +47,12 @@ class TableSpace(Categorical):
     @property
     def size(self) -> int:
         return super().size if self._complete else len(self._rows)
+
+    def candidates(self) -> Iterable[Arch] | None:
+        """In a sparse table its rows."""
+        if self._complete:
+            return super().candidates()
+        return map(self._row, range(len(self._rows))) if len(self._rows) <= MOST_LISTED else None
 
     def sample(self, rng: np.random.Generator) -> Arch:
         return super().sample(rng) if self._complete else self._row(int(rng.integers(len(self._rows))))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from archloom.constraints import Criteria
-from archloom.errors import InputError, NoArchitectureError
+from archloom.errors import InputError
 from archloom.learners.ddpg import Ddpg, Float32
 from archloom.spaces.base import MAX_TRIES, HasAlpha, SearchSpace, is_valid
 from archloom.strategies.base import BaseStrategy, pack_trials, unpack_trials
@@ -157,16 +157,14 @@ class Cadam(BaseStrategy):
             yield self.rng.random(self.shape)
 
     def any_valid(self) -> tuple[Float64, Arch]:
-        """A random action that stands for a valid architecture."""
+        """A random action that stands for a valid architecture; if there is none, that of any valid architecture."""
         for _ in range(MAX_TRIES):
             alpha = np.round(self.rng.random(self.shape), _DIGITS)
             arch = self.space.discretise(alpha)
             if is_valid(self.space, arch):
                 return alpha, arch
-        raise NoArchitectureError(
-            f"space {self.space.name!r}: none of {MAX_TRIES} random actions stands for a valid architecture; loosen "
-            "its rules"
-        )
+        arch = self.sample_valid()
+        return self.space.one_hot(arch).astype(np.float64), arch
 
     def epsilon(self) -> float:
         """The probability that the next action is random."""

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isqrt
 from typing import Annotated, Any, ClassVar
 
@@ -19,13 +20,13 @@ import numpy as np
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
-from archloom.spaces.base import SearchSpace
+from archloom.spaces.base import SearchSpace, listed, size_of
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.types import Arch, Inherit, Proposal, Resource, Trial
 from archloom.utils.options import NonNegativeInt, Options
 
 MAX_KNOWN = 1_000
-"""So many architectures in a row drawn that were drawn before: then the space counts as used up."""
+"""So many architectures in a row drawn that were drawn before: then drawing brings no others any more."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class HalvingStrategy(BaseStrategy):
     """What strategies with rungs share.
 
     No architecture is drawn twice, so that each is promoted at most once from a rung, and its state is needed no more
-    then. When `MAX_KNOWN` draws in a row bring none that is new, no more are drawn.
+    then. When `MAX_KNOWN` draws in a row bring none that is new, the others are taken from the list of a space that can
+    be listed; there are no more otherwise.
     """
 
     Options: ClassVar[type[Any]] = HalvingOptions
@@ -118,13 +120,32 @@ class HalvingStrategy(BaseStrategy):
 
     def fresh(self) -> Arch | None:
         """An architecture that was not drawn before; None if the space counts as used up."""
-        for _ in range(0 if self.used_up else MAX_KNOWN):
+        arch = None if self.used_up else self.drawn_anew() or self.left_over()
+        if arch is None:
+            self.used_up = True
+        else:
+            self.drawn.add(self.space.key(arch))
+        return arch
+
+    def drawn_anew(self) -> Arch | None:
+        """One that `MAX_KNOWN` draws bring and that was not drawn before."""
+        for _ in range(MAX_KNOWN):
             arch = self.sample_valid()
-            if (key := self.space.key(arch)) not in self.drawn:
-                self.drawn.add(key)
+            if self.space.key(arch) not in self.drawn:
                 return arch
-        self.used_up = True
+            if self.size is not None and len(self.drawn) >= self.size:
+                break
         return None
+
+    @cached_property
+    def size(self) -> int | None:
+        """How many architectures the space has, if that is known."""
+        return size_of(self.space)
+
+    def left_over(self) -> Arch | None:
+        """One that draws do not bring, of a space whose architectures can be listed."""
+        left = [arch for arch in listed(self.space) or () if self.space.key(arch) not in self.drawn]
+        return left[int(self.rng.integers(len(left)))] if left else None
 
     def ranked(self, trials: Iterable[Trial]) -> list[Trial]:
         """Those that succeeded, the best first; of equals the one that was asked first."""

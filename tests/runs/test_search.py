@@ -229,6 +229,29 @@ def test_a_run_ends_when_the_space_is_exhausted(width: int) -> None:
     assert sum(line.query is not None for line in lines) == 6
 
 
+class Even(Categorical):
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        return super().violations(arch) or {"odd": float(sum(arch.genes) % 2)}
+
+
+class Unordered(Categorical):
+    def canonical(self, arch: Arch) -> Arch:
+        return Arch(tuple(sorted(arch.genes)))
+
+
+@pytest.mark.parametrize("name", ["random", "local_search", "random_walk", "cadam"])
+@pytest.mark.parametrize(("kind", "size"), [(Even, 8), (Unordered, 10)])
+def test_architectures_that_rules_leave_are_counted(name: str, kind: type[Categorical], size: int) -> None:
+    """A subclass need not say its size: every architecture is asked once, and the run says that these were all."""
+    space = kind({"a": [0, 1, 2, 3], "b": [0, 1, 2, 3]})
+    space = space if kind is Unordered else kind({"a": [0, 1, 2, 3], "b": [0, 1], "c": [0, 1]})
+    strategy = load_strategy(name)(space, PLANTED_CRITERIA, seeds.stream(0, "strategy"))
+    ending, lines = search(strategy, queries=50, space=space)
+    assert ending is Ending.EXHAUSTED
+    assert sum(line.query is not None for line in lines) == size
+    assert len(lines) < 500
+
+
 def test_a_population_trains_on_where_the_space_has_fewer_architectures_than_it_asks_for() -> None:
     space = Categorical({"a": [1, 2, 3], "b": [1, 2]})
     strategy = load_strategy("pbt_nas")

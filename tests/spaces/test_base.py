@@ -20,8 +20,10 @@ from archloom.spaces.base import (
     HasSource,
     SearchSpace,
     is_valid,
+    listed,
     mutate_valid,
     sample_valid,
+    size_of,
     valid_neighbours,
 )
 from archloom.spaces.graphs import HasGrammar
@@ -200,11 +202,87 @@ def test_looking_for_a_valid_architecture_is_bounded(way: str) -> None:
     space, rng = Counting(), seeds.stream(0, "test")
     with pytest.raises(NoArchitectureError) as caught:
         sample_valid(space, rng) if way == "sample" else mutate_valid(space, Arch((0,) * 8), rng)
-    assert Counting.looked <= MAX_TRIES + 1
+    assert Counting.looked <= 2 * MAX_TRIES + 4**8, "two rounds of draws, and once all there are"
     assert str(caught.value) == (
-        f"space 'forbidden': none of {MAX_TRIES} architectures drawn is valid (the last breaks forbidden by 1); "
+        "space 'forbidden': no architecture is valid (the last breaks forbidden by 1); "
         "loosen the rule or use a space that satisfies it more often"
     )
+
+
+def test_a_space_too_large_to_list_says_how_many_were_drawn() -> None:
+    class Large(Categorical):
+        def violations(self, arch: Arch) -> Mapping[str, float]:
+            return {"none": 1.0}
+
+    with pytest.raises(NoArchitectureError, match=f"none of {MAX_TRIES} architectures drawn is valid"):
+        sample_valid(Large({f"g{i}": range(10) for i in range(6)}), seeds.stream(0, "test"))
+
+
+# -- how many there are -----------------------------------------------------------------------------------------------
+
+FOUR = {name: [0, 1, 2, 3] for name in "abc"}
+
+
+class Even(Categorical):
+    """Half of the combinations break a rule."""
+
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        return super().violations(arch) or {"odd": float(sum(arch.genes) % 2)}
+
+
+class Unordered(Categorical):
+    """Sets of three: 20 with repetition of 4."""
+
+    def canonical(self, arch: Arch) -> Arch:
+        return Arch(tuple(sorted(arch.genes)))
+
+
+class Stated(Unordered):
+    @property
+    def size(self) -> int:
+        return 7
+
+
+class Both(Stated):
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        return super().violations(arch) or {"odd": float(sum(arch.genes) % 2)}
+
+
+class Equal(Categorical):
+    """One combination in 1,000 is valid, and none is a change away from another."""
+
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        return super().violations(arch) or {"different": float(len(set(arch.genes)) - 1)}
+
+
+@pytest.mark.parametrize(
+    ("space", "size"),
+    [
+        (Categorical(FOUR), 64),
+        (Even(FOUR), 32),
+        (Unordered(FOUR), 20),
+        (Stated(FOUR), 7),
+        (Both(FOUR), 10),
+        (Equal({name: range(10) for name in "abcd"}), 10),
+        (Even({name: range(10) for name in "abcdef"}), None),
+        (Categorical({name: range(10) for name in "abcdef"}), 1_000_000),
+    ],
+)
+def test_rules_of_a_subclass_are_counted_unless_its_size_is_its_own(space: Any, size: int | None) -> None:
+    assert size_of(space) == size
+    if size is not None and not isinstance(space, Stated) and size < 1_000:
+        every = listed(space)
+        assert every is not None
+        assert len({space.key(arch) for arch in every}) == len(every) == size
+        assert all(is_valid(space, arch) and space.canonical(arch) == arch for arch in every)
+
+
+def test_rare_architectures_are_found_among_all() -> None:
+    space, rng = Equal({name: range(10) for name in "abcd"}), seeds.stream(0, "test")
+    drawn = [sample_valid(space, rng) for _ in range(40)]
+    assert all(is_valid(space, arch) for arch in drawn)
+    assert len(set(drawn)) > 5
+    assert len({mutate_valid(space, drawn[0], rng) for _ in range(10)}) > 2, "although no mutant is valid"
 
 
 def test_valid_neighbours_keep_the_order() -> None:

@@ -199,6 +199,15 @@ def test_size() -> None:
     assert Space(switches | {f"n{i}": Choice([1, 2], when={f"on{i}": True}) for i in range(20)}).size is None
 
 
+def test_the_list_is_all_of_a_finite_space() -> None:
+    space = finite()
+    assert space.listed is not None
+    assert len({space.key(arch) for arch in space.listed}) == len(space.listed) == space.size
+    assert all(space.canonical(arch) == arch for arch in space.listed)
+    assert training().listed is None
+    assert Space({"seed": Seed()}).listed is None
+
+
 def test_size_is_the_number_of_canonical_architectures() -> None:
     space = finite()
     every = itertools.product(range(3), range(1, 5), range(2), range(5))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from archloom.strategies.successive_halving import (
     rungs_between,
 )
 from archloom.testing import PLANTED_CRITERIA, PLANTED_RESOURCE, PlantedCurves, PlantedSpace, SmallSpace, is_planted
-from archloom.types import Inherit, Proposal, Resource, Result, Trial
+from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial
 from archloom.utils import seeds
 
 
@@ -328,6 +328,24 @@ def test_no_architecture_is_drawn_twice(make: Callable[..., HalvingStrategy]) ->
     assert len(set(started)) == len(started) == 9
     assert all(line.same is None for line in journal.lines)
     assert len(journal.lines) > 9
+
+
+class Equal(Categorical):
+    """Of 100,000 combinations 10 are valid, which draws find once in 10,000 times."""
+
+    def violations(self, arch: Arch) -> Mapping[str, float]:
+        return super().violations(arch) or {"different": float(len(set(arch.genes)) - 1)}
+
+
+@pytest.mark.parametrize("make", [asha, hyperband])
+def test_what_draws_do_not_find_is_taken_from_the_list(
+    make: Callable[..., HalvingStrategy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("archloom.spaces.base.MAX_TRIES", 5)
+    strategy = make(space=Equal({name: range(10) for name in "abcde"}))
+    found = [strategy.fresh() for _ in range(11)]
+    assert found[10] is None
+    assert len(set(found[:10])) == 10
 
 
 def searched(kind: str, space: SearchSpace, resource: int, seed: int, retention: bool = False) -> History:

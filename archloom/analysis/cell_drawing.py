@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.drawing import Drawable, Drawing, DrawnEdge, HasChoices
 from archloom.types import Arch
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,9 +46,11 @@ def draw_cell(figure: Figure, space: SearchSpace, arch: Arch, colours: Sequence[
     if isinstance(space, Drawable):
         _draw_graph(figure, axes, space.drawing(arch), colours)
     elif isinstance(space, HasChoices):
-        _draw_choices(figure, axes, {name: str(option) for name, option in space.choices(arch).items()})
+        _draw_choices(
+            figure, axes, {one_line(name): one_line(str(option)) for name, option in space.choices(arch).items()}
+        )
     else:
-        text = "\n".join(textwrap.wrap(space.format(arch), 90))
+        text = "\n".join(textwrap.wrap(one_line(space.format(arch)), 90))
         axes.text(0.5, 0.5, text, ha="center", va="center", family="monospace", transform=axes.transAxes)
 
 
@@ -106,7 +109,9 @@ def _draw_graph(figure: Figure, axes: Axes, drawing: Drawing, colours: Sequence[
         levels = [p.level for p in placed]
         height = end - _LEVEL * max([1, *levels]) - _MARGIN - (_TITLE if title else 0)
         if title:
-            axes.text(-wide, end - _MARGIN, title, ha="left", va="top", fontsize=11, weight="bold", color=_INK)
+            axes.text(
+                -wide, end - _MARGIN, one_line(title), ha="left", va="top", fontsize=11, weight="bold", color=_INK
+            )
         nodes = [_draw_node(axes, x, height, label) for x, label in zip(columns, part.nodes, strict=False)]
         for p in placed:
             _draw_edge(axes, p, nodes, _ABSENT if p.edge.absent else shades[p.edge.label])
@@ -140,7 +145,7 @@ def _draw_node(axes: Axes, x: float, y: float, label: str) -> Ellipse:
 
     node = Ellipse((x, y), _width(label), _NODE, facecolor="#F4F4F4", edgecolor=_INK, linewidth=1.2, zorder=5)
     axes.add_patch(node)
-    axes.text(x, y, label, ha="center", va="center_baseline", fontsize=10, zorder=6, color=_INK)
+    axes.text(x, y, one_line(label), ha="center", va="center_baseline", fontsize=10, zorder=6, color=_INK)
     return node
 
 
@@ -162,8 +167,8 @@ def _draw_edge(axes: Axes, placed: PlacedEdge, nodes: Sequence[Ellipse], colour:
     )  # fmt: skip
     if edge.label:
         axes.text(
-            (start + end) / 2, y + peak, edge.label, ha="center", va="center", fontsize=9, color=colour, zorder=4,
-            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+            (start + end) / 2, y + peak, one_line(edge.label), ha="center", va="center", fontsize=9, color=colour,
+            zorder=4, bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"},
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 from archloom.analysis.stats import Floats
 from archloom.errors import InputError, MissingExtraError
 from archloom.utils.files import replace_file
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,6 +56,8 @@ def save(figure: Figure, path: Path) -> None:
     """
     kind = check_path(path)
     content = io.BytesIO()
+    if missing := _missing_characters(figure):
+        warnings.warn(f"{path}: the plot's font lacks {' '.join(missing)}, which are drawn as boxes", stacklevel=2)
     with styled():
         figure.savefig(content, format=kind, metadata=dict(_METADATA[kind]))
     try:
@@ -83,8 +87,20 @@ def styled() -> Iterator[None]:
     except ModuleNotFoundError:
         raise MissingExtraError("matplotlib", "plots", "plotting") from None
     style: Any = dict(_STYLE)  # matplotlib's types list every key
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # `save` says it once, for all characters
         yield
+
+
+def _missing_characters(figure: Figure) -> list[str]:
+    """The characters that the font cannot show, each once."""
+    from matplotlib.font_manager import findfont, get_font
+    from matplotlib.text import Text
+
+    font = get_font(findfont(_STYLE["font.family"]))
+    every: list[Any] = figure.findobj(Text)
+    used = {character for text in every for character in text.get_text() if not character.isspace()}
+    return sorted(character for character in used if not font.get_char_index(ord(character)))
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -120,13 +136,14 @@ def limits(values: Sequence[float], room: float = 0.06) -> tuple[float, float]:
 def caption(figure: Figure, titles: Sequence[str], lines: Sequence[str]) -> None:
     """Titles above a figure and, below it, notes in small print; each starts a new line and is wrapped."""
     above, below = (int(figure.get_figwidth() * letters) for letters in (11, 15.5))  # in an inch
-    figure.suptitle("\n".join(_wrapped(title, above) for title in titles), fontsize=11)
-    text = "\n".join(_wrapped(line, below) for line in lines)
+    figure.suptitle("\n".join(wrapped(title, above) for title in titles), fontsize=11)
+    text = "\n".join(wrapped(line, below) for line in lines)
     figure.supxlabel(text, x=0.012, ha="left", fontsize=7.5, color=INK, linespacing=1.35)
 
 
-def _wrapped(text: str, width: int) -> str:
-    return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
+def wrapped(text: str, width: int) -> str:
+    """The text in lines of at most so many characters."""
+    return "\n".join(textwrap.wrap(one_line(text), width, break_on_hyphens=False))
 
 
 def sentence(text: str) -> str:

@@ -24,6 +24,7 @@ from archloom.runs.report import RunReport
 from archloom.spaces.drawing import HasChoices
 from archloom.strategies.population.note import MemberNote
 from archloom.types import MIXED, REST, Inherit
+from archloom.utils.text import one_line
 
 NEW = -1
 """The origin of layers that were reinitialised after the first population."""
@@ -310,7 +311,7 @@ def format_lineage(lineage: Lineage) -> str:
         *align([["layers from", "first", "last", f"in the winner, of {len(lineage.choices)}"], *rows]),
     ]
     if winner is not None:
-        lines.append(f"winner: member {member_of(winner)} after epoch {winner.fidelity}, {winner.arch}")
+        lines.append(f"winner: member {member_of(winner)} after epoch {winner.fidelity}, {one_line(winner.arch)}")
     found = mixed(lineage.lines)
     return "\n".join([*lines, *([str(found)] if found else [])])
 

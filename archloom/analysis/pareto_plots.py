@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archloom.analysis.figures import INK, drawable, limits, new_figure, styled
+from archloom.analysis.figures import INK, drawable, limits, new_figure, styled, wrapped
 from archloom.analysis.published_panel import BEYOND
 from archloom.analysis.stats import Floats, summarise
-from archloom.analysis.study import Reports, Study, front_of
+from archloom.analysis.study import Reports, Study, front_of, shown_name
 from archloom.analysis.study_figures import bands_of, draw_bands, finish, named, styles
 from archloom.errors import InputError
 from archloom.runs.history import Axis
@@ -72,11 +72,11 @@ def pareto(reports: Reports) -> Figure:
         axes.set_ylabel(f"{study.axis_label(y.metric)}, {_towards(y.sign)}")
         axes.legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, title_fontsize=9,
-            title=f"hypervolume from {_reference(study)}",
+            title=wrapped(f"hypervolume from {_reference(study)}", 85),
         )  # fmt: skip
         note = f"{_dots(study)}; steps: {_sets(study)}; hypervolume: {_hypervolumes(study)}."
         note += f" Outside the view: {outside:,} of {len(everything):,} queries." if outside else ""
-        finish(figure, study, f"{y.metric} against {x.metric}", note)
+        finish(figure, study, f"{shown_name(y.metric)} against {shown_name(x.metric)}", note)
     return figure
 
 
@@ -110,7 +110,7 @@ def hypervolume(reports: Reports, over: Axis = "queries") -> Figure:
         axes.set_xlabel(label_of_axis)
         axes.set_ylabel("hypervolume so far")
         axes.legend(loc="lower right", ncols=math.ceil(len(bands) / 6))
-        metrics = ", ".join(objective.metric for objective in study.criteria.objectives)
+        metrics = ", ".join(shown_name(objective.metric) for objective in study.criteria.objectives)
         note = f"{study.spread} Hypervolume from {_reference(study)}, {_worst(study)}."
         finish(figure, study, f"Hypervolume by {over}: {metrics}", note)
     return figure
@@ -142,7 +142,7 @@ def _worst(study: Study) -> str:
 
 def _reference(study: Study) -> str:
     point = zip(study.criteria.objectives, study.reference_point, strict=True)
-    return ", ".join(f"{objective.metric} = {value:.4g}" for objective, value in reversed(list(point)))
+    return ", ".join(f"{shown_name(o.metric)} = {value:.4g}" for o, value in reversed(list(point)))
 
 
 def _volume(study: Study, runs: Sequence[RunReport]) -> str:

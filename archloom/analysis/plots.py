@@ -20,7 +20,7 @@ from archloom.analysis.lineage_plots import family, lineage
 from archloom.analysis.pareto_plots import hypervolume, pareto
 from archloom.analysis.published_panel import BEYOND, figure_with_panel, fill_panel, mark_published
 from archloom.analysis.stats import Floats, summarise
-from archloom.analysis.study import Reports, Study
+from archloom.analysis.study import Reports, Study, shown_name
 from archloom.analysis.study_figures import bands_of, draw_bands, finish, named, styles
 from archloom.errors import InputError, unknown
 from archloom.runs.history import Axis
@@ -58,7 +58,7 @@ def anytime(reports: Reports, over: Axis = "queries") -> Figure:
         axes.set_ylabel(f"best {study.axis_label(study.metric)}")
         columns = math.ceil(len(bands) / 6)
         axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right", ncols=columns)
-        finish(figure, study, f"Best {study.metric} by {over}", study.spread, published=True)
+        finish(figure, study, f"Best {shown_name(study.metric)} by {over}", study.spread, published=True)
         fill_panel(figure, axes, panel, study)
     return figure
 
@@ -82,7 +82,7 @@ def box(reports: Reports) -> Figure:
         axes.set_ylabel(f"best {study.axis_label(study.metric)}")
         note = f"Dots: runs of up to {study.queries:,} queries"
         note += "." if study.one_each else "; box: quartiles; line: median; diamond: mean."
-        finish(figure, study, f"Best {study.metric} of every run", note, published=True)
+        finish(figure, study, f"Best {shown_name(study.metric)} of every run", note, published=True)
         fill_panel(figure, axes, panel, study)
     return figure
 
@@ -93,10 +93,10 @@ def cell(report: RunReport, label: str | None = None) -> Figure:
     strategy, _ = study.best  # raises if there is none
     line = report.history.best()
     assert line is not None  # noqa: S101 - `study.best` has found it
-    tests = "".join(f", {name} {short(value)}" for name, value in line.report.items())
+    tests = "".join(f", {shown_name(name)} {short(value)}" for name, value in line.report.items())
     rank = f", {study.rank(report)}" if study.rank(report) else ""
     unit = study.unit(study.metric)
-    value = f"{study.metric} {short(line.scores[study.metric])}{' ' + unit if unit else ''}{rank}{tests}"
+    value = f"{shown_name(study.metric)} {short(line.scores[study.metric])}{' ' + unit if unit else ''}{rank}{tests}"
     found = f"Found by {strategy}, seed {report.request.seed}, at query {line.query} of {report.history.queries}."
     with styled():
         figure = new_figure(8.0, 3.6)

@@ -23,6 +23,9 @@ from archloom.utils.text import MOST, one_line
 Reports = Mapping[str, Sequence[RunReport]]
 """A strategy's label -> its runs, one per seed."""
 
+MOST_OF_A_NAME = 40
+"""How many characters of a metric's name are shown beside numbers and axes."""
+
 _UNITS: Mapping[str, str] = MappingProxyType(
     {"ms": "ms", "s": "s", "seconds": "s", "mj": "mJ", "m": "millions", "ips": "images/s"}
 )
@@ -234,9 +237,9 @@ class Study:
         return "%" if rises and "percent" in problem.units else ""
 
     def axis_label(self, metric: str) -> str:
-        """The metric with its unit."""
+        """The metric with its unit, in one line."""
         unit = self.unit(metric)
-        return f"{metric} ({unit})" if unit else metric
+        return f"{shown_name(metric)} ({unit})" if unit else shown_name(metric)
 
     @property
     def table_line(self) -> str:
@@ -270,6 +273,11 @@ class Study:
         if self.table and not marked and is_surrogate(self.table.name):
             return self._shown
         return [name for name in self._shown if is_surrogate(name)]
+
+
+def shown_name(name: str) -> str:
+    """The name of a metric or a strategy beside numbers and axes: in one line, and not too long."""
+    return one_line(name, MOST_OF_A_NAME)
 
 
 def named_source(name: str, source: str) -> str:

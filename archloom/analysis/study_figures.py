@@ -10,7 +10,7 @@ import numpy as np
 from archloom.analysis.figures import COLOURS, FARTHEST, caption, sentence
 from archloom.analysis.published_panel import sources_of
 from archloom.analysis.stats import Band, Floats, curve_band
-from archloom.analysis.study import Study
+from archloom.analysis.study import Study, shown_name
 from archloom.utils import seeds
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def named(study: Study, label: str, between: str = " ") -> str:
     """A strategy's label with the number of its runs."""
     found, runs = len(study.values(label)), len(study.reports[label])
     nothing = f"; {runs - found} found nothing" if found < runs else ""
-    return f"{label}{between}(n = {found}{nothing})"
+    shown = shown_name(label)
+    # What begins with an underscore is nothing to show, says matplotlib.
+    return f"{' ' * shown.startswith('_')}{shown}{between}(n = {found}{nothing})"
 
 
 def bands_of(study: Study, curves: Curves) -> dict[str, tuple[Floats, Band]]:
@@ -89,7 +91,9 @@ def finish(figure: Figure, study: Study, title: str, note: str, counted: bool = 
     lines = [f"{note} {sentence(study.seeds)}" if counted else note, sentence(study.table_line), *study.caveats]
     if published and not study.criteria.single:
         count = len(study.criteria.objectives)
-        lines += [f"{study.metric} is the first of {count} objectives; --kind hypervolume shows all of them."]
+        lines += [
+            f"{shown_name(study.metric)} is the first of {count} objectives; --kind hypervolume shows all of them."
+        ]
     if published and study.references:
         lines += ["Published, mean ± std: " + "; ".join(f"[{i}] {s}" for s, i in sources_of(study).items()) + "."]
         lines += [f"* {caveat[0].upper()}{caveat[1:]}." for caveat in _reference_caveats(study)]

@@ -11,7 +11,6 @@ import fcntl
 import math
 import os
 import re
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ import msgspec
 from archloom.errors import StoreError
 from archloom.utils.documents import read_document
 from archloom.utils.files import TEMPORARY, open_owned, open_regular, replacing
+from archloom.utils.text import quoted
 
 POLL_EVERY_S = 0.05
 """How often a waiting writer checks for space."""
@@ -185,7 +185,7 @@ def _write(path: Path, plan: _Plan) -> None:
 
 def resuming(folder: Path) -> str:
     """The command that resumes the run in a folder."""
-    return f"archloom resume {shlex.quote(str(folder))}"
+    return f"archloom resume {quoted(folder)}"
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -180,6 +180,8 @@ def _flat(path: Path, table: Mapping[str, Any], prefix: str = "") -> Iterator[tu
     for name, value in table.items():
         if isinstance(value, dict):
             yield from _flat(path, value, f"{prefix}{name}.")
+        elif isinstance(value, list) and any("," in _text(item) for item in value):
+            raise InputError(f"{path}: {prefix}{name} = {value}: expected a list of items without commas in them")
         elif not isinstance(value, bool | int | float | str | list) or not _text(value).strip():
             raise InputError(
                 f"{path}: {prefix}{name} = {value}: expected a number, a string, true, false or a list of them"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from archloom.cli import output
 from archloom.cli.exit_codes import Exit
 
 EXTRAS = {
@@ -43,7 +44,7 @@ def doctor() -> int:
     faults = 0
     for check in (*_python(), *_packages(), *_tables(), *_disk()):
         faults += check.needed and not check.ok
-        click.echo(f"{'ok  ' if check.ok else ('FAULT' if check.needed else 'no  ')} {check.text}")
+        output.say(f"{'ok  ' if check.ok else ('FAULT' if check.needed else 'no  ')} {check.text}")
     return Exit.FAILURES if faults else Exit.DONE
 
 

@@ -68,9 +68,9 @@ def episodes(
     if as_json:
         output.print_json(found.to_json())
     else:
-        click.echo(format_report(found))
+        output.say(format_report(found))
         if target is not None:
-            click.echo(f"picture: {target}")
+            output.say(f"picture: {target}")
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +12,7 @@ import click
 from archloom.cli import options, output
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
+from archloom.utils.text import quoted
 
 if TYPE_CHECKING:
     from archloom.deploy.final import Member
@@ -42,7 +42,7 @@ def evaluate(
         raise InputError(f"--images {target}: expected FILE.png in an existing folder")
     if (run / "group.json").exists():
         first = next(iter(groups.Group.open(run).paths))
-        raise InputError(f"{run} holds several runs: give one of them, e.g. archloom evaluate {quote(str(first))}")
+        raise InputError(f"{run} holds several runs: give one of them, e.g. archloom evaluate {quoted(first)}")
     with stdout_guard():
         report = read_report(run)
         from archloom.deploy import final
@@ -50,20 +50,20 @@ def evaluate(
         member = final.open_member(report, trial, changes)
         pictures = member.images() if target is not None else None
         if not quiet:
-            click.echo(f"evaluating trial {member.line.id} of {run}: {_listed(member.settings)}", err=True)
+            output.say(f"evaluating trial {member.line.id} of {run}: {_listed(member.settings)}", err=True)
         metrics = member.evaluate()
     if target is not None and pictures is not None:
         final.save_grid(pictures, target)
     if as_json:
         output.print_json(_content(run, report.request.problem.on, member, metrics, target))
         return 0
-    click.echo(f"trial           {member.line.id}, epochs of training: {member.training.epochs}")
-    click.echo(f"architecture    {member.line.arch}")
-    click.echo(f"measured with   {_listed(member.settings)}")
+    output.say(f"trial           {member.line.id}, epochs of training: {member.training.epochs}")
+    output.say(f"architecture    {member.line.arch}")
+    output.say(f"measured with   {_listed(member.settings)}")
     for name, value in metrics.items():
-        click.echo(f"{name:<24}  {_shown(value):>12}{_before(name, member.in_search)}")
+        output.say(f"{name:<24}  {_shown(value):>12}{_before(name, member.in_search)}")
     if target is not None:
-        click.echo(str(target))
+        output.say(str(target))
     return 0
 
 

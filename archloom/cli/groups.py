@@ -8,8 +8,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from archloom.cli import options, output
 from archloom.cli.progress import ProgressView
 from archloom.cli.stdout_guard import stdout_guard
@@ -177,9 +175,9 @@ def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
         from archloom.analysis.report import format_best, format_comparison
 
         if len(reports) > 1:
-            click.echo(format_comparison({reports[0].request.name: reports}) + "\n")
-        click.echo(format_best(output.best_of(reports)))
-        click.echo(output.next_steps(path, reports))
+            output.say(format_comparison({reports[0].request.name: reports}) + "\n")
+        output.say(format_best(output.best_of(reports)))
+        output.say(output.next_steps(path, reports))
     output.note_failures(path, reports)
     return output.exit_code(reports)
 
@@ -195,7 +193,7 @@ def show_comparison(by_label: Mapping[str, Sequence[RunReport]], path: Path, as_
         tests = [test.to_json() for test in put_side_by_side(by_label).tests]
         output.print_json(output.compare_object(by_label, tests))
     else:
-        click.echo(format_comparison(by_label))
-        click.echo(output.next_steps(path, everything))
+        output.say(format_comparison(by_label))
+        output.say(output.next_steps(path, everything))
     output.note_failures(path, everything)
     return max(output.exit_code(reports) for reports in by_label.values())

@@ -40,9 +40,9 @@ def lineage(run: Path, as_json: bool, as_csv: bool) -> int:
         writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        click.echo(table.getvalue(), nl=False)
+        output.say(table.getvalue(), nl=False)
     else:
-        click.echo(format_lineage(known))
+        output.say(format_lineage(known))
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
@@ -13,6 +13,7 @@ import click
 
 from archloom.cli.exit_codes import Exit, Interrupted
 from archloom.utils.json_text import dumps
+from archloom.utils.text import one_line, printable, quoted
 
 if TYPE_CHECKING:
     from archloom.analysis.study import Study
@@ -31,19 +32,18 @@ def going_on(path: Path) -> Iterator[None]:
         if not any((path / file).exists() for file in ("run.json", "group.json")):
             raise Interrupted("interrupted before anything was written") from None
         raise Interrupted(
-            "interrupted; everything finished so far is on disk; continue with: "
-            f"archloom resume {shlex.quote(str(path))}"
+            f"interrupted; everything finished so far is on disk; continue with: archloom resume {quoted(path)}"
         ) from None
 
 
 def announce(path: Path, quiet: bool) -> None:
     """Print where a run is kept before it starts, for anyone who stops it."""
     if not quiet:
-        click.echo(f"run folder: {path}", err=True)
+        say(f"run folder: {path}", err=True)
 
 
 def note(text: str) -> None:
-    click.echo(f"archloom: note: {text}", err=True)
+    say(f"archloom: note: {one_line(text)}", err=True)
 
 
 def note_idle(backend: Backend, width: int, runs: int) -> None:
@@ -151,7 +151,21 @@ def best_object(winners: Mapping[str, RunReport]) -> dict[str, Any]:
 
 
 def print_json(content: Mapping[str, Any]) -> None:
-    click.echo(dumps(content))
+    text = dumps(content)
+    if _encoded(text, err=False) != text:
+        text = dumps(content, ascii_only=True)
+    click.echo(text)
+
+
+def say(text: str, err: bool = False, nl: bool = True) -> None:
+    """Print lines for people: nothing in them commands the terminal, and whatever its encoding they can be printed."""
+    click.echo(_encoded(printable(text), err), err=err, nl=nl)
+
+
+def _encoded(text: str, err: bool) -> str:
+    """The text with escapes for what the stream's encoding lacks."""
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, errors="backslashreplace").decode(encoding)
 
 
 def best_of(reports: Iterable[RunReport]) -> RunReport:
@@ -177,7 +191,7 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
     from archloom.spaces.base import HasSource
     from archloom.strategies.population.note import MemberNote
 
-    typed = shlex.quote(str(path))
+    typed = quoted(path)
     if all(report.history.best() is None for report in reports):  # nothing to draw or to export
         return f"run folder: {path}\nnext: archloom status {typed}"
     lines = [f"run folder: {path}", f"next: archloom plot {typed}"]
@@ -212,7 +226,7 @@ def note_failures(path: Path, reports: Sequence[RunReport]) -> None:
     if any(report.ending == Ending.GAVE_UP.value for report in failed):
         note(
             "a run gave up, as its first trials all failed for the same reason; mend that and start a new run, or go "
-            f"on all the same: archloom resume {shlex.quote(str(path))} --give-up none"
+            f"on all the same: archloom resume {quoted(path)} --give-up none"
         )
 
 

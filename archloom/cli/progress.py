@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
-
+from archloom.cli import output
 from archloom.cli.stdout_guard import stdout_guard
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from archloom.runs.record import TrialRecord
 
 LINE_EVERY_S = 10.0
+_WIDEST = 100
+"""How many characters a name or a state may take, whatever metrics are called."""
 
 
 class _View:
@@ -34,7 +36,8 @@ class _View:
         self._said_at = time.monotonic()
         self._aside = stdout_guard()  # what an evaluator prints is not the command's output
         self._bar = _make_bar() if not quiet and sys.stderr.isatty() else None
-        self._task = self._bar.add_task(label, total=total, best="") if self._bar is not None else None
+        shown = one_line(label, _WIDEST)
+        self._task = self._bar.add_task(shown, total=total, best="") if self._bar is not None else None
 
     def __enter__(self) -> Self:
         self._aside.__enter__()
@@ -51,13 +54,14 @@ class _View:
 
     def _show(self, what: str, state: str) -> None:
         """Show `what` is being worked on, and its `state`."""
+        what, state = one_line(what, _WIDEST), one_line(state, _WIDEST)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._done, best=state or what)
         elif not self._quiet and time.monotonic() - self._said_at > LINE_EVERY_S:
             self._said_at = time.monotonic()
             share = f"{self._done:,}" if self._total is None else f"{self._done:,} of {self._total:,}"
             count = f"{what}: {share} {self._unit}"
-            click.echo(f"{count}, {state}" if state else count, err=True)
+            output.say(f"{count}, {state}" if state else count, err=True)
 
 
 class ProgressView(_View):
@@ -115,6 +119,6 @@ def _make_bar() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[best]}"), console=Console(stderr=True),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[best]}", markup=False), console=Console(stderr=True),
     )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +14,7 @@ from archloom.cli.exit_codes import Exit
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import ArchloomError, InputError, unknown
 from archloom.utils.json_text import dumps
-from archloom.utils.text import one_line
+from archloom.utils.text import one_line, quoted
 
 if TYPE_CHECKING:
     from archloom.runs.prepare import Request
@@ -40,12 +39,12 @@ def status(run: Path) -> int:
             if len(members) == 1:
                 raise
             lines, more, damaged = [f"{path}  {request.name} seed {request.seed}  cannot be read: {error}"], [], True
-        click.echo("\n".join(lines))
+        output.say("\n".join(lines))
         data += more
     for line in dict.fromkeys(data):
-        click.echo(line)
+        output.say(line)
     if (checkpoints := _checkpoints_line(run)) is not None:
-        click.echo(checkpoints)
+        output.say(checkpoints)
     return Exit.STOPPED if damaged else Exit.DONE
 
 
@@ -131,7 +130,7 @@ def best(run: Path, as_json: bool) -> int:
     else:
         from archloom.analysis.report import format_best
 
-        click.echo("\n\n".join(format_best(report, label) for label, report in winners.items()))
+        output.say("\n\n".join(format_best(report, label) for label, report in winners.items()))
     return max(output.exit_code([report]) for report in winners.values())
 
 
@@ -155,7 +154,7 @@ def plot(run: Path, kind: str, over: str | None, target: Path | None) -> int:
     path = target or run / (f"{kind}.png" if over is None else f"{kind}-{over}.png")
     draw = KINDS[kind].draw if over is None else KINDS[kind].drawn_over(over)
     save(draw(read_reports(run, need_space=KINDS[kind].needs_space)), path)
-    click.echo(str(path))
+    output.say(str(path))
     return 0
 
 
@@ -185,7 +184,7 @@ def export(run: Path, target: Path) -> int:
         replace_file(target, writers[target.suffix](report))
     except OSError as error:
         raise InputError(f"-o {target}: {error.strerror}; give a writable file") from error
-    click.echo(str(target))
+    output.say(str(target))
     return 0
 
 
@@ -212,7 +211,7 @@ def _each_report(run: Path, need_space: bool = False, record_only: bool = False)
     labels = {path: label_of(str(path.relative_to(run)), request) for path, request in members.items()}
     begun = {path: labels[path] for path, request in members.items() if started(path, request)}
     if not begun:
-        raise InputError(f"{run}: none of its runs has started; archloom resume {quote(str(run))} starts them")
+        raise InputError(f"{run}: none of its runs has started; archloom resume {quoted(run)} starts them")
     known = Counter(labels.values())
     if waiting := known - Counter(begun.values()):
         listed = ", ".join(f"{count:,} of {known[label]:,} runs of {label}" for label, count in waiting.items())

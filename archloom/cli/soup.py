@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 
 import click
 
 from archloom.cli import options, output
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
+from archloom.utils.text import quoted
 
 
 @click.command()
@@ -32,7 +32,7 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
         raise InputError(f"-o {target}: expected FILE.safetensors in an existing folder")
     if (run / "group.json").exists():
         first = next(iter(groups.Group.open(run).paths))
-        raise InputError(f"{run} holds several runs: a soup is made from one, e.g. archloom soup {quote(str(first))}")
+        raise InputError(f"{run} holds several runs: a soup is made from one, e.g. archloom soup {quoted(first)}")
     with stdout_guard():
         report = read_report(run, need_space=True)
         from archloom.deploy.soup import greedy_soup
@@ -48,15 +48,15 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
     if as_json:
         output.print_json(content)
         return 0
-    click.echo(f"architecture    {cooked.arch}")
-    click.echo(f"averaged        {_named(cooked.members)}" + _left_out(cooked.left_out))
+    output.say(f"architecture    {cooked.arch}")
+    output.say(f"averaged        {_named(cooked.members)}" + _left_out(cooked.left_out))
     for name, value in cooked.metrics.items():
         difference = value - cooked.best[name]
-        click.echo(f"{name:<16}{value:.4f}  (best member {cooked.best[name]:.4f}, difference {difference:+.4f})")
+        output.say(f"{name:<16}{value:.4f}  (best member {cooked.best[name]:.4f}, difference {difference:+.4f})")
     if len(cooked.members) == 1:
-        click.echo("no other member made it better: the soup is the best member itself")
+        output.say("no other member made it better: the soup is the best member itself")
     if target is not None:
-        click.echo(str(target))
+        output.say(str(target))
     return 0
 
 

@@ -35,6 +35,7 @@ from archloom.runs.whole import check_scores, lost_trials
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Strategy
 from archloom.types import Resource
+from archloom.utils.text import quoted
 
 
 def make_strategy(
@@ -112,7 +113,9 @@ def run_folder(
                 raise ChangedError(said)
             begin = partial(RunFolder.create, path, manifest, partial(_update_policy, overrides))
         elif not _same(request, preparer.absolute(read_request(path))):
-            raise InputError(f"{path} holds another run: archloom resume {path} continues it; or give another --out")
+            raise InputError(
+                f"{path} holds another run: archloom resume {quoted(path)} continues it; or give another --out"
+            )
     further = not fresh and limits is not None and limits != read_request(path).limits
     with backend.ready(), begin() as folder:
         if request is None or not fresh:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -33,6 +32,7 @@ from archloom.runs.search import Progress
 from archloom.spaces.fingerprint import fingerprint
 from archloom.utils.documents import convert, read_json, write_sealed
 from archloom.utils.files import store_error
+from archloom.utils.text import quoted
 from archloom.workers.pool import Answer, Send, Work, WorkerPool
 
 GROUP_FORMAT = 1
@@ -139,7 +139,7 @@ class Group:
         if table is not None and not Path(table).exists():
             raise InputError(
                 f"{self.path} was made with table {table}, which is not there; put it back, or give its path: "
-                f"archloom resume {self.path} --table FILE"
+                f"archloom resume {quoted(self.path)} --table FILE"
             )
         if not changed:
             check_files(self.path, self.files)
@@ -153,7 +153,7 @@ class Group:
         raise InputError(
             f"{self.path} was started with another {'table' if table else 'file'} than {table or request.problem.on} "
             "is now; put the old one back, or start a new run"
-            f"{'' if table else f', or accept the change: archloom resume {self.path} --changed'}"
+            f"{'' if table else f', or accept the change: archloom resume {quoted(self.path)} --changed'}"
         )
 
     @classmethod
@@ -237,7 +237,7 @@ def _check_no_links(path: Path, name: str) -> None:
         if place.is_symlink():
             raise StoreError(
                 f"{place} is a symbolic link, and a group writes only in its own folder: replace it by the folder that "
-                f"it leads to, or resume that one by itself: archloom resume {shlex.quote(str(place.resolve()))}"
+                f"it leads to, or resume that one by itself: archloom resume {quoted(place.resolve())}"
             )
 
 

@@ -22,6 +22,7 @@ from archloom.types import Goal, Resource
 from archloom.utils import seeds
 from archloom.utils.documents import convert, read_document
 from archloom.utils.options import NonNegativeInt
+from archloom.utils.text import quoted
 from archloom.utils.user_code import sha256_as_read
 from archloom.utils.user_files import changed_since
 
@@ -167,7 +168,7 @@ def reopen(
         if not changed and _trained_on(scenario) != manifest.get("trained_on"):
             raise InputError(
                 f"{path} was trained on other data than {problem.on} is now; put the old data back, start a new run, "
-                f"or accept the change: archloom resume {path} --changed"
+                f"or accept the change: archloom resume {quoted(path)} --changed"
             )
     else:
         problem = _on_table(path, _as_begun(request.problem, manifest), made_with, table, preparer)
@@ -200,7 +201,7 @@ def _on_table(
     if place is None and (table is not None or problem.table):
         raise InputError(
             f"{path} was made with table {made_with['path']}, which is not there; put it back, or give its path: "
-            f"archloom resume {path} --table FILE"
+            f"archloom resume {quoted(path)} --table FILE"
         )
     problem = problem if place is None else problem.source.on_table(problem, Path(place))
     found = preparer.scenario(problem).problem.data
@@ -208,7 +209,7 @@ def _on_table(
         raise InputError(
             f"{path} was made with table {made_with['name']} (sha256 {made_with['sha256'][:12]}), and "
             f"{place or problem.on} is now {found.sha256[:12] if found else 'another'}: put the original file "
-            f"back, give its path (archloom resume {path} --table FILE), or start a new run"
+            f"back, give its path (archloom resume {quoted(path)} --table FILE), or start a new run"
         )
     return problem
 
@@ -228,7 +229,7 @@ def check_files(path: Path, files: Mapping[str, str], again: bool = True) -> Non
     if (file := changed_since(files, again)) is not None:
         raise InputError(
             f"{file} has changed since {path} was started, so new trials would not be comparable to old ones; put "
-            f"the old file back, start a new run, or accept the change: archloom resume {path} --changed"
+            f"the old file back, start a new run, or accept the change: archloom resume {quoted(path)} --changed"
         )
 
 
@@ -237,7 +238,7 @@ def check_space(path: Path, known: Mapping[str, Any] | None, scenario: Scenario)
     if known is not None and (said := difference(known, fingerprint(scenario.space))) is not None:
         raise InputError(
             f"{path} was started with another space {scenario.space.name!r}: {said}; restore it, start a new run, or "
-            f"accept the change: archloom resume {path} --changed"
+            f"accept the change: archloom resume {quoted(path)} --changed"
         )
 
 

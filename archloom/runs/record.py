@@ -25,7 +25,6 @@ import io
 import json
 import os
 import platform
-import shlex
 import time
 import warnings
 import zlib
@@ -55,6 +54,7 @@ from archloom.utils.files import (
     sync_folder,
     write_json,
 )  # fmt: skip
+from archloom.utils.text import quoted
 
 FORMAT = 1
 """The version of the folder's layout, in `run.json`."""
@@ -270,7 +270,7 @@ class RunFolder:
         what = "changed" if same else "removed or replaced"
         raise StoreError(
             f"{self.path}/trials.jsonl was {what} while this run was writing it: nothing more is written; restore the "
-            f"file, then: archloom resume {shlex.quote(str(self.path))}"
+            f"file, then: archloom resume {quoted(self.path)}"
         )
 
     def _undo(self) -> None:
@@ -292,7 +292,7 @@ def check_free(path: Path) -> None:
         raise InputError(f"{there} is a file: give a folder for the run with --out")
     for file, what in (("run.json", "a run"), ("group.json", "runs"), ("trials.jsonl", "the record of a run")):
         if (path / file).exists():
-            raise InputError(f"{path} already holds {what}: archloom resume {path}, or give another --out")
+            raise InputError(f"{path} already holds {what}: archloom resume {quoted(path)}, or give another --out")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 
-def dumps(content: Any, indent: int | None = None) -> str:
+def dumps(content: Any, indent: int | None = None, ascii_only: bool = False) -> str:
     """JSON of nested mappings, sequences, strings and numbers (also numpy's); numbers that are not finite are null.
 
-    Characters stand as they are, except what cannot be encoded (file names may hold any bytes), which is escaped.
+    Characters stand as they are, unless `ascii_only`, except what cannot be encoded (file names may hold any bytes),
+    which is escaped.
     """
-    text = json.dumps(plain(content), indent=indent, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(content), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
     return text.encode(errors="backslashreplace").decode()
 
 

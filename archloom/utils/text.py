@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import string
 import sys
 import traceback
 from contextlib import suppress
@@ -15,6 +18,8 @@ _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]?"
 )
+_BREAKS = re.compile("[\t\r\x0b\x0c\x85\u2028\u2029]")
+_PLAIN = frozenset(string.ascii_letters + string.digits + "%+,-./:=@_")
 # Control characters that are no white space, and those that reorder what is displayed (Unicode's bidi controls).
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -31,6 +36,23 @@ def one_line(text: str, most: int | None = None) -> str:
     shown = _CONTROLS.sub("", _ESCAPES.sub("", text))
     line = " ".join(shown.encode(errors="backslashreplace").decode().split())
     return line if most is None else _cut(line, most, len(line))
+
+
+def printable(text: str) -> str:
+    """Text of several lines, safe to print: as `one_line`, but its lines and the spaces within them stay."""
+    shown = _CONTROLS.sub("", _ESCAPES.sub("", text))
+    return _BREAKS.sub(" ", shown).encode(errors="backslashreplace").decode()
+
+
+def quoted(path: object) -> str:
+    """A path as an argument to type in a shell, in one line whatever is in its name, and never an option."""
+    name = str(path)
+    name = f"./{name}" if name.startswith("-") else name
+    if name == one_line(name):
+        return shlex.quote(name)
+    # $'...' of bash and zsh: bytes that would not survive being shown are written as numbers.
+    shown = (chr(byte) if chr(byte) in _PLAIN else f"\\x{byte:02x}" for byte in os.fsencode(name))
+    return f"$'{''.join(shown)}'"
 
 
 def _cut(line: str, most: int, length: int) -> str:

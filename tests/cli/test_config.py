@@ -99,6 +99,7 @@ def test_one_file_serves_a_comparison_too(cli: Any, written: Path, small_table: 
         ("objective = ['a', 5]", ["objective = 5: expected a string in quotes, or a list of them"]),
         ("set = 5", ["bad.toml: set = 5: expected a table"]),
         ("set.population = ''", ["population = : expected a number, a string"]),
+        ("set.population = [1, 'a,b']", ["population = [1, 'a,b']: expected a list of items without commas"]),
         ("set.population = 1979-05-27", ["population = 1979-05-27: expected a number"]),
         ("queries = ", ["bad.toml: not TOML (Invalid value", "strings in quotes"]),
         ("set.populatoin = 5", ["option 'populatoin'; did you mean 'population'"]),

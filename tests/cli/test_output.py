@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,3 +64,18 @@ def test_one_object_and_nothing_else(capsys: pytest.CaptureFixture[str], small_t
     assert json.loads(printed)["strategy"] == "random"
     output.print_json({"value": float("nan")})
     assert capsys.readouterr().out == '{"value": null}\n'
+
+
+def test_what_a_stream_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    output.say("94.3 ± 0.1  µ_s \x1b[31m\udcff")
+    output.print_json({"µ": "±\udcff"})
+    text, document = raw.getvalue().decode("ascii").splitlines()
+    assert text == r"94.3 \xb1 0.1  \xb5_s \udcff"
+    assert json.loads(document) == {"µ": "±\udcff"}
+
+
+def test_what_to_type_next_can_be_typed(small_table: Path) -> None:
+    typed = output.next_steps(Path("-a b/it's"), [report_of(small_table)] * 2).splitlines()[1:]
+    assert [shlex.split(line.removeprefix("next:"))[2] for line in typed] == ["./-a b/it's"] * 2

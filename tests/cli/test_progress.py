@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 import pytest
@@ -12,6 +13,7 @@ from archloom.cli.progress import CountView, ProgressView
 from archloom.constraints import Criteria, Objective
 from archloom.runs.history import History
 from archloom.runs.record import TrialRecord
+from archloom.utils.text import one_line
 
 CRITERIA = Criteria((Objective("loss", "min"),))
 
@@ -95,3 +97,17 @@ def test_counts_in_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         view("random_walk", 4)
     said = terminal.getvalue()
     assert "7/7" in said and "episodes" in said and "random_walk" in said
+
+
+@pytest.mark.parametrize(
+    "name", ["[bold]x", "[/red]", "acc[0]", "[link=file:///]", ":smile:", "{task.id}", "\x1b[2Jx\x07", "a\nb"]
+)
+def test_a_name_is_no_markup(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_a_terminal(monkeypatch)
+    criteria = Criteria((Objective(name, "min"),))
+    with ProgressView(name, 10, criteria) as view:
+        view(0, [TrialRecord(0, (0,), "cell", 1, scores={name: 0.5})])
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    shown = one_line(name)
+    assert f"{shown} " in plain and f"best {shown} 0.5" in plain
+    assert "\x1b[2J" not in terminal.getvalue() and "\x07" not in terminal.getvalue()

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archloom.utils.text import one_line, reason_of, show_traceback, where_of
+from archloom.utils.text import one_line, printable, quoted, reason_of, show_traceback, where_of
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,31 @@ from archloom.utils.text import one_line, reason_of, show_traceback, where_of
 )
 def test_a_string_as_one_line(text: str, shown: str) -> None:
     assert one_line(text) == shown
+
+
+def test_lines_and_their_spaces_stay() -> None:
+    assert printable("a  b\n\x1b[31m c\x1b[0m\x07\r\n\ud800") == "a  b\n c \n\\ud800"
+
+
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
+NAMED = ["-rf", "a  b", "it's", "$(reboot)", "`x`", "a\nb", "\x1b[31m", "a;b", "~", "*", "µ", "!", '"', "\\", "\udcff"]
+
+
+def test_a_quoted_path_is_one_argument_in_the_shell() -> None:
+    """As it is typed from a message, which is shown in one line."""
+    generated: list[str] = []
+
+    @settings(max_examples=100, database=None)
+    @given(NAMES)
+    def collect(name: str) -> None:
+        generated.append(name)
+
+    collect()
+    names = [*NAMED, *generated]
+    typed = " ".join(one_line(quoted(name)) for name in names)
+    script = os.fsencode(f"LC_ALL=C printf '%s\\0' {typed}")
+    found = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout.split(b"\0")[:-1]
+    assert found == [os.fsencode(f"./{name}" if name.startswith("-") else name) for name in names]
 
 
 @given(st.text(), st.none() | st.integers(40, 80))

@@ -45,8 +45,9 @@ class RetentionPolicy:
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or error
             raise InputError(
-                f"{folder}/{cls.FILE} cannot be read ({error}): remove it, and give --keep and --disk-budget again"
+                f"{folder}/{cls.FILE} cannot be read ({reason}): remove it, and give --keep and --disk-budget again"
             ) from None
 
     def overridden(self, overrides: Overrides) -> RetentionPolicy:

@@ -16,6 +16,8 @@ from archloom.runs.record import TRIALS
 def started(path: Path, asked: Request) -> bool:
     """Whether the member at `path` has been started; StoreError if that is another run than was asked for, or if its
     `run.json` is lost."""
+    if path.exists() and not path.is_dir():
+        raise StoreError(f"{path} is no folder: expected that of a run; restore it from a copy, or remove it")
     if not (path / "run.json").exists():
         if (path / TRIALS).exists():
             raise StoreError(

@@ -154,7 +154,14 @@ def _report(path: Path, request: Request, scenario: Scenario) -> RunReport:
     check_scores(path, lines, scenario.criteria.metrics)
     if (lost := lost_trials(lines, request.limits)) is not None:
         warnings.warn(f"{path}/{TRIALS} {lost}", stacklevel=3)
-    return report_of(request, scenario, lines, ending_of(path, len(lines)), read_summary(path).seconds, path)
+    summary = read_summary(path)
+    if summary.trials is not None and summary.trials > len(lines):
+        warnings.warn(
+            f"{path}: {summary.trials - len(lines)} of {summary.trials} trials are no longer in its record; archloom "
+            "resume runs them again",
+            stacklevel=3,
+        )
+    return report_of(request, scenario, lines, ending_of(path, len(lines)), summary.seconds, path)
 
 
 def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scenario:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError
 
+_FLOAT32 = 2.0**-23
+"""The relative error of a number stored as float32 is at most half of this."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -59,6 +62,33 @@ def best_values(table: BenchmarkTable, published: Mapping[str, float], tolerance
         if values is not None and np.isfinite(values).any():
             best = float(np.nanmax(values))
             yield Finding(abs(best - expected) <= tolerance, f"best {name} {best:.2f}, published {expected:.2f}")
+
+
+def computed(
+    table: BenchmarkTable,
+    name: str,
+    counts: NDArray[Any],
+    unit: float = 1e6,
+    rounded: float = 0.0,
+    whole: bool = False,
+) -> Iterator[Finding]:
+    """The rows of a metric that are not what was computed of their architectures, (n,) in units of `unit`.
+
+    Nothing if the table has no such metric. What is not measured is wrong only if the metric should be `whole`.
+    `rounded` is how far published values are from exact ones.
+    """
+    values = readable(table, name)
+    if values is None:
+        return
+    expected = counts / unit
+    wrong = np.abs(values - expected) > rounded + _FLOAT32 * np.abs(expected)  # False where not measured
+    if whole:
+        wrong |= np.isnan(values)
+    what = f"{name}: {int(wrong.sum())} rows differ from their network's, expected 0"
+    if wrong.any():
+        row = int(wrong.argmax())
+        what += f"; the first is row {row} with {values[row]:.9g}, its network has {expected[row]:.9g}"
+    yield Finding(not wrong.any(), what)
 
 
 def readable(table: BenchmarkTable, name: str) -> NDArray[np.float32] | None:

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError, unknown
+from archloom.spaces.alignment import aligned
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
 from archloom.spaces.graphs import OPEN, FixedGrammar, Graph, GraphGrammar
-from archloom.spaces.known import BenchmarkTable, Finding, best_values, row_count
+from archloom.spaces.known import BenchmarkTable, Finding, best_values, computed, row_count
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -134,9 +135,15 @@ class Nb201(Categorical):
 
     @classmethod
     def known_answers(cls, table: BenchmarkTable) -> Iterator[Finding]:
-        """All cells, and the optima that the paper prints."""
+        """All cells, the optima that the paper prints, counts of every cell, metrics in the rows of their cells."""
         yield row_count(table, CELLS)
         yield from best_values(table, _PUBLISHED_BEST, _PRINTED)
+        if table.gene_names == GENES and all(set(names) <= set(OPERATIONS) for names in table.options):
+            numbers = [[OPERATIONS.index(name) for name in names] for names in table.options]
+            genes = np.stack([np.array(known)[table.genes[:, gene]] for gene, known in enumerate(numbers)], axis=1)
+            yield from computed(table, "cifar10_params_m", parameters(genes))
+            yield from computed(table, "cifar10_flops_m", macs(genes))
+        yield from aligned(table)
 
     @property
     def size(self) -> int:

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from archloom.errors import InputError
+from archloom.spaces.alignment import aligned
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.known import BenchmarkTable, Finding, row_count
@@ -55,7 +56,7 @@ class NbGraph(Categorical):
 
     @classmethod
     def known_answers(cls, table: BenchmarkTable) -> Iterator[Finding]:
-        """All networks, each in the genes that represent it."""
+        """All networks, each in the genes that represent it, and metrics in the rows of their networks."""
         yield row_count(table, CLASSES)
         try:
             space = cls(dict(zip(table.gene_names, table.options, strict=True)))
@@ -65,6 +66,7 @@ class NbGraph(Categorical):
         archs = [Arch(tuple(row)) for row in table.genes.tolist()]
         others = sum(space.canonical(arch) != arch for arch in archs)
         yield Finding(others == 0, f"{others} rows are not the representative of their architecture, expected 0")
+        yield from aligned(table)
 
     @property
     def size(self) -> int:

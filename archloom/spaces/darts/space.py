@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError
+from archloom.spaces.alignment import aligned
 from archloom.spaces.darts.alpha import ALPHA_SHAPE, discretise, one_hot
 from archloom.spaces.darts.encoding import LABELS
 from archloom.spaces.darts.genotypes import (
@@ -23,12 +24,14 @@ from archloom.spaces.darts.genotypes import (
     from_text,
     random_genotypes,
     to_text,
+    valid,
 )
 from archloom.spaces.darts.graph import GenotypeGrammar, genotype_of_graph, graph_of
 from archloom.spaces.darts.moves import NEIGHBOURS, neighbours
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
 from archloom.spaces.graphs import Graph, GraphGrammar
+from archloom.spaces.known import BenchmarkTable, Finding
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -106,6 +109,18 @@ class Darts:
     def for_table(cls, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]]) -> Darts:
         """The space of a table whose genes are `OPTIONS`."""
         return cls(options)
+
+    @classmethod
+    def known_answers(cls, table: BenchmarkTable) -> Iterator[Finding]:
+        """Every row a genotype that keeps the rules, and metrics in the rows of their genotypes."""
+        try:
+            cls(dict(zip(table.gene_names, table.options, strict=True)))
+        except InputError as error:
+            yield Finding(False, str(error))
+            return
+        broken_rows = int((~valid(table.genes.reshape(-1, *SHAPE))).sum())
+        yield Finding(broken_rows == 0, f"{broken_rows} rows are no genotypes, expected 0")
+        yield from aligned(table)
 
     def representative_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, 32) are their own canonical architecture."""

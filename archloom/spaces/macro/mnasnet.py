@@ -8,7 +8,7 @@ to three layers a block and four in block 5 alone; here every block may have fou
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError
 from archloom.spaces import graphs
+from archloom.spaces.alignment import aligned
 from archloom.spaces.base import Count
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.known import BenchmarkTable, Finding, computed
 from archloom.spaces.macro.mbconv import THOP, Chain, Frame, Places, build, costs, genes_of, side_of, source
 from archloom.spaces.table import TableSpace
 from archloom.types import Arch
@@ -84,6 +86,19 @@ class Mnasnet(TableSpace):
             for value in values:
                 _check_option(gene, str(value))
         super().__init__(given, rows)
+
+    @classmethod
+    def known_answers(cls, table: BenchmarkTable) -> Iterator[Finding]:
+        """Counts of every network, and metrics in the rows of their networks; published is a sample of the space."""
+        try:
+            space = cls(dict(zip(table.gene_names, table.options, strict=True)))
+        except InputError as error:
+            yield Finding(False, str(error))
+            return
+        if table.options == cls().options:
+            for name, count in space.counts().items():
+                yield from computed(table, name, count(table.genes), unit=1.0)
+        yield from aligned(table)
 
     def format(self, arch: Arch) -> str:
         return "-".join(self.labels(arch))

@@ -30,7 +30,7 @@ def test_the_surrogate_table_holds_the_official_cells(real_table: Callable[[str]
         "423624 architectures, expected 423624",
         "0 rows do not follow by module hash, expected 0",
         f"the first module hash is {FIRST_HASH}, published {FIRST_HASH}",
-        "0 rows have other parameters than their network, expected 0",
+        "params_m: 0 rows differ from their network's, expected 0",
     ):
         assert known in whats
 
@@ -66,8 +66,10 @@ def test_nb101_that_is_not_all_of_it_or_not_it(shortest_m: float) -> None:
     ]
     for other in (8.555534, np.nan):
         assert wrong(cells([FIRST_CELL, SHORTEST], [other, shortest_m])) == [
-            few, "1 rows have other parameters than their network, expected 0"
-        ]  # fmt: skip
+            few,
+            "params_m: 1 rows differ from their network's, expected 0; the first is row 0 with "
+            f"{np.float32(other):.9g}, its network has 8.55553",
+        ]
     full = [1] * 21 + [0] * 5
     assert "1 cells of more than 9 edges, expected 0" in wrong(cells([FIRST_CELL, full], [8.55553, 1.0]))
 

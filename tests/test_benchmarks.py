@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+FUZZED = ("runs", "spaces", "tables", "arrays", "images", "lines")
 ROOT = Path(__file__).parent.parent
 
 
@@ -158,6 +159,14 @@ def test_kills(tmp_path: Path) -> None:
     assert found["population_missing"] == found["left_over"] == []
     assert 0 < found["peak_bytes"] <= found["budget_bytes"] and found["samples_over_budget"] == 0
     assert found["samples"] > 0
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_fuzz(tmp_path: Path) -> None:
+    for needed, extra in (("hypothesis", "dev"), ("torch", "train"), ("matplotlib", "plots")):
+        pytest.importorskip(needed, reason=f"fuzzing needs the extra {extra}")
+    found = smoke("fuzz", tmp_path, tmp_path, *(word for kind in FUZZED for word in ("--kind", kind)))
+    assert {row["kind"]: row["failed"] for row in found["kinds"]} == dict.fromkeys(FUZZED, 0)
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 

@@ -12,7 +12,7 @@ import click
 from archloom.cli import output
 from archloom.cli.exit_codes import Exit
 from archloom.cli.stdout_guard import stdout_guard
-from archloom.errors import ArchloomError, InputError, unknown
+from archloom.errors import ArchloomError, InputError, StoreError, unknown
 from archloom.utils.json_text import dumps
 from archloom.utils.text import one_line, quoted
 
@@ -31,21 +31,25 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 @RUN
 def status(run: Path) -> int:
     """Show the progress of RUN, and whether a process is working on it."""
-    members, data, damaged = _members(run), [], False
+    members, data, damaged = _members(run), [], []
+    checkpoints = _checkpoints_line(run)
     for path, request in members.items():
         try:
             lines, more = _status(path, request)
         except ArchloomError as error:
             if len(members) == 1:
                 raise
-            lines, more, damaged = [f"{path}  {request.name} seed {request.seed}  cannot be read: {error}"], [], True
+            lines, more = [f"{path}  {request.name} seed {request.seed}  cannot be read: {error}"], []
+            damaged.append(path)
         output.say("\n".join(lines))
         data += more
     for line in dict.fromkeys(data):
         output.say(line)
-    if (checkpoints := _checkpoints_line(run)) is not None:
+    if checkpoints is not None:
         output.say(checkpoints)
-    return Exit.STOPPED if damaged else Exit.DONE
+    if damaged:
+        raise StoreError(f"{run}: {len(damaged)} of its {len(members)} runs cannot be read, {damaged[0]} the first")
+    return Exit.DONE
 
 
 def _status(path: Path, request: Request) -> tuple[list[str], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import gc
+import locale
 import os
 import random
 import signal
@@ -32,7 +33,8 @@ class Surroundings:
     """The surroundings of a user's code: as its loading left them, whenever it runs.
 
     They are the working directory, the environment variables that concern archloom, `sys.path`, standard streams and
-    hooks, signal handlers, warnings' filters, numpy's error handling, PyTorch's defaults and the umask.
+    hooks, signal handlers, warnings' filters, numpy's error handling, PyTorch's defaults, the umask, the locale and how
+    deep calls may be nested.
     """
 
     def __init__(self) -> None:
@@ -95,7 +97,7 @@ def _restore(wanted: Mapping[str, Any], found: Mapping[str, Any] | None = None) 
     found = _state() if found is None else found
     for name, value in wanted.items():
         if found[name] != value:
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, RecursionError, locale.Error):
                 _PARTS[name][1](value)
     return found
 
@@ -198,4 +200,6 @@ _PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
     "errors": (np.geterr, _set_errors),
     "umask": (_umask, lambda mask: (os.umask(mask), None)[1]),
     "torch": (_torch, _set_torch),
+    "locale": (lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
+    "nesting": (sys.getrecursionlimit, sys.setrecursionlimit),
 }

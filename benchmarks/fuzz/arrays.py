@@ -222,7 +222,7 @@ def _right(case: Case) -> bool:
             continue
         known = images.kind == "u1" and images.low == 0 and 0 not in images.shape
         known &= len(images.shape) == 3 or (len(images.shape) == 4 and images.shape[1] in (1, 3))
-        known &= len(images.shape) == 3 or images.shape[-1] not in (1, 3)  # which of them counts channels?
+        known &= len(images.shape) == 3 or images.shape[-1:] not in ((1,), (3,))  # which of them counts channels?
         known &= (
             labels.kind in ("i8", "u1") and labels.shape == images.shape[:1] and (labels.low, labels.high) in ((0, 2),)
         )

@@ -143,7 +143,7 @@ AT_IMPORT = (
     "os.chdir('/')", "os.environ['ARCHLOOM_DATA'] = '/nowhere'", "sys.path.insert(0, '/nowhere')", "np.random.seed(1)",
     "random.seed(1)", "signal.signal(signal.SIGINT, signal.SIG_IGN)", "print('hello')", "sys.stdout.write('x')",
     "os.write(1, b'raw')", "warnings.warn('careful')", "warnings.simplefilter('error')", "np.seterr(all='raise')",
-    "sys.setrecursionlimit(300)", "json.dumps = None", "sys.stdout = None", "sys.modules.pop('helper', None)",
+    "sys.setrecursionlimit(300)", "sys.stdout = None", "sys.modules.pop('helper', None)",
     "os.environ.clear()", "import logging; logging.basicConfig(level=0)", "raise ValueError('at import')",
     "sys.exit(0)", "sys.exit('bye')", "raise KeyboardInterrupt", "raise Mute", "1 / 0", "def (",
     "import nothing_like_it",

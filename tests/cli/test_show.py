@@ -48,8 +48,13 @@ def test_status_of_every_state(cli: Any, finished: Any, small_table: Path, listi
     said = cli("status", "group")
     assert "group/seed-0  random seed 0  20/20" in said.out and said.code == 3
     assert "seed-1  random seed 1  cannot be read: group/seed-1 has a record, trials.jsonl, and no run.json" in said.out
+    assert said.err == "archloom: group: 1 of its 2 runs cannot be read, group/seed-1 the first\n"
     shutil.rmtree(cli.home / "group" / "seed-1")
     assert "0/20 queries  not started" in cli("status", "group").out
+    (cli.home / "run" / "weights").mkdir()
+    (cli.home / "run" / "keeping.json").write_text("no JSON")
+    said = cli("status", "run")
+    assert (said.code, said.out) == (2, "") and "keeping.json cannot be read" in said.err
 
 
 def test_best(cli: Any, finished: dict[str, Any]) -> None:

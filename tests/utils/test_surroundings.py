@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import gc
+import locale
 import os
 import random
 import signal
@@ -41,6 +42,8 @@ CHANGES: dict[str, tuple[str, Callable[[], Any]]] = {
     "a hook": ("import sys; sys.excepthook = print", lambda: sys.excepthook),
     "numpy's errors": ("import numpy; numpy.seterr(all='raise')", np.geterr),
     "umask": ("import os; os.umask(0o777)", lambda: (found := os.umask(0o22), os.umask(found))[0]),
+    "nesting": ("import sys; sys.setrecursionlimit(400)", sys.getrecursionlimit),
+    "locale": ("import locale; locale.setlocale(locale.LC_ALL, 'C.UTF-8')", lambda: locale.setlocale(locale.LC_ALL)),
     "a builtin": ("import builtins; builtins.open = None", lambda: builtins.open),
     "collector": ("import gc; gc.disable()", gc.isenabled),
 }

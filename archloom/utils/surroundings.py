@@ -190,7 +190,7 @@ def _set_torch(wanted: Any) -> None:
     torch.set_grad_enabled(gradients)
 
 
-_PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
+_PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     "folder": (_folder, _go),
     "variables": (_variables, _set_variables),
     "places": (lambda: list(sys.path), _set_places),
@@ -198,7 +198,7 @@ _PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
     "handlers": (_handlers, _set_handlers),
     "warnings": (_warnings, _set_warnings),
     "errors": (np.geterr, _set_errors),
-    "umask": (_umask, lambda mask: (os.umask(mask), None)[1]),
+    "umask": (_umask, os.umask),
     "torch": (_torch, _set_torch),
     "locale": (lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
     "nesting": (sys.getrecursionlimit, sys.setrecursionlimit),

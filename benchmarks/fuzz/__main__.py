@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hypothesis.configuration import set_hypothesis_home_dir
+
 from benchmarks.fuzz.harness import Kind, run_cases
 
 KINDS = ("runs", "problems", "spaces", "tables", "arrays", "images", "lines")
@@ -64,6 +66,7 @@ def fuzz(kind: Kind[Any, Any], numbers: Sequence[int], seed: int, keep: Path | N
     memory = Path("/dev/shm")  # noqa: S108 - removing a folder takes 4 ms on disk, and a case makes several
     place = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
     home = Path(tempfile.mkdtemp(dir=place)) if keep is None else keep.resolve()
+    set_hypothesis_home_dir(home / ".hypothesis")  # by default it writes into the working directory
     slowest = 0.0
     try:
         for outcome in run_cases(kind, numbers, seed, home / kind.name):

@@ -22,6 +22,7 @@ from archloom.problems.task import TaskProblem
 from archloom.runs.budgets import GIVE_UP, Changes, Limits, check_countable
 from archloom.runs.found_strategies import FoundStrategy, find_strategy, name_of
 from archloom.spaces.base import SearchSpace
+from archloom.spaces.ownership import check_ownership
 from archloom.strategies.base import BaseStrategy, Plan, Strategy
 from archloom.types import Resource
 from archloom.utils import options, seeds
@@ -165,6 +166,7 @@ class Preparer:
         self._chosen: dict[Hashable, ChosenStrategy] = {}
         self._checked: dict[Hashable, Strategy] = {}
         self._digests: dict[Path, str] = {}
+        self._owned: set[int] = set()  # the spaces, which live as long as their problems, whose `modules` were checked
 
     def find(self, given: str | type[BaseStrategy]) -> FoundStrategy:
         """See `find_strategy`."""
@@ -241,6 +243,14 @@ class Preparer:
         check_overrides(overrides, prepared.scenario)
         return prepared
 
+    def _check_mixing(self, prepared: Prepared) -> None:
+        """InputError if the strategy may mix weights, and what genes own is misspelt. Once for each space."""
+        space, chosen = prepared.scenario.space, prepared.chosen
+        mixes = chosen.plan.inherits and not chosen.needs_resource and prepared.scenario.problem.trains
+        if mixes and id(space) not in self._owned:
+            check_ownership(space)
+            self._owned.add(id(space))
+
     def prepare(self, request: Request, problem: ProblemSpec | None = None) -> Prepared:
         """A request ready to run, once: see `check`."""
         prepared, key = self._prepare(request, problem)
@@ -262,7 +272,9 @@ class Preparer:
                 f"strategy {chosen.name} passes weights on, but nothing is trained on {request.problem.on}: "
                 "search on a task, which trains networks, e.g. --on images:digits"
             )
-        return Prepared(request, chosen, scenario, strategy), key
+        prepared = Prepared(request, chosen, scenario, strategy)
+        self._check_mixing(prepared)
+        return prepared, key
 
     def _for_strategy(self, scenario: Scenario, chosen: ChosenStrategy) -> Scenario:
         """With the metrics that the strategy learns from, the same for every seed: its evaluator is made once."""

@@ -162,7 +162,8 @@ class HasModules(Protocol):
         """What a gene owns: exact dotted prefixes `NETWORK.module.path`; none for a gene without weights.
 
         A prefix owns the module of that path and everything below it: "net.cells.1" owns "net.cells.1.weight" and not
-        "net.cells.10.weight". It need not exist in every network (an identity has no tensors). A gene that shapes
+        "net.cells.10.weight". It need not exist in every network (an identity has no tensors), but in some, which is
+        checked when a strategy that mixes weights starts (`spaces.ownership`). A gene that shapes
         tensors of several modules (a width) owns all of them.
         """
         ...

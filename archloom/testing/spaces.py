@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from functools import partial
-from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -26,6 +25,7 @@ from archloom.spaces.base import (
     sample_valid,
 )
 from archloom.spaces.graphs import HasGrammar, HasGraph
+from archloom.spaces.ownership import unowned
 from archloom.testing.domains import check_conditions, check_unit_cube
 from archloom.testing.graphs import check_grammar, check_graph
 from archloom.testing.raising import must_raise
@@ -110,25 +110,12 @@ def _check_written(space: SearchSpace, arch: Arch, what: str) -> None:
 
 def _check_modules(space: SearchSpace, archs: list[Arch]) -> None:
     """What genes own exists in at least one network: a misspelled prefix owns nothing, silently."""
-    if (
-        not (isinstance(space, HasModules) and isinstance(space, Buildable))
-        or importlib.util.find_spec("torch") is None
-    ):
+    if not (isinstance(space, HasModules) and isinstance(space, Buildable)):
         return
-    missing = {prefix: gene for gene in range(len(archs[0].genes)) for prefix in space.modules(gene)}
-    names: list[str] = []
-    for arch in archs:
-        names = list(space.build(arch, 0).state_dict())
-        # What `build` returns is either all networks as children, or the one network that the prefixes begin with.
-        there = {start for name in names for start in accumulate(name.split("."), "{}.{}".format)}
-        missing = {p: gene for p, gene in missing.items() if p not in there and p.partition(".")[2] not in there}
-        if not missing:
-            return
-    prefix, gene = next(iter(missing.items()))
-    raise AssertionError(
-        f"gene {gene} owns {prefix!r}, below which none of {len(archs)} networks has a tensor: is it misspelled? "
-        f"Names are like {names[0]!r}, after NETWORK. if there is one network"
-    )
+    if importlib.util.find_spec("torch") is None:
+        return
+    fault = unowned(space, archs)
+    assert not fault, fault
 
 
 def _check_chain(space: SearchSpace, start: Arch, wanted: float, length: int = 200) -> None:

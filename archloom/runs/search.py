@@ -30,9 +30,10 @@ from archloom.executors.base import Executor, Job
 from archloom.runs.budgets import LIMITED, Ending, Limits, Spending
 from archloom.runs.record import TrialRecord
 from archloom.spaces.base import SearchSpace, says_size, size_of
-from archloom.strategies.base import Plan, Strategy, kept_states, plan_of
+from archloom.strategies.base import Plan, Strategy, StrategyError, called, kept_states, plan_of
 from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial, resolve_fidelity
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt
+from archloom.utils.text import reason_of
 
 SAVE_EVERY_S = 5.0
 SAVE_SHARE = 0.02
@@ -206,7 +207,7 @@ class Search:
                 return ending
             if not self._held:
                 # Always as many as there is room for, whatever limits say: a longer run asks for the same.
-                asked = self._strategy.ask(room)
+                asked = called(self._strategy, self._strategy.ask, room)
                 if not isinstance(asked, Sequence) or not all(isinstance(p, Proposal) for p in asked):
                     raise InputError(
                         f"{type(self._strategy).__name__} asked for {asked!r}: expected a list of Proposals"
@@ -419,7 +420,8 @@ class Search:
         self._told += 1
         if asked.same is None:
             self._note(asked.id, asked.result, asked.price)
-        self._strategy.tell([Trial(asked.id, asked.proposal, asked.result).without_report()])
+        trial = Trial(asked.id, asked.proposal, asked.result).without_report()
+        called(self._strategy, self._strategy.tell, [trial])
         self._drop_checkpoints()
 
     def _note(self, trial: int, answer: Result | TrialRecord, price: int) -> None:
@@ -472,7 +474,15 @@ class Search:
     def _save(self) -> None:
         started = time.monotonic()
         self._commit(force=True)
-        self._journal.save_state({"loop": self._dump(), "strategy": self._strategy.state_dict()})
+        state = {"loop": self._dump(), "strategy": called(self._strategy, self._strategy.state_dict)}
+        try:
+            self._journal.save_state(state)
+        except (TypeError, ValueError, RecursionError) as error:
+            name = type(self._strategy).__name__
+            raise StrategyError(
+                f"the state of strategy {name} cannot be saved: {reason_of(error)}; state_dict (dump) must return "
+                "dicts and lists of numbers, strings and numpy arrays"
+            ) from error
         self._saved_at = time.monotonic()
         self._save_cost = time.monotonic() - started
 
@@ -493,7 +503,7 @@ class Search:
         """
         if state is None:
             return None
-        pristine = self._strategy.state_dict()
+        pristine = called(self._strategy, self._strategy.state_dict)
         try:
             saved = _SavedLoop.of(state["loop"])
             if saved.asked > len(self._recorded) + len(saved.flight):
@@ -503,10 +513,11 @@ class Search:
             self._strategy.load_state_dict(state["strategy"])
         except Exception as error:  # noqa: BLE001 - any code of a strategy's reads it, and the record has everything
             warnings.warn(
-                f"the saved state does not fit this record or version of archloom ({error!r}); replaying the record",
+                f"the saved state does not fit this record or version of archloom ({reason_of(error)}); replaying the "
+                "record",
                 stacklevel=3,
             )
-            self._strategy.load_state_dict(pristine)
+            called(self._strategy, self._strategy.load_state_dict, pristine)
             return None
         return saved
 

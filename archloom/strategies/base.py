@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+import traceback
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -16,11 +18,12 @@ import numpy as np
 from archloom import registry
 from archloom.checkpoints.store import STATE
 from archloom.constraints import Criteria
-from archloom.errors import InputError, MissingExtraError
+from archloom.errors import ArchloomError, InputError, MissingExtraError
 from archloom.spaces.base import Categorical, SearchSpace, mutate_valid, sample_valid
 from archloom.spaces.domains import Choice
 from archloom.spaces.space import Space
 from archloom.types import Arch, Proposal, Trial
+from archloom.utils.text import one_line, reason_of, where_of
 
 
 @runtime_checkable
@@ -85,8 +88,37 @@ def kept_states(strategy: Strategy, told: Iterable[int]) -> Needed:
     from kinds to trials; without it the states of all that were `told` stay.
     """
     needed = getattr(strategy, "needed", None)
-    found = set(told) if needed is None else needed()
+    found = set(told) if needed is None else called(strategy, needed)
     return found if isinstance(found, Mapping) else {STATE.name: found}
+
+
+class StrategyError(ArchloomError):
+    """A strategy's own code failed. What was recorded before is whole."""
+
+
+Returned = TypeVar("Returned")
+
+
+def called(strategy: Strategy, method: Callable[..., Returned], *arguments: Any) -> Returned:
+    """What a method of a strategy returns; StrategyError for whatever it raises that is no error of ours."""
+    try:
+        return method(*arguments)
+    except (ArchloomError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        place = _where_in(strategy, error)
+        raise StrategyError(
+            f"strategy {one_line(type(strategy).__name__)} failed in {method.__name__}: {reason_of(error)}"
+            f"{f' ({place})' if place else ''}; what was recorded is whole; mend the strategy and start a new run, or "
+            "go on with it: archloom resume RUN --changed; ARCHLOOM_TRACEBACK=1 shows more"
+        ) from error
+
+
+def _where_in(strategy: Strategy, error: BaseException) -> str:
+    """The last line of the strategy's own file on the way to where an error was raised; else where that was."""
+    file = getattr(sys.modules.get(type(strategy).__module__), "__file__", None)
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return one_line(f"{own[-1].filename}, line {own[-1].lineno}, in {own[-1].name}") if own else where_of(error)
 
 
 @dataclass(frozen=True)

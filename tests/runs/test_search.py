@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -19,16 +21,17 @@ from archloom.executors.serial import SerialExecutor
 from archloom.registry import load_strategy
 from archloom.runs.budgets import Ending, Limits
 from archloom.runs.folders import make_strategy
-from archloom.runs.record import TrialRecord, decode_state, encode_state
+from archloom.runs.record import RunFolder, TrialRecord, decode_state, encode_state, read_lines
 from archloom.runs.search import MemoryJournal, ResumeError, Search
 from archloom.spaces.base import Categorical
 from archloom.spaces.domains import Integer, Real
 from archloom.spaces.space import Space
-from archloom.strategies.base import Plan, plan_of
+from archloom.strategies.base import BaseStrategy, Plan, StrategyError, plan_of
 from archloom.strategies.evolution import Evolution, EvolutionOptions
 from archloom.testing import PLANTED_CRITERIA, PLANTED_RESOURCE, PlantedEvaluator, PlantedSpace, PoisonedReport
 from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial
 from archloom.utils import seeds
+from archloom.utils.text import reason_of
 
 
 class Scripted:
@@ -712,3 +715,50 @@ def test_a_limit_stays_reached_when_what_is_in_flight_uses_less(as_completed: bo
         if units % 2:
             journal.state = None  # replayed from the record
         assert searched(600, journal) == whole, units
+
+
+class Faulty(BaseStrategy):
+    """Raises something in one of its methods, from the third trial on."""
+
+    def __init__(self, method: str, raised: BaseException) -> None:
+        super().__init__(PlantedSpace(), PLANTED_CRITERIA, np.random.default_rng(0))
+        self.method, self.raised, self.count = method, raised, 0
+
+    def reach(self, method: str) -> None:
+        if method == self.method and self.count >= 2:
+            raise self.raised
+
+    def propose(self) -> Proposal:
+        self.reach("propose")
+        self.count += 1
+        return Proposal(self.sample_valid())
+
+    def learn(self, trial: Trial) -> None:
+        self.reach("learn")
+
+    def dump(self) -> dict[str, Any]:
+        self.reach("dump")
+        return {"what": object()} if self.method == "object" else {}
+
+
+@pytest.mark.parametrize("raised", [RuntimeError("at\x1b[31m fault"), SystemExit(3), asyncio.CancelledError()])
+@pytest.mark.parametrize(("method", "within"), [("propose", "ask"), ("learn", "tell"), ("dump", "state_dict")])
+def test_a_strategy_that_raises_stops_the_run_and_its_record_is_whole(
+    method: str, within: str, raised: BaseException
+) -> None:
+    journal = MemoryJournal()
+    with pytest.raises(StrategyError) as stopped:
+        search(Faulty(method, raised), 5, journal=journal)
+    assert str(stopped.value).startswith(f"strategy Faulty failed in {within}: {reason_of(raised)} ({__file__}, line ")
+    assert ", in reach); what was recorded is whole" in str(stopped.value)
+    assert stopped.value.__cause__ is raised
+    assert [line.id for line in journal.lines] == list(range(5 if method == "dump" else 2))
+
+
+def test_a_state_that_cannot_be_saved_is_the_strategys_fault(tmp_path: Path) -> None:
+    with (
+        RunFolder.create(tmp_path / "run", {}) as folder,
+        pytest.raises(StrategyError, match="the state of strategy Faulty cannot be saved: TypeError: Object of type"),
+    ):
+        search(Faulty("object", ValueError()), 5, journal=cast("Any", folder))
+    assert [line.id for line in read_lines(tmp_path / "run")] == [0, 1, 2, 3, 4]

@@ -20,6 +20,10 @@ from archloom.tasks.training import (
 from archloom.utils import seeds
 
 
+class DivergedError(ArithmeticError):
+    """A training has left the numbers: its trial has failed."""
+
+
 class NetworkTraining(ABC):
     """A `Training` (see `archloom.tasks.base`) of some networks with some optimisers.
 
@@ -55,10 +59,21 @@ class NetworkTraining(ABC):
         """Every metric by name; nothing that training depends on may change."""
 
     def train(self, epochs: int) -> None:
+        """Train for so many epochs; DivergedError after the first one that leaves a parameter that is not finite."""
         for _ in range(epochs):
             with epoch_streams(self._seed, self.epochs, self.device) as streams:
                 self.run_epoch(streams)
             self.epochs += 1
+            self._check_finite()
+
+    def _check_finite(self) -> None:
+        # Parameters only: a buffer may hold infinities by design, a mask say.
+        if not self._names:
+            return
+        finite = torch.stack([parameter.detach().isfinite().all() for parameter in self._names.values()]).tolist()
+        for name, is_finite in zip(self._names, finite, strict=True):
+            if not is_finite:
+                raise DivergedError(f"{name} is not finite after epoch {self.epochs}")
 
     def state(self) -> TrainingState:
         return TrainingState(

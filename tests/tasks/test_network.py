@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch import nn  # noqa: E402
 from archloom.checkpoints.state_file import load_state, save_state  # noqa: E402
 from archloom.errors import InputError  # noqa: E402
 from archloom.tasks.base import Training  # noqa: E402
-from archloom.tasks.network import NetworkTraining  # noqa: E402
+from archloom.tasks.network import DivergedError, NetworkTraining  # noqa: E402
 from archloom.tasks.training import EpochStreams  # noqa: E402
 
 
@@ -94,3 +95,14 @@ def test_states_are_copies() -> None:
     before = state.networks["other"]["weight"].clone()
     training.train(1)
     assert torch.equal(state.networks["other"]["weight"], before)
+
+
+def test_a_parameter_that_is_not_finite_ends_a_training_and_a_buffer_does_not() -> None:
+    training = Pair(1)
+    training.networks["one"].register_buffer("mask", torch.full((2,), -math.inf))
+    training.train(1)
+    with torch.no_grad():
+        training.networks["other"].weight[0, 1] = math.inf  # type: ignore[union-attr,operator,index]
+    with pytest.raises(DivergedError, match=r"^(one\.0|other)\.\w+ is not finite after epoch 2$"):
+        training.train(5)
+    assert training.epochs == 2

@@ -19,7 +19,7 @@ from archloom.errors import InputError
 from archloom.spaces.base import Buildable
 from archloom.spaces.convnet import NETWORK, ConvNet
 from archloom.tasks.images.augment import AUGMENTATIONS
-from archloom.tasks.network import NetworkTraining
+from archloom.tasks.network import DivergedError, NetworkTraining
 from archloom.tasks.training import (
     EpochStreams,
     MakeOptimiser,
@@ -202,19 +202,20 @@ class ImagesTraining(NetworkTraining):
     def evaluate(self) -> Mapping[str, float]:
         """Accuracies in percent on validation and test images, mean cross-entropy on validation images, parameters.
 
-        If a network's activations overflow, images without finite logits count as errors, and a loss that is not finite
-        is omitted.
+        DivergedError if the cross-entropy is not finite: the network's activations overflow. Test images without finite
+        logits count as errors.
         """
         valid_accuracy, valid_loss = self._measure(self._task.parts["valid"])
+        if not math.isfinite(valid_loss):
+            raise DivergedError(f"the validation loss is {valid_loss} after epoch {self.epochs}")
         test_accuracy, _ = self._measure(self._task.parts["test"])
         parameters = sum(parameter.numel() for parameter in self.network.parameters())
-        metrics = {
+        return {
             "valid_accuracy": valid_accuracy,
             "valid_loss": valid_loss,
             "params_m": parameters / 1e6,
             "test_accuracy": test_accuracy,
         }
-        return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
     def _measure(self, part: Part) -> tuple[float, float]:
         """Accuracy in percent, and mean cross-entropy."""

@@ -13,15 +13,18 @@ import pytest
 from archloom.data.images.labelled import ImageData, in_parts
 from archloom.data.images.splits import Split, Splits
 from archloom.errors import InputError
+from archloom.evaluators.base import evaluate
 from archloom.spaces.convnet import ConvNet
-from archloom.types import Arch
+from archloom.types import Arch, Proposal
 from archloom.utils import options, seeds
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from archloom.checkpoints.state import TrainingState  # noqa: E402 - it needs PyTorch
+from archloom.evaluators.train import TrainingEvaluator  # noqa: E402
 from archloom.tasks.base import Task, Training  # noqa: E402
 from archloom.tasks.images.task import OPTIMISERS, SCHEDULES, ImagesOptions, ImagesTask  # noqa: E402
+from archloom.tasks.network import DivergedError  # noqa: E402
 
 SMALL = {"stages": 2, "layers": 2, "width": 4, "channels": 1, "classes": 3}
 TEXT = "batch:conv_3+relu,residual_3+tanh/layer:sep_conv_3+swish,id+id"
@@ -168,13 +171,16 @@ def test_an_epoch_is_so_many_batches() -> None:
         assert {int(each["step"]) for each in slots.values()} == {steps}  # of 78 training images, 16 a batch
 
 
-def test_numbers_that_overflowed_win_nothing() -> None:
+def test_numbers_that_overflowed_are_a_failed_trial() -> None:
     training = task().begin(arch(), 0)
     with torch.no_grad():
         training.network.head[2].weight.fill_(float("nan"))
-    metrics = training.evaluate()
-    assert metrics["valid_accuracy"] == metrics["test_accuracy"] == 0
-    assert "valid_loss" not in metrics
+    with pytest.raises(DivergedError, match=r"^the validation loss is (nan|inf) after epoch 0$"):
+        training.evaluate()
+    diverging = TrainingEvaluator(task(optimiser="sgd", lr=1e30), ConvNet(**SMALL), ["valid_accuracy"])
+    failed = evaluate(diverging, Proposal(arch(), 3), 0, 0)
+    assert failed.error is not None and failed.scores == {}
+    assert failed.error.startswith("DivergedError: network.") and failed.error.endswith("is not finite after epoch 1")
 
 
 # -- states -------------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ STRATEGIES = ("asha", "hyperband", "random")
 
 
 def _planted() -> Scenario:
-    space = Categorical({f"gene{i}": "abcd" for i in range(5)})
+    space = Categorical({f"gene{i}": list("abcd") for i in range(5)})
     return archloom.scenario(archloom.Problem(space, PlantedCurves(), {"worth": "max"}))
 
 

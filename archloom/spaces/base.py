@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError, NoArchitectureError
 from archloom.spaces.domains import Choice, Domain
 from archloom.spaces.graphs import Chain, Graph, GraphGrammar
+from archloom.spaces.options import fresh
 from archloom.spaces.space import Space
 from archloom.types import Arch
 
@@ -402,10 +403,8 @@ class Categorical(Space):
         return self.chain.grammar()
 
     def choices(self, arch: Arch) -> dict[str, Any]:
-        return {
-            name: values[index]
-            for name, values, index in zip(self.gene_names, self.values, self.indices(arch), strict=True)
-        }
+        parts = zip(self.gene_names, self.values, self.indices(arch), strict=True)
+        return {name: fresh(values[index]) for name, values, index in parts}
 
     def format(self, arch: Arch) -> str:
         written = self._written_options

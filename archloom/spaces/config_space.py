@@ -37,7 +37,7 @@ class ConfigSpace(Space):
     def __init__(self, space: cs.ConfigurationSpace) -> None:
         self._forbidden = list(space.forbidden_clauses)
         conditions = space.parent_conditions_of
-        super().__init__({name: _domain(parameter, _all_of(conditions[name])) for name, parameter in space.items()})
+        super().__init__({name: _named(parameter, _all_of(conditions[name])) for name, parameter in space.items()})
 
     @property
     def size(self) -> int | None:
@@ -51,6 +51,14 @@ class ConfigSpace(Space):
             return broken
         values = self.choices(arch)
         return {str(clause): 1.0 for clause in self._forbidden if _forbids(clause, values)}
+
+
+def _named(parameter: Any, when: Condition | None) -> Domain:
+    try:
+        return _domain(parameter, when)
+    except InputError as error:
+        name = str(parameter.name)
+        raise error if str(error).startswith(f"{name}: ") else InputError(f"{name}: {error}") from None
 
 
 def _domain(parameter: Any, when: Condition | None) -> Domain:

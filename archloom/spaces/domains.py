@@ -17,13 +17,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from archloom.errors import InputError
+from archloom.spaces import options
 from archloom.spaces.conditions import Condition, When, condition
 
 SPREAD = 0.1
@@ -104,6 +105,10 @@ class Domain(ABC):
         """The value of a canonical gene."""
         return gene
 
+    def fresh(self, value: Any) -> Any:
+        """A value for a user's code, which may change it in place."""
+        return value
+
     def own(self, value: Any) -> Any:
         """The value of a gene that is the same as this value, which it takes."""
         return value
@@ -134,6 +139,9 @@ class Domain(ABC):
 class Choice(Domain):
     """One of several options, of any kind; the gene is the option's index.
 
+    Options are known by their strings, classes and functions by their qualified names (see `spaces.options`). Those
+    that can be changed in place are copied for every evaluation.
+
     `ordered`: options beside each other are alike (small, medium, large), and only these are neighbours. Otherwise
     every option is every other's.
     """
@@ -142,17 +150,14 @@ class Choice(Domain):
     _: KW_ONLY
     ordered: bool = False
     when: When = None
+    strings: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The options as strings."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "options", tuple(self.options))
+        listed, texts = options.listed(self.options)
+        object.__setattr__(self, "options", listed)
+        object.__setattr__(self, "strings", texts)
         object.__setattr__(self, "when", condition(self.when))
-        if not self.strings or len(set(self.strings)) < len(self.strings):
-            raise InputError(f"options {list(self.strings)}: expected at least one, each different")
-
-    @cached_property
-    def strings(self) -> tuple[str, ...]:
-        """The options as strings."""
-        return tuple(map(str, self.options))
 
     @cached_property
     def _by_text(self) -> dict[str, int]:
@@ -210,6 +215,9 @@ class Choice(Domain):
 
     def value(self, gene: int | float) -> Any:
         return self.options[int(gene)]
+
+    def fresh(self, value: Any) -> Any:
+        return options.fresh(value)
 
     def text_of(self, gene: int | float) -> str:
         return self.strings[int(gene)]

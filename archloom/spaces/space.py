@@ -39,7 +39,9 @@ class Space:
             raise InputError(
                 "a space needs at least one choice or number, e.g. {'kernel': [3, 5, 7], 'width': Integer(8, 64)}"
             )
-        self.gene_names = tuple(str(gene) for gene in domains)
+        self.gene_names = tuple(map(_gene_name, domains))
+        if len(set(self.gene_names)) < len(self.gene_names):
+            raise InputError(f"genes {', '.join(self.gene_names)}: expected each name once (1 and '1' are the same)")
         self.domains = tuple(as_domain(str(gene), given) for gene, given in domains.items())
         self._refuse_confusing_options()
         self._conditions = self._fitted_conditions()
@@ -197,9 +199,11 @@ class Space:
     # -- reading and writing --------------------------------------------------------------------------------------
 
     def choices(self, arch: Arch) -> dict[str, Any]:
-        """The values by name, of the genes that count: options as the space was given them, and numbers."""
+        """The values by name, of the genes that count: options as the space was given them (copies of those that can be
+        changed in place), and numbers."""
         values = self._settled(arch)[1]
-        return {name: values[name] for name in self.gene_names if name in values}
+        domains = zip(self.gene_names, self.domains, strict=True)
+        return {name: domain.fresh(values[name]) for name, domain in domains if name in values}
 
     def key(self, arch: Arch) -> str:
         return self.format(self.canonical(arch))
@@ -332,3 +336,11 @@ class Space:
         if name not in parents:
             return (domain.size or 0) * self._count(rest, values, parents)
         return sum(self._count(rest, {**values, name: value}, parents) for value in domain.values())
+
+
+def _gene_name(given: object) -> str:
+    """A gene's name as a string; InputError for one that strings of architectures could not hold."""
+    name = str(given)
+    if not name.strip() or "=" in name or ", " in name or not name.isprintable():
+        raise InputError(f"{name!r} as the name of a gene: expected no '=', no ', ', no line breaks, and not nothing")
+    return name

@@ -21,7 +21,7 @@ class PlantedSpace(Categorical):
     name = "planted"
 
     def __init__(self) -> None:
-        super().__init__({f"gene{i}": "abcd" for i in range(8)})
+        super().__init__({f"gene{i}": list("abcd") for i in range(8)})
 
     def modules(self, gene: int) -> Sequence[str]:
         """The layer that a gene owns in the network of `tasks.planted`."""
@@ -52,7 +52,7 @@ class SmallSpace(Categorical):
     name = "small"
 
     def __init__(self) -> None:
-        super().__init__({f"gene{i}": "abc" for i in range(2)})
+        super().__init__({f"gene{i}": list("abc") for i in range(2)})
 
     def modules(self, gene: int) -> Sequence[str]:
         return (f"network.layers.{gene}",)

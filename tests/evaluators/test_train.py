@@ -120,7 +120,7 @@ def test_an_inherited_state_that_is_gone_fails_the_trial() -> None:
 
 
 def test_a_space_that_owns_no_modules_cannot_mix() -> None:
-    space = Categorical({f"gene{i}": "abcd" for i in range(8)})
+    space = Categorical({f"gene{i}": list("abcd") for i in range(8)})
     states = CheckpointsInMemory()
     evaluate(make(space), Proposal(BEST, 1), 0, 0, states)
     assert evaluate(make(space), Proposal(BEST, 2, Inherit(0)), 0, 1, states).ok, "going on needs no modules"

@@ -145,7 +145,7 @@ def test_a_high_temperature_flattens_and_the_seed_decides() -> None:
 
 
 def test_choices_alone_need_no_decoder_of_edges() -> None:
-    space = Categorical({"a": "xy", "b": "xyz"})
+    space = Categorical({"a": list("xy"), "b": list("xyz")})
     grammar = space.grammar()
     assert most_sources(grammar) == 0
     network = GraphPolicy(grammar, len(space.graph_labels), width=8, layers=1)

@@ -11,7 +11,7 @@ from archloom.learners.ppo import Ppo, advantages_of, step  # noqa: E402
 from archloom.spaces.base import Categorical  # noqa: E402
 from archloom.types import Arch  # noqa: E402
 
-SPACE = Categorical({f"choice{i}": "abcd" for i in range(4)})
+SPACE = Categorical({f"choice{i}": list("abcd") for i in range(4)})
 
 
 def test_advantages_are_the_sum_of_the_paper() -> None:

@@ -56,7 +56,10 @@ def test_a_benchmark_has_its_own_space_and_options(small_table: Path) -> None:
         ({"on": "image:digits"}, "(known: a file of yours, NAME.py, fitted:TABLE, gan:DATA, images:DATA, mnasnet"),
         ({"on": "nb201", "space": {"canonicl": "1"}}, "unknown space option 'canonicl'; did you mean 'canonical'"),
         ({"on": "nb201", "space": {"canonical": "2"}}, "space option canonical=2: expected true or false"),
-        ({"on": "table", "space": {"canonical": "1"}}, "unknown space option 'canonical' (known: there are none)"),
+        (
+            {"on": "table", "space": {"canonical": "1"}},
+            "unknown space option 'canonical' (known: there are none)",
+        ),
         (
             {"on": "nbgraph:cora"},
             "--on nbgraph:cora needs one of 'nbgraph'; use --on table",
@@ -121,7 +124,7 @@ def test_ranks_share_places() -> None:
         metrics={"acc": [91.6, 95.1, 91.6, np.nan, 80.0], "size": [3, 1, 2, 2, np.nan]},
         goals={"acc": "max", "size": "min"}, source="", units="",
     )  # fmt: skip
-    problem = TableProblem(table, Categorical({"a": "vwxyz"}))
+    problem = TableProblem(table, Categorical({"a": list("vwxyz")}))
     assert [problem.rank("acc", utility) for utility in (95.1, 91.6, 80.0, 99.0)] == [1, 2, 4, 1]
     assert [problem.rank("size", -value) for value in (1.0, 2.0, 3.0)] == [1, 2, 4]
 

@@ -38,7 +38,7 @@ GRIDS: dict[str, Any] = {
     "many integers": Integer(-(1 << 39), (1 << 39) - 1),
     "seed": Seed(),
 }
-CHOICES = {"choice": Choice("abc"), "ordered": Choice([1, 2, 3], ordered=True), "constant": Choice([None])}
+CHOICES = {"choice": Choice(["a", "b", "c"]), "ordered": Choice([1, 2, 3], ordered=True), "constant": Choice([None])}
 DOMAINS: dict[str, Domain] = REALS | GRIDS | CHOICES
 
 places = st.floats(0.0, 1.0)
@@ -86,7 +86,7 @@ def test_what_lies_where() -> None:
     assert Real(1e-4, 1e-1, log=True).default == 0.00316227766
     assert Real(-1, 1).to_unit(0.5) == 0.75
     assert [Integer(1, 4).to_unit(gene) for gene in (1, 2, 3, 4)] == [0.125, 0.375, 0.625, 0.875]
-    assert Choice("abcd").to_unit(2) == 0.625
+    assert Choice(["a", "b", "c", "d"]).to_unit(2) == 0.625
     assert Integer(1, 4, log=True).to_unit(1) == math.log(2) / math.log(9)
     assert [Real(0, 1, step=0.1).from_unit(place) for place in (0.0, 0.3, 1.0)] == [0.0, 0.3, 1.0]
 
@@ -94,7 +94,7 @@ def test_what_lies_where() -> None:
 @pytest.mark.parametrize(
     ("domain", "shares"),
     [
-        (Choice("abc"), [1 / 3] * 3),
+        (Choice(["a", "b", "c"]), [1 / 3] * 3),
         (Integer(3, 6), [1 / 4] * 4),
         (Integer(4, 8, step=2), [1 / 3] * 3),
         (Real(0, 1, step=0.25), [1 / 5] * 5),
@@ -131,9 +131,9 @@ def test_grids_have_the_numbers_that_one_would_write() -> None:
         (Integer(1, 1000, log=True), 500, [234, 1000, 463, 539, 499, 501]),
         (Real(0, 1, step=0.5), 0.0, [0.5]),
         (Integer(4, 4), 4, []),
-        (Choice("abcd"), 1, [0, 2, 3]),
-        (Choice("abcd", ordered=True), 1, [0, 2]),
-        (Choice("abcd", ordered=True), 3, [2]),
+        (Choice(["a", "b", "c", "d"]), 1, [0, 2, 3]),
+        (Choice(["a", "b", "c", "d"], ordered=True), 1, [0, 2]),
+        (Choice(["a", "b", "c", "d"], ordered=True), 3, [2]),
         (Seed(), 5, []),
     ],
 )
@@ -185,7 +185,7 @@ def test_what_is_no_gene(name: str) -> None:
         (Integer(1, 9, step=2), (2, 1.5, 0, 10, 11)),
         (Integer(1, 9), (1.5, 0, 10)),
         (Seed(), (-1, 1 << 31, 0.5)),
-        (Choice("ab"), (-1, 2, 0.5)),
+        (Choice(["a", "b"]), (-1, 2, 0.5)),
     ],
 )
 def test_out_of_bounds_off_the_grid_and_not_whole(domain: Domain, genes: tuple[float, ...]) -> None:
@@ -201,7 +201,7 @@ def test_numbers_of_other_types_become_plain_ones() -> None:
         (Real(0, 1), 0.123456789012345, 0.123456789),
         (Integer(0, 9), 3.0, 3),
         (Integer(0, 9), np.int64(3), 3),
-        (Choice("ab"), True, 1),
+        (Choice(["a", "b"]), True, 1),
     ):
         assert domain.holds(number)
         assert repr(domain.canonical(number)) == repr(gene)
@@ -230,7 +230,7 @@ def test_numbers_of_other_types_become_plain_ones() -> None:
         (lambda: Integer(1, 8, step=2), "Integer(1, 8, step=2): steps from low do not end at high, but at 7"),
         (lambda: Integer(0, 1 << 41), "expected a whole number"),
         (lambda: Choice([]), "options []: expected at least one, each different"),
-        (lambda: Choice([1, "1"]), "options ['1', '1']: expected at least one, each different"),
+        (lambda: Choice([1, "1"]), "options ['1', '1']: '1' is there twice; expected each different, as strings"),
         (lambda: Real(0, 1, when=3), "when=3: expected names and values of other genes"),  # type: ignore[arg-type]
     ],
 )
@@ -249,7 +249,7 @@ def test_domains_that_cannot_be(make: Any, said: str) -> None:
         (Real(0, 1, step=0.5), "0.3", "expected a number from 0.0 to 1.0 in steps of 0.5"),
         (Integer(1, 9), "1.5", "expected a whole number from 1 to 9"),
         (Seed(), "-1", "expected a whole number from 0 to 2147483647"),
-        (Choice("ab"), "c", "expected one of a, b"),
+        (Choice(["a", "b"]), "c", "expected one of a, b"),
     ],
 )
 def test_what_cannot_be_read(domain: Domain, text: str, said: str) -> None:
@@ -275,7 +275,7 @@ def test_what_may_mean_two_things_is_refused(given: Any, said: str) -> None:
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("given", [[1e-4, 1e-1], (1, 2, 3), ("a", "b"), "ab", range(2), (1,), (False, True)])
+@pytest.mark.parametrize("given", [[1e-4, 1e-1], (1, 2, 3), ("a", "b"), range(2), (1,), (False, True)])
 def test_options_are_a_choice(given: Any) -> None:
     assert as_domain("a", given) == Choice(given)
     assert as_domain("a", Choice(given)) == Choice(given)

@@ -287,7 +287,7 @@ def test_the_unit_cube() -> None:
     assert space.to_unit(Arch((0.99, 1, 0, 2))).tolist() == [0.5, 0.75, 0.75, 0.375]
     assert space.to_unit(Arch((0.99, 0, 0, 2))).tolist() == [1.0, 0.25, 0.25, 0.375]
     assert space.from_unit(np.array([1.0, 0.7, 0.1, 0.999])) == Arch((0.495, 1, 1, 4))
-    assert Categorical({"a": "xy", "b": "xyz"}).to_unit(Arch((1, 0))).tolist() == [0.75, 1 / 6]
+    assert Categorical({"a": list("xy"), "b": list("xyz")}).to_unit(Arch((1, 0))).tolist() == [0.75, 1 / 6]
     with pytest.raises(InputError, match=r"^point \[0\.5, 1\.5, 0\.5, 0\.5\]: expected 4 numbers from 0 to 1$"):
         space.from_unit(np.array([0.5, 1.5, 0.5, 0.5]))
 

@@ -362,7 +362,7 @@ def searched(kind: str, space: SearchSpace, resource: int, seed: int, retention:
 
 def test_they_find_the_planted_architecture_more_often_than_random_search() -> None:
     """256 architectures, epochs for 16 full trainings: random search finds it once in 16 times."""
-    space = Categorical({f"gene{i}": "abcd" for i in range(4)})
+    space = Categorical({f"gene{i}": list("abcd") for i in range(4)})
     found: dict[str, int] = {}
     for kind in ("random", "asha", "hyperband"):
         best = [searched(kind, space, 16 * 27, seed).best() for seed in range(40)]

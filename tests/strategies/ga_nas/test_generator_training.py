@@ -25,7 +25,7 @@ from archloom.strategies.ga_nas.generator_training import (  # noqa: E402
 from archloom.strategies.ga_nas.strategy import GaNasOptions  # noqa: E402
 from archloom.types import Arch  # noqa: E402
 
-SPACE = Categorical({f"choice{i}": "abc" for i in range(5)})
+SPACE = Categorical({f"choice{i}": list("abc") for i in range(5)})
 OPTIONS = GaNasOptions(width=16, layers=1, lr=1e-2, discriminator_lr=1e-2, pairs=32, pair_steps=20, episodes=32)
 BRIEF = replace(OPTIONS, width=8, pair_steps=4, pairs=8, episodes=8, updates=2, rounds=1)
 """For what does not depend on learning anything."""

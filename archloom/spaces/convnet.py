@@ -23,6 +23,7 @@ from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
 from archloom.types import Arch
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -135,14 +136,18 @@ class ConvNet(Categorical):
 
     def parse(self, text: str) -> Arch:
         words: list[str] = []
-        for stage in text.strip().split("/"):
+        stages = text.strip().split("/")
+        for stage in stages:
             norm, _, chain = stage.partition(":")
             words.append(norm)
             for layer in chain.split(","):
                 words += layer.partition("+")[::2]
-        if len(words) != len(self.options):
+        counts = [stage.count(",") + 1 for stage in stages]
+        if counts != [self.layers] * self.stages:
+            found = ", ".join(map(str, counts[: 2 * self.stages]))
             raise InputError(
-                f"architecture {text!r}: expected {self.stages} stages joined by '/', each NORM:LAYER+ACTIVATION,... "
+                f"architecture {one_line(text, 160)!r}: {len(stages)} stages of {found} layers; expected "
+                f"{self.stages} stages joined by '/', each NORM:LAYER+ACTIVATION,... "
                 f"with {self.layers} layers, e.g. batch:{','.join(['conv_3+relu'] * self.layers)}"
             )
         return Arch(tuple(self.gene_of(gene, word) for gene, word in enumerate(words)))

@@ -22,6 +22,7 @@ from archloom.spaces.exports import exported
 from archloom.spaces.graphs import OPEN, FixedGrammar, Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding, best_values, computed, row_count
 from archloom.types import Arch
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +39,13 @@ _BASE_PARAMETERS, _BASE_MACS = 73_306, 7_783_040  # stem, two reductions, last n
 _PARAMETERS = {"nor_conv_1x1": 28_000, "nor_conv_3x3": 243_040}  # of one edge in all 15 cells of 16, 32, 64 channels
 _MACS = {"nor_conv_1x1": 3_932_160, "nor_conv_3x3": 35_389_440}
 
-_TEXT = re.compile(r"^\|([^|~]+)~0\|\+\|([^|~]+)~0\|([^|~]+)~1\|\+\|([^|~]+)~0\|([^|~]+)~1\|([^|~]+)~2\|$")
+NODES = 3
+"""Computing nodes of a cell, each of which has an edge from all before it."""
+
+_CELL = re.compile(r"[^|]*\|(.*)\|[\s)\]'\",;.]*(?:#[^\n]*)?", re.DOTALL)
+"""A cell with what is printed around it: `Structure(4 nodes with |...|)`, a log's date, quotes, a comment."""
+
+_FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
 
 _VERTICES = len(EDGES) + 2
 """Of a cell as a graph with operations on vertices: the input, one for each edge, the output."""
@@ -113,6 +120,27 @@ _PRINTED = 0.01
 """and how far an unrounded value can be from it: half a unit of the last digit and the rounding of float32."""
 
 
+def _operations_in(text: str) -> list[str]:
+    """The six operations that a string names, in the order of `GENES`; InputError that names the place of a fault."""
+    shown = one_line(text, 160)
+    match = _CELL.fullmatch(text)
+    nodes = match[1].split("|+|") if match is not None else []
+    if len(nodes) != NODES:
+        what = "no |...|" if match is None else f"{len(nodes)} nodes joined by +, expected {NODES}"
+        raise InputError(f"cell {shown!r}: {what}; expected {_FORM}")
+    operations = []
+    for node, edges in enumerate((edges.split("|") for edges in nodes), 1):
+        if len(edges) != node:
+            raise InputError(f"cell {shown!r}: node {node} has {len(edges)} edges, expected {node}; expected {_FORM}")
+        for source, edge in enumerate(edges):
+            operation, tilde, number = (part.strip() for part in edge.partition("~"))
+            if not operation or not tilde or number != str(source):
+                place = f"edge {source + 1} of node {node} is {one_line(edge, 40)!r}, expected op~{source}"
+                raise InputError(f"cell {shown!r}: {place}; expected {_FORM}")
+            operations.append(operation)
+    return operations
+
+
 class Nb201(Categorical):
     """The cell space of NAS-Bench-201.
 
@@ -154,10 +182,8 @@ class Nb201(Categorical):
         return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
 
     def parse(self, text: str) -> Arch:
-        match = _TEXT.match(text.strip())
-        if match is None:
-            raise InputError(f"cell {text!r}: expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|")
-        return Arch(tuple(self.gene_of(gene, option) for gene, option in enumerate(match.groups())))
+        """Also with what is printed around a cell: `Structure(4 nodes with ...)`, quotes, a log's date, a comment."""
+        return Arch(tuple(self.gene_of(gene, option) for gene, option in enumerate(_operations_in(text))))
 
     def canonical(self, arch: Arch) -> Arch:
         return self._classes()[self.signature(arch)] if self._merge else arch

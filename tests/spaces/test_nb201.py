@@ -43,8 +43,14 @@ def test_texts_are_the_benchmarks_own() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("|none~0|+|none~0|none~1|", "expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"),
-        ("|none~0|+|none~1|none~0|+|none~0|none~1|none~2|", "expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"),
+        ("|none~0|+|none~0|none~1|", "2 nodes joined by +, expected 3; expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"),
+        ("|none~0|+|none~1|none~0|+|none~0|none~1|none~2|", "edge 1 of node 2 is 'none~1', expected op~0"),
+        ("|none~0|+|none~0|none~1|+|none~0|none~1|", "node 3 has 2 edges, expected 3"),
+        ("|none~0|+|none~0|none~1|+|none~0|none~1|none|", "edge 3 of node 3 is 'none', expected op~2"),
+        ("|none~0|+|none~0|none~1|+|none~0|~1|none~2|", "edge 2 of node 3 is '~1', expected op~1"),
+        ("|none~0|+|none~0|none~1|+|none~0|none~1|none~2| 93.1", "no |...|"),
+        ("none", "no |...|; expected |op~0|"),
+        ("\n" * 1000 + "x" * 10_000, "expected |op~0|"),
         ("|none~0|+|none~0|none~1|+|none~0|none~1|conv~2|", "2->3='conv': expected one of none, skip_connect"),
     ],
 )
@@ -52,6 +58,23 @@ def test_another_text_is_told(text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         Nb201().parse(text)
     assert message in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "Structure(4 nodes with {})",
+        "2019-01-01 12:00:00 best: {}",
+        "'{}',",
+        "arch = {};  # 94.37 %",
+        "[{}]",
+    ],
+)
+def test_the_forms_in_which_cells_are_printed(form: str) -> None:
+    cell = "|skip_connect~0|+|none~0|nor_conv_1x1~1|+|avg_pool_3x3~0|nor_conv_3x3~1|none~2|"
+    assert Nb201().parse(form.format(cell)) == Nb201().parse(cell)
+    assert Nb201().format(Nb201().parse(cell)) == cell
 
 
 def test_genes_are_the_six_edges_in_order() -> None:

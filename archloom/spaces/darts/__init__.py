@@ -25,13 +25,12 @@ from archloom.spaces.darts.genotypes import (
     OPERATIONS,
     canonical,
     checked,
-    from_text,
     random_genotypes,
-    to_text,
     valid,
 )
 from archloom.spaces.darts.moves import NEIGHBOURS, draw_neighbours, neighbours
 from archloom.spaces.darts.space import Darts
+from archloom.spaces.darts.texts import from_text, to_text
 
 __all__ = [
     "CELLS",

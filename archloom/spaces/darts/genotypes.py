@@ -1,14 +1,13 @@
-"""Genotypes of the DARTS space as arrays and as strings: the rules they obey, sampling, formatting and parsing them."""
+"""Genotypes of the DARTS space as arrays: the rules they obey, and sampling them; as strings: `texts`."""
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.errors import InputError, unknown
+from archloom.errors import InputError
 from archloom.utils.jit import compiled
 
 OPERATIONS = (
@@ -37,15 +36,6 @@ REPEATED, BEYOND, STRANGE = "nodes with one source twice", "sources that come to
 
 Genotypes = NDArray[np.uint8]
 Whole = TypeVar("Whole", bound=np.integer[Any])
-
-_PAIR = r"\(['\"](\w+)['\"],(\d{1,4})\)"
-_PAIRS = rf"\[((?:{_PAIR}(?:,|(?=\])))*)\]"
-_CONCAT = r"(?:range\(2,6\)|list\(range\(2,6\)\)|\[2,3,4,5\]|\(2,3,4,5\))"
-_TEXT = re.compile(
-    rf"(?:\w+=)?Genotype\(normal={_PAIRS}(?:,normal_concat={_CONCAT})?,reduce={_PAIRS}(?:,reduce_concat={_CONCAT})?,?\)"
-)
-_SPACE = re.compile(r" ?([=(),\[\]]) ?")
-_FORM = "Genotype(normal=[('OPERATION', SOURCE), ... 8 of them], reduce=[... 8 of them])"
 
 
 def checked(genotypes: NDArray[np.integer[Any]]) -> Genotypes:
@@ -164,36 +154,3 @@ def random_genotypes(count: int, rng: np.random.Generator) -> Genotypes:
         rows[:, :, node, 1, 0] = second + (second >= first)
     rows[..., 1] = rng.integers(0, len(OPERATIONS), rows.shape[:-1])
     return canonical(rows.reshape(count, *SHAPE))
-
-
-def to_text(genotype: NDArray[np.integer[Any]]) -> str:
-    """One genotype (2, 8, 2) as DARTS prints it; pairs keep their order."""
-    normal, reduce = ([(OPERATIONS[operation], source) for source, operation in cell] for cell in genotype.tolist())
-    return f"Genotype(normal={normal}, normal_concat=range(2, 6), reduce={reduce}, reduce_concat=range(2, 6))"
-
-
-def from_text(text: str) -> Genotypes:
-    """The genotype (2, 8, 2) that `text` writes as DARTS does; InputError for anything else.
-
-    Spacing, either kind of quotes, `NAME = ` in front, and the concatenated nodes as `range(2, 6)`, `[2, 3, 4, 5]` or
-    not at all are understood.
-    """
-    match = _TEXT.fullmatch(_SPACE.sub(r"\1", " ".join(text.split())))
-    pairs = [re.findall(_PAIR, cell) for cell in match.group(1, 4)] if match else []
-    if not pairs or any(len(cell) != 2 * NODES for cell in pairs):
-        raise InputError(f"genotype {_shortened(text)!r}: expected {_FORM}")
-    genotype = np.array([[(int(source), _operation(name)) for name, source in cell] for cell in pairs])
-    if fault := explain(genotype):
-        raise InputError(f"genotype: {fault}")
-    return genotype.astype(np.uint8)
-
-
-def _operation(name: str) -> int:
-    if name not in OPERATIONS:
-        raise unknown("operation", name, OPERATIONS)
-    return OPERATIONS.index(name)
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 80 else f"{line[:80]}..."

@@ -21,13 +21,12 @@ from archloom.spaces.darts.genotypes import (
     broken,
     canonical,
     explain,
-    from_text,
     random_genotypes,
-    to_text,
     valid,
 )
 from archloom.spaces.darts.graph import GenotypeGrammar, genotype_of_graph, graph_of
 from archloom.spaces.darts.moves import NEIGHBOURS, neighbours
+from archloom.spaces.darts.texts import from_text, to_text
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
 from archloom.spaces.graphs import Graph, GraphGrammar

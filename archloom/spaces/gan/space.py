@@ -17,6 +17,7 @@ from archloom.spaces.gan import counts, projections
 from archloom.spaces.gan.dimensions import Dimensions
 from archloom.spaces.gan.genes import GAN, GAN_HARD, Part
 from archloom.types import Arch
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from archloom.nets.gan.discriminator import Discriminator
@@ -90,8 +91,10 @@ class GanSpace(Categorical, ABC):
         expected = [(name, len(part.choices)) for name, part in self.parts.items()]
         if [(piece[0], len(piece) - 1) for piece in pieces if piece] != expected or not all(pieces):
             wanted = ", ".join(f"{name} with {count}" for name, count in expected)
+            given = ", ".join(f"{one_line(piece[0], 20)} with {len(piece) - 1}" for piece in pieces[:9] if piece)
             raise InputError(
-                f"architecture {text!r}: expected PART OPTION ... joined by ' | ', the parts {wanted} options"
+                f"architecture {one_line(text, 160)!r}: parts {given or 'none'}; expected PART OPTION ... "
+                f"joined by ' | ', the parts {wanted} options"
             )
         options = [option for piece in pieces for option in piece[1:]]
         return Arch(tuple(self.gene_of(gene, option) for gene, option in enumerate(options)))

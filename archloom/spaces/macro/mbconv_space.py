@@ -18,6 +18,7 @@ from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.graphs import Chain
 from archloom.spaces.macro.mbconv import MULTIPLY_ADDS, Frame, Layer, Places, build, costs, genes_of, side_of, source
 from archloom.types import Arch
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -123,8 +124,10 @@ class MbconvSpace(Categorical):
         stages = [stage.split(",") for stage in text.strip().split("/")]
         lengths = [len(self.plan[stage].layers) for stage in self._searched()]
         if [len(stage) for stage in stages] != lengths:
+            found = ", ".join(str(len(stage)) for stage in stages[: 2 * len(lengths)])
             raise InputError(
-                f"architecture {text!r}: expected {len(lengths)} stages of {', '.join(map(str, lengths))} layers, "
+                f"architecture {one_line(text, 160)!r}: stages of {found} layers; expected "
+                f"{len(lengths)} stages of {', '.join(map(str, lengths))} layers, "
                 f"layers as {self.options[0][0]} joined by ',', stages by '/'"
             )
         kinds = [kind for stage in stages for kind in stage]

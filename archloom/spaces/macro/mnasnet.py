@@ -25,6 +25,7 @@ from archloom.spaces.known import BenchmarkTable, Finding, computed
 from archloom.spaces.macro.mbconv import THOP, Chain, Frame, Places, build, costs, genes_of, side_of, source
 from archloom.spaces.table import TableSpace
 from archloom.types import Arch
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -104,10 +105,17 @@ class Mnasnet(TableSpace):
         return "-".join(self.labels(arch))
 
     def parse(self, text: str) -> Arch:
-        matches = [_TEXT.fullmatch(part) for part in text.strip().split("-")]
+        parts = text.strip().split("-")
+        matches = [_TEXT.fullmatch(part) for part in parts]
         found = [match.groups() for match in matches if match is not None]
         if not len(matches) == len(found) == BLOCKS:
-            raise InputError(f"architecture {text!r}: expected {BLOCKS} blocks as {_SHAPE}, joined by '-'")
+            what = f"{len(parts)} blocks"
+            if len(parts) == BLOCKS:
+                first = matches.index(None)
+                what = f"block {first} is {one_line(parts[first], 40)!r}"
+            raise InputError(
+                f"architecture {one_line(text, 160)!r}: {what}; expected {BLOCKS} blocks as {_SHAPE}, joined by '-'"
+            )
         options = [option for groups in found for option in groups]
         return Arch(tuple(self.gene_of(gene, option) for gene, option in enumerate(options)))
 

@@ -40,6 +40,7 @@ from archloom.spaces.nb101.grammar import GRAPH_LABELS, CellGrammar
 from archloom.spaces.nb101.known import known_answers
 from archloom.spaces.nb101.moves import neighbour_codes
 from archloom.types import Arch
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -189,23 +190,27 @@ class Nb101:
 
     def parse(self, text: str) -> Arch:
         parts = text.split()
-        found = [_VERTEX.fullmatch(part) for part in parts]
-        if not parts or not all(found) or len(parts) > VERTICES - 1 or not parts[-1].startswith("out("):
-            raise _no_cell(text)
+        if not 0 < len(parts) < VERTICES or not parts[-1].startswith("out("):
+            fits = 0 < len(parts) < VERTICES
+            what = "the last vertex is not out(...)" if fits else f"{len(parts)} vertices, expected 1 to {VERTICES - 1}"
+            raise _no_cell(text, what)
         genes = [0] * len(PAIRS) + [ABSENT] * (VERTICES - 2)
-        for vertex, match in enumerate(found, start=1):
-            assert match is not None  # noqa: S101 - all were found
+        for vertex, part in enumerate(parts, start=1):
+            match = _VERTEX.fullmatch(part)
+            if match is None:
+                raise _no_cell(text, f"vertex {vertex} is {one_line(part, 40)!r}")
             number, operation, sources = match.groups()
             if vertex < len(parts):
                 if number != str(vertex) or operation not in LABELS:
-                    raise _no_cell(text)
+                    raise _no_cell(text, f"vertex {vertex} is {one_line(part, 40)!r}")
                 genes[len(PAIRS) + vertex - 1] = LABELS.index(operation)
             for source in sources.split(",") if sources else []:
                 if source not in _SOURCES[:vertex]:
-                    raise _no_cell(text)
+                    what = f"{one_line(source, 20)!r} leads to it, expected {', '.join(_SOURCES[:vertex])}"
+                    raise _no_cell(text, f"vertex {vertex}: {what}")
                 edge = PAIRS.index((_SOURCES.index(source), vertex))
                 if genes[edge]:
-                    raise _no_cell(text)
+                    raise _no_cell(text, f"vertex {vertex}: {source} leads to it twice")
                 genes[edge] = 1
         return Arch(tuple(genes))
 
@@ -323,9 +328,8 @@ def _cell(code: int) -> tuple[NDArray[np.uint8], list[str]]:
     return matrix, [LABELS[label_of(code, vertex)] for vertex in range(1, v - 1)]
 
 
-def _no_cell(text: str) -> InputError:
-    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+def _no_cell(text: str, what: str) -> InputError:
     return InputError(
-        f"cell {shown!r}: expected vertices in order with what leads to them, as in "
+        f"cell {one_line(text, _SHOWN)!r}: {what}; expected vertices in order with what leads to them, as in "
         f"1=conv3x3(in) 2=maxpool3x3(in,1) out(2); operations {', '.join(LABELS)}"
     )

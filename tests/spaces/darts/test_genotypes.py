@@ -14,7 +14,7 @@ pytest.importorskip("numba", reason="the DARTS space needs the extra bench")
 
 from archloom.spaces import darts
 from archloom.spaces.base import is_valid
-from archloom.spaces.darts import OPERATIONS, canonical, checked, from_text, random_genotypes, to_text
+from archloom.spaces.darts import OPERATIONS, canonical, checked, random_genotypes
 from archloom.spaces.darts.space import to_arch
 
 PAIRS = st.tuples(st.integers(0, 6), st.integers(0, 6))
@@ -28,15 +28,6 @@ def node(k: int) -> st.SearchStrategy[list[tuple[int, int]]]:
 
 CELLS = st.tuples(*map(node, range(4))).map(lambda nodes: [pair for pairs in nodes for pair in pairs])
 GENOTYPES = st.tuples(CELLS, CELLS).map(lambda cells: np.array(cells, dtype=np.uint8))
-
-
-@given(GENOTYPES)
-def test_texts_are_read_back(genotype: np.ndarray) -> None:
-    assert np.array_equal(checked(genotype[None])[0], genotype)
-    text = to_text(genotype)
-    assert np.array_equal(from_text(text), genotype)
-    assert np.array_equal(from_text(re.sub(r"([(),=\[\]])", r" \1\n", text.replace("'", '"'))), genotype)
-    assert np.array_equal(from_text(re.sub(r", (normal|reduce)_concat=range\(2, 6\)", "", f"FOUND = {text}")), genotype)
 
 
 @given(GENOTYPES)
@@ -74,62 +65,6 @@ def test_one_genotype_is_a_batch_of_one() -> None:
     batch = random_genotypes(3, np.random.default_rng(0))
     for function in (checked, darts.encode, darts.one_hot, darts.parameters, darts.flops):
         assert (function(batch[1]) == function(batch)[1:2]).all()
-
-
-def test_texts_are_those_of_darts(darts_v2: str) -> None:
-    genotype = from_text(darts_v2)
-    assert genotype[0].tolist() == [[0, 3], [1, 3], [0, 3], [1, 3], [1, 3], [0, 2], [0, 2], [2, 5]]
-    assert genotype[1].tolist() == [[0, 0], [1, 0], [2, 2], [1, 0], [0, 0], [2, 2], [2, 2], [1, 0]]
-    plain = " ".join(darts_v2.split()).replace("[2, 3, 4, 5]", "range(2, 6)").replace("[ (", "[(").replace(") ]", ")]")
-    assert to_text(genotype) == plain.replace("( ", "(")
-
-
-V2 = (
-    "Genotype(normal=[('skip_connect', 0), ('skip_connect', 1), {}, ('skip_connect', 1), ('skip_connect', 0), "
-    "('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1)], {}reduce=[('skip_connect', 0), "
-    "('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1), "
-    "('skip_connect', 0), ('skip_connect', 1)])"
-)
-
-
-def test_the_template_of_bad_texts_is_good() -> None:
-    from_text(V2.format("('skip_connect', 0)", ""))
-
-
-@pytest.mark.parametrize(
-    ("pair", "concat", "message"),
-    [
-        ("('skip_conect', 0)", "", "unknown operation 'skip_conect'; did you mean 'skip_connect'"),
-        ("('none', 0)", "", "unknown operation 'none'"),
-        (
-            "('skip_connect', 1)",
-            "",
-            "node 3 of the normal cell takes sources 1 and 1: expected two different ones of 0",
-        ),
-        ("('skip_connect', 3)", "", "node 3 of the normal cell takes sources 3 and 1: .* of 0 to 2"),
-        ("('skip_connect', 257)", "", "takes sources 257 and 1: .* of 0 to 2"),
-        ("('skip_connect', 99999999999)", "", "expected Genotype"),
-        ("('skip_connect', -1)", "", "expected Genotype"),
-        ("('skip_connect' 0)", "", "expected Genotype"),
-        ("(skip_connect, 0)", "", "expected Genotype"),
-        ("('skip_connect', 0), ('skip_connect', 2)", "", r"expected Genotype\(normal=.*8 of them"),
-        ("('skip_connect', 0)('skip_connect', 2)", "", "expected Genotype"),
-        ("('skip_connect', 0)", "normal_concat=[2, 3], ", "expected Genotype"),
-        ("('skip_connect', 0)", "reduce_concat=range(2, 6), ", "expected Genotype"),
-        ("('skip_connect', __import__('os').getpid())", "", "expected Genotype"),
-    ],
-)
-def test_another_text_is_told_in_one_line(pair: str, concat: str, message: str) -> None:
-    with pytest.raises(InputError, match=message) as caught:
-        from_text(V2.format(pair, concat))
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 250
-
-
-@pytest.mark.parametrize("text", ["", "Genotype()", "Genotype(normal=[], reduce=[])", "(" * 5_000, " " * 100_000, "\0"])
-def test_what_is_no_genotype_is_told(text: str) -> None:
-    with pytest.raises(InputError, match="expected Genotype"):
-        from_text(text)
 
 
 def test_random_genotypes_are_uniform() -> None:

@@ -129,6 +129,23 @@ def test_other_texts_are_refused(text: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("1=conv3x3(in)", "the last vertex is not out(...)"),
+        ("1=conv3x3(in) 2=conv5x5(1) out(2)", "vertex 2 is '2=conv5x5(1)'"),
+        ("1=conv3x3(in) 3=conv3x3(1) out(2)", "vertex 2 is '3=conv3x3(1)'"),
+        ("1=conv3x3(in) out(2)", "vertex 2: '2' leads to it, expected in, 1"),
+        ("1=conv3x3(in) out(1,1)", "vertex 2: 1 leads to it twice"),
+        ("", "0 vertices, expected 1 to 6"),
+    ],
+)
+def test_the_place_of_a_fault_is_named(text: str, says: str) -> None:
+    with pytest.raises(InputError) as error:
+        Nb101().parse(text)
+    assert f": {says}; expected vertices" in str(error.value)
+
+
 def test_a_long_text_is_not_told_in_full() -> None:
     with pytest.raises(InputError) as error:
         Nb101().parse("x" * 100_000)

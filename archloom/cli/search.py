@@ -89,6 +89,8 @@ def search(
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change.")
 @click.option("--table", type=click.Path(path_type=Path), default=None, metavar="FILE",
               help="The path of the run's table, if it was moved.")  # fmt: skip
+@click.option("--on", default=None, metavar="FILE",
+              help="The path of your problem, or of the folder of images, if it was moved.")  # fmt: skip
 @click.option(
     "--changed", is_flag=True, help="Resume although a .py file, or one that an option names, has changed since."
 )
@@ -104,7 +106,7 @@ def search(
 @options.checkpoint_options
 @options.output_options
 def resume(
-    run: Path, table: Path | None, changed: bool, seeds: int | None, added: Sequence[str],
+    run: Path, table: Path | None, on: str | None, changed: bool, seeds: int | None, added: Sequence[str],
     settings: Sequence[str], limits: Changes, as_json: bool, quiet: bool, overrides: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
     """Continue RUN, a folder of one run or several, where it was stopped; the outcome is that of a run never stopped.
@@ -127,6 +129,7 @@ def resume(
         raise InputError(f"--set {settings[0]}: a run keeps its options; it is for a strategy that --add adds")
     if (run / "group.json").exists():
         group = groups.Group.open(run)
+        group = group if on is None else group.with_problem(on, changed)
         group = group if table is None else group.on_table(table)
         with stdout_guard():
             group = grow(group, preparer, limits, seeds, added, settings, changed)
@@ -135,6 +138,8 @@ def resume(
     for option, value in (("--seeds", seeds), *(("--add", each) for each in added)):
         if value is not None:
             raise InputError(f"{option} {value}: {run} is a single run; start a group with search --seeds, or compare")
+    if on is not None:
+        folders.set_problem(run, on, changed)
     raised = raised_limits(run, limits) if limits else None
     request, scenario = recorded_scenario(run)
     options.make_ready(backend)

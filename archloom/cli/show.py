@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,30 @@ MOST_REASONS = 5
 """How many reasons for failures `status` shows of a run."""
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Where what a run was made with is now, if it was moved: its problem and its table."""
+
+    on: str | None = None
+    table: Path | None = None
+
+
+NOT_MOVED = Moved()
+
+
+def moved_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--on and --table, as the one argument `moved`."""
+
+    @click.option("--on", default=None, metavar="FILE", help="The path of your problem, if it was moved.")
+    @click.option("--table", type=click.Path(path_type=Path), default=None, metavar="FILE",
+                  help="The path of the run's table, if it was moved.")  # fmt: skip
+    @functools.wraps(function)
+    def taking(*arguments: Any, on: str | None, table: Path | None, **named: Any) -> Any:
+        return function(*arguments, **named, moved=Moved(on, table))
+
+    return taking
 
 
 @click.command()
@@ -124,10 +151,11 @@ def _used(path: Path, request: Request) -> str:
 @click.command()
 @RUN
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def best(run: Path, as_json: bool) -> int:
+@moved_options
+def best(run: Path, as_json: bool, moved: Moved) -> int:
     """Show the best architecture of RUN; of several runs, the best of each strategy."""
     winners: dict[str, RunReport] = {}
-    for label, report in _each_report(run):  # one after another: a comparison may hold thousands
+    for label, report in _each_report(run, moved=moved):  # one after another: a comparison may hold thousands
         winners[label] = output.best_of([winners[label], report] if label in winners else [report])
     if as_json:
         output.print_json(output.best_object(winners))
@@ -146,7 +174,8 @@ def best(run: Path, as_json: bool) -> int:
               help="Of curves (anytime, hypervolume): queries (the default), resource (epochs), seconds.")  # fmt: skip
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
               help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
-def plot(run: Path, kind: str, over: str | None, target: Path | None) -> int:
+@moved_options
+def plot(run: Path, kind: str, over: str | None, target: Path | None, moved: Moved) -> int:
     """Draw RUN. Published numbers for the same benchmark are shown beside ours."""
     from archloom.analysis.figures import check_path, save
     from archloom.analysis.plots import KINDS
@@ -157,7 +186,7 @@ def plot(run: Path, kind: str, over: str | None, target: Path | None) -> int:
         check_path(target)
     path = target or run / (f"{kind}.png" if over is None else f"{kind}-{over}.png")
     draw = KINDS[kind].draw if over is None else KINDS[kind].drawn_over(over)
-    save(draw(read_reports(run, need_space=KINDS[kind].needs_space)), path)
+    save(draw(read_reports(run, KINDS[kind].needs_space, moved=moved)), path)
     output.say(str(path))
     return 0
 
@@ -167,7 +196,8 @@ def plot(run: Path, kind: str, over: str | None, target: Path | None) -> int:
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True,
               help="FILE.py: the network as PyTorch code, if the space supports it. FILE.safetensors: its weights, if "
                    "it was trained. FILE.json: its genes.")  # fmt: skip
-def export(run: Path, target: Path) -> int:
+@moved_options
+def export(run: Path, target: Path, moved: Moved) -> int:
     """Write the best architecture of RUN to a file that does not need archloom."""
     from archloom.analysis.study import Study
     from archloom.utils.files import replace_file
@@ -178,7 +208,8 @@ def export(run: Path, target: Path) -> int:
     if not target.parent.is_dir():
         raise InputError(f"-o {target}: there is no folder {target.parent}; create it, or give another file")
     # Code takes the space; genes and weights are on disk.
-    study = Study.of(read_reports(run, need_space=target.suffix == ".py", record_only=target.suffix != ".py"))
+    needs_space = target.suffix == ".py"
+    study = Study.of(read_reports(run, needs_space, not needs_space, moved))
     if not study.found:
         raise InputError(f"{run} has no feasible architecture yet: nothing to export")
     _, report = study.best
@@ -192,18 +223,22 @@ def export(run: Path, target: Path) -> int:
     return 0
 
 
-def read_reports(run: Path, need_space: bool = False, record_only: bool = False) -> dict[str, list[RunReport]]:
+def read_reports(
+    run: Path, need_space: bool = False, record_only: bool = False, moved: Moved = NOT_MOVED
+) -> dict[str, list[RunReport]]:
     """Every started run below a folder, by label.
 
     `need_space` opens what they were run on, `record_only` nothing but the folder.
     """
     by_label: dict[str, list[RunReport]] = {}
-    for label, report in _each_report(run, need_space, record_only):
+    for label, report in _each_report(run, need_space, record_only, moved):
         by_label.setdefault(label, []).append(report)
     return by_label
 
 
-def _each_report(run: Path, need_space: bool = False, record_only: bool = False) -> Iterator[tuple[str, RunReport]]:
+def _each_report(
+    run: Path, need_space: bool = False, record_only: bool = False, moved: Moved = NOT_MOVED
+) -> Iterator[tuple[str, RunReport]]:
     """The label and the report of every started run below a folder; InputError if there is none."""
     from archloom.cli.groups import label_of
     from archloom.runs.members import started
@@ -211,6 +246,11 @@ def _each_report(run: Path, need_space: bool = False, record_only: bool = False)
     from archloom.runs.report import read_report, recorded_report
 
     preparer = Preparer()
+    read = (
+        recorded_report
+        if record_only
+        else partial(read_report, need_space=need_space, table=moved.table, preparer=preparer, on=moved.on)
+    )
     members = _members(run)
     labels = {path: label_of(str(path.relative_to(run)), request) for path, request in members.items()}
     begun = {path: labels[path] for path, request in members.items() if started(path, request)}
@@ -222,7 +262,7 @@ def _each_report(run: Path, need_space: bool = False, record_only: bool = False)
         output.note(f"not shown, because not started: {listed}")
     for path, label in begun.items():
         with stdout_guard():
-            report = recorded_report(path) if record_only else read_report(path, need_space, preparer=preparer)
+            report = read(path)
         yield label, report
 
 

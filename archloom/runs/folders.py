@@ -27,6 +27,7 @@ from archloom.problems.scenario import Scenario, absolute
 from archloom.runs.budgets import GIVE_UP, Limits
 from archloom.runs.history import History
 from archloom.runs.manifest import ending_of, identity_of, manifest_of, read_request, read_summary, reopen
+from archloom.runs.places import with_problem
 from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
 from archloom.runs.record import TRIALS, WEIGHTS, RunFolder, TrialRecord
 from archloom.runs.report import RunReport, report_of, summarise
@@ -138,6 +139,12 @@ def run_folder(
         )
         executor = backend.executor(_evaluations(prepared.scenario, checkpoints, prepared.request.limits))
         return _go_on(folder, prepared, executor, progress, checkpoints, policy, on_open)
+
+
+def set_problem(path: Path, on: str, changed: bool = False) -> None:
+    """Write down where the problem of a run is now (see `places.with_problem`)."""
+    with RunFolder.open(path) as folder:
+        folder.rewrite_manifest(with_problem(path, folder.manifest, on, changed))
 
 
 def _check_whole(folder: RunFolder, request: Request) -> None:

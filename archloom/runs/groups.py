@@ -20,11 +20,11 @@ from archloom.executors.backends import Backend, Processes
 from archloom.problems.begun import Begun
 from archloom.runs import record
 from archloom.runs.budgets import Changes
-from archloom.runs.folders import run_folder
+from archloom.runs.folders import run_folder, set_problem
 from archloom.runs.lock import FolderLock
-from archloom.runs.manifest import check_files, check_space, sha256_behind
+from archloom.runs.manifest import check_files, check_space, check_there, sha256_behind
 from archloom.runs.members import started
-from archloom.runs.places import FOLDER, found_again
+from archloom.runs.places import FOLDER, found_again, with_problem
 from archloom.runs.prepare import Prepared, Preparer, Request
 from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport, raised_limits, read_report
@@ -68,6 +68,16 @@ class Group:
     def on_table(self, table: Path) -> Group:
         """The same runs with their table at another path."""
         return replace(self, members=_on_table(self.members, table))
+
+    def with_problem(self, on: str, changed: bool = False) -> Group:
+        """The same runs with their problem in another place, which is written down for those that have started."""
+        with _group_lock(self.path):
+            for name, request in self.members.items():
+                _check_no_links(self.path, name)
+                if started(self.path / name, request):
+                    set_problem(self.path / name, on, changed)
+            write_sealed(self.path / "group.json", with_problem(self.path, self._content(), on, changed))
+        return Group.open(self.path)
 
     def as_now(self, preparer: Preparer) -> Group:
         """The same runs with what their files are now, to which the user agrees."""
@@ -141,6 +151,7 @@ class Group:
                 f"{self.path} was made with table {table}, which is not there; put it back, or give its path: "
                 f"archloom resume {quoted(self.path)} --table FILE"
             )
+        check_there(self.path, request.problem)
         if not changed:
             check_files(self.path, self.files)
         first = (preparer or Preparer()).check(request, overrides)

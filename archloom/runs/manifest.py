@@ -158,6 +158,7 @@ def reopen(
     """
     request, made_with = request_of(path, manifest), manifest.get("table")
     checks = goes_on and not changed
+    check_there(path, request.problem)
     if checks:
         check_files(path, _pinned(request, manifest))
     if made_with is None:
@@ -182,6 +183,16 @@ def reopen(
         check_files(path, _pinned(request, manifest), again=False)  # as it was opened
         check_space(path, manifest.get("space_fingerprint"), scenario)
     return request, problem
+
+
+def check_there(path: Path, problem: ProblemSpec) -> None:
+    """InputError if the file that defines the problem of a run, or group of runs, is not there."""
+    file = problem.source.file
+    if file is not None and not file.is_file():
+        raise InputError(
+            f"{path} was made with {file}, which is not there; put it back, or give its path: "
+            f"archloom resume {quoted(path)} --on FILE"
+        )
 
 
 def _as_begun(problem: ProblemSpec, manifest: Mapping[str, Any]) -> ProblemSpec:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from archloom.utils.user_files import sha256_of
+from archloom.errors import InputError
+from archloom.utils.text import quoted
+from archloom.utils.user_files import UserFile, sha256_of
 
 FOLDER = "folder"
 """The entry of `run.json` and `group.json` for the folder's own path."""
@@ -24,6 +26,43 @@ def found_again(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(began, str) or not Path(began).is_absolute() or Path(began) == now:
         return dict(content)
     return {**Move(Path(began), now, _hashes(content)).of_content(content), FOLDER: str(now)}
+
+
+def with_problem(path: Path, content: Mapping[str, Any], on: str, changed: bool = False) -> dict[str, Any]:
+    """The content of `run.json` or `group.json` of the folder at `path`, whose problem is in another place now.
+
+    `on` names that as `--on` does: FILE.py, or the folder of images. InputError for a file of other content, unless it
+    may have `changed`. What stands beside the file is looked for beside it.
+    """
+    requests = [content["request"]] if "request" in content else list(content["members"].values())
+    recorded = str(requests[0]["problem"]["on"])
+    if (old := UserFile.parse(recorded)) is None:
+        return _with_folder(path, content, recorded, on)
+    new = UserFile.parse(on)
+    if new is None or new.name not in (None, old.name) or not new.path.is_file():
+        raise InputError(f"--on {on}: expected the file that {path} was made with, {old.path.name}, where it is now")
+    file = new.path.resolve()
+    known = content.get("file_sha256", content.get("made_with"))
+    if not changed and known is not None and sha256_of(file) != known:
+        raise InputError(
+            f"--on {on} is not the file that {path} was made with (sha256 {known[:12]}): give that one, or accept the "
+            f"change: archloom resume {quoted(path)} --on {on} --changed"
+        )
+    return Move(old.path.parent, file.parent, exactly={str(old.path): str(file)}).of_content(content)
+
+
+def _with_folder(path: Path, content: Mapping[str, Any], recorded: str, on: str) -> dict[str, Any]:
+    """The same for data that is named by its path: images:/a/b."""
+    prefix, _, data = recorded.partition(":")
+    if not data.startswith("/"):
+        raise InputError(
+            f"--on {on}: {path} is a run of {recorded}, which is found by its name; if it uses a table, --table FILE "
+            "gives the place of that"
+        )
+    place = Path(on.removeprefix(f"{prefix}:")).resolve()
+    if not place.exists():
+        raise InputError(f"--on {on}: there is no {place}")
+    return Move(Path(data).parent, place.parent, exactly={data: str(place)}).of_content(content)
 
 
 def _hashes(content: Mapping[str, Any]) -> dict[str, str]:
@@ -39,6 +78,8 @@ class Move:
     began: Path
     now: Path
     hashes: Mapping[str, str] = field(default_factory=dict)
+    exactly: Mapping[str, str] = field(default_factory=dict)
+    """The new paths of files that have another name now, by their old ones."""
 
     def of_content(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """The content of `run.json` or `group.json` with moved paths."""
@@ -68,6 +109,8 @@ class Move:
         return self._of_path(text) if text.startswith("/") else text
 
     def _of_path(self, path: str) -> str:
+        if path in self.exactly:
+            return self.exactly[path]
         try:
             near = Path(os.path.normpath(self.now / os.path.relpath(path, self.began)))
             if not near.exists():

@@ -16,6 +16,7 @@ from archloom.runs import record
 from archloom.runs.budgets import LIMITED, Changes, Limits, check_countable
 from archloom.runs.history import History
 from archloom.runs.manifest import RecordedData, ending_of, parsed, read_summary, reopen, request_of
+from archloom.runs.places import with_problem
 from archloom.runs.prepare import Preparer, Request
 from archloom.runs.record import TRIALS, TrialRecord
 from archloom.runs.whole import check_scores, lost_trials
@@ -101,14 +102,18 @@ def report_of(
 
 
 def read_report(
-    path: Path, need_space: bool = False, table: Path | None = None, preparer: Preparer | None = None
-) -> RunReport:
+    path: Path, need_space: bool = False, table: Path | None = None, preparer: Preparer | None = None,
+    on: str | None = None,
+) -> RunReport:  # fmt: skip
     """The report of a run folder as it is now, finished or not, without changing it.
 
     The problem is opened if its table is available, for ranks, and if `need_space` asks for it; a user's file is not
-    run just to read a report. Otherwise everything comes from the record, and ranks are unknown.
+    run just to read a report. Otherwise everything comes from the record, and ranks are unknown. `table` and `on` are
+    where its table or its problem is now (see `places.with_problem`).
     """
     manifest = record.read_manifest(path)
+    if on is not None:
+        manifest = with_problem(path, manifest, on)
     request = request_of(path, manifest)
     scenario: Scenario | None = None
     if need_space or manifest.get("table") is not None:
@@ -117,7 +122,7 @@ def read_report(
             request, problem = reopen(path, manifest, table, True, preparer)
             scenario = preparer.scenario(problem)
         except InputError as error:
-            if need_space:
+            if need_space or table is not None:
                 raise
             warnings.warn(f"ranks are unknown: {error}", stacklevel=2)
     return _report(path, request, scenario or _recorded(path, request, manifest))

@@ -111,3 +111,40 @@ def test_genes_and_curves_need_neither_the_problem_nor_its_table(cli: Any, proje
         said = cli("export", project / "runs" / run, "-o", f"{run}.json")
         assert (said.code, said.err) == (0, ""), said
         assert json.loads((cli.home / f"{run}.json").read_text())["genes"]
+
+
+def test_what_was_moved_alone_is_named_and_checked(cli: Any, project: Path) -> None:
+    runs = project / "runs"
+    elsewhere = cli.home / "elsewhere"
+    elsewhere.mkdir()
+    (project / "mine.py").rename(elsewhere / "renamed.py")
+    (project / "helper.py").rename(elsewhere / "helper.py")
+    (project / "table.npz").rename(elsewhere / "t.npz")
+    lost = cli("resume", runs / "own")
+    assert lost.code == 2 and f"with {project}/mine.py, which is not there" in lost.err and "--on FILE" in lost.err
+    cell = ["plot", runs / "group", "--kind", "cell", "-o", "cell.png"]
+    assert cli(*cell).code == 2
+    assert cli(*cell, "--table", elsewhere / "t.npz").code == 0
+    (elsewhere / "other.py").write_text("# something else\n")
+    other = cli("resume", runs / "own", "--on", elsewhere / "other.py")
+    assert other.code == 2 and "is not the file that" in other.err and "--changed" in other.err
+    for on in ("nothing.py", "nb201", f"{elsewhere}/renamed.py:another"):
+        assert "expected the file that" in cli.refuses("resume", runs / "own", "--on", on)
+    for command in (["best"], ["plot", "-o", "x.png"], ["resume", "--queries", 6]):
+        said = cli(command[0], runs / "own", *command[1:], "--on", elsewhere / "renamed.py")
+        assert said.code == 0, said
+    assert cli("resume", runs / "own", "--queries", 7).code == 0, "it was written down"
+    assert "found by its name" in cli.refuses("best", runs / "group", "--on", elsewhere / "renamed.py")
+
+
+def test_a_group_whose_problem_was_moved(cli: Any, project: Path) -> None:
+    assert cli("search", "random", "--on", "project/mine.py", "--seeds", 2, "--queries", 3, "--out", "g").code == 0
+    shutil.rmtree(cli.home / "g" / "seed-1")
+    moved = cli.home / "moved"
+    moved.mkdir()
+    for name in ("mine.py", "helper.py"):
+        (project / name).rename(moved / name)
+    assert f"{project}/mine.py, which is not there" in cli("resume", "g").err
+    said = cli("resume", "g", "--on", moved / "mine.py")
+    assert said.code == 0, said
+    assert json.loads((cli.home / "g/seed-1/run.json").read_text())["request"]["problem"]["on"].startswith(str(moved))

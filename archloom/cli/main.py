@@ -79,6 +79,10 @@ def app() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from archloom.cli.stdout_guard import open_closed_streams
+
+        open_closed_streams()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

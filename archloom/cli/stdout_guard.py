@@ -9,6 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 
 
+def open_closed_streams() -> None:
+    """Give this process standard streams that lead nowhere for those that it was started without (`>&-`).
+
+    Otherwise the next file that is opened, a run's record say, would get their number, and with it whatever C libraries
+    and child processes print.
+    """
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is not None:
+            continue
+        nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest free number: that of the stream, unless it is taken
+        if nowhere == descriptor:
+            os.set_inheritable(descriptor, True)
+        stream = os.fdopen(nowhere, mode)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
 @contextmanager
 def stdout_guard() -> Iterator[None]:
     """Send to standard error what is printed meanwhile: by Python, by C libraries and by child processes."""

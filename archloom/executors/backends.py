@@ -12,6 +12,7 @@ from archloom.evaluators.base import Evaluator
 from archloom.executors.base import Executor
 from archloom.executors.process import ProcessExecutor
 from archloom.executors.serial import SerialExecutor
+from archloom.workers.pool import check_may_start
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Processes:
         return self.workers
 
     def ready(self) -> AbstractContextManager[object]:
+        if self.workers > 1:
+            check_may_start()
         return nullcontext()
 
     def executor(self, evaluations: Evaluations) -> Executor:

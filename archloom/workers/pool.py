@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import reduction, resource_tracker
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from archloom.errors import ArchloomError, InputError
@@ -103,6 +104,7 @@ class WorkerPool:
     def __init__(self, setup: Callable[[], Work], workers: int, timeout: float | None = None) -> None:
         if workers < 1:
             raise InputError(f"workers={workers}: expected at least 1")
+        check_may_start()
         self._setup = setup
         self._size = workers
         self._timeout = timeout
@@ -173,7 +175,7 @@ class WorkerPool:
         log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the worker
         arguments = (self._setup, theirs, _Descriptor(log.fileno()), method, self._timeout)
         process = self._context.Process(target=_serve, args=arguments, daemon=False)
-        with _without_interrupts():
+        with _without_interrupts(), _main_as_it_is_found():
             process.start()
         theirs.close()  # otherwise the worker's death would not close the pipe
         worker = _Worker(process, ours, log)
@@ -250,6 +252,30 @@ class WorkerPool:
         with worker.log as log:
             size = os.fstat(log.fileno()).st_size
             return os.pread(log.fileno(), MOST_PRINTED, max(0, size - MOST_PRINTED)).decode(errors="replace")
+
+
+def check_may_start() -> None:
+    """InputError in a process that may not start others."""
+    if mp.current_process().daemon:
+        raise InputError(
+            "this is a daemonic process of multiprocessing, which may not start worker processes; start it with "
+            "daemon=False, or use one worker (and no trial_timeout)"
+        )
+
+
+@contextmanager
+def _main_as_it_is_found() -> Iterator[None]:
+    """A context for starting workers, which run the file of the main module: not if that was standard input."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or getattr(main, "__spec__", None) is not None or Path(file).exists():
+        yield
+        return
+    del main.__file__
+    try:
+        yield
+    finally:
+        main.__file__ = file
 
 
 def too_long(timeout: float) -> str:

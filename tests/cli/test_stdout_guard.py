@@ -6,10 +6,12 @@ import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from archloom.cli.stdout_guard import stdout_guard
+from archloom.runs.record import read_lines
 
 
 def test_whatever_is_written_meanwhile_goes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
@@ -55,3 +57,32 @@ def test_a_standard_output_without_a_descriptor(capsys: pytest.CaptureFixture[st
     with stdout_guard():
         print("python")  # noqa: T201
     assert capsys.readouterr() == ("", "python\n")
+
+
+CLOSED = """
+import os, sys
+for number in {closed}:
+    os.close(number)
+os.execv(sys.executable, [sys.executable, "-m", "archloom", *sys.argv[1:]])
+"""
+PRINTING = """
+import os, archloom
+
+def evaluate(choices):
+    print("printed")
+    os.write(1, b"written")
+    os.system("echo child")
+    return float(choices["number"])
+
+problem = archloom.Problem(archloom.Categorical({"number": [0, 1, 2]}), evaluate, {"score": "max"})
+"""
+
+
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_a_run_without_standard_streams_writes_into_none_of_its_files(tmp_path: Path, closed: tuple[int, ...]) -> None:
+    (tmp_path / "printing.py").write_text(PRINTING)
+    line = ("search", "random", "--on", "printing.py", "--queries", "3", "--out", "run", "--json")
+    command = [sys.executable, "-c", CLOSED.format(closed=closed), *line]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0 and ended.stdout == "" and "Traceback" not in ended.stderr
+    assert sum(line.query is not None for line in read_lines(tmp_path / "run")) == 3, "each line has its checksum"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing as mp
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from archloom.errors import InputError
+from archloom.executors.backends import Processes
 from archloom.workers import pool
 from archloom.workers.pool import Answer, News, WorkerError, WorkerPool
 
@@ -327,3 +329,24 @@ def test_workers_start_their_children_as_their_parent_would(open_pool: Callable[
     workers = open_pool()
     workers.submit(0, ("method", None))
     assert everything(workers) == [Answer(0, multiprocessing.get_all_start_methods()[0])]
+
+
+def test_a_daemonic_process_is_told_that_it_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(mp.current_process()._config, "daemon", True)  # type: ignore[attr-defined]
+    for start in (partial(WorkerPool, int, 1), Processes(2).ready):
+        with pytest.raises(InputError, match="this is a daemonic process of multiprocessing, which may not start"):
+            start()
+    Processes(1).ready()
+
+
+def test_workers_start_where_the_main_module_was_standard_input(
+    monkeypatch: pytest.MonkeyPatch, open_pool: Callable[..., WorkerPool]
+) -> None:
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__spec__", None)
+    monkeypatch.setattr(main, "__file__", "<stdin>", raising=False)
+    workers = open_pool()
+    workers.submit(0, ("pid", None))
+    (answer,) = workers.wait()
+    assert isinstance(answer, Answer) and answer.error is None
+    assert main.__file__ == "<stdin>"

@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from archloom.checkpoints.retention import parse_overrides
 from archloom.errors import InputError
 from archloom.executors.backends import Backend
@@ -91,6 +93,8 @@ def run(
     processes, which a script must do under `if __name__ == "__main__":`; `executors.ray.RayCluster(workers)` evaluates
     on Ray.
     """
+    if isinstance(workers, np.integer):
+        workers = int(workers)
     scene = on if isinstance(on, Scenario) else scenario(on)
     preparer = Preparer()
     preparer.adopt(scene)
@@ -123,7 +127,7 @@ def run(
         )
     isolate = workers != 1
     return folders.run_folder(
-        Path(out), request, workers, progress, isolate=isolate, overrides=overrides, preparer=preparer
+        Path(out).expanduser(), request, workers, progress, isolate=isolate, overrides=overrides, preparer=preparer
     )
 
 

@@ -18,7 +18,8 @@ from archloom.types import Goal
 _LARGEST = sys.float_info.max
 _FAR = _LARGEST / 2
 
-_CONSTRAINT = re.compile(r"^\s*([A-Za-z_][\w.\-]*)\s*(<=|>=)\s*(\S+)\s*$")
+_CONSTRAINT = re.compile(r"\s*(\S|\S.*\S)\s*(<=|>=)\s*([^\s<>=]+)\s*", re.DOTALL)
+"""The name of a metric may hold anything, also these signs: the last one counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Constraint:
     @classmethod
     def parse(cls, text: str) -> Constraint:
         """Read "metric<=number" or "metric>=number"."""
-        match = _CONSTRAINT.match(text)
+        match = _CONSTRAINT.fullmatch(text)
         if match is None:
             raise InputError(f'constraint {text!r}: expected METRIC<=NUMBER or METRIC>=NUMBER, e.g. "params_m<=0.5"')
         metric, operator, number = match.groups()

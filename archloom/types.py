@@ -68,6 +68,11 @@ class Proposal:
     note: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _plain(number: Any) -> Any:
+    """A number of numpy's as Python's own, which alone has a place in JSON."""
+    return number.item() if hasattr(number, "dtype") else number
+
+
 MOST_UNITS = 10**12
 """The longest training, in units of a resource, so that sums over a run stay exact."""
 
@@ -100,10 +105,12 @@ class Resource:
     cost_from_start: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "minimum", _plain(self.minimum))
+        object.__setattr__(self, "maximum", _plain(self.maximum))
+        object.__setattr__(self, "levels", tuple(map(_plain, self.levels)))
         if not isinstance(self.unit, str) or not self.unit.strip() or not self.unit.isprintable():
             raise InputError(f"unit {self.unit!r}: expected what is counted, in the plural, e.g. 'epochs'")
         if self.levels:
-            object.__setattr__(self, "levels", tuple(self.levels))
             if list(self.levels) != sorted(set(self.levels)) or self.levels[-1] != self.maximum:
                 raise InputError(
                     f"levels {list(self.levels)}: expected ascending numbers, each once, the last of them the maximum, "
@@ -125,6 +132,7 @@ class Resource:
 
     def resolve(self, fidelity: int) -> int:
         """The fidelity that a proposal's number stands for; InputError if the resource does not have it."""
+        fidelity = _plain(fidelity)
         if fidelity == 0:
             return self.maximum
         whole = isinstance(fidelity, int) and not isinstance(fidelity, bool) and fidelity <= MOST_UNITS

@@ -48,7 +48,7 @@ def test_a_constraint_is_written_as_it_is_read(bound: float, at_most: bool) -> N
     assert Constraint.parse(str(constraint)) == constraint
 
 
-@pytest.mark.parametrize("text", ["", "params", "params<0.5", "params=0.5", "<=3", "a<=", "a<=1 2", "a<=b<=1", "3a<=1"])
+@pytest.mark.parametrize("text", ["", "params", "params<0.5", "params=0.5", "<=3", "a<=", "a<=1 2", "a<=b"])
 def test_a_malformed_constraint_is_told_with_an_example(text: str) -> None:
     with pytest.raises(InputError) as caught:
         Constraint.parse(text)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archloom.cli.exit_codes import Exit
+from archloom.cli.paths import UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, unknown
 
@@ -113,7 +114,7 @@ IMAGES = "images"
 @data.command("fetch")
 @click.argument("benchmark")
 @click.option("--source", default=None, help="Which of its official files; archloom data list names the benchmarks.")
-@click.option("--file", "file", type=click.Path(path_type=Path), default=None,
+@click.option("--file", "file", type=UserPath(), default=None,
               help="The official file, already downloaded.")  # fmt: skip
 @click.option("--sha256", default=None, help="The SHA-256 that the file must have.")
 @click.option("--keep", is_flag=True, help="Keep the download after converting it.")
@@ -173,8 +174,8 @@ def _fetch_weights(name: str, file: Path | None, show: _Stages) -> Path:
 
 
 @data.command("convert")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True, help="The table: FILE.npz.")
+@click.argument("file", type=UserPath())
+@click.option("-o", "--output", "target", type=UserPath(), required=True, help="The table: FILE.npz.")
 @click.option("--kind", default=None, help="What the file is, if its name and content do not show it.")
 def data_convert(file: Path, target: Path, kind: str | None) -> int:
     """Convert an official benchmark FILE into a table in archloom's format."""
@@ -188,7 +189,7 @@ def data_convert(file: Path, target: Path, kind: str | None) -> int:
 
 
 @data.command("verify")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=UserPath())
 def data_verify(file: Path) -> int:
     """Check a table: its format, and the benchmark's known answers."""
     from archloom.data.tables import load_table

@@ -16,6 +16,7 @@ Options on the command line take precedence over the file.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from typing import Any
 import click
 
 from archloom.errors import InputError, unknown
+from archloom.utils.files import from_home, read_file
 
 SUFFIX = ".toml"
 _SETTINGS = "set"
@@ -123,9 +125,9 @@ def title(path: Path) -> str:
 
 def locate(given: str) -> Path:
     """The file of this path, else the shipped one of this name."""
-    named = shipped()
-    if given and Path(given).is_file():
-        return Path(given)
+    named, own = shipped(), Path(from_home(given))
+    if given and own.is_file():
+        return own
     if (name := given.removesuffix(SUFFIX)) in named:
         return named[name]
     raise unknown("configuration", given, [*named, f"a file of yours, NAME{SUFFIX}"])
@@ -135,9 +137,15 @@ def _parse(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = read_file(path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; expected a readable TOML file") from error
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
+        raise InputError(f"{path} is encoded in UTF-16 or UTF-32; expected TOML in UTF-8: save it as that")
+    try:
+        return tomllib.loads(
+            raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        )  # editors of all systems
     except ValueError as error:  # from TOML, or from the encoding
         raise InputError(
             f"{path}: not TOML ({error}); expected lines like  queries = 300  and strings in quotes"

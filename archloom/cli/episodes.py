@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from archloom.cli import options, output
+from archloom.cli.paths import UserPath
 from archloom.cli.progress import CountView
 from archloom.cli.stdout_guard import stdout_guard
 
@@ -31,7 +32,7 @@ from archloom.cli.stdout_guard import stdout_guard
     "-o",
     "--output",
     "target",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     default=None,
     help="Draw histograms of the improvement: a .png, .pdf or .svg file.",
 )

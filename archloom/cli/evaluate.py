@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archloom.cli import options, output
+from archloom.cli.paths import UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 from archloom.utils.text import quoted
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=UserPath())
 @click.option("--trial", type=int, default=None, help="The trial whose network to evaluate. Default: the best.")
 @click.option("--set", "settings", multiple=True, metavar="task.NAME=VALUE",
               help="An option of the task that affects the evaluation alone: task.final_samples=10000.")  # fmt: skip
-@click.option("--images", "target", type=click.Path(path_type=Path), default=None,
+@click.option("--images", "target", type=UserPath(), default=None,
               help="Write some of a generator's images to this .png file.")  # fmt: skip
 @options.output_options
 def evaluate(

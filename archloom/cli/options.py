@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archloom.cli.config import config_option
+from archloom.cli.paths import NewFolder
 from archloom.errors import InputError
-from archloom.utils.files import store_error
+from archloom.utils.files import from_home, store_error
 
 if TYPE_CHECKING:
     from archloom.executors.backends import Backend
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
 
 DEFAULT_ON = "nb201"
 MAX_SEEDS = 10_000
-
-
-class NewFolder(click.Path):
-    """A folder to write into. An empty name, as from an unset shell variable, does not mean the current folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "":
-            raise InputError("--out '': expected the name of a folder (omit --out for a new folder under runs/)")
-        return super().convert(value, param, ctx)
 
 
 def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,7 +45,7 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change."),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
                      help="An option of the strategy, the space or the task: space.canonical=true, task.epochs=9."),
-        click.option("--out", type=NewFolder(path_type=Path), default=None, metavar="DIR",
+        click.option("--out", type=NewFolder(), default=None, metavar="DIR",
                      help="Run folder. Default: a new one under runs/."),
     ]  # fmt: skip
     decorators += [loop_options, limit_options, config_option]
@@ -222,7 +214,7 @@ def spec_of(
     """The problem that these options describe. Without --on, a table determines its space."""
     from archloom.problems import ProblemSpec, space_of_table
 
-    check_table(table)
+    table = check_table(table)
     if on is None:
         on = DEFAULT_ON if table is None else space_of_table(Path(table))
     return ProblemSpec(
@@ -234,7 +226,7 @@ def check_table(table: str | None) -> str | None:
     """An empty name, as from an unset shell variable, does not mean the default table."""
     if table == "":
         raise InputError("--table '': expected a file (omit --table to use the default one)")
-    return table
+    return table if table is None else from_home(table)
 
 
 OWNERS = ("space", "task")

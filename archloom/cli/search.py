@@ -10,6 +10,7 @@ import click
 
 from archloom.cli import options, output
 from archloom.cli.config import Config, typed_first
+from archloom.cli.paths import UserPath
 from archloom.cli.progress import ProgressView
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
@@ -85,9 +86,9 @@ def search(
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=UserPath())
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change.")
-@click.option("--table", type=click.Path(path_type=Path), default=None, metavar="FILE",
+@click.option("--table", type=UserPath(), default=None, metavar="FILE",
               help="The path of the run's table, if it was moved.")  # fmt: skip
 @click.option("--on", default=None, metavar="FILE",
               help="The path of your problem, or of the folder of images, if it was moved.")  # fmt: skip

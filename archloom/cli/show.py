@@ -14,6 +14,7 @@ import click
 
 from archloom.cli import output
 from archloom.cli.exit_codes import Exit
+from archloom.cli.paths import UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import ArchloomError, InputError, StoreError, unknown
 from archloom.utils.json_text import dumps
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 MOST_REASONS = 5
 """How many reasons for failures `status` shows of a run."""
 
-RUN = click.argument("run", type=click.Path(path_type=Path))
+RUN = click.argument("run", type=UserPath())
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
               help="anytime, box, pareto, hypervolume, lineage, family, levels or cell.")  # fmt: skip
 @click.option("--over", default=None, metavar="AXIS",
               help="Of curves (anytime, hypervolume): queries (the default), resource (epochs), seconds.")  # fmt: skip
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
+@click.option("-o", "--output", "target", type=UserPath(), default=None,
               help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
 @moved_options
 def plot(run: Path, kind: str, over: str | None, target: Path | None, moved: Moved) -> int:
@@ -193,7 +194,7 @@ def plot(run: Path, kind: str, over: str | None, target: Path | None, moved: Mov
 
 @click.command()
 @RUN
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True,
+@click.option("-o", "--output", "target", type=UserPath(), required=True,
               help="FILE.py: the network as PyTorch code, if the space supports it. FILE.safetensors: its weights, if "
                    "it was trained. FILE.json: its genes.")  # fmt: skip
 @moved_options

@@ -8,16 +8,17 @@ from pathlib import Path
 import click
 
 from archloom.cli import options, output
+from archloom.cli.paths import UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 from archloom.utils.text import quoted
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=UserPath())
 @click.option("--part", "parts", multiple=True, metavar="PREFIX",
               help="Average only the weights below NETWORK.module.path; repeatable. Default: all.")  # fmt: skip
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path), default=None,
+@click.option("-o", "--output", "target", type=UserPath(), default=None,
               help="Write the soup's weights to this .safetensors file.")  # fmt: skip
 @options.output_options
 def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, quiet: bool) -> int:

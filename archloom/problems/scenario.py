@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from archloom.constraints import Criteria, criteria
+from archloom.constraints import Constraint, Criteria, criteria
 from archloom.errors import InputError, unknown
 from archloom.evaluators.base import Evaluator
 from archloom.problems.base import Problem
@@ -81,20 +82,37 @@ def open_scenario(spec: ProblemSpec) -> Scenario:
 
 def select_metrics(problem: Problem, spec: ProblemSpec) -> Scenario:
     """A problem with the objectives, constraints and report of a spec, checked against what the problem has."""
-    objectives = spec.objectives or problem.default_objectives()
-    for name in objectives:
-        if name not in problem.goals:
-            raise _unknown_metric("objective", name, problem.goals, problem, spec)
-    wanted = criteria(objectives, problem.goals, spec.constraints)
-    for constraint in wanted.constraints:
-        if constraint.metric not in problem.goals:
-            raise _unknown_metric("metric in a constraint", constraint.metric, problem.goals, problem, spec)
-    for name in spec.report:
-        if name not in problem.reportable():
-            raise _unknown_metric("metric to report", name, problem.reportable(), problem, spec)
-    report = spec.report or problem.default_report(objectives)
+
+    def known(kind: str, name: str, names: Iterable[str]) -> str:
+        if (found := _as_spelt(name, names)) is None:
+            raise _unknown_metric(kind, name, names, problem, spec)
+        return found
+
+    objectives = tuple(known("objective", name, problem.goals) for name in spec.objectives)
+    objectives = objectives or problem.default_objectives()
+    bounds = [
+        replace(bound, metric=known("metric in a constraint", bound.metric, problem.goals))
+        for bound in map(Constraint.parse, spec.constraints)
+    ]
+    wanted = criteria(objectives, problem.goals, bounds)
+    report = tuple(known("metric to report", name, problem.reportable()) for name in spec.report)
+    report = report or problem.default_report(objectives)
     problem.check(wanted, report)
     return Scenario(spec, problem, wanted, report)
+
+
+def _as_spelt(name: str, known: Iterable[str]) -> str | None:
+    """The one of the known names that this is: exactly, else as Unicode's normal forms go (µ may be typed in two ways,
+    é as one character or two) and without white space around it; None if none or several are."""
+    known = list(known)
+    if name in known:
+        return name
+    same = [each for each in known if _normal(each) == _normal(name)]
+    return same[0] if len(same) == 1 else None
+
+
+def _normal(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip()
 
 
 def _unknown_metric(kind: str, name: str, known: Iterable[str], problem: Problem, spec: ProblemSpec) -> InputError:

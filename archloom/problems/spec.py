@@ -13,6 +13,7 @@ from archloom import registry
 from archloom.data.benchmarks import BENCHMARKS
 from archloom.errors import InputError
 from archloom.utils import options
+from archloom.utils.files import from_home
 from archloom.utils.options import Option
 from archloom.utils.user_files import UserFile, sha256_of
 
@@ -29,7 +30,8 @@ ONLY_TRAINED = "only if networks are trained, as with --on images:digits"
 class ProblemSpec:
     """What was asked to be searched on: plain data from which every process opens the same scenario.
 
-    `on` names it; `table` is the file to use instead of the one found; `space` holds the space's own options. If
+    `on` names it; `table` is the file to use instead of the one found (of both a leading ~ is the home folder); `space`
+    holds the space's own options. If
     networks are trained, `space_name` is the space to search; `task` holds the options of the task, or of a surrogate.
     """
 
@@ -41,6 +43,15 @@ class ProblemSpec:
     space: Mapping[str, Any] = field(default_factory=dict)
     space_name: str | None = None
     task: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        prefix, colon, data = self.on.partition(":")
+        on = f"{prefix}:{from_home(data)}" if colon and data.startswith("~") else from_home(self.on)
+        object.__setattr__(self, "on", on)
+        if self.table is not None:
+            object.__setattr__(self, "table", from_home(self.table))
+        object.__setattr__(self, "space", options.plain(self.space))
+        object.__setattr__(self, "task", options.plain(self.task))
 
     @cached_property
     def source(self) -> ProblemSource:

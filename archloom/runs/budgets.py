@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any, Protocol
@@ -72,11 +72,11 @@ class Limits:
     trial_timeout: float | None = None
 
     def __post_init__(self) -> None:
+        for field_ in fields(self):
+            if isinstance(value := getattr(self, field_.name), np.generic):
+                object.__setattr__(self, field_.name, value.item())
         for name in ("queries", "width", "max_repeats", "resource", "max_failures", "give_up"):
             value = getattr(self, name)
-            if isinstance(value, np.integer):
-                value = int(value)
-                object.__setattr__(self, name, value)
             missing = value is None and name not in ("width", "max_repeats")
             if not missing and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InputError(f"{name}={value!r}: expected a whole number of at least 1")

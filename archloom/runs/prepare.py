@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from archloom.checkpoints.retention import NO_OVERRIDES, Overrides
 from archloom.constraints import Criteria
 from archloom.errors import InputError
@@ -40,6 +42,11 @@ class Request:
     seed: int = 0
     limits: Limits = field(default_factory=lambda: Limits(DEFAULT_QUERIES))
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        seed: object = self.seed
+        if isinstance(seed, np.integer):  # JSON knows no numbers of numpy's
+            object.__setattr__(self, "seed", int(seed))
 
     @property
     def name(self) -> str:

@@ -30,6 +30,11 @@ def replace_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def from_home(path: str) -> str:
+    """The path with a leading ~ or ~USER expanded, as shells do where they see it; unchanged if that is nobody."""
+    return os.path.expanduser(path)  # noqa: PTH111 - unlike pathlib's, it leaves "./x" as it is, and raises nothing
+
+
 def read_file(path: Path, follow: bool = True) -> bytes:
     """The content of a regular file.
 

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
+import numpy as np
 
 from archloom.errors import InputError, unknown
+from archloom.utils.files import from_home
 
 _LARGEST = sys.float_info.max
 """As an upper bound it means that a number is finite."""
@@ -51,6 +53,8 @@ class Option:
 
     def convert(self, owner: str, value: Any, strict: bool = False) -> Any:
         """`value` as the option's type; InputError naming what was expected. If not `strict`, it may be a string."""
+        if isinstance(value, np.generic):
+            value = value.item()
         if not strict and isinstance(value, str) and typing.get_origin(_bare(self.type)[0]) is tuple:
             value = [part.strip() for part in value.split(",")]
         try:
@@ -118,7 +122,12 @@ def current(owner: str, kind: type[Any], given: Mapping[str, Any]) -> dict[str, 
                 raise InputError(f"{owner} options {name} and {now} are the same: omit {name}, the old name")
             warnings.warn(f"{owner} option {name} is called {now} now", stacklevel=2)
         named[now] = value
-    return named
+    return plain(named)
+
+
+def plain(given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` with numbers of numpy's as Python's own, which alone have a place in JSON."""
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
 
 
 def absolute(known: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,13 +149,13 @@ class _NamedFile(NamedTuple):
 def _named_files(known: Mapping[str, Option], given: Mapping[str, Any]) -> Iterator[_NamedFile]:
     for name, value in given.items():
         if name in known and known[name].names_a_file and isinstance(value, str | Path) and str(value):
-            yield _NamedFile(name, Path(value))
+            yield _NamedFile(name, Path(from_home(str(value))))
 
 
 def _path(kind: type[Any], value: Any) -> Path:
     """Called by msgspec for types that it does not know; it turns ValueError and TypeError into validation errors."""
     if kind is Path and isinstance(value, str | Path) and str(value):
-        return Path(value)
+        return Path(from_home(str(value)))
     raise ValueError("not a path")
 
 

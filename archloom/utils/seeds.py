@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
 from archloom.errors import InputError
 
 
-def check_seed(seed: int) -> int:
-    """Return `seed` if it can seed a run: an integer in [0, 2**63)."""
+def check_seed(seed: int | np.integer[Any]) -> int:
+    """`seed` if it can seed a run: an integer in [0, 2**63), also one of numpy's."""
+    if isinstance(seed, np.integer):
+        seed = int(seed)
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InputError(f"seed {seed!r}: expected a whole number from 0 to 2**63 - 1")
     return seed

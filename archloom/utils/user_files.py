@@ -16,7 +16,7 @@ from types import ModuleType
 
 from archloom.errors import InputError
 from archloom.utils import user_code
-from archloom.utils.files import open_regular
+from archloom.utils.files import from_home, open_regular
 from archloom.utils.surroundings import Surroundings
 from archloom.utils.text import reason_of
 
@@ -30,7 +30,8 @@ class UserFile:
 
     @classmethod
     def parse(cls, given: str) -> UserFile | None:
-        """`FILE.py` or `FILE.py:NAME`; None for anything else."""
+        """`FILE.py` or `FILE.py:NAME`, where a leading ~ is the home folder; None for anything else."""
+        given = from_home(given)
         file, colon, name = given.rpartition(":")
         if colon and file.endswith(".py"):
             return cls(Path(file), name)

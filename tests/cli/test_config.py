@@ -296,3 +296,17 @@ def test_a_whole_search_from_a_shipped_file(
     assert said.code == 0, said.err
     found = json.loads(said.out)
     assert (found["strategy"], found["on"], found["queries"]) == (strategy, "gan:cifar10", 8)
+
+
+@pytest.mark.parametrize("written", ["\ufeff{}", "{}", "\r\n{}\r\n", "# x\r{}"])
+def test_files_of_every_editor_are_read(written: str, cli: Any, small_table: Path) -> None:
+    text = written.format("queries = 3")
+    (cli.home / "own.toml").write_bytes(text.encode())
+    said = cli("search", "random", "--config", "own.toml", "--table", small_table, "--json")
+    assert said.code == 0 and json.loads(said.out)["queries"] == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_other_encodings_are_told(encoding: str, cli: Any) -> None:
+    (cli.home / "own.toml").write_bytes("queries = 3".encode(encoding))
+    cli.refuses("search", "random", "--config", "own.toml", says=["own.toml is encoded in UTF-16 or UTF-32", "UTF-8"])

@@ -64,7 +64,7 @@ def test_good_seeds(seed: int) -> None:
     assert seeds.check_seed(seed) == seed
 
 
-@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, "3", True, None, np.int64(3)])
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, "3", True, None, np.float64(3), np.bool_(True), np.int64(-1)])
 def test_bad_seeds_are_told(seed: object) -> None:
     with pytest.raises(InputError, match=r"^seed .*: expected a whole number from 0 to 2\*\*63 - 1$"):
         seeds.stream(seed, "strategy")  # type: ignore[arg-type]

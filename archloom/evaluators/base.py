@@ -8,6 +8,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,13 +21,17 @@ from archloom.types import MOST_UNITS, Goal, Proposal, Resource, Result, Weights
 from archloom.utils import seeds
 from archloom.utils.interrupts import Interrupts
 from archloom.utils.printed import MOST as MOST_PRINTED
-from archloom.utils.printed import printed
+from archloom.utils.printed import Printed
 from archloom.utils.text import reason_of
 
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Answers proposals. `goals` names every metric it puts into `scores`, with its direction."""
+    """Answers proposals. `goals` names every metric it puts into `scores`, with its direction.
+
+    One that looks its answers up, in a table say, may have an attribute `looks_up` that is True: then nothing that it
+    prints is kept with its failures.
+    """
 
     @property
     def goals(self) -> Mapping[str, Goal]: ...
@@ -61,24 +66,56 @@ def evaluate(
     started = time.perf_counter()
     state: Weights | None = None
     inherited = {trial: states.load(trial) for trial in sources(proposal.inherit)} if states else None
-    with printed() as output, Interrupts() as interrupts:
+    with nullcontext(_LOOKED_UP) if getattr(evaluator, "looks_up", False) else _Watch() as watch:
         try:
             result, state = evaluator.evaluate(proposal, inherited, seeds.stream(seed, "evaluate", trial_id))
             result = checked(result, evaluator.goals)
         except BaseException as error:  # noqa: BLE001 - the trial's failure, whatever it is
             cause, used = (error.cause, {STEPS: error.steps}) if isinstance(error, FailedMidwayError) else (error, {})
-            if interrupts.meant(cause):
+            if watch.meant(cause):
                 raise KeyboardInterrupt from None
-            trace = trace_of(cause, output())
+            trace = trace_of(cause, watch.printed)
             return Result.failed(reason_of(cause), time.perf_counter() - started, used, trace)
         if not result.ok:
-            return replace(result, trace=trace_of(None, output()))
+            return replace(result, trace=trace_of(None, watch.printed))
     if states is not None and state is not None:
         try:
             states.save(trial_id, state)
         except InputError as error:  # a state that cannot be written to a file
             return Result.failed(reason_of(error), time.perf_counter() - started, trace=trace_of(error, ""))
     return result
+
+
+class _Watch:
+    """What an evaluation prints, and whether it is interrupted meanwhile."""
+
+    def __enter__(self) -> _Watch:
+        self._printed = Printed().__enter__()
+        self._interrupts = Interrupts().__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._interrupts.__exit__()
+        self._printed.__exit__()
+
+    @property
+    def printed(self) -> str:
+        return self._printed.text
+
+    def meant(self, error: BaseException) -> bool:
+        return self._interrupts.meant(error)
+
+
+class _LookedUp(_Watch):
+    """Nothing is printed where an answer is looked up, and only a user interrupts it: watching would cost as much."""
+
+    printed = ""
+
+    def meant(self, error: BaseException) -> bool:
+        return isinstance(error, KeyboardInterrupt)
+
+
+_LOOKED_UP = _LookedUp()
 
 
 def trace_of(error: BaseException | None, output: str) -> str:

@@ -23,6 +23,8 @@ class TableEvaluator:
     `cost_s` is what the table says of the training time (`Table.seconds`), else 0.
     """
 
+    looks_up = True
+
     def __init__(self, table: Table, space: SearchSpace, scores: Sequence[str], report: Sequence[str] = ()) -> None:
         self._table = table
         self._space = space

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any, TextIO, cast
 
 MOST = 65_536
@@ -85,21 +84,28 @@ def echo(stream: TextIO | None, memory: Memory) -> TextIO:
     return cast("TextIO", Echo(stream, memory))
 
 
-@contextmanager
-def printed() -> Iterator[Callable[[], str]]:
-    """A context in which standard output and standard error are remembered; yields a function that gives the end.
+class Printed:
+    """A context in which standard output and standard error are remembered; `text` is the end of it.
 
     Only what Python prints through them is: what C libraries and child processes print goes past. Afterwards both are
     the streams that they were before, whatever the code has made of them.
     """
-    out, err = sys.stdout, sys.stderr
-    if isinstance(err, Echo):  # a worker remembers all the time, also for what took hold of the stream earlier
-        memory = err.memory
-        memory.clear()
-    else:
-        memory = Memory()
-        sys.stdout, sys.stderr = echo(out, memory), echo(err, memory)
-    try:
-        yield lambda: memory.text
-    finally:
-        sys.stdout, sys.stderr = out, err
+
+    def __enter__(self) -> Printed:
+        self._out, self._err = sys.stdout, sys.stderr
+        if isinstance(
+            self._err, Echo
+        ):  # a worker remembers all the time, also for what took hold of the stream earlier
+            self._memory = self._err.memory
+            self._memory.clear()
+        else:
+            self._memory = Memory()
+            sys.stdout, sys.stderr = echo(self._out, self._memory), echo(self._err, self._memory)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout, sys.stderr = self._out, self._err
+
+    @property
+    def text(self) -> str:
+        return self._memory.text

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from typing import Any, cast
 
-from archloom.utils.printed import MOST, Memory, MemoryInFile, echo, printed
+from archloom.utils.printed import MOST, Memory, MemoryInFile, Printed, echo
 
 
 def test_only_the_end_is_remembered() -> None:
@@ -36,9 +36,9 @@ def test_a_worker_remembers_what_was_printed_through_an_older_hold(monkeypatch: 
     monkeypatch.setattr(sys, "stdout", stream)
     held = sys.stderr
     sys.stdout.write("before\n")
-    with printed() as text:
+    with Printed() as printed:
         held.write("through it\n")
-        assert text() == "through it\n"
+        assert printed.text == "through it\n"
     assert out.getvalue() == "before\nthrough it\n"
 
 

@@ -178,6 +178,8 @@ class FittedEvaluator:
     `cost_s` is 0: nothing is trained. InputError for a metric that the model does not know, or cannot be fitted to.
     """
 
+    looks_up = True
+
     resource = None
 
     def __init__(self, model: Model, space: SearchSpace, scores: Sequence[str], report: Sequence[str] = ()) -> None:

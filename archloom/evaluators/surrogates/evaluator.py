@@ -95,6 +95,8 @@ class SurrogateEvaluator:
     0 if the model predicts none. InputError for a metric or an epoch that the model does not know.
     """
 
+    looks_up = True
+
     def __init__(
         self,
         model: Surrogate,

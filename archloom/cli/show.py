@@ -323,6 +323,8 @@ def _weights(report: RunReport) -> bytes:
 
     line = report.history.best()
     assert line is not None  # noqa: S101 - the caller has checked
+    if report.path is not None and (report.path / WEIGHTS).exists() and not (report.path / WEIGHTS).is_dir():
+        raise StoreError(f"{report.path / WEIGHTS} is no folder: restore the folder of checkpoints from a copy")
     if report.path is None or not (report.path / WEIGHTS).is_dir():
         raise InputError(f"nothing was trained on {report.request.problem.on}: export to .py or .json instead")
     from archloom.checkpoints.state_file import network_bytes

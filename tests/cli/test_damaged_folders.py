@@ -27,7 +27,12 @@ COMMANDS: Mapping[str, Callable[[Path], list[object]]] = {
     "plot": lambda run: ["plot", run, "-o", "plot.png"],
     "export": lambda run: ["export", run, "-o", "found.json"],
     "resume": lambda run: ["resume", run, "--quiet"],
+    "weights": lambda run: ["export", run, "-o", "weights.safetensors"],
+    "soup": lambda run: ["soup", run],
+    "evaluate": lambda run: ["evaluate", run, "--quiet"],
+    "lineage": lambda run: ["lineage", run],
 }
+OF_ALL_RUNS = ("status", "best", "plot", "export", "resume")
 
 RUN_FILES = ("run.json", "trials.jsonl", "state.npz", "summary.json", "lock", "holder.json", "keeping.json")
 GROUP_FILES = ("group.json", "lock", "seed-0", "seed-0/run.json", "seed-0/trials.jsonl")
@@ -113,6 +118,17 @@ def test_each_file_damaged_in_each_way(
     outside = cli.home / "outside"
     shutil.copytree(whole / run, cli.home / "copy" / run)
     place = cli.home / "copy" / run / name
+    put(damage, place, outside)
+    before = listing(outside)
+    for command in OF_ALL_RUNS:
+        if command == "plot" and damage is not to_fifo:
+            continue  # drawing takes its time, and reads what `best` reads
+        check(cli, command, cli.home / "copy" / run)
+        assert listing(outside) == before, f"{command} touched what is outside"
+
+
+def put(damage: Callable[[Path, Path], None], place: Path, outside: Path) -> None:
+    """Damage a file or folder, of which `outside` gets a copy that a link may lead to."""
     outside.mkdir()
     if place.is_dir():
         shutil.copytree(place, outside / place.name)
@@ -123,12 +139,24 @@ def test_each_file_damaged_in_each_way(
     else:
         (outside / place.name).write_bytes(b"mine")
     damage(place, outside)
-    before = listing(outside)
-    for command in COMMANDS:
-        if command == "plot" and damage is not to_fifo:
-            continue  # drawing takes its time, and reads what `best` reads
-        check(cli, command, cli.home / "copy" / run)
-        assert listing(outside) == before, f"{command} touched what is outside"
+
+
+@pytest.mark.parametrize("damage", [to_fifo, to_link, to_folder, to_noise])
+def test_checkpoints_and_what_belongs_to_them(
+    cli: Any, trained: Path, damage: Callable[[Path, Path], None], listing: Callable[[Path], dict[str, bytes | None]]
+) -> None:
+    options = {"population": "2", "epochs": "250", "step": "1"}
+    request = Request("pbt_nas", ProblemSpec(str(trained)), 0, Limits(4, 2), options)
+    folders.run_folder(cli.home / "whole", request, isolate=False, overrides={"disk_budget": 10**7, "runs": 1})
+    checkpoint = max((cli.home / "whole" / "weights").iterdir()).name
+    for number, name in enumerate(("weights.json", "weights.lock", "weights", f"weights/{checkpoint}")):
+        run, outside = cli.home / f"run-{number}", cli.home / f"outside-{number}"
+        shutil.copytree(cli.home / "whole", run)
+        put(damage, run / name, outside)
+        before = listing(outside)
+        for command in ("status", "weights", "soup", "evaluate", "lineage", "resume"):
+            check(cli, command, run)
+            assert listing(outside) == before, f"{command} touched what is outside"
 
 
 def fields(content: Any, *path: str | int) -> Iterator[tuple[str | int, ...]]:
@@ -184,7 +212,7 @@ def test_a_changed_seed_is_not_reported(cli: Any, whole: Path) -> None:
         text = (folder / name).read_text()
         (folder / name).write_text(text.replace('"seed": 0', '"seed": 5'))
         assert text.count('"seed": 0') == 1
-        for command in COMMANDS:
+        for command in OF_ALL_RUNS:
             said = check(cli, command, folder)
             if command == "resume" and name.startswith("seed-0"):
                 continue  # the other seed is run, and this one's error is told at the end

@@ -101,8 +101,8 @@ class DiskBudget:
                 self._remove(evictable, sizes, sum(sizes.values()) - self.limit)
         except OSError as error:
             raise StoreError(
-                f"{self._plan_file}: {error.strerror or error}; everything finished is on disk; mend that or free space, "
-                f"then: {self.command}"
+                f"{self._plan_file}: {error.strerror or error}; everything finished is on disk; mend that or free some "
+                f"space, then: {self.command}"
             ) from error
 
     @property

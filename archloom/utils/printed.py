@@ -63,7 +63,9 @@ class Echo:
         self._stream = stream
         self.memory = memory
 
-    def write(self, text: str) -> int:
+    def write(self, text: Any) -> int:
+        if not isinstance(text, str):  # libraries find out in this way whether a stream takes bytes
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         self.memory.add(text)
         return len(text) if self._stream is None else self._stream.write(text)
 

@@ -110,9 +110,10 @@ def promises(ended: Ended, users_code: bool = False) -> list[str]:
             faults.append(f"a message of {len(errors[0])} characters")
         if ended.code == Exit.BAD_INPUT and ended.out:
             faults.append("bad input, and something on standard output")
-    if _CONTROL.search(ended.out + ours):
-        faults.append("control characters on the terminal")
     asks_for_json = "--json" in ended.arguments and not {"--help", "-h", "--version"} & {*ended.arguments}
+    shown = ours if asks_for_json else ended.out + ours  # JSON has every string as it is
+    if _CONTROL.search(shown):
+        faults.append("control characters on the terminal")
     if asks_for_json and ended.code in (Exit.DONE, Exit.FAILURES):
         try:
             _ = ended.json

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ class Damage:
 WAYS = (
     "flip", "flip", "flip", "delete", "truncate", "truncate", "folder", "link", "link away", "link to nothing",
     "link to itself", "fifo", "garbage", "garbage", "field", "field", "field", "field gone", "line gone", "line twice",
-    "lines swapped", "sealed", "sealed", "sealed gone", "append", "device",
+    "lines swapped", "sealed", "sealed", "sealed gone", "append", "device", "folder gone", "folder linked",
+    "folder is a file", "folders swapped", "folder renamed",
 )  # fmt: skip
 
 damages = st.builds(
@@ -53,13 +55,16 @@ damages = st.builds(
 
 def damage(run: Path, one: Damage, outside: Path) -> str:
     """Do it; returns the file that was hit, and "" if there was nothing to hit."""
-    files = sorted(path for path in run.rglob("*") if path.name not in ("OUT.json",))
-    files = [path for path in files if path.is_file() and not path.is_symlink()] or files
-    if not files:
-        return ""
+    everything = sorted(path for path in run.rglob("*") if not path.is_symlink())
+    files = [path for path in everything if path.is_file()]
     # The files that matter are few among many states.
-    files = sorted(files, key=lambda path: (path.suffix == ".safetensors", str(path)))
-    file = files[one.file % len(files)]
+    few = [path for path in files if path.suffix in (".json", ".jsonl", ".npz")]
+    hit = few if few and one.bits % 4 else files
+    if one.what in _FOLDERS:
+        hit = [path for path in everything if path.is_dir()]
+    if not hit:
+        return ""
+    file = hit[one.file % len(hit)]
     _WAYS[one.what](file, one, outside)
     return str(file.relative_to(run))
 
@@ -173,20 +178,22 @@ def _field(file: Path, one: Damage, outside: Path, gone: bool = False) -> None:
 
 
 def _sealed(file: Path, one: Damage, outside: Path, gone: bool = False) -> None:
-    """A line of a record that somebody wrote by hand, checksum and all."""
-    if file.name != RECORD:
-        return _field(file, one, outside, gone)
+    """A line of a record that somebody wrote by hand, checksum and all; a JSON file of theirs has no checksum."""
     lines = file.read_bytes().splitlines()
     try:
+        if file.name != RECORD:
+            document = json.loads(file.read_bytes())
+            document.pop("checksum", None)
+            file.write_text(json_text(edited(document, one, gone)))
+            return
         at = one.bits % len(lines)
         line = json.loads(lines[at])
         line.pop("crc")
         body = json_text(edited(line, one, gone))[:-1].encode()
         lines[at] = body + b',"crc":"%08x"}' % zlib.crc32(body)
         file.write_bytes(b"\n".join(lines) + b"\n")
-    except (ValueError, ZeroDivisionError, RecursionError, KeyError, AttributeError):
+    except (ValueError, ZeroDivisionError, RecursionError, KeyError, AttributeError, TypeError):
         _flip(file, one, outside)
-    return None
 
 
 def _lines(change: Callable[[list[bytes], int], list[bytes]]) -> Callable[[Path, Damage, Path], None]:
@@ -198,7 +205,46 @@ def _lines(change: Callable[[list[bytes], int], list[bytes]]) -> Callable[[Path,
     return changed
 
 
+def _folder_gone(folder: Path, one: Damage, outside: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def _folder_linked(folder: Path, one: Damage, outside: Path) -> None:
+    """A link to what it was, or to a stranger's folder."""
+    target = outside / "folder"
+    if one.bits % 2:
+        target = outside.parent / "elsewhere" / f"was {folder.name}"
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+    shutil.rmtree(folder)
+    folder.symlink_to(target)
+
+
+def _folder_is_file(folder: Path, one: Damage, outside: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_bytes(GARBAGE[one.bits % len(GARBAGE)])
+
+
+def _folders_swapped(folder: Path, one: Damage, outside: Path) -> None:
+    """With the folder beside it, a member's with another member's."""
+    others = [path for path in sorted(folder.parent.iterdir()) if path.is_dir() and path != folder]
+    if others:
+        other, between = others[one.bits % len(others)], folder.with_name("between")
+        folder.rename(between)
+        other.rename(folder)
+        between.rename(other)
+
+
+def _folder_renamed(folder: Path, one: Damage, outside: Path) -> None:
+    folder.rename(folder.with_name(f"{folder.name}-old"))
+
+
+_FOLDERS: Mapping[str, Callable[[Path, Damage, Path], None]] = {
+    "folder gone": _folder_gone, "folder linked": _folder_linked, "folder is a file": _folder_is_file,
+    "folders swapped": _folders_swapped, "folder renamed": _folder_renamed,
+}  # fmt: skip
+
 _WAYS: Mapping[str, Callable[[Path, Damage, Path], None]] = {
+    **_FOLDERS,
     "flip": _flip, "delete": _delete, "truncate": _truncate, "append": _append, "folder": _folder, "link": _link,
     "link away": _link_away, "link to nothing": _link_to_nothing, "link to itself": _link_to_itself, "fifo": _fifo,
     "device": _device, "garbage": _garbage, "field": _field,

@@ -31,6 +31,8 @@ class Case:
     base: str
     damages: tuple[Damage, ...]
     look: tuple[str, ...]
+    table: str
+    """What becomes of the table that the run was made with; "" for nothing."""
 
 
 LOOKS: tuple[tuple[str, ...], ...] = (
@@ -44,9 +46,12 @@ LOOKS: tuple[tuple[str, ...], ...] = (
 
 cases = st.builds(
     Case,
-    base=st.sampled_from(["table", "table", "cut", "cut", "saved", "group", "rungs", "population", "half", "own"]),
-    damages=st.lists(damages, min_size=1, max_size=2).map(tuple),
+    base=st.sampled_from(
+        ["table", "table", "cut", "cut", "saved", "group", "rungs", "population", "half", "own", "begun"]
+    ),
+    damages=st.one_of(*[st.lists(damages, min_size=1, max_size=2).map(tuple)] * 7, st.just(())),
     look=st.sampled_from((*LOOKS[:4], *LOOKS[:4], *LOOKS)),
+    table=st.sampled_from(["", "", "", "", "", "", "", "", "gone", "other", "garbage", "fifo"]),
 )
 
 
@@ -85,7 +90,10 @@ def worth(choices):
 def prepare(home: Path) -> dict[str, Base]:
     """Make every run once."""
     os.environ["ARCHLOOM_DATA"] = str(home)
-    table = make_table(home / "table.npz")
+    make_table(home / "kept.npz")
+    make_table(home / "other.npz", seed=1)
+    put_table(home, "")
+    table = home / "table.npz"
     make_images(home / "images.npz")
     (home / "own").mkdir()
     (home / "own" / "mine.py").write_text(OWN)
@@ -129,16 +137,20 @@ def prepare(home: Path) -> dict[str, Base]:
     _kill(made / "cut", 15, "summary.json", "state.npz")
     _kill(made / "saved", 18, "summary.json")
     shutil.copytree(made / "population", made / "half")
+    shutil.copytree(made / "own", made / "begun")
     bases = {}
-    for name in ("table", "group", "rungs", "population", "own", "saved", "cut", "half"):
-        like = {"saved": "table", "cut": "table", "half": "population"}.get(name, name)
+    for name in ("table", "group", "rungs", "population", "own", "saved", "cut", "half", "begun"):
+        like = {"saved": "table", "cut": "table", "half": "population", "begun": "own"}.get(name, name)
         folder = made / name
-        objective = {"rungs": "curve", "population": "valid_accuracy", "half": "valid_accuracy", "own": "worth"}
+        objective = {"rungs": "curve", "population": "valid_accuracy", "half": "valid_accuracy"} | dict.fromkeys(
+            ("own", "begun"), "worth"
+        )
         whole = read_runs(made / like)
         if whole is None:
             raise RuntimeError(f"the record of {name} is damaged before anything was done to it")
-        bases[name] = Base(folder, objective.get(name, "valid"), -1.0 if name == "own" else 1.0, whole)
+        bases[name] = Base(folder, objective.get(name, "valid"), -1.0 if name in ("own", "begun") else 1.0, whole)
     _kill(made / "half", 7, "summary.json", "state.npz")
+    _kill(made / "begun", 3, "summary.json", "state.npz")
     return bases
 
 
@@ -161,9 +173,9 @@ def _kill(folder: Path, lines: int, *files: str) -> None:
         (folder / file).unlink()
 
 
-def make_table(path: Path) -> Path:
+def make_table(path: Path, seed: int = 0) -> Path:
     """A table of 36 rows, with a curve."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     genes = np.array(list(np.ndindex(4, 3, 3)))
     valid = rng.normal(90, 2, len(genes)).round(3)
     return save_table(
@@ -238,10 +250,9 @@ def best_of(base: Base, lines: Mapping[int, Any], full: int) -> tuple[Any, ...] 
 def check(bases: Mapping[str, Base], case: Case, place: Path) -> list[str]:
     base, run, outside = bases[case.base], place / "run", place.parent / "outside"
     shutil.copytree(base.folder, run, symlinks=True)
+    put_table(place.parent, case.table)
     hit = [damage(run, one, outside) for one in case.damages]
-    by_hand = any(
-        one.what.startswith("sealed") and file.endswith(RECORD) for one, file in zip(case.damages, hit, strict=True)
-    )
+    by_hand = any(one.what.startswith("sealed") for one in case.damages)
     around = [outside, place.parent / "elsewhere", place.parent / "own"]
     beside, before = [tree(folder) for folder in around], tree(run)
     faults: list[str] = []
@@ -269,6 +280,18 @@ def check(bases: Mapping[str, Base], case: Case, place: Path) -> list[str]:
     if not by_hand:
         faults += wrong_resume(base, before, run, done, further=case.look[0] == "resume")
     return [f"{fault} [{hit}]" for fault in faults]
+
+
+def put_table(home: Path, how: str) -> None:
+    """Put the table that runs were made with in its place, or whatever a case has there."""
+    table = home / "table.npz"
+    table.unlink(missing_ok=True)
+    if how == "fifo":
+        os.mkfifo(table)
+    elif how == "garbage":
+        table.write_bytes(b"PK\3\4")
+    elif how != "gone":
+        shutil.copy(home / ("other.npz" if how == "other" else "kept.npz"), table)
 
 
 def wrong_best(base: Base, run: Path, done: Ended) -> list[str]:

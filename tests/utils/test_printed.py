@@ -6,6 +6,9 @@ import sys
 import tempfile
 from typing import Any, cast
 
+import click
+import pytest
+
 from archloom.utils.printed import MOST, Memory, MemoryInFile, Printed, echo
 
 
@@ -27,6 +30,16 @@ def test_a_stream_is_passed_on_with_all_that_it_has() -> None:
     echoed.flush()
     assert (echoed.encoding, echoed.buffer.getvalue()) == ("latin-1", b"a\xe9")  # type: ignore[attr-defined]
     assert echo(None, Memory()).write("nowhere") == 7
+
+
+def test_bytes_are_refused_as_a_text_stream_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    with Printed() as printed:
+        click.echo("through click, which tries bytes first")
+        with pytest.raises(TypeError, match="must be str, not bytes"):
+            sys.stdout.write(b"")  # type: ignore[arg-type]
+    assert printed.text == out.getvalue() == "through click, which tries bytes first\n"
 
 
 def test_a_worker_remembers_what_was_printed_through_an_older_hold(monkeypatch: Any) -> None:

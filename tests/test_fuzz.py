@@ -62,6 +62,7 @@ def test_a_case_is_the_same_whenever_it_is_drawn() -> None:
         (2, "", "archloom: note: so\narchloom: no such file\n", []),
         (2, "run folder", "archloom: no such file\n", ["bad input, and something on standard output"]),
         (3, "", "archloom: one\narchloom: two\n", ["2 lines that say what is wrong"]),
+        (3, "", "archloom: unexpected KeyError: 'x'\n", ["nobody has thought of this"]),
         (3, "", "archloom: one\nmore\n", ["1 lines that say what is wrong"]),
         (2, "", f"archloom: {'x' * 5000}\n", ["a message of 5010 characters"]),
         (2, "", "archloom: \x1b[31mred\n", ["control characters on the terminal"]),

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from archloom.analysis.layout import align, counted
 from archloom.analysis.study import Reports, Study
-from archloom.errors import InputError
+from archloom.checkpoints.store import sources
+from archloom.errors import InputError, StoreError
 from archloom.runs.history import History
 from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport
@@ -211,7 +212,9 @@ class Lineage:
                 f"a lineage needs {chunks}; continue the run (archloom resume), or take one of a strategy that "
                 "trains a population, e.g. pbt_nas"
             )
-        return cls(report, found)
+        known = cls(report, found)
+        _check_whole(known.lines, report)
+        return known
 
     @cached_property
     def lines(self) -> list[TrialRecord]:
@@ -314,6 +317,20 @@ def format_lineage(lineage: Lineage) -> str:
         lines.append(f"winner: member {member_of(winner)} after epoch {winner.fidelity}, {one_line(winner.arch)}")
     found = mixed(lineage.lines)
     return "\n".join([*lines, *([str(found)] if found else [])])
+
+
+def _check_whole(lines: Sequence[TrialRecord], report: RunReport) -> None:
+    """StoreError for a trial that inherits from one that is not recorded before it, in a complete chunk."""
+    known: set[int] = set()
+    for line in sorted(lines, key=lambda line: line.id):
+        missing = sources(line.inherit) - known
+        if missing:
+            raise StoreError(
+                f"{report.path or report.request.name}: trial {line.id} inherits from trial {min(missing)}, which is "
+                "not recorded before it, or its chunk is not complete: lines were lost or changed; restore the record "
+                "from a copy"
+            )
+        known.add(line.id)
 
 
 def _example(reports: Sequence[RunReport]) -> str:

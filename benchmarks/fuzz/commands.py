@@ -106,6 +106,8 @@ def promises(ended: Ended, users_code: bool = False) -> list[str]:
         errors = [line for line in lines if line.startswith("archloom:") and not line.startswith(_SOFT)]
         if len(errors) != 1 or lines[-1:] != errors:
             faults.append(f"{len(errors)} lines that say what is wrong")
+        elif errors[0].startswith("archloom: unexpected "):
+            faults.append("nobody has thought of this")
         elif len(errors[0]) > MOST_OF_A_LINE:
             faults.append(f"a message of {len(errors[0])} characters")
         if ended.code == Exit.BAD_INPUT and ended.out:

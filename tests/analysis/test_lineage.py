@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from archloom.analysis.lineage import (
     origins,
     shares,
 )
-from archloom.errors import InputError
+from archloom.errors import InputError, StoreError
 from archloom.runs.record import TrialRecord
 from archloom.types import MIXED, REST, Arch, Inherit, Proposal, Result, Trial
 
@@ -181,3 +182,12 @@ def test_one_run_of_a_population_is_needed(make_population: Any, make_report: An
         Lineage.only({"pbt_nas": [run]}, chunks=5)
     with pytest.raises(InputError, match="random has trained a population through 0 complete chunks"):
         Lineage.only({"random": [make_report([1, 2])]})
+
+
+@pytest.mark.parametrize("lost", [0, 3, 8])
+def test_a_record_that_lacks_trials_has_no_lineage(make_population: Any, lost: int) -> None:
+    run = make_population()
+    lines = tuple(line for line in run.history.lines if line.id != lost)
+    torn = replace(run, history=replace(run.history, lines=lines))
+    with pytest.raises(StoreError, match=r"inherits from trial \d+, which is not recorded before it"):
+        Lineage.only({"pbt_nas": [torn]})

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
               help="An option of the task that affects the evaluation alone: task.final_samples=10000.")  # fmt: skip
 @click.option("--images", "target", type=UserPath(), default=None,
               help="Write some of a generator's images to this .png file.")  # fmt: skip
+@options.trust_option
 @options.output_options
 def evaluate(
-    run: Path, trial: int | None, settings: Sequence[str], target: Path | None, as_json: bool, quiet: bool
+    run: Path, trial: int | None, settings: Sequence[str], target: Path | None, trust: bool, as_json: bool, quiet: bool
 ) -> int:
     """Evaluate the best network of RUN with the final settings of its task, without changing RUN.
 
@@ -48,7 +49,7 @@ def evaluate(
         report = read_report(run)
         from archloom.deploy import final
 
-        member = final.open_member(report, trial, changes)
+        member = final.open_member(report, trial, changes, trust)
         pictures = member.images() if target is not None else None
         if not quiet:
             output.say(f"evaluating trial {member.line.id} of {run}: {_listed(member.settings)}", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archloom.cli import output
+from archloom.cli import options, output
 from archloom.cli.show import RUN, read_reports
 from archloom.errors import InputError
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--csv", "as_csv", is_flag=True,
               help="Print a table: a row for each layer of each member after each chunk.")  # fmt: skip
-def lineage(run: Path, as_json: bool, as_csv: bool) -> int:
+@options.trust_option
+def lineage(run: Path, as_json: bool, as_csv: bool, trust: bool) -> int:
     """Follow every layer of the population that RUN has trained back to the first one.
 
     archloom plot RUN --kind lineage and --kind family draw it.
@@ -31,7 +32,7 @@ def lineage(run: Path, as_json: bool, as_csv: bool) -> int:
 
     if as_json and as_csv:
         raise InputError("--json and --csv: give one of them")
-    known = Lineage.only(_reports(run))
+    known = Lineage.only(_reports(run, trust))
     if as_json:
         output.print_json(known.to_json())
     elif as_csv:
@@ -46,10 +47,10 @@ def lineage(run: Path, as_json: bool, as_csv: bool) -> int:
     return 0
 
 
-def _reports(run: Path) -> Reports:
+def _reports(run: Path, trust: bool) -> Reports:
     """With the space, which names the choices, if it can be opened."""
     try:
-        return read_reports(run, need_space=True)
+        return read_reports(run, need_space=True, trust=trust)
     except InputError as error:
         reports = read_reports(run)
         output.note(f"choices are shown by number: {error}")

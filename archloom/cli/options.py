@@ -143,6 +143,12 @@ def loop_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return taking
 
 
+trust_option = click.option(
+    "--trust", is_flag=True,
+    help="Run the code that RUN names although it has changed since, and call functions that its options name.",
+)  # fmt: skip
+
+
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--json and --quiet."""
     function = click.option("--quiet", is_flag=True, help="No progress bar.")(function)

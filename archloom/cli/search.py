@@ -95,6 +95,7 @@ def search(
 @click.option(
     "--changed", is_flag=True, help="Resume although a .py file, or one that an option names, has changed since."
 )
+@click.option("--trust", is_flag=True, help="Call functions that options of the run name: task.extractor=MODULE:NAME.")
 @options.limit_options
 @click.option(
     "--seeds", type=int, default=None, metavar="K", help="For a group: run every strategy with seeds 0 to K-1."
@@ -107,7 +108,8 @@ def search(
 @options.checkpoint_options
 @options.output_options
 def resume(
-    run: Path, table: Path | None, on: str | None, changed: bool, seeds: int | None, added: Sequence[str],
+    run: Path, table: Path | None, on: str | None, changed: bool, trust: bool, seeds: int | None,
+    added: Sequence[str],
     settings: Sequence[str], limits: Changes, as_json: bool, quiet: bool, overrides: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
     """Continue RUN, a folder of one run or several, where it was stopped; the outcome is that of a run never stopped.
@@ -124,6 +126,7 @@ def resume(
     from archloom.runs import folders, groups
     from archloom.runs.prepare import Preparer
     from archloom.runs.report import raised_limits, recorded_scenario
+    from archloom.runs.trust import check_called
 
     preparer = Preparer()
     if settings and not added:
@@ -132,6 +135,8 @@ def resume(
         group = groups.Group.open(run)
         group = group if on is None else group.with_problem(on, changed)
         group = group if table is None else group.on_table(table)
+        for member in group.members.values():
+            check_called(run, member.problem, trust)
         with stdout_guard():
             group = grow(group, preparer, limits, seeds, added, settings, changed)
         options.make_ready(backend)
@@ -143,6 +148,7 @@ def resume(
         folders.set_problem(run, on, changed)
     raised = raised_limits(run, limits) if limits else None
     request, scenario = recorded_scenario(run)
+    check_called(run, request.problem, trust)
     options.make_ready(backend)
     queries = (raised or request.limits).queries
     with output.going_on(run), ProgressView(request.name, queries, scenario.criteria, quiet) as view:

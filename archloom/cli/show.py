@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archloom.cli import output
+from archloom.cli import options, output
 from archloom.cli.exit_codes import Exit
 from archloom.cli.paths import UserPath
 from archloom.cli.stdout_guard import stdout_guard
@@ -176,7 +176,8 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
 @click.option("-o", "--output", "target", type=UserPath(), default=None,
               help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
 @moved_options
-def plot(run: Path, kind: str, over: str | None, target: Path | None, moved: Moved) -> int:
+@options.trust_option
+def plot(run: Path, kind: str, over: str | None, target: Path | None, trust: bool, moved: Moved) -> int:
     """Draw RUN. Published numbers for the same benchmark are shown beside ours."""
     from archloom.analysis.figures import check_path, save
     from archloom.analysis.plots import KINDS
@@ -187,7 +188,7 @@ def plot(run: Path, kind: str, over: str | None, target: Path | None, moved: Mov
         check_path(target)
     path = target or run / (f"{kind}.png" if over is None else f"{kind}-{over}.png")
     draw = KINDS[kind].draw if over is None else KINDS[kind].drawn_over(over)
-    save(draw(read_reports(run, KINDS[kind].needs_space, moved=moved)), path)
+    save(draw(read_reports(run, KINDS[kind].needs_space, moved=moved, trust=trust)), path)
     output.say(str(path))
     return 0
 
@@ -198,7 +199,8 @@ def plot(run: Path, kind: str, over: str | None, target: Path | None, moved: Mov
               help="FILE.py: the network as PyTorch code, if the space supports it. FILE.safetensors: its weights, if "
                    "it was trained. FILE.json: its genes.")  # fmt: skip
 @moved_options
-def export(run: Path, target: Path, moved: Moved) -> int:
+@options.trust_option
+def export(run: Path, target: Path, trust: bool, moved: Moved) -> int:
     """Write the best architecture of RUN to a file that does not need archloom."""
     from archloom.analysis.study import Study
     from archloom.utils.files import replace_file
@@ -210,7 +212,7 @@ def export(run: Path, target: Path, moved: Moved) -> int:
         raise InputError(f"-o {target}: there is no folder {target.parent}; create it, or give another file")
     # Code takes the space; genes and weights are on disk.
     needs_space = target.suffix == ".py"
-    study = Study.of(read_reports(run, needs_space, not needs_space, moved))
+    study = Study.of(read_reports(run, needs_space, not needs_space, moved, trust))
     if not study.found:
         raise InputError(f"{run} has no feasible architecture yet: nothing to export")
     _, report = study.best
@@ -225,20 +227,20 @@ def export(run: Path, target: Path, moved: Moved) -> int:
 
 
 def read_reports(
-    run: Path, need_space: bool = False, record_only: bool = False, moved: Moved = NOT_MOVED
+    run: Path, need_space: bool = False, record_only: bool = False, moved: Moved = NOT_MOVED, trust: bool = False
 ) -> dict[str, list[RunReport]]:
     """Every started run below a folder, by label.
 
-    `need_space` opens what they were run on, `record_only` nothing but the folder.
+    `need_space` opens what they were run on, `record_only` nothing but the folder. `trust`: see `read_report`.
     """
     by_label: dict[str, list[RunReport]] = {}
-    for label, report in _each_report(run, need_space, record_only, moved):
+    for label, report in _each_report(run, need_space, record_only, moved, trust):
         by_label.setdefault(label, []).append(report)
     return by_label
 
 
 def _each_report(
-    run: Path, need_space: bool = False, record_only: bool = False, moved: Moved = NOT_MOVED
+    run: Path, need_space: bool = False, record_only: bool = False, moved: Moved = NOT_MOVED, trust: bool = False
 ) -> Iterator[tuple[str, RunReport]]:
     """The label and the report of every started run below a folder; InputError if there is none."""
     from archloom.cli.groups import label_of
@@ -250,7 +252,7 @@ def _each_report(
     read = (
         recorded_report
         if record_only
-        else partial(read_report, need_space=need_space, table=moved.table, preparer=preparer, on=moved.on)
+        else partial(read_report, need_space=need_space, table=moved.table, preparer=preparer, on=moved.on, trust=trust)
     )
     members = _members(run)
     labels = {path: label_of(str(path.relative_to(run)), request) for path, request in members.items()}

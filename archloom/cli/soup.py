@@ -20,8 +20,9 @@ from archloom.utils.text import quoted
               help="Average only the weights below NETWORK.module.path; repeatable. Default: all.")  # fmt: skip
 @click.option("-o", "--output", "target", type=UserPath(), default=None,
               help="Write the soup's weights to this .safetensors file.")  # fmt: skip
+@options.trust_option
 @options.output_options
-def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, quiet: bool) -> int:
+def soup(run: Path, parts: Sequence[str], target: Path | None, trust: bool, as_json: bool, quiet: bool) -> int:
     """Average the members of RUN's last population that share the winner's architecture, as long as that helps.
 
     The soup is judged by the run's objective, on validation data; test metrics are shown but decide nothing.
@@ -35,7 +36,7 @@ def soup(run: Path, parts: Sequence[str], target: Path | None, as_json: bool, qu
         first = next(iter(groups.Group.open(run).paths))
         raise InputError(f"{run} holds several runs: a soup is made from one, e.g. archloom soup {quoted(first)}")
     with stdout_guard():
-        report = read_report(run, need_space=True)
+        report = read_report(run, need_space=True, trust=trust)
         from archloom.deploy.soup import greedy_soup
 
         cooked = greedy_soup(report, parts or None)

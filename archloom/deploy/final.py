@@ -19,8 +19,10 @@ from archloom.checkpoints.store import SUFFIX, CheckpointFolder
 from archloom.data.images.splits import Pixels
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec, TaskProblem, open_scenario
-from archloom.runs.record import WEIGHTS, TrialRecord
+from archloom.runs.record import WEIGHTS, TrialRecord, read_manifest
 from archloom.runs.report import RunReport
+from archloom.runs.trust import check_code
+from archloom.runs.whole import check_string
 from archloom.tasks.base import EvaluatedFinally, GeneratesImages, Task, Training
 
 GRID = 64
@@ -60,12 +62,15 @@ class Member:
         return np.concatenate(batches)
 
 
-def open_member(report: RunReport, trial: int | None = None, settings: Mapping[str, Any] | None = None) -> Member:
+def open_member(
+    report: RunReport, trial: int | None = None, settings: Mapping[str, Any] | None = None, trust: bool = False
+) -> Member:
     """A run's best member, or that of a trial, with its trained state; the run is not changed.
 
     `settings` are options of the task to change, among those that affect the evaluation alone (`final_options` of the
     task). InputError for a run in which nothing was trained, for a trial without a checkpoint, for other options, and
-    if the data is not what the run was trained on.
+    if the data is not what the run was trained on, or if this would run code that has changed or call what options
+    of the run name, unless `trust`.
     """
     if report.path is None or not (report.path / WEIGHTS).is_dir():
         raise InputError(
@@ -74,7 +79,9 @@ def open_member(report: RunReport, trial: int | None = None, settings: Mapping[s
         )
     checkpoints = CheckpointFolder(report.path / WEIGHTS)
     line = _line(report, trial, checkpoints)
+    check_code(report.path, read_manifest(report.path), trust, settings or {})
     problem = _problem(report, settings or {})
+    check_string(report.path, line, problem.space)
     training = problem.task.begin(line.trial.proposal.arch, 0)
     training.resume(checkpoints.load(line.id))
     return Member(line, problem.task, training, _final_settings(report.request.problem, problem.task))

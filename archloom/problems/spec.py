@@ -135,6 +135,10 @@ class ProblemSource(ABC):
         if spec.task:
             yield from options.files(self.task_options(spec), spec.task)
 
+    def called(self, spec: ProblemSpec) -> Mapping[str, str]:
+        """The functions, `module:function`, that options of its task name and opening it calls, by option."""
+        return {}
+
     def hint(self, data: DataIdentity | None) -> str:
         """A hint for users who ask for a metric that the opened `data` does not have."""
         return ""

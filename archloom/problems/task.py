@@ -95,6 +95,11 @@ class TaskSource(ProblemSource):
         name = spec.space_name or getattr(self._kind, "space_name", None)
         return options.of_space(registry.load_space(name)) if name else {}
 
+    def called(self, spec: ProblemSpec) -> Mapping[str, str]:
+        names: Collection[str] = getattr(self._kind, "functions", ())
+        given = {name: str(value) for name, value in self._current(spec).items() if name in names}
+        return {name: value for name, value in given.items() if ":" in value}
+
     @property
     def final_options(self) -> Collection[str]:
         allowed: Collection[str] = self._kind.final_options

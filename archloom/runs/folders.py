@@ -32,11 +32,13 @@ from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, 
 from archloom.runs.record import TRIALS, WEIGHTS, RunFolder, TrialRecord
 from archloom.runs.report import RunReport, report_of, summarise
 from archloom.runs.search import Journal, MemoryJournal, Progress, Search
-from archloom.runs.whole import check_scores, lost_trials
+from archloom.runs.whole import check_scores, check_strings, lost_trials
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Strategy
 from archloom.types import Resource
+from archloom.utils.surroundings import Surroundings
 from archloom.utils.text import quoted
+from archloom.utils.user_files import UserFile
 
 
 def make_strategy(
@@ -102,8 +104,10 @@ def run_folder(
     """
     backend = Processes(workers, isolate) if isinstance(workers, int) else workers
     preparer = preparer or Preparer()
-    begin: Callable[[], AbstractContextManager[RunFolder]] = partial(RunFolder.open, path)
     fresh = not (path / "run.json").exists()
+    strategy = (read_request(path) if request is None else request).strategy
+    place = path if UserFile.parse(strategy) is None else path.absolute()  # its code may change the working directory
+    begin: Callable[[], AbstractContextManager[RunFolder]] = partial(RunFolder.open, place)
     if request is not None:
         request = preparer.absolute(request)
         if fresh:
@@ -112,7 +116,7 @@ def run_folder(
             manifest = manifest_of(prepared, preparer.pinned(request))
             if begun is not None and (said := begun.change(prepared.scenario)) is not None:
                 raise ChangedError(said)
-            begin = partial(RunFolder.create, path, manifest, partial(_update_policy, overrides))
+            begin = partial(RunFolder.create, place, manifest, partial(_update_policy, overrides))
         elif not _same(request, preparer.absolute(read_request(path))):
             raise InputError(
                 f"{path} holds another run: archloom resume {quoted(path)} continues it; or give another --out"
@@ -130,6 +134,7 @@ def run_folder(
             problem = request.problem
         prepared = preparer.prepare(request, problem)
         check_scores(path, folder.lines, prepared.scenario.scores)
+        check_strings(path, folder.lines, prepared.scenario.space)
         if changed and not fresh:
             now = identity_of(prepared.scenario, preparer.pinned(replace(request, problem=problem)))
             folder.rewrite_manifest({**folder.manifest, **now})
@@ -138,7 +143,7 @@ def run_folder(
             policy.checkpoints(folder.path / WEIGHTS, folder.path) if prepared.scenario.problem.trains else None
         )
         executor = backend.executor(_evaluations(prepared.scenario, checkpoints, prepared.request.limits))
-        return _go_on(folder, prepared, executor, progress, checkpoints, policy, on_open)
+        return _go_on(folder, prepared, executor, progress, checkpoints, policy, path, on_open)
 
 
 def set_problem(path: Path, on: str, changed: bool = False) -> None:
@@ -180,9 +185,10 @@ def _go_on(
     progress: Progress | None,
     checkpoints: CheckpointFolder | None,
     policy: RetentionPolicy,
+    path: Path,
     on_open: Callable[[History], None] | None,
 ) -> RunReport:
-    """Search to the end in an open folder and write its summary, also after Ctrl-C."""
+    """Search to the end in an open folder and write its summary, also after Ctrl-C; `path` is the folder's as given."""
     summary = read_summary(folder.path)
     lines = list(folder.lines)
     before = History.of(lines, prepared.scenario.criteria, prepared.scenario.resource)
@@ -203,10 +209,11 @@ def _go_on(
         nothing_new = len(lines) == known
         seconds = earlier if nothing_new and summary.ending is not None else spent
         history = before if nothing_new else None
-        return report_of(prepared.request, prepared.scenario, lines, ending, seconds, folder.path, history)
+        return report_of(prepared.request, prepared.scenario, lines, ending, seconds, path, history)
 
     try:
-        ending = search.run()
+        with Surroundings().inside():
+            ending = search.run()
     except KeyboardInterrupt:
         folder.write_summary(summarise(report(None)))
         raise

@@ -160,7 +160,7 @@ def reopen(
     checks = goes_on and not changed
     check_there(path, request.problem)
     if checks:
-        check_files(path, _pinned(request, manifest))
+        check_files(path, pinned_files(request, manifest))
     if made_with is None:
         if table is not None:
             raise InputError(f"--table {table}: {path} is a run of {request.problem.on}, which does not use a table")
@@ -180,7 +180,7 @@ def reopen(
             "restore it, or start a new run"
         )
     if checks:
-        check_files(path, _pinned(request, manifest), again=False)  # as it was opened
+        check_files(path, pinned_files(request, manifest), again=False)  # as it was opened
         check_space(path, manifest.get("space_fingerprint"), scenario)
     return request, problem
 
@@ -225,7 +225,7 @@ def _on_table(
     return problem
 
 
-def _pinned(request: Request, manifest: Mapping[str, Any]) -> dict[str, str]:
+def pinned_files(request: Request, manifest: Mapping[str, Any]) -> dict[str, str]:
     """The SHA-256 that each of the user's files had when a run was started, by its path."""
     files, file = dict(manifest.get("files") or {}), request.problem.source.file
     known = manifest.get("file_sha256")

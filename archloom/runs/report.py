@@ -19,7 +19,8 @@ from archloom.runs.manifest import RecordedData, ending_of, parsed, read_summary
 from archloom.runs.places import with_problem
 from archloom.runs.prepare import Preparer, Request
 from archloom.runs.record import TRIALS, TrialRecord
-from archloom.runs.whole import check_scores, lost_trials
+from archloom.runs.trust import check_code
+from archloom.runs.whole import check_scores, check_strings, lost_trials
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,15 @@ def report_of(
 
 def read_report(
     path: Path, need_space: bool = False, table: Path | None = None, preparer: Preparer | None = None,
-    on: str | None = None,
+    on: str | None = None, trust: bool = False,
 ) -> RunReport:  # fmt: skip
     """The report of a run folder as it is now, finished or not, without changing it.
 
     The problem is opened if its table is available, for ranks, and if `need_space` asks for it; a user's file is not
     run just to read a report. Otherwise everything comes from the record, and ranks are unknown. `table` and `on` are
     where its table or its problem is now (see `places.with_problem`).
+
+    InputError if `need_space` would run code that has changed, or call what options name, unless `trust`.
     """
     manifest = record.read_manifest(path)
     if on is not None:
@@ -119,13 +122,17 @@ def read_report(
     if need_space or manifest.get("table") is not None:
         preparer = preparer or Preparer()
         try:
+            check_code(path, manifest, trust)
             request, problem = reopen(path, manifest, table, True, preparer)
             scenario = preparer.scenario(problem)
         except InputError as error:
             if need_space or table is not None:
                 raise
             warnings.warn(f"ranks are unknown: {error}", stacklevel=2)
-    return _report(path, request, scenario or _recorded(path, request, manifest))
+    report = _report(path, request, scenario or _recorded(path, request, manifest))
+    if need_space:
+        check_strings(path, report.history.lines, report.scenario.space)
+    return report
 
 
 def raised_limits(path: Path, changes: Changes) -> Limits:

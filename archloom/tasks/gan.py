@@ -102,6 +102,7 @@ class GanTask:
     space_name = "gan_hard"
     Options = GanOptions
     final_options: ClassVar[Collection[str]] = ("final_samples", "extractor", "device")
+    functions: ClassVar[Collection[str]] = ("extractor",)
 
     def __init__(
         self,

@@ -280,10 +280,11 @@ class Replay:
         and several objectives, are brought to [0, 1] by the smallest and largest so far. A broken constraint gives
         1/(1 + violation), which falls with the violation; a failure 0.
         """
-        utilities, violations = self.utilities[rows], self.violations[rows]
-        low, span = np.zeros_like(self.low), np.ones_like(self.low)
+        # Halves throughout, which changes no quotient: the difference of two floats may be larger than any float.
+        utilities, violations = self.utilities[rows] / 2.0, self.violations[rows]
+        low, span = np.zeros_like(self.low), np.full_like(self.low, 0.5)
         if len(low) > 1 or self.low[0] < 0 or self.high[0] > 100:
-            low, span = self.low, np.maximum(self.high - self.low, 1e-12)
+            low, span = self.low / 2.0, np.maximum(self.high / 2.0 - self.low / 2.0, 5e-13)
         elif self.high[0] > 1:
             span = span * 100.0
         accuracy = np.where(np.isfinite(violations), ((utilities - low) / span).mean(axis=1), 0.0)

@@ -127,6 +127,12 @@ def test_rewards_of_other_metrics_span_the_range_seen() -> None:
     np.testing.assert_allclose(rewards, [1.0, 100.0, 10.0], rtol=1e-6)
 
 
+def test_rewards_at_the_ends_of_floats_are_numbers() -> None:
+    largest = np.finfo(np.float64).max
+    rewards = replay([(-largest,), (largest,), (0.0,)]).rewards(np.arange(3), 100.0)
+    np.testing.assert_allclose(rewards, [1.0, 100.0, 10.0], rtol=1e-6)
+
+
 def test_rewards_of_several_objectives_are_of_their_mean() -> None:
     rewards = replay([(0.0, -5.0), (10.0, -5.0), (10.0, -1.0)]).rewards(np.arange(3), 100.0)
     np.testing.assert_allclose(rewards, [1.0, 10.0, 100.0], rtol=1e-6)

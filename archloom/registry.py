@@ -232,8 +232,20 @@ def forms() -> list[str]:
 
 
 def load_task(name: str) -> Any:
-    """The class of a task."""
-    return TASKS.load(name)
+    """The class of a task; InputError if an installed package declares something that is none."""
+    found = TASKS.load(name)
+    missing = [part for part in _OF_TASKS if not hasattr(found, part)]
+    if missing:
+        raise InputError(
+            f"task {name!r} is {getattr(found, '__qualname__', type(found).__name__)}, which has no "
+            f"{', '.join(missing)}: see tasks.base.SuppliedTask for what --on {name}:DATA needs; a task without these "
+            "can be searched on from a file, with archloom.TaskProblem"
+        )
+    return found
+
+
+_OF_TASKS = ("Options", "open", "named", "final_options")
+"""What every class of a task has."""
 
 
 def load_space(name: str) -> Any:

@@ -146,3 +146,18 @@ def test_a_broken_package_is_told_only_when_it_is_used(install: Callable[..., No
         with pytest.raises(InputError, match=reason) as caught:
             registry.load_strategy(name)
         assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_task_or_evaluator_is_refused_by_name(install: Callable[..., None]) -> None:
+    install("tasks", mine="plugin:Blr", number="plugin:__name__")
+    install("evaluators", other="plugin:Bits", text="plugin:__name__")
+    for on, said in (
+        ("mine:data", "task 'mine' is Blr, which has no open, named, final_options: see tasks.base.SuppliedTask"),
+        ("number:data", "task 'number' is str, which has no Options, open"),
+        ("other:3", "evaluator 'other' is Bits: expected a subclass of archloom.problems.ProblemSource"),
+        ("text:3", "evaluator 'text' is str: expected a subclass"),
+    ):
+        with pytest.raises(InputError) as caught:
+            archloom.run("random", on=on, queries=3)
+        assert said in str(caught.value)
+        assert "\n" not in str(caught.value)

@@ -162,7 +162,14 @@ def _kind(on: str) -> Any:
     if on == IN_MEMORY:
         return registry.IN_MEMORY.load()
     if on not in BENCHMARKS and prefix in registry.EVALUATORS:
-        return registry.EVALUATORS.load(prefix)
+        found = registry.EVALUATORS.load(prefix)
+        if not (isinstance(found, type) and issubclass(found, ProblemSource)):
+            name = getattr(found, "__qualname__", type(found).__name__)
+            raise InputError(
+                f"evaluator {prefix!r} is {name}: expected a subclass of archloom.problems.ProblemSource, "
+                "whose open(spec) gives a Problem"
+            )
+        return found
     if on not in BENCHMARKS and prefix in registry.TASKS:
         return registry.TRAINED.load()
     return registry.BENCHMARK.load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from archloom.spaces.base import sample_valid
 from archloom.testing.raising import must_raise
 from archloom.testing.randomness import check_independent
 from archloom.testing.spaces import MakeSpace
-from archloom.types import Arch, Proposal, Resource
+from archloom.types import Arch, Inherit, Proposal, Resource
 from archloom.utils import seeds
 
 MakeEvaluator = Callable[[], Evaluator]
@@ -43,6 +44,7 @@ def check_evaluator(make: MakeEvaluator, make_space: MakeSpace, samples: int = 5
     archs = [sample_valid(space, rng) for _ in range(samples)]
     _check_repeats(evaluator, archs)
     _check_fidelities(evaluator, archs)
+    _check_inherited(evaluator, archs[0])
 
 
 def _told(evaluator: Evaluator, proposal: Proposal, index: int = 0) -> Any:
@@ -50,6 +52,29 @@ def _told(evaluator: Evaluator, proposal: Proposal, index: int = 0) -> Any:
     answer, _ = evaluator.evaluate(proposal, None, seeds.stream(2, "evaluate", index))
     kept = checked(answer, evaluator.goals)
     return [dict(kept.scores), dict(kept.report), dict(kept.details), kept.error]
+
+
+def _check_inherited(evaluator: Evaluator, arch: Arch) -> None:
+    """States are passed as the loop passes them: a mapping that may be empty; they stay as they are."""
+    index = 7
+    alone = _told(evaluator, Proposal(arch), index)
+    given = evaluator.evaluate(Proposal(arch), {}, seeds.stream(2, "evaluate", index))[0]
+    kept = checked(given, evaluator.goals)
+    assert [dict(kept.scores), dict(kept.report), dict(kept.details), kept.error] == alone, (
+        "without states to inherit it answers differently for weights={} and weights=None"
+    )
+    resource = evaluator.resource
+    fidelities = (0, 0) if resource is None else (resource.minimum, resource.maximum)
+    _, state = evaluator.evaluate(Proposal(arch, fidelities[0]), {}, seeds.stream(2, "evaluate", index))
+    if state is None:
+        return
+    before = pickle.dumps(state)
+    going_on = Proposal(arch, fidelities[1], Inherit(0))
+    answers = [evaluator.evaluate(going_on, {0: state}, seeds.stream(2, "evaluate", index + 1))[0] for _ in range(2)]
+    told = [checked(answer, evaluator.goals) for answer in answers]
+    assert pickle.dumps(state) == before, "it changes the state that it inherits, which others may inherit too"
+    assert told[0].scores == told[1].scores, "going on from the same state is answered differently the second time"
+    assert told[0].ok, f"it cannot go on from its own state: {told[0].error}"
 
 
 def _check_repeats(evaluator: Evaluator, archs: Sequence[Arch]) -> None:

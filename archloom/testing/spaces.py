@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -17,13 +18,17 @@ from archloom.spaces.base import (
     HasConditions,
     HasModules,
     HasNeighbours,
-    HasSize,
+    HasSizes,
     HasUnitCube,
     SearchSpace,
     is_valid,
+    listed,
     mutate_valid,
     sample_valid,
+    size_of,
 )
+from archloom.spaces.drawing import HasChoices
+from archloom.spaces.fingerprint import fingerprint
 from archloom.spaces.graphs import HasGrammar, HasGraph
 from archloom.spaces.ownership import unowned
 from archloom.testing.domains import check_conditions, check_unit_cube
@@ -34,6 +39,11 @@ from archloom.types import Arch
 from archloom.utils import seeds
 
 MakeSpace = Callable[[], SearchSpace]
+
+MOST_COUNTED = 5_000
+"""Spaces of at most so many architectures are counted whole."""
+MOST_OPTIONS = 200
+"""How many options of each gene are written and read back."""
 
 
 def check_space(make: MakeSpace, samples: int = 40) -> None:
@@ -49,6 +59,9 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
         if isinstance(space, HasAlpha):
             _check_one_hot(space, arch)
     _check_keys(space, archs)
+    _check_size(space, archs)
+    _check_options(space, archs[0])
+    _check_choices(space, archs[0])
     _check_modules(space, archs)
     for start in archs[:4]:
         _check_chain(space, start, wanted=len({space.key(arch) for arch in archs}) / 2)
@@ -68,8 +81,9 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
 
 def _draws(make: MakeSpace) -> list[str]:
     space, rng = make(), seeds.stream(3, "check")
+    told = json.dumps(fingerprint(space), sort_keys=True)  # every gene with its options, in order
     archs = [sample_valid(space, rng) for _ in range(20)]
-    return [space.format(arch) for arch in archs] + [space.key(space.mutate(arch, rng)) for arch in archs]
+    return [told] + [space.format(arch) for arch in archs] + [space.key(space.mutate(arch, rng)) for arch in archs]
 
 
 def _check_arch(space: SearchSpace, arch: Arch) -> None:
@@ -88,8 +102,53 @@ def _check_keys(space: SearchSpace, archs: list[Arch]) -> None:
     for arch in archs:
         other = canonical.setdefault(space.key(arch), space.canonical(arch))
         assert other == space.canonical(arch), f"{arch} and {other} have one key, but are not the same"
-    if isinstance(space, HasSize) and space.size is not None:
-        assert len(canonical) <= space.size, f"size is {space.size}, but {len(canonical)} different ones were drawn"
+
+
+def _check_size(space: SearchSpace, archs: list[Arch]) -> None:
+    size, keys = size_of(space), {space.key(arch) for arch in archs}
+    if size is None:
+        return
+    assert len(keys) <= size, f"size is {size}, but {len(keys)} different ones were drawn"
+    every = listed(space) if size <= MOST_COUNTED else None
+    if every is not None:
+        there = {space.key(arch) for arch in every}
+        assert len(there) == size, f"size is {size}, but there are {len(there)} different ones"
+        stray = next((arch for arch in archs if space.key(arch) not in there), None)
+        assert stray is None, f"{stray} was drawn, and is not among all the architectures of the space"
+
+
+def _check_options(space: SearchSpace, arch: Arch) -> None:
+    """Every option of every gene is written in a way that is read back as itself."""
+    if not isinstance(space, HasSizes):
+        return
+    for gene, size in enumerate(space.sizes.tolist()):
+        for option in range(min(size, MOST_OPTIONS)):
+            other = Arch((*arch.genes[:gene], option, *arch.genes[gene + 1 :]))
+            if is_valid(space, other):
+                _check_written(space, other, f"architecture with option {option} of gene {gene},")
+
+
+def _check_choices(space: SearchSpace, arch: Arch) -> None:
+    """Nothing that a function does to the values it is given changes what the next one is given."""
+    if not isinstance(space, HasChoices):
+        return
+    before = {name: repr(value) for name, value in space.choices(arch).items() if isinstance(value, _CHANGEABLE)}
+    for value in space.choices(arch).values():
+        if isinstance(value, _CLEARABLE):
+            value.clear()
+        elif isinstance(value, np.ndarray) and value.flags.writeable:
+            value.fill(0)
+    after = space.choices(arch)
+    changed = next((name for name, value in before.items() if repr(after[name]) != value), None)
+    assert changed is None, (
+        f"choices gives out the space's own object for {changed!r}: a function that changes it changes what comes "
+        "after it; give out copies"
+    )
+
+
+_CLEARABLE = (dict, list, set, bytearray)
+_CHANGEABLE = (np.ndarray, *_CLEARABLE)
+"""Types of options that a function may change in place."""
 
 
 def _check_mutation(space: SearchSpace, arch: Arch) -> None:

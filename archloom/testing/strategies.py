@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,7 +24,7 @@ from archloom.runs.history import History
 from archloom.runs.record import TrialRecord, decode_state, encode_state
 from archloom.runs.search import MemoryJournal, Search
 from archloom.spaces.base import SearchSpace, is_valid
-from archloom.strategies.base import Strategy, plan_of
+from archloom.strategies.base import Strategy, StrategyError, plan_of
 from archloom.strategies.random_search import RandomSearch
 from archloom.testing.domains import MixedSpace
 from archloom.testing.planted import (
@@ -81,6 +83,8 @@ def check_strategy(
     _check_told_once(make, make_space)
     _check_any_order(make, make_space)
     _check_failures(make, make_space)
+    with located("with scores at the ends of floats"):
+        _check_extremes(make, make_space)
     _check_durations(make, make_space)
     _check_valid(make, make_space)
     _check_bounded(make)
@@ -283,9 +287,15 @@ def _searched(
     retention = _OnlyNeeded(states, PLANTED_CRITERIA) if plan.inherits else None
     evaluations = executor(_Failing(), checkpoints=states if plan.inherits else None)
     limits = Limits(queries, width, max_repeats=100, as_completed=as_completed)
-    Search(
+    search = Search(
         space, strategy, evaluations, journal, limits, 0, retention=retention, plan=plan, resource=PLANTED_RESOURCE
-    ).run()
+    )
+    try:
+        search.run()
+    except StrategyError as error:
+        if isinstance(error.__cause__, AssertionError):  # of `_Watched`, which the loop takes for the strategy
+            raise error.__cause__ from None
+        raise
     return journal.lines
 
 
@@ -329,6 +339,21 @@ def _check_failures(make: MakeStrategy, make_space: MakeSpace) -> None:
     """Failures are told like other trials, even when there is nothing else."""
     _drive(_new(make, make_space, 10), 60, fail_every=1)
     _drive(_new(make, make_space, 11), 60, fail_every=3)
+
+
+def _check_extremes(make: MakeStrategy, make_space: MakeSpace) -> None:
+    """Scores at both ends of what floats can hold, and all the same, are scores like others."""
+    largest = sys.float_info.max
+    for scores in ((largest, -largest, 5e-324, 0.0), (1.0,)):
+        strategy, done = _new(make, make_space, 18), 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for _ in range(25):
+                proposals = list(strategy.ask(1))
+                assert proposals, "ask gave nothing although nothing is in flight"
+                result = Result({name: scores[done % len(scores)] for name in ("worth", "debt", "cost")})
+                strategy.tell([Trial(done, proposals[0], result)])
+                done += 1
 
 
 def _check_valid(make: MakeStrategy, make_space: MakeSpace) -> None:

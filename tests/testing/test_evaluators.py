@@ -136,6 +136,41 @@ class GapsAreFilled(Answers):
         return Result({"worth": float(proposal.fidelity or 36)}), None
 
 
+class NoneOnly(Answers):
+    """In a run it is given an empty mapping where nothing is inherited."""
+
+    def evaluate(self, proposal: Proposal, weights: Any, rng: np.random.Generator) -> tuple[Result, None]:
+        resolve_fidelity(self.resource, proposal.fidelity)
+        return Result({"worth": 1.0 if weights is None else 2.0}), None
+
+
+class Trains(Answers):
+    """Not an offender: it counts epochs, and goes on with a state that it is given."""
+
+    resource: Resource | None = Resource("epochs", 9)
+
+    def evaluate(self, proposal: Proposal, weights: Any, rng: np.random.Generator) -> tuple[Result, Any]:
+        epochs = resolve_fidelity(self.resource, proposal.fidelity)
+        state = self.begun(proposal, weights)
+        state["epochs"] += epochs - state["epochs"]
+        return Result({"worth": float(state["epochs"])}), state
+
+    def begun(self, proposal: Proposal, weights: Any) -> dict[str, int]:
+        return {"epochs": 0} if proposal.inherit is None else dict(weights[proposal.inherit.base])
+
+
+class TrainsInPlace(Trains):
+    def begun(self, proposal: Proposal, weights: Any) -> dict[str, int]:
+        begun: dict[str, int] = {"epochs": 0} if proposal.inherit is None else weights[proposal.inherit.base]
+        return begun
+
+
+class CannotGoOn(Trains):
+    def evaluate(self, proposal: Proposal, weights: Any, rng: np.random.Generator) -> tuple[Result, Any]:
+        result, state = super().evaluate(proposal, weights, rng)
+        return (Result.failed("no way") if proposal.inherit else result), state
+
+
 class Noisy(Answers):
     """Not an offender: noise from the trial's own stream, and a report that is not always measured."""
 
@@ -161,6 +196,9 @@ class Noisy(Answers):
         (IgnoresFidelity, "fidelities 1 and 9 give the same answers: is it ignored?"),
         (AnotherMaximum, "fidelity 0 is answered differently from the maximum, 9"),
         (GapsAreFilled, "fidelity 5, with the resource 4 or 12 or 36 epochs did not raise InputError"),
+        (NoneOnly, "it answers differently for weights={} and weights=None"),
+        (TrainsInPlace, "it changes the state that it inherits"),
+        (CannotGoOn, "it cannot go on from its own state: no way"),
         (Remembers, "the same proposal is answered differently after others"),
     ],
 )
@@ -169,5 +207,6 @@ def test_an_offending_evaluator_is_caught(kind: Any, message: str) -> None:
         check_evaluator(kind, PlantedSpace)
 
 
-def test_noise_from_the_trials_own_stream_is_no_offence() -> None:
-    check_evaluator(Noisy, PlantedSpace)
+@pytest.mark.parametrize("kind", [Noisy, Trains])
+def test_what_is_no_offence(kind: Any) -> None:
+    check_evaluator(kind, PlantedSpace)

@@ -11,6 +11,7 @@ import pytest
 
 from archloom import registry
 from archloom.errors import InputError
+from archloom.spaces.base import Categorical
 from archloom.testing import (
     ForbiddenSpace,
     PlantedSpace,
@@ -169,9 +170,61 @@ class RudeShape(PlantedSpace):
         return Arch(tuple((alpha + np.zeros(self.alpha_shape)).argmax(axis=1).tolist()))
 
 
+class TooLarge(Categorical):
+    def __init__(self) -> None:
+        super().__init__({"a": [1, 2, 3], "b": [1, 2, 3]})
+
+    @property
+    def size(self) -> int:
+        return 99
+
+
+class OneOption(Categorical):
+    """A rare option is read back as another one."""
+
+    def __init__(self) -> None:
+        super().__init__({"a": range(150), "b": [1, 2], "c": [1, 2, 3]})
+
+    def parse(self, text: str) -> Arch:
+        return super().parse(text.replace("a=149,", "a=14,"))
+
+    def neighbours(self, arch: Arch) -> Sequence[Arch]:
+        return []
+
+
+class OptionsByProcess(Categorical):
+    """The same genes mean something else in another process, as with options from a set or a folder."""
+
+    def __init__(self) -> None:
+        names = ["relu", "gelu", "tanh", "silu", "selu", "elu"]
+        super().__init__({f"a{i}": sorted(names, key=hash) for i in range(4)})
+
+    def format(self, arch: Arch) -> str:
+        return " ".join(str(gene) for gene in arch.genes)
+
+    def parse(self, text: str) -> Arch:
+        try:
+            return Arch(self.indices(Arch(tuple(map(int, text.split())))))
+        except ValueError:
+            raise InputError(text) from None
+
+
+class SharedOptions(Categorical):
+    def __init__(self) -> None:
+        super().__init__({f"a{i}": [[1], [2], [3]] for i in range(4)})
+        self.own = [[1], [2], [3]]
+
+    def choices(self, arch: Arch) -> dict[str, Any]:
+        return {name: self.own[int(gene)] for name, gene in zip(self.gene_names, arch.genes, strict=True)}
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
+        (TooLarge, "size is 99, but there are 9 different ones"),
+        (OneOption, "architecture with option 149 of gene 0, .* cannot be formatted and parsed again"),
+        (OptionsByProcess, "sample differs in a fresh process"),
+        (SharedOptions, "choices gives out the space's own object for 'a0'"),
         (GlobalNumpy, "the global random generator of numpy was used"),
         (GlobalPython, "the global random generator of random was used"),
         (HashOrder, "sample differs in a fresh process"),

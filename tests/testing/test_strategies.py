@@ -134,6 +134,18 @@ class OneObjective(RandomSearch):
             (_gain,) = self.criteria.utilities(trial.result)
 
 
+class SpansTheRange(RandomSearch):
+    """The difference of two floats may be larger than any float."""
+
+    low = high = np.float64(0.0)
+
+    def learn(self, trial: Trial) -> None:
+        if trial.result.ok:
+            worth = np.float64(trial.result.scores[self.criteria.objectives[0].metric])
+            self.low, self.high = min(self.low, worth), max(self.high, worth)
+            assert np.isfinite(self.high - self.low)
+
+
 class RawScores(RandomSearch):
     """More is better, it believes, whatever the goal."""
 
@@ -218,6 +230,7 @@ def test_a_strategy_may_refuse_sparse_tables() -> None:
         (TriesForALittle, "asking in a space without valid architectures did not raise NoArchitectureError"),
         (NeedsAnyGood, "with a constraint that no architecture satisfies: ask gave nothing although"),
         (OneObjective, "with two objectives: ValueError.'too many values to unpack"),
+        (SpansTheRange, "with scores at the ends of floats: RuntimeWarning.'overflow"),
         (RawScores, "minimising the negative of a metric is not the same as maximising it"),
         (LearnsFromAnybody, "telling a trial that was not asked for did not raise InputError"),
         (LearnsFirst, "telling a trial that was not asked for changed the strategy"),

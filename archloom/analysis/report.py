@@ -35,7 +35,7 @@ def format_best(report: RunReport, label: str | None = None) -> str:
     run = {"run": f"{name}, seed {report.request.seed}", **_run_facts(study, report)}
     best = report.history.best()
     if best is None:
-        lines = [f"nothing found: {why_nothing([report.history])}", *pairs(run)]
+        lines = [f"nothing found: {why_nothing([report])}", *pairs(run)]
     elif study.criteria.single:
         lines = pairs(_best_facts(study, report, best) | run)
     else:

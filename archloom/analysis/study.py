@@ -16,7 +16,8 @@ from archloom.constraints import Criteria, Objective
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.evaluators.fitted.evaluator import SUFFIX
-from archloom.runs.history import Axis, History
+from archloom.runs.budgets import Ending
+from archloom.runs.history import Axis
 from archloom.runs.report import RunReport
 from archloom.utils.text import MOST, one_line
 
@@ -25,6 +26,9 @@ Reports = Mapping[str, Sequence[RunReport]]
 
 MOST_OF_A_NAME = 40
 """How many characters of a metric's name are shown beside numbers and axes."""
+
+_EQUAL = 1.1
+"""Budgets are called equal up to this ratio: a limit cuts a strategy that trains in chunks earlier than another."""
 
 _UNITS: Mapping[str, str] = MappingProxyType(
     {"ms": "ms", "s": "s", "seconds": "s", "mj": "mJ", "m": "millions", "ips": "images/s"}
@@ -163,8 +167,7 @@ class Study:
     def need_best(self) -> None:
         """InputError if no run found anything."""
         if not self.found:
-            histories = [report.history for _, report in self.runs]
-            raise InputError(f"nothing to show: {why_nothing(histories)}")
+            raise InputError(f"nothing to show: {why_nothing([report for _, report in self.runs])}")
 
     @property
     def best(self) -> tuple[str, RunReport]:
@@ -217,7 +220,7 @@ class Study:
     @property
     def caveats(self) -> list[str]:
         """What a reader must know to interpret the numbers."""
-        notes = self._unfinished
+        notes = self._unfinished or self._unequal
         notes += [f"Selection used a test metric ({', '.join(tests)})."] if (tests := self._selected_on_test) else []
         if predicted := self._predicted:
             notes.append(f"Values of {', '.join(predicted)} are predictions of a surrogate, not measurements.")
@@ -259,6 +262,21 @@ class Study:
         return [f"{going:,} of {len(self.runs):,} runs are not finished."] if going and len(self.runs) > 1 else []
 
     @property
+    def _unequal(self) -> list[str]:
+        """If strategies have used different amounts of what a fidelity counts: how much a run of each."""
+        resource = self.first.history.resource
+        if resource is None or len(self.reports) < 2:
+            return []
+        used = {
+            label: sum(report.history.resource_used for report in reports) / len(reports)
+            for label, reports in self.reports.items()
+        }
+        if max(used.values()) <= _EQUAL * min(used.values()):
+            return []
+        listed = ", ".join(f"{shown_name(label)} {amount:,.0f}" for label, amount in used.items())
+        return [f"Budgets differ: {listed} {resource.unit} per run; --resource N limits all strategies alike."]
+
+    @property
     def _selected_on_test(self) -> list[str]:
         return [name for name in self.criteria.metrics if is_test_metric(self.benchmark, name)]
 
@@ -297,12 +315,15 @@ def front_of(values: NDArray[np.float64], criteria: Criteria) -> NDArray[np.floa
     return np.asarray(front[np.lexsort(-(front * signs).T[::-1])])
 
 
-def why_nothing(histories: Sequence[History]) -> str:
+def why_nothing(reports: Sequence[RunReport]) -> str:
     """Why runs have no best architecture: nothing has finished, everything failed, or nothing met the constraints."""
+    histories = [report.history for report in reports]
     failed = [line for history in histories for line in history.failed]
     queries = sum(history.queries for history in histories)
+    if not queries and all(report.ending == Ending.RESOURCE.value for report in reports):
+        return "the limit of the resource is less than the first evaluation takes"
     if not queries:
-        return "no trial has finished yet"
+        return "no trial has finished" + (" yet" if any(report.ending is None for report in reports) else "")
     if len(failed) == queries:
         all_of = "the only trial" if queries == 1 else f"all {queries:,} trials"
         return f"{all_of} failed{', the last one' * (queries > 1)} with {one_line(failed[-1].error or '', MOST)}"

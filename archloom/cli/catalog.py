@@ -14,6 +14,7 @@ from archloom.cli.exit_codes import Exit
 from archloom.cli.paths import UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, unknown
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from archloom.data.catalog import Status
@@ -255,11 +256,15 @@ def _describe(name: str, kind: type, known: dict, prefix: str, notes: str) -> No
     """Print the docstring of a class, and its options with their defaults."""
     import inspect
 
+    from archloom.utils.options import comments
+
     click.echo(f"{name}: {inspect.cleandoc(kind.__doc__ or '')}\n")
     click.echo("options (--set NAME=VALUE)" if known else "no options")
+    beside = {} if notes else comments(getattr(kind, "Options", kind))
     for option in known.values():
         limits = f"  ({option.expected})" if option.limited else ""
-        click.echo(f"  {prefix}{option.name} = {_plain(option.default)}{limits}")
+        comment = f"  {one_line(beside[option.name])}" if option.name in beside else ""
+        click.echo(f"  {prefix}{option.name} = {_plain(option.default)}{limits}{comment}")
     if known and notes:
         click.echo("\n" + inspect.cleandoc(notes))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archloom.cli import options, output
+from archloom.cli import notes, options
 from archloom.cli.config import Config
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
@@ -76,10 +76,10 @@ def compare(
     path = out or options.new_folder(f"compare-{spec.source.stem}")
     record.check_free(path)
     options.make_ready(backend)
-    output.note_idle(backend, max(each.width for each in bounds.values()), len(members))
+    notes.note_idle(backend, max(each.width for each in bounds.values()), len(members))
     for prepared in checked.values():
-        output.note_cut(prepared)
-    output.note_budgets(checked)
+        notes.note_plan(prepared)
+    notes.note_budgets(checked)
     group = groups.Group.create(path, members, True, first, overrides, preparer)
     return begin(group, first, backend, as_json, quiet, overrides, preparer)
 

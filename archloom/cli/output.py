@@ -17,9 +17,7 @@ from archloom.utils.text import one_line, printable, quoted
 
 if TYPE_CHECKING:
     from archloom.analysis.study import Study
-    from archloom.executors.backends import Backend
     from archloom.problems import Scenario
-    from archloom.runs.prepare import Prepared
     from archloom.runs.report import RunReport
 
 
@@ -44,37 +42,6 @@ def announce(path: Path, quiet: bool) -> None:
 
 def note(text: str) -> None:
     say(f"archloom: note: {one_line(text)}", err=True)
-
-
-def note_idle(backend: Backend, width: int, runs: int) -> None:
-    """Print a note if some workers will have nothing to do."""
-    one_at_a_time = runs == 1 or backend.runs_at_once == 1
-    if one_at_a_time and backend.workers > width:
-        note(f"--width {width} keeps only {width} of {backend.workers} workers busy")
-
-
-def note_cut(prepared: Prepared) -> None:
-    """Print a note if a run will end while a population is in the middle of a chunk of training."""
-    plan, queries = prepared.chosen.plan, prepared.request.limits.queries
-    if plan.epochs is None or plan.trials is None or queries is None:
-        return
-    if queries < plan.trials and queries % plan.width:
-        note(
-            f"--queries {queries} ends {prepared.chosen.name} inside a chunk of its {plan.width} members: "
-            f"give a multiple of {plan.width}; {plan.trials} train them all to the end"
-        )
-
-
-def note_budgets(planned: Mapping[str, Prepared]) -> None:
-    """Print a note if the strategies of a comparison, by label, would train for different numbers of epochs."""
-    epochs = {label: prepared.epochs_in_all for label, prepared in planned.items()}
-    if len(set(epochs.values())) > 1:
-        totals = {label: "depends on the results" if total is None else f"{total:,}" for label, total in epochs.items()}
-        listed = ", ".join(f"{label} {total}" for label, total in totals.items())
-        note(
-            f"epochs of training per run: {listed}; the budgets are not equal. random_population is random search with "
-            "the budget of pbt_nas; --queries and task.epochs set the budgets of others"
-        )
 
 
 def note_caveats(scenario: Scenario) -> None:

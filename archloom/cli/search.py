@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archloom.cli import options, output
+from archloom.cli import notes, options, output
 from archloom.cli.config import Config, typed_first
 from archloom.cli.paths import UserPath
 from archloom.cli.progress import ProgressView
@@ -70,8 +70,8 @@ def search(
     path = out or options.new_folder(f"{name}-{spec.source.stem}")
     record.check_free(path)
     options.make_ready(backend)
-    output.note_idle(backend, bounds.width, len(requests))
-    output.note_cut(first)
+    notes.note_idle(backend, bounds.width, len(requests))
+    notes.note_plan(first)
     if seeds is not None:
         members = {f"seed-{r.seed}": r for r in requests}
         group = groups.Group.create(path, members, first=first, overrides=overrides, preparer=preparer)

@@ -60,6 +60,8 @@ class Plan:
         unique: every trial is evaluated, even if its architecture was asked for before: none is a repeat, and the
             space is never exhausted.
         needs_training: it makes sense only if something trains.
+        random: so many of its first trials are drawn at random, before it uses what it has learned.
+        highest: the highest fidelity that it asks for; 0: that of the resource.
     """
 
     trials: int | None = None
@@ -68,6 +70,8 @@ class Plan:
     inherits: bool = False
     unique: bool = False
     needs_training: bool = False
+    random: int = 0
+    highest: int = 0
 
 
 def plan_of(strategy: Strategy) -> Plan:

@@ -22,7 +22,7 @@ from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.learners.ddpg import Ddpg, Float32
 from archloom.spaces.base import MAX_TRIES, HasAlpha, SearchSpace, is_valid
-from archloom.strategies.base import BaseStrategy, pack_trials, unpack_trials
+from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.strategies.note import Note
 from archloom.types import Arch, Proposal, Trial
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
@@ -121,6 +121,10 @@ class Cadam(BaseStrategy):
         self.asked: dict[str, None] = {}  # keys, as an ordered set
         self.steps = 0  # proposals made
         self.threads = ThreadpoolController()
+
+    @classmethod
+    def plan(cls, options: CadamOptions) -> Plan:
+        return Plan(random=options.warmup)
 
     # -- acting ---------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import numpy as np
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
-from archloom.strategies.base import BaseStrategy, pack_trials, unpack_trials
+from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.types import Proposal, Trial
 from archloom.utils.options import Options, PositiveInt
 
@@ -46,6 +46,10 @@ class Evolution(BaseStrategy):
         super().__init__(space, criteria, rng, options)
         self.population: deque[Trial] = deque(maxlen=self.options.population)
         self.drawn = 0
+
+    @classmethod
+    def plan(cls, options: EvolutionOptions) -> Plan:
+        return Plan(random=options.population)
 
     def propose(self) -> Proposal:
         if self.drawn < self.options.population or not self.population:

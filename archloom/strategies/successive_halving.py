@@ -112,7 +112,7 @@ class HalvingStrategy(BaseStrategy):
 
     @classmethod
     def plan(cls, options: Any) -> Plan:
-        return Plan(inherits=True)
+        return Plan(inherits=True, highest=options.maximum)
 
     @abstractmethod
     def needed(self) -> set[int]:

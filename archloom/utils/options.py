@@ -6,9 +6,14 @@ against them wherever the value comes from.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import difflib
 import inspect
+import io
 import sys
+import textwrap
+import tokenize
 import typing
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,13 +60,16 @@ class Option:
         """`value` as the option's type; InputError naming what was expected. If not `strict`, it may be a string."""
         if isinstance(value, np.generic):
             value = value.item()
-        if not strict and isinstance(value, str) and typing.get_origin(_bare(self.type)[0]) is tuple:
+        listed = not strict and isinstance(value, str) and typing.get_origin(_bare(self.type)[0]) is tuple
+        if listed:
             value = [part.strip() for part in value.split(",")]
         try:
             converted = msgspec.convert(value, self.type, strict=strict, dec_hook=_path)
         except msgspec.ValidationError:
-            shown = value if isinstance(value, str) else repr(value)
-            raise InputError(f"{owner} option {self.name}={shown}: expected {self.expected}") from None
+            shown = value if isinstance(value, str) else ",".join(map(str, value)) if listed else repr(value)
+            raise InputError(
+                f"{owner} option {self.name}={shown}: {_nearest(self.type, value)}expected {self.expected}"
+            ) from None
         if isinstance(converted, Path) and not converted.is_file():
             raise InputError(f"{owner} option {self.name}={converted}: there is no such file")
         return converted
@@ -93,6 +101,23 @@ def of_dataclass(kind: type[Any]) -> dict[str, Option]:
     """The options that a frozen dataclass of options declares."""
     hints = typing.get_type_hints(kind, include_extras=True)
     return {f.name: Option(f.name, hints[f.name], f.default) for f in dataclasses.fields(kind)}
+
+
+def comments(kind: type[Any]) -> dict[str, str]:
+    """What is written beside the fields of a dataclass, `name: type = default  # like this`; empty without a source."""
+    try:
+        source = textwrap.dedent(inspect.getsource(kind))
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+        (definition,) = ast.parse(source).body
+    except (OSError, TypeError, SyntaxError, ValueError, tokenize.TokenError):
+        return {}
+    beside = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    lines = {
+        statement.target.id: statement.end_lineno
+        for statement in getattr(definition, "body", ())
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    }
+    return {name: beside[line] for name, line in lines.items() if line in beside}
 
 
 def of_space(kind: type[Any]) -> dict[str, Option]:
@@ -180,6 +205,23 @@ _NOUNS: Mapping[Any, tuple[str, str]] = {
     str: ("a string", "strings"),
     Path: ("a file", "files"),
 }
+
+
+def _nearest(kind: Any, value: Any) -> str:
+    """For a name that is none of those that a type takes: which it is, and the nearest that it takes."""
+    bare = _bare(kind)[0]
+    many = typing.get_origin(bare) is tuple
+    one = _bare(typing.get_args(bare)[0])[0] if many else bare
+    if typing.get_origin(one) is not typing.Literal:
+        return ""
+    names = typing.get_args(one)
+    given = value if many and isinstance(value, list | tuple) else [value]
+    wrong = next((each for each in given if each not in names), None)
+    if not isinstance(wrong, str):
+        return ""
+    said = f"unknown {wrong!r}; " if many else ""
+    close = difflib.get_close_matches(wrong, [str(name) for name in names], n=1, cutoff=0.5)
+    return f"{said}did you mean {close[0]!r}? " if close else said
 
 
 def _bare(kind: Any) -> tuple[Any, dict[str, Any]]:

@@ -6,8 +6,10 @@ import io
 import itertools
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from archloom.analysis.comparison import compare
@@ -15,7 +17,9 @@ from archloom.analysis.plots import KINDS
 from archloom.analysis.report import format_best, format_comparison
 from archloom.cli import output
 from archloom.errors import InputError
+from archloom.runs.history import History
 from archloom.runs.report import summarise
+from archloom.types import Resource
 from archloom.utils.json_text import dumps
 
 LARGEST = sys.float_info.max
@@ -126,7 +130,7 @@ def test_runs_without_success_among_others(make_two: Any, words: Any) -> None:
         ([FAILED], (), "the only trial failed with broken"),
         ([(1.0, 1.0)], ("x>=2",), "no architecture asked for met the constraints"),
         ([(1.0, 1.0), FAILED], ("x>=2",), r"succeeded and met the constraints \(1 of 2 trials failed\)"),
-        ([], (), "no trial has finished yet"),
+        ([], (), "no trial has finished"),
     ],
 )
 def test_nothing_found_says_why(values: Any, constraints: Any, reason: str, make_two: Any) -> None:
@@ -140,8 +144,6 @@ def test_nothing_found_says_why(values: Any, constraints: Any, reason: str, make
 
 
 def test_unequal_and_unfinished_runs(make_two: Any, words: Any) -> None:
-    from dataclasses import replace
-
     reports = {
         "a": [make_two([(1.0, 1.0)], seed=0), make_two([(2.0, 1.0)], seed=1)],
         "b": [replace(make_two([(1.0, 2.0)], seed=1), ending=None)],
@@ -199,3 +201,17 @@ def test_the_best_run_of_several_objectives_has_the_largest_hypervolume(make_two
 def test_the_picture_of_odd_values_can_be_written(values: str, make_two: Any) -> None:
     """Without a warning: here they are errors."""
     drawn("pareto", {"a": [make_two(ODD[values])]}).savefig(io.BytesIO(), dpi=20)
+
+
+def test_unequal_budgets_are_said_wherever_strategies_are_compared(make_two: Any, words: Any) -> None:
+    def run(fidelity: int, seed: int) -> Any:
+        report = make_two([(1.0, 2.0), (2.0, 3.0)], seed=seed, single=True)
+        lines = [msgspec.structs.replace(line, fidelity=fidelity) for line in report.history.lines]
+        history = History.of(lines, report.scenario.criteria, Resource("epochs", 100))
+        return replace(report, history=history)
+
+    note = "Budgets differ: a 100, b 18 epochs per run; --resource N limits all strategies alike."
+    reports = {"a": [run(50, s) for s in range(2)], "b": [run(9, s) for s in range(2)]}
+    assert note in " ".join(format_comparison(reports).split()) and note in words(drawn("anytime", reports))
+    assert "Budgets" not in format_comparison({"a": reports["a"]})
+    assert "Budgets" not in format_comparison({"a": reports["a"], "b": [run(49, s) for s in range(2)]})

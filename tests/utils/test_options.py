@@ -80,8 +80,8 @@ def test_texts_and_choices() -> None:
         ("rate", "half", "rate=half: expected a number"),
         ("deep", "maybe", "deep=maybe: expected true or false"),
         ("mode", "medium", "mode=medium: expected one of fast, slow"),
-        ("sizes", "1,x", "sizes=['1', 'x']: expected a list of whole numbers, separated by commas"),
-        ("sizes", "", "sizes=['']: expected a list of whole numbers, separated by commas"),
+        ("sizes", "1,x", "sizes=1,x: expected a list of whole numbers, separated by commas"),
+        ("sizes", "", "sizes=: expected a list of whole numbers, separated by commas"),
         ("label", 3, "label=3: expected a string"),
     ],
 )
@@ -123,7 +123,7 @@ def test_bounds_in_words(name: str) -> None:
     assert option.limited == (name != "open")
     with pytest.raises(InputError) as caught:
         option.convert("sample", "nothing of that kind")
-    assert str(caught.value).endswith(f": expected {words}")
+    assert str(caught.value).endswith(f"expected {words}")
 
 
 @pytest.mark.parametrize(
@@ -237,3 +237,46 @@ def test_files_are_there_and_made_absolute(tmp_path: Path, monkeypatch: pytest.M
     ):
         with pytest.raises(InputError, match=said):
             options.convert_all("strategy a", known, {"weights": wrong})
+
+
+NAMES = tuple[Literal["shift", "crop"], ...]
+
+
+@dataclass(frozen=True)
+class Commented:
+    start: int = 10  # how many are drawn first
+    plain: int = 3
+    # not beside anything
+    several: tuple[int, ...] = (
+        1,
+        2,
+    )  # at the end # twice
+
+
+def test_comments_beside_fields() -> None:
+    assert options.comments(Commented) == {"start": "how many are drawn first", "several": "at the end # twice"}
+    assert options.comments(int) == {} and options.comments(type("Made", (), {})) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        (
+            tuple[Literal["shift", "crop"], ...],
+            "crops",
+            "a=crops: unknown 'crops'; did you mean 'crop'? expected a list",
+        ),
+        (
+            tuple[Literal["shift", "crop"], ...],
+            "shift,x",
+            "a=shift,x: unknown 'x'; expected a list of any of shift, crop",
+        ),
+        (Literal["constant", "cosine"], "cosin", "a=cosin: did you mean 'cosine'? expected one of constant, cosine"),
+        (Literal["constant", "cosine"], "zzz", "a=zzz: expected one of constant, cosine"),
+        (Literal[1, 2], "3", "a=3: expected one of 1, 2"),
+    ],
+)
+def test_the_nearest_name_is_told(kind: Any, value: str, said: str) -> None:
+    with pytest.raises(InputError) as error:
+        options.Option("a", kind, None).convert("task", value)
+    assert str(error.value).startswith(f"task option {said}")

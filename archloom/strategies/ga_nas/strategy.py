@@ -140,7 +140,8 @@ class GaNas(BaseStrategy):
         o, t = options, options.iterations
         first = max(o.initial, len(o.starts))
         sets = t * o.batch_size + o.growth * t * (t - 1) // 2
-        return Plan(trials=first + sets if t else None, width=max(first, o.batch_size + o.growth * max(t - 1, 0)))
+        width = max(first, o.batch_size + o.growth * max(t - 1, 0))
+        return Plan(trials=first + sets if t else None, width=width, random=first)
 
     def _start(self, text: str) -> Arch:
         arch = self.space.parse(text)

@@ -1,0 +1,54 @@
+"""Notes before a run begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RESOURCE = """
+import archloom
+
+space = archloom.Categorical({"a": list(range(50)), "b": list(range(50))})
+
+def evaluate(choices, rng, report, fidelity):
+    return {"acc": choices["a"] + 1.0}
+
+resource = archloom.Resource("epochs", 27)
+problem = archloom.Problem(space, evaluate, {"acc": "max"}, resource=resource)
+"""
+
+
+def said(cli: Any, *arguments: object) -> str:
+    found = cli(*arguments, "--out", "run")
+    assert found.code in (0, 1), found.err
+    return str(found.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "note"),
+    [
+        (("evolution", "--queries", 100), "evolution draws its first 100 architectures at random"),
+        (("evolution", "--queries", 20, "--set", "population=20"), "evolution draws its first 20"),
+        (("cadam", "--queries", 20, "--set", "warmup=20"), "cadam draws its first 20"),
+        (("evolution", "--queries", 21, "--set", "population=20"), None),
+        (("random", "--queries", 20), None),
+        (("evolution", "--target", 1000, "--time", "1s", "--queries", 150), None),
+    ],
+)
+def test_a_run_that_is_random_search(arguments: Any, note: str | None, cli: Any, small_table: Path) -> None:
+    err = said(cli, "search", *arguments, "--on", "nb201", "--table", small_table)
+    assert (note in err and "so this run is random search" in err) if note else "at random" not in err
+
+
+def test_limits_that_cannot_be_met(cli: Any) -> None:
+    (cli.home / "own.py").write_text(RESOURCE)
+    on = ("--on", "own.py", "--queries", 4)
+    err = said(cli, "search", "random", *on, "--resource", 5)
+    assert "--resource 5: a single evaluation takes 27 epochs, so there will be none; give at least 27" in err
+    assert "nothing found: the limit of the resource is less than the first evaluation takes" in cli("best", "run").out
+    err = cli("search", "asha", *on, "--target", 99, "--set", "maximum=9", "--out", "second").err
+    assert "--target 99 cannot be reached: it counts for trainings of 27 epochs, and asha trains for 9 at most" in err
+    err = cli("search", "asha", *on, "--target", 99, "--set", "maximum=27", "--resource", 20, "--out", "third").err
+    assert "cannot be reached" not in err and "there will be none" not in err

@@ -15,6 +15,9 @@ from archloom.errors import InputError
 from archloom.utils.text import one_line, reason_of
 from archloom.utils.user_code import without_prefix
 
+MOST_OPTIONS = 100_000
+"""How many options a range may be as a choice."""
+
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _SHARED = _PLAIN | {types.ModuleType}
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
@@ -56,6 +59,12 @@ def _in_order(given: Any) -> tuple[Any, ...]:
     kind = type(given)
     if kind is list or kind is tuple:
         return tuple(given)
+    # Counted before they are listed: a long range costs nothing until then.
+    if isinstance(given, range) and given[MOST_OPTIONS:]:
+        raise InputError(
+            f"options {given!r}: expected at most {MOST_OPTIONS:,}; whole numbers in a range are a domain, "
+            "Integer(low, high)"
+        )
     if isinstance(given, str | bytes | bytearray):
         raise InputError(f"options {given!r}: a string is not a list of options; write [{given!r}] for a single one")
     if isinstance(given, Set) and not isinstance(given, KeysView | ItemsView):

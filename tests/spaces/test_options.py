@@ -138,6 +138,8 @@ def test_options_have_strings(options: Any, texts: list[str]) -> None:
         (["\ud800"], "line breaks or control characters"),
         ([np.zeros((2, 2))], "line breaks or control characters"),
         ([], "expected at least one"),
+        (range(10**9), "expected at most 100,000"),
+        (range(2**70), "Integer(low, high)"),
         (3, "expected a domain"),
     ],
 )  # fmt: skip

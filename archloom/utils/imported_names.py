@@ -11,8 +11,8 @@ _CALLS = ("import_module", "__import__")
 def imported_names(content: bytes, package: str) -> tuple[list[str], bool]:
     """The dotted names of the modules that a file of this package may import, and whether it may import any.
 
-    It may if it computes names. Imports in functions count; so do submodules that `from package import module` would
-    import. No names for a file that is no Python.
+    It may if it computes names. Relative imports are resolved, and begin with a dot. Imports in functions count; so do
+    submodules that `from package import module` would import. No names for a file that is no Python.
     """
     try:
         tree = ast.parse(content)
@@ -37,9 +37,10 @@ def _from(node: ast.ImportFrom, package: str) -> Iterator[str]:
     if node.level:
         above = package.split(".")[: len(package.split(".")) - node.level + 1] if package else []
         base = ".".join(filter(None, [*above, base]))
-    yield from _and_parents(base)
+    mark = "." if node.level else ""
+    yield from (f"{mark}{name}" for name in _and_parents(base) if name)
     for alias in node.names:
-        yield ".".join(filter(None, [base, alias.name]))
+        yield mark + ".".join(filter(None, [base, alias.name]))
 
 
 def _and_parents(name: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ import builtins
 import hashlib
 import importlib
 import importlib.util
+import multiprocessing
 import os
 import re
 import sys
@@ -129,6 +130,9 @@ class UserFolder:
         """The files of the modules that a file names in imports, each with its package."""
         names, everything = imported_names(content, package)
         for name in names:
+            if not name.startswith(".") and self._winner(name.partition(".")[0]) is not None:
+                continue
+            name = name.removeprefix(".")
             spec = self.find(name)
             if spec is not None and spec.has_location and spec.origin is not None:
                 yield spec.origin, name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
@@ -180,19 +184,30 @@ class UserFolder:
         spec = self._at(f"{self.package}.{top}", top, self.places)
         if spec is None:
             return False
-        if top in sys.stdlib_module_names or top == __name__.partition(".")[0]:
-            self._warn(top, spec, "the standard library" if top in sys.stdlib_module_names else "archloom")
-            return False
-        if spec.loader is None:  # a folder that is no package counts only if there is no other module
-            return not _is_elsewhere(top)
-        if _is_distribution(top) and _is_elsewhere(top):
-            self._warn(top, spec, "the installed package")
-            return False
-        return True
+        winner = self._winner(top, spec)
+        if winner and spec.loader is not None:
+            self._warn(top, spec, winner)
+        return winner is None
+
+    def _winner(self, top: str, spec: ModuleSpec | None = None) -> str | None:
+        """Whose module a name is, if it is not the one in this folder's places, whose spec may be given."""
+        if top in sys.stdlib_module_names:
+            return "the standard library"
+        if top == __name__.partition(".")[0]:
+            return "archloom"
+        spec = spec or self._at(f"{self.package}.{top}", top, self.places)
+        if spec is None:
+            return None
+        # A folder that is no package counts only if there is no other module.
+        return (
+            "the installed package" if (spec.loader is None or _is_distribution(top)) and _is_elsewhere(top) else None
+        )
 
     def _warn(self, top: str, spec: ModuleSpec, winner: str) -> None:
-        module = f"{self.package}.{top}"
-        if spec.loader is not None and top not in self._warned and module not in sys.modules:
+        """Once, by the process that the user has started."""
+        own = f"{self.package}.{top}" in sys.modules  # the file itself, say
+        is_first = bool(self._loaded) and multiprocessing.parent_process() is None
+        if not own and is_first and top not in self._warned:
             self._warned.add(top)
             warnings.warn(
                 f"{spec.origin} is not used: `import {top}` gives {winner}'s module; rename the file to import it",

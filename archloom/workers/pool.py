@@ -43,6 +43,9 @@ MAX_ATTEMPTS = 3
 """How often a task is tried before its workers' deaths count as its failure."""
 
 
+SAFE_PATH = "PYTHONSAFEPATH"
+"""The variable that keeps the working directory out of the places where Python looks for modules."""
+
 LOOK_EVERY_S = 0.5
 """How often silent workers are checked."""
 
@@ -173,9 +176,10 @@ class WorkerPool:
         # A worker's own children are started as this process would start them, not as workers are.
         method = mp.get_start_method(allow_none=True) or mp.get_all_start_methods()[0]
         log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the worker
-        arguments = (self._setup, theirs, _Descriptor(log.fileno()), method, self._timeout)
+        safe = os.environ.get(SAFE_PATH)
+        arguments = (self._setup, theirs, _Descriptor(log.fileno()), method, self._timeout, safe)
         process = self._context.Process(target=_serve, args=arguments, daemon=False)
-        with _without_interrupts(), _main_as_it_is_found():
+        with _safe_path(), _without_interrupts(), _main_as_it_is_found():
             process.start()
         theirs.close()  # otherwise the worker's death would not close the pipe
         worker = _Worker(process, ours, log)
@@ -264,6 +268,27 @@ def check_may_start() -> None:
 
 
 @contextmanager
+def _safe_path() -> Iterator[None]:
+    """A context for starting workers: they do not look for Python's own modules in the working directory.
+
+    A file of the user's there, types.py say, would end them before they begin.
+    """
+    before = os.environ.get(SAFE_PATH)
+    _set_safe_path("1")
+    try:
+        yield
+    finally:
+        _set_safe_path(before)
+
+
+def _set_safe_path(value: str | None) -> None:
+    if value is None:
+        os.environ.pop(SAFE_PATH, None)
+    else:
+        os.environ[SAFE_PATH] = value
+
+
+@contextmanager
 def _main_as_it_is_found() -> Iterator[None]:
     """A context for starting workers, which run the file of the main module: not if that was standard input."""
     main = sys.modules["__main__"]
@@ -293,11 +318,15 @@ class _Descriptor:
         return operator.methodcaller("detach"), (reduction.DupFd(self._descriptor),)
 
 
-def _serve(setup: Callable[[], Work], pipe: Connection, log: int, start_method: str, timeout: float | None) -> None:
+def _serve(
+    setup: Callable[[], Work], pipe: Connection, log: int, start_method: str, timeout: float | None, safe: str | None
+) -> None:
     """The main function of a worker: build the function, answer tasks until the parent closes the pipe.
 
-    What they print is also written to `log`. With a `timeout`, it may be ended with all that it has started.
+    What they print is also written to `log`. With a `timeout`, it may be ended with all that it has started. `safe` is
+    what the variable SAFE_PATH was.
     """
+    _set_safe_path(safe)
     os.setpgid(0, 0)  # a group of its own with its children: the parent handles Ctrl-C, and no child outlives it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # discards one that came in the meantime
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

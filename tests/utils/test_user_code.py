@@ -204,14 +204,16 @@ def hashes(folder: Path, text: str) -> set[str]:
         ("def f(): return __import__('space.one')", "space/one.py"),
         ("def f():\n    import space.two", "space/two.py"),
         ("import numpy, json, archloom", ""),
+        ("from . import json", "json.py"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*json.py is not used")
 def test_what_a_file_imports_is_pinned_whenever_it_does(tmp_path: Path, text: str, pinned: str) -> None:
     files = {
         "helper.py": "", "through.py": "def f():\n    from helper import g", "unused.py": "", "space/one.py": "",
         "space/two.py": "", "pkg/__init__.py": "from .first import x",
         "pkg/first.py": "x = 1\ndef f(): from . import deep",
-        "pkg/deep/__init__.py": "",
+        "pkg/deep/__init__.py": "", "json.py": "",
     }  # fmt: skip
     assert hashes(written(tmp_path, files), text) == set(pinned.split())
 

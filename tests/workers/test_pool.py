@@ -350,3 +350,18 @@ def test_workers_start_where_the_main_module_was_standard_input(
     (answer,) = workers.wait()
     assert isinstance(answer, Answer) and answer.error is None
     assert main.__file__ == "<stdin>"
+
+
+def test_files_in_the_working_directory_take_no_modules_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("types", "random", "json", "threading", "logging"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('it hides the standard library')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    pool = WorkerPool(environment, 1)
+    pool.submit(0, "PYTHONSAFEPATH")
+    assert [answer.value for answer in pool.wait() if isinstance(answer, Answer)] == [None], "as it was before"
+    pool.close()
+
+
+def environment() -> Callable[[str, Any], str | None]:
+    return lambda payload, send: os.environ.get(payload)

@@ -14,6 +14,7 @@ from archloom.analysis.study import Reports, Study
 from archloom.constraints import Objective
 from archloom.errors import InputError
 from archloom.runs.report import RunReport
+from archloom.utils.numbers import short
 
 SIGNIFICANT = 0.05
 HYPERVOLUME = "hypervolume"
@@ -216,6 +217,10 @@ def _several_notes(study: Study) -> list[str]:
     if study.criteria.single:
         return []
     notes = ["The best value of each objective is that of any architecture, so two may be of different ones."]
+    if study.found:
+        point = zip(study.criteria.objectives, study.reference_point, strict=True)
+        origin = ", ".join(f"{objective.metric} = {short(value)}" for objective, value in point)
+        notes.append(f"Hypervolumes are measured from {origin}.")
     if any(best.report for _, report in study.runs if (best := report.history.best())):
         notes.append(f"Reported metrics are those of the architecture with the best {study.metric}.")
     return notes

@@ -119,7 +119,8 @@ def format_comparison(reports: Reports) -> str:
         parts += ["", *_matrix_lines(comparison, metric)]
     if comparison.published:
         parts += ["", *_published_lines(comparison.published)]
-    optimum = [] if study.optimum is None else [f"best in the table: {_number(study, study.metric, study.optimum)}"]
+    of = "" if study.criteria.single else f"{one_line(study.metric)} "
+    optimum = [] if study.optimum is None else [f"best {of}in the table: {_number(study, study.metric, study.optimum)}"]
     notes = [wrap(f"note: {note}") for note in comparison.notes]
     return "\n".join([*parts, "", *optimum, wrap(f"data: {study.table_line}"), *notes])
 

@@ -179,6 +179,7 @@ def test_several_objectives_are_compared_by_all(make_two: Any) -> None:
     assert by_label["second"].hypervolume.mean == 9 * 9 + 1 * 0.5
     text = format_comparison({"first": first, "second": second})
     assert text.startswith("best y, x on own.py; mean ± std over seeds")
+    assert "note: Hypervolumes are measured from y = 0.00, x = 10.00." in text
     for metric in ("hypervolume", "y", "x"):
         assert f"better than the column by {metric} (one-sided" in " ".join(text.split())
 

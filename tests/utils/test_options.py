@@ -262,12 +262,12 @@ def test_comments_beside_fields() -> None:
     ("kind", "value", "said"),
     [
         (
-            tuple[Literal["shift", "crop"], ...],
+            NAMES,
             "crops",
             "a=crops: unknown 'crops'; did you mean 'crop'? expected a list",
         ),
         (
-            tuple[Literal["shift", "crop"], ...],
+            NAMES,
             "shift,x",
             "a=shift,x: unknown 'x'; expected a list of any of shift, crop",
         ),

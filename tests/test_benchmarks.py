@@ -209,3 +209,7 @@ def test_how_busy_workers_are(study: Any) -> None:
         for workers in (4, 16):
             assert shares[on, workers, "as completed"] > 1.5 * shares[on, workers, "in order"]
         assert shares[on, 4, "as completed"] > 0.95
+
+
+def test_what_the_base_installation_is_for_runs_in_an_empty_folder(data_dir: Path, tmp_path: Path) -> None:
+    assert [row["failures"] for row in smoke("extras", data_dir, tmp_path)] == [[]]

@@ -173,6 +173,7 @@ class Preparer:
         self._chosen: dict[Hashable, ChosenStrategy] = {}
         self._checked: dict[Hashable, Strategy] = {}
         self._digests: dict[Path, str] = {}
+        self._pinned: dict[Hashable, dict[str, str]] = {}
         self._owned: set[int] = set()  # the spaces, which live as long as their problems, whose `modules` were checked
 
     def find(self, given: str | type[BaseStrategy]) -> FoundStrategy:
@@ -229,6 +230,12 @@ class Preparer:
         They define its strategy or problem, are imported by these, or are named by options. The request must have been
         checked. InputError for one that an option names, if it has changed while it was opened.
         """
+        key = request.strategy, _settings_key(request.options), _problem_key(request.problem)
+        if key not in self._pinned:
+            self._pinned[key] = self._pins(request)
+        return dict(self._pinned[key])
+
+    def _pins(self, request: Request) -> dict[str, str]:
         chosen, problem = self.choose(request.strategy, request.options), request.problem
         code = {} if chosen.found.file is None else UserFile(chosen.found.file).hashes()
         named = {str(file): self._sha256(file) for file in dict.fromkeys(map(Path.resolve, chosen.option_files))}

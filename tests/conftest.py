@@ -178,6 +178,42 @@ def planted(tmp_path: Path) -> Path:
     return path
 
 
+HANGING = """
+import subprocess, sys, time
+import archloom
+
+def evaluate(choices):
+    if choices["number"]:
+        return 1.0
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
+    with open(__file__ + ".pid", "w") as file:
+        file.write(str(child.pid))
+    print("for ever", flush=True)
+    time.sleep(1000)
+
+problem = archloom.Problem(archloom.Categorical({"number": [0, 1, 2]}), evaluate, {"score": "max"})
+"""
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Path:
+    """A problem of which number 0 hangs, with a child in a session of its own; `hanging.py.pid` has its id."""
+    path = tmp_path / "hanging.py"
+    path.write_text(HANGING)
+    return path
+
+
+@pytest.fixture
+def is_gone() -> Callable[[Path], bool]:
+    """Whether the process whose id a file holds has ended."""
+
+    def gone(file: Path) -> bool:
+        stat = Path(f"/proc/{file.read_text()}/stat")
+        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+    return gone
+
+
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
     """The same architectures as networks that train, in no time: a layer for each gene. They cost 0 seconds too."""

@@ -106,33 +106,14 @@ def test_a_worker_has_one_thread_and_a_state_that_is_gone_stops_the_run(
         evaluated(executor, [])
 
 
-HANGING = """
-import subprocess, sys, time
-import archloom
-
-def evaluate(choices):
-    if choices["number"]:
-        return 1.0
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
-    with open(__file__ + ".pid", "w") as file:
-        file.write(str(child.pid))
-    time.sleep(1000)
-
-problem = archloom.Problem(archloom.Categorical({"number": [0, 1]}), evaluate, {"score": "max"})
-"""
-
-
 def test_a_job_that_takes_too_long_is_ended_with_all_that_it_started(
-    cluster: RayCluster, tmp_path: Path, evaluated: Any, wait_until: Any
+    cluster: RayCluster, hanging: Path, evaluated: Any, wait_until: Any, is_gone: Any
 ) -> None:
-    problem = tmp_path / "hanging.py"
-    problem.write_text(HANGING)
-    factory = partial(open_evaluator, ProblemSpec(str(problem)))
+    factory = partial(open_evaluator, ProblemSpec(str(hanging)))
     found = evaluated(RayExecutor(replace(cluster, workers=1), factory, timeout=0.5), [0, 1])
     assert found[0].error == "it took longer than 0.5 s (--trial-timeout)"
     assert found[1].scores == {"score": 1.0}
-    child = Path(f"/proc/{Path(f'{problem}.pid').read_text()}/stat")
-    wait_until(lambda: not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z")
+    wait_until(lambda: is_gone(Path(f"{hanging}.pid")))
 
 
 def test_an_evaluator_that_cannot_be_made_stops_the_run_and_fails_no_trial(

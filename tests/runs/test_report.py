@@ -19,5 +19,5 @@ def test_a_run_can_be_looked_at_when_its_problem_is_gone(tmp_path: Path, mine: P
     (tmp_path / "code" / "mine.py").unlink()
     seen = read_report(tmp_path / "run")
     assert (seen.value, seen.curve, seen.best) == (made.value, made.curve, made.best)
-    with pytest.raises(InputError, match="there is no file"):
+    with pytest.raises(InputError, match=r"mine\.py, which is not there; put it back"):
         read_report(tmp_path / "run", need_space=True)

@@ -219,7 +219,7 @@ IN_MEMORY = Entry("archloom.problems.in_memory:InMemory", "a Problem made in Pyt
 
 BENCHMARK_KINDS: Mapping[str, Entry] = {
     "table": Entry("archloom.problems.tabular:open_table", "a table"),
-    "surrogate": Entry("archloom.problems.surrogate:open_surrogate", "a surrogate's file or folder"),
+    "surrogate": Entry("archloom.problems.surrogate:open_surrogate", "a surrogate's file or folder", "numba", "nb301"),
 }
 """Functions that open the file of a benchmark, by `Benchmark.kind`, given the spec, the space's name and the path."""
 

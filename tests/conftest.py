@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ import numpy as np
 import pytest
 
 from archloom.data.tables import Table, load_table, save_table
-from archloom.errors import InputError
+from archloom.errors import InputError, MissingExtraError
 from archloom.problems import ProblemSpec
 from archloom.registry import STRATEGIES
 from archloom.runs.prepare import Preparer, Request
@@ -255,6 +258,35 @@ class CommandResult:
     err: str
 
 
+NEEDS = re.compile(r" needs the package ([\w.-]+): pip install")
+
+
+def skip_without_extra(said: str) -> None:
+    """Skip the test if this says that a package is needed which is indeed not installed, as in a base installation."""
+    found = NEEDS.search(said)
+    package = found[1] if found is not None else ""
+    names = {package, package.replace("-", "_")}
+    if package and not any(find_spec(name) for name in names) and not installed(package):
+        pytest.skip(said.strip())
+
+
+def installed(package: str) -> bool:
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """What needs an extra that is not installed cannot be tested here."""
+    try:
+        yield
+    except MissingExtraError as error:
+        skip_without_extra(str(error))
+        raise
+
+
 class CommandLine:
     """Types commands in this process. The tests' own folder is the current one."""
 
@@ -270,6 +302,8 @@ class CommandLine:
             warnings.simplefilter("always", UserWarning)
             code = run([str(argument) for argument in arguments])
         captured = self._capsys.readouterr()
+        if code:
+            skip_without_extra(captured.err)
         return CommandResult(code, captured.out, captured.err)
 
     def refuses(self, *arguments: object, says: Sequence[str] = ()) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import archloom
+from archloom import registry
 
 SOURCE = Path(archloom.__file__).parent
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -132,6 +133,17 @@ def test_an_extra_brings_what_its_code_imports(extra: str) -> None:
 def test_without_an_extra_nothing_more_is_imported(name: str) -> None:
     base = {distribution(each) for each in PROJECT["dependencies"]}
     assert needed(SOURCE / name).keys() <= base
+
+
+def test_what_the_registry_imports_is_in_the_extra_that_it_names() -> None:
+    registries = (registry.STRATEGIES, registry.SPACES, registry.TASKS, registry.EVALUATORS, registry.BENCHMARK_KINDS)
+    base = {distribution(each) for each in PROJECT["dependencies"]}
+    for entry in (entry for known in registries for entry in known.values()):
+        file = file_of(entry.target.partition(":")[0])
+        assert file is not None
+        for package, where in needed(file).items():
+            told = f"{entry.target} imports {package} (in {where})"
+            assert package in (brought(entry.extra) if entry.extra else base), f"{told}, extra {entry.extra}"
 
 
 def constants(path: Path) -> dict[str, str]:

@@ -6,12 +6,10 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from msgspec.structs import replace
 
 from archloom.analysis.study import Reports
@@ -27,6 +25,10 @@ from archloom.runs.report import RunReport
 from archloom.spaces.base import Categorical
 from archloom.spaces.nb201 import EDGES, Nb201
 from archloom.types import Arch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 OPTIONS = ("none", "nor_conv_3x3")
 GENES = np.array(list(product(range(2), repeat=6)))
@@ -206,6 +208,8 @@ def assert_tidy() -> Callable[[Figure], None]:
 def _texts(figure: Figure) -> list[Text]:
     """Every text that shows something; those of ticks only where they are within the axes."""
     figure.draw_without_rendering()
+    from matplotlib.text import Text
+
     every: list[Any] = figure.findobj(Text)
     found = [text for text in every if text.get_visible() and text.get_text()]
     hidden = {id(text) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in _outside(axis)}

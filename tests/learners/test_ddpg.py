@@ -4,8 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
+
+pytest.importorskip("torch", reason="the reference needs the extra train")
+
+import torch
 
 from archloom.learners.ddpg import Adam, Ddpg, Mlp
 

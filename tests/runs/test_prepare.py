@@ -71,6 +71,7 @@ def test_search_does_everything_once(here: Path, count: Counter[str]) -> None:
 
 
 def test_compare_does_everything_once(here: Path, count: Counter[str]) -> None:
+    pytest.importorskip("matplotlib", reason="plots need the extra plots")
     words = [
         "compare",
         "random",

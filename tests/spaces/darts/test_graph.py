@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import combinations, product
 from typing import Any
 
-import networkx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +12,9 @@ from hypothesis import strategies as st
 from archloom.errors import InputError
 
 pytest.importorskip("numba", reason="the DARTS space needs the extra bench")
+pytest.importorskip("networkx", reason="the reference is in the extra dev")
+
+import networkx
 
 from archloom.spaces.darts import Darts, canonical, random_genotypes
 from archloom.spaces.darts.encoding import FIRST_OPERATION, LABELS

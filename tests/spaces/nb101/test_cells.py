@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
 
 pytest.importorskip("numba", reason="cells need the extra bench")
+pytest.importorskip("scipy", reason="the reference is in the extra dev")
+
+from scipy import stats
 
 from archloom.data.tables import Table
 from archloom.errors import NoArchitectureError

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from archloom.analysis.comparison import compare, early_endings
 from archloom.analysis.report import format_best, format_comparison
-from archloom.errors import InputError
 from archloom.runs.budgets import Limits
 
 
@@ -41,17 +38,6 @@ def test_best_says_that_a_run_ended_early(make_report: Any) -> None:
     assert "3 of 40 unique architectures, 7 repeats for free; ended early: it stalled" in format_best(stalled)
     going = replace(stalled, ending=None)
     assert "3 of 40 unique architectures, 7 repeats for free; not finished" in format_best(going)
-
-
-def test_early_endings_are_told_by_strategy_and_reason(make_report: Any) -> None:
-    reports = {
-        "a": [make_report([1, 2]), ended(make_report([1], seed=1), 9, "x"), ended(make_report([1, 2], seed=2), 9, "x")],
-        "b": [ended(make_report([3]), 9, "y")],
-        "c": [make_report([4]), replace(ended(make_report([4], seed=1), 9, ""), ending=None)],
-    }
-    told = ["2 of 3 runs of a ended early, after 1 to 2 of 9 queries: x", "b ended early, after 1 of 9 queries: y"]
-    assert early_endings(reports) == told
-    assert [note for note in compare(reports).notes if "early" in note] == told
 
 
 def test_a_label_stands_beside_its_strategy(make_report: Any) -> None:
@@ -102,62 +88,3 @@ def test_comparison_ranks_tests_and_cites(make_report: Any) -> None:
     assert "91.36 ± 0.19" in text and "CADAM-500" in text
     assert "best in the table: 91.20 %" in text
     assert "made for tests" in text
-
-
-def test_comparison_as_data(make_reports: Any) -> None:
-    comparison = compare(make_reports(seeds=4))
-    data = json.loads(json.dumps(comparison.to_json()))
-    assert data["seeds"] == [0, 1, 2, 3]
-    assert set(data["strategies"]) == {"random", "evolution"}
-    assert {(t["better"], t["worse"]) for t in data["tests"]} == {("random", "evolution"), ("evolution", "random")}
-    assert data["strategies"]["random"]["values"]["n"] == 4
-    assert data["strategies"]["random"]["report"]["cifar10_test_200"]["n"] == 4
-
-
-def test_less_is_better_for_a_minimised_objective(make_report: Any) -> None:
-    latency = {"objectives": ["cifar10_fpga_latency_ms"]}
-    slow = [make_report([63], seed=s, **latency) for s in range(6)]
-    fast = [make_report([0], seed=s, **latency) for s in range(6)]
-    comparison = compare({"slow": slow, "fast": fast})
-    assert [s.label for s in comparison.standings] == ["fast", "slow"]
-    assert {t.better: t.p for t in comparison.tests} == {"fast": 1 / 64, "slow": 1.0}
-
-
-def test_runs_are_paired_by_seed_whatever_their_order(make_report: Any) -> None:
-    a = [make_report([row], seed=s) for s, row in enumerate([1, 7, 63])]
-    b = [make_report([row], seed=s) for s, row in reversed(list(enumerate([0, 3, 31])))]
-    first = compare({"a": a, "b": b}).tests[0]
-    assert (first.better, first.p) == ("a", 1 / 8)
-
-
-def test_only_shared_seeds_are_tested_and_it_is_said(make_report: Any) -> None:
-    a = [make_report([1], seed=s) for s in range(4)]
-    b = [make_report([0], seed=s) for s in range(2)]
-    comparison = compare({"a": a, "b": b})
-    assert comparison.seeds == (0, 1)
-    notes = " ".join(comparison.notes)
-    assert "2 seeds that every strategy ran" in notes
-    assert "no corrected p can be below 0.5" in notes
-    apart = compare({"a": a[:1], "b": b[1:]})
-    assert apart.tests == ()
-    assert "so there are no tests" in " ".join(apart.notes)
-
-
-def test_runs_that_found_nothing_are_counted_and_lose(make_report: Any) -> None:
-    wanted = {"constraints": ["cifar10_fpga_latency_ms>=5"]}
-    a = [make_report([63], seed=s, **wanted) for s in range(3)]
-    b = [make_report([0], seed=s, **wanted) for s in range(3)]
-    comparison = compare({"b": b, "a": a})
-    assert [(s.label, s.found) for s in comparison.standings] == [("a", 3), ("b", 0)]
-    assert {t.better: t.p for t in comparison.tests} == {"a": 1 / 8, "b": 1.0}
-    assert "3 (3 found nothing)" in format_comparison({"b": b, "a": a})
-
-
-def test_a_seed_counts_once(make_report: Any) -> None:
-    with pytest.raises(InputError, match="two runs of seed 0"):
-        compare({"a": [make_report([1]), make_report([2])]})
-
-
-def test_one_strategy_is_not_tested(make_report: Any) -> None:
-    comparison = compare({"a": [make_report([1])]})
-    assert (comparison.tests, comparison.notes) == ((), ())

@@ -38,5 +38,5 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    listing = ", ".join(names) if names else "there are none"
-    return InputError(f"unknown {kind} {name!r}{hint} (known: {listing})")
+    listing = f"known: {', '.join(names)}" if names else "there are none here"
+    return InputError(f"unknown {kind} {name!r}{hint} ({listing})")

@@ -130,6 +130,10 @@ class Resource:
         ordered = tuple(sorted(set(levels)))
         return cls(unit, ordered[-1], ordered[0], ordered, cost_from_start=cost_from_start)
 
+    def amount(self, number: int) -> str:
+        """So much of it, in words: "1 epoch", "1,200 epochs"."""
+        return f"{number:,} {self.unit.removesuffix('s') if number == 1 else self.unit}"
+
     def resolve(self, fidelity: int) -> int:
         """The fidelity that a proposal's number stands for; InputError if the resource does not have it."""
         fidelity = _plain(fidelity)

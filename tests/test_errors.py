@@ -27,7 +27,7 @@ def test_a_missing_extra_says_what_to_type() -> None:
     [
         ("evolutoin", ["random", "evolution"], "'evolutoin'; did you mean 'evolution'? (known: evolution, random)"),
         ("zzz", ["random", "evolution"], "'zzz' (known: evolution, random)"),
-        ("x", [], "'x' (known: there are none)"),
+        ("x", [], "'x' (there are none here)"),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest_one(name: str, known: list[str], message: str) -> None:

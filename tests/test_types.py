@@ -70,3 +70,8 @@ def test_no_training_is_longer_than_can_be_added_up() -> None:
         Resource("steps", 10**30)
     with pytest.raises(InputError, match="fidelity 1000000000000001"):
         Resource("epochs", 9, open_ended=True).resolve(10**15 + 1)
+
+
+def test_an_amount_of_a_resource_in_words() -> None:
+    epochs = Resource("epochs", 2000)
+    assert [epochs.amount(number) for number in (0, 1, 2, 1500)] == ["0 epochs", "1 epoch", "2 epochs", "1,500 epochs"]

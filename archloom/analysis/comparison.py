@@ -221,6 +221,7 @@ def _several_notes(study: Study) -> list[str]:
         point = zip(study.criteria.objectives, study.reference_point, strict=True)
         origin = ", ".join(f"{objective.metric} = {short(value)}" for objective, value in point)
         notes.append(f"Hypervolumes are measured from {origin}.")
+        notes += [study.too_large] if study.too_large else []
     if any(best.report for _, report in study.runs if (best := report.history.best())):
         notes.append(f"Reported metrics are those of the architecture with the best {study.metric}.")
     return notes

@@ -133,7 +133,8 @@ def _sets(study: Study) -> str:
 def _hypervolumes(study: Study) -> str:
     several = any(len(runs) > 1 for runs in study.reports.values())
     nothing = ", 0 for those that found nothing" if len(study.found) < len(study.runs) else ""
-    return f"{f'mean ± std over runs{nothing}, ' if several else ''}from {_worst(study)}"
+    too_large = ", - if it exceeds the largest float" if study.too_large else ""
+    return f"{f'mean ± std over runs{nothing}, ' if several else ''}from {_worst(study)}{too_large}"
 
 
 def _worst(study: Study) -> str:

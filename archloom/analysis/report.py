@@ -61,7 +61,7 @@ def _fidelity(report: RunReport, line: TrialRecord) -> dict[str, str]:
     history = report.history
     if history.resource is None:
         return {}
-    return {"after": f"{history.fidelity(line)} {history.resource.unit}"}
+    return {"after": history.resource.amount(history.fidelity(line))}
 
 
 def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
@@ -72,8 +72,8 @@ def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
     share = str(history.queries) if wanted is None or history.queries >= wanted else f"{history.queries} of {wanted}"
     if history.resource is not None:
         limit = report.request.limits.resource
-        of = "" if limit is None else f" of {limit:,}"
-        failed += f", {history.resource_used:,}{of} {history.resource.unit} in all"
+        used, amount = history.resource_used, history.resource.amount
+        failed += f", {amount(used) if limit is None else f'{used:,} of {amount(limit)}'} in all"
     asked = f"{share} {query_unit(report, wanted == 1)}{failed}"
     if all(line.inherit is None for line in history.lines):
         asked += f", {counted(repeats, 'repeat')} for free"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -208,6 +209,21 @@ class Study:
             min((point[i] for point in points), key=objective.utility)
             for i, objective in enumerate(self.criteria.objectives)
         ]
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest size of anything that a plot may show: the values of the objectives, and hypervolumes."""
+        metrics = [objective.metric for objective in self.criteria.objectives]
+        lines = (line for _, report in self.runs for line in report.history.lines)
+        sizes = (abs(value) for line in lines for name in metrics if (value := line.scores.get(name)) is not None)
+        volumes = () if self.criteria.single else (self.hypervolume(report) for _, report in self.runs)
+        return max((*sizes, *volumes), default=0.0)
+
+    @cached_property
+    def too_large(self) -> str:
+        """A sentence if a run's hypervolume is beyond the largest float, so that there is none to show; else empty."""
+        finite = all(math.isfinite(self.hypervolume(report)) for _, report in self.runs)
+        return "" if finite else "A hypervolume that exceeds the largest float is shown as -."
 
     @cached_property
     def references(self) -> list[Published]:

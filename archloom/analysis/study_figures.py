@@ -89,6 +89,8 @@ def finish(figure: Figure, study: Study, title: str, note: str, counted: bool = 
     where = f"on {study.benchmark}" + (f" ({study.table.name})" if study.table else "")
     constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
     lines = [f"{note} {sentence(study.seeds)}" if counted else note, sentence(study.table_line), *study.caveats]
+    if counted and study.largest > FARTHEST:
+        lines += [f"Values beyond ±{FARTHEST:g} are drawn at ±{FARTHEST:g}."]
     if published and not study.criteria.single:
         count = len(study.criteria.objectives)
         lines += [

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archloom.cli import options, output
+from archloom.cli import notes, options, output
 from archloom.cli.progress import ProgressView
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, StoreError
@@ -116,13 +116,15 @@ def _with_strategy(group: Group, preparer: Preparer, label: str, strategy: str, 
     seeds = sorted({request.seed for request in group.members.values()})
     requests = [preparer.absolute(Request(strategy, spec, seed, bounds, settings)) for seed in seeds]
     try:
-        preparer.check(requests[0])
+        prepared = preparer.check(requests[0])
     except InputError as error:
         objectives = ", ".join(preparer.scenario(first.problem).objectives)
         raise InputError(
             f"{error} (the runs of {group.path} have the objective {objectives}; for another, start a new comparison)"
         ) from None
-    return group.with_strategy(label, requests, preparer.pinned(requests[0]))
+    grown = group.with_strategy(label, requests, preparer.pinned(requests[0]))
+    notes.note_plan(prepared)
+    return grown
 
 
 def run_members(

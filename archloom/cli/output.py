@@ -192,8 +192,8 @@ def note_failures(path: Path, reports: Sequence[RunReport]) -> None:
         note(f"{which} traceback and output: {found}")
     if any(report.ending == Ending.GAVE_UP.value for report in failed):
         note(
-            "a run gave up, as its first trials all failed for the same reason; mend that and start a new run, or go "
-            f"on all the same: archloom resume {quoted(path)} --give-up none"
+            "stopped early because the first trials all failed for the same reason; fix that and start a new run, or "
+            f"continue anyway: archloom resume {quoted(path)} --give-up none"
         )
 
 

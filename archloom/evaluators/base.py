@@ -16,6 +16,7 @@ import numpy as np
 
 from archloom.checkpoints.store import CheckpointSource, sources
 from archloom.errors import InputError
+from archloom.evaluators.metrics import goals_of, number, reported_of
 from archloom.spaces.base import SearchSpace
 from archloom.types import MOST_UNITS, Goal, Proposal, Resource, Result, Weights, resolve_fidelity
 from archloom.utils import seeds
@@ -140,8 +141,8 @@ def checked(result: Result, goals: Mapping[str, Goal]) -> Result:
     """`result` if it has a finite score for every goal, else the failed result that says what is wrong.
 
     Values that are not finite are dropped from `report`: they say that a metric was not measured. Numbers of any type
-    (numpy's, say) come back as plain ones, for the record; ValueError or TypeError for what is no number, and for
-    `details` that are no JSON.
+    (numpy's, say) come back as plain ones, for the record; InputError for what is no number, ValueError or TypeError
+    for `details` that are no JSON.
     """
     if not isinstance(result, Result):
         raise InputError(f"the evaluator answered {result!r}: expected a Result")
@@ -152,11 +153,11 @@ def checked(result: Result, goals: Mapping[str, Goal]) -> Result:
     missing = [name for name in goals if name not in result.scores]
     if missing:
         return Result.failed(f"the evaluator gave no score named {', '.join(missing)}", cost, details)
-    scores = {name: float(value) for name, value in result.scores.items()}
+    scores = {name: number(name, value) for name, value in result.scores.items()}
     for name, value in scores.items():
         if not math.isfinite(value):
             return Result.failed(f"{name} is {value}", cost, details)
-    report = {name: float(value) for name, value in result.report.items()}
+    report = {name: number(name, value) for name, value in result.report.items()}
     finite = {name: value for name, value in report.items() if math.isfinite(value)}
     return Result(scores, finite, cost, details=details)
 
@@ -218,13 +219,16 @@ class FunctionEvaluator:
         report: Sequence[str] = (),
         resource: Resource | None = None,
     ) -> None:
-        if not goals or not set(goals.values()) <= {"max", "min"}:
-            raise InputError(f"goals {dict(goals)}: expected a metric with 'max' or 'min', e.g. {{'accuracy': 'max'}}")
-        self.goals = dict(goals)
-        self.report = tuple(report)
+        self.goals = goals_of(goals)
+        self.report = reported_of(report)
         self.resource = None if resource is None else replace(resource, resumable=False)
         self._function = function
         self._view: Callable[[Any], Any] = getattr(space, "choices", lambda arch: arch)
+        if any(check(function) for check in _DEFERRED):
+            raise InputError(
+                f"evaluate={getattr(function, '__name__', function)}: expected a function that returns metrics; this "
+                "one is asynchronous or a generator: write def without async, and return instead of yield"
+            )
         self._passed = _passed(function)
         if resource is not None and not {"report", "fidelity"} & {name for name, _ in self._passed}:
             raise InputError(
@@ -262,8 +266,8 @@ class FunctionEvaluator:
         stray = [name for name in metrics if name not in self.goals and name not in self.report]
         if stray:
             raise InputError(f"metric {stray[0]!r} is neither in goals nor in report")
-        scores = {name: float(metrics[name]) for name in self.goals if name in metrics}
-        report = {name: float(metrics[name]) for name in self.report if name in metrics}
+        scores = {name: number(name, metrics[name]) for name in self.goals if name in metrics}
+        report = {name: number(name, metrics[name]) for name in self.report if name in metrics}
         differs = self.resource is not None and reports.step not in (0, fidelity)
         details = {STEPS: reports.step} if differs else {}
         return Result(scores, report, cost_s=time.perf_counter() - started, details=details), None
@@ -309,10 +313,10 @@ def _passed(function: Callable[..., Any]) -> tuple[tuple[str, bool], ...]:
     parameters = list(inspect.signature(function).parameters.values())
     placed = [p for p in parameters if p.kind in positional][1:]
     taken: list[tuple[str, bool]] = []
-    for number, parameter in enumerate(placed):
+    for place, parameter in enumerate(placed):
         if parameter.name in _OFFERED:
             taken.append((parameter.name, True))
-        elif number == 0 and parameter.default is inspect.Parameter.empty:
+        elif place == 0 and parameter.default is inspect.Parameter.empty:
             taken.append(("rng", True))
         else:
             break  # has its own default; later parameters can only be passed by name
@@ -323,3 +327,5 @@ def _passed(function: Callable[..., Any]) -> tuple[tuple[str, bool], ...]:
 
 
 _OFFERED = ("rng", "report", "fidelity")
+_DEFERRED = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+"""Functions whose call only makes an object that nobody would run."""

@@ -14,6 +14,7 @@ from archloom.constraints import Criteria
 from archloom.data.tables import Table
 from archloom.errors import InputError, unknown
 from archloom.evaluators.base import Evaluator, FunctionEvaluator
+from archloom.evaluators.metrics import goals_of, reported_of
 from archloom.spaces.base import AbsentSpace, SearchSpace
 from archloom.spaces.config_space import as_space
 from archloom.types import Goal, Resource
@@ -66,13 +67,11 @@ class Problem:
             raise InputError(f"space {space!r}: expected a search space, e.g. archloom.Categorical({{...}})")
         _check_evaluates(evaluate)
         self.space = space
-        self.goals = dict(goals)
+        self.goals = goals_of(goals)
         self._evaluate = evaluate
-        self._report = tuple(report)
+        self._report = reported_of(report)
         self.resource = resource
         evaluator = self.evaluator(tuple(self.goals), self._report)  # fails here, rather than in a worker
-        if not self.goals:
-            raise InputError("goals {}: expected a metric with 'max' or 'min', e.g. {'accuracy': 'max'}")
         for name, goal in self.goals.items():
             if name not in evaluator.goals:
                 raise unknown("goal", name, evaluator.goals)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archloom import registry
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator
+from archloom.evaluators.metrics import goals_of, reported_of
 from archloom.problems.base import DataIdentity, Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.spaces.base import SearchSpace
@@ -34,8 +35,8 @@ class TaskProblem(Problem):
     def __init__(self, space: SearchSpace, task: Task) -> None:
         self.space = as_space(space)
         self.task = task
-        self.goals = dict(task.goals)
-        self._report = tuple(task.report)
+        self.goals = goals_of(task.goals)
+        self._report = reported_of(task.report)
         self.evaluator(tuple(self.goals), self._report)  # fails here, rather than in a worker
 
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:

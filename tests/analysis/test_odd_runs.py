@@ -71,6 +71,18 @@ def test_every_output_of_odd_values(values: Any, make_two: Any, words: Any) -> N
             json.loads(dumps(content), parse_constant=refuse)
 
 
+def test_what_is_not_shown_as_it_is_is_said(make_two: Any, words: Any) -> None:
+    beyond = {"a": [make_two([(1e200, 1e200), (3e200, 5.0)])], "b": [make_two([(2.0, 3.0)], seed=1)]}
+    for kind in CURVES:
+        assert "Values beyond ±1e+150 are drawn at ±1e+150." in words(drawn(kind, beyond)).replace("\n", " ")
+    assert "A hypervolume that exceeds the largest float is shown as -." in format_comparison(beyond)
+    assert "- if it exceeds the largest float" in words(drawn("pareto", beyond)).replace("\n", " ")
+    usual = {"a": [make_two([(1e140, 2.0), (3.0, 1.0)])], "b": [make_two([(2.0, 3.0)], seed=1)]}
+    assert "largest float" not in format_comparison(usual)
+    for kind in CURVES:
+        assert "largest float" not in (text := words(drawn(kind, usual))) and "Values beyond" not in text
+
+
 def test_values_that_can_be_told_are_told(make_two: Any) -> None:
     runs = {"a": [make_two([(1e200, 1.0)], single=True), make_two([(3e200, 1.0)], seed=1, single=True)]}
     (standing,) = compare(runs).standings

@@ -42,6 +42,14 @@ def test_a_run_that_is_random_search(arguments: Any, note: str | None, cli: Any,
     assert (note in err and "so this run is random search" in err) if note else "at random" not in err
 
 
+def test_a_strategy_that_is_added_is_noted_like_a_first_one(cli: Any, small_table: Path) -> None:
+    on = ("--on", "nb201", "--table", small_table, "--queries", 8, "--seeds", 2)
+    assert "at random" not in said(cli, "search", "random", *on)
+    err = cli("resume", "run", "--add", "evolution").err
+    assert "--queries 8: evolution draws its first 100 architectures at random" in err
+    assert "at random" not in cli("resume", "run", "--add", "small=evolution", "--set", "population=5").err
+
+
 def test_limits_that_cannot_be_met(cli: Any) -> None:
     (cli.home / "own.py").write_text(RESOURCE)
     on = ("--on", "own.py", "--queries", 4)

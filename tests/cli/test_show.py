@@ -175,7 +175,7 @@ def test_a_run_that_gave_up_says_how_to_go_on_and_nothing_that_cannot_work(cli: 
     said = cli(*line)
     assert said.code == 1
     assert said.out.endswith("run folder: none\nnext: archloom status none\n"), "nothing to draw or to export"
-    assert "go on all the same: archloom resume none --give-up none" in said.err
+    assert "continue anyway: archloom resume none --give-up none" in said.err
     assert "the first trials all failed for the same reason" in cli("status", "none").out
     again = cli("resume", "none", "--give-up", "none", "--quiet")
     assert again.code == 1 and "gave up" not in again.err and "--give-up" not in again.err

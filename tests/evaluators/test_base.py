@@ -301,7 +301,11 @@ def test_an_objective_may_be_reported_too() -> None:
         (lambda c: {"acc": math.inf}, ACC, "acc is inf"),
         (lambda c: 1 / 0, ACC, "ZeroDivisionError: division by zero"),
         (lambda c: None, ACC, "InputError: the function returned None: return a number, or a dict of metrics"),
-        (lambda c: "good", ACC, "ValueError: could not convert string to float: 'good'"),
+        (
+            lambda c: "good",
+            ACC,
+            "InputError: metric 'acc': expected a number, got a str (could not convert string to float: 'good')",
+        ),
         (lambda c: c["depth"], ACC, "KeyError: 'depth'"),
     ],
 )
@@ -363,6 +367,24 @@ def test_goals_are_checked(goals: dict[str, Any]) -> None:
     with pytest.raises(InputError) as caught:
         FunctionEvaluator(SPACE, accuracy, goals)
     assert str(caught.value) == f"goals {goals}: expected a metric with 'max' or 'min', e.g. {{'accuracy': 'max'}}"
+
+
+async def deferred(choices: Any) -> float:
+    return 1.0
+
+
+def generated(choices: Any) -> Any:
+    yield 1.0
+
+
+async def streamed(choices: Any) -> Any:
+    yield 1.0
+
+
+@pytest.mark.parametrize("function", [deferred, generated, streamed])
+def test_a_function_that_would_not_run_is_refused(function: Any) -> None:
+    with pytest.raises(InputError, match=f"evaluate={function.__name__}: expected a function that returns metrics"):
+        FunctionEvaluator(SPACE, function, ACC)
 
 
 class Refusing(CheckpointsInMemory):

@@ -51,6 +51,7 @@ def test_a_complete_evaluator_is_taken_as_it_is() -> None:
         (PlantedSpace, PlantedEvaluator(), {"worth": "max"}, "expected a search space, e.g. archloom.Categorical("),
         ("nb201", PlantedEvaluator(), {"worth": "max"}, "space 'nb201': expected a search space"),
         (SPACE, metrics, {}, "goals {}: expected a metric with 'max' or 'min'"),
+        (SPACE, metrics, ["acc"], "goals ['acc']: expected a metric with 'max' or 'min'"),
         (SPACE, metrics, {"acc": "up"}, "expected a metric with 'max' or 'min', e.g. {'accuracy': 'max'}"),
         (PlantedSpace(), PlantedEvaluator(), {}, "goals {}: expected a metric with 'max' or 'min'"),
         (PlantedSpace(), PlantedEvaluator(), {"wroth": "max"}, "unknown goal 'wroth'; did you mean 'worth'"),

@@ -58,7 +58,7 @@ def test_a_benchmark_has_its_own_space_and_options(small_table: Path) -> None:
         ({"on": "nb201", "space": {"canonical": "2"}}, "space option canonical=2: expected true or false"),
         (
             {"on": "table", "space": {"canonical": "1"}},
-            "unknown space option 'canonical' (known: there are none)",
+            "unknown space option 'canonical' (there are none here)",
         ),
         (
             {"on": "nbgraph:cora"},

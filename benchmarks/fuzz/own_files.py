@@ -38,6 +38,10 @@ class Case:
     seed: int
     constraint: float | None
     by_command: bool
+    steps: int
+    """How many times the function reports before it ends; 0: it only returns."""
+    look: tuple[str, ...]
+    """A command that is run on the finished run."""
 
 
 # -- what is generated --------------------------------------------------------------------------------------------
@@ -158,12 +162,22 @@ IN_FUNCTION = (
 )  # fmt: skip
 
 
+LOOKS: tuple[tuple[str, ...], ...] = (
+    ("best", "RUN", "--json"), ("best", "RUN"), ("status", "RUN"), ("export", "RUN", "-o", "x.json"),
+    ("export", "RUN", "-o", "x.py"), ("lineage", "RUN"), ("plot", "RUN", "-o", "x.svg"),
+    ("plot", "RUN", "--kind", "pareto", "-o", "x.svg"), ("plot", "RUN", "--kind", "box", "-o", "x.svg"),
+    ("plot", "RUN", "--kind", "cell", "-o", "x.svg"), ("plot", "RUN", "--over", "seconds", "-o", "x.svg"),
+    ("best", "RUN", "--json"), ("best", "RUN"), ("status", "RUN"), ("export", "RUN", "-o", "x.json"),
+)  # fmt: skip
+
+
 @st.composite
 def cases(draw: Any) -> Case:
     names = draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
     metrics = tuple((name, draw(st.sampled_from(["max", "min"]))) for name in names)
     report = tuple(draw(st.lists(st.one_of(NAMES, st.sampled_from(names)), max_size=2, unique=True)))
     by_command = draw(st.integers(0, 29)) == 29
+    steps = draw(st.sampled_from([0, 0, 0, 0, 0, 3, 9]))
     in_function = (draw(st.sampled_from(IN_FUNCTION)),) if by_command and draw(st.booleans()) else ()
     return Case(
         draw(genes()),
@@ -172,11 +186,13 @@ def cases(draw: Any) -> Case:
         tuple(draw(st.lists(answers(metrics, report), min_size=1, max_size=6))),
         (draw(st.sampled_from(AT_IMPORT)),) if draw(st.sampled_from([False] * 4 + [True])) else (),
         in_function,
-        draw(st.sampled_from(["random", "evolution", "local_search"])),
+        draw(st.sampled_from(["asha", "hyperband", "random"] if steps else ["random", "evolution", "local_search"])),
         draw(st.integers(1, 12)),
         draw(st.integers(0, 3)),
         draw(st.one_of(st.none(), st.none(), st.floats(-10, 100))),
         by_command,
+        steps,
+        draw(st.sampled_from(LOOKS)),
     )
 
 
@@ -212,11 +228,13 @@ def boom(kind, message):
     raise kind(message)
 
 
-def evaluate(choices, rng):
+def evaluate(choices, rng{report}):
     place = zlib.crc32(repr(sorted(map(repr, choices.items()))).encode()) % NUMBER
     {inside}
     if helper.WORTH != WORTH:
         return "another's helper"
+    for step in range(1, STEPS):
+        report(step, ANSWERS[place]())
     return ANSWERS[place]()
 
 
@@ -226,11 +244,15 @@ def evaluate(choices, rng):
 def source(case: Case, worth: int) -> str:
     genes = ", ".join(f"{name!r}: {code}" for name, code, _ in case.genes)
     lines = [
-        HEAD.replace("{inside}", "; ".join(case.in_function) or "pass"),
-        f"NUMBER, WORTH = {len(case.answers)}, {worth}",
+        HEAD.replace("{inside}", "; ".join(case.in_function) or "pass").replace(
+            "{report}", ", report" if case.steps else ""
+        ),
+        f"NUMBER, WORTH, STEPS = {len(case.answers)}, {worth}, {case.steps}",
+        f"MORE = {{'resource': archloom.Resource('epochs', maximum={case.steps})}}" if case.steps else "MORE = {}",
         f"ANSWERS = [{', '.join(f'lambda: {answer.code}' for answer in case.answers)}]",
         f"SPACE = {{{genes}}}",
-        f"problem = archloom.Problem(archloom.Space(SPACE), evaluate, {dict(case.metrics)!r}, report={case.report!r})",
+        f"problem = archloom.Problem(archloom.Space(SPACE), evaluate, {dict(case.metrics)!r}, "
+        f"report={case.report!r}, **MORE)",
         *case.at_import,
     ]
     return "\n".join(lines) + "\n"

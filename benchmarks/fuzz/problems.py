@@ -72,7 +72,14 @@ def _from_python(case: Case, place: Path) -> list[str]:
         asked = isinstance(error, KeyboardInterrupt) and "raise KeyboardInterrupt" in case.at_import
         return [] if asked else [f"out came {traceback.format_exc()[-600:]}"]
     value = None if report.best is None else report.value
-    return wrong_record(case, place / "run", value, len(report.history.failed))
+    faults = wrong_record(case, place / "run", value, len(report.history.failed))
+    done = archloom(*("run" if word == "RUN" else word for word in case.look))
+    faults += promises(done)
+    if case.look == ("best", "RUN", "--json") and done.code in (Exit.DONE, Exit.FAILURES):
+        best = _summary(done)["best"]
+        if (best and best["value"]) != value:
+            faults.append(f"the best was {value}, and is read as {best}: {done.said}")
+    return faults
 
 
 def changed(place: Path) -> list[str]:
@@ -115,32 +122,38 @@ def wrong_record(case: Case, run: Path, value: float | None, failed: int) -> lis
     lines = read_record(run / "trials.jsonl")
     if lines is None:
         return ["a damaged record"]
-    faults, right, lost = [], [], 0
+    faults: list[str] = []
+    right: list[tuple[int, Any]] = []
+    lost = 0
     for line in lines.values():
         if "query" not in line:
             continue
         lost += "error" in line
+        fidelity = line.get("fidelity", 0) or case.steps
         expected = expected_of(case, line["genes"])
         if expected == EITHER or expected is None:
-            right += [line["scores"]] if "scores" in line else []
+            right += [(fidelity, line["scores"])] if "scores" in line else []
         elif expected == FAILS:
             if "error" not in line:
                 faults.append(f"{line['arch']!r} was to fail, and is {line}")
         elif line.get("scores") != expected:
             faults.append(f"{line['arch']!r} was to be {expected}, and is {line}")
         else:
-            right.append(expected)
+            right.append((fidelity, expected))
         if len(json.dumps(line)) > 20_000:
             faults.append(f"a line of {len(json.dumps(line))} bytes")
     name, goal = case.metrics[0]
     if case.constraint is not None:
-        right = [scores for scores in right if scores[name] <= case.constraint]
-    best = (max if goal == "max" else min)((scores[name] for scores in right), default=None)
+        right = [(fidelity, scores) for fidelity, scores in right if scores[name] <= case.constraint]
+    highest = max((fidelity for fidelity, _ in right), default=0)
+    best = (max if goal == "max" else min)(
+        (scores[name] for fidelity, scores in right if fidelity == highest), default=None
+    )
     if best != value:
         faults.append(f"the best is said to be {value}, and is {best}")
     if lost != failed:
         faults.append(f"{failed} are said to have failed, and {lost} did")
-    if not faults and not all(math.isfinite(v) for scores in right for v in scores.values()):
+    if not faults and not all(math.isfinite(v) for _, scores in right for v in scores.values()):
         faults.append("scores that are not finite")
     return faults
 

@@ -40,6 +40,7 @@ class Case:
     keep: float
     damage: Damage | None
     meta: tuple[Any, ...]
+    look: tuple[str, ...]
 
 
 NAMES = st.one_of(
@@ -51,6 +52,18 @@ WAYS = (
     "csv",
 )  # fmt: skip
 SANE_TYPES, TYPES = ("f4", "f8", "f8", "i4", "u1", "f2"), ("f4", "f8", "f2", "i8", "c8", "b1", "U3", "O")
+
+LOOKS: tuple[tuple[str, ...], ...] = (
+    ("best", "RUN", "--json"), ("status", "RUN"), ("export", "RUN", "-o", "x.json"), ("plot", "RUN", "-o", "x.svg"),
+    ("plot", "RUN", "--kind", "pareto", "-o", "x.svg"), ("plot", "RUN", "--kind", "box", "-o", "x.svg"),
+    ("compare", "random", "local_search", "--on", "table", "--table", "TABLE", "--queries", "4", "--seeds", "3",
+     "--json"),
+    ("compare", "random", "evolution", "--table", "TABLE", "--queries", "4", "--seeds", "2", "--set",
+     "evolution.population=2", "--set", "evolution.sample=1", "--quiet"),
+    ("search", "asha", "--on", "table", "--table", "TABLE", "--resource", "9"),
+    ("search", "random", "--on", "fitted:table", "--table", "TABLE", "--queries", "3"),
+    ("best", "RUN"), ("resume", "RUN", "--queries", "25", "--json"),
+)  # fmt: skip
 
 
 @st.composite
@@ -84,6 +97,7 @@ def cases(draw: Any) -> Case:
         ),
         (draw(st.sampled_from(["space", "source", "options", "goals", "fidelities", "seconds", "genes", "units"])),
          draw(st.sampled_from(VALUES))),
+        draw(st.sampled_from(LOOKS)),
     )  # fmt: skip
 
 
@@ -190,6 +204,8 @@ def check(_: None, case: Case, place: Path) -> list[str]:
     faults += promises(found)
     if found.code == Exit.BAD_INPUT and tree(place) != before:
         faults.append(f"bad input, and something written: {found.said}")
+    named = {"RUN": str(place / "run"), "TABLE": str(path)}
+    faults += promises(archloom(*(named.get(word, word) for word in case.look)))
     if found.code in (Exit.DONE, Exit.FAILURES) and table is not None and not same and len(table) <= 20:
         faults += wrong_best(case, arrays, table, found)
     return faults

@@ -61,28 +61,38 @@ RAISED = (
     "AssertionError", "SystemExit", "GeneratorExit", "Odd", "Mute", "UnicodeError", "BrokenPipeError", "InputError",
     "asyncio.CancelledError", "TimeoutError", "Group",
 )  # fmt: skip
+
+
+def _suits(name: str) -> bool:
+    """Whether a gene may have this name, or an option this string."""
+    return name.isprintable() and "=" not in name and ", " not in name
+
+
+PRINTED = st.characters(exclude_categories=("C", "Z"), exclude_characters="=")
 NAMES = st.one_of(
     st.sampled_from(
         ["accuracy", "val/acc", "acc@5", "params (M)", "µ_s", "loss", "[bold]", "a b", "a=b", "a,b", "x<=y", "0", "%",
          "$x_1$", "\\frac", "'", '"', "a.b", "a:b", "_", "[/]", "é" * 40, "-1", "nan"]
     ),
-    st.text(min_size=1, max_size=8),
+    st.text(PRINTED, min_size=1, max_size=8), st.text(min_size=1, max_size=8),
 )  # fmt: skip
 VALUES = st.one_of(
-    st.integers(-5, 300), st.booleans(), st.none(), st.floats(0, 1), st.sampled_from(["relu", "conv3", "3", "a b", ""]),
-    st.text(max_size=6), st.tuples(st.integers(0, 9), st.integers(0, 9)), st.sampled_from([", b=2", "a=1", "x, y"]),
+    st.integers(-5, 300), st.booleans(), st.none(), st.floats(0, 1),
+    st.sampled_from(["relu", "conv3", "3", "a b", ""]),
+    st.text(PRINTED, max_size=6), st.text(max_size=6), st.tuples(st.integers(0, 9), st.integers(0, 9)), st.sampled_from([", b=2", "a=1", "x, y"]),
 )  # fmt: skip
 
 
 @st.composite
 def genes(draw: Any) -> tuple[tuple[str, str, tuple[Any, ...]], ...]:
     found = []
-    names = draw(
-        st.lists(st.one_of(st.sampled_from(["a", "b", "kernel", "lr"]), NAMES), min_size=1, max_size=4, unique=True)
-    )
+    plain = st.one_of(st.sampled_from(["a", "b", "kernel", "lr"]), NAMES.filter(lambda name: _suits(name)))
+    names = draw(st.lists(plain if draw(st.integers(0, 11)) else NAMES, min_size=1, max_size=4, unique=True))
     for name in names:
-        options = tuple(draw(st.lists(VALUES, min_size=1, max_size=4)))
-        as_what = draw(st.sampled_from(["list", "list", "list", "list", "tuple", "Choice", "range", "strange"]))
+        unique = str if draw(st.integers(0, 9)) else id  # options of one string are refused
+        values = VALUES.filter(lambda value: _suits(str(value))) if draw(st.integers(0, 11)) else VALUES
+        options = tuple(draw(st.lists(values, min_size=1, max_size=4, unique_by=unique)))
+        as_what = draw(st.sampled_from(["list"] * 8 + ["tuple", "Choice", "Choice", "range", "range", "strange"]))
         if as_what == "range":
             options = tuple(range(1, 1 + len(options)))
             found.append((name, f"archloom.Integer(1, {len(options)})", options))

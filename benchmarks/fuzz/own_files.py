@@ -79,7 +79,8 @@ NAMES = st.one_of(
 VALUES = st.one_of(
     st.integers(-5, 300), st.booleans(), st.none(), st.floats(0, 1),
     st.sampled_from(["relu", "conv3", "3", "a b", ""]),
-    st.text(PRINTED, max_size=6), st.text(max_size=6), st.tuples(st.integers(0, 9), st.integers(0, 9)), st.sampled_from([", b=2", "a=1", "x, y"]),
+    st.text(PRINTED, max_size=6), st.text(max_size=6),
+    st.tuples(st.integers(0, 9), st.integers(0, 9)), st.sampled_from([", b=2", "a=1", "x, y"]),
 )  # fmt: skip
 
 

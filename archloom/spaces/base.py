@@ -411,7 +411,7 @@ class Categorical(Space):
         try:
             if len(arch.genes) == len(written):
                 return ", ".join([options[gene] for options, gene in zip(written, arch.genes, strict=True)])
-        except KeyError:
+        except (KeyError, TypeError):  # no option, or nothing that could be one
             pass
         self.indices(arch)  # says which gene does not fit
         raise AssertionError(f"{arch} fits and cannot be written")

@@ -96,13 +96,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def promises(ended: Ended, users_code: bool = False) -> list[str]:
     """What every command promises, whatever it was given: the faults. `users_code` may print what it likes."""
     faults = []
-    ours = "\n".join(line for line in ended.err.splitlines() if line.startswith("archloom:") or not users_code)
+    said = ended.err if not users_code else ended.err.replace("archloom:", "\narchloom:")  # after what it printed
+    ours = "\n".join(line for line in said.splitlines() if line.startswith("archloom:") or not users_code)
     if "Traceback (most recent call last)" in ours + ended.out:
         faults.append("a traceback")
     elif ended.code not in (Exit.DONE, Exit.FAILURES, Exit.BAD_INPUT, Exit.STOPPED):
         faults.append(f"exit code {ended.code}")
     if ended.code in (Exit.BAD_INPUT, Exit.STOPPED):
-        lines = ended.err.splitlines()
+        lines = said.splitlines()
         errors = [line for line in lines if line.startswith("archloom:") and not line.startswith(_SOFT)]
         if len(errors) != 1 or lines[-1:] != errors:
             faults.append(f"{len(errors)} lines that say what is wrong")

@@ -74,7 +74,7 @@ def _from_python(case: Case, place: Path) -> list[str]:
     value = None if report.best is None else report.value
     faults = wrong_record(case, place / "run", value, len(report.history.failed))
     done = archloom(*("run" if word == "RUN" else word for word in case.look))
-    faults += promises(done)
+    faults += promises(done, users_code=True)
     if case.look == ("best", "RUN", "--json") and done.code in (Exit.DONE, Exit.FAILURES):
         best = _summary(done)["best"]
         if (best and best["value"]) != value:

@@ -62,33 +62,38 @@ NUMBERS = st.one_of(
 NAMES = st.one_of(st.sampled_from("abcdef"), st.text(min_size=1, max_size=4))
 
 
+def _suits(value: Any) -> bool:
+    """Whether this may be the name of a gene, or an option."""
+    return str(value).isprintable() and "=" not in str(value) and ", " not in str(value)
+
+
 @st.composite
 def genes(draw: Any) -> tuple[Gene, ...]:
-    names = draw(
-        st.lists(
-            st.one_of(st.sampled_from("abcdef"), st.text(min_size=1, max_size=4)), min_size=1, max_size=5, unique=True
-        )
-    )
+    """Mostly such as make a space; where one thing is strange, most others are not."""
+    sane = st.integers(0, 14)
+    names = draw(st.lists(NAMES.filter(_suits) if draw(sane) else NAMES, min_size=1, max_size=5, unique=True))
+    options = OPTIONS.filter(_suits) if draw(sane) else OPTIONS
+    unique = (lambda value: (str(value), value)) if draw(sane) else id
     found: list[Gene] = []
-    for name in names:
-        kind = draw(st.sampled_from(["list", "list", "list", "Choice", "Integer", "Real", "Seed"]))
+    for number, name in enumerate(names):
+        kind = draw(st.sampled_from(["list", "list", "list", "Choice", "Integer", "Integer", "Real", "Seed"]))
         when: tuple[Any, ...] = ()
-        if kind not in ("list",) and draw(st.booleans()):
-            when = (
-                draw(st.sampled_from(["is", "is", "one of", "above", "below", "both", "either"])),
-                draw(st.integers(0, len(names) - 1)),
-                draw(st.one_of(st.integers(0, 5), OPTIONS)),
-            )
-        low, high = draw(NUMBERS), draw(NUMBERS)
-        if kind == "Integer":
-            low = draw(st.sampled_from([0, 1, 1, 2, -3]))
-            high = low + draw(st.integers(0, 6))
-        found.append(
-            Gene(
-                name, kind, tuple(draw(st.lists(OPTIONS, min_size=1, max_size=4))), low, high,
-                draw(st.sampled_from([None, None, 1, 2, 0.1, 0.5])), draw(st.sampled_from([False, False, True])), when,
-            )
-        )  # fmt: skip
+        if kind != "list" and number and draw(st.booleans()):
+            parent = draw(st.integers(0, number - 1 if draw(sane) else len(names) - 1))
+            how = draw(st.sampled_from(["is", "is", "one of", "above", "below", "both", "either"]))
+            when = (how, parent, draw(st.one_of(st.integers(0, 5), OPTIONS) if not draw(sane) else st.integers(0, 5)))
+        low, high, step, log = draw(NUMBERS), draw(NUMBERS), draw(st.sampled_from([None, 1, 0.1])), draw(st.booleans())
+        if draw(sane) and kind == "Integer":
+            low, step = draw(st.sampled_from([0, 1, 1, 2, -3])), draw(st.sampled_from([1, 1, 2, 3]))
+            high = low + step * draw(st.integers(0, 6))
+            log = log and low > 0
+        elif draw(sane) and kind == "Real":
+            low = draw(st.sampled_from([0.0, 0.1, 1e-4, 1e-300, -2.5, 3.0]))
+            high = low + draw(st.sampled_from([1.0, 0.3, 5.5, 1e6]))
+            step = draw(st.sampled_from([None, None, (high - low) / 4]))
+            log = log and low > 0
+        listed = tuple(draw(st.lists(options, min_size=1, max_size=4, unique_by=unique)))
+        found.append(Gene(name, kind, listed, low, high, step, log, when))
     return tuple(found)
 
 

@@ -76,6 +76,8 @@ def test_choices_are_a_chain_of_which_any_combination_can_be_drawn() -> None:
     assert [space.graph_labels[label] for label in labels] == ["kernel=7", "width=16", "norm=batch", "shape=(3, 4)"]
     graphs = draw_graphs(space.grammar(), len(space.graph_labels), 200, seeds.stream(0, "test"))
     assert len({space.from_graph(graph) for graph in graphs}) == space.size
+    with pytest.raises(InputError, match=r"gene kernel is \[1\]: expected the index of one of its 3 options"):
+        space.format(Arch(([1], 0, 0, 1)))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="gene kernel is 3: expected the index of one of its 3 options"):
         space.to_graph(Arch((3, 0, 0, 1)))
 

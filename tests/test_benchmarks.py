@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-FUZZED = ("runs", "spaces", "tables", "arrays", "images", "lines")
+FUZZED = ("runs", "problems", "spaces", "tables", "arrays", "images", "lines")
 ROOT = Path(__file__).parent.parent
 
 

@@ -24,8 +24,6 @@ _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 _BREAKS = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of characters that break a line, command a terminal or cannot be written."""
 
-MOST_OPTIONS = 1_000_000
-
 _LOOK_UP = "use names as options, and look the objects up by name in your function"
 
 
@@ -78,20 +76,7 @@ def _in_order(given: Any) -> tuple[Any, ...]:
         raise InputError(f"options from a {kind.__name__}, which can be read only once: write a list, e.g. list(...)")
     if not isinstance(given, Sized) or not isinstance(given, Iterable):
         raise TypeError(kind.__name__)
-    _refuse_too_many(given)
     return tuple(given)
-
-
-def _refuse_too_many(given: Sized) -> None:
-    """InputError for more options than can be listed, before they are: a range may have any number."""
-    try:
-        few = len(given) <= MOST_OPTIONS
-    except OverflowError:
-        few = False
-    if not few:
-        raise InputError(
-            f"options {_shown(given)}: expected at most {MOST_OPTIONS:,}; for numbers there is Integer(low, high)"
-        )
 
 
 def _own(option: Any) -> Any:

@@ -230,11 +230,3 @@ def test_what_is_accepted_is_read_back(domains: dict[str, list[Any]], conditiona
         arch = space.sample(rng)
         assert space.parse(space.format(arch)) == arch
         assert space.key(arch) == space.key(space.parse(space.format(arch)))
-
-
-@pytest.mark.parametrize("given", [range(10**9), range(10**30)])
-def test_more_options_than_can_be_listed(given: range) -> None:
-    with pytest.raises(
-        InputError, match=r"a: options range\(0, 10+\): expected at most 1,000,000; for numbers there is"
-    ):
-        Space({"a": given})

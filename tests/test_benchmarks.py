@@ -105,6 +105,7 @@ def test_pbt_nas_on_generators(study: Any, tmp_path: Path) -> None:
 
 
 def test_pbt_nas_where_the_answer_is_known(study: Any) -> None:
+    pytest.importorskip("torch", reason="training needs the extra train")
     default, no_mixing, *_, random, shrunk = study("pbt_nas", "planted", "--workers", "1")
     assert default["mean"] > max(no_mixing["mean"], random["mean"]) + 3, "8 more, measured with 30 seeds"
     assert shrunk["mean"] < random["mean"] - 10, "shrink-perturb alone is worse: the paper's Table 3"

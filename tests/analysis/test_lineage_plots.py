@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("matplotlib", reason="plots need the extra plots")
+
 from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch, Rectangle
 

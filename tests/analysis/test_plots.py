@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pytest
+
+pytest.importorskip("matplotlib", reason="plots need the extra plots")
+
+import matplotlib
 
 from archloom.analysis import plots
 from archloom.analysis.plots import KINDS, anytime, box, cell

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+
+pytest.importorskip("scipy", reason="the reference is in the extra dev")
+
+import scipy.stats
 
 from archloom.analysis.stats import (
     bootstrap_interval,

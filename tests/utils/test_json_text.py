@@ -50,6 +50,7 @@ NOT_FOR_OTHERS = {
     "evaluators/base.py": "a check of what a function returned",
     "evaluators/surrogates/xgb_ensemble.py": "a model, handed back to its library",
     "testing/evaluators.py": "a check of what an evaluator returned",
+    "testing/spaces.py": "a comparison of what two processes say of a space",
     "utils/documents.py": "a checksum",
     "utils/json_text.py": "this is the one",
 }

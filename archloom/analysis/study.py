@@ -269,7 +269,7 @@ class Study:
             return f"trained on {named_source(trained_on.name, trained_on.source)}"
         if data is None:
             return f"own problem {self.benchmark}"
-        return f"table {named_source(data.name, data.source)}{'' if data.path else ' (not available now)'}"
+        return f"table {named_source(data.name, data.source)}{'' if data.path else ' (changed or missing now)'}"
 
     @property
     def _unfinished(self) -> list[str]:

@@ -128,8 +128,8 @@ def _text(option: Any) -> str:
         text = f"{_text(option.func)}({', '.join(given)})"
     if _ADDRESS.search(text):
         raise InputError(
-            f"option {one_line(text, 80)}: its string holds an address in memory, which is another in every process; "
-            f"give its class a method __repr__, or {_LOOK_UP}"
+            f"option {one_line(without_prefix(text), 80)}: its string holds an address in memory, which is another "
+            f"in every process; give its class a method __repr__, or {_LOOK_UP}"
         )
     return without_prefix(text)
 
@@ -177,4 +177,4 @@ def _short(texts: tuple[str, ...]) -> str:
 
 
 def _shown(option: Any) -> str:
-    return one_line(repr(option), 80)
+    return one_line(without_prefix(repr(option)), 80)

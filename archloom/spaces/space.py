@@ -51,11 +51,13 @@ class Space:
 
     def _refuse_confusing_options(self) -> None:
         """Raise InputError for an option that reads like the beginning of another gene."""
-        marks = [f", {name}=" for name in self.gene_names]
+        marks = {f", {name}=": name for name in self.gene_names}
         for name, domain in zip(self.gene_names, self.domains, strict=True):
             for text in domain.strings if isinstance(domain, Choice) else ():
-                if ", " in text and any(mark in text for mark in marks):
-                    raise InputError(f"{name}: option {text!r} reads like another gene's value; rename it")
+                if ", " in text and (other := next((marks[mark] for mark in marks if mark in text), None)):
+                    raise InputError(
+                        f"{name}: option {text!r} reads like a value of the gene {other}; rename one of the two"
+                    )
 
     def _fitted_conditions(self) -> tuple[Condition | None, ...]:
         """When each gene counts; InputError for conditions that are about unknown genes or values."""

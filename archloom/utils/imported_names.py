@@ -6,13 +6,16 @@ import ast
 from collections.abc import Iterator
 
 _CALLS = ("import_module", "__import__")
+_BY_PATH = ("spec_from_file_location", "SourceFileLoader", "run_path", "run_module")
+"""What runs a file that is named by its path, which is nearly always computed."""
 
 
 def imported_names(content: bytes, package: str) -> tuple[list[str], bool]:
     """The dotted names of the modules that a file of this package may import, and whether it may import any.
 
-    It may if it computes names. Relative imports are resolved, and begin with a dot. Imports in functions count; so do
-    submodules that `from package import module` would import. No names for a file that is no Python.
+    It may if it computes names, loads files by their paths, or runs with `exec` what it has read. Relative imports are
+    resolved, and begin with a dot. Imports in functions count; so do submodules that `from package import module` would
+    import. No names for a file that is no Python.
     """
     try:
         tree = ast.parse(content)
@@ -29,6 +32,8 @@ def imported_names(content: bytes, package: str) -> tuple[list[str], bool]:
             name = _constant(node.args[0])
             computed |= name is None
             names |= dict.fromkeys(_and_parents((name or "").lstrip(".")))
+        elif isinstance(node, ast.Call):
+            computed |= _runs_a_file(node)
     return [name for name in names if name], computed
 
 
@@ -46,6 +51,12 @@ def _from(node: ast.ImportFrom, package: str) -> Iterator[str]:
 def _and_parents(name: str) -> Iterator[str]:
     parts = name.split(".")
     return (".".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+def _runs_a_file(call: ast.Call) -> bool:
+    if isinstance(call.func, ast.Name) and call.func.id == "exec":
+        return bool(call.args) and _constant(call.args[0]) is None
+    return _name(call.func) in _BY_PATH
 
 
 def _name(function: ast.expr) -> str | None:

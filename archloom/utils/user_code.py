@@ -209,10 +209,13 @@ class UserFolder:
         is_first = bool(self._loaded) and multiprocessing.parent_process() is None
         if not own and is_first and top not in self._warned:
             self._warned.add(top)
-            warnings.warn(
-                f"{spec.origin} is not used: `import {top}` gives {winner}'s module; rename the file to import it",
-                stacklevel=4,
-            )
+            said = f"{spec.origin} is not used: `import {top}` gives {winner}'s module; rename the file to import it"
+            try:
+                warnings.warn(said, stacklevel=4)
+            except UserWarning:  # the file has made errors of warnings, of its own code's
+                with warnings.catch_warnings():
+                    warnings.simplefilter("always")
+                    warnings.warn(said, stacklevel=4)
 
     # -- importing ------------------------------------------------------------------------------------------------
 

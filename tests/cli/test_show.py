@@ -86,7 +86,7 @@ def test_looking_needs_neither_table_nor_problem(cli: Any, small_table: Path, pl
     said = cli("status", "run")
     assert said.code == 0 and "20/20" in said.out and "data: table copy.npz (sha256 " in said.out and said.err == ""
     said = cli("best", "run")
-    assert said.code == 0 and "table copy.npz: made for a test (not available now)" in said.out
+    assert said.code == 0 and "table copy.npz: made for a test (changed or missing now)" in said.out
     assert said.err.startswith("archloom: warning: ranks are unknown") and said.err.count("\n") == 1
     assert f"own problem {planted}" in cli("best", "mine").out
     said = cli("status", "mine")

@@ -155,7 +155,7 @@ def test_options_that_could_be_taken_for_others_are_refused(options: Any, said: 
 @pytest.mark.parametrize(
     ("domains", "said"),
     [
-        ({"x": ["1", "2, y=3"], "y": [1]}, "option '2, y=3' reads like another gene's value"),
+        ({"x": ["1", "2, y=3"], "y": [1]}, "option '2, y=3' reads like a value of the gene y"),
         ({"a=b": [1]}, "'a=b' as the name of a gene"),
         ({"a, b": [1]}, "'a, b' as the name of a gene"),
         ({"a\nb": [1]}, "as the name of a gene"),
@@ -178,6 +178,13 @@ def test_classes_of_a_users_file_have_the_same_names_wherever_it_is(tmp_path: Pa
         module = UserFile(tmp_path / folder / "mine.py").load()
         texts.append(Choice([module.Own, module.blocks.Conv, module.blocks.pool, [module.Own]]).strings)
     assert texts == [("mine.Own", "blocks.Conv", "blocks.pool", "[<class 'mine.Own'>]")] * 2
+
+
+def test_an_option_that_is_refused_is_named_as_its_author_knows_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("class Net: pass\n")
+    module = UserFile(tmp_path / "mine.py").load()
+    with pytest.raises(InputError, match=r"option <mine\.Net object at 0x"):
+        Space({"x": [module.Net()]})
 
 
 def test_what_a_function_changes_in_place_changes_no_other_trial() -> None:

@@ -158,7 +158,10 @@ def test_off_the_grid() -> None:
             },
             "a: its condition depends on itself (a -> b -> c -> a)",
         ),
-        ({"a": ["x, b=1", "y"], "b": [1, 2]}, "a: option 'x, b=1' reads like another gene's value; rename it"),
+        (
+            {"a": ["x, b=1", "y"], "b": [1, 2]},
+            "a: option 'x, b=1' reads like a value of the gene b; rename one of the two",
+        ),
     ],
 )
 def test_spaces_that_cannot_be(domains: Any, said: str) -> None:

@@ -18,6 +18,8 @@ from archloom.utils.imported_names import imported_names
         ("x = import_module('a.b')", "", ["a", "a.b"]),
         ("x = importlib.import_module('.b', __package__)", "", ["b"]),
         ("x = import_module()", "", []),
+        ("exec('x = 1')", "", []),
+        ("x.exec(query)", "", []),
         ("import a\nx = = 1", "", []),
         ("\0", "", []),
     ],
@@ -26,6 +28,17 @@ def test_names(text: str, package: str, names: list[str]) -> None:
     assert imported_names(text.encode(), package) == (names, False)
 
 
-@pytest.mark.parametrize("text", ["import_module(name)", "__import__(f'a.{b}')", "importlib.import_module('a.' + b)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import_module(name)",
+        "__import__(f'a.{b}')",
+        "importlib.import_module('a.' + b)",
+        "importlib.util.spec_from_file_location('a', here / 'a.py')",
+        "SourceFileLoader('a', 'a.py').load_module()",
+        "runpy.run_path('a.py')",
+        "exec(open('a.py').read())",
+    ],
+)
 def test_names_that_are_computed_are_unknown(text: str) -> None:
     assert imported_names(text.encode(), "")[1]

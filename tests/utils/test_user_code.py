@@ -109,6 +109,12 @@ def test_the_standard_library_wins_and_says_so(tmp_path: Path, name: str) -> Non
     assert importlib.import_module(name) is before
 
 
+def test_a_file_that_makes_errors_of_warnings_is_told_all_the_same(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="json.py is not used"):
+        module = loaded(tmp_path, "import warnings\nwarnings.simplefilter('error')\nimport json", json="1/0")
+    assert module.json is importlib.import_module("json")
+
+
 def test_an_installed_package_wins_over_a_file_of_its_name(tmp_path: Path) -> None:
     import numpy as np
 
@@ -218,9 +224,17 @@ def test_what_a_file_imports_is_pinned_whenever_it_does(tmp_path: Path, text: st
     assert hashes(written(tmp_path, files), text) == set(pinned.split())
 
 
-def test_names_that_are_computed_may_be_any_module_of_the_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import importlib\ndef f(name): return importlib.import_module(f'{name}')",
+        "import importlib.util\ndef f(path): return importlib.util.spec_from_file_location('a', path)",
+        "import runpy\ndef f(path): return runpy.run_path(path)",
+        "def f(path): exec(path.read_text())",
+    ],
+)
+def test_names_that_are_computed_may_be_any_module_of_the_folder(tmp_path: Path, text: str) -> None:
     files = {"a.py": "", "b/c.py": "", ".hidden/d.py": "", "env/pyvenv.cfg": "", "env/lib/e.py": ""}
-    text = "import importlib\ndef f(name): return importlib.import_module(f'{name}')"
     assert hashes(written(tmp_path, files), text) == {"a.py", "b/c.py"}
 
 

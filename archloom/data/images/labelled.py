@@ -141,7 +141,8 @@ def cut(split: Split, purpose: str, classes: tuple[str, ...], share: float = SHA
         count = max(1, round(share * len(rows)))
         if len(rows) <= count:
             raise InputError(
-                f"class {name!r} has {len(rows)} images to split a {purpose} part from; expected at least 3 per class"
+                f"class {name!r} has too few images ({len(rows)}) to split a {purpose} part from; expected at least 3 "
+                "per class"
             )
         taken[rng.permutation(rows)[:count]] = True
     return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken))

@@ -53,7 +53,7 @@ def test_the_cut_is_always_the_same_and_each_part_has_one_of_its_own() -> None:
 
 
 def test_a_class_that_is_too_small() -> None:
-    with pytest.raises(InputError, match="class 'b' has 1 images"):
+    with pytest.raises(InputError, match=r"class 'b' has too few images \(1\)"):
         cut(split([0, 0, 0, 1]), "test", ("a", "b"))
 
 

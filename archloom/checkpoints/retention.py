@@ -57,12 +57,13 @@ class RetentionPolicy:
     def write(self, folder: Path) -> None:
         write_json(folder / self.FILE, asdict(self))
 
-    def checkpoints(self, folder: Path, run: Path) -> CheckpointFolder:
-        """The checkpoints in `folder` of the run in `run`."""
+    def checkpoints(self, folder: Path, run: Path, mark: str = "") -> CheckpointFolder:
+        """The checkpoints in `folder` of the run in `run`, which `mark` tells from others."""
         if self.disk_budget is None:
-            return CheckpointFolder(folder)
+            return CheckpointFolder(folder, run=mark)
         resumed = run if self.runs == 1 else next((p for p in run.parents if (p / "group.json").exists()), run)
-        return CheckpointFolder(folder, DiskBudget(folder, self.disk_budget // self.runs, resuming(resumed), self.runs))
+        budget = DiskBudget(folder, self.disk_budget // self.runs, resuming(resumed), self.runs)
+        return CheckpointFolder(folder, budget, run=mark)
 
     def __str__(self) -> str:
         budget = "" if self.disk_budget is None else f", --disk-budget {format_bytes(self.disk_budget)}"
@@ -140,8 +141,8 @@ class Retention:
                     store.load(trial)
                 except StoreError as error:
                     raise StoreError(
-                        f"{error}; nothing was changed. What later trials did not need was dropped, so a record that "
-                        "was cut goes on only with the lines that were removed"
+                        f"{error}; the record is unchanged. If lines were removed from its end, put them back: "
+                        "checkpoints that later trials did not need have been deleted"
                     ) from None
 
     def begin(self, recorded: Collection[int]) -> None:

@@ -3,7 +3,8 @@
 A tensor is called `networks/NETWORK/NAME`, `averages/AVERAGE/NAME`, `optimisers/OPTIMISER/PARAMETER/SLOT` or
 `arrays/NAME` in the file; a "/" within a name is written `%2F`, a "%" `%25`. The header's metadata has two keys:
 `crc32`, the CRC-32 of the whole file as it is with `00000000` in that place, in eight hexadecimal digits, and
-`archloom`: JSON that lists the names in their order and holds all plain data. Files of archloom 0.1.0 have no `crc32`.
+`archloom`: JSON that lists the names in their order and holds all plain data, and says whose state it is. Files of
+archloom 0.1.0 have no `crc32`, and say nothing of whose they are.
 """
 
 from __future__ import annotations
@@ -68,10 +69,18 @@ class _Layout(msgspec.Struct):
     optimisers: dict[str, _OptimiserLayout]
     arrays: list[str]
     rest: dict[str, Any]
+    owner: str | None = None
 
 
-def save_state(path: Path, state: TrainingState, writing: Writing = lambda path, _size: replacing(path)) -> None:
+def save_state(
+    path: Path,
+    state: TrainingState,
+    writing: Writing = lambda path, _size: replacing(path),
+    owner: str | None = None,
+) -> None:
     """Write a state into a file that appears whole or not at all, and is on disk when this returns.
+
+    `owner` is whose state it is, which `load_state` compares.
 
     Tensors come back bit for bit, whatever memory they share; tuples in plain data come back as lists. InputError
     if a value cannot be stored; StoreError if the file cannot be written. In both cases nothing has changed.
@@ -79,7 +88,7 @@ def save_state(path: Path, state: TrainingState, writing: Writing = lambda path,
     tensors = {key: tensor.detach() for key, tensor in _named(state)}
     # Wide dtypes first, so that each tensor is aligned when the file is mapped into memory.
     order = sorted(tensors, key=lambda key: (-tensors[key].element_size(), key))
-    header = _header(_layout(state), {key: tensors[key] for key in order})
+    header = _header(_layout(state, owner), {key: tensors[key] for key in order})
     size = 8 + len(header) + sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     head = len(header).to_bytes(8, "little") + header
     try:
@@ -99,8 +108,9 @@ def save_state(path: Path, state: TrainingState, writing: Writing = lambda path,
         ) from error
 
 
-def load_state(path: Path) -> TrainingState:
-    """Read what `save_state` wrote; StoreError for any other file, and for an incomplete or damaged one.
+def load_state(path: Path, owner: str | None = None) -> TrainingState:
+    """Read what `save_state` wrote; StoreError for any other file, for an incomplete or damaged one, and for one that
+    says that it is another owner's.
 
     The file is read once, for its checksum, and mapped into memory, so a state takes no memory of its own until it is
     written to; that changes neither the file nor another load of it. The file may be replaced or removed while its
@@ -117,6 +127,8 @@ def load_state(path: Path) -> TrainingState:
             _check(head, iter(lambda: stream.read(_BLOCK), b""))
         with safe_open(path, framework="pt") as file:
             layout = _read_layout(file.metadata())
+            if owner is not None and layout.owner not in (None, owner):
+                raise StoreError(f"{path} holds the state of another trial, or of another run; {_CURE}")
             state = _filled(layout, {key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 - no mapping
     except (SafetensorError, ValueError, msgspec.ValidationError) as error:
         raise StoreError(f"{path} is not a complete checkpoint ({error}); {_CURE}") from None
@@ -173,7 +185,7 @@ def _key(*parts: str) -> str:
     return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
 
 
-def _layout(state: TrainingState) -> _Layout:
+def _layout(state: TrainingState, owner: str | None) -> _Layout:
     return _Layout(
         FORMAT,
         {name: list(tensors) for name, tensors in state.networks.items()},
@@ -190,6 +202,7 @@ def _layout(state: TrainingState) -> _Layout:
         },
         list(state.arrays),
         _plain(state.rest, "rest"),
+        owner,
     )
 
 

@@ -28,26 +28,26 @@ class Kind:
     Args:
         name: what recipes and strategies call it.
         suffix: the ending of its file names; no two kinds in a run share one.
-        load: reads a file; StoreError if it is damaged or missing.
-        save: writes a value into a file, which it opens with the given `Writing`.
+        load: reads a file; StoreError if it is damaged, missing, or says that it is not of the given owner.
+        save: writes a value into a file, which it opens with the given `Writing`. The file may say whose it is.
     """
 
     name: str
     suffix: str
-    load: Callable[[Path], Any]
-    save: Callable[[Path, Any, Writing], None]
+    load: Callable[[Path, str], Any]
+    save: Callable[[Path, Any, Writing, str], None]
 
 
-def _load_state(path: Path) -> Any:
+def _load_state(path: Path, owner: str) -> Any:
     from archloom.checkpoints.state_file import load_state
 
-    return load_state(path)
+    return load_state(path, owner)
 
 
-def _save_state(path: Path, state: Any, writing: Writing) -> None:
+def _save_state(path: Path, state: Any, writing: Writing, owner: str) -> None:
     from archloom.checkpoints.state_file import save_state
 
-    save_state(path, state, writing)
+    save_state(path, state, writing, owner)
 
 
 STATE = Kind("state", SUFFIX, _load_state, _save_state)
@@ -119,23 +119,25 @@ class CheckpointFolder:
     """A folder with one file per checkpoint. Several processes may use it; each file appears whole or not at all.
 
     With a `budget`, which must be for the same folder, its files never take more space than that allows. Files of
-    another `kind` may be in the same folder, under the same limit.
+    another `kind` may be in the same folder, under the same limit. `run` tells the run from others: a checkpoint of
+    another one, or of another trial, is refused.
     """
 
     path: Path
     budget: DiskBudget | None = None
     kind: Kind = STATE
+    run: str = ""
 
     def of(self, kind: Kind) -> CheckpointFolder:
         """The files of another kind in the same folder."""
         return replace(self, kind=kind)
 
     def load(self, trial: int) -> Weights:
-        return self.kind.load(self.file(trial))
+        return self.kind.load(self.file(trial), self.owner(trial))
 
     def save(self, trial: int, state: Weights) -> None:
         self.path.mkdir(exist_ok=True)
-        self.kind.save(self.file(trial), state, self._writing(trial))
+        self.kind.save(self.file(trial), state, self._writing(trial), self.owner(trial))
 
     def save_content(self, trial: int, content: memoryview) -> None:
         """`save` for the bytes of a checkpoint's file; StoreError if they are damaged."""
@@ -190,6 +192,10 @@ class CheckpointFolder:
     def file(self, trial: int) -> Path:
         """The file of a trial's checkpoint."""
         return self.path / f"{trial:06d}{self.kind.suffix}"
+
+    def owner(self, trial: int) -> str:
+        """Whose a trial's checkpoint is, as its file says it."""
+        return f"{self.run}/{trial}"
 
     def _numbered(self, pattern: str) -> list[tuple[int, Path]]:
         """Files with the ids of their trials: "000012.safetensors" and ".000012.safetensors.x.tmp"."""

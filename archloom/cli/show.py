@@ -320,7 +320,7 @@ def _source(report: RunReport) -> bytes:
 
 def _weights(report: RunReport) -> bytes:
     """The trained tensors of the best architecture; they fit the network of `make_network()` in the exported code."""
-    from archloom.checkpoints.store import CheckpointFolder
+    from archloom.runs.manifest import checkpoints_of
     from archloom.runs.record import WEIGHTS
 
     line = report.history.best()
@@ -331,7 +331,7 @@ def _weights(report: RunReport) -> bytes:
         raise InputError(f"nothing was trained on {report.request.problem.on}: export to .py or .json instead")
     from archloom.checkpoints.state_file import network_bytes
 
-    return network_bytes(CheckpointFolder(report.path / WEIGHTS).load(line.id), _provenance(report))
+    return network_bytes(checkpoints_of(report.path).load(line.id), _provenance(report))
 
 
 def _record(report: RunReport) -> bytes:

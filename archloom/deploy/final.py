@@ -19,6 +19,7 @@ from archloom.checkpoints.store import SUFFIX, CheckpointFolder
 from archloom.data.images.splits import Pixels
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec, TaskProblem, open_scenario
+from archloom.runs.manifest import checkpoints_of
 from archloom.runs.record import WEIGHTS, TrialRecord, read_manifest
 from archloom.runs.report import RunReport
 from archloom.runs.trust import check_code
@@ -77,7 +78,7 @@ def open_member(
             f"{report.path}: no trained networks are kept there; expected a run that trains, e.g. of pbt_nas, with "
             "at least one finished trial"
         )
-    checkpoints = CheckpointFolder(report.path / WEIGHTS)
+    checkpoints = checkpoints_of(report.path)
     line = _line(report, trial, checkpoints)
     check_code(report.path, read_manifest(report.path), trust, settings or {})
     problem = _problem(report, settings or {})

@@ -13,10 +13,10 @@ from typing import Any
 from archloom.analysis.lineage import generations
 from archloom.checkpoints.average import average, check_parts
 from archloom.checkpoints.state import TrainingState
-from archloom.checkpoints.store import CheckpointFolder
 from archloom.errors import InputError
 from archloom.problems import TaskProblem
-from archloom.runs.record import WEIGHTS, TrialRecord
+from archloom.runs.manifest import checkpoints_of
+from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport
 from archloom.strategies.population.base import same_as_the_best
 from archloom.strategies.population.note import MemberNote
@@ -64,7 +64,7 @@ def greedy_soup(report: RunReport, parts: Sequence[str] | None = None) -> Soup:
             "resume the run (archloom resume), or use a run of a strategy that trains a population, e.g. pbt_nas"
         )
     objective = report.scenario.criteria.objectives[0]
-    checkpoints = CheckpointFolder(report.path / WEIGHTS)
+    checkpoints = checkpoints_of(report.path)
     members = {line.id: line for line in history[-1].trials.values()}
     lines = [members[trial.id] for trial in same_as_the_best([m.trial for m in members.values()], objective)]
     if not lines:

@@ -72,10 +72,11 @@ class Begun:
 
 
 class SentCheckpoints:
-    """The checkpoints that came with a job, and the one to be sent back."""
+    """The checkpoints that came with a job, and the one to be sent back; those of `folder`, on another machine."""
 
-    def __init__(self, sent: Mapping[int, Content]) -> None:
+    def __init__(self, sent: Mapping[int, Content], folder: CheckpointFolder) -> None:
         self._sent = sent
+        self._folder = folder
         self.saved: Content | None = None
 
     def load(self, trial: int) -> Weights:
@@ -89,13 +90,19 @@ class SentCheckpoints:
         with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
             file.write(self._sent[trial].data)
             file.flush()
-            return load_state(Path(file.name))  # it is mapped, and may be removed while its tensors are in use
+            # It is mapped, and may be removed while its tensors are in use.
+            return load_state(Path(file.name), self._folder.owner(trial))
 
     def save(self, trial: int, state: Weights) -> None:
         from archloom.checkpoints.state_file import save_state
 
         buffer = io.BytesIO()
-        save_state(Path(f"the checkpoint of trial {trial}"), state, lambda _path, _size: nullcontext(buffer))
+        save_state(
+            Path(f"the checkpoint of trial {trial}"),
+            state,
+            lambda _path, _size: nullcontext(buffer),
+            self._folder.owner(trial),
+        )
         self.saved = np.frombuffer(buffer.getbuffer(), dtype=np.uint8)
 
 
@@ -104,8 +111,8 @@ class Worker:
 
     def __init__(self) -> None:
         self._evaluator: Evaluator | None = None
-        self._trains = False
         self._folder: CheckpointFolder | None = None
+        self._sees = False
         self._timeout: float | None = None
 
     def begin(self, setup: Setup) -> Begun:
@@ -115,7 +122,7 @@ class Worker:
         if threads.isdecimal():
             threadpool_limits(int(threads), user_api="blas")  # but this one is already imported
         sees = setup.token is not None and setup.token.seen()
-        self._trains, self._folder = setup.checkpoints is not None, setup.checkpoints if sees else None
+        self._folder, self._sees = setup.checkpoints, sees
         self._timeout = setup.timeout
         if setup.timeout is not None:
             adopt_orphans()
@@ -132,12 +139,12 @@ class Worker:
         `sent` are the checkpoints of the trials `inherited`.
         """
         assert self._evaluator is not None  # noqa: S101 - a worker that has not started gets no job
-        courier = SentCheckpoints(dict(zip(inherited, sent, strict=True)))
-        checkpoints: CheckpointSource | None = None
-        if self._trains:
-            checkpoints = self._folder or courier
+        courier: SentCheckpoints | None = None
+        checkpoints: CheckpointSource | None = self._folder
+        if self._folder is not None and not self._sees:
+            checkpoints = courier = SentCheckpoints(dict(zip(inherited, sent, strict=True)), self._folder)
         with _ended_after(self._timeout):
-            return answer_or_stop(self._evaluator, job, checkpoints), courier.saved
+            return answer_or_stop(self._evaluator, job, checkpoints), courier.saved if courier else None
 
 
 @contextmanager

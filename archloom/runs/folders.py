@@ -26,7 +26,7 @@ from archloom.problems.begun import Begun, open_evaluator
 from archloom.problems.scenario import Scenario, absolute
 from archloom.runs.budgets import GIVE_UP, Limits
 from archloom.runs.history import History
-from archloom.runs.manifest import ending_of, identity_of, manifest_of, read_request, read_summary, reopen
+from archloom.runs.manifest import ending_of, identity_of, manifest_of, mark_of, read_request, read_summary, reopen
 from archloom.runs.places import with_problem
 from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
 from archloom.runs.record import TRIALS, WEIGHTS, RunFolder, TrialRecord
@@ -139,9 +139,9 @@ def run_folder(
             now = identity_of(prepared.scenario, preparer.pinned(replace(request, problem=problem)))
             folder.rewrite_manifest({**folder.manifest, **now})
         policy = _retention_policy(folder.path, overrides, prepared.scenario)
-        checkpoints = (
-            policy.checkpoints(folder.path / WEIGHTS, folder.path) if prepared.scenario.problem.trains else None
-        )
+        checkpoints = None
+        if prepared.scenario.problem.trains:
+            checkpoints = policy.checkpoints(folder.path / WEIGHTS, folder.path, mark_of(folder.manifest))
         executor = backend.executor(_evaluations(prepared.scenario, checkpoints, prepared.request.limits))
         return _go_on(folder, prepared, executor, progress, checkpoints, policy, path, on_open)
 

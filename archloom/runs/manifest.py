@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import warnings
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from archloom.checkpoints.store import CheckpointFolder
 from archloom.errors import InputError
 from archloom.problems.begun import data_of
 from archloom.problems.scenario import Scenario
@@ -101,6 +103,18 @@ def identity_of(scenario: Scenario, files: Mapping[str, str]) -> dict[str, Any]:
         "files": dict(files),
         "space_fingerprint": fingerprint(scenario.space),
     }
+
+
+def mark_of(manifest: Mapping[str, Any]) -> str:
+    """What tells a run's checkpoints from those of others: it stays if the run is moved, copied or extended."""
+    request = msgspec.to_builtins(manifest["request"])
+    told = [manifest.get("created"), request["strategy"], request["options"], request["seed"]]
+    return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
+
+
+def checkpoints_of(path: Path) -> CheckpointFolder:
+    """The checkpoints of the run at `path`, to read."""
+    return CheckpointFolder(path / record.WEIGHTS, run=mark_of(record.read_manifest(path)))
 
 
 def read_request(path: Path) -> Request:

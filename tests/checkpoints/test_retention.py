@@ -200,11 +200,11 @@ def test_runs_of_a_group_have_equal_shares(tmp_path: Path) -> None:
     assert RetentionPolicy().checkpoints(run / "weights", run).budget is None
 
 
-def _load_array(path: Path) -> Any:
+def _load_array(path: Path, _owner: str) -> Any:
     return np.load(path, allow_pickle=False)
 
 
-def _save_array(path: Path, values: Any, writing: Writing) -> None:
+def _save_array(path: Path, values: Any, writing: Writing, _owner: str) -> None:
     buffer = io.BytesIO()
     np.save(buffer, values, allow_pickle=False)
     with writing(path, buffer.tell()) as file:

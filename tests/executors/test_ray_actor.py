@@ -21,20 +21,20 @@ def test_a_state_that_is_sent_is_the_file_that_would_be_written(tmp_path: Path) 
     from archloom.checkpoints.state import TrainingState
 
     state = TrainingState({"net": {"weight": torch.arange(6.0).reshape(2, 3)}}, rest={"epochs": 3})
-    folder, ours = CheckpointFolder(tmp_path / "weights"), SentCheckpoints({})
+    folder, ours = CheckpointFolder(tmp_path / "weights"), SentCheckpoints({}, CheckpointFolder(tmp_path / "weights"))
     folder.save(4, state)
     ours.save(4, state)
     assert ours.saved is not None and ours.saved.tobytes() == folder.file(4).read_bytes()
     ours.saved.flags.writeable = False  # as it comes out of an object store
-    loaded = SentCheckpoints({4: ours.saved}).load(4)
+    loaded = SentCheckpoints({4: ours.saved}, folder).load(4)
     assert torch.equal(loaded.networks["net"]["weight"], state.networks["net"]["weight"]) and loaded.rest == state.rest
     folder.save_content(5, ours.saved.data)
     assert folder.file(5).read_bytes() == folder.file(4).read_bytes()
 
 
-def test_a_state_that_was_not_sent() -> None:
+def test_a_state_that_was_not_sent(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="the checkpoint of trial 3 is not in the run's folder"):
-        SentCheckpoints({4: np.zeros(1, np.uint8)}).load(3)
+        SentCheckpoints({4: np.zeros(1, np.uint8)}, CheckpointFolder(tmp_path)).load(3)
 
 
 def test_who_does_not_see_the_token_does_not_use_the_folder(tmp_path: Path) -> None:

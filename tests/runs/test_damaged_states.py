@@ -8,6 +8,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ pytest.importorskip("torch", reason="trainings need the extra train")
 from archloom.errors import StoreError
 from archloom.problems import ProblemSpec
 from archloom.runs.folders import limits_for, run_folder
+from archloom.runs.manifest import checkpoints_of
 from archloom.runs.prepare import Request
 from archloom.runs.record import TrialRecord, decode_state, encode_state, read_lines
 
@@ -34,9 +36,9 @@ class Killed(BaseException):
     pass
 
 
-def run_of(problem: str, path: Path, after: int = TRIALS) -> Path:
+def run_of(problem: str, path: Path, after: int = TRIALS, seed: int = 0, keep: int | None = 1) -> Path:
     """The folder of a run that was killed after so many trials."""
-    request = Request("pbt_nas", ProblemSpec(problem), 0, limits_for("pbt_nas", OPTIONS), OPTIONS)
+    request = Request("pbt_nas", ProblemSpec(problem), seed, limits_for("pbt_nas", OPTIONS), OPTIONS)
     seen: list[TrialRecord] = []
 
     def kill(lines: Sequence[TrialRecord]) -> None:
@@ -45,7 +47,7 @@ def run_of(problem: str, path: Path, after: int = TRIALS) -> Path:
             raise Killed
 
     with suppress(Killed):
-        run_folder(path, request, progress=kill, isolate=False)
+        run_folder(path, request, progress=kill, isolate=False, overrides={"keep": keep})
     return path
 
 
@@ -120,6 +122,34 @@ def test_a_damaged_state_of_a_killed_population(problem: str, tmp_path: Path, af
             ended[name, how] = check(run, expected)
     assert not all(ended.values()), "some were needed"
     assert check(killed, expected)
+
+
+def test_a_state_of_another_trial_or_run_in_place_of_one(problem: str, tmp_path: Path) -> None:
+    """Whole files, with right checksums: only what they say of themselves tells them apart."""
+    expected = told(run_of(problem, tmp_path / "whole"))
+    killed = run_of(problem, tmp_path / "killed", 5)
+    other = run_of(problem, tmp_path / "other", 5, seed=1, keep=None)
+    names = sorted(file.name for file in (killed / "weights").iterdir())
+    assert len(names) > 1
+    ended = []
+    for name, following in pairwise((*names, names[0])):
+        for theirs in (killed / "weights" / following, other / "weights" / name):
+            run = shutil.copytree(killed, tmp_path / f"{name}-{theirs.parent.parent.name}")
+            shutil.copy(theirs, run / "weights" / name)
+            ended.append(check(run, expected))
+    assert not all(ended), "some were needed"
+    moved = shutil.copytree(killed, tmp_path / "moved" / "killed")
+    assert check(moved, expected), "a run that was copied is the same run"
+
+
+def test_no_state_of_another_trial_is_exported(problem: str, tmp_path: Path) -> None:
+    run = run_of(problem, tmp_path / "whole")
+    best, other = sorted((run / "weights").iterdir(), key=lambda file: file.stem)[-2:]
+    for file, theirs in ((best, other), (other, best)):
+        copy = shutil.copytree(run, tmp_path / file.stem)
+        shutil.copy(theirs, copy / "weights" / file.name)
+        with pytest.raises(StoreError, match="holds the state of another trial, or of another run"):
+            checkpoints_of(copy).load(int(file.stem))
 
 
 def test_a_finished_record_cut_to_every_number_of_lines(problem: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,7 @@ from archloom.runs.report import RunReport
 from archloom.spaces.drawing import HasChoices
 from archloom.strategies.population.note import MemberNote
 from archloom.types import MIXED, REST, Inherit
+from archloom.utils.options import NonNegativeInt
 from archloom.utils.text import one_line
 
 NEW = -1
@@ -171,13 +173,28 @@ class Mixed:
         return {**vars(self), "by_gene": dict(self.by_gene)}
 
 
+class _MixReport(msgspec.Struct):
+    """What is read here of `checkpoints.mix.MixReport.to_json`."""
+
+    counts: dict[str, NonNegativeInt]
+    missing: dict[str, Any] = {}
+
+
+def _mix_report(details: Mapping[str, Any]) -> _MixReport | None:
+    """What a trial's details say of its mixing; None if nothing: an evaluator of a user's own may call anything so."""
+    try:
+        return msgspec.convert(details.get(MIXED), _MixReport)
+    except msgspec.ValidationError:
+        return None
+
+
 def mixed(lines: Sequence[TrialRecord]) -> Mixed | None:
     """The sum over a run's trials, from their details; None if nothing was mixed, or it was not recorded."""
-    reports = [line.details[MIXED] for line in lines if MIXED in line.details]
+    reports = [report for line in lines if (report := _mix_report(line.details)) is not None]
     if not reports:
         return None
-    counts = sum((Counter(report["counts"]) for report in reports), Counter())
-    lacking = Counter(gene for report in reports for gene in report.get("missing", ()))
+    counts = sum((Counter(report.counts) for report in reports), Counter())
+    lacking = Counter(gene for report in reports for gene in report.missing)
     inherited = counts["base"] + counts["donor"] + counts["missing"]
     return Mixed(len(reports), inherited, counts["missing"], dict(sorted(lacking.items())))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -325,7 +326,7 @@ def _weights(report: RunReport) -> bytes:
 
     line = report.history.best()
     assert line is not None  # noqa: S101 - the caller has checked
-    if report.path is not None and (report.path / WEIGHTS).exists() and not (report.path / WEIGHTS).is_dir():
+    if report.path is not None and os.path.lexists(report.path / WEIGHTS) and not (report.path / WEIGHTS).is_dir():
         raise StoreError(f"{report.path / WEIGHTS} is no folder: restore the folder of checkpoints from a copy")
     if report.path is None or not (report.path / WEIGHTS).is_dir():
         raise InputError(f"nothing was trained on {report.request.problem.on}: export to .py or .json instead")

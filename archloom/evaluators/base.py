@@ -172,6 +172,15 @@ STEPS = "steps"
 """Among the details of a result: how many units of the resource it used, if that differs from its fidelity."""
 
 
+def units_used(details: Mapping[str, Any], expected: int) -> int:
+    """The units of the resource that a result says it used; `expected` if it says nothing, or what cannot be.
+
+    An evaluator of a user's own may call anything else by that name.
+    """
+    said = details.get(STEPS)
+    return said if type(said) is int and 0 <= said <= MOST_UNITS else expected
+
+
 def shortest(value: np.floating) -> float:
     """The number with the fewest digits that a float32 represents: 91.6 rather than 91.59999847412109."""
     return float(str(np.float32(value)))

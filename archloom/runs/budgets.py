@@ -14,7 +14,7 @@ import numpy as np
 
 from archloom.constraints import Criteria, Scored
 from archloom.errors import InputError
-from archloom.evaluators.base import STEPS
+from archloom.evaluators.base import units_used
 from archloom.types import Resource
 
 
@@ -200,7 +200,7 @@ class Spending:
         self.failures += not answer.ok
         self._compare(answer)
         if answer.details:
-            self.used += int(answer.details.get(STEPS, price)) - price
+            self.used += units_used(answer.details, price) - price
         # Only a target needs the best value, and a run that is resumed may have hundreds of thousands of trials.
         if self._target is None or self.criteria is None or not self._in_full(trial):
             return

@@ -31,7 +31,7 @@ from archloom.runs.report import RunReport, raised_limits, read_report
 from archloom.runs.search import Progress
 from archloom.spaces.fingerprint import fingerprint
 from archloom.utils.documents import convert, read_json, write_sealed
-from archloom.utils.files import store_error
+from archloom.utils.files import unreadable
 from archloom.utils.text import quoted
 from archloom.workers.pool import Answer, Send, Work, WorkerPool
 
@@ -209,7 +209,7 @@ class Group:
         except ValueError as error:
             raise InputError(f"{file} is damaged or not from archloom ({error})") from None
         except OSError as error:
-            raise store_error(file, error) from error
+            raise unreadable(file, error) from error
         if content.format > GROUP_FORMAT:
             raise InputError(f"{path} has group format {content.format}: install a newer archloom")
         if not content.members:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from archloom.constraints import Criteria
 from archloom.errors import unknown
-from archloom.evaluators.base import STEPS
+from archloom.evaluators.base import units_used
 from archloom.runs.record import TrialRecord
 from archloom.types import Resource
 
@@ -112,7 +112,7 @@ class History:
             return 0
         base = self._base(line)
         expected = self.resource.used(self.fidelity(line), None if base is None else self.fidelity(base))
-        return int(line.details.get(STEPS, expected))
+        return units_used(line.details, expected)
 
     @property
     def resource_used(self) -> int:

@@ -52,6 +52,7 @@ from archloom.utils.files import (
     replace_file,
     store_error,
     sync_folder,
+    unreadable,
     write_json,
 )  # fmt: skip
 from archloom.utils.text import quoted
@@ -224,7 +225,8 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except Exception as error:  # noqa: BLE001 - a damaged zip raises almost anything, and the record has everything
-            warnings.warn(f"{self.path}/state.npz cannot be read ({error}); replaying the record", stacklevel=2)
+            reason = (error.strerror if isinstance(error, OSError) else None) or error
+            warnings.warn(f"{self.path}/state.npz cannot be read ({reason}); replaying the record", stacklevel=2)
             return None
 
     def explain(self, line: TrialRecord, trace: str) -> None:
@@ -310,7 +312,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{file} is {error}: not a run, or a damaged one") from None
     except OSError as error:
-        raise store_error(file, error) from error
+        raise unreadable(file, error) from error
     if not isinstance(manifest, dict) or type(manifest.get("format")) is not int:
         raise InputError(f"{file} is not from an archloom run: it has no format number")
     if manifest["format"] > FORMAT:
@@ -445,7 +447,7 @@ def _scan(path: Path) -> tuple[list[TrialRecord], int, int]:
     except FileNotFoundError:
         return [], 0, 0
     except OSError as error:
-        raise store_error(path / TRIALS, error) from error
+        raise unreadable(path / TRIALS, error) from error
     good = content.rfind(b"\n") + 1
     lines: list[TrialRecord] = []
     for number, raw in enumerate(content[:good].splitlines(keepends=True), 1):
@@ -470,8 +472,8 @@ def _check_numbers(path: Path, lines: Sequence[TrialRecord]) -> None:
         counts = line.query is None or 1 <= line.query <= line.id + 1
         if not counts or line.id < 0 or line.fidelity < 0 or not (line.same is None or 0 <= line.same < line.id):
             raise StoreError(
-                f"{path}/trials.jsonl: trial {line.id} cannot be query {line.query}, of fidelity {line.fidelity} or "
-                f"the same as trial {line.same}: it is damaged; restore the file from a copy"
+                f"{path}/trials.jsonl: trial {line.id} is damaged: it cannot have query {line.query}, fidelity "
+                f"{line.fidelity} and same {line.same}; restore the file from a copy"
             )
 
 

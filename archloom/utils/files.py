@@ -152,14 +152,22 @@ def guarded(path: Path, action: Callable[[], Any]) -> Any:
 _CURES = {
     errno.ENOSPC: "free some space, then: archloom resume",
     errno.EDQUOT: "free some of your quota, then: archloom resume",
-    errno.EROFS: "the file system is read-only: give a writable folder with --out",
-    errno.EACCES: "you may not write there: give another folder with --out",
+    errno.EROFS: "the file system is read-only: give a writable folder with --out, or resume a copy of the run",
+    errno.EACCES: "you may not write there: give another folder with --out, or resume a copy of the run",
     errno.ENOTDIR: "a file is in the way: give another folder with --out",
     errno.EEXIST: "a file is in the way: give another folder with --out",
 }
 
 
+def unreadable(file: Path, error: OSError) -> StoreError:
+    """The error for a file that cannot be read, with what to do about it."""
+    cure = "you may not read it: change its permissions" if error.errno == errno.EACCES else "restore it from a copy"
+    return StoreError(f"{file}: {error.strerror or error}; {cure}")
+
+
 def store_error(path: Path, error: OSError) -> StoreError:
-    """The error for a file system's refusal, with what to do about it."""
+    """The error for a file system's refusal to write, with what to do about it."""
+    if error.errno == errno.EISDIR and error.filename2 is not None:  # a file that was to be replaced
+        return StoreError(f"{error.filename2} is a folder, expected a file: remove it, then: archloom resume")
     cure = _CURES.get(error.errno or 0, "what was committed before is intact")
     return StoreError(f"{path}: {error.strerror or error}; {cure}")

@@ -128,6 +128,13 @@ def test_recipes_that_fitted() -> None:
     )
 
 
+@pytest.mark.parametrize("own", [5, "yes", None, [], {}, {"counts": 3}, {"counts": {"base": "many"}}])
+def test_details_that_an_evaluator_of_a_users_own_calls_mixed(own: object) -> None:
+    line = TrialRecord(0, (0,), "x", 1, scores={"worth": 1.0}, details={MIXED: own})
+    assert mixed([line]) is None
+    assert mixed([line, with_recipe(3, {"base": 6}, {})]) == mixed([with_recipe(3, {"base": 6}, {})])
+
+
 # -- a real run
 
 

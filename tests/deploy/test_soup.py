@@ -11,6 +11,7 @@ import pytest
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec
 from archloom.runs.folders import limits_for, run_folder
+from archloom.runs.manifest import checkpoints_of
 from archloom.runs.prepare import Request
 from archloom.runs.report import RunReport, read_report
 from archloom.runs.search import Progress
@@ -18,7 +19,6 @@ from archloom.runs.search import Progress
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from archloom.checkpoints.state import TrainingState  # noqa: E402
-from archloom.checkpoints.store import CheckpointFolder  # noqa: E402
 from archloom.deploy.soup import greedy_soup  # noqa: E402
 from archloom.runs.record import TrialRecord  # noqa: E402
 
@@ -57,7 +57,8 @@ def test_a_run_that_was_stopped_anywhere_has_all_it_needs(trained: Path, trials:
 
 def set_layers(report: RunReport, trial: int, value: float) -> None:
     """Give every layer of a member's network this number."""
-    states = CheckpointFolder(report.path / "weights")  # type: ignore[operator]
+    assert report.path is not None
+    states = checkpoints_of(report.path)
     state: TrainingState = states.load(trial)
     tensors = {name: torch.full_like(tensor, value) for name, tensor in state.networks["network"].items()}
     states.save(trial, TrainingState({"network": tensors}, rest=state.rest))

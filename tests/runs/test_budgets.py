@@ -11,6 +11,8 @@ from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.evaluators.base import STEPS
 from archloom.runs.budgets import LIMITED, Ending, Limits, Spending, parse_duration
+from archloom.runs.history import History
+from archloom.runs.record import TrialRecord
 from archloom.types import Resource, Result
 
 ACC = Criteria((Objective("acc", "max"),))
@@ -98,6 +100,16 @@ def test_what_stopped_by_itself_costs_what_it_used() -> None:
     spending = Spending(Limits(None, resource=30), Resource("epochs", 27), ACC)
     told(spending, 0, Result({"acc": 0.1}, details={STEPS: 5}), 27)
     assert spending.used == 5
+
+
+@pytest.mark.parametrize("own", ["many", None, [], {}, True, 2.5, -3, 10**30])
+def test_steps_in_the_details_of_a_users_own_evaluator_are_no_costs_unless_they_can_be(own: object) -> None:
+    result = Result({"acc": 0.1}, details={STEPS: own})
+    spending = Spending(Limits(None, resource=30), Resource("epochs", 27), ACC)
+    told(spending, 0, result, 27)
+    assert spending.used == 27
+    line = TrialRecord(0, (0,), "x", 1, scores={"acc": 0.1}, fidelity=27, details={STEPS: own})
+    assert History.of([line], ACC, Resource("epochs", 27)).resource_used == 27
 
 
 def test_the_target_is_reached_by_the_best_at_the_highest_fidelity() -> None:

@@ -369,6 +369,22 @@ def test_a_failed_checkpoint_leaves_the_old_one(run: Path) -> None:
     assert not list(run.glob(".*.tmp"))
 
 
+@pytest.mark.parametrize("name", ["state.npz", "summary.json"])
+def test_a_folder_in_place_of_a_file_is_named(run: Path, name: str) -> None:
+    (run / name).mkdir()
+    with RunFolder.open(run) as folder:
+        write = folder.save_state if name == "state.npz" else folder.write_summary
+        with pytest.raises(StoreError) as caught:
+            write({"version": 1})
+        assert str(caught.value) == f"{run / name} is a folder, expected a file: remove it, then: archloom resume"
+        if name == "state.npz":
+            with pytest.warns(UserWarning) as warned:
+                assert folder.load_state() is None
+            assert str(warned[0].message) == (
+                f"{run}/state.npz cannot be read (is a folder; expected a file); replaying the record"
+            )
+
+
 def test_a_read_only_folder_is_said_in_one_line(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))

@@ -51,12 +51,12 @@ def test_a_trial_without_its_score_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "says"),
     [
-        ([TrialRecord(0, (1,), "x", 2)], "trial 0 cannot be query 2"),
-        ([TrialRecord(0, (1,), "x", 0)], "trial 0 cannot be query 0"),
-        ([TrialRecord(0, (1,), "x", 10**30)], "cannot be query"),
-        ([TrialRecord(-1, (1,), "x", None)], "trial -1 cannot be"),
-        ([TrialRecord(1, (1,), "x", None, 1)], "the same as trial 1"),
-        ([TrialRecord(0, (1,), "x", 1, fidelity=-3)], "of fidelity -3"),
+        ([TrialRecord(0, (1,), "x", 2)], "trial 0 is damaged: it cannot have query 2"),
+        ([TrialRecord(0, (1,), "x", 0)], "trial 0 is damaged: it cannot have query 0"),
+        ([TrialRecord(0, (1,), "x", 10**30)], "cannot have query"),
+        ([TrialRecord(-1, (1,), "x", None)], "trial -1 is damaged"),
+        ([TrialRecord(1, (1,), "x", None, 1)], "same 1;"),
+        ([TrialRecord(0, (1,), "x", 1, fidelity=-3)], "fidelity -3"),
         ([TrialRecord(1, (1,), "x", 1), TrialRecord(2, (1,), "x", 1)], "holds query 1 twice"),
     ],
 )
@@ -80,7 +80,7 @@ def test_a_sealed_line_of_other_types_is_one_line(tmp_path: Path, field: str, va
     try:
         (line,) = read_lines(tmp_path)
     except StoreError as error:
-        assert "trials.jsonl line 1 is damaged" in str(error) or "cannot be query" in str(error)
+        assert "trials.jsonl line 1 is damaged" in str(error) or "cannot have query" in str(error)
         assert "\n" not in str(error)
     else:
         assert (field, value) in {("query", "null"), ("cost_s", "1e30")} or field in ("note", "details"), line
@@ -89,5 +89,5 @@ def test_a_sealed_line_of_other_types_is_one_line(tmp_path: Path, field: str, va
 def test_lines_are_checked_when_a_folder_is_opened_too(tmp_path: Path) -> None:
     RunFolder.create(tmp_path / "run", {}).close()
     (tmp_path / "run" / "trials.jsonl").write_bytes(encode_line(TrialRecord(0, (1,), "x", 7)))
-    with pytest.raises(StoreError, match="cannot be query 7"):
+    with pytest.raises(StoreError, match="cannot have query 7"):
         RunFolder.open(tmp_path / "run")

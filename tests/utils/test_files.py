@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from archloom.utils.files import TEMPORARY, read_file, replace_file
+from archloom.utils.files import TEMPORARY, read_file, replace_file, unreadable
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -71,3 +72,11 @@ def test_a_link_may_be_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic link"):
         read_file(tmp_path / "link", follow=False)
     assert read_file(tmp_path / "file", follow=False) == b"content"
+
+
+@pytest.mark.parametrize(
+    ("code", "cure"),
+    [(errno.EACCES, "you may not read it: change its permissions"), (errno.EIO, "restore it from a copy")],
+)
+def test_what_to_do_about_a_file_that_cannot_be_read(code: int, cure: str) -> None:
+    assert str(unreadable(Path("r/run.json"), OSError(code, "No"))) == f"r/run.json: No; {cure}"

@@ -17,6 +17,7 @@ Options on the command line take precedence over the file.
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -126,8 +127,8 @@ def title(path: Path) -> str:
 def locate(given: str) -> Path:
     """The file of this path, else the shipped one of this name."""
     named, own = shipped(), Path(from_home(given))
-    if given and own.is_file():
-        return own
+    if given and (own.is_file() or (given.endswith(SUFFIX) and os.path.lexists(own))):
+        return own  # what is no file is refused when it is read
     if (name := given.removesuffix(SUFFIX)) in named:
         return named[name]
     raise unknown("configuration", given, [*named, f"a file of yours, NAME{SUFFIX}"])
@@ -139,14 +140,14 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         raw = read_file(path)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; expected a readable TOML file") from error
+        raise InputError(f"{path}: {error.strerror}; --config takes a readable TOML file") from error
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
         raise InputError(f"{path} is encoded in UTF-16 or UTF-32; expected TOML in UTF-8: save it as that")
     try:
         return tomllib.loads(
             raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         )  # editors of all systems
-    except ValueError as error:  # from TOML, or from the encoding
+    except (ValueError, RecursionError) as error:  # from TOML, or from the encoding; of brackets within brackets
         raise InputError(
             f"{path}: not TOML ({error}); expected lines like  queries = 300  and strings in quotes"
         ) from None

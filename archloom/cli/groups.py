@@ -154,8 +154,8 @@ def run_members(
     failures = []
     for name, found in zip(group.members, outcome, strict=True):
         if isinstance(found, str):
-            place = str(group.path / name)
-            failures.append(found if found.startswith(place) else f"{place}: {found}")
+            place = f"{group.path / name}: "  # what was found wrong in its folder begins so
+            failures.append(place + found.removeprefix(place))
         else:
             by_label.setdefault(label_of(name, found.request), []).append(found)
     if not by_label:

@@ -13,6 +13,7 @@ from archloom.evaluators.base import Evaluator
 from archloom.problems.base import Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.types import Proposal, Result, Weights
+from archloom.utils.files import why_no_file
 from archloom.utils.user_files import RunningCode, UserFile, users_code
 
 DEFAULT_NAME = "problem"
@@ -66,7 +67,7 @@ class OwnFile(ProblemSource):
     def _load(self) -> Problem:
         path, name = self.file, self._file.name
         if not path.is_file():
-            raise InputError(f"--on {self.on}: there is no file {path}")
+            raise InputError(f"--on {self.on}: {why_no_file(path)}")
         module = self._file.load()
         if not hasattr(module, str(name)):
             raise InputError(f"{path} defines no {name!r}: add  {name} = archloom.Problem(space, evaluate, goals)")

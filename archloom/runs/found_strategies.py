@@ -15,6 +15,7 @@ from typing import Any
 from archloom import registry
 from archloom.errors import InputError
 from archloom.strategies.base import BaseStrategy
+from archloom.utils.files import why_no_file
 from archloom.utils.user_code import file_of_module
 from archloom.utils.user_files import UserFile, users_code
 
@@ -60,7 +61,7 @@ def find_strategy(given: str | type[Any]) -> FoundStrategy:
 
 def _in_file(file: UserFile) -> FoundStrategy:
     if not file.path.is_file():
-        raise InputError(f"strategy {file}: there is no file {file.path}")
+        raise InputError(f"strategy {file}: {why_no_file(file.path)}")
     module = file.load()
     name = file.name or _only_strategy(file.path, module)
     if not hasattr(module, name):

@@ -68,6 +68,15 @@ def open_regular(path: Path, follow: bool = True) -> BinaryIO:
         raise
 
 
+def why_no_file(path: Path) -> str:
+    """In words, what there is instead of a regular file."""
+    if path.is_dir():
+        return f"{path} is a folder; expected a file"
+    if path.is_symlink() and not path.exists():
+        return f"{path} is a symbolic link that leads to no file"
+    return f"{path} is no regular file" if path.exists() else f"there is no file {path}"
+
+
 def open_owned(path: Path, flags: int) -> int:
     """A descriptor of a regular file that belongs to its folder alone, opened for writing with these flags.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -310,3 +311,16 @@ def test_files_of_every_editor_are_read(written: str, cli: Any, small_table: Pat
 def test_other_encodings_are_told(encoding: str, cli: Any) -> None:
     (cli.home / "own.toml").write_bytes("queries = 3".encode(encoding))
     cli.refuses("search", "random", "--config", "own.toml", says=["own.toml is encoded in UTF-16 or UTF-32", "UTF-8"])
+
+
+def test_a_configuration_that_is_no_file_or_too_deep(cli: Any) -> None:
+    os.mkfifo(cli.home / "pipe.toml")
+    (cli.home / "folder.toml").mkdir()
+    (cli.home / "deep.toml").write_text("set = " + "[" * 5_000)
+    for name, says in (
+        ("pipe", "pipe.toml: is no regular file; --config takes a readable TOML file"),
+        ("folder", "folder.toml: is a folder; expected a file"),
+        ("deep", "deep.toml: not TOML (maximum recursion depth exceeded"),
+    ):
+        said = cli("search", "random", "--config", f"{name}.toml")
+        assert said.code == 2 and says in said.err and said.err.count("\n") == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archloom.utils.files import TEMPORARY, read_file, replace_file, unreadable
+from archloom.utils.files import TEMPORARY, read_file, replace_file, unreadable, why_no_file
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -80,3 +80,12 @@ def test_a_link_may_be_refused(tmp_path: Path) -> None:
 )
 def test_what_to_do_about_a_file_that_cannot_be_read(code: int, cure: str) -> None:
     assert str(unreadable(Path("r/run.json"), OSError(code, "No"))) == f"r/run.json: No; {cure}"
+
+
+def test_what_there_is_in_place_of_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("nowhere")
+    assert why_no_file(tmp_path) == f"{tmp_path} is a folder; expected a file"
+    assert why_no_file(tmp_path / "pipe") == f"{tmp_path}/pipe is no regular file"
+    assert why_no_file(tmp_path / "link") == f"{tmp_path}/link is a symbolic link that leads to no file"
+    assert why_no_file(tmp_path / "none") == f"there is no file {tmp_path}/none"

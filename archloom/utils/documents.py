@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from archloom.utils.files import read_file, write_json
+from archloom.utils.files import open_regular, write_json
 from archloom.utils.json_text import plain
 from archloom.utils.text import one_line
 
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 MOST_LEVELS = 100
 """How deeply a file may be nested; ours are below 20."""
+
+MOST_BYTES = 1 << 25
+"""How long a file may be. Ours take some kilobytes a run; reading it as JSON takes seconds at this length."""
 
 CHECKSUM = "checksum"
 """The entry of a sealed file: the SHA-256 of all others."""
@@ -34,7 +37,10 @@ def read_document(path: Path, kind: type[T]) -> T:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file; errors as in `read_document`."""
-    raw = read_file(path)
+    with open_regular(path) as file:
+        raw = file.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise ValueError(f"longer than {MOST_BYTES >> 20} MB")
     try:
         content = json.loads(raw)
     except RecursionError:
@@ -73,13 +79,13 @@ def _checksum(content: Mapping[str, Any]) -> str:
 
 
 def _check_depth(content: object) -> None:
-    level = [content]
+    level = [content] if isinstance(content, dict | list) else []
     for _ in range(MOST_LEVELS):
         level = [
             inner
             for outer in level
-            if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if type(inner) in (dict, list)  # what JSON gives; long lists of numbers are passed over quickly
         ]
         if not level:
             return

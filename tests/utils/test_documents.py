@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archloom.utils.documents import CHECKSUM, is_sealed, read_document, read_json, write_sealed
+from archloom.utils.documents import (
+    CHECKSUM,
+    MOST_BYTES,
+    MOST_LEVELS,
+    is_sealed,
+    read_document,
+    read_json,
+    write_sealed,
+)
 
 
 class Inner(msgspec.Struct):
@@ -100,3 +108,22 @@ def test_numbers_that_are_no_json_are_sealed_as_they_are_read_back(tmp_path: Pat
     write_sealed(file, {"a": float("inf"), "b": [float("nan"), 1], "c": (1, 2)})
     content = read_json(file)
     assert is_sealed(content) and content["a"] is None and content["b"] == [None, 1] and content["c"] == [1, 2]
+
+
+def test_a_file_that_is_too_long_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(b"{}")
+    os.truncate(path, MOST_BYTES + 1)  # sparse
+    with pytest.raises(ValueError, match=r"^longer than 32 MB$"):
+        read_json(path)
+
+
+def test_how_deep_a_file_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    for levels in (MOST_LEVELS, MOST_LEVELS + 1):
+        path.write_text("[" * levels + "1" + "]" * levels)
+        if levels == MOST_LEVELS:
+            assert read_json(path) is not None
+        else:
+            with pytest.raises(ValueError, match=f"nested more than {MOST_LEVELS} levels deep"):
+                read_json(path)

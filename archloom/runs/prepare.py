@@ -23,6 +23,7 @@ from archloom.problems.spec import ProblemSpec
 from archloom.problems.task import TaskProblem
 from archloom.runs.budgets import GIVE_UP, Changes, Limits, check_countable
 from archloom.runs.found_strategies import FoundStrategy, find_strategy, name_of
+from archloom.spaces.answers import check_answers
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.ownership import check_ownership
 from archloom.strategies.base import BaseStrategy, Plan, Strategy
@@ -175,6 +176,7 @@ class Preparer:
         self._digests: dict[Path, str] = {}
         self._pinned: dict[Hashable, dict[str, str]] = {}
         self._owned: set[int] = set()  # the spaces, which live as long as their problems, whose `modules` were checked
+        self._answering: set[int] = set()  # the same, whose methods were checked
 
     def find(self, given: str | type[BaseStrategy]) -> FoundStrategy:
         """See `find_strategy`."""
@@ -257,6 +259,12 @@ class Preparer:
         check_overrides(overrides, prepared.scenario)
         return prepared
 
+    def _check_answers(self, space: SearchSpace) -> None:
+        """InputError if the methods of a space do not answer as they must. Once for each space."""
+        if id(space) not in self._answering:
+            check_answers(space)
+            self._answering.add(id(space))
+
     def _check_mixing(self, prepared: Prepared) -> None:
         """InputError if the strategy may mix weights, and what genes own is misspelt. Once for each space."""
         space, chosen = prepared.scenario.space, prepared.chosen
@@ -279,6 +287,7 @@ class Preparer:
         # Not the scenario: a group is pinned to the table that its first run was checked on.
         key = (id(scenario.problem), scenario.criteria, id(chosen), request.seed)
         strategy = self._checked.get(key)
+        self._check_answers(scenario.space)
         if strategy is None:
             strategy = chosen.make(scenario.space, scenario.criteria, request.seed, scenario.resource)
         if chosen.plan.needs_training and not scenario.problem.trains:

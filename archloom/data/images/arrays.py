@@ -38,7 +38,8 @@ def read_npz(path: Path, labelled: bool = True) -> Splits:
     except InputError:
         raise
     except Exception as error:  # zipfile and numpy raise a dozen kinds on garbage, none of them for people
-        raise InputError(f"{path}: cannot be read ({one_line(str(error), 120)}); get the file again") from error
+        said = one_line(str(getattr(error, "strerror", None) or error), 120)
+        raise InputError(f"{path}: cannot be read ({said}); get the file again") from error
 
 
 def _read(path: Path, stream: BinaryIO, labelled: bool) -> Splits:

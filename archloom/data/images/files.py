@@ -156,7 +156,8 @@ def _reading(path: Path) -> Iterator[None]:
         kind = kind_of_file(path)
         if kind is not None and not kind.endswith("archive"):
             raise InputError(f"{path}: {kind}; expected images: a folder, an official set or a .npz file") from error
-        raise InputError(f"{path}: cannot be read ({one_line(str(error), 120)}); get the file again") from error
+        said = one_line(str(getattr(error, "strerror", None) or error), 120)
+        raise InputError(f"{path}: cannot be read ({said}); get the file again") from error
 
 
 # -- official sets ------------------------------------------------------------------------------------------------

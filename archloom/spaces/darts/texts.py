@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError, unknown
 from archloom.spaces.darts.genotypes import CELLS, NODES, OPERATIONS, Genotypes, explain
-from archloom.utils.text import one_line
+from archloom.utils.text import one_line, printable
 
 _FORM = "Genotype(normal=[('OPERATION', SOURCE), ... 8 of them], reduce=[... 8 of them])"
 _PAIR = "expected ('OPERATION', SOURCE)"
@@ -33,7 +33,7 @@ _BEGINS = (re.compile(r"\b(\w*Genotype\w*)\s*\("), re.compile(r"\b(OrderedDict|d
 _PRINTED = re.compile(r"u?int\d*|intp|tensor|array|long|str_")
 """How numpy and PyTorch print a number or a string: `np.int64(0)`."""
 
-_REST = re.compile(r"[\s,;]*(?:#[^\n]*)?")
+_REST = re.compile(r"[\s,;'\"]*(?:#[^\n]*)?")
 _JSON = {"null": None, "None": None}
 
 Pair = tuple[int, int]
@@ -73,7 +73,7 @@ def _literal(text: str) -> ast.expr:
     """The genotype in a string, as Python reads it."""
     if len(text) > _LONGEST:
         raise InputError(f"genotype {_shown(text)}: {len(text):,} characters; expected {_FORM}")
-    plain = text.translate(_QUOTES)
+    plain = printable(text).translate(_QUOTES)  # without the colours of a terminal
     begins = _beginning(plain)
     if begins is None:
         raise InputError(f"genotype {_shown(text)}: expected {_FORM}")
@@ -82,8 +82,8 @@ def _literal(text: str) -> ast.expr:
         raise InputError(f"genotype {_shown(plain[-80:])}: ends inside a bracket; expected {_FORM}")
     rest = _REST.sub("", plain[end:], count=1).strip()
     if rest:
-        what = "a second genotype" if _beginning(rest) else "this"
-        raise InputError(f"genotype: {what} behind the first one: {_shown(rest)}; expected one genotype")
+        what = "a second genotype" if _beginning(rest) else "more text"
+        raise InputError(f"genotype: {what} follows the first one: {_shown(rest)}; expected one genotype")
     return _parsed(begins[1] + plain[begins.end() - 1 : end])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archloom.data.images.arrays import read_npz
 from archloom.data.images.files import read_images
 from archloom.errors import InputError
 
@@ -182,3 +183,9 @@ def test_every_cut_of_a_file_is_one_line(tmp_path: Path) -> None:
         except InputError:
             continue
         assert np.array_equal(found.train.images[:, 0], GREY)
+
+
+def test_a_folder_in_place_of_the_file_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "set.npz").mkdir()
+    with pytest.raises(InputError, match=r"cannot be read \(is a folder; expected a file\); get the file again$"):
+        read_npz(tmp_path / "set.npz")

@@ -246,8 +246,8 @@ class Study:
 
     def unit(self, metric: str) -> str:
         """The unit of a metric, "" if it has none or it is unknown."""
-        last = metric.lower().removesuffix("_surrogate").removesuffix(SUFFIX).rsplit("_", 1)[-1]
-        if last in _UNITS:
+        name, _, last = metric.lower().removesuffix("_surrogate").removesuffix(SUFFIX).rpartition("_")
+        if name and last in _UNITS:  # a metric that is called "m" is not one in millions
             return _UNITS[last]
         problem = self.first.scenario.problem
         if metric not in problem.goals:
@@ -342,7 +342,7 @@ def why_nothing(reports: Sequence[RunReport]) -> str:
         return "no trial has finished" + (" yet" if any(report.ending is None for report in reports) else "")
     if len(failed) == queries:
         all_of = "the only trial" if queries == 1 else f"all {queries:,} trials"
-        return f"{all_of} failed{', the last one' * (queries > 1)} with {one_line(failed[-1].error or '', MOST)}"
+        return f"{all_of} failed{'; the last one' * (queries > 1)}: {one_line(failed[-1].error or '', MOST)}"
     return (
         f"no architecture asked for succeeded and met the constraints ({len(failed):,} of {queries:,} trials failed)"
         if failed

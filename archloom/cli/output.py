@@ -37,7 +37,7 @@ def going_on(path: Path) -> Iterator[None]:
 def announce(path: Path, quiet: bool) -> None:
     """Print where a run is kept before it starts, for anyone who stops it."""
     if not quiet:
-        say(f"run folder: {path}", err=True)
+        say(f"run folder: {one_line(str(path))}", err=True)
 
 
 def note(text: str) -> None:
@@ -160,8 +160,8 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
 
     typed = quoted(path)
     if all(report.history.best() is None for report in reports):  # nothing to draw or to export
-        return f"run folder: {path}\nnext: archloom status {typed}"
-    lines = [f"run folder: {path}", f"next: archloom plot {typed}"]
+        return f"run folder: {one_line(str(path))}\nnext: archloom status {typed}"
+    lines = [f"run folder: {one_line(str(path))}", f"next: archloom plot {typed}"]
     if len(reports) == 1:
         single = reports[0]
         written = "cell.py" if isinstance(single.scenario.space, HasSource) else "best.json"

@@ -68,7 +68,7 @@ def status(run: Path) -> int:
         except ArchloomError as error:
             if len(members) == 1:
                 raise
-            lines, more = [f"{path}  {request.name} seed {request.seed}  cannot be read: {error}"], []
+            lines, more = [f"{one_line(str(path))}  {request.name} seed {request.seed}  cannot be read: {error}"], []
             damaged.append(path)
         output.say("\n".join(lines))
         data += more
@@ -94,7 +94,7 @@ def _status(path: Path, request: Request) -> tuple[list[str], list[str]]:
     asked, wanted = sum(line.query is not None for line in lines), request.limits.queries
     notes = [f"  {recipes}"] if (recipes := mixed(lines)) is not None else []
     if (lost := lost_trials(lines, request.limits)) is not None:
-        notes.append(f"  note: {path}/{record.TRIALS} {lost}")
+        notes.append(f"  note: {one_line(str(path))}/{record.TRIALS} {lost}")
     notes += _failures(path, lines)
     data = []
     if has_begun:
@@ -103,7 +103,7 @@ def _status(path: Path, request: Request) -> tuple[list[str], list[str]]:
     state = f"working ({held})" if held else _resting(path, lines, wanted) if has_begun else "not started"
     share = str(asked) if wanted is None else f"{asked}/{wanted}"
     used = _used(path, request) if has_begun else ""
-    return [f"{path}  {request.name} seed {request.seed}  {share} queries{used}  {state}", *notes], data
+    return [f"{one_line(str(path))}  {request.name} seed {request.seed}  {share} queries{used}  {state}", *notes], data
 
 
 def _failures(path: Path, lines: Sequence[TrialRecord]) -> list[str]:
@@ -114,7 +114,7 @@ def _failures(path: Path, lines: Sequence[TrialRecord]) -> list[str]:
     said = []
     for reason in found[:MOST_REASONS]:
         file = file_of(path, reason.first)
-        where = str(file) if file.is_file() else f"trial {reason.first}"
+        where = one_line(str(file)) if file.is_file() else f"trial {reason.first}"
         said.append(f"  {reason.count} failed: {one_line(reason.text)} ({where})")
     if len(found) > MOST_REASONS:
         rest = sum(reason.count for reason in found[MOST_REASONS:])

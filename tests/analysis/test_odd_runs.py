@@ -132,14 +132,14 @@ def test_runs_without_success_among_others(make_two: Any, words: Any) -> None:
     for kind in CURVES:
         said = words(drawn(kind, reports))
         assert "none (n = 0; 2 found nothing)" in said and "some (n = 1; 1 found nothing)" in said, kind
-    assert "nothing found: all 2 trials failed, the last one with broken" in format_best(reports["none"][0])
+    assert "nothing found: all 2 trials failed; the last one: broken" in format_best(reports["none"][0])
 
 
 @pytest.mark.parametrize(
     ("values", "constraints", "reason"),
     [
-        ([FAILED, FAILED], (), "all 2 trials failed, the last one with broken"),
-        ([FAILED], (), "the only trial failed with broken"),
+        ([FAILED, FAILED], (), "all 2 trials failed; the last one: broken"),
+        ([FAILED], (), "the only trial failed: broken"),
         ([(1.0, 1.0)], ("x>=2",), "no architecture asked for met the constraints"),
         ([(1.0, 1.0), FAILED], ("x>=2",), r"succeeded and met the constraints \(1 of 2 trials failed\)"),
         ([], (), "no trial has finished"),

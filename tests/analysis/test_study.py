@@ -101,6 +101,7 @@ def test_metrics_of_a_fitted_model_are_called_predictions(make_report: Any) -> N
         "Values of valid_fitted, latency_ms_fitted are predictions of a model fitted to a table, not measured."
     )
     assert [study.unit(name) for name in goals] == ["", "ms", "millions"]
+    assert [study.unit(name) for name in ("m", "_m", "val/m", "m_surrogate", "flops_m")] == [*[""] * 4, "millions"]
 
 
 @pytest.mark.parametrize("reports", [{}, {"random": []}])

@@ -188,3 +188,15 @@ def test_a_run_gives_up_after_ten_first_failures_alike_unless_told_otherwise(cli
     assert "10/500 queries  the first trials all failed" in cli("status", "ten").out
     cli("search", "random", "--on", "none.py", "--out", "all", "--quiet", "--give-up", "none")
     assert "12/500 queries  every architecture" in cli("status", "all").out
+
+
+def test_a_folder_of_any_name_is_one_line_of_what_is_printed(cli: Any, small_table: Path) -> None:
+    """A name may hold line breaks; each line of `status` is one run, and what is to be typed is quoted."""
+    name = "two\nlines\x1b[31m $HOME"
+    found = cli("search", "random", "--on", "nb201", "--table", small_table, "--queries", 2, "--out", name)
+    assert found.code == 0
+    assert found.err.splitlines().count("run folder: two lines $HOME") == 1
+    assert found.out.count("run folder: two lines $HOME\n") == 1
+    assert "next: archloom plot $'two\\x0alines\\x1b" in found.out
+    first, second = cli("status", name).out.splitlines()
+    assert first == "two lines $HOME  random seed 0  2/2 queries  all queries asked" and second.startswith("data: ")

@@ -68,7 +68,7 @@ def test_where_everything_fails_the_reason_is_told(cli: Any) -> None:
     (cli.home / "broken.py").write_text(BROKEN)
     said = cli("search", "random", "--on", "broken.py", "--queries", "2", "--out", "broken")
     assert said.code == 1
-    assert "all 2 trials failed, the last one with ValueError: no GPU" in said.out
+    assert "all 2 trials failed; the last one: ValueError: no GPU" in said.out
 
 
 def test_the_winners_weights_are_exported(cli: Any, population: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from archloom.checkpoints.mix import mix
 from archloom.checkpoints.mutate import mutate_weights
-from archloom.checkpoints.state import TrainingState
+from archloom.checkpoints.state import TrainingState, labelled
 from archloom.errors import InputError, unknown
 from archloom.spaces.base import HasModules, SearchSpace
 from archloom.tasks.base import Task, Training
@@ -75,6 +75,7 @@ class TrainingEvaluator:
             donors = {gene: None if trial is None else weights[trial] for gene, trial in inherit.donors.items()}
             owners = {gene: self._modules(gene) for gene in range(len(proposal.arch.genes))}
             state, report = mix(state, donors, fresh.state(), owners, inherit.shrink, inherit.perturb)
+            _check_owned(owners, [weights[inherit.base], fresh.state(), *filter(None, donors.values())])
             details = {MIXED: report.to_json()}
         return mutate_weights(state, rng) if inherit.mutate else state, details
 
@@ -85,3 +86,20 @@ class TrainingEvaluator:
                 "mixed: give it modules(gene)"
             )
         return self._space.modules(gene)
+
+
+def _check_owned(owners: Mapping[int, Sequence[str]], states: Sequence[TrainingState]) -> None:
+    """InputError if no gene owns a tensor of any of these networks, though they differ.
+
+    Equal ones may all be made of layers without tensors. `spaces.ownership` looks at more networks, before a run, if
+    the space builds them; here a task does.
+    """
+    prefixes = [prefix for owned in owners.values() for prefix in owned]
+    tensors = [labelled(state.networks) for state in states]
+    names = {name for each in tensors for name in each}
+    differ = len({frozenset((name, tensor.shape) for name, tensor in each.items()) for each in tensors}) > 1
+    if prefixes and differ and not any(f"{name}.".startswith(f"{p}.") for name in names for p in prefixes):
+        raise InputError(
+            f"no gene owns a tensor of the networks that are mixed: modules(gene) gives {prefixes[0]!r}, and names are "
+            f"like {min(names)!r}; is it misspelled?"
+        )

@@ -87,6 +87,25 @@ def test_what_a_recipe_could_not_give_is_in_the_details() -> None:
     assert evaluate(make(), Proposal(BEST, 4, Inherit(0)), 0, 4, states).details == {}, "nothing was mixed"
 
 
+class Misspelt(PlantedSpace):
+    def modules(self, gene: int) -> tuple[str, ...]:
+        return (f"network.layer.{gene}",)
+
+
+def test_networks_of_which_no_gene_owns_a_tensor_are_not_mixed() -> None:
+    states = CheckpointsInMemory()
+    run(Proposal(BEST, 2), Proposal(OTHER, 2), states=states)
+    proposal = Proposal(BEST, 4, Inherit(0, {3: 1}))
+    assert evaluate(make(Misspelt()), proposal, 0, 2, states).ok, "equal networks may have no tensors to own"
+    narrow = states.load(1)
+    del narrow.networks["network"]["layers.3.weight"]
+    states.save(1, narrow)
+    refused = evaluate(make(Misspelt()), proposal, 0, 3, states)
+    assert refused.error is not None
+    assert "modules(gene) gives 'network.layer.0', and names are like 'network.bias'" in refused.error
+    assert evaluate(make(), proposal, 0, 4, states).ok
+
+
 def test_a_layer_of_nobody_begins_anew() -> None:
     states = CheckpointsInMemory()
     run(Proposal(BEST, 10), Proposal(BEST, 10, Inherit(0, {3: None})), states=states)

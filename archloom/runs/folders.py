@@ -124,8 +124,7 @@ def run_folder(
     further = not fresh and limits is not None and limits != read_request(path).limits
     with backend.ready(), begin() as folder:
         if request is None or not fresh:
-            goes_on = further or ending_of(path, len(folder.lines)) is None
-            request, problem = reopen(path, folder.manifest, table, changed, preparer, goes_on)
+            request, problem = reopen(path, folder.manifest, table, changed, preparer)
             _check_whole(folder, request)
             if further and limits is not None:
                 request = replace(request, limits=limits)

@@ -163,17 +163,15 @@ def ending_of(path: Path, trials: int) -> str | None:
 
 
 def reopen(
-    path: Path, manifest: Mapping[str, Any], table: Path | None, changed: bool, preparer: Preparer,
-    goes_on: bool = True,
-) -> tuple[Request, ProblemSpec]:  # fmt: skip
+    path: Path, manifest: Mapping[str, Any], table: Path | None, changed: bool, preparer: Preparer
+) -> tuple[Request, ProblemSpec]:
     """A folder's request, and its problem on the same table or file that it was made with, opened.
 
-    `goes_on`: something will be evaluated, unlike in a run that has ended.
+    Unless `changed`, nothing of a user's is run that is not what the run was started with.
     """
     request, made_with = request_of(path, manifest), manifest.get("table")
-    checks = goes_on and not changed
     check_there(path, request.problem)
-    if checks:
+    if not changed:
         check_files(path, pinned_files(request, manifest))
     if made_with is None:
         if table is not None:
@@ -193,7 +191,7 @@ def reopen(
             f"{path} was made for {manifest.get('criteria')}, and its problem is now {scenario.criteria.to_json()}: "
             "restore it, or start a new run"
         )
-    if checks:
+    if not changed:
         check_files(path, pinned_files(request, manifest), again=False)  # as it was opened
         check_space(path, manifest.get("space_fingerprint"), scenario)
     return request, problem

@@ -26,7 +26,7 @@ from archloom.problems.begun import Begun, open_evaluator
 from archloom.problems.scenario import Scenario, absolute
 from archloom.runs.budgets import GIVE_UP, Limits
 from archloom.runs.history import History
-from archloom.runs.manifest import ending_of, identity_of, manifest_of, mark_of, read_request, read_summary, reopen
+from archloom.runs.manifest import identity_of, manifest_of, mark_of, read_request, read_summary, reopen
 from archloom.runs.places import with_problem
 from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
 from archloom.runs.record import TRIALS, WEIGHTS, RunFolder, TrialRecord

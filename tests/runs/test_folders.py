@@ -434,7 +434,7 @@ REASONS = {
     "inf": "score is inf",
     "raises": "ValueError: two lines",
     "exits": "SystemExit: 3",
-    "text": "ValueError: could not convert string to float: 'high'",
+    "text": "InputError: metric 'score': expected a number, got a str (could not convert string to float: 'high')",
     "nothing": "InputError: the function returned None: return a number, or a dict of metrics",
     "stray": "InputError: metric 'socre' is neither in goals nor in report",
     "absent": "the evaluator gave no score named score",

@@ -282,6 +282,10 @@ class Adversarial(_Learned):
             self.discriminator.restore(state["discriminator"])
 
 
+_LARGEST_REWARD = 1e15
+"""So that the critic's squared error is a finite number of 32 bits."""
+
+
 class FromAccuracy(_Learned):
     """Without the discriminator: the reward is the fitness of the architectures evaluated last.
 
@@ -290,8 +294,9 @@ class FromAccuracy(_Learned):
 
     def refit(self, data: FitData) -> float | None:
         episodes = self.retraced(data.latest)
+        rewards = np.clip(data.fitness, -_LARGEST_REWARD, _LARGEST_REWARD)
         for _ in range(self.settings.rounds * self.settings.updates):
-            self.generator.reinforce(episodes, data.fitness)
+            self.generator.reinforce(episodes, rewards)
         return None
 
 

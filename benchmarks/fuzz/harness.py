@@ -112,6 +112,7 @@ def run_cases(kind: Kind[Any, Any], numbers: Iterable[int], seed_of_all: int, ho
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     ready = kind.prepare(home)
+    drawn(kind, seed_of_all, 0)  # hypothesis makes tables of characters at first, which takes seconds
     for _, together in groupby(numbers, lambda number: number // BATCH):
         left = list(together)
         while left:

@@ -143,7 +143,6 @@ def data_fetch(benchmark: str, source: str | None, file: Path | None, sha256: st
                 raise InputError(f"--keep: nothing is downloaded, and {file} stays where it is; omit it")
             path = catalog.add(benchmark, file, environ=os.environ, source=source, sha256=sha256, progress=show)
         else:
-            show.say(f"fetching {benchmark}: {catalog.find(benchmark).size}")
             path = catalog.fetch(
                 benchmark,
                 environ=os.environ,

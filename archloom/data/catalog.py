@@ -126,8 +126,10 @@ def fetch(
 
     benchmark = find(name)
     official = _source(benchmark, source)
-    target = make_folder(cache_dir(environ) / "downloads") / official.file_name
     digests = _digests(official, sha256)
+    target = make_folder(cache_dir(environ) / "downloads") / official.file_name
+    if notify is not None:
+        notify(f"fetching {name}: {benchmark.size}")
     try:
         download(
             official.url,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from archloom.errors import ChangedError
 from archloom.evaluators.base import Evaluator
 from archloom.problems.scenario import Scenario, open_scenario
 from archloom.problems.spec import ProblemSpec
-from archloom.spaces.fingerprint import difference, fingerprint
+from archloom.spaces.fingerprint import Fingerprint, difference, fingerprint
 from archloom.utils.user_files import changed_since
 
 
@@ -24,7 +23,7 @@ class Begun:
 
     files: Mapping[str, str] = field(default_factory=dict)
     data: str | None = None
-    space: Mapping[str, Any] | None = None
+    space: Fingerprint | None = None
 
     @classmethod
     def of(cls, scenario: Scenario) -> Begun:

@@ -29,7 +29,7 @@ from archloom.runs.prepare import Prepared, Preparer, Request
 from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport, raised_limits, read_report
 from archloom.runs.search import Progress
-from archloom.spaces.fingerprint import fingerprint
+from archloom.spaces.fingerprint import Fingerprint, fingerprint
 from archloom.utils.documents import convert, read_json, write_sealed
 from archloom.utils.files import unreadable
 from archloom.utils.text import quoted
@@ -52,7 +52,7 @@ class Group:
     """The SHA-256 of the table, or of the user's problem file, that the runs were started with."""
     files: Mapping[str, str] = field(default_factory=dict)
     """The SHA-256 of each of the user's files (see `Preparer.pinned`), by its path."""
-    space: Mapping[str, Any] | None = None
+    space: Fingerprint | None = None
     """The fingerprint of the space."""
 
     @property
@@ -231,7 +231,7 @@ class _Content(msgspec.Struct):
     comparison: bool = False
     made_with: str | None = None
     files: dict[str, str] | None = None
-    space_fingerprint: dict[str, Any] | None = None
+    space_fingerprint: Fingerprint | None = None
 
 
 def _check_member(file: Path, name: str) -> None:

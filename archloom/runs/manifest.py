@@ -19,7 +19,7 @@ from archloom.problems.spec import ProblemSpec
 from archloom.runs import record
 from archloom.runs.lock import now
 from archloom.runs.prepare import Prepared, Preparer, Request
-from archloom.spaces.fingerprint import difference, fingerprint
+from archloom.spaces.fingerprint import Fingerprint, difference, fingerprint
 from archloom.types import Goal, Resource
 from archloom.utils import seeds
 from archloom.utils.documents import convert, read_document
@@ -59,7 +59,7 @@ class Manifest(msgspec.Struct):
     remarks: tuple[str, ...] = ()
     file_sha256: str | None = None
     files: dict[str, str] | None = None
-    space_fingerprint: dict[str, Any] | None = None
+    space_fingerprint: Fingerprint | None = None
     versions: dict[str, str] = {}
     created: str = ""
 
@@ -106,9 +106,12 @@ def identity_of(scenario: Scenario, files: Mapping[str, str]) -> dict[str, Any]:
 
 
 def mark_of(manifest: Mapping[str, Any]) -> str:
-    """What tells a run's checkpoints from those of others: it stays if the run is moved, copied or extended."""
+    """What tells a run's checkpoints from those of others: it stays if the run is moved, copied or extended.
+
+    Equal runs have equal checkpoints, byte for byte.
+    """
     request = msgspec.to_builtins(manifest["request"])
-    told = [manifest.get("created"), request["strategy"], request["options"], request["seed"]]
+    told = [request["strategy"], request["options"], request["seed"]]
     return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
 
 
@@ -256,7 +259,7 @@ def check_files(path: Path, files: Mapping[str, str], again: bool = True) -> Non
         )
 
 
-def check_space(path: Path, known: Mapping[str, Any] | None, scenario: Scenario) -> None:
+def check_space(path: Path, known: Fingerprint | None, scenario: Scenario) -> None:
     """InputError if the space is not the one that a run, or group of runs, was started with."""
     if known is not None and (said := difference(known, fingerprint(scenario.space))) is not None:
         raise InputError(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -20,13 +19,22 @@ MOST = 300
 """Longer descriptions are cut to this many characters, and end in a digest of the whole."""
 
 
-def fingerprint(space: SearchSpace) -> dict[str, Any]:
+class Fingerprint(TypedDict, total=False):
+    """What is known of a space."""
+
+    name: str
+    genes: dict[str, str]
+    size: str
+    samples: list[str]
+
+
+def fingerprint(space: SearchSpace) -> Fingerprint:
     """A space in a few words: its name, genes or size, and architectures drawn from a fixed generator.
 
     The genes with their options in order, bounds and conditions, of a `Space`; the size, of any other that tells it.
     Architectures that it does not draw the same twice, or cannot draw, are left out.
     """
-    words: dict[str, Any] = {"name": str(space.name)}
+    words: Fingerprint = {"name": str(space.name)}
     if isinstance(space, Space):
         domains = zip(space.gene_names, space.domains, strict=True)
         words["genes"] = {name: _short(_described(domain)) for name, domain in domains}
@@ -38,11 +46,12 @@ def fingerprint(space: SearchSpace) -> dict[str, Any]:
     return words
 
 
-def difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+def difference(was: Fingerprint, now: Fingerprint) -> str | None:
     """What is different between two fingerprints, in words; None if nothing is."""
-    for what in ("name", "size"):
-        if was.get(what) != now.get(what):
-            return f"its {what} was {was.get(what)!r} and is {now.get(what)!r}"
+    pairs = {"name": (was.get("name"), now.get("name")), "size": (was.get("size"), now.get("size"))}
+    for what, (before, after) in pairs.items():
+        if before != after:
+            return f"its {what} was {before!r} and is {after!r}"
     genes = was.get("genes") or {}, now.get("genes") or {}
     if list(genes[0]) != list(genes[1]):
         return f"its genes were {_short(', '.join(genes[0]))} and are {_short(', '.join(genes[1]))}"

@@ -337,13 +337,21 @@ def format_lineage(lineage: Lineage) -> str:
 
 
 def _check_whole(lines: Sequence[TrialRecord], report: RunReport) -> None:
-    """StoreError for a trial that inherits from one that is not recorded before it, in a complete chunk."""
+    """StoreError for a trial that inherits from one that is not recorded before it, in a complete chunk, and for one
+    that has more or fewer genes than others."""
     known: set[int] = set()
+    where = report.path or report.request.name
+    for line in lines:
+        if len(line.genes) != len(lines[0].genes):
+            raise StoreError(
+                f"{where}: trial {line.id} has {counted(len(line.genes), 'gene')}, trial {lines[0].id} has "
+                f"{len(lines[0].genes)}: lines were changed; restore the record from a copy"
+            )
     for line in sorted(lines, key=lambda line: line.id):
         missing = sources(line.inherit) - known
         if missing:
             raise StoreError(
-                f"{report.path or report.request.name}: trial {line.id} inherits from trial {min(missing)}, which is "
+                f"{where}: trial {line.id} inherits from trial {min(missing)}, which is "
                 "not recorded before it, or its chunk is not complete: lines were lost or changed; restore the record "
                 "from a copy"
             )

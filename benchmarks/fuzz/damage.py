@@ -38,7 +38,8 @@ class Damage:
 
 WAYS = (
     "flip", "flip", "flip", "delete", "truncate", "truncate", "folder", "link", "link away", "link to nothing",
-    "link to itself", "fifo", "garbage", "garbage", "field", "field", "field", "field gone", "line gone", "line twice",
+    "link to itself", "fifo", "garbage", "garbage", "field", "field", "tweaked", "tweaked",
+    "tweaked", "tweaked", "field gone", "sealed and tweaked", "line gone", "line twice",
     "lines swapped", "sealed", "sealed", "sealed gone", "append", "device", "folder gone", "folder linked",
     "folder is a file", "folders swapped", "folder renamed",
 )  # fmt: skip
@@ -137,7 +138,7 @@ def _garbage(file: Path, one: Damage, outside: Path) -> None:
 
 def json_text(value: Any) -> str:
     """A value as JSON, with the numbers that Python adds; DEEP is nesting that no reader expects."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace('"DEEP"', "[" * 3000 + "]" * 3000)
 
 
@@ -157,9 +158,24 @@ def edited(document: Any, one: Damage, gone: bool) -> Any:
     node, key = places[int(one.at * len(places))]
     if gone:
         del node[key]
+    elif one.what.endswith("tweaked"):
+        node[key] = _tweaked(node[key], one.bits)
     else:
         node[key] = one.value
     return document
+
+
+def _tweaked(value: Any, bits: int) -> Any:
+    """Another value of the same type, which nobody would take for damage."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + (bits % 3 or -1)
+    if isinstance(value, float):
+        return value * (0.5 if bits % 2 else 1.25)
+    if isinstance(value, str):
+        return {"max": "min", "min": "max"}.get(value, f"{value[: bits % 7]}{value[bits % 7 + 1 :]}")
+    return [value, value] if value is None else value
 
 
 def _field(file: Path, one: Damage, outside: Path, gone: bool = False) -> None:
@@ -249,6 +265,7 @@ _WAYS: Mapping[str, Callable[[Path, Damage, Path], None]] = {
     "link away": _link_away, "link to nothing": _link_to_nothing, "link to itself": _link_to_itself, "fifo": _fifo,
     "device": _device, "garbage": _garbage, "field": _field,
     "field gone": lambda file, one, outside: _field(file, one, outside, gone=True),
+    "tweaked": _field, "sealed and tweaked": _sealed,
     "sealed": _sealed, "sealed gone": lambda file, one, outside: _sealed(file, one, outside, gone=True),
     "line gone": _lines(lambda lines, at: lines[:at] + lines[at + 1 :]),
     "line twice": _lines(lambda lines, at: [*lines[: at + 1], *lines[at:]]),

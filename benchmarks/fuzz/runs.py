@@ -10,7 +10,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,9 @@ class Base:
     objective: str
     sign: float
     whole: Mapping[str, Mapping[int, Any]]
-    best: Any = None
-    tables: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, Mapping[str, Any]]
+    """What `best --json` says of each label before anything is damaged."""
+    seeds: frozenset[int]
 
 
 OWN = """
@@ -148,10 +149,19 @@ def prepare(home: Path) -> dict[str, Base]:
         whole = read_runs(made / like)
         if whole is None:
             raise RuntimeError(f"the record of {name} is damaged before anything was done to it")
-        bases[name] = Base(folder, objective.get(name, "valid"), -1.0 if name in ("own", "begun") else 1.0, whole)
+        answers = succeed("best", folder, "--json").json["runs"]
+        known = {answer["label"]: {key: answer[key] for key in SAID} for answer in answers}
+        seeds = frozenset({0, 1} if name == "group" else {0})
+        bases[name] = Base(
+            folder, objective.get(name, "valid"), -1.0 if name in ("own", "begun") else 1.0, whole, known, seeds
+        )
     _kill(made / "half", 7, "summary.json", "state.npz")
     _kill(made / "begun", 3, "summary.json", "state.npz")
     return bases
+
+
+SAID = ("strategy", "on", "table", "table_sha256")
+"""Of what `best --json` says: what a run was asked to do."""
 
 
 def search(out: Path, *words: object) -> None:
@@ -305,7 +315,9 @@ def wrong_best(base: Base, run: Path, done: Ended) -> list[str]:
         return [f"a damaged record was read: {done.said}"]
     full = 9 if base.objective == "curve" else 0
     faults = []
-    for answer in answers.values():
+    for label, answer in answers.items():
+        if answer["seed"] not in base.seeds or {key: answer[key] for key in SAID} != base.known.get(label):
+            faults.append(f"it is said to be another run than it is, {base.known}: {done.said}")
         said = answer["best"] and (answer["best"]["arch"], answer["best"]["value"], answer["best"]["query"])
         right = [best_of(base, lines, full) for lines in found.values()]
         if said not in right and not (said is None and not any(right)):
@@ -350,7 +362,10 @@ def wrong_resume(base: Base, before: Mapping[str, Any], run: Path, done: Ended, 
             continue
         kept = was[1][: was[1].rfind(b"\n") + 1]
         after = read_record(run / file)
-        if not now[1].startswith(kept) or after is None or any(lines.get(id) != line for id, line in after.items()):
+        wrong = [
+            id for id, line in (after or {}).items() if lines.get(id) != line and not (further and id not in lines)
+        ]
+        if not now[1].startswith(kept) or after is None or wrong:
             faults.append(f"it stopped, and changed {file}: {done.said}")
     return faults
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -198,3 +199,11 @@ def test_a_record_that_lacks_trials_has_no_lineage(make_population: Any, lost: i
     torn = replace(run, history=replace(run.history, lines=lines))
     with pytest.raises(StoreError, match=r"inherits from trial \d+, which is not recorded before it"):
         Lineage.only({"pbt_nas": [torn]})
+
+
+def test_a_record_of_other_genes_has_no_lineage(make_population: Any) -> None:
+    run = make_population()
+    first, *others = run.history.lines
+    lines = (first, *(msgspec.structs.replace(line, genes=line.genes[1:]) for line in others))
+    with pytest.raises(StoreError, match=r"trial 1 has \d+ genes, trial 0 has \d+: lines were changed"):
+        Lineage.only({"pbt_nas": [replace(run, history=replace(run.history, lines=lines))]})

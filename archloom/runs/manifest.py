@@ -111,7 +111,7 @@ def mark_of(manifest: Mapping[str, Any]) -> str:
     Equal runs have equal checkpoints, byte for byte.
     """
     request = msgspec.to_builtins(manifest["request"])
-    told = [request["strategy"], request["options"], request["seed"]]
+    told = [request["strategy"], request["options"], request["seed"], manifest["criteria"], manifest["space"]]
     return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
 
 

@@ -11,7 +11,9 @@ from archloom.errors import InputError
 from archloom.problems import ProblemSpec
 from archloom.runs import folders
 from archloom.runs.budgets import Limits
+from archloom.runs.manifest import mark_of
 from archloom.runs.prepare import Request
+from archloom.runs.record import read_manifest
 from archloom.runs.report import read_report
 
 
@@ -61,3 +63,20 @@ def test_a_table_may_have_moved(tmp_path: Path, small_table: Path) -> None:
         seen = read_report(tmp_path / "run")
     assert seen.value == made.value and seen.rank is None
     assert folders.run_folder(tmp_path / "run", table=new).rank == made.rank is not None
+
+
+def test_checkpoints_are_marked_by_what_makes_a_run_what_it_is(tmp_path: Path, mine: ProblemSpec) -> None:
+    wanted = Request("random", mine, 0, Limits(3))
+    others = {
+        "again": wanted,
+        "longer": Request("random", mine, 0, Limits(5)),
+        "seed": Request("random", mine, 1, Limits(3)),
+        "strategy": Request("evolution", mine, 0, Limits(3)),
+        "constraint": Request("random", mine.changed(constraints=("score>=0",)), 0, Limits(3)),
+    }
+    marks = {}
+    for name, request in {"run": wanted, **others}.items():
+        folders.run_folder(tmp_path / name, request)
+        marks[name] = mark_of(read_manifest(tmp_path / name))
+    assert marks["run"] == marks["again"] == marks["longer"]
+    assert len({marks[name] for name in ("run", "seed", "strategy", "constraint")}) == 4

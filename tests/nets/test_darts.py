@@ -103,12 +103,18 @@ def test_average_pooling_counts_real_pixels_only() -> None:
     assert torch.equal(darts.OPERATIONS["avg_pool_3x3"](1, 1)(ones), ones)
 
 
-def test_a_factorised_reduction_sees_the_even_and_the_odd_pixels() -> None:
+def reduced(side: int) -> torch.Tensor:
+    """What a factorised reduction that only sums makes of the numbers from 0 on."""
     reduction = darts.FactorisedReduction(1, 2).eval()
     with torch.no_grad():
         reduction.even.weight.fill_(1.0)
         reduction.odd.weight.fill_(1.0)
-        out = reduction(torch.arange(16.0).reshape(1, 1, 4, 4))
+        summed: torch.Tensor = reduction(torch.arange(float(side * side)).reshape(1, 1, side, side))
+    return summed
+
+
+def test_a_factorised_reduction_sees_the_even_and_the_odd_pixels() -> None:
+    out = reduced(4)
     assert torch.allclose(out[0, 0], torch.tensor([[0.0, 2.0], [8.0, 10.0]]), atol=1e-3)
     assert torch.allclose(out[0, 1], torch.tensor([[5.0, 7.0], [13.0, 15.0]]), atol=1e-3)
 
@@ -230,11 +236,7 @@ def test_the_auxiliary_head_takes_images_of_any_size(side: int) -> None:
 
 
 def test_an_odd_side_is_rounded_up_and_its_last_odd_pixel_is_0() -> None:
-    reduction = darts.FactorisedReduction(1, 2).eval()
-    with torch.no_grad():
-        reduction.even.weight.fill_(1.0)
-        reduction.odd.weight.fill_(1.0)
-        out = reduction(torch.arange(9.0).reshape(1, 1, 3, 3))
+    out = reduced(3)
     assert torch.allclose(out[0, 0], torch.tensor([[0.0, 2.0], [6.0, 8.0]]), atol=1e-3)
     assert torch.allclose(out[0, 1], torch.tensor([[4.0, 0.0], [0.0, 0.0]]), atol=1e-3)
 

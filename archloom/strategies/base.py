@@ -96,6 +96,32 @@ def kept_states(strategy: Strategy, told: Iterable[int]) -> Needed:
     return found if isinstance(found, Mapping) else {STATE.name: found}
 
 
+@dataclass(frozen=True)
+class EarlierRun:
+    """Trials of an earlier run on the same space.
+
+    Attributes:
+        criteria: what that run optimised; its results have the metrics of these, perhaps none of this run's.
+        trials: in the order in which they were asked for, failed ones and repeats included, without reports.
+        same_problem: whether the same data and evaluator answered, and fidelities mean the same: its results are
+            results of this run's problem too. False if that is not certain.
+    """
+
+    criteria: Criteria
+    trials: tuple[Trial, ...]
+    same_problem: bool
+
+
+@runtime_checkable
+class WarmStarted(Protocol):
+    """What a strategy has that can use the trials of earlier runs."""
+
+    def warm_start(self, earlier: Sequence[EarlierRun]) -> None:
+        """Take them: once, before the first `ask` and before `load_state_dict`; the same again whenever the run is
+        resumed, so they need not be part of the state."""
+        ...
+
+
 class StrategyError(ArchloomError):
     """A strategy's own code failed. What was recorded before is whole."""
 

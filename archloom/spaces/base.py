@@ -382,6 +382,16 @@ class Categorical(Space):
         matrix[np.arange(len(arch.genes)), np.array(self.indices(arch), dtype=np.int64)] = 1.0
         return matrix
 
+    def _columns(self, archs: Sequence[Arch]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        shape = len(archs), len(self.sizes)
+        try:
+            given = np.array([arch.genes for arch in archs], dtype=np.float64).reshape(shape)
+        except ValueError:  # rows of other lengths
+            given = np.full(shape, np.nan)
+        if not ((given >= 0) & (given < self.sizes) & (given == np.floor(given))).all():
+            given = np.array([self.indices(arch) for arch in archs])  # says which gene does not fit
+        return given.astype(np.intp), np.ones(shape, dtype=bool)
+
     @cached_property
     def chain(self) -> Chain:
         """The choices as a chain of vertices."""

@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archloom.errors import InputError
 from archloom.spaces import options
@@ -122,6 +123,23 @@ class Domain(ABC):
         """A canonical gene as a string."""
         return repr(gene)
 
+    @property
+    def code_width(self) -> int:
+        """How many columns `codes` gives."""
+        return 1 if self.when is None else 2
+
+    def codes(self, genes: NDArray[Any], counting: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """(n, code_width) canonical genes (n,) as vectors, at most 1 apart (squared); 0 for those that do not count.
+
+        The place in the unit interval. If there is a condition, sqrt(1/2) beside it for genes that count.
+        """
+        columns = [np.where(counting, self.places(genes), 0.0), math.sqrt(0.5) * counting]
+        return np.stack(columns[: self.code_width], axis=1)
+
+    def places(self, genes: NDArray[Any]) -> NDArray[np.float64]:
+        """(n,) the places of canonical genes (n,) in the unit interval."""
+        return np.array([self.to_unit(gene) for gene in genes.tolist()], dtype=np.float64)
+
     @cached_property
     def default(self) -> int | float:
         """The gene used if this one does not count: the middle."""
@@ -212,6 +230,19 @@ class Choice(Domain):
 
     def genes(self) -> Iterable[int]:
         return range(self.size)
+
+    @property
+    def code_width(self) -> int:
+        if self.size == 1:
+            return 0
+        return super().code_width if self.ordered else self.size
+
+    def codes(self, genes: NDArray[Any], counting: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Of options in no order: one-hot, times sqrt(1/2), so that any two are 1 apart (squared)."""
+        if self.ordered:
+            return super().codes(genes, counting)
+        chosen = (genes[:, None] == np.arange(self.size)) & counting[:, None]
+        return np.where(chosen, math.sqrt(0.5), 0.0)
 
     def value(self, gene: int | float) -> Any:
         return self.options[int(gene)]
@@ -469,6 +500,10 @@ class Seed(_Whole):
 
     def neighbours(self, gene: int | float) -> Sequence[int]:
         return []
+
+    @property
+    def code_width(self) -> int:
+        return 0
 
 
 def as_domain(name: str, given: Any) -> Domain:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from archloom.spaces.alignment import aligned
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
+from archloom.spaces.flow import Flow, FlowBatch
 from archloom.spaces.graphs import OPEN, FixedGrammar, Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding, best_values, computed, row_count
 from archloom.types import Arch
@@ -232,6 +234,21 @@ class Nb201(Categorical):
         """
         labels = [self._labels[operation] for operation in self.operations(arch)]
         return Graph(np.array([0, *labels, 1], dtype=np.int64), _ADJACENCY.copy())
+
+    @cached_property
+    def flow(self) -> Flow:
+        """`none` is a zero and `skip_connect` an identity, if the table has them."""
+        inputs, outputs = (frozenset({label}) for label in self.graph_labels[:2])
+        known = frozenset(self._operations)
+        return Flow(self.graph_labels, _ZERO & known, _IDENTITY & known, inputs=inputs, outputs=outputs)
+
+    def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
+        genes = self._columns(archs)[0]
+        labels = np.zeros((len(archs), _VERTICES), dtype=np.int64)
+        for gene, strings in enumerate(self.options):
+            labels[:, 1 + gene] = np.array([self._labels[text] for text in strings])[genes[:, gene]]
+        labels[:, -1] = 1
+        return [FlowBatch(labels, np.tile(_ADJACENCY, (len(archs), 1, 1)))]
 
     def from_graph(self, graph: Graph) -> Arch:
         labels, adjacency = np.asarray(graph.labels), np.asarray(graph.adjacency)

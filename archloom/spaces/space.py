@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 from archloom.spaces.conditions import Condition
 from archloom.spaces.domains import Choice, Domain, as_domain
+from archloom.spaces.features import FeatureLayout, GeneFeatures
+from archloom.spaces.flow import HasFlow, flow_of
 from archloom.types import Arch
 
 _MOST_CASES = 100_000
@@ -197,6 +199,39 @@ class Space:
             raise InputError(f"point {at.tolist()}: expected {len(self.domains)} numbers from 0 to 1")
         genes = [domain.from_unit(place) for domain, place in zip(self.domains, at.tolist(), strict=True)]
         return self._canonical(genes)
+
+    # -- features -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def feature_layout(self) -> FeatureLayout:
+        """A group of codes for each gene with alternatives (not for seeds); statistics of the flow, or of the genes."""
+        genes, flow = self._gene_features, self._flow
+        return FeatureLayout(genes.groups, genes.widths, genes.names if flow is None else flow.flow.names)
+
+    def features(self, archs: Sequence[Arch]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Codes (n, c) and statistics (n, s) of canonical forms; see `spaces.features`. InputError for wrong genes."""
+        canonical, flow = [self.canonical(arch) for arch in archs], self._flow
+        genes, counting = self._columns(canonical)
+        codes = self._gene_features.codes(genes, counting)
+        if flow is None:
+            return codes, self._gene_features.statistics(genes, counting)
+        return codes, flow.flow.statistics(flow.flow_batches(canonical))
+
+    @cached_property
+    def _gene_features(self) -> GeneFeatures:
+        return GeneFeatures(self.gene_names, self.domains)
+
+    @cached_property
+    def _flow(self) -> HasFlow | None:
+        return flow_of(self)
+
+    def _columns(self, archs: Sequence[Arch]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """(n, g) canonical genes, and which of them count; InputError if one that counts is not in its domain."""
+        read = [self._settled(arch) for arch in archs]
+        shape = len(archs), len(self.domains)
+        genes = np.array([settled for settled, _ in read], dtype=np.float64).reshape(shape)
+        counting = [[name in values for name in self.gene_names] for _, values in read]
+        return genes, np.array(counting, dtype=bool).reshape(shape)
 
     # -- reading and writing --------------------------------------------------------------------------------------
 

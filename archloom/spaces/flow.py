@@ -1,0 +1,188 @@
+"""The flow through an architecture's graph, in numbers: what is left of it when all that computes nothing is cut.
+
+A label may be a *zero* (it hands on nothing, so no path leads through it), an *identity* (paths lead through it, and it
+adds nothing to their length), *silent* (inputs, outputs, sums: no operation); any other is *counted*. Vertices that are
+on no path from an input to an output are cut too. Counts, path lengths and degrees of cells predict their quality well
+(GRAF, Kadlecová et al. 2024, arXiv 2404.16551).
+
+A space of graphs gets such statistics by saying which of its labels are which:
+
+    class Cells(Categorical):
+        zero_labels = {"none"}
+        identity_labels = {"skip"}
+
+        def to_graph(self, arch): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.errors import InputError
+from archloom.spaces.graphs import OPEN, Graph, HasGraph
+from archloom.types import Arch
+
+if TYPE_CHECKING:
+    from archloom.spaces.flow_kernels import Labels
+
+
+class FlowBatch(NamedTuple):
+    """One part of B architectures as graphs of at most V vertices, in topological order.
+
+    `labels` (B, V) are indices into `Flow.labels`, `OPEN` for no vertex; `adjacency` (B, V, V) has a one at
+    [source, destination].
+    """
+
+    labels: NDArray[np.int64]
+    adjacency: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What the labels of a space's graphs mean, and which statistics there are.
+
+    Labels that are named in none of the sets are counted. Paths lead from vertices with a label of `inputs` to those
+    with one of `outputs`; if there are no such labels, from vertices without predecessors to those without successors.
+    `parts` names the graphs that every architecture has (its cells), in order. `chains`: every graph is a chain, all of
+    whose paths are one; counts and length are all there is to tell. `several_inputs`: paths begin at different
+    vertices; the share of them that begin at the first is told too.
+    """
+
+    labels: tuple[str, ...]
+    zeros: frozenset[str] = frozenset()
+    identities: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+    inputs: frozenset[str] = frozenset()
+    outputs: frozenset[str] = frozenset()
+    parts: tuple[str, ...] = ("",)
+    chains: bool = False
+    several_inputs: bool = False
+
+    def __post_init__(self) -> None:
+        kinds = (self.zeros, self.identities, self.silent, self.inputs, self.outputs)
+        for label in sorted({label for kind in kinds for label in kind}):
+            if label not in self.labels:
+                raise InputError(f"flow of graphs, label {label!r}: expected one of {', '.join(self.labels)}")
+            if sum(label in kind for kind in kinds) > 1:
+                raise InputError(f"flow of graphs, label {label!r}: expected one kind, it is of several")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of the statistics, the columns of `statistics`."""
+        return tuple(f"{part} {name}".lstrip() for part in self.parts for name, _ in self._columns)
+
+    def statistics(self, batches: Sequence[FlowBatch]) -> NDArray[np.float64]:
+        """(B, len(names)) of architectures, given a batch for each part; all 0 for a part without a path."""
+        from archloom.spaces.flow_kernels import statistics
+
+        columns = [column for _, column in self._columns]
+        parts = [statistics(batch.labels, batch.adjacency, self._meaning)[:, columns] for batch in batches]
+        return np.concatenate(parts, axis=1)
+
+    @cached_property
+    def _columns(self) -> list[tuple[str, int]]:
+        """The statistics of a part: their names, and their columns in what the kernel gives."""
+        count = len(self.labels)
+        counted = [(label, text) for label, text in enumerate(self.labels) if self._place[label] >= 0]
+        identities = [(label, text) for label, text in enumerate(self.labels) if text in self.identities]
+        length = [("longest path", 3 * count + 1)]
+        if self.chains:
+            return [(f"{text}: live", label) for label, text in counted] + length
+        return [
+            *((f"{text}: live", label) for label, text in sorted(counted + identities)),
+            *((f"{text}: most on a path", count + label) for label, text in counted),
+            *((f"{text}: mean on a path", 2 * count + label) for label, text in counted),
+            ("paths (log2)", 3 * count),
+            *length,
+            ("shortest path", 3 * count + 2),
+            ("mean path", 3 * count + 3),
+            ("live edges", 3 * count + 4),
+            *([("share of the first input", 3 * count + 5)] if self.several_inputs else []),
+        ]
+
+    @cached_property
+    def _place(self) -> NDArray[np.int64]:
+        """(L,) the number of each label among those that are counted, -1 for others."""
+        other = self.zeros | self.identities | self.silent | self.inputs | self.outputs
+        counted = np.array([label not in other for label in self.labels], dtype=bool)
+        return np.where(counted, np.cumsum(counted) - 1, -1)
+
+    @cached_property
+    def _meaning(self) -> Labels:
+        from archloom.spaces.flow_kernels import Labels
+
+        zero, begins, ends = (
+            np.array([label in kind for label in self.labels], dtype=bool)
+            for kind in (self.zeros, self.inputs, self.outputs)
+        )
+        return Labels(zero, begins, ends, self._place)
+
+
+@runtime_checkable
+class HasFlow(Protocol):
+    """A space whose architectures are graphs with a flow."""
+
+    @property
+    def flow(self) -> Flow:
+        """What their labels mean."""
+        ...
+
+    def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
+        """A batch of graphs for each part, of canonical architectures."""
+        ...
+
+
+def flow_of(space: Any) -> HasFlow | None:
+    """The space itself if it has a flow, or what its graphs and their labels' kinds make one; None without such kinds.
+
+    A space with `HasGraph` has kinds if it has `zero_labels` or `identity_labels`, and may have `silent_labels`,
+    `input_labels` and `output_labels` too: collections of its `graph_labels`. InputError for other labels.
+    """
+    if isinstance(space, HasFlow):
+        return space
+    if isinstance(space, HasGraph) and (hasattr(space, "zero_labels") or hasattr(space, "identity_labels")):
+        return GraphFlow(space)
+    return None
+
+
+class GraphFlow:
+    """The flow of a space whose architectures are graphs, one at a time."""
+
+    def __init__(self, space: HasGraph) -> None:
+        self._space = space
+        self.flow = Flow(
+            tuple(space.graph_labels),
+            zeros=_labels(space, "zero_labels"),
+            identities=_labels(space, "identity_labels"),
+            silent=_labels(space, "silent_labels"),
+            inputs=_labels(space, "input_labels"),
+            outputs=_labels(space, "output_labels"),
+        )
+
+    def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
+        return [batch_of([self._space.to_graph(arch) for arch in archs])]
+
+
+def _labels(space: HasGraph, name: str) -> frozenset[str]:
+    """The labels that a space's attribute names; InputError for what is no collection of strings."""
+    given: Any = getattr(space, name, ())
+    if isinstance(given, str) or not isinstance(given, Collection):
+        raise InputError(f"{name} of {type(space).__name__} is {given!r}: expected a set of labels, e.g. {{'none'}}")
+    return frozenset(given)
+
+
+def batch_of(graphs: Sequence[Graph]) -> FlowBatch:
+    """Graphs of any sizes as one batch."""
+    most = max((len(graph.labels) for graph in graphs), default=0)
+    labels = np.full((len(graphs), most), OPEN, dtype=np.int64)
+    adjacency = np.zeros((len(graphs), most, most), dtype=np.uint8)
+    for row, graph in enumerate(graphs):
+        size = len(graph.labels)
+        labels[row, :size], adjacency[row, :size, :size] = graph.labels, graph.adjacency
+    return FlowBatch(labels, adjacency)

@@ -156,6 +156,10 @@ STRATEGIES = Registry(
     "strategy",
     "archloom.strategies",
     {
+        "graph_bo": Entry(
+            "archloom.strategies.graph_bo.strategy:GraphBo",
+            "Bayesian optimisation on genes and flow graphs: fewest queries",
+        ),
         "random": Entry("archloom.strategies.random_search:RandomSearch", "random search"),
         "evolution": Entry("archloom.strategies.evolution:Evolution", "regularised evolution (Real et al. 2019)"),
         "local_search": Entry(

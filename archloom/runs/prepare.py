@@ -126,9 +126,14 @@ class ChosenStrategy:
         """Whether it asks for several fidelities."""
         return bool(getattr(self.found.kind, "needs_resource", False))
 
+    @property
+    def takes_resource(self) -> bool:
+        """Whether it is told what fidelities count."""
+        return self.needs_resource or bool(getattr(self.found.kind, "takes_resource", False))
+
     def make(self, space: SearchSpace, wanted: Criteria, seed: int, resource: Resource | None = None) -> Strategy:
         """Ready to be asked, its random stream derived from `seed`; `resource` is what fidelities count."""
-        more = {"resource": resource} if self.needs_resource else {}
+        more = {"resource": resource} if self.takes_resource else {}
         with self.found.code():
             made: Strategy = self.found.kind(space, wanted, seeds.stream(seed, "strategy"), self.options, **more)
         return made

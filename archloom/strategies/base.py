@@ -163,7 +163,8 @@ class BaseStrategy(ABC):
     dataclass), which metrics it learns from besides those of the criteria (`metrics`), and writes four methods:
     `propose` returns one proposal or None; `learn` takes one trial; `dump` and `restore` carry its own state. The
     random generator belongs to this class and is part of the state. One that evaluates in part sets `needs_resource`,
-    and its constructor takes the keyword `resource`, the problem's `Resource` or None.
+    and its constructor takes the keyword `resource`, the problem's `Resource` or None; one that only wants to know what
+    fidelities there are sets `takes_resource` instead.
 
     Each trial is told once, and only trials that were asked are told: `tell` raises InputError for any other.
     """
@@ -172,6 +173,7 @@ class BaseStrategy(ABC):
     needs: ClassVar[tuple[type[Any], ...]] = ()
     metrics: ClassVar[tuple[str, ...]] = ()
     needs_resource: ClassVar[bool] = False
+    takes_resource: ClassVar[bool] = False
 
     def __init__(
         self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: Any | None = None

@@ -110,7 +110,8 @@ def _new(make: MakeStrategy, make_space: MakeSpace, seed: int, criteria: Criteri
 
 def _on(space: SearchSpace, make: MakeStrategy, seed: int, criteria: Criteria = PLANTED_CRITERIA) -> Strategy:
     kind = make.func if isinstance(make, partial) else make
-    more = {"resource": PLANTED_RESOURCE} if getattr(kind, "needs_resource", False) else {}
+    takes = getattr(kind, "needs_resource", False) or getattr(kind, "takes_resource", False)
+    more = {"resource": PLANTED_RESOURCE} if takes else {}
     return make(space, criteria, seeds.stream(seed, "strategy"), **more)
 
 

@@ -1,0 +1,108 @@
+"""What is modelled of the results: each objective and each constraint by a Gaussian process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.strategies.graph_bo.acquisition import (
+    log_expected_improvement,
+    log_feasible,
+    log_scalarised_improvement,
+    scalarised,
+)
+from archloom.strategies.graph_bo.gp import Posterior, fit
+from archloom.strategies.graph_bo.kernel import Float64, Inputs, Kernel
+
+GROWTH = 1.15
+"""Hyper-parameters are fitted again when there are so many times as many results as at the last fit."""
+MOST_ROWS = 600
+"""A process knows at most so many results: of more, the best two thirds of that number and the latest."""
+
+
+@dataclass(eq=False)
+class Surrogate:
+    """A Gaussian process for one number of the results, and its hyper-parameters so far.
+
+    `theta` has their logarithms; `fitted` says of how many results they are the fit, 0 if of none yet.
+    """
+
+    kernel: Kernel
+    theta: Float64
+    fitted: int = 0
+
+    @classmethod
+    def new(cls, kernel: Kernel) -> Surrogate:
+        return cls(kernel, kernel.prior)
+
+    def given(self, rows: Inputs, targets: Float64) -> Posterior:
+        """The posterior given `targets` (n,) of `rows`, with hyper-parameters that are fitted again if it is time."""
+        kept = _most_telling(targets)
+        rows, kept_targets = rows[kept], targets[kept]
+        if len(targets) >= max(2, GROWTH * self.fitted):
+            self.theta, self.fitted = fit(self.kernel, rows, kept_targets, self.theta), len(targets)
+        return Posterior.of(self.kernel.at(self.theta), rows, kept_targets)
+
+
+def _most_telling(targets: Float64) -> NDArray[np.intp]:
+    """Which results a process gets to know, in order."""
+    if len(targets) <= MOST_ROWS:
+        return np.arange(len(targets))
+    latest = np.arange(len(targets) - MOST_ROWS // 3, len(targets))
+    others = np.argsort(-targets[: latest[0]], kind="stable")[: MOST_ROWS - len(latest)]
+    return np.concatenate([np.sort(others), latest])
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """A quantity that must be at most `bound`, or at least."""
+
+    posterior: Posterior
+    bound: float
+    at_most: bool
+
+    def log_probability(self, rows: Inputs) -> Float64:
+        """(n,) the logarithm of the probability that each row keeps the bound."""
+        return log_feasible(*_noisy(self.posterior, rows), self.bound, self.at_most)
+
+
+@dataclass(frozen=True, eq=False)
+class Promise:
+    """The acquisition function: how promising architectures are.
+
+    The logarithm of the expected improvement over the best (n, m) `targets` of feasible results, for several objectives
+    of their scalarisation `towards` a direction, plus the logarithms of the probabilities that constraints are kept.
+    If nothing is feasible yet, `targets` is empty, and these probabilities alone count.
+    """
+
+    objectives: Sequence[Posterior]
+    constraints: Sequence[Bounded]
+    targets: Float64
+    towards: Float64
+    draws: Float64
+
+    def __call__(self, rows: Inputs) -> Float64:
+        """(n,) of rows of architectures."""
+        total = np.zeros(len(rows))
+        if len(self.targets):
+            total += self._improvement(rows)
+        for constraint in self.constraints:
+            total += np.maximum(constraint.log_probability(rows), -1e300)
+        return total
+
+    def _improvement(self, rows: Inputs) -> Float64:
+        predicted = [_noisy(posterior, rows) for posterior in self.objectives]
+        if len(predicted) == 1:
+            return log_expected_improvement(*predicted[0], float(self.targets.max()))
+        means, deviations = (np.stack(columns, axis=1) for columns in zip(*predicted, strict=True))
+        best = float(scalarised(self.targets, self.towards).max())
+        return log_scalarised_improvement(means, deviations, self.towards, best, self.draws)
+
+
+def _noisy(posterior: Posterior, rows: Inputs) -> tuple[Float64, Float64]:
+    """Mean and standard deviation of results: what the kernel cannot tell is part of a benchmark's truth."""
+    mean, variance = posterior.predict(rows)
+    return mean, np.sqrt(variance + posterior.covariance.nugget)

@@ -1,0 +1,396 @@
+"""graph_bo: Bayesian optimisation with a Gaussian process on the genes and on statistics of the flow graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from archloom.constraints import Criteria
+from archloom.errors import InputError
+from archloom.spaces.base import SearchSpace, is_valid, listed
+from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, pack_trials, unpack_trials
+from archloom.strategies.graph_bo.acquisition import DRAWS, direction
+from archloom.strategies.graph_bo.candidates import Candidates, Numbers, climb
+from archloom.strategies.graph_bo.kernel import Float64, Inputs, Kernel
+from archloom.strategies.graph_bo.knowledge import OWN, Knowledge
+from archloom.strategies.graph_bo.models import Bounded, Promise, Surrogate
+from archloom.strategies.graph_bo.targets import WARPS, standard_with
+from archloom.strategies.note import Note
+from archloom.types import Arch, Inherit, Proposal, Resource, Trial
+from archloom.utils.options import NonNegativeInt, Options, PositiveInt
+
+
+@dataclass(frozen=True)
+class GraphBoOptions(Options):
+    """One set of defaults serves all spaces.
+
+    initial: how many architectures, the first ones, are drawn at random.
+    fidelities: at how many fidelities architectures are evaluated, the highest and those below it. With more than one,
+        an architecture is begun at the lowest of them, and goes on to the next when it is the most promising again.
+    codes, statistics, linear: whether the kernel has its term of the genes, that of the statistics of the flow graph,
+        and the linear one on these statistics.
+    warp: what the process learns of an objective: -log of the regret, the distance from the median with ranks below it
+        (`half`), or standardised values. `auto` is log_regret for one objective, half for several.
+    random: how many architectures drawn at random are candidates of every query.
+    rounds: how often the neighbours of the best candidates become candidates too.
+    """
+
+    initial: PositiveInt = 5
+    fidelities: PositiveInt = 1
+    codes: bool = True
+    statistics: bool = True
+    linear: bool = True
+    warp: Literal["auto", "log_regret", "half", "standard"] = "auto"
+    random: NonNegativeInt = 256
+    rounds: NonNegativeInt = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.codes or self.statistics):
+            raise InputError("codes=false, statistics=false: the kernel needs at least one of the two")
+
+
+class GraphBoNote(Note, frozen=True):
+    """`log_improvement`: the acquisition function of the proposal when it was made."""
+
+    log_improvement: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an architecture has got: at so many levels of fidelity it was asked for; `trial` answered at the last.
+
+    None if that is not known yet, or has failed.
+    """
+
+    level: int
+    trial: int | None
+
+
+NEW = Progress(0, None)
+
+DRAWN = 100
+"""So many draws are made for an architecture that is new."""
+DEFAULT_WARPS = {False: "log_regret", True: "half"}
+"""By whether there are several objectives."""
+BEST = 10
+"""Climbs start from the neighbours of so many of the best results at most."""
+NEIGHBOURS = 320
+"""of fewer if these have many: about so many neighbours are looked at first."""
+LEAST_BEST = 3
+SHOWN_DIGITS = 6
+"""Of what notes say of a proposal."""
+
+
+class GraphBo(BaseStrategy):
+    """Propose the architecture with the largest expected improvement, as far as a climb over neighbours finds it.
+
+    The model is a Gaussian process on codes and statistics of architectures (`HasFeatures`), with a kernel that is
+    fitted to the results (`kernel`, `gp`), of warped utilities (`targets`). Each constraint has a process of its own;
+    several objectives are scalarised in a random direction for each query. Failed trials are no data for the
+    objectives, but, once there are both, of whether a trial will succeed. What is in flight is believed to come out as
+    expected. An architecture is never proposed twice at one fidelity unless no other is left.
+    """
+
+    Options: ClassVar[type[Any]] = GraphBoOptions
+    takes_resource = True
+    options: GraphBoOptions
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        criteria: Criteria,
+        rng: np.random.Generator,
+        options: GraphBoOptions | None = None,
+        *,
+        resource: Resource | None = None,
+    ) -> None:
+        super().__init__(space, criteria, rng, options)
+        self.resource = resource
+        self.levels = _levels(resource, self.options.fidelities)
+        self.seed = int(rng.integers(1 << 62))
+        self.drawn = 0  # asked of the initial design
+        self.told: list[Trial] = []
+        self.pending: list[Proposal] = []
+        self.progress: dict[Hashable, Progress] = {}  # by the key of an architecture
+        self.knowledge = Knowledge(criteria, resource)
+        self.suggested: list[Arch] = []  # the best of earlier runs on other problems, the last first
+        self.surrogates: dict[str, Surrogate] = {}
+        self.saved_fits: dict[str, Any] = {}
+        self.given = 0  # answers of earlier runs on the same problem
+        self.threads = ThreadpoolController()
+
+    @classmethod
+    def plan(cls, options: GraphBoOptions) -> Plan:
+        return Plan(random=options.initial, inherits=options.fidelities > 1)
+
+    def warm_start(self, earlier: Sequence[EarlierRun]) -> None:
+        """Learn from earlier runs on the same space before the first proposal.
+
+        What a run on the same problem has answered at the highest fidelity is not asked again; one on another problem
+        says what is likely to be good. InputError if it has another number of objectives.
+        """
+        for run in earlier:
+            if run.same_problem:
+                self._learn_same(run)
+            else:
+                self.knowledge.add_foreign(run)
+                self.suggested = self._best_of(run) + self.suggested
+
+    def _learn_same(self, run: EarlierRun) -> None:
+        top = self.knowledge.resolved(0)
+        for trial in run.trials:
+            found = self.knowledge.add(trial)
+            self.given += found
+            if not found or self.knowledge.resolved(trial.proposal.fidelity) >= top:
+                self.progress[self.space.key(trial.proposal.arch)] = Progress(len(self.levels), None)
+
+    def _best_of(self, run: EarlierRun) -> list[Arch]:
+        """Its best architectures, as many as half of the initial design, the best last."""
+        results = [trial.result for trial in run.trials]
+        order = np.argsort(-run.criteria.fitness(results), kind="stable").tolist() if results else []
+        found = {self.space.key(run.trials[i].proposal.arch): run.trials[i].proposal.arch for i in reversed(order)}
+        archs = [arch for arch in found.values() if is_valid(self.space, arch)]
+        return archs[-((self.options.initial + 1) // 2) :]
+
+    # -- proposing ------------------------------------------------------------------------------------------------
+
+    def propose(self) -> Proposal | None:
+        with self.one_thread():
+            proposal = self._proposal()
+        if proposal is not None:
+            self.pending.append(proposal)
+            self._step(proposal.arch)
+        return proposal
+
+    def _step(self, arch: Arch) -> None:
+        """Note that an architecture has been asked for at its next fidelity."""
+        key = self.space.key(arch)
+        self.progress[key] = Progress(self.progress.get(key, NEW).level + 1, None)
+
+    def _proposal(self) -> Proposal | None:
+        if self.drawn < self._initial() or not self.knowledge.answers:
+            self.drawn += 1
+            return self._next(self._drawn_open())
+        found = self._most_promising()
+        if found is not None:
+            arch, promise = found
+            return self._next(arch, GraphBoNote(float(f"{promise:.{SHOWN_DIGITS}g}")).to_note())
+        return self._next(self._drawn_open())
+
+    def _initial(self) -> int:
+        """How many architectures are still to be drawn before the model is asked, with those that are."""
+        return max(0, self.options.initial - self.given)
+
+    def _next(self, arch: Arch | None, note: Mapping[str, Any] | None = None) -> Proposal | None:
+        """The proposal that takes an architecture one step further; None for None."""
+        if arch is None:
+            return None
+        before = self.progress.get(self.space.key(arch), NEW)
+        level = min(before.level, len(self.levels) - 1)
+        inherit = None if before.trial is None else Inherit(before.trial)
+        return Proposal(arch, self.levels[level], inherit, dict(note or {}))
+
+    def _is_open(self, key: Hashable) -> bool:
+        """Whether an architecture may be proposed (again)."""
+        before = self.progress.get(key)
+        return before is None or (before.trial is not None and before.level < len(self.levels))
+
+    def _drawn_open(self) -> Arch | None:
+        """One that may be proposed, drawn at random: a suggestion, if there is one. If no draw brings any, one of a
+        space that can be listed; if there is none either, one to wait for, or else any."""
+        while self.suggested:
+            if self._is_open(self.space.key(arch := self.suggested.pop())):
+                return arch
+        for _ in range(DRAWN):
+            if self._is_open(self.space.key(arch := self.sample_valid())):
+                return arch
+        left = [arch for arch in listed(self.space) or () if self._is_open(self.space.key(arch))]
+        if left:
+            return left[int(self.rng.integers(len(left)))]
+        return None if self.pending and len(self.levels) > 1 else self.sample_valid()
+
+    def _most_promising(self) -> tuple[Arch, float] | None:
+        candidates = self.candidates
+        candidates.trim()
+        promise = self._promise()
+        scores: dict[int, float] = {}
+
+        def score(numbers: Numbers) -> Float64:
+            found = promise(self._inputs(numbers))
+            scores.update(zip(numbers.tolist(), found.tolist(), strict=True))
+            return found
+
+        def is_open(number: int) -> bool:
+            return self._is_open(candidates.key(number)) and candidates.valid(number)
+
+        best = climb(candidates, self._start(), score, is_open, self.options.rounds)
+        return None if best is None else (candidates.arch(best), scores[best])
+
+    def _start(self) -> Numbers:
+        """The candidates that a climb starts from."""
+        drawn = self.candidates.some(self.options.random, self.rng)
+        own = [answer for answer in self.knowledge.answers if answer.source == OWN]
+        order = np.argsort(-self.criteria.fitness([answer.result for answer in own]), kind="stable").tolist()
+        numbers = self.candidates.numbers(answer.arch for answer in own)
+        parts = [drawn]
+        if len(self.levels) > 1:
+            parts.append(numbers)
+        looked_at = 0
+        for place, number in enumerate(dict.fromkeys(numbers[order].tolist())):
+            if place == BEST or (place >= LEAST_BEST and looked_at >= NEIGHBOURS):
+                break
+            parts.append(self.candidates.neighbours(number))
+            looked_at += len(parts[-1])
+        return np.concatenate(parts[::-1])
+
+    # -- the model ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """Made when the model is first asked."""
+        return Candidates(self.space, self.seed)
+
+    @cached_property
+    def _contexts(self) -> int:
+        """How many context columns there are: of the fidelity, if it matters, and one of each earlier run."""
+        return self.knowledge.sources + 1
+
+    def kernel(self) -> Kernel:
+        o, layout = self.options, self.candidates.layout
+        groups = np.repeat(np.arange(len(layout.groups)), layout.widths) if o.codes else np.empty(0, np.intp)
+        stats = len(self.candidates.telling) if o.statistics else 0
+        return Kernel(groups, stats, self._contexts, o.linear)
+
+    def _inputs(self, numbers: Numbers, context: Float64 | None = None) -> Inputs:
+        codes, stats = self.candidates.rows(numbers)
+        if context is None:  # asked at the highest fidelity, of this problem
+            context = np.zeros((len(numbers), self._contexts))
+        return Inputs(
+            codes if self.options.codes else codes[:, :0], stats if self.options.statistics else stats[:, :0], context
+        )
+
+    def _surrogate(self, name: str) -> Surrogate:
+        if name not in self.surrogates:
+            self.surrogates[name] = Surrogate.new(self.kernel())
+            if name in self.saved_fits:
+                theta, fitted = self.saved_fits[name]
+                self.surrogates[name].theta, self.surrogates[name].fitted = np.array(theta, np.float64), int(fitted)
+        return self.surrogates[name]
+
+    def _promise(self) -> Promise:
+        """The acquisition function, given all that is known."""
+        knowledge, candidates = self.knowledge, self.candidates
+        rows = self._inputs(candidates.numbers(a.arch for a in knowledge.answers), knowledge.context())
+        pending = self._inputs(
+            candidates.numbers(proposal.arch for proposal in self.pending),
+            self._pending_context(),
+        )
+        count = len(self.criteria.objectives)
+        warp = WARPS[DEFAULT_WARPS[count > 1] if self.options.warp == "auto" else self.options.warp]
+        targets = np.stack([knowledge.targets(objective, warp) for objective in range(count)], axis=1)
+        objectives = [
+            self._surrogate(f"objective {i}").given(rows, targets[:, i]).believing(pending) for i in range(count)
+        ]
+        final = knowledge.final()
+        feasible = [row for row in final.tolist() if self.criteria.feasible(knowledge.answers[row].result)]
+        return Promise(
+            objectives,
+            self._constraints(rows, pending),
+            targets[feasible] if len(final) else targets,
+            direction(count, self.rng) if count > 1 else np.ones(1),
+            self.rng.standard_normal((DRAWS, count)) if count > 1 else np.empty((0, 1)),
+        )
+
+    def _pending_context(self) -> Float64:
+        context = np.zeros((len(self.pending), self._contexts))
+        context[:, 0] = [self.knowledge.depth(self.knowledge.resolved(p.fidelity)) for p in self.pending]
+        return context
+
+    def _constraints(self, rows: Inputs, pending: Inputs) -> list[Bounded]:
+        """Those of the criteria, and that a trial succeeds, once some have failed."""
+        found = []
+        own = np.array([i for i, a in enumerate(self.knowledge.answers) if a.source == OWN], dtype=np.intp)
+        for number, constraint in enumerate(self.criteria.constraints if len(own) else ()):
+            values = np.array([self.knowledge.answers[i].result.scores[constraint.metric] for i in own.tolist()])
+            targets, bound = standard_with(values, constraint.bound)
+            posterior = self._surrogate(f"constraint {number}").given(rows[own], targets).believing(pending)
+            found.append(Bounded(posterior, bound, constraint.at_most))
+        failed = [trial.proposal for trial in self.told if not math.isfinite(self.criteria.violation(trial.result))]
+        if failed and len(own):
+            bad = self._inputs(self.candidates.numbers(p.arch for p in failed))
+            succeeded = np.concatenate([np.ones(len(own)), np.zeros(len(bad))])
+            targets, bound = standard_with(succeeded, 0.5)
+            posterior = self._surrogate("success").given(Inputs.joined([rows[own], bad]), targets).believing(pending)
+            found.append(Bounded(posterior, bound, at_most=False))
+        return found
+
+    def one_thread(self) -> AbstractContextManager[Any]:
+        """Matrix products on one thread: the number of threads must not decide how a sum is rounded."""
+        limited: AbstractContextManager[Any] = self.threads.limit(limits=1, user_api="blas")
+        return limited
+
+    # -- learning -------------------------------------------------------------------------------------------------
+
+    def learn(self, trial: Trial) -> None:
+        self.pending.remove(trial.proposal)
+        self.told.append(trial)
+        self._take(trial)
+
+    def _take(self, trial: Trial) -> None:
+        if self.knowledge.add(trial):
+            key = self.space.key(trial.proposal.arch)
+            self.progress[key] = Progress(self.progress[key].level, trial.id)
+
+    def needed(self) -> set[int]:
+        """The trials that may go on at a higher fidelity."""
+        levels = len(self.levels)
+        return {p.trial for p in self.progress.values() if p.trial is not None and p.level < levels}
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "told": pack_trials(self.told),
+            "pending": [msgspec.to_builtins(proposal) for proposal in self.pending],
+            "seed": self.seed,
+            "drawn": self.drawn,
+            "suggested": len(self.suggested),
+            "fits": {name: [s.theta.copy(), s.fitted] for name, s in self.surrogates.items()},
+        }
+
+    def restore(self, own: dict[str, Any]) -> None:
+        self.told = unpack_trials(own["told"])
+        self.pending = [msgspec.convert(proposal, Proposal, strict=False) for proposal in own["pending"]]
+        self.seed, self.drawn = int(own["seed"]), int(own["drawn"])
+        self.suggested = self.suggested[: int(own["suggested"])]
+        self.saved_fits = own["fits"]
+        for trial in self.told:
+            self._step(trial.proposal.arch)
+            self._take(trial)
+        for proposal in self.pending:
+            self._step(proposal.arch)
+
+
+def _levels(resource: Resource | None, count: int) -> Sequence[int]:
+    """The fidelities at which architectures are evaluated, from the lowest; 0 is the highest there is.
+
+    Those of a resource, if it has certain levels; else each a third of the next. InputError if there are not so many.
+    """
+    if count == 1:
+        return (0,)
+    if resource is None:
+        raise InputError(
+            f"fidelities={count}: this problem is evaluated in full only; expected 1, or a metric that is available at "
+            "several fidelities"
+        )
+    there = resource.levels or [resource.maximum // 3**step for step in range(count)][::-1]
+    if len(there) < count or there[-count] < resource.minimum:
+        raise InputError(f"fidelities={count}: more than there are, which is {resource}, each a third of the next")
+    return (*there[-count:-1], 0)

@@ -11,11 +11,15 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from archloom.types import Arch
 
 FUZZED = ("runs", "problems", "spaces", "tables", "arrays", "images", "lines")
 ROOT = Path(__file__).parent.parent
@@ -200,6 +204,92 @@ def test_multi_fidelity(study: Any, tmp_path: Path) -> None:
     asha, hyperband, random = rows[3:]
     assert min(asha["mean"], hyperband["mean"]) > random["mean"], "0.2 more and better, over 20 seeds"
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_graph_bo_where_the_optimum_is_known(study: Any, tmp_path: Path) -> None:
+    record = tmp_path / "done.jsonl"
+    words = ("--workers", "1", "--strategy", "local_search", "--record", str(record))
+    rows = study("graph_bo.__main__", "nb201", *words)
+    assert [(row["case"], row["setting"], row["seeds"]) for row in rows] == [
+        (data, "local_search", 2) for data in ("cifar10", "cifar100")
+    ]
+    assert all(0 <= row["solved"] <= 2 and row["worst"] <= 13 for row in rows)
+    assert len(record.read_text().splitlines()) == 4
+    assert study("graph_bo.__main__", "nb201", *words) == rows, "nothing is searched again"
+    with pytest.raises(SystemExit, match="is of another study"):
+        study("graph_bo.__main__", "accel", *words)
+
+
+def test_what_counts_as_reached(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.graph_bo.searches import Found
+    from benchmarks.graph_bo.studies import CIFAR100, OURS
+    from benchmarks.graph_bo.tables import Bar, BestAt, ToOptimum
+
+    monkeypatch.setenv("ARCHLOOM_DATA", str(data_dir))
+    curves = [[(1, 60.0), (10, 73.49333)], [(1, 70.0), (30, 73.49333)], [(1, 50.0), (20, 73.4)]]
+    found = [Found("cifar100: graph_bo", seed, curve, 40, 0.5) for seed, curve in enumerate(curves)]
+    (row,) = ToOptimum({"cifar100": Bar(120)}).rows([CIFAR100], [OURS], found)
+    assert (row.mean, row.worst, row.solved, row.reached) == (
+        pytest.approx((10 + 30 + 301) / 3, abs=1e-4),
+        301,
+        2,
+        False,
+    )
+    (row,) = ToOptimum({"cifar100": Bar(20, each=30)}).rows([CIFAR100], [OURS], found[:2])
+    assert (row.mean, row.error, row.tail, row.solved, row.reached) == (20, 10, 30, 2, True)
+    bars = {("cifar100", 25): Bar(72.2), ("cifar100", 1): Bar(60.0)}
+    first, later = BestAt((1, 25), bars).rows([CIFAR100], [OURS], found)
+    assert (first.mean, first.worst, first.reached) == (60.0, 50.0, True)
+    assert (later.mean, later.worst, later.reached) == (72.2978, 70.0, True)
+
+
+def test_strategies_are_compared_by_seed_and_over_all_tables(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.graph_bo.searches import Found
+    from benchmarks.graph_bo.studies import CIFAR100, LOCAL_SEARCH, OURS
+    from benchmarks.graph_bo.tables import Against
+
+    monkeypatch.setenv("ARCHLOOM_DATA", str(data_dir))
+    values = {"graph_bo": (73.49333, 73.0, 72.0), "local_search": (72.0, 73.0, 71.0)}
+    found = [
+        Found(f"cifar100: {name}", seed, [(3, value)], 10, 0.1)
+        for name, each in values.items()
+        for seed, value in enumerate(each)
+    ]
+    one, over_all = Against((5,), pooled=True).rows([CIFAR100], [OURS, LOCAL_SEARCH], found)
+    assert (one.wins, one.ties, one.pairs, one.p, one.ahead) == (2, 1, 3, 0.25, True)
+    assert (over_all.wins, over_all.ties, over_all.p, over_all.ahead) == (2, 1, 0.25, True)
+    assert 0 < over_all.ours < over_all.theirs < 1, "a regret"
+
+
+@pytest.mark.parametrize("name", ["two_objectives", "nb101_pool", "nbgraph", "time", "training"])
+def test_studies_of_graph_bo(study: Any, name: str) -> None:
+    if name in ("nb101_pool", "time"):
+        pytest.importorskip("numba", reason="compiled spaces need the extra bench")
+    if name == "nbgraph":
+        pytest.importorskip("nas_bench_graph", reason="the tables, in the extra bench")
+    if name == "training":
+        pytest.importorskip("sklearn", reason="the images, in the extra images")
+    rows = study("graph_bo.__main__", name, "--workers", "1", "--seeds", "1", "--strategy", "local_search")
+    measured = [row.get("mean", row.get("ms", row.get("ours"))) for row in rows]
+    assert all(value > 0 for value in measured)
+    assert len(rows) == {"nb101_pool": 1, "training": 1, "nbgraph": 3}.get(name, 2)
+
+
+def test_a_pool_is_a_space() -> None:
+    pytest.importorskip("numba", reason="compiled spaces need the extra bench")
+    from archloom.spaces.nb101.cells import by_size
+    from archloom.spaces.nb101.codes import unpack
+    from archloom.testing import check_space
+    from benchmarks.graph_bo.pool import Pool
+
+    cells = unpack(np.unique(by_size(np.random.default_rng(0), 3_000)))
+    pool = Pool(cells[::2])
+    assert pool.size == len(cells[::2])
+    inside, outside = (Arch(tuple(cell)) for cell in cells[-2:].tolist())
+    held, other = sorted((inside, outside), key=lambda arch: len(pool.violations(arch)))
+    assert pool.violations(held) == {} and pool.violations(other) == {"cells that were not measured": 1.0}
+    assert all(pool.violations(near) == {} for near in pool.neighbours(other))
+    check_space(partial(Pool, cells[::2]))
 
 
 def test_how_busy_workers_are(study: Any) -> None:

@@ -78,12 +78,32 @@ class Flow:
         return tuple(f"{part} {name}".lstrip() for part in self.parts for name, _ in self._columns)
 
     def statistics(self, batches: Sequence[FlowBatch]) -> NDArray[np.float64]:
-        """(B, len(names)) of architectures, given a batch for each part; all 0 for a part without a path."""
+        """(B, len(names)) of architectures, given a batch for each part; all 0 for a part without a path.
+
+        InputError for graphs with other labels or shapes.
+        """
         from archloom.spaces.flow_kernels import statistics
 
         columns = [column for _, column in self._columns]
-        parts = [statistics(batch.labels, batch.adjacency, self._meaning)[:, columns] for batch in batches]
+        parts = [statistics(*self._checked(batch), self._meaning)[:, columns] for batch in batches]
         return np.concatenate(parts, axis=1)
+
+    def _checked(self, batch: FlowBatch) -> FlowBatch:
+        """Compiled code does not look where it reads."""
+        labels, adjacency = (
+            np.ascontiguousarray(batch.labels, np.int64),
+            np.ascontiguousarray(batch.adjacency, np.uint8),
+        )
+        if labels.ndim != 2 or adjacency.shape != (*labels.shape, labels.shape[1]):
+            raise InputError(
+                f"graphs with labels {labels.shape} and adjacency {adjacency.shape}: expected (B, V), (B, V, V)"
+            )
+        if labels.size and not (labels.min() >= OPEN and labels.max() < len(self.labels)):
+            raise InputError(
+                f"graphs with labels {labels.min()} to {labels.max()}: expected 0 to {len(self.labels) - 1}, "
+                f"{OPEN} for no vertex"
+            )
+        return FlowBatch(labels, adjacency)
 
     @cached_property
     def _columns(self) -> list[tuple[str, int]]:
@@ -103,7 +123,9 @@ class Flow:
             ("shortest path", 3 * count + 2),
             ("mean path", 3 * count + 3),
             ("live edges", 3 * count + 4),
-            *([("share of the first input", 3 * count + 5)] if self.several_inputs else []),
+            ("edges from inputs", 3 * count + 5),
+            ("edges to outputs", 3 * count + 6),
+            *([("share of the first input", 3 * count + 7)] if self.several_inputs else []),
         ]
 
     @cached_property

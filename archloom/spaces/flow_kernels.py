@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
-_WHOLE = 6
+_WHOLE = 8
 """Columns of a graph as a whole, behind those of its labels."""
 _BIG = 2.0**500
 """If a vertex has more paths than this, all numbers of paths are divided by it, so that none overflows."""
@@ -49,12 +49,12 @@ class Paths(NamedTuple):
 
 @compiled
 def statistics(labels: Ints, adjacency: Bytes, meaning: Labels) -> Floats:
-    """(B, 3 L + 6) of graphs with `labels` (B, V), -1 for no vertex, and `adjacency` (B, V, V), in topological order.
+    """(B, 3 L + 8) of graphs with `labels` (B, V), -1 for no vertex, and `adjacency` (B, V, V), in topological order.
 
     Columns: of each label how many vertices are live, then of each the most on a path, then the mean (both 0 unless
-    the label is counted); then the number of paths (log2), the length of the longest, the shortest, the mean, live
-    edges, and the share of the paths that begin at the first vertex at which paths begin. A graph without paths has 0
-    everywhere.
+    the label is counted); then the number of paths (log2); the length of the longest, the shortest, the mean; live
+    edges, those that leave where paths begin, those that arrive where they end; and the share of the paths that begin
+    at the first vertex. A graph without paths has 0 everywhere.
     """
     vertices, counted = labels.shape[1], meaning.place.max() + 1
     out = np.zeros((len(labels), 3 * len(meaning.place) + _WHOLE))
@@ -70,7 +70,7 @@ def statistics(labels: Ints, adjacency: Bytes, meaning: Labels) -> Floats:
     for row in range(len(labels)):
         if find_live(labels[row], adjacency[row], meaning, live, entry, end):
             exponent = follow(labels[row], adjacency[row], meaning, live, entry, paths)
-            count_live(labels[row], adjacency[row], live, out[row])
+            count_live(labels[row], adjacency[row], live, entry, end, out[row])
             summarise(meaning, live, end, paths, exponent, out[row])
     return out
 
@@ -147,14 +147,17 @@ def follow(labels: Ints, adjacency: Bytes, meaning: Labels, live: Bools, entry: 
 
 
 @compiled
-def count_live(labels: Ints, adjacency: Bytes, live: Bools, out: Floats) -> None:
+def count_live(labels: Ints, adjacency: Bytes, live: Bools, entry: Bools, end: Bools, out: Floats) -> None:
     """Fill in the live vertices of each label, and the edges among them."""
+    edges = len(out) - 4
     for x in range(len(labels)):
         if live[x]:
             out[labels[x]] += 1.0
             for y in range(x + 1, len(labels)):
                 if live[y] and adjacency[x, y] != 0:
-                    out[-2] += 1.0
+                    out[edges] += 1.0
+                    out[edges + 1] += entry[x]
+                    out[edges + 2] += end[y]
 
 
 @compiled
@@ -180,4 +183,4 @@ def summarise(meaning: Labels, live: Bools, end: Bools, paths: Paths, exponent: 
         out[whole + 3] += out[2 * kinds + label]
     out[whole] = math.log2(number) + exponent
     out[whole + 2] = shortest
-    out[whole + 5] = from_first / number
+    out[whole + 7] = from_first / number

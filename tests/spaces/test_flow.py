@@ -79,6 +79,8 @@ def enumerated(one: Graph, flow: Flow) -> dict[str, float]:
         "shortest path": min(lengths),
         "mean path": sum(lengths) / len(paths),
         "live edges": sum(x in live and y in live for x, y in edges),
+        "edges from inputs": sum(x in live and y in live and x in starts for x, y in edges),
+        "edges to outputs": sum(x in live and y in live and y in ends for x, y in edges),
     }
     if flow.several_inputs:
         begin = min(path[0] for path in paths)
@@ -134,6 +136,8 @@ def test_dead_ends_and_what_a_zero_cuts_off_do_not_count() -> None:
         "shortest path": 1.0,
         "mean path": pytest.approx(4 / 3),
         "live edges": 7.0,
+        "edges from inputs": 3.0,
+        "edges to outputs": 2.0,
         "share of the first input": 1.0,
     }
 

@@ -13,13 +13,16 @@ from archloom.errors import InputError
 from archloom.spaces.alignment import aligned
 from archloom.spaces.darts.alpha import ALPHA_SHAPE, discretise, one_hot
 from archloom.spaces.darts.encoding import LABELS
+from archloom.spaces.darts.features import FLOW, LAYOUT, features, flow_batches
 from archloom.spaces.darts.genotypes import (
     CELLS,
     NODES,
     OPERATIONS,
     SHAPE,
+    Genotypes,
     broken,
     canonical,
+    checked,
     explain,
     random_genotypes,
     valid,
@@ -29,6 +32,8 @@ from archloom.spaces.darts.moves import NEIGHBOURS, neighbours
 from archloom.spaces.darts.texts import from_text, to_text
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
+from archloom.spaces.features import FeatureLayout
+from archloom.spaces.flow import Flow, FlowBatch
 from archloom.spaces.graphs import Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding
 from archloom.types import Arch
@@ -184,6 +189,23 @@ class Darts:
         """Both cells side by side, 30 vertices, with operations on vertices; see `graph`."""
         return graph_of(_valid(arch))
 
+    @property
+    def flow(self) -> Flow:
+        """`skip_connect` is the identity."""
+        return FLOW
+
+    def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
+        """The normal cells, and the reduction cells."""
+        return flow_batches(_genotypes(archs))
+
+    @property
+    def feature_layout(self) -> FeatureLayout:
+        """A group of codes for each node of both cells; statistics of the flow, and how many nodes no node reads."""
+        return LAYOUT
+
+    def features(self, archs: Sequence[Arch]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return features(_genotypes(archs))
+
     def from_graph(self, graph: Graph) -> Arch:
         return to_arch(genotype_of_graph(graph))
 
@@ -229,6 +251,17 @@ def genotype_of(arch: Arch) -> NDArray[np.int64]:
     if len(genes) != _LENGTH or not all(map(_is_whole, genes)):
         raise InputError(f"genes {_shown(genes)}: expected {_LENGTH} whole numbers, (source, operation) of 2 x 8 pairs")
     return np.array(genes, dtype=np.int64).reshape(SHAPE)
+
+
+def _genotypes(archs: Sequence[Arch]) -> Genotypes:
+    """(n, 2, 8, 2) valid genotypes; InputError for what is none."""
+    try:
+        rows = [bytes(arch.genes) for arch in archs]  # type: ignore[arg-type]  # floats are refused, and read below
+        if any(len(row) != _LENGTH for row in rows):
+            raise ValueError
+    except (TypeError, ValueError):
+        return checked(np.array([genotype_of(arch) for arch in archs]))
+    return checked(np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, *SHAPE))
 
 
 def _is_whole(gene: object) -> bool:

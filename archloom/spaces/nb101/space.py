@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from archloom.errors import InputError, unknown
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
+from archloom.spaces.features import FeatureLayout
+from archloom.spaces.flow import Flow, FlowBatch
 from archloom.spaces.graphs import Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding
 from archloom.spaces.nb101.cells import CELLS, SAMPLERS
@@ -36,6 +38,7 @@ from archloom.spaces.nb101.codes import (
     pruned,
     unpack,
 )
+from archloom.spaces.nb101.flow import FLOW, flow_batch
 from archloom.spaces.nb101.grammar import GRAPH_LABELS, CellGrammar
 from archloom.spaces.nb101.known import known_answers
 from archloom.spaces.nb101.moves import neighbour_codes
@@ -220,6 +223,22 @@ class Nb101:
         inner = [self.graph_labels.index(operation) for operation in operations]
         return Graph(np.array([0, *inner, len(self.graph_labels) - 1]), matrix)
 
+    @property
+    def flow(self) -> Flow:
+        """All operations count."""
+        return FLOW
+
+    def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
+        return [flow_batch(_gene_rows(archs))]
+
+    @property
+    def feature_layout(self) -> FeatureLayout:
+        """Statistics of the flow alone: they are the same for isomorphic cells, as no code of a matrix is."""
+        return FeatureLayout((), (), FLOW.names)
+
+    def features(self, archs: Sequence[Arch]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return np.empty((len(archs), 0)), FLOW.statistics(self.flow_batches(archs))
+
     def from_graph(self, graph: Graph) -> Arch:
         labels, matrix = np.asarray(graph.labels), np.asarray(graph.adjacency)
         v, last = len(labels), len(self.graph_labels) - 1
@@ -304,6 +323,11 @@ def _whole(genes: Sequence[object]) -> NDArray[np.integer[Any]]:
         return np.array([whole])
     except ValueError as error:
         raise InputError(f"genes {list(genes)}: expected {GENES} integers") from error
+
+
+def _gene_rows(archs: Sequence[Arch]) -> NDArray[np.integer[Any]]:
+    """(n, 26) genes; InputError for genes that are no graph."""
+    return unpack(np.array([_code(arch) for arch in archs], dtype=np.uint32))
 
 
 def _archs(codes: Codes) -> list[Arch]:

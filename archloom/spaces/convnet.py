@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -22,6 +23,7 @@ from archloom.errors import InputError
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
+from archloom.spaces.flow import Flow, FlowBatch, chains
 from archloom.types import Arch
 from archloom.utils.text import one_line
 
@@ -165,6 +167,31 @@ class ConvNet(Categorical):
     def representative_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """(n,) which rows (n, g) are their own canonical architecture."""
         return np.array([self.canonical(arch) == arch for arch in (Arch(tuple(row)) for row in rows.tolist())], bool)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """The layers of each stage as a chain, in which `id` is no layer."""
+        return Flow(
+            LAYERS,
+            identities=frozenset({LAYERS[_ID]}),
+            parts=tuple(f"stage{stage}" for stage in range(self.stages)),
+            chains=True,
+        )
+
+    def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
+        genes = self._columns(archs)[0].reshape(len(archs), self.stages, self._stage_genes)
+        return [chains(genes[:, stage, 1::2]) for stage in range(self.stages)]
+
+    def _columns(self, archs: Sequence[Arch]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The activation of a layer `id` does not count."""
+        genes, counting = super()._columns(archs)
+        stages = counting.reshape(len(archs), self.stages, self._stage_genes)
+        stages[..., 2::2] = genes.reshape(stages.shape)[..., 1::2] != _ID
+        return genes, counting
+
+    def _counted_genes(self) -> Sequence[int]:
+        """Norms and activations: the flow tells of layers."""
+        return [gene for gene in range(len(self.domains)) if gene % self._stage_genes % 2 == 0]
 
     def modules(self, gene: int) -> tuple[str, ...]:
         """The dotted prefixes of the modules that a gene owns: a layer's own; () for activations and norms."""

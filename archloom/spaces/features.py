@@ -8,7 +8,7 @@ share them, and numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -55,13 +55,16 @@ class HasFeatures(Protocol):
 
 
 class GeneFeatures:
-    """The features of named genes, by their domains. Genes (n, g) are canonical; `counting` (n, g): which count."""
+    """The features of named genes, by their domains. Genes (n, g) are canonical; `counting` (n, g): which count.
 
-    def __init__(self, names: Sequence[str], domains: Sequence[Domain]) -> None:
+    `counted` are the genes whose shared options are counted.
+    """
+
+    def __init__(self, names: Sequence[str], domains: Sequence[Domain], counted: Iterable[int]) -> None:
         self._coded = [(gene, domain) for gene, domain in enumerate(domains) if domain.code_width]
         self.groups = tuple(names[gene] for gene, _ in self._coded)
         self.widths = tuple(domain.code_width for _, domain in self._coded)
-        self._statistics: list[_Statistic] = [*_counts(names, domains), *_numbers(names, domains)]
+        self._statistics: list[_Statistic] = [*_counts(names, domains, counted), *_numbers(names, domains)]
         self.names = tuple(name for statistic in self._statistics for name in statistic.names)
 
     def codes(self, genes: NDArray[Any], counting: Bools) -> Floats:
@@ -97,13 +100,14 @@ class _Counts:
         return np.stack([((own == option) & there).sum(axis=1) for option in self.options], axis=1).astype(np.float64)
 
 
-def _counts(names: Sequence[str], domains: Sequence[Domain]) -> list[_Counts]:
+def _counts(names: Sequence[str], domains: Sequence[Domain], counted: Iterable[int]) -> list[_Counts]:
     """For each list of options that several genes share.
 
     Of two options only the second is counted if one of them is chosen always: the other count says the same.
     """
     sharing: dict[tuple[str, ...], list[int]] = {}
-    for gene, domain in enumerate(domains):
+    for gene in counted:
+        domain = domains[gene]
         if isinstance(domain, Choice) and len(domain.strings) > 1:
             sharing.setdefault(domain.strings, []).append(gene)
     found = []

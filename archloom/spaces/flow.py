@@ -49,9 +49,9 @@ class Flow:
 
     Labels that are named in none of the sets are counted. Paths lead from vertices with a label of `inputs` to those
     with one of `outputs`; if there are no such labels, from vertices without predecessors to those without successors.
-    `parts` names the graphs that every architecture has (its cells), in order. `chains`: every graph is a chain, all of
-    whose paths are one; counts and length are all there is to tell. `several_inputs`: paths begin at different
-    vertices; the share of them that begin at the first is told too.
+    `parts` names the graphs that every architecture has (its cells), in order. `chains`: every graph is a chain, of
+    which there is its length to tell, and counts of labels, here those of all parts together. `several_inputs`: paths
+    begin at different vertices; the share of them that begin at the first is told too.
     """
 
     labels: tuple[str, ...]
@@ -75,6 +75,9 @@ class Flow:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Of the statistics, the columns of `statistics`."""
+        if self.chains:
+            lengths = (f"{part} length".lstrip() for part in self.parts)
+            return (*(f"{self.labels[label]}: count" for label in self._counted), *lengths)
         return tuple(f"{part} {name}".lstrip() for part in self.parts for name, _ in self._columns)
 
     def statistics(self, batches: Sequence[FlowBatch]) -> NDArray[np.float64]:
@@ -84,9 +87,12 @@ class Flow:
         """
         from archloom.spaces.flow_kernels import statistics
 
+        parts = [statistics(*self._checked(batch), self._meaning) for batch in batches]
+        if self.chains:
+            counts = np.sum(parts, axis=0)[:, self._counted]
+            return np.concatenate([counts, *(part[:, 3 * len(self.labels) + 1, None] for part in parts)], axis=1)
         columns = [column for _, column in self._columns]
-        parts = [statistics(*self._checked(batch), self._meaning)[:, columns] for batch in batches]
-        return np.concatenate(parts, axis=1)
+        return np.concatenate([part[:, columns] for part in parts], axis=1)
 
     def _checked(self, batch: FlowBatch) -> FlowBatch:
         """Compiled code does not look where it reads."""
@@ -109,17 +115,14 @@ class Flow:
     def _columns(self) -> list[tuple[str, int]]:
         """The statistics of a part: their names, and their columns in what the kernel gives."""
         count = len(self.labels)
-        counted = [(label, text) for label, text in enumerate(self.labels) if self._place[label] >= 0]
+        counted = [(label, self.labels[label]) for label in self._counted]
         identities = [(label, text) for label, text in enumerate(self.labels) if text in self.identities]
-        length = [("longest path", 3 * count + 1)]
-        if self.chains:
-            return [(f"{text}: live", label) for label, text in counted] + length
         return [
             *((f"{text}: live", label) for label, text in sorted(counted + identities)),
             *((f"{text}: most on a path", count + label) for label, text in counted),
             *((f"{text}: mean on a path", 2 * count + label) for label, text in counted),
             ("paths (log2)", 3 * count),
-            *length,
+            ("longest path", 3 * count + 1),
             ("shortest path", 3 * count + 2),
             ("mean path", 3 * count + 3),
             ("live edges", 3 * count + 4),
@@ -129,11 +132,10 @@ class Flow:
         ]
 
     @cached_property
-    def _place(self) -> NDArray[np.int64]:
-        """(L,) the number of each label among those that are counted, -1 for others."""
+    def _counted(self) -> list[int]:
+        """The labels that are counted."""
         other = self.zeros | self.identities | self.silent | self.inputs | self.outputs
-        counted = np.array([label not in other for label in self.labels], dtype=bool)
-        return np.where(counted, np.cumsum(counted) - 1, -1)
+        return [label for label, text in enumerate(self.labels) if text not in other]
 
     @cached_property
     def _meaning(self) -> Labels:
@@ -143,7 +145,9 @@ class Flow:
             np.array([label in kind for label in self.labels], dtype=bool)
             for kind in (self.zeros, self.inputs, self.outputs)
         )
-        return Labels(zero, begins, ends, self._place)
+        place = np.full(len(self.labels), -1, dtype=np.int64)
+        place[self._counted] = np.arange(len(self._counted))
+        return Labels(zero, begins, ends, place)
 
 
 @runtime_checkable
@@ -197,6 +201,12 @@ def _labels(space: HasGraph, name: str) -> frozenset[str]:
     if isinstance(given, str) or not isinstance(given, Collection):
         raise InputError(f"{name} of {type(space).__name__} is {given!r}: expected a set of labels, e.g. {{'none'}}")
     return frozenset(given)
+
+
+def chains(labels: NDArray[np.integer[Any]]) -> FlowBatch:
+    """Chains with `labels` (B, V)."""
+    count, size = labels.shape
+    return FlowBatch(labels.astype(np.int64), np.tile(np.eye(size, k=1, dtype=np.uint8), (count, 1, 1)))
 
 
 def batch_of(graphs: Sequence[Graph]) -> FlowBatch:

@@ -10,10 +10,14 @@ import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from archloom.errors import InputError
 from archloom.spaces.alignment import aligned
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.flow import Flow, FlowBatch
 from archloom.spaces.known import BenchmarkTable, Finding, row_count
 from archloom.types import Arch
 
@@ -36,7 +40,26 @@ CLASSES = 26_206
 """How many different networks there are."""
 
 _SKIP = OPERATIONS.index("skip")
+_FLOW = Flow(
+    (*OPERATIONS, "input", "output"),
+    identities=frozenset({"skip"}),
+    inputs=frozenset({"input"}),
+    outputs=frozenset({"output"}),
+)
 _LINK_INDEX = {links: index for index, links in enumerate(LINKS)}
+
+
+def _trees() -> NDArray[np.uint8]:
+    """(9, 6, 6) the adjacency of each tree: the input, its nodes, the output."""
+    found = np.zeros((len(LINKS), 6, 6), dtype=np.uint8)
+    for tree, parents in zip(found, LINKS, strict=True):
+        for node, parent in enumerate(parents, start=1):
+            tree[parent, node] = 1
+            tree[node, -1] = node not in parents
+    return found
+
+
+_TREES = _trees()
 
 
 class NbGraph(Categorical):
@@ -85,6 +108,18 @@ class NbGraph(Categorical):
         found = dict.fromkeys(self.canonical(near) for near in super().neighbours(arch))
         itself = {arch, self.canonical(arch)}
         return [near for near in found if near not in itself and not self.violations(near)]
+
+    @property
+    def flow(self) -> Flow:
+        """`skip` is an identity."""
+        return _FLOW
+
+    def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
+        """The trees: the input, the four nodes, and the output, which reads the leaves."""
+        genes = self._columns(archs)[0]
+        labels = np.full((len(archs), _TREES.shape[1]), len(OPERATIONS), dtype=np.int64)
+        labels[:, 1:-1], labels[:, -1] = genes[:, 1:], len(OPERATIONS) + 1
+        return [FlowBatch(labels, _TREES[genes[:, 0]])]
 
     def drawing(self, arch: Arch) -> Drawing:
         """The tree with its operations; leaves are joined to the output."""

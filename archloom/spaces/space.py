@@ -204,22 +204,26 @@ class Space:
 
     @cached_property
     def feature_layout(self) -> FeatureLayout:
-        """A group of codes for each gene with alternatives (not for seeds); statistics of the flow, or of the genes."""
+        """A group of codes for each gene with alternatives (not for seeds); statistics of the flow, then of genes."""
         genes, flow = self._gene_features, self._flow
-        return FeatureLayout(genes.groups, genes.widths, genes.names if flow is None else flow.flow.names)
+        return FeatureLayout(genes.groups, genes.widths, (() if flow is None else flow.flow.names) + genes.names)
 
     def features(self, archs: Sequence[Arch]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Codes (n, c) and statistics (n, s) of canonical forms; see `spaces.features`. InputError for wrong genes."""
         canonical, flow = [self.canonical(arch) for arch in archs], self._flow
         genes, counting = self._columns(canonical)
-        codes = self._gene_features.codes(genes, counting)
-        if flow is None:
-            return codes, self._gene_features.statistics(genes, counting)
-        return codes, flow.flow.statistics(flow.flow_batches(canonical))
+        codes, stats = self._gene_features.codes(genes, counting), self._gene_features.statistics(genes, counting)
+        if flow is not None:
+            stats = np.concatenate([flow.flow.statistics(flow.flow_batches(canonical)), stats], axis=1)
+        return codes, stats
 
     @cached_property
     def _gene_features(self) -> GeneFeatures:
-        return GeneFeatures(self.gene_names, self.domains)
+        return GeneFeatures(self.gene_names, self.domains, self._counted_genes())
+
+    def _counted_genes(self) -> Sequence[int]:
+        """The genes whose shared options are counted: none if the flow tells of them."""
+        return range(len(self.domains)) if self._flow is None else ()
 
     @cached_property
     def _flow(self) -> HasFlow | None:

@@ -195,3 +195,26 @@ def test_the_exported_file_says_how_trained_weights_get_in(tmp_path: Path) -> No
     total = sum(tensor.double().sum().item() for tensor in SPACE.build(arch, 7).state_dict().values())
     found, training = done.stdout.split()
     assert (float(found), training) == (pytest.approx(total), "False")
+
+
+def test_features_count_the_layers_that_are_there() -> None:
+    layout = SPACE.feature_layout
+    codes, stats = SPACE.features([SPACE.parse(TEXT)])
+    told = {name: value for name, value in zip(layout.stats, stats[0].tolist(), strict=True) if value}
+    assert told == {
+        **{f"{kind}: count": 1 for kind in ("conv_3", "residual_5", "sep_conv_7", "conv_5")},
+        "stage0 length": 2,
+        "stage1 length": 2,
+        **{f"{norm}: count in stage0.norm to stage1.norm": 1 for norm in ("batch", "layer")},
+        **{f"{name}: count in stage0.activation0 to stage1.activation2": 1 for name in ("relu", "swish", "id", "tanh")},
+    }
+    ends = np.cumsum(layout.widths)
+    group = layout.groups.index("stage0.activation2")  # of the layer that is not there
+    assert not codes[0, ends[group - 1] : ends[group]].any()
+
+
+@given(some_genes)
+def test_features_are_those_of_the_network(genes: tuple[int, ...]) -> None:
+    arch = Arch(genes)
+    for one, other in zip(SPACE.features([arch]), SPACE.features([SPACE.canonical(arch)]), strict=True):
+        assert one.tolist() == other.tolist()

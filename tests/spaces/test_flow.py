@@ -183,20 +183,29 @@ def test_more_paths_than_a_float_can_count(pairs: int) -> None:
 
 def test_a_chain_is_its_counts_and_its_length() -> None:
     flow = Flow(LABELS, frozenset({"none"}), frozenset({"skip"}), frozenset({"sum", "in", "out"}), chains=True)
-    assert flow.names == ("conv: live", "pool: live", "longest path")
+    assert flow.names == ("conv: count", "pool: count", "length")
     assert told(graph("conv skip pool conv", (0, 1), (1, 2), (2, 3)), flow) == {
-        "conv: live": 2.0,
-        "pool: live": 1.0,
-        "longest path": 3.0,
+        "conv: count": 2.0,
+        "pool: count": 1.0,
+        "length": 3.0,
     }
 
 
+def test_chains_in_several_parts_are_counted_together() -> None:
+    flow = Flow(LABELS, identities=frozenset({"skip"}), chains=True, parts=("stage0", "stage1"))
+    batches = [batch_of([graph("conv")]), batch_of([graph("conv skip pool", (0, 1), (1, 2))])]
+    row = {name: value for name, value in zip(flow.names, flow.statistics(batches)[0].tolist(), strict=True) if value}
+    assert row == {"conv: count": 2.0, "pool: count": 1.0, "stage0 length": 1.0, "stage1 length": 2.0}
+
+
 def test_the_statistics_of_parts_follow_each_other() -> None:
-    flow = Flow(LABELS, chains=True, parts=("normal", "reduce"))
+    flow = Flow(LABELS, parts=("normal", "reduce"))
     conv, pool = graph("conv"), graph("pool skip", (0, 1))
-    row = dict(zip(flow.names, flow.statistics([batch_of([conv]), batch_of([pool])])[0].tolist(), strict=True))
+    stats = flow.statistics([batch_of([conv]), batch_of([pool])])[0]
+    row = dict(zip(flow.names, stats.tolist(), strict=True))
     assert row["normal conv: live"] == row["reduce pool: live"] == row["reduce skip: live"] == 1.0
-    assert sum(row.values()) == 3.0 + 1.0 + 2.0
+    assert row["normal pool: live"] == row["reduce conv: live"] == 0.0
+    assert (row["normal longest path"], row["reduce longest path"]) == (1.0, 2.0)
 
 
 def test_no_graphs_have_no_rows() -> None:

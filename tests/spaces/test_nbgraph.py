@@ -127,3 +127,30 @@ def test_a_table_with_other_genes_is_a_finding() -> None:
         metrics={"valid": [1.0]}, goals={"valid": "max"}, source="", units="",
     )  # fmt: skip
     assert any("expected links, op1" in what for what in wrong(table))
+
+
+def test_statistics_are_those_of_the_tree() -> None:
+    """Leaves are gcn, which hangs on the input, and gat and skip, which hang on fc."""
+    _, stats = SPACE.features([SPACE.parse("links=0-0-1-1, op1=fc, op2=gcn, op3=gat, op4=skip")])
+    found = {name: value for name, value in zip(SPACE.feature_layout.stats, stats[0].tolist(), strict=True) if value}
+    assert found == {
+        **{f"{name}: live": 1 for name in ("gcn", "fc", "gat", "skip")},
+        **{f"{name}: most on a path": 1 for name in ("gcn", "fc", "gat")},
+        "gcn: mean on a path": pytest.approx(1 / 3),
+        "gat: mean on a path": pytest.approx(1 / 3),
+        "fc: mean on a path": pytest.approx(2 / 3),
+        "paths (log2)": pytest.approx(np.log2(3)),
+        "longest path": 2,
+        "shortest path": 1,
+        "mean path": pytest.approx(4 / 3),
+        "live edges": 7,
+        "edges from inputs": 2,
+        "edges to outputs": 3,
+    }
+
+
+def test_genes_of_one_network_have_the_same_features() -> None:
+    rng = np.random.default_rng(0)
+    archs = [SPACE.sample(rng) for _ in range(200)]
+    for one, other in zip(SPACE.features(archs), SPACE.features(list(map(SPACE.canonical, archs))), strict=True):
+        assert np.array_equal(one, other)

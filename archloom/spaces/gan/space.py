@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 from archloom.nets.gan.plans import BLOCKS, CELLS, BlockPlan, ProjectionPlan
 from archloom.spaces.base import Categorical
+from archloom.spaces.flow import Flow, FlowBatch
 from archloom.spaces.gan import counts, projections
 from archloom.spaces.gan.dimensions import Dimensions
+from archloom.spaces.gan.flow import LABELS, discriminators, flow, generators
 from archloom.spaces.gan.genes import GAN, GAN_HARD, Part
 from archloom.types import Arch
 from archloom.utils.text import one_line
@@ -22,6 +25,9 @@ from archloom.utils.text import one_line
 if TYPE_CHECKING:
     from archloom.nets.gan.discriminator import Discriminator
     from archloom.nets.gan.networks import GanNetworks
+
+_DRAWN = frozenset({"cells", "blocks"})
+"""Parts of networks that are drawn as graphs."""
 
 
 class GanSpace(Categorical, ABC):
@@ -135,6 +141,30 @@ class GanSpace(Categorical, ABC):
             name: {choice: chosen[f"{name}.{choice}"] for choice in part.choices} for name, part in self.parts.items()
         }
 
+    # -- flow -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def flow(self) -> Flow:
+        """That of each network of which cells or blocks are searched."""
+        return flow(tuple(dict.fromkeys(part.network for part in self.parts.values() if part.path in _DRAWN)))
+
+    def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
+        return [generators([self._labels(archs, f"cell{i + 1}") for i in range(CELLS)])]
+
+    def _labels(self, archs: Sequence[Arch], name: str) -> dict[str, NDArray[np.int64]]:
+        """(n,) the label of every choice of a cell or block; of one without labels, its gene."""
+        genes, found = self._columns(archs)[0], dict[str, NDArray[np.int64]]()
+        for choice, options in self.parts[name].choices.items():
+            column = genes[:, self.gene_names.index(f"{name}.{choice}")]
+            labelled = all(option in LABELS for option in options)
+            found[choice] = np.array([LABELS.index(str(option)) for option in options])[column] if labelled else column
+        return found
+
+    def _counted_genes(self) -> tuple[int, ...]:
+        """Those that the flow does not tell of: the projections'."""
+        paths = [part.path for part in self.parts.values() for _ in part.choices]
+        return tuple(gene for gene, path in enumerate(paths) if path not in _DRAWN)
+
     # -- counts ---------------------------------------------------------------------------------------------------
 
     def parameters(self, genes: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.int64]]:
@@ -232,6 +262,10 @@ class GanHard(GanSpace):
     ) -> None:
         dimensions = Dimensions(image_size, image_channels, channels, discriminator_channels, latent)
         super().__init__(GAN_HARD, dimensions, as_published)
+
+    def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
+        blocks = [self._labels(archs, f"block{i + 1}") for i in range(BLOCKS)]
+        return [*super().flow_batches(archs), discriminators(blocks, self.as_published)]
 
     def projection_plans(self, arch: Arch) -> list[ProjectionPlan]:
         chosen = self._chosen(arch)

@@ -15,6 +15,7 @@ from archloom.errors import InputError
 from archloom.spaces.base import Categorical
 from archloom.spaces.convnet import NETWORK
 from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.flow import Flow, FlowBatch, chains
 from archloom.spaces.graphs import Chain
 from archloom.spaces.macro.mbconv import MULTIPLY_ADDS, Frame, Layer, Places, build, costs, genes_of, side_of, source
 from archloom.types import Arch
@@ -99,6 +100,19 @@ class MbconvSpace(Categorical):
     def chain(self) -> Chain:
         """The layers as a chain: a kind of layer is the same label wherever it is."""
         return Chain(self.options)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """The layers of each stage that have genes as a chain, in which `ZERO` is no layer."""
+        labels = self.chain.labels
+        parts = tuple(f"stage{stage}" for stage in self._searched())
+        return Flow(labels, identities=frozenset({ZERO}) & frozenset(labels), parts=parts, chains=True)
+
+    def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
+        genes = self._columns(archs)[0]
+        labels = np.stack([own[genes[:, gene]] for gene, own in enumerate(self.chain.options)], axis=1)
+        stages = np.array([stage for stage, _ in self._at])
+        return [chains(labels[:, stages == stage]) for stage in self._searched()]
 
     def kinds_of(self, arch: Arch) -> list[list[str]]:
         """The kinds of the layers of each stage, of those without a gene too."""

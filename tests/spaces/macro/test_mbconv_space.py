@@ -207,3 +207,23 @@ def test_a_training_on_images_takes_the_space(space: MbconvSpace) -> None:
     result, _ = scenario.evaluator.evaluate(Proposal(arch), None, seeds.stream(0, "test"))
     assert result.error is None
     assert result.scores["params_m"] == made.parameters(np.array(arch.genes))[0] / 1e6
+
+
+# -- features -----------------------------------------------------------------------------------------------------
+
+
+def test_features_count_kinds_and_the_layers_of_stages() -> None:
+    space = Proxyless()
+    rest = "e6_k5,zero,zero,zero"
+    arch = space.parse(f"e3_k3,zero,e6_k7,zero/e3_k3,e3_k3,e3_k3,e6_k7/{rest}/{rest}/{rest}/e3_k7")
+    codes, stats = space.features([arch])
+    assert codes.shape == (1, sum(space.sizes))
+    assert dict(zip(space.feature_layout.stats, stats[0].tolist(), strict=True)) == {
+        "e3_k3: count": 4,
+        "e6_k3: count": 0,
+        "e3_k5: count": 0,
+        "e6_k5: count": 3,
+        "e3_k7: count": 1,
+        "e6_k7: count": 2,
+        **{f"stage{stage} length": length for stage, length in enumerate((2, 4, 1, 1, 1, 1), start=1)},
+    }

@@ -15,7 +15,7 @@ from archloom.executors.backends import Backend
 from archloom.problems.base import Problem
 from archloom.problems.scenario import Scenario, open_scenario, select_metrics
 from archloom.problems.spec import IN_MEMORY, ProblemSpec
-from archloom.runs import folders
+from archloom.runs import earlier, folders
 from archloom.runs.budgets import GIVE_UP, parse_duration
 from archloom.runs.prepare import Preparer, Request
 from archloom.runs.report import RunReport
@@ -75,6 +75,7 @@ def run(
     progress: Progress | None = None,
     keep: int | str | None = None,
     disk_budget: int | str | None = None,
+    warm_start: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     **options: Any,
 ) -> RunReport:
     """Search, and return the outcome: `best`, `value`, `rank`, `curve`, `history`.
@@ -87,7 +88,8 @@ def run(
     and so do `give_up` first trials that all fail for the same reason. A trial that takes longer than `trial_timeout`
     (like `time`) is ended, with all processes that it has started, and has failed. `as_completed` tells results as they
     come (`runs.budgets.Limits`). `keep` and `disk_budget` (bytes, or a string such as "2GB") determine which
-    checkpoints stay in that folder, like --keep and --disk-budget.
+    checkpoints stay in that folder, like --keep and --disk-budget. With `warm_start`, the folder of an earlier run on
+    the same space, or several, the strategy learns from their trials first; InputError if it cannot.
 
     With one worker everything happens in this process, unless there is a `trial_timeout`; more are started as
     processes, which a script must do under `if __name__ == "__main__":`; `executors.ray.RayCluster(workers)` evaluates
@@ -109,7 +111,9 @@ def run(
         workers if isinstance(workers, int) else workers.workers,
     )
     spec = preparer.suited(chosen.spec(scene.spec), [chosen])
-    request = Request(chosen.found.given, spec, seed, limits, chosen.settings)
+    given = [warm_start] if isinstance(warm_start, str | PathLike) else warm_start
+    known = earlier.warm_start([Path(each).expanduser() for each in given], spec, [chosen], preparer)
+    request = Request(chosen.found.given, spec, seed, limits, chosen.settings, known)
     overrides = parse_overrides(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
     if out is None:
         if overrides:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -94,6 +95,12 @@ class Registry(Mapping[str, Entry]):
             places += [f"{entry.target} of the package {entry.distribution}" for entry in installed]
             raise InputError(f"{self._kind} {name!r} is {' and '.join(places)}: uninstall or rename one of them")
         return claims[0].load()
+
+    def here(self) -> Iterator[tuple[str, Any]]:
+        """Each name with what it stands for, but for those that cannot be imported here."""
+        for name in self:
+            with suppress(InputError):
+                yield name, self.load(name)
 
     def _installed(self) -> Mapping[str, Sequence[Installed]]:
         """What installed packages declare in our group, by name."""

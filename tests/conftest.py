@@ -181,6 +181,36 @@ def planted(tmp_path: Path) -> Path:
     return path
 
 
+WARM = """
+import archloom
+
+
+class Warm(archloom.BaseStrategy):
+    \"\"\"Asks at random for what no earlier run has asked for, and notes what it was handed.\"\"\"
+
+    known, note = frozenset(), None
+
+    def warm_start(self, earlier):
+        assert self.note is None
+        self.note = [[run.same_problem, *sorted(run.criteria.metrics), len(run.trials)] for run in earlier]
+        self.known = {trial.proposal.arch for run in earlier for trial in run.trials}
+        assert not any(trial.result.report or trial.result.details for run in earlier for trial in run.trials)
+
+    def propose(self):
+        while (arch := self.sample_valid()) in self.known:
+            pass
+        return archloom.Proposal(arch, note={"earlier": self.note})
+"""
+
+
+@pytest.fixture
+def warm(tmp_path: Path) -> str:
+    """A strategy of a user's own that takes trials of earlier runs."""
+    path = tmp_path / "warm.py"
+    path.write_text(WARM)
+    return str(path)
+
+
 HANGING = """
 import subprocess, sys, time
 import archloom

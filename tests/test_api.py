@@ -96,6 +96,23 @@ def test_everything_offered_is_there() -> None:
         archloom.nothing  # noqa: B018
 
 
+def test_earlier_runs_are_given_by_their_folders(tmp_path: Path, small_table: Path, warm: str) -> None:
+    scene = archloom.scenario(table=small_table)
+    for name in ("one", "two"):
+        archloom.run("random", on=scene, queries=5, out=tmp_path / name)
+    found = archloom.run(warm, on=scene, queries=3, warm_start=tmp_path / "one")
+    assert found.history.lines[0].note == {"earlier": [[True, "valid", 5]]}
+    both = [str(tmp_path / "two"), tmp_path / "one"]
+    kept = archloom.run(warm, on=scene, queries=3, warm_start=both, out=tmp_path / "w")
+    assert kept.history.lines[0].note == {"earlier": [[True, "valid", 5]] * 2}
+    again = archloom.run(warm, on=scene, queries=3, warm_start=both, out=tmp_path / "w")
+    assert again.history == kept.history
+    with pytest.raises(InputError, match="w holds another run"):
+        archloom.run(warm, on=scene, queries=3, out=tmp_path / "w")
+    with pytest.raises(InputError, match="strategy evolution cannot be warm started"):
+        archloom.run("evolution", on=scene, warm_start=tmp_path / "one")
+
+
 def test_states_stay_as_it_is_said(trained: Path, tmp_path: Path) -> None:
     options = {"population": 3, "epochs": 4, "step": 2}
     archloom.run("pbt_nas", on=str(trained), out=tmp_path / "run", keep="all", disk_budget="1MB", **options)

@@ -237,12 +237,19 @@ class Study:
     def caveats(self) -> list[str]:
         """What a reader must know to interpret the numbers."""
         notes = self._unfinished or self._unequal
+        notes += [f"Warm started with {known}, which count as no queries." for known in self._warm_starts]
         notes += [f"Selection used a test metric ({', '.join(tests)})."] if (tests := self._selected_on_test) else []
         if predicted := self._predicted:
             notes.append(f"Values of {', '.join(predicted)} are predictions of a surrogate, not measurements.")
         if fitted := [name for name in self._shown if is_fitted(name)]:
             notes.append(f"Values of {', '.join(fitted)} are predictions of a model fitted to a table, not measured.")
         return notes
+
+    @property
+    def _warm_starts(self) -> list[str]:
+        """What runs were warm started with, each once."""
+        known = (report.request.warm_start for _, report in self.runs)
+        return list(dict.fromkeys(each.short for each in known if each is not None))
 
     def unit(self, metric: str) -> str:
         """The unit of a metric, "" if it has none or it is unknown."""

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 @click.argument("strategies", nargs=-1, required=True, metavar="[LABEL=]STRATEGY...")
 @options.problem_options
 @click.option("--seeds", type=int, default=10, show_default=True, metavar="K", help="Seeds 0 to K-1 for each.")
+@options.warm_start_option
 @options.backend_options
 @options.checkpoint_options
 @options.output_options
 def compare(
     strategies: Sequence[str], on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
     constraints: Sequence[str], space_name: str | None, settings: Sequence[str], limits: Changes,
-    out: Path | None, seeds: int, as_json: bool, quiet: bool, config: Config,
+    out: Path | None, seeds: int, earlier: Sequence[Path], as_json: bool, quiet: bool, config: Config,
     overrides: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
     """Run strategies on the same problem and seeds, and test their differences.
@@ -48,6 +49,7 @@ def compare(
     """
     from archloom.cli.groups import begin, settings_by_label
     from archloom.runs import groups, record
+    from archloom.runs.earlier import warm_start
     from archloom.runs.prepare import Preparer, Request
 
     preparer = Preparer()
@@ -66,8 +68,9 @@ def compare(
         chosen = {label: preparer.choose(strategy, own[label]) for label, strategy in labels.items()}
         specs = _specs(chosen, preparer.suited(spec, chosen.values()))
         bounds = {label: each.limits(limits, backend.workers) for label, each in chosen.items()}
+        known = warm_start(earlier, next(iter(specs.values())), chosen.values(), preparer)
         members = {
-            f"{label}/seed-{seed}": Request(strategy, specs[label], seed, bounds[label], own[label])
+            f"{label}/seed-{seed}": Request(strategy, specs[label], seed, bounds[label], own[label], known)
             for label, strategy in labels.items()
             for seed in range(seeds)
         }
@@ -80,6 +83,7 @@ def compare(
     for prepared in checked.values():
         notes.note_plan(prepared)
     notes.note_budgets(checked)
+    notes.note_warm_start(first)
     group = groups.Group.create(path, members, True, first, overrides, preparer)
     return begin(group, first, backend, as_json, quiet, overrides, preparer)
 

@@ -108,13 +108,15 @@ def _with_strategy(group: Group, preparer: Preparer, label: str, strategy: str, 
     """
     first = next(iter(group.members.values()))
     chosen = preparer.choose(strategy, settings)
+    if first.warm_start is not None:
+        chosen.check_warm_start(f", as the runs of {group.path} are")
     limits = {field.name: getattr(first.limits, field.name) for field in fields(first.limits)}
     width = limits.pop("width")
     given = {name: value for name, value in limits.items() if value is not None}
     bounds = chosen.limits({**given, "give_up": first.limits.give_up}, width)
     spec = chosen.spec(first.problem)
     seeds = sorted({request.seed for request in group.members.values()})
-    requests = [preparer.absolute(Request(strategy, spec, seed, bounds, settings)) for seed in seeds]
+    requests = [preparer.absolute(Request(strategy, spec, seed, bounds, settings, first.warm_start)) for seed in seeds]
     try:
         prepared = preparer.check(requests[0])
     except InputError as error:

@@ -55,6 +55,12 @@ def _note_unreachable(prepared: Prepared) -> None:
     )
 
 
+def note_warm_start(prepared: Prepared) -> None:
+    """Print what a run is warm started with."""
+    if (known := prepared.request.warm_start) is not None:
+        note(f"warm started with {known}")
+
+
 def note_idle(backend: Backend, width: int, runs: int) -> None:
     """Print a note if some workers will have nothing to do."""
     one_at_a_time = runs == 1 or backend.runs_at_once == 1

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archloom.cli.config import config_option
-from archloom.cli.paths import NewFolder
+from archloom.cli.paths import NewFolder, UserPath
 from archloom.errors import InputError
 from archloom.utils.files import from_home, store_error
 
@@ -141,6 +141,13 @@ def loop_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*arguments, **named, limits={name: v for name, v in given.items() if v is not None})
 
     return taking
+
+
+warm_start_option = click.option(
+    "--warm-start", "earlier", type=UserPath(), multiple=True, metavar="RUN",
+    help="An earlier run, or a folder of several, on the same space, whose trials the strategy is to learn from; "
+         "repeatable.",
+)  # fmt: skip
 
 
 trust_option = click.option(

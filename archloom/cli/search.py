@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 @options.problem_options
 @click.option("--seed", type=int, default=None, help="Run this one seed. Default: 0.")
 @click.option("--seeds", type=int, default=None, metavar="K", help="Run seeds 0 to K-1, spread over the workers.")
+@options.warm_start_option
 @options.backend_options
 @options.checkpoint_options
 @options.output_options
 def search(
     strategy: str, on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
     constraints: Sequence[str], space_name: str | None, settings: Sequence[str], limits: Changes,
-    out: Path | None, seed: int | None, seeds: int | None, as_json: bool, quiet: bool, config: Config,
-    overrides: Overrides, backend: Backend,
+    out: Path | None, seed: int | None, seeds: int | None, earlier: Sequence[Path], as_json: bool, quiet: bool,
+    config: Config, overrides: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
     """Search for an architecture with STRATEGY (archloom list shows them; FILE.py:CLASS is your own). The file of
     --config may name it.
@@ -47,6 +48,7 @@ def search(
     """
     from archloom.cli.groups import begin, show_runs
     from archloom.runs import folders, groups, record
+    from archloom.runs.earlier import warm_start
     from archloom.runs.prepare import Preparer, Request
 
     seed, seeds = typed_first(seed=seed, seeds=seeds)
@@ -62,8 +64,9 @@ def search(
         chosen = preparer.choose(strategy, given.strategy)
         spec = preparer.suited(chosen.spec(spec), [chosen])
         bounds = chosen.limits(limits, backend.workers)
+        known = warm_start(earlier, spec, [chosen], preparer)
         requests = [
-            Request(strategy, spec, number, bounds, given.strategy)
+            Request(strategy, spec, number, bounds, given.strategy, known)
             for number in (range(seeds) if seeds is not None else [seed or 0])
         ]
         first = preparer.check(requests[0], overrides)
@@ -72,6 +75,7 @@ def search(
     options.make_ready(backend)
     notes.note_idle(backend, bounds.width, len(requests))
     notes.note_plan(first)
+    notes.note_warm_start(first)
     if seeds is not None:
         members = {f"seed-{r.seed}": r for r in requests}
         group = groups.Group.create(path, members, first=first, overrides=overrides, preparer=preparer)

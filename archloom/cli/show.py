@@ -96,10 +96,10 @@ def _status(path: Path, request: Request) -> tuple[list[str], list[str]]:
     if (lost := lost_trials(lines, request.limits)) is not None:
         notes.append(f"  note: {one_line(str(path))}/{record.TRIALS} {lost}")
     notes += _failures(path, lines)
-    data = []
+    data = [] if request.warm_start is None else [f"warm started with {request.warm_start}"]
     if has_begun:
         manifest = record.read_manifest(path)
-        data = [_data_line(request, manifest), *(f"note: {text}" for text in manifest.get("remarks", []))]
+        data += [_data_line(request, manifest), *(f"note: {text}" for text in manifest.get("remarks", []))]
     state = f"working ({held})" if held else _resting(path, lines, wanted) if has_begun else "not started"
     share = str(asked) if wanted is None else f"{asked}/{wanted}"
     used = _used(path, request) if has_begun else ""

@@ -32,6 +32,7 @@ from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, 
 from archloom.runs.record import TRIALS, WEIGHTS, RunFolder, TrialRecord
 from archloom.runs.report import RunReport, report_of, summarise
 from archloom.runs.search import Journal, MemoryJournal, Progress, Search
+from archloom.runs.warm_start import Earlier
 from archloom.runs.whole import check_scores, check_strings, lost_trials
 from archloom.spaces.base import SearchSpace
 from archloom.strategies.base import BaseStrategy, Strategy
@@ -111,12 +112,12 @@ def run_folder(
     if request is not None:
         request = preparer.absolute(request)
         if fresh:
-            # A run that is killed right after its folder was made must resume with this policy.
             prepared = preparer.check(request, overrides)
             manifest = manifest_of(prepared, preparer.pinned(request))
+            earlier = None if request.warm_start is None else preparer.earlier(request.warm_start)
             if begun is not None and (said := begun.change(prepared.scenario)) is not None:
                 raise ChangedError(said)
-            begin = partial(RunFolder.create, place, manifest, partial(_update_policy, overrides))
+            begin = partial(RunFolder.create, place, manifest, partial(_write_first, overrides, earlier))
         elif not _same(request, preparer.absolute(read_request(path))):
             raise InputError(
                 f"{path} holds another run: archloom resume {quoted(path)} continues it; or give another --out"
@@ -126,6 +127,7 @@ def run_folder(
         if request is None or not fresh:
             request, problem = reopen(path, folder.manifest, table, changed, preparer)
             _check_whole(folder, request)
+            preparer.read_earlier(path, request)
             if further and limits is not None:
                 request = replace(request, limits=limits)
                 folder.rewrite_manifest({**folder.manifest, "request": msgspec.to_builtins(request)})
@@ -143,6 +145,13 @@ def run_folder(
             checkpoints = policy.checkpoints(folder.path / WEIGHTS, folder.path, mark_of(folder.manifest))
         executor = backend.executor(_evaluations(prepared.scenario, checkpoints, prepared.request.limits))
         return _go_on(folder, prepared, executor, progress, checkpoints, policy, path, on_open)
+
+
+def _write_first(overrides: Overrides, earlier: Earlier | None, path: Path) -> None:
+    """Write what a new run's folder must hold as soon as there is a run to resume."""
+    _update_policy(overrides, path)
+    if earlier is not None:
+        earlier.write(path)
 
 
 def set_problem(path: Path, on: str, changed: bool = False) -> None:

@@ -82,6 +82,7 @@ class Group:
     def as_now(self, preparer: Preparer) -> Group:
         """The same runs with what their files are now, to which the user agrees."""
         requests = list(self.members.values())
+        preparer.read_earlier(self.path, requests[0])
         scenario = preparer.check(requests[0]).scenario
         files = {file: known for request in requests for file, known in preparer.pinned(request).items()}
         return replace(self, made_with=sha256_behind(scenario), files=files, space=fingerprint(scenario.space))
@@ -154,7 +155,9 @@ class Group:
         check_there(self.path, request.problem)
         if not changed:
             check_files(self.path, self.files)
-        first = (preparer or Preparer()).check(request, overrides)
+        preparer = preparer or Preparer()
+        preparer.read_earlier(self.path, request)
+        first = preparer.check(request, overrides)
         accepted = changed and table is None  # a changed file may be accepted, another table never
         if self.made_with is None or accepted or self.made_with == sha256_behind(first.scenario):
             if not changed:
@@ -196,6 +199,8 @@ class Group:
             record.check_free(path)  # again: another process may have been quicker
             group = cls(path, members, comparison, made_with, files, space)
             _group_overrides(group, overrides)
+            if (known := next(iter(members.values())).warm_start) is not None:
+                preparer.earlier(known).write(path)
             write_sealed(path / "group.json", group._content())
         return group
 
@@ -282,7 +287,7 @@ def run_group(
         if changed:
             group = group.as_now(preparer)
             write_sealed(group.path / "group.json", group._content())
-        how = _How(table, changed, overrides, group.begun)
+        how = _How(table, changed, overrides, group.begun, group.path)
         backend = Processes(workers) if isinstance(workers, int) else workers
         if backend.runs_at_once == 1:
             with backend.ready():
@@ -309,12 +314,14 @@ def run_group(
 
 @dataclass(frozen=True)
 class _How:
-    """How members are run: `table`, `changed` and `overrides` as in `run_group`; what the group was begun with."""
+    """How members are run: `table`, `changed` and `overrides` as in `run_group`; what the group was begun with, and its
+    folder."""
 
     table: Path | None
     changed: bool
     overrides: Overrides
     begun: Begun
+    group: Path
 
 
 def _group_overrides(group: Group, given: Overrides) -> Overrides:
@@ -353,6 +360,8 @@ def _member(
 ) -> RunReport:
     """Run one member. One that was started knows its own request."""
     own = None if started(path, request) else request
+    if own is not None:
+        preparer.read_earlier(how.group, own)
     return run_folder(
         path,
         own,

@@ -112,6 +112,8 @@ def mark_of(manifest: Mapping[str, Any]) -> str:
     """
     request = msgspec.to_builtins(manifest["request"])
     told = [request["strategy"], request["options"], request["seed"], manifest["criteria"], manifest["space"]]
+    if (warm_start := request.get("warm_start")) is not None:
+        told.append(warm_start["sha256"])
     return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
 
 

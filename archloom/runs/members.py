@@ -45,6 +45,7 @@ def differences(asked: Request, found: Request) -> Iterator[str]:
         "constraints": (asked.problem.constraints, found.problem.constraints),
         "width": (asked.limits.width, found.limits.width),
         "as_completed": (asked.limits.as_completed, found.limits.as_completed),
+        "warm start": (_copy_of(asked), _copy_of(found)),
     }
     for name, (one, other) in pairs.items():
         if _placeless(one) != _placeless(other):
@@ -57,6 +58,11 @@ def differences(asked: Request, found: Request) -> Iterator[str]:
         for name in dict.fromkeys([*one, *other]):
             if _placeless(one.get(name)) != _placeless(other.get(name)):
                 yield f"its option {owner}{name} is {other.get(name)}, not {one.get(name)}"
+
+
+def _copy_of(request: Request) -> str | None:
+    """The SHA-256 of the trials that a request is warm started with."""
+    return None if request.warm_start is None else request.warm_start.sha256
 
 
 def _placeless(value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from archloom import registry
 from archloom.checkpoints.retention import NO_OVERRIDES, Overrides
 from archloom.constraints import Criteria
 from archloom.errors import InputError
@@ -23,12 +24,14 @@ from archloom.problems.spec import ProblemSpec
 from archloom.problems.task import TaskProblem
 from archloom.runs.budgets import GIVE_UP, Changes, Limits, check_countable
 from archloom.runs.found_strategies import FoundStrategy, find_strategy, name_of
+from archloom.runs.warm_start import Earlier, WarmStart
 from archloom.spaces.answers import check_answers
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.ownership import check_ownership
-from archloom.strategies.base import BaseStrategy, Plan, Strategy
+from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, Strategy, WarmStarted, called
 from archloom.types import Resource
 from archloom.utils import options, seeds
+from archloom.utils.surroundings import Surroundings
 from archloom.utils.user_files import UserFile, sha256_of
 
 DEFAULT_QUERIES = 500
@@ -43,6 +46,7 @@ class Request:
     seed: int = 0
     limits: Limits = field(default_factory=lambda: Limits(DEFAULT_QUERIES))
     options: Mapping[str, Any] = field(default_factory=dict)
+    warm_start: WarmStart | None = None
 
     def __post_init__(self) -> None:
         seed: object = self.seed
@@ -131,11 +135,33 @@ class ChosenStrategy:
         """Whether it is told what fidelities count."""
         return self.needs_resource or bool(getattr(self.found.kind, "takes_resource", False))
 
-    def make(self, space: SearchSpace, wanted: Criteria, seed: int, resource: Resource | None = None) -> Strategy:
-        """Ready to be asked, its random stream derived from `seed`; `resource` is what fidelities count."""
+    def check_warm_start(self, why: str = "") -> None:
+        """InputError if the strategy cannot use trials of earlier runs; `why` it should, in words."""
+        if issubclass(self.found.kind, WarmStarted):
+            return
+        kinds = ((name, kind) for name, kind in registry.STRATEGIES.here() if isinstance(kind, type))
+        others = [name for name, kind in kinds if issubclass(kind, WarmStarted)]
+        raise InputError(
+            f"strategy {self.name} cannot be warm started{why}: it has no method warm_start; these have: "
+            f"{', '.join(others) or 'none'}"
+        )
+
+    def make(
+        self, space: SearchSpace, wanted: Criteria, seed: int, resource: Resource | None = None,
+        earlier: Sequence[EarlierRun] | None = None,
+    ) -> Strategy:  # fmt: skip
+        """Ready to be asked, its random stream derived from `seed`; `resource` is what fidelities count.
+
+        It is warm started with the `earlier` runs, unless these are None.
+        """
         more = {"resource": resource} if self.takes_resource else {}
         with self.found.code():
             made: Strategy = self.found.kind(space, wanted, seeds.stream(seed, "strategy"), self.options, **more)
+        if earlier is not None:
+            self.check_warm_start()
+            assert isinstance(made, WarmStarted)  # noqa: S101 - this is what was checked
+            with Surroundings().inside():
+                called(made, made.warm_start, earlier)
         return made
 
 
@@ -180,6 +206,7 @@ class Preparer:
         self._checked: dict[Hashable, Strategy] = {}
         self._digests: dict[Path, str] = {}
         self._pinned: dict[Hashable, dict[str, str]] = {}
+        self._earlier: dict[str, Earlier] = {}
         self._owned: set[int] = set()  # the spaces, which live as long as their problems, whose `modules` were checked
         self._answering: set[int] = set()  # the same, whose methods were checked
 
@@ -215,6 +242,22 @@ class Preparer:
         """Take a scenario that was opened elsewhere."""
         self._scenarios[_spec_key(scenario.spec)] = scenario
         self._keep(scenario.spec, scenario.problem)
+
+    def take(self, earlier: Earlier) -> None:
+        """Take trials that requests are warm started with."""
+        self._earlier[earlier.sha256] = earlier
+
+    def earlier(self, known: WarmStart) -> Earlier:
+        """The trials that a request is warm started with, which must have been taken."""
+        return self._earlier[known.sha256]
+
+    def read_earlier(self, path: Path, request: Request) -> None:
+        """Take the trials that a request is warm started with, if it is, from their copy in a folder.
+
+        StoreError if that is not what the run, or group of runs, began with.
+        """
+        if request.warm_start is not None:
+            self.take(Earlier.read(path, request.warm_start))
 
     def suited(self, spec: ProblemSpec, strategies: Iterable[ChosenStrategy]) -> ProblemSpec:
         """The problem with an objective that suits all of these strategies, unless objectives were given.
@@ -290,11 +333,12 @@ class Preparer:
         scenario = self._for_strategy(self.scenario(problem or request.problem), chosen)
         check_countable(request.limits, scenario.resource)
         # Not the scenario: a group is pinned to the table that its first run was checked on.
-        key = (id(scenario.problem), scenario.criteria, id(chosen), request.seed)
+        key = (id(scenario.problem), scenario.criteria, id(chosen), request.seed, request.warm_start)
         strategy = self._checked.get(key)
         self._check_answers(scenario.space)
         if strategy is None:
-            strategy = chosen.make(scenario.space, scenario.criteria, request.seed, scenario.resource)
+            earlier = None if request.warm_start is None else self.earlier(request.warm_start).runs
+            strategy = chosen.make(scenario.space, scenario.criteria, request.seed, scenario.resource, earlier)
         if chosen.plan.needs_training and not scenario.problem.trains:
             raise InputError(
                 f"strategy {chosen.name} passes weights on, but nothing is trained on {request.problem.on}: "

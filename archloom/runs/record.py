@@ -6,6 +6,7 @@
 | `trials.jsonl` | the append-only record: one finished trial per line, each with a checksum |
 | `state.npz` | the run's state (strategy and loop) as last saved; may be absent or behind the record |
 | `summary.json` | the outcome; written when the run ends |
+| `earlier.jsonl` | the trials of earlier runs that it was warm started with (`runs.warm_start`); absent if none |
 | `keeping.json` | the user's policy for checkpoints (`checkpoints.retention.RetentionPolicy`); absent if none |
 | `failures/` | what there is to read on failed trials (`runs.failures`) |
 | `weights/` | checkpoints: the saved states of trainings |
@@ -66,9 +67,12 @@ WEIGHTS = "weights"
 TRIALS = "trials.jsonl"
 """The record's file in a run's folder."""
 
+EARLIER = "earlier.jsonl"
+"""The file of earlier runs' trials in a run's folder, or a group's."""
+
 OWN_FILES = (
-    "run.json", TRIALS, "state.npz", "summary.json", "keeping.json", WEIGHTS, "weights.json", "weights.lock", "lock",
-    "holder.json", "group.json",
+    "run.json", TRIALS, EARLIER, "state.npz", "summary.json", "keeping.json", WEIGHTS, "weights.json", "weights.lock",
+    "lock", "holder.json", "group.json",
 )  # fmt: skip
 """What a run, or a group of runs, writes in its folder."""
 

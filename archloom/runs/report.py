@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.problems.base import DataIdentity, RecordedProblem
@@ -226,6 +228,8 @@ def summarise(report: RunReport) -> dict[str, Any]:
         "ending": report.ending,
         "seconds": round(report.seconds, 3),
     }
+    if report.request.warm_start is not None:
+        summary["warm_start"] = msgspec.to_builtins(report.request.warm_start.sources)
     if not report.scenario.criteria.single:
         summary["pareto"] = [
             {"arch": line.arch, "scores": line.scores, "query": line.query, "report": line.report}

@@ -8,7 +8,6 @@ import traceback
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -18,7 +17,7 @@ import numpy as np
 from archloom import registry
 from archloom.checkpoints.store import STATE
 from archloom.constraints import Criteria
-from archloom.errors import ArchloomError, InputError, MissingExtraError
+from archloom.errors import ArchloomError, InputError
 from archloom.spaces.base import Categorical, SearchSpace, mutate_valid, sample_valid
 from archloom.spaces.domains import Choice
 from archloom.spaces.space import Space
@@ -102,7 +101,7 @@ class EarlierRun:
 
     Attributes:
         criteria: what that run optimised; its results have the metrics of these, perhaps none of this run's.
-        trials: in the order in which they were asked for, failed ones and repeats included, without reports.
+        trials: in the order in which they were asked for, failed ones included, repeats not, without reports.
         same_problem: whether the same data and evaluator answered, and fidelities mean the same: its results are
             results of this run's problem too. False if that is not certain.
     """
@@ -272,12 +271,9 @@ def _reason(space: SearchSpace, capability: type[Any]) -> str:
 
 def _others(capability: type[Any]) -> str:
     """Which of archloom's spaces have a capability: those whose classes show it, and that can be imported here."""
-    found = []
-    for name, entry in registry.SPACES.items():
-        with suppress(MissingExtraError):
-            kind = entry.load()
-            if all(hasattr(kind, member) for member in _members(capability)):
-                found.append(name)
+    found = [
+        name for name, kind in registry.SPACES.here() if all(hasattr(kind, member) for member in _members(capability))
+    ]
     return f"; these have: {', '.join(found)}" if found else ""
 
 

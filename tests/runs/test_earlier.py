@@ -228,6 +228,24 @@ def test_a_killed_run_goes_on_with_what_it_began_with(tmp_path: Path, small_tabl
     assert (tmp_path / "run" / "trials.jsonl").read_bytes() == before
 
 
+def test_graph_bo_asks_for_nothing_that_the_same_problem_has_answered(tmp_path: Path, small_table: Path) -> None:
+    first = run(tmp_path / "first", on_table(small_table, "holes"), 30)
+    preparer = Preparer()
+    request = warm_request(on_table(small_table, "holes"), "graph_bo", [first], preparer)
+    found = folders.run_folder(tmp_path / "run", request, preparer=preparer)
+    assert found.value is not None and found.value > max(line.scores.get("holes", 0) for line in read_lines(first))
+    assert any(line.error for line in read_lines(first))
+    assert not {line.genes for line in read_lines(first)} & {line.genes for line in read_lines(tmp_path / "run")}
+    shutil.rmtree(first)
+    before = (tmp_path / "run" / "trials.jsonl").read_bytes()
+    (tmp_path / "run" / "trials.jsonl").write_bytes(b"".join(before.splitlines(keepends=True)[:4]))
+    (tmp_path / "run" / "state.npz").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        folders.run_folder(tmp_path / "run")
+    assert (tmp_path / "run" / "trials.jsonl").read_bytes() == before
+
+
 def test_the_copy_is_there_before_the_run(tmp_path: Path, small_table: Path, warm: str) -> None:
     first = run(tmp_path / "first", on_table(small_table))
     preparer = Preparer()

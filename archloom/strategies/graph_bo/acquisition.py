@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr
 
 from archloom.strategies.graph_bo.kernel import Float64
 
-DRAWS = 24
-"""So many draws of the objectives are averaged where there are several."""
-_SMOOTH = 0.05
-"""Of the improvement of a draw, in standard deviations: what is hardly worse than the best still counts a little."""
+DIRECTIONS = 16
+"""In so many directions the hypervolume of several objectives is looked at in a query,"""
+DRAWS = 16
+"""and so many draws of the objectives are averaged."""
+MARGIN = 0.1
+"""How far the corner of the hypervolume is below the front, as a share of the front's extent."""
+_SMOOTH = 0.01
+_LITTLE = 1e-9
+"""What falls short of the front counts a little, too, so that a climb finds its way: e times less for every `_SMOOTH`
+of the front's extent."""
 
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 _ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
@@ -43,26 +49,55 @@ def log_feasible(mean: Float64, deviation: Float64, bound: float, at_most: bool)
     return np.asarray(log_ndtr(-above if at_most else above), dtype=np.float64)
 
 
-def direction(objectives: int, rng: np.random.Generator) -> Float64:
-    """(m,) a random direction with positive entries: uniform on that part of the sphere."""
-    drawn = np.abs(rng.standard_normal(objectives))
-    return np.asarray(np.maximum(drawn / np.linalg.norm(drawn), 1e-6))
+@dataclass(frozen=True, eq=False)
+class Rays:
+    """What is random about the expected improvement of several objectives: `directions` (k, m), with positive entries,
+    and standard normal `draws` (d, m), the same for all architectures of a query."""
+
+    directions: Float64
+    draws: Float64
+
+    @classmethod
+    def drawn(cls, objectives: int, rng: np.random.Generator) -> Rays:
+        """Directions uniform on the positive part of the sphere."""
+        away = np.abs(rng.standard_normal((DIRECTIONS, objectives)))
+        away /= np.linalg.norm(away, axis=1, keepdims=True)
+        return cls(np.maximum(away, 1e-6), rng.standard_normal((DRAWS, objectives)))
 
 
-def scalarised(values: Float64, towards: Float64) -> Float64:
-    """(...,) min_i values_i / towards_i of (..., m): how far the hypervolume reaches in a direction, whose average over
-    directions it is, to the power m (Zhang and Golovin 2020)."""
-    shortest: Float64 = (values / towards).min(axis=-1)
-    return shortest
+NO_RAYS = Rays(np.empty((0, 1)), np.empty((0, 1)))
+"""For a single objective."""
 
 
-def log_scalarised_improvement(
-    means: Float64, deviations: Float64, towards: Float64, best: float, draws: NDArray[np.float64]
-) -> Float64:
-    """(n,) log of the expected improvement of `scalarised` over `best`, of objectives with `means` (n, m) and
-    `deviations` (n, m), over standard normal `draws` (DRAWS, m), the same for all."""
-    sampled = means[:, None, :] + deviations[:, None, :] * draws
-    gain = scalarised(sampled, towards) - best
-    smooth = _SMOOTH * np.logaddexp(0.0, gain / _SMOOTH)
-    found: Float64 = np.log(np.maximum(smooth.mean(axis=1), 1e-300))
+def frame(targets: Float64) -> tuple[Float64, Float64]:
+    """The corner (m,) from which the hypervolume of `targets` (n, m) is seen, and the extent (m,) of their front.
+
+    The corner is `MARGIN` of the extent below the front's lowest values, so that its ends are worth going beyond.
+    """
+    import moocore
+
+    front = targets[moocore.is_nondominated(targets, maximise=True)]
+    span = front.max(axis=0) - front.min(axis=0)
+    span = np.where(span > 1e-9, span, 1.0)
+    return front.min(axis=0) - MARGIN * span, span
+
+
+def log_hypervolume_improvement(means: Float64, deviations: Float64, targets: Float64, rays: Rays) -> Float64:
+    """(n,) log of the expected improvement of the hypervolume of `targets` (k, m) by objectives that are normal with
+    `means` (n, m) and `deviations` (n, m), up to a constant.
+
+    The hypervolume is the mean over directions r of max(0, max_y min_i (y_i - c_i) / r_i)^m, up to a constant: how far
+    it reaches from its corner c (Zhang and Golovin 2020, "Random hypervolume scalarizations").
+    """
+    corner, span = frame(targets)
+    sampled = ((means - corner) / span)[:, None, :] + (deviations / span)[:, None, :] * rays.draws
+    front = (targets - corner) / span
+    total = np.zeros(len(means))
+    for towards in rays.directions:
+        reached = float((front / towards).min(axis=1).max())
+        beyond = (sampled / towards).min(axis=2) - reached
+        further = (reached + np.maximum(beyond, 0.0)) ** means.shape[1]
+        total += further.mean(axis=1) - reached ** means.shape[1]
+        total += _LITTLE * np.exp(np.minimum(beyond.max(axis=1), 0.0) / _SMOOTH)
+    found: Float64 = np.log(np.maximum(total, 1e-300))
     return found

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.strategies.graph_bo.acquisition import (
+    Rays,
     log_expected_improvement,
     log_feasible,
-    log_scalarised_improvement,
-    scalarised,
+    log_hypervolume_improvement,
 )
 from archloom.strategies.graph_bo.gp import Posterior, fit
 from archloom.strategies.graph_bo.kernel import Float64, Inputs, Kernel
@@ -73,16 +73,15 @@ class Bounded:
 class Promise:
     """The acquisition function: how promising architectures are.
 
-    The logarithm of the expected improvement over the best (n, m) `targets` of feasible results, for several objectives
-    of their scalarisation `towards` a direction, plus the logarithms of the probabilities that constraints are kept.
-    If nothing is feasible yet, `targets` is empty, and these probabilities alone count.
+    The logarithm of the expected improvement over the (n, m) `targets` of feasible results, for several objectives that
+    of their hypervolume, plus the logarithms of the probabilities that constraints are kept. If nothing is feasible
+    yet, `targets` is empty, and these probabilities alone count.
     """
 
     objectives: Sequence[Posterior]
     constraints: Sequence[Bounded]
     targets: Float64
-    towards: Float64
-    draws: Float64
+    rays: Rays
 
     def __call__(self, rows: Inputs) -> Float64:
         """(n,) of rows of architectures."""
@@ -98,8 +97,7 @@ class Promise:
         if len(predicted) == 1:
             return log_expected_improvement(*predicted[0], float(self.targets.max()))
         means, deviations = (np.stack(columns, axis=1) for columns in zip(*predicted, strict=True))
-        best = float(scalarised(self.targets, self.towards).max())
-        return log_scalarised_improvement(means, deviations, self.towards, best, self.draws)
+        return log_hypervolume_improvement(means, deviations, self.targets, self.rays)
 
 
 def _noisy(posterior: Posterior, rows: Inputs) -> tuple[Float64, Float64]:

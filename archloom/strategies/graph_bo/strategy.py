@@ -17,7 +17,7 @@ from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace, is_valid, listed
 from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, pack_trials, unpack_trials
-from archloom.strategies.graph_bo.acquisition import DRAWS, direction
+from archloom.strategies.graph_bo.acquisition import NO_RAYS, Rays
 from archloom.strategies.graph_bo.candidates import Candidates, Numbers, climb
 from archloom.strategies.graph_bo.kernel import Float64, Inputs, Kernel
 from archloom.strategies.graph_bo.knowledge import OWN, Knowledge
@@ -95,7 +95,7 @@ class GraphBo(BaseStrategy):
 
     The model is a Gaussian process on codes and statistics of architectures (`HasFeatures`), with a kernel that is
     fitted to the results (`kernel`, `gp`), of warped utilities (`targets`). Each constraint has a process of its own;
-    several objectives are scalarised in a random direction for each query. Failed trials are no data for the
+    several objectives are weighed by their hypervolume. Failed trials are no data for the
     objectives, but, once there are both, of whether a trial will succeed. What is in flight is believed to come out as
     expected. An architecture is never proposed twice at one fidelity unless no other is left.
     """
@@ -306,8 +306,7 @@ class GraphBo(BaseStrategy):
             objectives,
             self._constraints(rows, pending),
             targets[feasible] if len(final) else targets,
-            direction(count, self.rng) if count > 1 else np.ones(1),
-            self.rng.standard_normal((DRAWS, count)) if count > 1 else np.empty((0, 1)),
+            Rays.drawn(count, self.rng) if count > 1 else NO_RAYS,
         )
 
     def _pending_context(self) -> Float64:

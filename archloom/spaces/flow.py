@@ -5,13 +5,14 @@ adds nothing to their length), *silent* (inputs, outputs, sums: no operation); a
 on no path from an input to an output are cut too. Counts, path lengths and degrees of cells predict their quality well
 (GRAF, Kadlecová et al. 2024, arXiv 2404.16551).
 
-A space of graphs gets such statistics by saying which of its labels are which:
+A space that can draw its architectures gets such statistics by saying which of its labels are which:
 
-    class Cells(Categorical):
+    class Cells(Space):
+        graph_labels = ("none", "skip", "conv")
         zero_labels = {"none"}
         identity_labels = {"skip"}
 
-        def to_graph(self, arch): ...
+        def to_graph(self, arch): ...  # a graphs.Graph
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError
-from archloom.spaces.graphs import OPEN, Graph, HasGraph
+from archloom.spaces.graphs import OPEN, Graph
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -164,15 +165,26 @@ class HasFlow(Protocol):
         ...
 
 
+@runtime_checkable
+class _Shown(Protocol):
+    """A space that shows its architectures as graphs; `HasGraph` reads them too."""
+
+    @property
+    def graph_labels(self) -> tuple[str, ...]: ...
+
+    def to_graph(self, arch: Arch) -> Graph: ...
+
+
 def flow_of(space: Any) -> HasFlow | None:
     """The space itself if it has a flow, or what its graphs and their labels' kinds make one; None without such kinds.
 
-    A space with `HasGraph` has kinds if it has `zero_labels` or `identity_labels`, and may have `silent_labels`,
-    `input_labels` and `output_labels` too: collections of its `graph_labels`. InputError for other labels.
+    A space with `graph_labels` and `to_graph` has kinds if it has `zero_labels` or `identity_labels`, and may have
+    `silent_labels`, `input_labels` and `output_labels` too: collections of its `graph_labels` (see `Flow`). InputError
+    for other labels.
     """
     if isinstance(space, HasFlow):
         return space
-    if isinstance(space, HasGraph) and (hasattr(space, "zero_labels") or hasattr(space, "identity_labels")):
+    if isinstance(space, _Shown) and (hasattr(space, "zero_labels") or hasattr(space, "identity_labels")):
         return GraphFlow(space)
     return None
 
@@ -180,7 +192,7 @@ def flow_of(space: Any) -> HasFlow | None:
 class GraphFlow:
     """The flow of a space whose architectures are graphs, one at a time."""
 
-    def __init__(self, space: HasGraph) -> None:
+    def __init__(self, space: _Shown) -> None:
         self._space = space
         self.flow = Flow(
             tuple(space.graph_labels),
@@ -195,7 +207,7 @@ class GraphFlow:
         return [batch_of([self._space.to_graph(arch) for arch in archs])]
 
 
-def _labels(space: HasGraph, name: str) -> frozenset[str]:
+def _labels(space: _Shown, name: str) -> frozenset[str]:
     """The labels that a space's attribute names; InputError for what is no collection of strings."""
     given: Any = getattr(space, name, ())
     if isinstance(given, str) or not isinstance(given, Collection):

@@ -28,10 +28,13 @@ from archloom.spaces.base import (
     size_of,
 )
 from archloom.spaces.drawing import HasChoices
+from archloom.spaces.features import HasFeatures
 from archloom.spaces.fingerprint import fingerprint
+from archloom.spaces.flow import flow_of
 from archloom.spaces.graphs import HasGrammar, HasGraph
 from archloom.spaces.ownership import unowned
 from archloom.testing.domains import check_conditions, check_unit_cube
+from archloom.testing.features import check_features, check_flow
 from archloom.testing.graphs import check_grammar, check_graph
 from archloom.testing.raising import must_raise
 from archloom.testing.randomness import check_independent
@@ -76,6 +79,11 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
         check_graph(space, archs)
     if isinstance(space, HasGrammar):
         check_grammar(space, archs, seeds.stream(5, "check"))
+    if isinstance(space, HasFeatures):
+        check_features(space, archs, seeds.stream(7, "check"))
+    flow = flow_of(space)
+    if flow is not None:
+        check_flow(flow, list(map(space.canonical, archs)))
     check_independent(partial(_draws, make), "sample")
 
 

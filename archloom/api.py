@@ -15,6 +15,7 @@ from archloom.executors.backends import Backend
 from archloom.problems.base import Problem
 from archloom.problems.scenario import Scenario, open_scenario, select_metrics
 from archloom.problems.spec import IN_MEMORY, ProblemSpec
+from archloom.registry import DEFAULT_STRATEGY
 from archloom.runs import earlier, folders
 from archloom.runs.budgets import GIVE_UP, parse_duration
 from archloom.runs.prepare import Preparer, Request
@@ -57,7 +58,7 @@ def strategy(name: str | type[BaseStrategy], on: Scenario, *, seed: int = 0, **o
 
 
 def run(
-    strategy: str | type[BaseStrategy],
+    strategy: str | type[BaseStrategy] = DEFAULT_STRATEGY,
     on: str | Problem | Scenario = "nb201",
     *,
     queries: int | None = None,
@@ -80,16 +81,17 @@ def run(
 ) -> RunReport:
     """Search, and return the outcome: `best`, `value`, `rank`, `curve`, `history`.
 
-    `strategy` is a name, a Python file (`my_strategy.py:Blr`), or a strategy class. `on` is a name, a `Problem` or a
-    `scenario(...)`; further keywords are the strategy's options. With `out`, the run is kept in that folder and can be
-    resumed from there; an unfinished run of the same request is resumed. `queries` and `width` default to what the
-    strategy plans (a population's chunks of training), else 500 and 1. `resource` (units of training in total), `time`
-    (seconds, or a string such as "10m"), `target` (a value of the first objective) and `max_failures` also end a run,
-    and so do `give_up` first trials that all fail for the same reason. A trial that takes longer than `trial_timeout`
-    (like `time`) is ended, with all processes that it has started, and has failed. `as_completed` tells results as they
-    come (`runs.budgets.Limits`). `keep` and `disk_budget` (bytes, or a string such as "2GB") determine which
-    checkpoints stay in that folder, like --keep and --disk-budget. With `warm_start`, the folder of an earlier run on
-    the same space, or several, the strategy learns from their trials first; InputError if it cannot.
+    `strategy` is a name (graph_bo by default), a Python file (`my_strategy.py:Blr`), or a strategy class. `on` is a
+    name, a `Problem` or a `scenario(...)`; further keywords are the strategy's options. With `out`, the run is kept in
+    that folder and can be resumed from there; an unfinished run of the same request is resumed. `queries` and `width`
+    default to what the strategy plans (a population's chunks of training), else 500 and 1. `resource` (units of
+    training in total), `time` (seconds, or a string such as "10m"), `target` (a value of the first objective) and
+    `max_failures` also end a run, and so do `give_up` first trials that all fail for the same reason. A trial that
+    takes longer than `trial_timeout` (like `time`) is ended, with all processes that it has started, and has failed.
+    `as_completed` tells results as they come (`runs.budgets.Limits`). `keep` and `disk_budget` (bytes, or a string
+    such as "2GB") determine which checkpoints stay in that folder, like --keep and --disk-budget. With `warm_start`,
+    the folder of an earlier run on the same space, or several, the strategy learns from their trials first; InputError
+    if it cannot.
 
     With one worker everything happens in this process, unless there is a `trial_timeout`; more are started as
     processes, which a script must do under `if __name__ == "__main__":`; `executors.ray.RayCluster(workers)` evaluates

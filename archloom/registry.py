@@ -197,6 +197,9 @@ STRATEGIES = Registry(
     },
 )
 
+DEFAULT_STRATEGY = "graph_bo"
+"""The strategy of a search that names none."""
+
 TASKS = Registry(
     "task",
     "archloom.tasks",

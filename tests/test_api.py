@@ -34,6 +34,11 @@ def test_run_on_a_problem_object() -> None:
     assert found.ending in (Ending.BUDGET.value, Ending.EXHAUSTED.value)
 
 
+def test_the_strategy_is_graph_bo_if_none_is_named() -> None:
+    found = archloom.run(on=PROBLEM, queries=6)
+    assert (found.request.name, found.history.queries, found.value) == ("graph_bo", 6, 256.0)
+
+
 def test_the_same_call_gives_the_same_trials() -> None:
     runs = [archloom.run("evolution", on=PROBLEM, queries=8, seed=3, population=4, sample=2) for _ in range(2)]
     assert [line.genes for line in runs[0].history.lines] == [line.genes for line in runs[1].history.lines]

@@ -67,7 +67,7 @@ def list_all(name: str | None) -> int:
             known = [*registry.STRATEGIES, *registry.SPACES, *registry.TASKS, *catalog.BENCHMARKS, _CONFIGS]
             raise unknown("strategy, space, task or benchmark", name, dict.fromkeys([*known, *config.shipped()]))
         return 0
-    click.echo("strategies (archloom list NAME shows the options of one)")
+    click.echo(f"strategies (archloom list NAME shows the options of one; {registry.DEFAULT_STRATEGY} is the default)")
     for key, entry in registry.STRATEGIES.items():
         click.echo(f"  {key:<18} {entry.title}")
     click.echo(f"  {'FILE.py:CLASS':<18} a strategy of your own")

@@ -71,7 +71,7 @@ def app() -> None:
     """Search for neural architectures: on public benchmarks, and on your own data.
 
     \b
-    archloom search cadam --on nb201
+    archloom search --on nb201
     archloom compare random evolution cadam --on nb201 --queries 300 --seeds 10 --out runs/cmp
     archloom plot runs/cmp
     """

@@ -9,7 +9,11 @@ from archloom.cli.output import note
 
 if TYPE_CHECKING:
     from archloom.executors.backends import Backend
+    from archloom.runs.budgets import Changes
     from archloom.runs.prepare import Prepared
+
+BOUNDS = frozenset({"queries", "resource", "seconds"})
+"""Limits of which one is needed for a run to end."""
 
 
 def note_plan(prepared: Prepared) -> None:
@@ -20,10 +24,24 @@ def note_plan(prepared: Prepared) -> None:
     _note_unreachable(prepared)
 
 
+def note_defaults(prepared: Prepared, typed: Changes, named: bool) -> None:
+    """Print how much a search will ask for if nobody has said so, and its strategy is the default or it trains."""
+    planned = prepared.chosen.plan.trials is not None
+    if planned or not BOUNDS.isdisjoint(typed) or (named and not prepared.scenario.problem.trains):
+        return
+    epochs, resource = prepared.epochs_in_all, prepared.scenario.resource
+    trained = "" if epochs is None or resource is None else f", {resource.amount(epochs)} of training in all"
+    name, queries = prepared.chosen.name, prepared.request.limits.queries
+    note(
+        f"{'' if named else 'no strategy is named: '}{name} will ask for {queries} architectures{trained}; --queries N "
+        "or --time 1h sets another limit"
+    )
+
+
 def _note_random(prepared: Prepared) -> None:
     """If a strategy will have learned nothing by the end."""
     first, queries = prepared.chosen.plan.random, prepared.request.limits.queries
-    if queries is not None and queries <= first:
+    if queries is not None and queries <= first and prepared.request.warm_start is None:
         name = prepared.chosen.name
         note(
             f"--queries {queries}: {name} draws its first {first} architectures at random, so this run is random "

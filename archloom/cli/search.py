@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("strategy")
+@click.argument("strategy", required=False)
 @options.problem_options
 @click.option("--seed", type=int, default=None, help="Run this one seed. Default: 0.")
 @click.option("--seeds", type=int, default=None, metavar="K", help="Run seeds 0 to K-1, spread over the workers.")
@@ -31,21 +31,22 @@ if TYPE_CHECKING:
 @options.checkpoint_options
 @options.output_options
 def search(
-    strategy: str, on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
+    strategy: str | None, on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
     constraints: Sequence[str], space_name: str | None, settings: Sequence[str], limits: Changes,
     out: Path | None, seed: int | None, seeds: int | None, earlier: Sequence[Path], as_json: bool, quiet: bool,
     config: Config, overrides: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
     """Search for an architecture with STRATEGY (archloom list shows them; FILE.py:CLASS is your own). The file of
-    --config may name it.
+    --config may name it; if none is named, it is graph_bo.
 
     \b
-    archloom search cadam --on nb201
+    archloom search --on nb201
     archloom search evolution --on nbgraph:cora --queries 300 --seeds 5 --workers 2
     archloom search random --on my_problem.py
     archloom search my_strategy.py:Blr --on nb201
     archloom search --config my_search.toml
     """
+    from archloom import registry
     from archloom.cli.groups import begin, show_runs
     from archloom.runs import folders, groups, record
     from archloom.runs.earlier import warm_start
@@ -56,7 +57,8 @@ def search(
         raise InputError("--seed and --seeds: give only one of them (one seed, or seeds 0 to K-1)")
     if seeds is not None:
         options.check_seeds(seeds)
-    preparer = Preparer()
+    preparer, named = Preparer(), strategy is not None
+    strategy = registry.DEFAULT_STRATEGY if strategy is None else strategy
     with stdout_guard():
         name = preparer.find(strategy).name
         given = options.split_settings(settings).over(options.by_owner(config.settings_for(name)))
@@ -74,6 +76,7 @@ def search(
     record.check_free(path)
     options.make_ready(backend)
     notes.note_idle(backend, bounds.width, len(requests))
+    notes.note_defaults(first, limits, named)
     notes.note_plan(first)
     notes.note_warm_start(first)
     if seeds is not None:

@@ -155,6 +155,13 @@ def parse(on: str) -> ProblemSource:
     return kind(on)
 
 
+def names_problem(given: str) -> bool:
+    """Whether this is a name for `--on`, by what stands before its first colon."""
+    prefix = given.partition(":")[0]
+    spaces = {benchmark.space for benchmark in BENCHMARKS.values()}
+    return given in BENCHMARKS or any(prefix in known for known in (spaces, registry.TASKS, registry.EVALUATORS))
+
+
 def _kind(on: str) -> Any:
     prefix = on.partition(":")[0]
     if UserFile.parse(on) is not None:

@@ -14,6 +14,8 @@ from typing import Any
 
 from archloom import registry
 from archloom.errors import InputError
+from archloom.problems.base import Problem
+from archloom.problems.spec import names_problem
 from archloom.strategies.base import BaseStrategy
 from archloom.utils.files import why_no_file
 from archloom.utils.user_code import file_of_module
@@ -56,7 +58,13 @@ def find_strategy(given: str | type[Any]) -> FoundStrategy:
     if isinstance(given, type):
         return _of_class(given)
     file = UserFile.parse(given)
-    return FoundStrategy(given, registry.load_strategy(given)) if file is None else _in_file(file)
+    if file is not None:
+        return _in_file(file)
+    if given not in registry.STRATEGIES and names_problem(given):
+        raise InputError(
+            f"strategy {given!r}: that is no strategy but what to search on: --on {given} (in Python on={given!r})"
+        )
+    return FoundStrategy(given, registry.load_strategy(given))
 
 
 def _in_file(file: UserFile) -> FoundStrategy:
@@ -76,8 +84,13 @@ def _only_strategy(path: Path, module: ModuleType) -> str:
     names = list(_defined(module))
     if len(names) != 1:
         found = f"{len(names)} strategies ({', '.join(names)})" if names else "no strategy"
-        raise InputError(f"{path} defines {found}: expected one, or name it: {path}:CLASS")
+        on = f"; to search on what it defines: --on {path}" if _defines_problem(module) else ""
+        raise InputError(f"{path} defines {found}: expected one, or name it: {path}:CLASS{on}")
     return names[0]
+
+
+def _defines_problem(module: ModuleType) -> bool:
+    return any(isinstance(value, Problem) for value in vars(module).values())
 
 
 def _defined(module: ModuleType) -> Iterator[str]:

@@ -6,7 +6,8 @@ to the loop.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -337,6 +338,7 @@ class Preparer:
         strategy = self._checked.get(key)
         self._check_answers(scenario.space)
         if strategy is None:
+            _check_space(chosen, scenario)
             earlier = None if request.warm_start is None else self.earlier(request.warm_start).runs
             strategy = chosen.make(scenario.space, scenario.criteria, request.seed, scenario.resource, earlier)
         if chosen.plan.needs_training and not scenario.problem.trains:
@@ -372,6 +374,26 @@ class Preparer:
             placed = settled.source.on_table(settled, problem.data.path)
             for known in (placed, placed.source.absolute(placed)):
                 self._problems[_problem_key(known)] = problem
+
+
+def _check_space(chosen: ChosenStrategy, scenario: Scenario) -> None:
+    """InputError for a space that lacks what the strategy needs of it, which names those that can search it."""
+    try:
+        with chosen.found.code():
+            chosen.found.kind.check_space(scenario.space)
+    except InputError as error:
+        raise InputError(f"{error}; on this space these work: {', '.join(_suited(scenario))}") from None
+
+
+def _suited(scenario: Scenario) -> Iterator[str]:
+    """The registered strategies that can search the space of a scenario."""
+    for name, kind in registry.STRATEGIES.here():
+        with suppress(InputError):
+            chosen = choose_strategy(name, {})
+            kind.check_space(scenario.space)
+            trains = scenario.problem.trains or not chosen.plan.needs_training
+            if trains and (scenario.resource is not None or not chosen.needs_resource):
+                yield name
 
 
 def check_overrides(overrides: Overrides, scenario: Scenario) -> None:

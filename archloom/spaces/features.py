@@ -16,7 +16,6 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.errors import InputError
 from archloom.spaces.domains import NUMBERS, Choice, Domain
 from archloom.types import Arch
 
@@ -179,10 +178,3 @@ def _unevenness(numbers: Floats) -> float:
     """How unequal the gaps between sorted numbers are: their standard deviation as a share of their mean."""
     gaps = np.diff(np.sort(numbers))
     return float(gaps.std() / gaps.mean()) if gaps.any() else 0.0
-
-
-def features_of(space: Any) -> HasFeatures:
-    """What shows a space's architectures as vectors; InputError for a space that does not."""
-    if not isinstance(space, HasFeatures):
-        raise InputError(f"space {space.name!r} has no features: it needs the methods features and feature_layout")
-    return space

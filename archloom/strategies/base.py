@@ -177,17 +177,22 @@ class BaseStrategy(ABC):
     def __init__(
         self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: Any | None = None
     ) -> None:
-        for capability in self.needs:
-            if not isinstance(space, capability):
-                raise InputError(
-                    f"strategy {type(self).__name__} needs a space with {_describe(capability)}, "
-                    f"which space {space.name!r} does not have{_reason(space, capability)}{_others(capability)}"
-                )
+        self.check_space(space)
         self.space = space
         self.criteria = criteria
         self.rng = rng
         self.options = self.Options() if options is None else options
         self._in_flight: Counter[bytes] = Counter()
+
+    @classmethod
+    def check_space(cls, space: SearchSpace) -> None:
+        """InputError if a space lacks what the strategy needs of it."""
+        for capability in cls.needs:
+            if not isinstance(space, capability):
+                raise InputError(
+                    f"strategy {cls.__name__} needs a space with {_describe(capability)}, "
+                    f"which space {space.name!r} does not have{_reason(space, capability)}{_others(capability)}"
+                )
 
     @classmethod
     def plan(cls, options: Any) -> Plan:

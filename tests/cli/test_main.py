@@ -39,7 +39,7 @@ TABLE = object()  # stands for the small table below
         ("serch", ["unknown command 'serch'", "did you mean 'search'"]),
         ("frobnicate", ["unknown command 'frobnicate'", "known: best, compare"]),
         ("--frobnicate", ["unknown option '--frobnicate'"]),
-        ("search", ["Missing argument 'STRATEGY'", "archloom search --help"]),
+        ("search", ["no table for nb201 on this machine"]),  # what is searched on, and how, have defaults
         ("search random --quires 3", ["unknown option '--quires'", "did you mean '--queries'"]),
         ("search random evolution", ["unexpected extra argument", "evolution"]),
         ("search random --queries", ["'--queries' requires an argument"]),
@@ -104,6 +104,9 @@ TABLE = object()  # stands for the small table below
         ("compare =random TABLE", ["=random: expected LABEL=STRATEGY"]),
         ("compare ..=random TABLE", ["expected LABEL=STRATEGY"]),
         ("compare a=randon TABLE", ["unknown strategy 'randon'"]),
+        ("search nb201", ["strategy 'nb201': that is no strategy but what to search on: --on nb201"]),
+        ("search images:digits", ["what to search on: --on images:digits"]),
+        ("compare random nbgraph:cora TABLE", ["what to search on: --on nbgraph:cora"]),
         ("compare space=random TABLE", ["--set space.NAME is an option of the space"]),
         (
             "compare a=evolution TABLE --set evolution.population=50",

@@ -20,6 +20,12 @@ problem = archloom.Problem(space, evaluate, {"acc": "max"}, resource=resource)
 """
 
 
+SMALL = """
+import archloom
+problem = archloom.Problem(archloom.Categorical({"a": [1, 2, 3]}), lambda choices: choices["a"], {"score": "max"})
+"""
+
+
 def said(cli: Any, *arguments: object) -> str:
     found = cli(*arguments, "--out", "run")
     assert found.code in (0, 1), found.err
@@ -40,6 +46,17 @@ def said(cli: Any, *arguments: object) -> str:
 def test_a_run_that_is_random_search(arguments: Any, note: str | None, cli: Any, small_table: Path) -> None:
     err = said(cli, "search", *arguments, "--on", "nb201", "--table", small_table)
     assert (note in err and "so this run is random search" in err) if note else "at random" not in err
+
+
+def test_how_much_is_asked_for_if_nobody_says_so(cli: Any, trained_here: Path) -> None:
+    (cli.home / "small.py").write_text(SMALL)
+    err = said(cli, "search", "--on", "small.py")
+    assert "no strategy is named: graph_bo will ask for 500 architectures; --queries N or --time 1h sets another" in err
+    for typed in (("random",), ("graph_bo",), ("--queries", 3), ("--time", "1h")):
+        assert "will ask for" not in cli("search", *typed, "--on", "small.py").err
+    asked = "note: random will ask for 500 architectures, 5,000 epochs of training in all; --queries N"
+    assert asked in cli("search", "random", "--on", trained_here, "--target", 0).err
+    assert "will ask for" not in cli("search", "searl", "--on", trained_here, "--target", 0).err
 
 
 def test_a_strategy_that_is_added_is_noted_like_a_first_one(cli: Any, small_table: Path) -> None:

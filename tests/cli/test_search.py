@@ -36,6 +36,18 @@ def test_one_seed(cli: Any, small_table: Path) -> None:
     assert same(cli(*arguments(small_table, "--json", "--seed", 0, "--out", "again")).out)["mean"] == found["mean"]
 
 
+def test_the_strategy_is_graph_bo_if_none_is_named(cli: Any, small_table: Path) -> None:
+    (cli.home / "mine.toml").write_text("queries = 9\n")
+    (cli.home / "other.toml").write_text('queries = 9\nstrategy = "random"\n')
+    on = ("--on", "nb201", "--table", small_table, "--json", "--quiet")
+    for file, strategy in (("mine", "graph_bo"), ("other", "random")):
+        said = cli("search", *on, "--config", f"{file}.toml")
+        assert said.code == 0 and said.err == ""
+        assert json.loads(said.out)["strategy"] == strategy
+    named = cli("search", "graph_bo", *on, "--queries", 9)
+    assert same(named.out)["runs"][0]["curve"] == same(cli("search", *on, "--queries", 9).out)["runs"][0]["curve"]
+
+
 def test_without_out_a_new_folder_is_made_each_time(cli: Any, small_table: Path) -> None:
     for folder in ("random-nb201", "random-nb201-2"):
         found = json.loads(cli(*arguments(small_table, "--json")).out)

@@ -8,7 +8,7 @@ import pytest
 from archloom.problems.fitted import FittedSource
 from archloom.problems.in_memory import InMemory
 from archloom.problems.own_file import OwnFile
-from archloom.problems.spec import IN_MEMORY, ProblemSource, ProblemSpec, parse
+from archloom.problems.spec import IN_MEMORY, ProblemSource, ProblemSpec, names_problem, parse
 from archloom.problems.tabular import AnyTable, BenchmarkSource
 from archloom.problems.task import TaskSource
 
@@ -36,6 +36,16 @@ def test_what_on_names(on: str, kind: type[ProblemSource], name: str, stem: str,
     assert (source.on, source.name, source.stem, source.trains) == (on, name, stem, trains)
     assert source.file == (Path("a/mine.py") if kind is OwnFile else None)
     assert source.reopens == (kind is not InMemory)
+
+
+@pytest.mark.parametrize("name", ["nb201", "darts", "nbgraph:cora", "images", "gan:x", "fitted:mine", "table"])
+def test_names_for_on(name: str) -> None:
+    assert names_problem(name)
+
+
+@pytest.mark.parametrize("name", ["graph_bo", "convnet", "nb2O1", "", ":cora", "mine.py"])
+def test_other_names(name: str) -> None:
+    assert not names_problem(name)
 
 
 def test_a_spec_is_parsed_once_and_stays_plain_data() -> None:

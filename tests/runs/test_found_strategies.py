@@ -77,6 +77,11 @@ def test_in_a_file(blr: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> Non
             "mine.py defines 2 strategies (Blr, Other): expected one, or name it",
         ),
         ("import archloom", "mine.py", "mine.py defines no strategy: expected one, or name it: mine.py:CLASS"),
+        (
+            "import archloom\nmine = archloom.Problem(archloom.Categorical({'a': [1, 2]}), lambda c: 1, {'s': 'max'})",
+            "mine.py",
+            "mine.py defines no strategy: expected one, or name it: mine.py:CLASS; to search on what it def",
+        ),
         ("raise ValueError('a\\nb')", "mine.py", "mine.py cannot be loaded: ValueError: a b"),
         ("raise SystemExit(0)", "mine.py:Blr", "mine.py cannot be loaded: SystemExit: 0"),
     ],

@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom import registry
+from archloom import api, registry
 from archloom.cli.main import run as archloom
 from archloom.data.tables import save_table
 from archloom.errors import InputError
-from archloom.problems import ProblemSpec
+from archloom.problems import Problem, ProblemSpec
 from archloom.problems.own_file import OwnFile
 from archloom.problems.tabular import BenchmarkSource
 from archloom.runs import folders
 from archloom.runs.prepare import Preparer, Request, choose_strategy
 from archloom.runs.search import Limits
 from archloom.strategies.base import BaseStrategy
+from archloom.types import Arch
 from archloom.utils import options
 
 # -- everything once ----------------------------------------------------------------------------------------------
@@ -137,6 +138,51 @@ def test_problems_are_the_same_by_their_name_and_by_their_tables_place(here: Pat
     assert preparer.scenario(ProblemSpec("nb201")) is named
     assert preparer.scenario(ProblemSpec("nb201", space={"canonical": "true"})).problem is not named.problem
     assert count["problems opened"] == 2
+
+
+class Plain:
+    """A space with nothing but what every space has."""
+
+    name = "plain"
+
+    def sample(self, rng: np.random.Generator) -> Arch:
+        return Arch((int(rng.integers(9)),))
+
+    def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
+        return self.sample(rng)
+
+    def violations(self, arch: Arch) -> dict[str, float]:
+        return {}
+
+    def canonical(self, arch: Arch) -> Arch:
+        return arch
+
+    def key(self, arch: Arch) -> str:
+        return self.format(arch)
+
+    def format(self, arch: Arch) -> str:
+        return str(arch.genes[0])
+
+    def parse(self, text: str) -> Arch:
+        return Arch((int(text),))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "why"),
+    [
+        ("graph_bo", "strategy GraphBo: space 'plain' does not show its architectures as numbers: expected a subclass"),
+        (
+            "local_search",
+            "strategy LocalSearch needs a space with neighbours, which space 'plain' does not have; ",
+        ),
+    ],
+)
+def test_a_space_that_a_strategy_cannot_search_is_told_with_those_that_can(strategy: str, why: str) -> None:
+    problem = Problem(Plain(), lambda arch: 1.0, {"score": "max"})
+    with pytest.raises(InputError) as caught:
+        api.run(strategy, on=problem)
+    said, _, these = str(caught.value).partition("; on this space these work: ")
+    assert said.startswith(why) and these.split(", ") == ["random", "evolution"]
 
 
 def test_the_strategy_that_was_checked_is_the_one_that_runs(here: Path) -> None:

@@ -149,6 +149,12 @@ def test_a_space_without_a_needed_capability_is_refused(capability: type[Any], t
         assert ("nb101" in others) == (capability is not HasAlpha)
 
 
+def test_a_space_may_be_checked_before_there_is_a_strategy() -> None:
+    registry.load_strategy("local_search").check_space(Space({"a": [1, 2]}))
+    with pytest.raises(InputError, match="strategy Cadam needs a space with alpha_shape and discretise and one_hot"):
+        registry.load_strategy("cadam").check_space(Space({"a": [1, 2]}))
+
+
 @pytest.mark.parametrize(
     ("space", "reason"),
     [

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.spaces.base import HasNeighbours, HasSize, HasSizes, SearchSpace, is_valid, listed, says_size
-from archloom.spaces.features import HasFeatures, features_of
+from archloom.spaces.featured import featured
+from archloom.spaces.features import HasFeatures
 from archloom.strategies.graph_bo.kernel import Float64
 from archloom.types import Arch
 
@@ -36,7 +37,7 @@ class Candidates:
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self.space = space
-        self.features: HasFeatures = features_of(space)
+        self.features: HasFeatures = featured(space)
         self.layout = self.features.feature_layout
         self.seed = seed
         rng = np.random.Generator(np.random.PCG64([seed, 0]))

@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace, is_valid, listed
+from archloom.spaces.featured import featured
 from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, pack_trials, unpack_trials
 from archloom.strategies.graph_bo.acquisition import NO_RAYS, Rays
 from archloom.strategies.graph_bo.candidates import Candidates, Numbers, climb
@@ -127,6 +128,13 @@ class GraphBo(BaseStrategy):
         self.saved_fits: dict[str, Any] = {}
         self.given = 0  # answers of earlier runs on the same problem
         self.threads = ThreadpoolController()
+
+    @classmethod
+    def check_space(cls, space: SearchSpace) -> None:
+        try:
+            featured(space)
+        except InputError as error:
+            raise InputError(f"strategy {cls.__name__}: {error}") from None
 
     @classmethod
     def plan(cls, options: GraphBoOptions) -> Plan:

@@ -22,6 +22,7 @@ from archloom.analysis.published_panel import BEYOND, figure_with_panel, fill_pa
 from archloom.analysis.stats import Floats, summarise
 from archloom.analysis.study import Reports, Study, shown_name
 from archloom.analysis.study_figures import bands_of, draw_bands, finish, named, styles
+from archloom.analysis.surrogate_plot import surrogate
 from archloom.errors import InputError, unknown
 from archloom.runs.history import Axis
 from archloom.runs.report import RunReport
@@ -144,6 +145,9 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
         "lineage": PlotKind("a population: whose layers, of the first one, survive", lineage),
         "family": PlotKind("a population: who descends from whom, and the winner's ancestors", family),
         "levels": PlotKind("a generator that is fitted again and again: how high its samples reach", levels),
+        "surrogate": PlotKind(
+            "graph_bo's model: how well it predicts, what matters to it, what it expected", surrogate, needs_space=True
+        ),
         "cell": PlotKind("the best architecture as a graph or a table of choices", best_cell, needs_space=True),
     }
 )

@@ -142,6 +142,18 @@ def test_a_run_that_a_kind_of_plot_does_not_fit_is_refused(cli: Any, finished: A
     pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
     cli.refuses("plot", "run", "--kind", "levels", says=["fits no generator, so it has no levels", "ga_nas"])
     assert not (cli.home / "run" / "levels.png").exists()
+    cli.refuses("plot", "run", "--kind", "surrogate", says=["random has no such model", "graph_bo"])
+    cli.refuses("plot", "group", "--kind", "surrogate", says=["that of one run, these are 2", "plot group/seed-0"])
+
+
+def test_the_model_of_a_run(cli: Any, small_table: Path) -> None:
+    pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
+    table = ["--on", "nb201", "--table", str(small_table)]
+    assert cli("search", "graph_bo", *table, "--queries", "8", "--quiet", "--out", "bo").code == 0
+    before = sorted((cli.home / "bo").iterdir())
+    assert cli("plot", "bo", "--kind", "surrogate", "-o", "model.svg").out == "model.svg\n"
+    assert (cli.home / "model.svg").read_bytes().startswith(b"<?xml")
+    assert sorted((cli.home / "bo").iterdir()) == before
 
 
 FAILING = """

@@ -40,14 +40,14 @@ class Surrogate:
 
     def given(self, rows: Inputs, targets: Float64) -> Posterior:
         """The posterior given `targets` (n,) of `rows`, with hyper-parameters that are fitted again if it is time."""
-        kept = _most_telling(targets)
+        kept = most_telling(targets)
         rows, kept_targets = rows[kept], targets[kept]
         if len(targets) >= max(2, GROWTH * self.fitted):
             self.theta, self.fitted = fit(self.kernel, rows, kept_targets, self.theta), len(targets)
         return Posterior.of(self.kernel.at(self.theta), rows, kept_targets)
 
 
-def _most_telling(targets: Float64) -> NDArray[np.intp]:
+def most_telling(targets: Float64) -> NDArray[np.intp]:
     """Which results a process gets to know, in order."""
     if len(targets) <= MOST_ROWS:
         return np.arange(len(targets))

@@ -20,6 +20,7 @@ from archloom.spaces.featured import featured
 from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, pack_trials, unpack_trials
 from archloom.strategies.graph_bo.acquisition import NO_RAYS, Rays
 from archloom.strategies.graph_bo.candidates import Candidates, Numbers, climb
+from archloom.strategies.graph_bo.explanation import Explanation
 from archloom.strategies.graph_bo.kernel import Float64, Inputs, Kernel
 from archloom.strategies.graph_bo.knowledge import OWN, Knowledge
 from archloom.strategies.graph_bo.models import Bounded, Promise, Surrogate
@@ -302,9 +303,7 @@ class GraphBo(BaseStrategy):
             candidates.numbers(proposal.arch for proposal in self.pending),
             self._pending_context(),
         )
-        count = len(self.criteria.objectives)
-        warp = WARPS[DEFAULT_WARPS[count > 1] if self.options.warp == "auto" else self.options.warp]
-        targets = np.stack([knowledge.targets(objective, warp) for objective in range(count)], axis=1)
+        count, targets = len(self.criteria.objectives), self._targets()
         objectives = [
             self._surrogate(f"objective {i}").given(rows, targets[:, i]).believing(pending) for i in range(count)
         ]
@@ -316,6 +315,12 @@ class GraphBo(BaseStrategy):
             targets[feasible] if len(final) else targets,
             Rays.drawn(count, self.rng) if count > 1 else NO_RAYS,
         )
+
+    def _targets(self) -> Float64:
+        """(n, m) what the models of the objectives learn of all answers."""
+        count = len(self.criteria.objectives)
+        warp = WARPS[DEFAULT_WARPS[count > 1] if self.options.warp == "auto" else self.options.warp]
+        return np.stack([self.knowledge.targets(objective, warp) for objective in range(count)], axis=1)
 
     def _pending_context(self) -> Float64:
         context = np.zeros((len(self.pending), self._contexts))
@@ -339,6 +344,16 @@ class GraphBo(BaseStrategy):
             posterior = self._surrogate("success").given(Inputs.joined([rows[own], bad]), targets).believing(pending)
             found.append(Bounded(posterior, bound, at_most=False))
         return found
+
+    def explain(self, trials: Sequence[Trial]) -> Explanation:
+        """What the models say once they have learned from the trials of a run; of a strategy that was just made."""
+        for trial in trials:
+            self.told.append(trial)
+            self.knowledge.add(trial)
+        with self.one_thread():
+            promise = self._promise()
+        candidates = self.candidates
+        return Explanation.of(promise, self._targets(), self.knowledge, candidates.layout, candidates.telling)
 
     def one_thread(self) -> AbstractContextManager[Any]:
         """Matrix products on one thread: the number of threads must not decide how a sum is rounded."""

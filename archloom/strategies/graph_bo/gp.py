@@ -124,7 +124,12 @@ class Posterior:
         return Posterior.of(self.covariance, joined, np.concatenate([self.targets, believed]))
 
     def left_out(self) -> tuple[Float64, Float64]:
-        """Mean (n,) and variance (n,) of each result, nugget included, as predicted by the others (Rasmussen and
-        Williams 2006, section 5.4.2)."""
-        variance = 1.0 / np.diagonal(self.inverse)
-        return self.targets - self.weights * variance, variance
+        """Mean (n,) and variance (n,) of each result, nugget included, as predicted by the others, n > 1.
+
+        Rasmussen and Williams 2006, section 5.4.2; that the constant mean is then that of the others too is in the
+        second term of `precision` (Dubrule 1983).
+        """
+        ones = self._solved(np.ones(len(self.targets)))
+        inverse = np.diagonal(self.inverse)
+        precision = inverse - ones**2 / ones.sum()
+        return self.targets - self.weights / precision, 1.0 / inverse

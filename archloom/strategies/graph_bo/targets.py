@@ -13,7 +13,10 @@ from scipy.special import ndtri
 
 from archloom.strategies.graph_bo.kernel import Float64
 
+_ROUNDING = 1e-12
+"""Utilities that differ by less, relative to the best, are equal up to rounding."""
 _LEAST = 1e-9
+"""The smallest distance of a bound from values that are all equal."""
 _MOST = 1e6
 """Standard deviations that a bound is away, at most."""
 _FAR = 1e100
@@ -26,18 +29,25 @@ Warp = Callable[[Float64], Float64]
 def log_regret(utilities: Float64) -> Float64:
     """-log(1 + (b - y) / s), standardised: b is the best utility, s half of its distance to the upper quartile.
 
-    If a quarter is as good as the best, s is half of the smallest distance to it.
+    If a quarter is as good as the best, up to rounding, s is half of the smallest distance to it that is more.
     """
     y = _tame(utilities)
-    regret = y.max(initial=-np.inf) - y
-    scale = float(np.quantile(regret, 0.25)) / 2.0 if len(y) else 0.0
-    if scale <= _LEAST * regret.max(initial=0.0):
-        scale = float(regret[regret > 0].min(initial=np.inf)) / 2.0
-    return standard(-np.log1p(regret / scale)) if np.isfinite(scale) else np.zeros_like(y)
+    best = float(y.max(initial=-np.inf))
+    regret = best - y
+    largest = float(regret.max(initial=0.0))
+    if largest == 0:
+        return np.zeros_like(y)
+    rounding = _ROUNDING * abs(best)
+    distance = float(np.quantile(regret, 0.25))
+    if distance <= rounding:
+        distance = float(regret[regret > rounding].min(initial=largest))
+    scale = max(distance / 2.0, largest / _FAR)  # the second so that no quotient overflows
+    return standard(-np.log1p(regret / scale))
 
 
 def half(utilities: Float64) -> Float64:
-    """Above the median by how much, in units of the root mean square of that; below it the normal quantile of the rank.
+    """Above the median by how much, in units of the root mean square of that; below it the normal quantile of the rank,
+    the middle one of equals.
 
     A long tail of bad architectures, whose differences do not matter, does not spread them more than chance would.
     """
@@ -49,7 +59,8 @@ def half(utilities: Float64) -> Float64:
     scale = float(np.sqrt(np.mean(upper**2)))
     if scale <= 0:
         return standard(y)
-    ranks = (np.argsort(np.argsort(y, kind="stable"), kind="stable") + 0.5) / len(y)
+    inorder = np.sort(y)
+    ranks = (np.searchsorted(inorder, y, "left") + np.searchsorted(inorder, y, "right")) / (2.0 * len(y))
     return np.where(above >= 0, above / scale, ndtri(np.minimum(ranks, 0.5)))
 
 
@@ -69,8 +80,9 @@ def standard_with(values: Float64, bound: float) -> tuple[Float64, float]:
     scale = largest if largest > _FAR or 0 < largest < 1 / _FAR else 1.0
     y = values / scale
     centre, spread = float(y.mean()), float(y.std())
-    spread = spread if spread > 0 else max(abs(bound / scale - centre), _LEAST)
-    return (y - centre) / spread, float(np.clip((bound / scale - centre) / spread, -_MOST, _MOST))
+    distance = float(np.clip(bound / scale - centre, -(_FAR**2), _FAR**2))
+    spread = spread if spread > 0 else max(abs(distance), _LEAST)
+    return (y - centre) / spread, float(np.clip(distance / spread, -_MOST, _MOST))
 
 
 WARPS: Mapping[str, Warp] = {"log_regret": log_regret, "half": half, "standard": standard}

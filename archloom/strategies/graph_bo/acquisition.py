@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr
+from scipy.special import erfcx, log_ndtr, logsumexp
 
 from archloom.strategies.graph_bo.kernel import Float64
 
@@ -92,12 +92,23 @@ def log_hypervolume_improvement(means: Float64, deviations: Float64, targets: Fl
     corner, span = frame(targets)
     sampled = ((means - corner) / span)[:, None, :] + (deviations / span)[:, None, :] * rays.draws
     front = (targets - corner) / span
-    total = np.zeros(len(means))
-    for towards in rays.directions:
+    total, short = np.zeros(len(means)), np.empty((len(rays.directions), len(means)))
+    for towards, missed in zip(rays.directions, short, strict=True):
         reached = float((front / towards).min(axis=1).max())
         beyond = (sampled / towards).min(axis=2) - reached
-        further = (reached + np.maximum(beyond, 0.0)) ** means.shape[1]
-        total += further.mean(axis=1) - reached ** means.shape[1]
-        total += _LITTLE * np.exp(np.minimum(beyond.max(axis=1), 0.0) / _SMOOTH)
-    found: Float64 = np.log(np.maximum(total, 1e-300))
+        total += _further(reached, np.maximum(beyond, 0.0), means.shape[1]).mean(axis=1)
+        missed[:] = np.minimum(beyond.max(axis=1), 0.0)
+    # As logarithms, lest what is far below the front be equal: e to that underflows.
+    little = math.log(_LITTLE) + logsumexp(short / _SMOOTH, axis=0)
+    found: Float64 = np.logaddexp(np.log(total, out=np.full(len(means), -np.inf), where=total > 0), little)
     return found
+
+
+def _further(reached: float, gain: Float64, power: int) -> Float64:
+    """(reached + gain)^power - reached^power, without the difference: it would be lost in rounding."""
+    factor = np.ones_like(gain)
+    for lower in range(1, power):
+        factor *= reached + gain
+        factor += reached**lower
+    factor *= gain
+    return factor

@@ -44,7 +44,7 @@ class ModelExplanation:
     Of n results of the run itself, at its highest fidelity: `values` (n,) in the metric's own units; `targets` (n,),
     what the model learns in their place, warped and standardised; and what it predicts of each from all others, those
     at other fidelities and of earlier runs included: `predicted` (n,), with the standard deviations `deviations` (n,),
-    nugget included. Hyper-parameters and the process's mean are those of all results.
+    nugget included. The hyper-parameters are those of all results.
 
     `genes` and `statistics`: how important each group of codes and each statistic is, the largest first.
     """

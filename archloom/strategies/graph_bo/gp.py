@@ -124,12 +124,15 @@ class Posterior:
         return Posterior.of(self.covariance, joined, np.concatenate([self.targets, believed]))
 
     def left_out(self) -> tuple[Float64, Float64]:
-        """Mean (n,) and variance (n,) of each result, nugget included, as predicted by the others, n > 1.
+        """Mean (n,) and variance (n,) of each result, nugget included, as predicted by the others; of a single one, as
+        it is.
 
-        Rasmussen and Williams 2006, section 5.4.2; that the constant mean is then that of the others too is in the
-        second term of `precision` (Dubrule 1983).
+        Rasmussen and Williams 2006, section 5.4.2; that the constant mean is that of the others, too, is in the second
+        term of `precision` (Dubrule 1983).
         """
         ones = self._solved(np.ones(len(self.targets)))
         inverse = np.diagonal(self.inverse)
+        if len(inverse) == 1:
+            return self.targets, 1.0 / inverse
         precision = inverse - ones**2 / ones.sum()
         return self.targets - self.weights / precision, 1.0 / inverse

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import moocore
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
 from archloom.strategies.graph_bo.acquisition import (
-    DRAWS,
-    direction,
+    Rays,
+    frame,
     log_expected_improvement,
     log_feasible,
-    log_scalarised_improvement,
-    scalarised,
+    log_hypervolume_improvement,
 )
 
 
@@ -98,56 +98,96 @@ class TestFeasibility:
         assert (np.diff(found) < 0).all()
 
 
-class TestScalarisation:
-    def test_by_hand(self) -> None:
-        values = np.array([[3.0, 8.0], [3.0, 2.0], [-3.0, 8.0]])
-        assert scalarised(values, np.array([0.6, 0.8])) == pytest.approx([5.0, 2.5, -5.0])
+FRONT = np.array([[1.0, 3.0], [2.0, 2.0], [2.5, 0.5], [0.9, 0.3]])
+"""The last is dominated; the others have the extent 1.5 x 2.5, and so the corner 0.85, 0.25."""
+AREA = math.pi / 4 / 2000 * 1.5 * 2.5
+"""What an improvement is multiplied by to be an area, with `fan` for its directions."""
+
+
+def fan(draws: Any) -> Rays:
+    """2000 directions evenly over a quarter of the circle."""
+    angles = (np.arange(2000) + 0.5) * (math.pi / 2 / 2000)
+    return Rays(np.stack([np.cos(angles), np.sin(angles)], axis=1), np.asarray(draws, dtype=np.float64))
+
+
+class TestHypervolumeImprovement:
+    def test_corner_and_extent_of_a_front(self) -> None:
+        corner, extent = frame(FRONT)
+        assert extent.tolist() == [1.5, 2.5]
+        assert corner == pytest.approx([0.85, 0.25])
+
+    def test_corner_of_one_point(self) -> None:
+        """Its extent is one standard deviation."""
+        corner, extent = frame(np.array([[3.0, 5.0], [2.0, 5.0]]))
+        assert extent.tolist() == [1.0, 1.0]
+        assert corner == pytest.approx([2.9, 4.9])
 
     @pytest.mark.parametrize("objectives", [2, 3, 5])
     def test_directions_are_uniform_on_the_positive_part_of_the_sphere(self, objectives: int) -> None:
         """Of length 1; the mean of each squared entry is 1/m. The standard error is at most 0.01."""
         rng = np.random.default_rng(0)
-        drawn = np.array([direction(objectives, rng) for _ in range(2000)])
+        rays = [Rays.drawn(objectives, rng) for _ in range(125)]
+        drawn = np.concatenate([each.directions for each in rays])
+        assert drawn.shape == (2000, objectives)
         assert (drawn > 0).all()
         assert np.linalg.norm(drawn, axis=1) == pytest.approx(np.ones(2000))
         assert (drawn**2).mean(axis=0) == pytest.approx(np.full(objectives, 1 / objectives), abs=0.04)
+        assert np.stack([each.draws for each in rays]).std() == pytest.approx(1.0, abs=0.05)
 
-    def test_its_mean_over_directions_is_the_hypervolume(self) -> None:
-        """In two dimensions: pi / 4 times the mean square of how far the front reaches; what a new one adds, too."""
+    def test_of_what_is_certain_it_is_what_the_area_grows_by(self) -> None:
+        """(2.2, 2.5) adds 0.2 x 2 right of (2, 2) and 1 x 0.5 above it; (3, 0.4) adds 0.5 x 0.15; a dominated one
+        nothing but what leads a climb."""
+        means = np.array([[2.2, 2.5], [3.0, 0.4], [1.9, 1.9]])
+        found = log_hypervolume_improvement(means, np.full((3, 2), 1e-12), FRONT, fan([[0.0, 0.0]]))
+        assert np.exp(found) * AREA == pytest.approx([0.9, 0.075, 0.0], rel=2e-3, abs=1e-8)
+
+    def test_it_is_the_mean_of_what_the_area_grows_by(self) -> None:
+        """Over the draws, with the area by another way."""
         rng = np.random.default_rng(0)
-        front = np.array([[1.0, 3.0], [2.0, 2.0], [2.5, 0.5]])
-        new = np.array([[2.2, 2.5]])
-        reached, added = [], []
-        for _ in range(20_000):
-            towards = direction(2, rng)
-            before = float(scalarised(front, towards).max())
-            reached.append(before**2)
-            added.append(max(float(scalarised(new, towards)[0]), before) ** 2 - before**2)
-        assert math.pi / 4 * np.mean(reached) == pytest.approx(3.0 + 2.0 + 0.5 * 0.5, rel=0.03)
-        # Above (2, 2) and right of it: 2.2 x 2.5 less what (1, 3), (2, 2) and (2.5, 0.5) have of it.
-        assert math.pi / 4 * np.mean(added) == pytest.approx(5.5 - (2.5 * 1.0 + 2.0 * 1.0 + 0.5 * 0.2), rel=0.06)
+        means, deviations = FRONT[:3] + 0.1, np.array([[0.5, 0.3], [0.2, 0.9], [0.7, 0.4]])
+        draws = rng.standard_normal((6, 2))
+        corner, _ = frame(FRONT)
+        before = moocore.hypervolume(FRONT, ref=corner, maximise=True)
+        expected = [
+            np.mean([moocore.hypervolume([*FRONT, m + s * e], ref=corner, maximise=True) - before for e in draws])
+            for m, s in zip(means, deviations, strict=True)
+        ]
+        found = log_hypervolume_improvement(means, deviations, FRONT, fan(draws))
+        assert np.exp(found) * AREA == pytest.approx(expected, rel=2e-3)
 
-    def test_certain_improvement_is_the_gain(self) -> None:
-        """Far above the best, whatever the draws are; on it, the smoothed gain 0.05 log 2."""
-        towards, draws = np.array([0.6, 0.8]), np.random.default_rng(0).standard_normal((DRAWS, 2))
-        means = np.array([[6.0, 8.0], [1.2, 5.0]])
-        found = log_scalarised_improvement(means, np.full((2, 2), 1e-12), towards, 2.0, draws)
-        assert np.exp(found) == pytest.approx([8.0, 0.05 * math.log(2)], rel=1e-8)
-
-    def test_it_is_the_mean_over_draws(self) -> None:
-        """One objective that decides alone: about its expected improvement, with a standard error of 0.7 %."""
+    def test_three_objectives(self) -> None:
+        """By 3000 random directions, with a standard error of about 1 %; the constant is pi/6."""
         rng = np.random.default_rng(0)
-        means, deviations = np.array([[0.2, 1e3], [1.0, 1e3]]), np.full((2, 2), 0.5)
-        draws = rng.standard_normal((40_000, 2))
-        found = log_scalarised_improvement(means, deviations, np.array([1.0, 1.0]), 0.3, draws)
-        expected = log_expected_improvement(means[:, 0], deviations[:, 0], 0.3)
-        assert np.exp(found) == pytest.approx(np.exp(expected), rel=0.04)
+        front = np.array([[1.0, 2.0, 3.0], [3.0, 1.0, 2.0], [2.0, 3.0, 1.0]])
+        new = np.array([[2.2, 2.2, 2.2], [3.0, 3.0, 0.9]])
+        corner, extent = frame(front)
+        before = moocore.hypervolume(front, ref=corner, maximise=True)
+        expected = [moocore.hypervolume([*front, one], ref=corner, maximise=True) - before for one in new]
+        away = np.abs(rng.standard_normal((3000, 3)))
+        rays = Rays(away / np.linalg.norm(away, axis=1, keepdims=True), np.zeros((1, 3)))
+        found = np.exp(log_hypervolume_improvement(new, np.full((2, 3), 1e-12), front, rays))
+        assert found * math.pi / 6 / 3000 * extent.prod() == pytest.approx(expected, rel=0.06)
 
-    def test_what_is_hopeless_is_still_in_order(self) -> None:
-        """No draw reaches the best by far; e to the gain underflows."""
-        draws = np.random.default_rng(0).standard_normal((DRAWS, 2))
-        means = np.stack([np.linspace(-1e4, 2.0, 3000)] * 2, axis=1)
-        for towards in (np.array([0.6, 0.8]), np.array([1e-6, 1.0])):
-            found = log_scalarised_improvement(means, np.full((3000, 2), 0.1), towards, 2.0, draws)
-            assert np.isfinite(found).all()
-            assert (np.diff(found) > 0).all()
+    def test_an_improvement_far_smaller_than_the_hypervolume(self) -> None:
+        """1e-12 of it: no digits are lost, whatever is added to lead a climb."""
+        rays = Rays(np.array([[0.6, 0.8]]), np.zeros((1, 2)))
+        front = np.array([[1e6, 1e6]])
+        gains = np.array([1e-4, 2e-4])
+        means = 1e6 + gains[:, None] * np.ones(2)
+        found = np.exp(log_hypervolume_improvement(means, np.full((2, 2), 1e-12), front, rays)) - 1e-9
+        # From the corner 0.1 below, a direction (0.6, 0.8) meets the front at 0.125.
+        assert found == pytest.approx((0.125 + gains / 0.8) ** 2 - 0.125**2, rel=1e-5)
+
+    @pytest.mark.parametrize("objectives", [2, 3])
+    def test_what_is_hopeless_is_still_in_order(self, objectives: int) -> None:
+        """No draw reaches the front, by far."""
+        rays = Rays.drawn(objectives, np.random.default_rng(0))
+        front = np.eye(objectives) + 1.0
+        means = np.linspace(-1e6, 1.0, 2000)[:, None] * np.ones(objectives)
+        found = log_hypervolume_improvement(means, np.full((2000, objectives), 0.1), front, rays)
+        assert np.isfinite(found).all()
+        assert (np.diff(found) > 0).all()
+
+    def test_of_nothing(self) -> None:
+        none = np.empty((0, 2))
+        assert log_hypervolume_improvement(none, none, FRONT, Rays.drawn(2, np.random.default_rng(0))).shape == (0,)

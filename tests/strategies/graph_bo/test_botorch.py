@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archloom.strategies.graph_bo.acquisition import log_expected_improvement, log_feasible
+from archloom.strategies.graph_bo.acquisition import NO_RAYS, log_expected_improvement, log_feasible
 from archloom.strategies.graph_bo.gp import JITTER, Posterior, loss
 from archloom.strategies.graph_bo.kernel import Inputs, Kernel
 from archloom.strategies.graph_bo.models import Bounded, Promise
@@ -251,7 +251,7 @@ def test_promise_with_constraints(draw: Draw, lib: Any) -> None:
     models, rows = [posterior(data, seed) for seed in (0, 1, 2)], data.more(40)
     best = models[0].targets[:9]
     constraints = [Bounded(models[1], 0.375, at_most=True), Bounded(models[2], -0.25, at_most=False)]
-    found = Promise([models[0]], constraints, best[:, None], np.ones(1), np.empty((0, 1)))(rows)
+    found = Promise([models[0]], constraints, best[:, None], NO_RAYS)(rows)
     predicted = [model.predict(rows) for model in models]
     means = np.stack([mean for mean, _ in predicted], axis=1)
     deviations = np.sqrt(np.stack([v + m.covariance.nugget for m, (_, v) in zip(models, predicted, strict=True)], 1))

@@ -96,6 +96,13 @@ class TestPosterior:
             assert mean[i] == pytest.approx(expected[0][0], rel=1e-9, abs=1e-9)
             assert variance[i] == pytest.approx(expected[1][0] + gp.covariance.nugget + JITTER, rel=1e-9)
 
+    def test_a_single_one_left_out(self, kernel: Kernel, draw: Draw) -> None:
+        data = draw(kernel, 1)
+        mean, variance = posterior(data).left_out()
+        assert mean.tolist() == data.targets.tolist()
+        expected = posterior(data).covariance.diagonal(data.rows) + posterior(data).covariance.nugget + JITTER
+        assert variance == pytest.approx(expected)
+
 
 class TestLoss:
     def test_gradient_is_that_of_the_value(self, kernel: Kernel, draw: Draw) -> None:

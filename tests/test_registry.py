@@ -33,6 +33,10 @@ def test_every_strategy_is_there(name: str) -> None:
     kind.Options()  # every option has a default, and the defaults are good
 
 
+def test_a_search_that_names_no_strategy_has_one() -> None:
+    assert registry.DEFAULT_STRATEGY in registry.STRATEGIES
+
+
 @pytest.mark.parametrize("entry", [*registry.SPACES.values(), *registry.STRATEGIES.values()])
 def test_titles_fit_a_listing(entry: Entry) -> None:
     assert 0 < len(entry.title) <= 80
@@ -146,6 +150,8 @@ def test_a_broken_package_is_told_only_when_it_is_used(install: Callable[..., No
         with pytest.raises(InputError, match=reason) as caught:
             registry.load_strategy(name)
         assert "\n" not in str(caught.value)
+    here = dict(registry.STRATEGIES.here())
+    assert "random" in here and not {"gone", "broken", "absent"} & set(here)
 
 
 def test_what_is_no_task_or_evaluator_is_refused_by_name(install: Callable[..., None]) -> None:

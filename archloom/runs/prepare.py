@@ -140,8 +140,7 @@ class ChosenStrategy:
         """InputError if the strategy cannot use trials of earlier runs; `why` it should, in words."""
         if issubclass(self.found.kind, WarmStarted):
             return
-        kinds = ((name, kind) for name, kind in registry.STRATEGIES.here() if isinstance(kind, type))
-        others = [name for name, kind in kinds if issubclass(kind, WarmStarted)]
+        others = [name for name, kind in _strategies_here() if issubclass(kind, WarmStarted)]
         raise InputError(
             f"strategy {self.name} cannot be warm started{why}: it has no method warm_start; these have: "
             f"{', '.join(others) or 'none'}"
@@ -376,6 +375,13 @@ class Preparer:
                 self._problems[_problem_key(known)] = problem
 
 
+def _strategies_here() -> Iterator[tuple[str, type[BaseStrategy]]]:
+    """The registered strategies that can be imported here."""
+    for name, kind in registry.STRATEGIES.here():
+        if isinstance(kind, type) and issubclass(kind, BaseStrategy):  # whatever an installed package declares
+            yield name, kind
+
+
 def _check_space(chosen: ChosenStrategy, scenario: Scenario) -> None:
     """InputError for a space that lacks what the strategy needs of it, which names those that can search it."""
     try:
@@ -387,7 +393,7 @@ def _check_space(chosen: ChosenStrategy, scenario: Scenario) -> None:
 
 def _suited(scenario: Scenario) -> Iterator[str]:
     """The registered strategies that can search the space of a scenario."""
-    for name, kind in registry.STRATEGIES.here():
+    for name, kind in _strategies_here():
         with suppress(InputError):
             chosen = choose_strategy(name, {})
             kind.check_space(scenario.space)

@@ -24,7 +24,7 @@ from archloom.runs.history import History
 from archloom.runs.record import TrialRecord, decode_state, encode_state
 from archloom.runs.search import MemoryJournal, Search
 from archloom.spaces.base import SearchSpace, is_valid
-from archloom.strategies.base import Strategy, StrategyError, plan_of
+from archloom.strategies.base import EarlierRun, Strategy, StrategyError, WarmStarted, plan_of
 from archloom.strategies.random_search import RandomSearch
 from archloom.testing.domains import MixedSpace
 from archloom.testing.planted import (
@@ -76,7 +76,8 @@ def check_strategy(
     `beats_random` it must find more of the planted architecture than random search does in as many epochs, those of
     `queries` full trainings, on average over `repetitions` seeds. `make_space` replaces the planted space if a strategy
     needs another kind; then `PlantedCurves` scores its genes. A strategy that does not refuse a sparse table is tried
-    on one too, and one that does not refuse numbers on a space with numbers and conditions.
+    on one too, and one that does not refuse numbers on a space with numbers and conditions; one that can be warm
+    started (`WarmStarted`) is also tried like that.
     """
     check_independent(partial(_asked, make, make_space), "ask")
     _check_state(make, make_space)
@@ -88,6 +89,7 @@ def check_strategy(
     _check_durations(make, make_space)
     _check_valid(make, make_space)
     _check_bounded(make)
+    _check_warm_started(make, make_space)
     for what, criteria in _OTHER_CRITERIA.items():
         with located(f"with {what}"):
             _check_briefly(make, make_space, criteria)
@@ -157,11 +159,16 @@ def _check_state(make: MakeStrategy, make_space: MakeSpace) -> None:
 
 
 def _check_restored(make: MakeStrategy, make_space: MakeSpace, criteria: Criteria, width: int, steps: int) -> None:
-    original = _new(make, make_space, 6, criteria)
+    _check_continues(partial(_new, make, make_space, criteria=criteria), width, steps)
+
+
+def _check_continues(new: Callable[[int], Strategy], width: int, steps: int) -> None:
+    """The state of one strategy, of a seed, makes the same of another one, of another seed."""
+    original = new(6)
     done = len(_drive(original, steps, width))
     in_flight = list(original.ask(2))
     state = decode_state(encode_state(original.state_dict()))
-    restored = _new(make, make_space, 7, criteria)
+    restored = new(7)
     restored.load_state_dict(state)
     rest = []
     for strategy in (original, restored):
@@ -177,6 +184,34 @@ def _check_briefly(make: MakeStrategy, make_space: MakeSpace, criteria: Criteria
     for proposal in _drive(_new(make, make_space, 14, criteria), 50, fail_every=5):
         assert is_valid(space, proposal.arch), f"it proposed {proposal.arch}, which breaks a rule of {space.name!r}"
     _check_restored(make, make_space, criteria, width=3, steps=8)
+
+
+def _check_warm_started(make: MakeStrategy, make_space: MakeSpace) -> None:
+    """Given trials of earlier runs, of this problem, of another or none, it goes on like that: from its state alone,
+    and without asking again for what has failed on this problem."""
+    if not isinstance(_new(make, make_space, 0), WarmStarted):
+        return
+    given = _answer(0, _drive(_new(RandomSearch, make_space, 16), 12), fail_every=2)
+    trials = tuple(trial.without_report() for trial in given)
+    for what, earlier in (
+        ("this problem", [EarlierRun(PLANTED_CRITERIA, trials, same_problem=True)]),
+        ("this problem, which has other objectives", [EarlierRun(_MINIMISED, trials, same_problem=True)]),
+        ("another problem", [EarlierRun(_MINIMISED, trials, same_problem=False)] * 2),
+        ("nothing", []),
+    ):
+        with located(f"warm started with {what}"):
+            _check_continues(partial(_warm_started, make, make_space, earlier), width=2, steps=6)
+    failed = {trial.proposal.arch for trial in trials if not trial.result.ok}
+    same = [EarlierRun(PLANTED_CRITERIA, trials, same_problem=True)]
+    asked = {proposal.arch for proposal in _drive(_warm_started(make, make_space, same, 17), 30)}
+    assert not failed & asked, "it asks again for what has failed in an earlier run on the same problem"
+
+
+def _warm_started(make: MakeStrategy, make_space: MakeSpace, earlier: Sequence[EarlierRun], seed: int) -> Strategy:
+    strategy = _new(make, make_space, seed)
+    assert isinstance(strategy, WarmStarted)
+    strategy.warm_start(earlier)
+    return strategy
 
 
 def _check_direction(make: MakeStrategy, make_space: MakeSpace) -> None:

@@ -11,6 +11,7 @@ from archloom.constraints import criteria
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.problems import RecordedProblem
+from archloom.runs.warm_start import Source, WarmStart
 
 
 def test_a_study_knows_its_runs(make_reports: Any) -> None:
@@ -51,6 +52,14 @@ def test_caveats_name_the_test_metric(make_reports: Any) -> None:
     assert "cifar10_baseline" in caveat
     [caveat] = Study.of(make_reports(constraints=["cifar10_test_200>=80"])).caveats
     assert "cifar10_test_200" in caveat
+
+
+def test_caveats_name_what_runs_were_warm_started_with(make_report: Any) -> None:
+    known = WarmStart((Source("/home/me/runs/first", 40, same_problem=True),), "")
+    cold, warm = make_report([1, 2]), make_report([1, 2], seed=1)
+    warm = replace(warm, request=replace(warm.request, warm_start=known))
+    [caveat] = Study.of({"a": [cold], "b": [warm, warm]}).caveats
+    assert caveat == "Warm started with 40 trials of first (the same problem), which count as no queries."
 
 
 def on_table(report: Any, **changes: Any) -> Any:

@@ -11,8 +11,9 @@ from archloom.errors import InputError
 from archloom.problems import ProblemSpec
 from archloom.runs import folders
 from archloom.runs.budgets import Limits
+from archloom.runs.earlier import warm_start
 from archloom.runs.manifest import mark_of
-from archloom.runs.prepare import Request
+from archloom.runs.prepare import Preparer, Request
 from archloom.runs.record import read_manifest
 from archloom.runs.report import read_report
 
@@ -66,17 +67,21 @@ def test_a_table_may_have_moved(tmp_path: Path, small_table: Path) -> None:
 
 
 def test_checkpoints_are_marked_by_what_makes_a_run_what_it_is(tmp_path: Path, mine: ProblemSpec) -> None:
-    wanted = Request("random", mine, 0, Limits(3))
+    wanted, preparer = Request("random", mine, 0, Limits(3)), Preparer()
+    folders.run_folder(tmp_path / "earlier", wanted)
+    known = warm_start([tmp_path / "earlier"], mine, [], preparer)
     others = {
         "again": wanted,
         "longer": Request("random", mine, 0, Limits(5)),
         "seed": Request("random", mine, 1, Limits(3)),
         "strategy": Request("evolution", mine, 0, Limits(3)),
+        "warm start": Request("graph_bo", mine, 0, Limits(3), {}, known),
+        "colder": Request("graph_bo", mine, 0, Limits(3)),
         "constraint": Request("random", mine.changed(constraints=("score>=0",)), 0, Limits(3)),
     }
     marks = {}
     for name, request in {"run": wanted, **others}.items():
-        folders.run_folder(tmp_path / name, request)
+        folders.run_folder(tmp_path / name, request, preparer=preparer)
         marks[name] = mark_of(read_manifest(tmp_path / name))
     assert marks["run"] == marks["again"] == marks["longer"]
-    assert len({marks[name] for name in ("run", "seed", "strategy", "constraint")}) == 4
+    assert len({marks[name] for name in ("run", "seed", "strategy", "constraint", "warm start", "colder")}) == 6

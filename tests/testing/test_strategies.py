@@ -14,6 +14,7 @@ from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.table import TableSpace
+from archloom.strategies.base import EarlierRun
 from archloom.strategies.evolution import Evolution, EvolutionOptions
 from archloom.strategies.random_search import RandomSearch
 from archloom.strategies.successive_halving import Asha, Hyperband
@@ -210,6 +211,25 @@ class RefusesTables(RandomSearch):
         super().__init__(space, *arguments)
 
 
+class RepeatsFailures(RandomSearch):
+    """Begins with the architectures of earlier runs."""
+
+    earlier: tuple[Arch, ...] = ()
+
+    def warm_start(self, earlier: Sequence[EarlierRun]) -> None:
+        self.earlier = tuple(trial.proposal.arch for run in earlier for trial in run.trials)
+
+    def propose(self) -> Proposal:
+        return Proposal(self.earlier[0]) if self.earlier else super().propose()
+
+
+class ForgetsWhereItWas(RepeatsFailures):
+    def propose(self) -> Proposal:
+        proposal = super().propose()
+        self.earlier = self.earlier[1:]
+        return proposal
+
+
 def test_a_strategy_may_refuse_sparse_tables() -> None:
     check_strategy(RefusesTables, beats_random=False)
 
@@ -239,6 +259,8 @@ def test_a_strategy_may_refuse_sparse_tables() -> None:
         (PromotesFailures, "it inherits from trial [0-9]+, which was not told, or has failed"),
         (DrawsAgain, "it inherits from trial [0-9]+, whose state `needed` did not keep"),
         (InventsRows, "on a sparse table: it proposed .*, which breaks a rule of 'sparse'"),
+        (RepeatsFailures, "it asks again for what has failed in an earlier run on the same problem"),
+        (ForgetsWhereItWas, "warm started with this problem: after state_dict and load_state_dict the strategy"),
         (RandomSearch, "in 120 full trainings it found .* on average, random search"),
     ],
 )

@@ -144,11 +144,12 @@ class GraphBo(BaseStrategy):
     def warm_start(self, earlier: Sequence[EarlierRun]) -> None:
         """Learn from earlier runs on the same space before the first proposal.
 
-        What a run on the same problem has answered at the highest fidelity is not asked again; one on another problem
-        says what is likely to be good. InputError if it has another number of objectives.
+        What a run on the same problem has answered at the highest fidelity is not asked again; one on another problem,
+        or without a metric of these criteria, says what is likely to be good. InputError if that has another number of
+        objectives.
         """
         for run in earlier:
-            if run.same_problem:
+            if run.same_problem and set(self.criteria.metrics) <= set(run.criteria.metrics):
                 self._learn_same(run)
             else:
                 self.knowledge.add_foreign(run)

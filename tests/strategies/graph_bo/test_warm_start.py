@@ -1,0 +1,53 @@
+"""What graph_bo makes of earlier runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from archloom.constraints import Criteria, Objective
+from archloom.errors import InputError
+from archloom.spaces.base import Categorical
+from archloom.strategies.base import EarlierRun
+from archloom.strategies.graph_bo.strategy import GraphBo
+from archloom.types import Arch, Proposal, Result, Trial
+from archloom.utils import seeds
+
+SPACE = Categorical({"a": [1, 2, 3], "b": [1, 2, 3]})
+WANTED = Criteria((Objective("score", "max"),))
+BEST, SECOND, WORST, BROKEN = (Arch(genes) for genes in ((2, 2), (2, 1), (0, 0), (1, 1)))
+
+
+def earlier(metric: str, same_problem: bool) -> EarlierRun:
+    """A run that has found the best, the worst and one that fails."""
+    found = {BEST: 9.0, WORST: 1.0, SECOND: 6.0}
+    answers = [*((arch, Result({metric: value})) for arch, value in found.items()), (BROKEN, Result.failed("no GPU"))]
+    trials = tuple(Trial(number, Proposal(arch), result) for number, (arch, result) in enumerate(answers))
+    return EarlierRun(Criteria((Objective(metric, "max"),)), trials, same_problem)
+
+
+def asked(run: EarlierRun, count: int) -> list[Arch]:
+    strategy = GraphBo(SPACE, WANTED, seeds.stream(0, "strategy"))
+    strategy.warm_start([run])
+    found = []
+    for number in range(count):
+        (proposal,) = strategy.ask(1)
+        found.append(proposal.arch)
+        score = float((proposal.arch.genes[0] + 1) * (proposal.arch.genes[1] + 1))
+        strategy.tell([Trial(number, proposal, Result({"score": score}))])
+    return found
+
+
+def test_what_this_problem_has_answered_is_not_asked_again() -> None:
+    assert not {BEST, SECOND, WORST, BROKEN} & set(asked(earlier("score", same_problem=True), 5))
+
+
+@pytest.mark.parametrize(("metric", "same_problem"), [("other", True), ("score", False), ("other", False)])
+def test_what_was_best_by_another_measure_is_asked_first(metric: str, same_problem: bool) -> None:
+    assert asked(earlier(metric, same_problem), 1) == [BEST]
+
+
+def test_a_transfer_between_other_numbers_of_objectives_is_refused() -> None:
+    both = Criteria((Objective("score", "max"), Objective("size", "min")))
+    strategy = GraphBo(SPACE, both, seeds.stream(0, "strategy"))
+    with pytest.raises(InputError, match="an earlier run with 1 objectives, other: expected 2, as score, size"):
+        strategy.warm_start([earlier("other", same_problem=True)])

@@ -28,6 +28,9 @@ MUTANTS = 24
 """So many mutants stand for the neighbours of an architecture where a space has none."""
 MOST_NEIGHBOURS = 240
 """Of an architecture with more, so many are drawn."""
+FAR = 100.0
+"""Statistics are at most so many standard deviations from their mean: of what is as good as never drawn they may be
+more, and then no digit of a covariance would be right (see `gp`)."""
 _KEPT = 50_000
 """Beyond so many architectures, all but the pool are forgotten."""
 
@@ -109,7 +112,7 @@ class Candidates:
         stats = self._stats[numbers][:, self.telling]
         stats -= self._centre
         stats /= self._scale
-        return self._codes[numbers], stats
+        return self._codes[numbers], np.clip(stats, -FAR, FAR, out=stats)
 
     def _measure(self) -> None:
         """Have the features of all that are numbered."""

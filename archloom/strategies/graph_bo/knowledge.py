@@ -16,6 +16,8 @@ from archloom.strategies.graph_bo.kernel import Float64
 from archloom.strategies.graph_bo.targets import Warp
 from archloom.types import Arch, Resource, Result, Trial
 
+_LEAST = 1e-9
+"""A smaller spread of targets, which are of about 1, is rounding."""
 OWN = 0
 """The source of this run's own results, and of those of earlier runs on the same problem."""
 
@@ -130,6 +132,6 @@ def _aligned(targets: Float64, lower: Sequence[float | None]) -> Float64:
     if not known:
         return targets
     ours, theirs = np.array(known).T
-    stretch = float(theirs.std() / ours.std()) if len(known) > 2 and ours.std() > 0 else 1.0
+    stretch = float(theirs.std() / ours.std()) if len(known) > 2 and ours.std() > _LEAST else 1.0
     aligned: Float64 = (targets - ours.mean()) * stretch + theirs.mean()
     return aligned

@@ -131,9 +131,7 @@ ALL = Kernel(np.repeat(np.arange(4), 3), 6, 1)
 
 
 class TestNearlySingular:
-    """The nugget is at least 0.05 e^-4, so that no row is determined by others. A matrix of n results whose variances
-    are at most V has a Cholesky factor if nugget / V > n (n + 1) 1.1e-16 (Higham 2002, theorem 10.7): of 600 results,
-    V < 2e7; statistics are at most 100 standard deviations from their mean, and a3 is at most e^4, so V < 6e5."""
+    """The nugget's lower bound protects from it, as `gp.BOX` says."""
 
     @pytest.mark.parametrize("edge", [-BOX, BOX, "least nugget"], ids=str)
     @pytest.mark.parametrize("size", [1.0, 100.0])

@@ -53,7 +53,7 @@ def take_runs(paths: Sequence[Path], scenario: Scenario) -> tuple[WarmStart, Ear
             raise InputError(f"--warm-start {path}: it has no trials yet; expected a run that has, or omit it")
         taken += found
         sources.append(Source(place, trials, all(run.same_problem for run in found)))
-    earlier = Earlier.decode(Earlier(tuple(taken)).encode())  # as it will be read when the run is resumed
+    earlier = Earlier.of(taken)
     return WarmStart(tuple(sources), earlier.sha256), earlier
 
 

@@ -29,7 +29,7 @@ from archloom.runs.history import History
 from archloom.runs.manifest import identity_of, manifest_of, mark_of, read_request, read_summary, reopen
 from archloom.runs.places import with_problem
 from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
-from archloom.runs.record import TRIALS, WEIGHTS, RunFolder, TrialRecord
+from archloom.runs.record import EARLIER, TRIALS, WEIGHTS, RunFolder, TrialRecord
 from archloom.runs.report import RunReport, report_of, summarise
 from archloom.runs.search import Journal, MemoryJournal, Progress, Search
 from archloom.runs.warm_start import Earlier
@@ -136,6 +136,8 @@ def run_folder(
         prepared = preparer.prepare(request, problem)
         check_scores(path, folder.lines, prepared.scenario.scores)
         check_strings(path, folder.lines, prepared.scenario.space)
+        if request.warm_start is not None:
+            check_strings(path / EARLIER, preparer.earlier(request.warm_start).lines, prepared.scenario.space)
         if changed and not fresh:
             now = identity_of(prepared.scenario, preparer.pinned(replace(request, problem=problem)))
             folder.rewrite_manifest({**folder.manifest, **now})

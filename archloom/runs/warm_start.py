@@ -8,7 +8,7 @@ these runs, which says what it optimised, each followed by a line for each of it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -61,8 +61,9 @@ class WarmStart:
         return ", ".join(source.short for source in self.sources)
 
 
-class TakenRun(msgspec.Struct, frozen=True):
-    """A single run whose trials were taken. See `EarlierRun`."""
+@dataclass(frozen=True)
+class TakenRun:
+    """A single run whose trials are taken. See `EarlierRun`."""
 
     criteria: Criteria
     same_problem: bool
@@ -79,42 +80,37 @@ class _Head(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Earlier:
-    """The content of `earlier.jsonl`."""
+    """The `content` of `earlier.jsonl`, byte for byte as the run began with it, and what it says: `runs`, all of whose
+    trials are in `lines`."""
 
-    taken: tuple[TakenRun, ...]
+    content: bytes
+    runs: tuple[EarlierRun, ...]
+    lines: tuple[TrialRecord, ...]
 
-    @property
-    def runs(self) -> tuple[EarlierRun, ...]:
-        """What a strategy gets."""
-        return tuple(
-            EarlierRun(run.criteria, tuple(line.trial.without_report() for line in run.lines), run.same_problem)
-            for run in self.taken
-        )
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.encode()).hexdigest()
-
-    def encode(self) -> bytes:
-        return b"".join(msgspec.json.encode(line) + b"\n" for line in self._lines())
-
-    def _lines(self) -> Iterator[_Head | TrialRecord]:
-        for run in self.taken:
-            yield _Head(run.criteria, run.same_problem, len(run.lines))
-            yield from (msgspec.structs.replace(line, report={}, details={}) for line in run.lines)
+    @classmethod
+    def of(cls, taken: Iterable[TakenRun]) -> Earlier:
+        """What a new run begins with: as it will be read when the run is resumed."""
+        return cls.decode(b"".join(msgspec.json.encode(line) + b"\n" for line in _lines(taken)))
 
     @classmethod
     def decode(cls, content: bytes) -> Earlier:
-        """ValueError for what `encode` cannot have written."""
-        lines = iter(content.splitlines())
-        taken = []
-        for raw in lines:
+        """ValueError for what `of` cannot have made."""
+        raws = iter(content.splitlines())
+        runs: list[EarlierRun] = []
+        lines: list[TrialRecord] = []
+        for raw in raws:
             head = msgspec.json.decode(raw, type=_Head)
-            trials = tuple(msgspec.json.decode(line, type=TrialRecord) for line in islice(lines, head.trials))
-            if len(trials) < head.trials:
-                raise ValueError(f"{head.trials} trials announced, {len(trials)} there")
-            taken.append(TakenRun(head.criteria, head.same_problem, trials))
-        return cls(tuple(taken))
+            own = [msgspec.json.decode(line, type=TrialRecord) for line in islice(raws, head.trials)]
+            if len(own) < head.trials:
+                raise ValueError(f"{head.trials} trials announced, {len(own)} there")
+            trials = tuple(line.trial.without_report() for line in own)
+            runs.append(EarlierRun(head.criteria, trials, head.same_problem))
+            lines += own
+        return cls(content, tuple(runs), tuple(lines))
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
 
     @classmethod
     def read(cls, path: Path, known: WarmStart) -> Earlier:
@@ -136,5 +132,10 @@ class Earlier:
 
     def write(self, path: Path) -> None:
         """Keep a copy in the folder at `path`."""
-        content = self.encode()
-        guarded(path, lambda: replace_file(path / EARLIER, content))
+        guarded(path, lambda: replace_file(path / EARLIER, self.content))
+
+
+def _lines(taken: Iterable[TakenRun]) -> Iterator[_Head | TrialRecord]:
+    for run in taken:
+        yield _Head(run.criteria, run.same_problem, len(run.lines))
+        yield from (msgspec.structs.replace(line, report={}, details={}) for line in run.lines)

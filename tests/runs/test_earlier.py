@@ -271,6 +271,20 @@ def test_a_damaged_copy_stops_the_run(tmp_path: Path, small_table: Path, warm: s
         folders.run_folder(tmp_path / "run", preparer=preparer)
 
 
+def test_a_space_whose_options_have_moved_is_noticed_by_the_copy_alone(tmp_path: Path, warm: str) -> None:
+    file = tmp_path / "half.py"
+    file.write_text(HALF)
+    first = run(tmp_path / "first", ProblemSpec(str(file)), 3)
+    preparer = Preparer()
+    request = warm_request(ProblemSpec(str(file)), warm, [first], preparer)
+    folders.run_folder(tmp_path / "run", request, preparer=preparer, isolate=False)
+    for left in ("trials.jsonl", "summary.json", "state.npz"):
+        (tmp_path / "run" / left).unlink()
+    file.write_text(HALF.replace('"a": [1, 2, 3]', '"a": [3, 2, 1]'))
+    with pytest.raises(InputError, match=r"earlier.jsonl: trial 0 is recorded as a=\d, b=\d, but in space 'table'"):
+        folders.run_folder(tmp_path / "run", changed=True, isolate=False)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_run_of_a_group_has_its_copy(tmp_path: Path, small_table: Path, warm: str, workers: int) -> None:
     first = run(tmp_path / "first", on_table(small_table, "params"), 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -17,33 +18,42 @@ LINES = (
     TrialRecord(0, (1, 0.1), "one", 1, scores={"valid": 0.1 + 0.2}, report={"test": 7.0}, details={"mixed": 1}),
     TrialRecord(1, (2, 0.2), "two", 2, fidelity=3, inherit=Inherit(0, {1: None}), note={"a": [1]}, error="no GPU"),
 )
-EARLIER_RUNS = Earlier((TakenRun(WANTED, True, LINES), TakenRun(Criteria((Objective("error", "min"),)), False, ())))
+EARLIER_RUNS = Earlier.of([TakenRun(WANTED, True, LINES), TakenRun(Criteria((Objective("error", "min"),)), False, ())])
 
 
 def test_what_a_strategy_gets_is_what_was_recorded_without_reports() -> None:
-    one, other = Earlier.decode(EARLIER_RUNS.encode()).runs
+    one, other = EARLIER_RUNS.runs
     assert (one.criteria, one.same_problem) == (WANTED, True)
     assert one.trials == (
         Trial(0, Proposal(Arch((1, 0.1))), Result({"valid": 0.1 + 0.2})),
         Trial(1, Proposal(Arch((2, 0.2)), 3, Inherit(0, {1: None}), {"a": [1]}), Result(error="no GPU")),
     )
     assert other.criteria.metrics == ("error",) and other.trials == () and not other.same_problem
-    assert b"test" not in EARLIER_RUNS.encode() and b"mixed" not in EARLIER_RUNS.encode()
-    assert EARLIER_RUNS.encode().count(b"\n") == 4  # a line for each run, and for each trial
+    assert b"test" not in EARLIER_RUNS.content and b"mixed" not in EARLIER_RUNS.content
+    assert EARLIER_RUNS.content.count(b"\n") == 4  # a line for each run, and for each trial
 
 
 def test_the_copy_is_read_as_it_was_written(tmp_path: Path) -> None:
     EARLIER_RUNS.write(tmp_path)
     read = Earlier.read(tmp_path, WarmStart((), EARLIER_RUNS.sha256))
-    assert read.runs == EARLIER_RUNS.runs and read.sha256 == EARLIER_RUNS.sha256
+    assert read == EARLIER_RUNS
     assert [path.name for path in tmp_path.iterdir()] == [EARLIER]
+
+
+def test_a_copy_of_another_version_stays_what_it_is(tmp_path: Path) -> None:
+    spaced = EARLIER_RUNS.content.replace(b'"trials":2', b'"trials": 2, "newer": 1')
+    (tmp_path / EARLIER).write_bytes(spaced)
+    read = Earlier.read(tmp_path, WarmStart((), hashlib.sha256(spaced).hexdigest()))
+    (tmp_path / "member").mkdir()
+    read.write(tmp_path / "member")
+    assert read.runs == EARLIER_RUNS.runs and (tmp_path / "member" / EARLIER).read_bytes() == spaced
 
 
 def test_a_copy_that_is_lost_or_has_changed_is_refused(tmp_path: Path) -> None:
     known = WarmStart((), EARLIER_RUNS.sha256)
     with pytest.raises(StoreError, match=r"earlier.jsonl is lost; it holds the trials of the warm start: restore"):
         Earlier.read(tmp_path, known)
-    (tmp_path / EARLIER).write_bytes(EARLIER_RUNS.encode().replace(b"0.1", b"0.3", 1))
+    (tmp_path / EARLIER).write_bytes(EARLIER_RUNS.content.replace(b"0.1", b"0.3", 1))
     with pytest.raises(StoreError, match=r"earlier.jsonl has changed since archloom wrote it; it holds the trials"):
         Earlier.read(tmp_path, known)
     (tmp_path / EARLIER).unlink()
@@ -52,10 +62,8 @@ def test_a_copy_that_is_lost_or_has_changed_is_refused(tmp_path: Path) -> None:
         Earlier.read(tmp_path, known)
 
 
-@pytest.mark.parametrize("content", [b"7\n", b"\xff\n", EARLIER_RUNS.encode().rpartition(b'{"id":1')[0], b"[" * 99_999])
+@pytest.mark.parametrize("content", [b"7\n", b"\xff\n", EARLIER_RUNS.content.rpartition(b'{"id":1')[0], b"[" * 99_999])
 def test_a_copy_that_no_archloom_wrote_is_refused_even_if_the_request_names_it(tmp_path: Path, content: bytes) -> None:
-    import hashlib
-
     (tmp_path / EARLIER).write_bytes(content)
     with pytest.raises(StoreError, match=r"earlier.jsonl cannot be read \(.+\); it holds"):
         Earlier.read(tmp_path, WarmStart((), hashlib.sha256(content).hexdigest()))

@@ -14,6 +14,7 @@ from archloom.analysis.study import Reports, Study, shown_name
 from archloom.analysis.study_figures import finish
 from archloom.analysis.surrogate import Surrogate, only_run
 from archloom.utils.numbers import short
+from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +27,10 @@ MOST_MODELS = 4
 """So many models are shown: of the objectives first, then of constrained metrics."""
 MOST_BARS = 8
 """So many length scales are shown of each kind, the largest."""
+MOST_OF_A_STATISTIC = 52
+"""How many characters of the names of genes and statistics are shown."""
+_ROOM, _LETTER = 0.02, 0.034
+"""Between ticks, and for each letter at a tick, as shares of an axis."""
 _DEEPEST = 60.0
 """Values of the acquisition function so far below the highest are drawn at the lower edge (nats)."""
 _GENES, _STATISTICS, _BEST, _EXPECTED = COLOURS[:4]
@@ -101,11 +106,13 @@ def _ticks(targets: Floats, values: Floats) -> tuple[list[float], list[str]]:
     sorted_targets = targets[order]
     wanted = np.linspace(sorted_targets[0], sorted_targets[-1], 5)
     nearest = np.abs(sorted_targets[:, None] - wanted).argmin(axis=0)
-    gap = 0.17 * float(sorted_targets[-1] - sorted_targets[0])
+    candidates = np.unique(nearest).tolist()
+    names = {at: short(float(values[order[at]])) for at in candidates}
+    gap = (_ROOM + _LETTER * max(map(len, names.values()))) * float(sorted_targets[-1] - sorted_targets[0])
     places: list[float] = []
     labels: list[str] = []
-    for at in reversed(np.unique(nearest).tolist()):  # the best first: it has its tick
-        place, label = float(sorted_targets[at]), short(float(values[order[at]]))
+    for at in reversed(candidates):  # the best first: it has its tick
+        place, label = float(sorted_targets[at]), names[at]
         if label not in labels and all(abs(place - other) >= gap for other in places):
             places.append(place)
             labels.append(label)
@@ -135,16 +142,16 @@ def _draw_importance(figure: Figure, place: SubplotSpec, model: ModelExplanation
         axes = figure.add_subplot(grid[row])
         _draw_bars(axes, every[:MOST_BARS], colour)
         most = f" ({MOST_BARS} of {len(every)})" if len(every) > MOST_BARS else ""
-        axes.set_title(f"{title}{most}", loc="left", fontsize=10)
+        axes.set_title(f"{title}{most}", loc="right", fontsize=10)  # there is room above the names
     if axes is not None:
-        axes.set_xlabel("inverse squared length scale")
+        axes.set_xlabel("inverse squared length scale", loc="right")
 
 
 def _draw_bars(axes: Axes, bars: Sequence[Importance], colour: str) -> None:
     heights = np.arange(len(bars))
     axes.barh(heights, [found.weight for found in bars], height=0.7, color=colour, zorder=3)
     axes.scatter([found.prior for found in bars], heights, marker="|", s=60, color=INK, linewidths=1.2, zorder=4)
-    axes.set_yticks(heights, [shown_name(found.name) for found in bars], fontsize=8)
+    axes.set_yticks(heights, [one_line(found.name, MOST_OF_A_STATISTIC) for found in bars], fontsize=7.5)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(visible=False, axis="y")

@@ -67,8 +67,22 @@ def test_a_model_for_each_objective_and_constraint(small_table: Path, assert_tid
     assert_tidy(figure)
 
 
+def test_long_names_and_large_numbers_have_room(assert_tidy: Any) -> None:
+    names = {
+        f"gene {number} with a name that goes on and on and ends with ${number}$": ["a", "b", "c"]
+        for number in range(9)
+    }
+
+    def evaluate(choices: dict[str, str]) -> float:
+        return -1e200 * sum(place * (value == "a") for place, value in enumerate(choices.values()))
+
+    space = archloom.Categorical({name: ["a", "b", "c"] for name in names})
+    problem = archloom.Problem(space, evaluate, {"worth of it all": "max"})
+    assert_tidy(surrogate({"graph_bo": [archloom.run("graph_bo", on=problem, queries=14)]}))
+
+
 def test_terms_that_the_kernel_lacks_have_no_bars(small_table: Path) -> None:
-    titles = [axes.get_title(loc="left") for axes in surrogate({"bo": [run(small_table, 8, statistics=False)]}).axes]
+    titles = [axes.get_title(loc="right") for axes in surrogate({"bo": [run(small_table, 8, statistics=False)]}).axes]
     assert any(title.startswith("Genes: ") for title in titles)
     assert not any(title.startswith("Statistics") for title in titles)
 

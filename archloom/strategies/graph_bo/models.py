@@ -89,7 +89,7 @@ class Promise:
         if len(self.targets):
             total += self._improvement(rows)
         for constraint in self.constraints:
-            total += np.maximum(constraint.log_probability(rows), -1e300)
+            total += constraint.log_probability(rows)
         return total
 
     def _improvement(self, rows: Inputs) -> Float64:

@@ -61,7 +61,7 @@ def half(utilities: Float64) -> Float64:
         return standard(y)
     inorder = np.sort(y)
     ranks = (np.searchsorted(inorder, y, "left") + np.searchsorted(inorder, y, "right")) / (2.0 * len(y))
-    return np.where(above >= 0, above / scale, ndtri(np.minimum(ranks, 0.5)))
+    return np.where(above >= 0, above / scale, ndtri(ranks))
 
 
 def standard(utilities: Float64) -> Float64:

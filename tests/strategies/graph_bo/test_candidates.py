@@ -111,7 +111,7 @@ class TestRows:
                 genes = np.array([arch.genes for arch in archs], dtype=np.float64).reshape(-1, 8)
                 first = genes[:, 0]
                 rare = 1e9 * (genes == 1).all(axis=1) + 1e-3 * genes[:, 1]
-                stats = np.stack([first, np.full(len(genes), 7.0), 1e8 + 1e-9 * first, rare], axis=1)
+                stats = np.stack([first, np.full(len(genes), 7.0), 1e8 + 1e-7 * first, rare], axis=1)
                 return np.zeros((len(genes), 1)), stats
 
         candidates = Candidates(Odd(), 0)
@@ -136,6 +136,10 @@ class TestNeighbours:
         found = [[c.arch(n) for n in c.neighbours(int(c.numbers([arch])[0])).tolist()] for c in (one, again, other)]
         assert len(set(found[0])) == MOST_NEIGHBOURS and set(found[0]) <= set(near)
         assert found[0] == found[1] != found[2]
+        other_arch = Arch((4,) * 6)
+        moved = [one.arch(n) for n in one.neighbours(int(one.numbers([other_arch])[0])).tolist()]
+        places = [set(map(near.index, found[0])), set(map(space.neighbours(other_arch).index, moved))]
+        assert places[0] != places[1]  # each architecture has draws of its own
 
     def test_of_a_space_without_any_they_are_mutants(self) -> None:
         class NoNeighbours:

@@ -148,14 +148,16 @@ class TestNearlySingular:
         value, gradient = loss(ALL, rows, targets, theta)
         assert math.isfinite(value) and np.isfinite(gradient).all()
 
-    @pytest.mark.parametrize("size", [1e-6, 1.0, 100.0])
+    @pytest.mark.parametrize("size", [1e-6, 100.0])
     @pytest.mark.parametrize("linear", [True, False])
-    def test_hundreds_of_results_that_differ_in_little_or_in_one_statistic(self, size: float, linear: bool) -> None:
-        kernel = Kernel(np.zeros(2, np.intp), 200, linear=linear)
+    def test_hundreds_of_results_and_statistics_that_differ_in_little_or_in_few(
+        self, size: float, linear: bool
+    ) -> None:
+        kernel = Kernel(np.zeros(2, np.intp), 300, linear=linear)
         rng = np.random.default_rng(0)
-        stats = rng.choice([0.0, size, -size], (300, 200), p=[0.98, 0.01, 0.01])
-        rows = Inputs(HALF * np.eye(2)[rng.integers(2, size=300)], stats, np.empty((300, 0)))
-        targets = rng.standard_normal(300)
+        stats = rng.choice([0.0, size, -size], (200, 300), p=[0.98, 0.01, 0.01])
+        rows = Inputs(HALF * np.eye(2)[rng.integers(2, size=200)], stats, np.empty((200, 0)))
+        targets = rng.standard_normal(200)
         theta = fit(kernel, rows, targets, kernel.prior)
         assert (np.abs(theta - kernel.prior) <= BOX).all()
         for edge in (theta, kernel.prior + BOX, kernel.prior - BOX):

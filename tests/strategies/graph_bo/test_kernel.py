@@ -100,6 +100,15 @@ def test_equal_rows_far_from_the_middle_covary_as_one_does_with_itself() -> None
         assert covariance(rows, rows) == pytest.approx(np.broadcast_to(covariance.diagonal(rows), (2, 2)), rel=1e-7)
 
 
+def test_none_covaries_more_with_another_than_with_itself() -> None:
+    """Not even by a rounding error."""
+    kernel = Kernel(NONE, 30, linear=False)
+    stats = 100.0 * np.random.default_rng(0).standard_normal((40, 30))
+    rows = Inputs(np.empty((80, 0)), np.concatenate([stats, stats * (1 + 1e-15)]), np.empty((80, 0)))
+    covariance = kernel.at(kernel.prior + 4.0)
+    assert (covariance(rows, rows) <= covariance.values["a2"][0]).all()
+
+
 def test_gradient_of_any_sum_of_covariances(kernel: Kernel, draw: Draw) -> None:
     """Against central differences: the error is about h^2 = 1e-10, and rounding 1e-16 / h."""
     data = draw(kernel, 6)

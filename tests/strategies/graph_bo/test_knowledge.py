@@ -187,3 +187,12 @@ class TestTargets:
         assert np.array_equal(found[:3], standard(np.array([0.3, 0.9, 0.8])))
         assert found[3] > found[4] > found[5] > found[6]
         assert found[3:6].mean() == pytest.approx(found[:3].mean(), abs=1e-12)
+
+    def test_nor_does_it_move_another_earlier_run(self) -> None:
+        knowledge = known({0: 0.3, 1: 0.9})
+        for best in (7, 8):
+            answers = tuple(trial(gene, {"accuracy": float(gene == best)}) for gene in (5, 6, 7, 8))
+            knowledge.add_foreign(EarlierRun(ACCURACY, answers, False))
+        found = knowledge.targets(0, standard)
+        assert np.array_equal(found[2:6], standard(np.array([0.0, 0.0, 1.0, 0.0])))
+        assert np.array_equal(found[6:], standard(np.array([0.0, 0.0, 0.0, 1.0])))

@@ -14,7 +14,7 @@ DIRECTIONS = 16
 """In so many directions the hypervolume of several objectives is looked at in a query,"""
 DRAWS = 16
 """and so many draws of the objectives are averaged."""
-MARGIN = 0.1
+MARGIN = 0.25
 """How far the corner of the hypervolume is below the front, as a share of the front's extent."""
 _SMOOTH = 0.01
 _LITTLE = 1e-9

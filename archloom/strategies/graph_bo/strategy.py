@@ -40,7 +40,7 @@ class GraphBoOptions(Options):
     codes, statistics, linear: whether the kernel has its term of the genes, that of the statistics of the flow graph,
         and the linear one on these statistics.
     warp: what the process learns of an objective: -log of the regret, the distance from the median with ranks below it
-        (`half`), or standardised values. `auto` is log_regret for one objective, half for several.
+        (`half`), or standardised values.
     random: how many architectures drawn at random are candidates of every query.
     rounds: how often the neighbours of the best candidates become candidates too.
     """
@@ -50,7 +50,7 @@ class GraphBoOptions(Options):
     codes: bool = True
     statistics: bool = True
     linear: bool = True
-    warp: Literal["auto", "log_regret", "half", "standard"] = "auto"
+    warp: Literal["log_regret", "half", "standard"] = "log_regret"
     random: NonNegativeInt = 256
     rounds: NonNegativeInt = 8
 
@@ -81,8 +81,6 @@ NEW = Progress(0, None)
 
 DRAWN = 100
 """So many draws are made for an architecture that is new."""
-DEFAULT_WARPS = {False: "log_regret", True: "half"}
-"""By whether there are several objectives."""
 BEST = 10
 """Climbs start from the neighbours of so many of the best results at most."""
 NEIGHBOURS = 320
@@ -320,7 +318,7 @@ class GraphBo(BaseStrategy):
     def _targets(self) -> Float64:
         """(n, m) what the models of the objectives learn of all answers."""
         count = len(self.criteria.objectives)
-        warp = WARPS[DEFAULT_WARPS[count > 1] if self.options.warp == "auto" else self.options.warp]
+        warp = WARPS[self.options.warp]
         return np.stack([self.knowledge.targets(objective, warp) for objective in range(count)], axis=1)
 
     def _pending_context(self) -> Float64:

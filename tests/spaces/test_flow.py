@@ -24,6 +24,7 @@ FLOW = Flow(
     silent=frozenset({"sum"}),
     inputs=frozenset({"in"}),
     outputs=frozenset({"out"}),
+    degrees=True,
     several_inputs=True,
 )
 OPEN_FLOW = Flow(LABELS, frozenset({"none"}), frozenset({"skip"}), frozenset({"sum", "in", "out"}))
@@ -79,9 +80,10 @@ def enumerated(one: Graph, flow: Flow) -> dict[str, float]:
         "shortest path": min(lengths),
         "mean path": sum(lengths) / len(paths),
         "live edges": sum(x in live and y in live for x, y in edges),
-        "edges from inputs": sum(x in live and y in live and x in starts for x, y in edges),
-        "edges to outputs": sum(x in live and y in live and y in ends for x, y in edges),
     }
+    if flow.degrees:
+        found["edges from inputs"] = sum(x in live and y in live and x in starts for x, y in edges)
+        found["edges to outputs"] = sum(x in live and y in live and y in ends for x, y in edges)
     if flow.several_inputs:
         begin = min(path[0] for path in paths)
         found["share of the first input"] = sum(path[0] == begin for path in paths) / len(paths)

@@ -12,7 +12,7 @@ from archloom.spaces.graphs import OPEN
 from archloom.spaces.nb101.codes import ABSENT, PAIRS, VERTICES, pack
 from archloom.spaces.nb101.grammar import GRAPH_LABELS
 
-FLOW = Flow(GRAPH_LABELS, inputs=frozenset(GRAPH_LABELS[:1]), outputs=frozenset(GRAPH_LABELS[-1:]))
+FLOW = Flow(GRAPH_LABELS, inputs=frozenset(GRAPH_LABELS[:1]), outputs=frozenset(GRAPH_LABELS[-1:]), degrees=True)
 """All operations count."""
 
 _SOURCES, _TARGETS = np.array(PAIRS).T

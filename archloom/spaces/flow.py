@@ -51,11 +51,12 @@ class Flow:
     Labels that are named in none of the sets are counted. Paths lead from vertices with a label of `inputs` to those
     with one of `outputs`; if there are no such labels, from vertices without predecessors to those without successors.
     `parts` names the graphs that every architecture has (its cells), in order. `chains`: every graph is a chain, of
-    which there is its length to tell, and counts of labels, here those of all parts together. `degrees`: how many edges
-    leave the inputs and reach the outputs is told too, which is for spaces without codes: where genes say it, it costs a
-    search on NAS-Bench-201 two queries more, where they do not, it decides one on NAS-Bench-101 (more statistics, such as
-    the label that is the last on a path, cost one on either). `several_inputs`: paths
+    which there is its length to tell, and counts of labels, here those of all parts together. `several_inputs`: paths
     begin at different vertices; the share of them that begin at the first is told too.
+
+    `degrees`: so is how many edges leave the inputs and reach the outputs. It is for spaces without codes: a search on
+    NAS-Bench-101 depends on it, while one on NAS-Bench-201, where genes say it, needs two queries more with it. More
+    statistics, such as the label that is the last on a path, help neither.
     """
 
     labels: tuple[str, ...]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from archloom.analysis.layout import counted
-from archloom.analysis.study import Reports
+from archloom.analysis.study import Reports, why_nothing
 from archloom.errors import InputError
 from archloom.registry import STRATEGIES, load_strategy
 from archloom.runs.prepare import choose_strategy
 from archloom.runs.report import RunReport
 from archloom.runs.warm_start import Earlier
 from archloom.strategies.base import EarlierRun
-from archloom.strategies.graph_bo.explanation import Explanation
-from archloom.strategies.graph_bo.strategy import GraphBo, GraphBoNote
 from archloom.utils.text import quoted
+
+if TYPE_CHECKING:
+    from archloom.strategies.graph_bo.explanation import Explanation
 
 LEAST = 3
 """So many results are needed for predicting one from the others to mean anything."""
@@ -36,11 +38,16 @@ class Surrogate:
     def of(cls, report: RunReport) -> Surrogate:
         """From a report whose space is open (`read_report` with `need_space`).
 
-        InputError for a run of another strategy, and for one whose model has chosen nothing yet.
+        InputError for a run of another strategy, for one that has found nothing, and for one whose model has chosen
+        nothing yet.
         """
+        from archloom.strategies.graph_bo.strategy import GraphBo
+
         name, lines = report.request.strategy, report.history.lines
         if name not in STRATEGIES or not issubclass(load_strategy(name), GraphBo):  # no code of a stranger's is run
             raise InputError(f"{report.request.name} has no such model to show: show a run of graph_bo")
+        if report.value is None:
+            raise InputError(f"nothing to show: {why_nothing([report])}")
         expected = _expected(report)
         if not expected:
             raise InputError(
@@ -63,6 +70,8 @@ class Surrogate:
 
 
 def _expected(report: RunReport) -> Sequence[tuple[int, float]]:
+    from archloom.strategies.graph_bo.strategy import GraphBoNote  # SciPy takes a moment, and other plots need none
+
     notes = [(line.query or 0, GraphBoNote.find(line.note)) for line in report.history.lines]
     return [(query, note.log_improvement) for query, note in notes if note is not None]
 

@@ -47,7 +47,6 @@ def surrogate(reports: Reports) -> Figure:
     study = Study.of(reports)
     label, report = only_run(reports)
     found = Surrogate.of(report)
-    study.need_best()
     models = [*found.explanation.objectives, *found.explanation.constraints]
     shown = models[:MOST_MODELS]
     rows = [*(4.0 for _ in shown), 2.4]

@@ -70,6 +70,8 @@ def test_runs_that_have_no_model_are_refused(searched: RunReport, make_report: A
         Surrogate.of(changed(searched, 5))
     with pytest.raises(InputError, match="chosen none of 14 queries yet"):
         Surrogate.of(changed(searched, 14, note={}))
+    with pytest.raises(InputError, match="nothing to show: all 14 trials failed"):
+        Surrogate.of(changed(searched, 14, scores={}, error="broken"))
     with pytest.raises(InputError, match="has 2 results at its highest fidelity; expected at least 3"):
         Surrogate.of(changed(searched, 2, note={"log_improvement": -1.0}))
 

@@ -22,8 +22,9 @@ def featured(space: SearchSpace) -> HasFeatures:
     """
     if isinstance(space, HasFeatures):
         return space
-    flow = flow_of(space)
-    if flow is None and not isinstance(space, (HasAlpha, HasUnitCube)):
+    coded = isinstance(space, (HasAlpha, HasUnitCube))
+    flow = flow_of(space, degrees=not coded)
+    if flow is None and not coded:
         raise InputError(
             f"space {space.name!r} does not show its architectures as numbers: expected a subclass of Space, or "
             "one_hot, to_unit, features, or to_graph beside zero_labels"

@@ -179,24 +179,24 @@ class _Shown(Protocol):
     def to_graph(self, arch: Arch) -> Graph: ...
 
 
-def flow_of(space: Any) -> HasFlow | None:
+def flow_of(space: Any, degrees: bool = False) -> HasFlow | None:
     """The space itself if it has a flow, or what its graphs and their labels' kinds make one; None without such kinds.
 
     A space with `graph_labels` and `to_graph` has kinds if it has `zero_labels` or `identity_labels`, and may have
     `silent_labels`, `input_labels` and `output_labels` too: collections of its `graph_labels` (see `Flow`). InputError
-    for other labels.
+    for other labels. `degrees`: whether those are told (see `Flow`).
     """
     if isinstance(space, HasFlow):
         return space
     if isinstance(space, _Shown) and (hasattr(space, "zero_labels") or hasattr(space, "identity_labels")):
-        return GraphFlow(space)
+        return GraphFlow(space, degrees)
     return None
 
 
 class GraphFlow:
     """The flow of a space whose architectures are graphs, one at a time."""
 
-    def __init__(self, space: _Shown) -> None:
+    def __init__(self, space: _Shown, degrees: bool) -> None:
         self._space = space
         self.flow = Flow(
             tuple(space.graph_labels),
@@ -205,7 +205,7 @@ class GraphFlow:
             silent=_labels(space, "silent_labels"),
             inputs=_labels(space, "input_labels"),
             outputs=_labels(space, "output_labels"),
-            degrees=not hasattr(space, "domains"),
+            degrees=degrees,
         )
 
     def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:

@@ -63,12 +63,18 @@ def test_coordinates_of_the_unit_cube_are_groups() -> None:
 
 
 def test_graphs_with_kinds_of_labels_give_statistics() -> None:
-    for names in ((*ALPHA, *GRAPHS), GRAPHS):
-        found = featured(Foreign(CHAINS, *names))
-        assert found.feature_layout.stats == CHAINS.feature_layout.stats
-        archs = [Arch((0, 2)), Arch((1, 0))]
-        assert found.features(archs)[1].tolist() == CHAINS.features(archs)[1].tolist()
-    assert found.features([Arch((0, 0))])[0].shape == (1, 0)
+    found = featured(Foreign(CHAINS, *ALPHA, *GRAPHS))
+    assert found.feature_layout.stats == CHAINS.feature_layout.stats
+    archs = [Arch((0, 2)), Arch((1, 0))]
+    assert found.features(archs)[1].tolist() == CHAINS.features(archs)[1].tolist()
+
+
+def test_without_codes_statistics_tell_of_degrees_too() -> None:
+    found = featured(Foreign(CHAINS, *GRAPHS))
+    assert found.feature_layout.stats == (*CHAINS.feature_layout.stats, "edges from inputs", "edges to outputs")
+    codes, stats = found.features([Arch((0, 0))])
+    assert codes.shape == (1, 0)
+    assert stats[0, -2:].tolist() == [1, 1]
 
 
 def test_architectures_are_made_canonical() -> None:

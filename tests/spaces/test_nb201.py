@@ -13,7 +13,7 @@ from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.graphs import Graph
-from archloom.spaces.nb201 import EDGES, OPERATIONS, Nb201, macs, parameters
+from archloom.spaces.nb201 import EDGES, GENES, OPERATIONS, Nb201, macs, parameters
 from archloom.testing import check_space
 from archloom.testing.graphs import draw_graphs
 from archloom.types import Arch
@@ -237,3 +237,26 @@ def test_a_drawing_has_the_cells_edges() -> None:
     assert drawing.nodes == ("in", "1", "2", "out")
     assert [(e.source, e.target) for e in drawing.edges] == list(EDGES)
     assert [e.absent for e in drawing.edges] == [False, True, False, False, False, True]
+
+
+def test_features_of_a_cell_and_of_a_table_with_other_operations() -> None:
+    """The skip carries no length, and what `none` cuts off does not count."""
+    space = Nb201()
+    arch = space.parse("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_3x3~1|avg_pool_3x3~2|")
+    codes, stats = space.features([arch])
+    assert codes.shape == (1, 30)
+    assert len(space.feature_layout.stats) == 15
+    told = {name: value for name, value in zip(space.feature_layout.stats, stats[0].tolist(), strict=True) if value}
+    assert told == {
+        "skip_connect: live": 1,
+        "nor_conv_3x3: live": 2,
+        "nor_conv_3x3: most on a path": 2,
+        "nor_conv_3x3: mean on a path": 1,
+        "paths (log2)": 1,
+        "longest path": 2,
+        "mean path": 1,
+        "live edges": 5,
+    }
+    other = Nb201(dict.fromkeys(GENES, ("mix", "none")))
+    assert other.feature_layout.stats[:3] == ("mix: live", "mix: most on a path", "mix: mean on a path")
+    assert not other.features([Arch((1,) * 6)])[1].any()

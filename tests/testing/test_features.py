@@ -172,7 +172,7 @@ class Cells(Space):
 @pytest.mark.parametrize("space", [Pairs, Cells])
 def test_spaces_of_choices_and_of_graphs_keep_the_contract(space: Any) -> None:
     check_space(space)
-    assert len(space().feature_layout.stats) == {Pairs: 3, Cells: 11}[space]
+    assert len(space().feature_layout.stats) == {Pairs: 3, Cells: 9}[space]
 
 
 class Drawn(Pairs):

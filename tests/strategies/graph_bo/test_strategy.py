@@ -1,16 +1,265 @@
-"""graph_bo as a strategy."""
-
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
-from archloom.strategies.graph_bo.strategy import GraphBo, GraphBoOptions
-from archloom.testing import check_strategy
+import numpy as np
+import pytest
+
+from archloom.checkpoints.store import sources
+from archloom.constraints import Constraint, Criteria, Objective
+from archloom.errors import InputError
+from archloom.runs.record import decode_state, encode_state
+from archloom.spaces.base import Categorical, SearchSpace, is_valid
+from archloom.strategies.graph_bo.strategy import GraphBo, GraphBoNote, GraphBoOptions
+from archloom.testing import PLANTED_CRITERIA, PlantedSpace, RuledSpace, check_strategy
+from archloom.testing.planted import PLANTED_RESOURCE, PlantedCurves, SmallSpace, SparseSpace, is_planted, planted_worth
+from archloom.types import Arch, Proposal, Resource, Result, Trial
+from archloom.utils import seeds
+
+QUICK = {"random": 32, "rounds": 2}
+"""Options with which the many searches of a contract take less time."""
+
+Answer = Callable[[Proposal], Result]
+
+
+def made(
+    space: SearchSpace, criteria: Criteria = PLANTED_CRITERIA, resource: Resource | None = None, **options: Any
+) -> GraphBo:
+    return GraphBo(space, criteria, seeds.stream(3, "strategy"), GraphBoOptions(**options), resource=resource)
+
+
+def worth(proposal: Proposal) -> Result:
+    return Result({"worth": planted_worth(proposal.arch)})
+
+
+def searched(strategy: GraphBo, answer: Answer, queries: int, width: int = 1) -> list[Trial]:
+    """Every trial, told in the order in which they were asked."""
+    trials: list[Trial] = []
+    for _ in range(queries // width):
+        asked = strategy.ask(width)
+        trials += [Trial(len(trials) + i, proposal, answer(proposal)) for i, proposal in enumerate(asked)]
+        strategy.tell(trials[-len(asked) :])
+    return trials
+
+
+def genes(trials: Sequence[Trial]) -> list[tuple[int | float, ...]]:
+    return [trial.proposal.arch.genes for trial in trials]
 
 
 def test_contract() -> None:
-    check_strategy(GraphBo, queries=40, repetitions=4)
+    check_strategy(partial(GraphBo, options=GraphBoOptions(**QUICK)), queries=20, repetitions=3)
 
 
 def test_contract_with_several_fidelities() -> None:
-    check_strategy(partial(GraphBo, options=GraphBoOptions(fidelities=3)), queries=20, repetitions=4)
+    check_strategy(partial(GraphBo, options=GraphBoOptions(fidelities=3, **QUICK)), queries=12, repetitions=3)
+
+
+def test_the_planted_architecture_is_found() -> None:
+    """Of 65,536; each of eight genes is told by few results."""
+    trials = searched(made(PlantedSpace()), worth, 45)
+    assert any(is_planted(trial.proposal.arch) for trial in trials)
+
+
+@pytest.mark.parametrize("space", [PlantedSpace, RuledSpace, SparseSpace])
+def test_no_architecture_is_asked_for_twice(space: Callable[[], SearchSpace]) -> None:
+    trials = searched(made(space(), **QUICK), worth, 40, width=4)
+    assert len(set(genes(trials))) == 40
+    assert all(is_valid(space(), trial.proposal.arch) for trial in trials)
+
+
+def test_a_small_space_is_used_up_first() -> None:
+    trials = searched(made(SmallSpace(), **QUICK), lambda p: Result({"worth": float(sum(p.arch.genes))}), 12)
+    assert len(set(genes(trials[:9]))) == 9
+    assert is_valid(SmallSpace(), trials[-1].proposal.arch)
+
+
+def test_only_what_was_not_drawn_at_random_says_what_was_expected_of_it() -> None:
+    trials = searched(made(PlantedSpace(), initial=3, **QUICK), worth, 8)
+    notes = [GraphBoNote.find(trial.proposal.note) for trial in trials]
+    assert notes[:3] == [None] * 3
+    assert all(note is not None and np.isfinite(note.log_improvement) for note in notes[3:])
+
+
+class TestFailures:
+    def test_a_failed_architecture_is_not_tried_again(self) -> None:
+        def answer(proposal: Proposal) -> Result:
+            return worth(proposal) if proposal.arch.genes[0] != 1 else Result.failed("out of memory")
+
+        trials = searched(made(PlantedSpace(), **QUICK), answer, 30)
+        failed = [trial.proposal.arch for trial in trials if not trial.result.ok]
+        assert len(set(failed)) == len(failed)
+
+    def test_what_fails_is_learned(self) -> None:
+        """Half of all architectures fail, by a gene that makes no other difference."""
+
+        def answer(proposal: Proposal) -> Result:
+            first, *others = proposal.arch.genes
+            return Result.failed("out of memory") if first > 1 else Result({"worth": float(others.count(1))})
+
+        trials = searched(made(PlantedSpace()), answer, 45)
+        assert sum(not trial.result.ok for trial in trials[15:]) <= 5
+        assert max(trial.result.scores["worth"] for trial in trials if trial.result.ok) == 7.0
+
+    def test_if_everything_fails_it_goes_on_drawing(self) -> None:
+        trials = searched(made(PlantedSpace(), **QUICK), lambda _: Result.failed("broken"), 12)
+        assert len(set(genes(trials))) == 12
+
+    def test_a_score_that_is_no_number_is_a_failure(self) -> None:
+        trials = searched(made(PlantedSpace(), **QUICK), lambda _: Result({"worth": float("nan")}), 8)
+        assert len(set(genes(trials))) == 8
+
+
+class TestConstraints:
+    @pytest.mark.parametrize("sign", [1.0, -1.0])
+    def test_the_best_that_keeps_a_bound_is_found(self, sign: float) -> None:
+        """At most three genes may be 1, from above as from below."""
+        bound = Constraint("cost", sign * 3.0, at_most=sign > 0)
+
+        def answer(proposal: Proposal) -> Result:
+            ones = sum(gene == 1 for gene in proposal.arch.genes)
+            return Result({"worth": ones + 0.1 * sum(gene == 2 for gene in proposal.arch.genes), "cost": sign * ones})
+
+        criteria = Criteria((Objective("worth"),), (bound,))
+        trials = searched(made(PlantedSpace(), criteria), answer, 60)
+        feasible = [trial.result.scores["worth"] for trial in trials if criteria.feasible(trial.result)]
+        assert max(feasible) == pytest.approx(3.5)
+        assert len(feasible) > 30
+
+    def test_until_something_is_feasible_only_that_counts(self) -> None:
+        """A draw keeps the bound once in 300 times."""
+
+        def answer(proposal: Proposal) -> Result:
+            return Result({"worth": 0.0, "twos": float(sum(gene == 2 for gene in proposal.arch.genes))})
+
+        criteria = Criteria((Objective("worth"),), (Constraint("twos", 6.0, at_most=False),))
+        trials = searched(made(PlantedSpace(), criteria), answer, 30)
+        assert any(criteria.feasible(trial.result) for trial in trials)
+
+
+def test_the_whole_front_of_two_objectives_is_found() -> None:
+    """The number of ones against the number of twos: nine points, ones + twos = 8."""
+
+    def answer(proposal: Proposal) -> Result:
+        ones, twos = (sum(gene == option for gene in proposal.arch.genes) for option in (1, 2))
+        return Result({"ones": float(ones), "others": 8.0 - twos})
+
+    criteria = Criteria((Objective("ones"), Objective("others", "min")))
+    trials = searched(made(PlantedSpace(), criteria, **QUICK), answer, 80)
+    found = {(t.result.scores["ones"], 8 - t.result.scores["others"]) for t in trials}
+    front = {point for point in found if sum(point) == 8}
+    assert len(front) >= 7
+
+
+class TestWidth:
+    def test_what_is_in_flight_is_taken_for_what_is_expected(self) -> None:
+        """Eight asked at once are different, and not all neighbours of one."""
+        strategy = made(PlantedSpace(), **QUICK)
+        searched(strategy, worth, 16)
+        asked = np.array([proposal.arch.genes for proposal in strategy.ask(8)])
+        apart = (asked[:, None] != asked[None]).sum(axis=2)
+        assert (apart[np.triu_indices(8, 1)] > 0).all()
+        assert apart.max() > 2
+
+    def test_it_finds_the_planted_architecture_with_eight_in_flight(self) -> None:
+        trials = searched(made(PlantedSpace()), worth, 80, width=8)
+        assert any(is_planted(trial.proposal.arch) for trial in trials)
+
+
+class TestFidelities:
+    def answer(self, proposal: Proposal) -> Result:
+        return PlantedCurves().evaluate(proposal, None, np.random.default_rng(0))[0]
+
+    def test_the_highest_only_unless_asked_for(self) -> None:
+        trials = searched(made(PlantedSpace(), resource=PLANTED_RESOURCE, **QUICK), self.answer, 10)
+        assert {trial.proposal.fidelity for trial in trials} == {0}
+        assert all(trial.proposal.inherit is None for trial in trials)
+
+    def test_architectures_go_up_step_by_step_from_their_own_trials(self) -> None:
+        trials = searched(made(PlantedSpace(), resource=PLANTED_RESOURCE, fidelities=3, **QUICK), self.answer, 60)
+        reached: dict[Arch, list[int]] = {}
+        for trial in trials:
+            reached.setdefault(trial.proposal.arch, []).append(trial.proposal.fidelity)
+            for base in sources(trial.proposal.inherit):
+                assert trials[base].proposal.arch == trial.proposal.arch
+        assert set(map(tuple, reached.values())) == {(3,), (3, 9), (3, 9, 0)}
+
+    def test_states_are_needed_until_an_architecture_is_at_the_top(self) -> None:
+        strategy = made(PlantedSpace(), resource=PLANTED_RESOURCE, fidelities=2, **QUICK)
+        trials = searched(strategy, self.answer, 40)
+        done = {trial.proposal.arch for trial in trials if trial.proposal.fidelity == 0}
+        waiting = {trial.id for trial in trials if trial.proposal.arch not in done}
+        assert strategy.needed() == waiting
+
+    def test_few_full_trainings_find_the_planted_architecture(self) -> None:
+        """In fewer epochs than 27 full trainings take."""
+        trials = searched(made(PlantedSpace(), resource=PLANTED_RESOURCE, fidelities=3), self.answer, 90)
+        full = [trial for trial in trials if trial.proposal.fidelity == 0]
+        assert max(planted_worth(trial.proposal.arch) for trial in full) == 100.0
+
+    @pytest.mark.parametrize(
+        ("resource", "count", "part"),
+        [
+            (None, 2, "evaluated in full only"),
+            (Resource.at("epochs", [12, 200]), 3, "more than there are, which is 12 or 200 epochs"),
+            (Resource("epochs", 27), 5, "more than there are"),
+        ],
+    )
+    def test_more_fidelities_than_there_are(self, resource: Resource | None, count: int, part: str) -> None:
+        with pytest.raises(InputError, match=f"fidelities={count}: .*{part}"):
+            made(PlantedSpace(), resource=resource, fidelities=count)
+
+
+class TestState:
+    @pytest.mark.parametrize("width", [1, 8])
+    def test_a_restored_strategy_asks_for_the_very_same(self, width: int) -> None:
+        """With failures, a constraint and proposals in flight; nothing that was looked up before is known to it."""
+
+        def answer(proposal: Proposal) -> Result:
+            if proposal.arch.genes[:2] == (0, 0):
+                return Result.failed("on purpose")
+            return Result({"worth": planted_worth(proposal.arch), "cost": float(sum(proposal.arch.genes))})
+
+        criteria = Criteria((Objective("worth"),), (Constraint("cost", 12.0),))
+        original = made(PlantedSpace(), criteria)
+        done = searched(original, answer, 24, width)
+        flight = original.ask(2)
+        restored = GraphBo(PlantedSpace(), criteria, seeds.stream(9, "strategy"))
+        restored.load_state_dict(decode_state(encode_state(original.state_dict())))
+        futures = []
+        for strategy in (original, restored):
+            strategy.tell([Trial(len(done) + i, proposal, answer(proposal)) for i, proposal in enumerate(flight)])
+            futures.append([trial.proposal for trial in searched(strategy, answer, 16, width)])
+        assert futures[0] == futures[1]
+
+    def test_what_is_forgotten_to_save_memory_changes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        remembering = searched(made(PlantedSpace(), **QUICK), worth, 20)
+        monkeypatch.setattr("archloom.strategies.graph_bo.candidates._KEPT", 1)
+        forgetting = searched(made(PlantedSpace(), **QUICK), worth, 20)
+        assert genes(remembering) == genes(forgetting)
+
+
+class TestOptions:
+    def test_a_kernel_needs_a_term(self) -> None:
+        with pytest.raises(InputError, match="the kernel needs at least one"):
+            GraphBoOptions(codes=False, statistics=False)
+
+    @pytest.mark.parametrize("options", [{"codes": False}, {"statistics": False}, {"linear": False}, {"warp": "half"}])
+    def test_each_term_can_be_left_out(self, options: dict[str, Any]) -> None:
+        trials = searched(made(PlantedSpace(), **options, **QUICK), worth, 10)
+        assert len(set(genes(trials))) == 10
+
+
+class Gears(Categorical):
+    """One hundred genes: more neighbours than are looked at."""
+
+    name = "gears"
+
+    def __init__(self) -> None:
+        super().__init__({f"gene{i}": list("abcd") for i in range(100)})
+
+
+def test_spaces_with_many_neighbours() -> None:
+    trials = searched(made(Gears(), **QUICK), lambda p: Result({"worth": float(sum(p.arch.genes[:5]))}), 12)
+    assert len(set(genes(trials))) == 12

@@ -43,8 +43,20 @@ class Knowledge:
     criteria: Criteria
     resource: Resource | None
     answers: list[Answer] = field(default_factory=list)
+    failed: list[Arch] = field(default_factory=list)
+    """What was evaluated on this problem without a result."""
     sources: int = 0
     """Earlier runs on other problems."""
+
+    @property
+    def evaluations(self) -> int:
+        """Of how many evaluations something is known."""
+        return len(self.answers) + len(self.failed)
+
+    @property
+    def contexts(self) -> int:
+        """How many context columns there are: of the fidelity, and one of each earlier run on another problem."""
+        return 1 + self.sources
 
     def resolved(self, fidelity: int) -> int:
         """A fidelity as a number of units; 0 where there are none."""
@@ -54,6 +66,7 @@ class Knowledge:
         """Take a trial; whether it has a result."""
         violation = self.criteria.violation(trial.result)
         if not math.isfinite(violation):
+            self.failed.append(trial.proposal.arch)
             return False
         utilities = self.criteria.utilities(trial.result)
         fidelity = self.resolved(trial.proposal.fidelity)
@@ -77,8 +90,8 @@ class Knowledge:
     # -- as arrays ------------------------------------------------------------------------------------------------
 
     def context(self) -> Float64:
-        """(n, 1 + sources): how far below the highest fidelity an answer is, from 0 to 1, and from which run."""
-        found = np.zeros((len(self.answers), 1 + self.sources))
+        """(n, contexts): how far below the highest fidelity an answer is, from 0 to 1, and from which run."""
+        found = np.zeros((len(self.answers), self.contexts))
         for row, answer in enumerate(self.answers):
             if answer.source == OWN:
                 found[row, 0] = self.depth(answer.fidelity)
@@ -114,6 +127,10 @@ class Knowledge:
             kinds.setdefault((answer.source, answer.fidelity), []).append(row)
         for kind in sorted(kinds):
             yield np.array(kinds[kind], dtype=np.intp)
+
+    def own(self) -> NDArray[np.intp]:
+        """The rows of this problem's answers."""
+        return np.array([row for row, answer in enumerate(self.answers) if answer.source == OWN], dtype=np.intp)
 
     def final(self) -> NDArray[np.intp]:
         """The rows of this problem's answers at the highest fidelity there is an answer for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,10 @@ class Bounded:
     bound: float
     at_most: bool
 
+    def believing(self, in_flight: Inputs) -> Bounded:
+        """See `Posterior.believing`."""
+        return replace(self, posterior=self.posterior.believing(in_flight))
+
     def log_probability(self, rows: Inputs) -> Float64:
         """(n,) the logarithm of the probability that each row keeps the bound."""
         return log_feasible(*_noisy(self.posterior, rows), self.bound, self.at_most)
@@ -82,6 +86,15 @@ class Promise:
     constraints: Sequence[Bounded]
     targets: Float64
     rays: Rays
+
+    def believing(self, in_flight: Inputs, rays: Rays) -> Promise:
+        """The same, as if what is in flight had come out as expected; with what is random of a query."""
+        return Promise(
+            [posterior.believing(in_flight) for posterior in self.objectives],
+            [constraint.believing(in_flight) for constraint in self.constraints],
+            self.targets,
+            rays,
+        )
 
     def __call__(self, rows: Inputs) -> Float64:
         """(n,) of rows of architectures."""

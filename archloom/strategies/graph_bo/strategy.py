@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -18,46 +17,14 @@ from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace, is_valid, listed
 from archloom.spaces.featured import featured
 from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, pack_trials, unpack_trials
-from archloom.strategies.graph_bo.acquisition import NO_RAYS, Rays
+from archloom.strategies.graph_bo.beliefs import Beliefs
 from archloom.strategies.graph_bo.candidates import Candidates, Numbers, climb
 from archloom.strategies.graph_bo.explanation import Explanation
-from archloom.strategies.graph_bo.kernel import Float64, Inputs, Kernel
+from archloom.strategies.graph_bo.kernel import Float64
 from archloom.strategies.graph_bo.knowledge import OWN, Knowledge
-from archloom.strategies.graph_bo.models import Bounded, Promise, Surrogate
-from archloom.strategies.graph_bo.targets import WARPS, standard_with
+from archloom.strategies.graph_bo.options import GraphBoOptions
 from archloom.strategies.note import Note
 from archloom.types import Arch, Inherit, Proposal, Resource, Trial
-from archloom.utils.options import NonNegativeInt, Options, PositiveInt
-
-
-@dataclass(frozen=True)
-class GraphBoOptions(Options):
-    """One set of defaults serves all spaces.
-
-    initial: how many architectures, the first ones, are drawn at random.
-    fidelities: at how many fidelities architectures are evaluated, the highest and those below it. With more than one,
-        an architecture is begun at the lowest of them, and goes on to the next when it is the most promising again.
-    codes, statistics, linear: whether the kernel has its term of the genes, that of the statistics of the flow graph,
-        and the linear one on these statistics.
-    warp: what the process learns of an objective: -log of the regret, the distance from the median with ranks below it
-        (`half`), or standardised values.
-    random: how many architectures drawn at random are candidates of every query.
-    rounds: how often the neighbours of the best candidates become candidates too.
-    """
-
-    initial: PositiveInt = 5
-    fidelities: PositiveInt = 1
-    codes: bool = True
-    statistics: bool = True
-    linear: bool = True
-    warp: Literal["log_regret", "half", "standard"] = "log_regret"
-    random: NonNegativeInt = 256
-    rounds: NonNegativeInt = 8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not (self.codes or self.statistics):
-            raise InputError("codes=false, statistics=false: the kernel needs at least one of the two")
 
 
 class GraphBoNote(Note, frozen=True):
@@ -123,8 +90,7 @@ class GraphBo(BaseStrategy):
         self.progress: dict[Hashable, Progress] = {}  # by the key of an architecture
         self.knowledge = Knowledge(criteria, resource)
         self.suggested: list[Arch] = []  # the best of earlier runs on other problems, the last first
-        self.surrogates: dict[str, Surrogate] = {}
-        self.saved_fits: dict[str, Any] = {}
+        self.fits: Mapping[str, Any] = {}  # of the models, as of when they are made
         self.given = 0  # answers of earlier runs on the same problem
         self.threads = ThreadpoolController()
 
@@ -229,11 +195,11 @@ class GraphBo(BaseStrategy):
     def _most_promising(self) -> tuple[Arch, float] | None:
         candidates = self.candidates
         candidates.trim()
-        promise = self._promise()
+        promise = self.beliefs.promise(self.pending, self.rng)
         scores: dict[int, float] = {}
 
         def score(numbers: Numbers) -> Float64:
-            found = promise(self._inputs(numbers))
+            found = promise(self.beliefs.inputs(numbers))
             scores.update(zip(numbers.tolist(), found.tolist(), strict=True))
             return found
 
@@ -260,89 +226,19 @@ class GraphBo(BaseStrategy):
             looked_at += len(parts[-1])
         return np.concatenate(parts[::-1])
 
-    # -- the model ------------------------------------------------------------------------------------------------
-
     @cached_property
     def candidates(self) -> Candidates:
-        """Made when the model is first asked."""
+        """Made when a model is first asked."""
         return Candidates(self.space, self.seed)
 
     @cached_property
-    def _contexts(self) -> int:
-        """How many context columns there are: of the fidelity, if it matters, and one of each earlier run."""
-        return self.knowledge.sources + 1
+    def beliefs(self) -> Beliefs:
+        """The same."""
+        return Beliefs(self.candidates, self.knowledge, self.criteria, self.options, self.fits)
 
-    def kernel(self) -> Kernel:
-        o, layout = self.options, self.candidates.layout
-        groups = np.repeat(np.arange(len(layout.groups)), layout.widths) if o.codes else np.empty(0, np.intp)
-        stats = len(self.candidates.telling) if o.statistics else 0
-        return Kernel(groups, stats, self._contexts, o.linear)
-
-    def _inputs(self, numbers: Numbers, context: Float64 | None = None) -> Inputs:
-        codes, stats = self.candidates.rows(numbers)
-        if context is None:  # asked at the highest fidelity, of this problem
-            context = np.zeros((len(numbers), self._contexts))
-        return Inputs(
-            codes if self.options.codes else codes[:, :0], stats if self.options.statistics else stats[:, :0], context
-        )
-
-    def _surrogate(self, name: str) -> Surrogate:
-        if name not in self.surrogates:
-            self.surrogates[name] = Surrogate.new(self.kernel())
-            if name in self.saved_fits:
-                theta, fitted = self.saved_fits[name]
-                self.surrogates[name].theta, self.surrogates[name].fitted = np.array(theta, np.float64), int(fitted)
-        return self.surrogates[name]
-
-    def _promise(self) -> Promise:
-        """The acquisition function, given all that is known."""
-        knowledge, candidates = self.knowledge, self.candidates
-        rows = self._inputs(candidates.numbers(a.arch for a in knowledge.answers), knowledge.context())
-        pending = self._inputs(
-            candidates.numbers(proposal.arch for proposal in self.pending),
-            self._pending_context(),
-        )
-        count, targets = len(self.criteria.objectives), self._targets()
-        objectives = [
-            self._surrogate(f"objective {i}").given(rows, targets[:, i]).believing(pending) for i in range(count)
-        ]
-        final = knowledge.final()
-        feasible = [row for row in final.tolist() if self.criteria.feasible(knowledge.answers[row].result)]
-        return Promise(
-            objectives,
-            self._constraints(rows, pending),
-            targets[feasible] if len(final) else targets,
-            Rays.drawn(count, self.rng) if count > 1 else NO_RAYS,
-        )
-
-    def _targets(self) -> Float64:
-        """(n, m) what the models of the objectives learn of all answers."""
-        count = len(self.criteria.objectives)
-        warp = WARPS[self.options.warp]
-        return np.stack([self.knowledge.targets(objective, warp) for objective in range(count)], axis=1)
-
-    def _pending_context(self) -> Float64:
-        context = np.zeros((len(self.pending), self._contexts))
-        context[:, 0] = [self.knowledge.depth(self.knowledge.resolved(p.fidelity)) for p in self.pending]
-        return context
-
-    def _constraints(self, rows: Inputs, pending: Inputs) -> list[Bounded]:
-        """Those of the criteria, and that a trial succeeds, once some have failed."""
-        found = []
-        own = np.array([i for i, a in enumerate(self.knowledge.answers) if a.source == OWN], dtype=np.intp)
-        for number, constraint in enumerate(self.criteria.constraints if len(own) else ()):
-            values = np.array([self.knowledge.answers[i].result.scores[constraint.metric] for i in own.tolist()])
-            targets, bound = standard_with(values, constraint.bound)
-            posterior = self._surrogate(f"constraint {number}").given(rows[own], targets).believing(pending)
-            found.append(Bounded(posterior, bound, constraint.at_most))
-        failed = [trial.proposal for trial in self.told if not math.isfinite(self.criteria.violation(trial.result))]
-        if failed and len(own):
-            bad = self._inputs(self.candidates.numbers(p.arch for p in failed))
-            succeeded = np.concatenate([np.ones(len(own)), np.zeros(len(bad))])
-            targets, bound = standard_with(succeeded, 0.5)
-            posterior = self._surrogate("success").given(Inputs.joined([rows[own], bad]), targets).believing(pending)
-            found.append(Bounded(posterior, bound, at_most=False))
-        return found
+    @property
+    def _asked_models(self) -> bool:
+        return "beliefs" in vars(self)
 
     def explain(self, trials: Sequence[Trial]) -> Explanation:
         """What the models say once they have learned from the trials of a run; of a strategy that was just made."""
@@ -350,9 +246,9 @@ class GraphBo(BaseStrategy):
             self.told.append(trial)
             self.knowledge.add(trial)
         with self.one_thread():
-            promise = self._promise()
+            promise = self.beliefs.promise((), self.rng)
         candidates = self.candidates
-        return Explanation.of(promise, self._targets(), self.knowledge, candidates.layout, candidates.telling)
+        return Explanation.of(promise, self.beliefs.targets(), self.knowledge, candidates.layout, candidates.telling)
 
     def one_thread(self) -> AbstractContextManager[Any]:
         """Matrix products on one thread: the number of threads must not decide how a sum is rounded."""
@@ -383,7 +279,7 @@ class GraphBo(BaseStrategy):
             "seed": self.seed,
             "drawn": self.drawn,
             "suggested": len(self.suggested),
-            "fits": {name: [s.theta.copy(), s.fitted] for name, s in self.surrogates.items()},
+            "fits": self.beliefs.dump() if self._asked_models else self.fits,
         }
 
     def restore(self, own: dict[str, Any]) -> None:
@@ -391,7 +287,7 @@ class GraphBo(BaseStrategy):
         self.pending = [msgspec.convert(proposal, Proposal, strict=False) for proposal in own["pending"]]
         self.seed, self.drawn = int(own["seed"]), int(own["drawn"])
         self.suggested = self.suggested[: int(own["suggested"])]
-        self.saved_fits = own["fits"]
+        self.fits = own["fits"]
         for trial in self.told:
             self._step(trial.proposal.arch)
             self._take(trial)

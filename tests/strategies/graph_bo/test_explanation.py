@@ -14,7 +14,8 @@ from archloom.spaces.base import Categorical
 from archloom.strategies.base import EarlierRun
 from archloom.strategies.graph_bo.explanation import Explanation, ModelExplanation, Shares
 from archloom.strategies.graph_bo.gp import Posterior
-from archloom.strategies.graph_bo.strategy import GraphBo, GraphBoOptions
+from archloom.strategies.graph_bo.options import GraphBoOptions
+from archloom.strategies.graph_bo.strategy import GraphBo
 from archloom.types import Arch, Proposal, Resource, Result, Trial
 
 SPACE = Categorical({"first": ["a", "b", "c"], "second": ["a", "b", "c"], "third": ["x", "y", "z"]})
@@ -49,17 +50,10 @@ def test_the_gene_that_decides_is_the_most_important() -> None:
 
 def test_each_result_is_predicted_without_it() -> None:
     """Against a process that has learned from the others alone."""
-    seen: list[Posterior] = []
-
-    class Watched(GraphBo):
-        def _promise(self) -> Any:
-            promise = super()._promise()
-            seen.append(promise.objectives[0])
-            return promise
-
     known = trials(GENES[:12], lambda i, j, k: {"worth": i + 2.0 * j - k})
-    (model,) = Watched(SPACE, one(), np.random.default_rng(0)).explain(known).objectives
-    (whole,) = seen
+    asked = GraphBo(SPACE, one(), np.random.default_rng(0))
+    (model,) = asked.explain(known).objectives
+    (whole,) = asked.beliefs.promise((), np.random.default_rng(0)).objectives
     for out in range(12):
         rest = np.delete(np.arange(12), out)
         others = Posterior.of(whole.covariance, whole.rows[rest], whole.targets[rest])

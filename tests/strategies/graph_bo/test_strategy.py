@@ -12,7 +12,8 @@ from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.runs.record import decode_state, encode_state
 from archloom.spaces.base import Categorical, SearchSpace, is_valid
-from archloom.strategies.graph_bo.strategy import GraphBo, GraphBoNote, GraphBoOptions
+from archloom.strategies.graph_bo.options import GraphBoOptions
+from archloom.strategies.graph_bo.strategy import GraphBo, GraphBoNote
 from archloom.testing import PLANTED_CRITERIA, PlantedSpace, RuledSpace, check_strategy
 from archloom.testing.planted import PLANTED_RESOURCE, PlantedCurves, SmallSpace, SparseSpace, is_planted, planted_worth
 from archloom.types import Arch, Proposal, Resource, Result, Trial

@@ -1,0 +1,39 @@
+"""The options of graph_bo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from archloom.errors import InputError
+from archloom.utils.options import NonNegativeInt, Options, PositiveInt
+
+
+@dataclass(frozen=True)
+class GraphBoOptions(Options):
+    """One set of defaults serves all spaces.
+
+    initial: how many architectures, the first ones, are drawn at random.
+    fidelities: at how many fidelities architectures are evaluated, the highest and those below it. With more than one,
+        an architecture is begun at the lowest of them, and goes on to the next when it is the most promising again.
+    codes, statistics, linear: whether the kernel has its term of the genes, that of the statistics of the flow graph,
+        and the linear one on these statistics.
+    warp: what the process learns of an objective: -log of the regret, the distance from the median with ranks below it
+        (`half`), or standardised values.
+    random: how many architectures drawn at random are candidates of every query.
+    rounds: how often the neighbours of the best candidates become candidates too.
+    """
+
+    initial: PositiveInt = 5
+    fidelities: PositiveInt = 1
+    codes: bool = True
+    statistics: bool = True
+    linear: bool = True
+    warp: Literal["log_regret", "half", "standard"] = "log_regret"
+    random: NonNegativeInt = 256
+    rounds: NonNegativeInt = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.codes or self.statistics):
+            raise InputError("codes=false, statistics=false: the kernel needs at least one of the two")

@@ -18,7 +18,7 @@ from archloom.spaces.base import Categorical
 
 
 def test_every_kind_has_a_title() -> None:
-    assert set(KINDS) == {"anytime", "box", "pareto", "hypervolume", "lineage", "family", "levels", "cell"}
+    assert set(KINDS) == {"anytime", "box", "pareto", "hypervolume", "lineage", "family", "levels", "surrogate", "cell"}
     assert all(kind.title for kind in KINDS.values())
 
 

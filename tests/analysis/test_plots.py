@@ -86,7 +86,7 @@ def test_runs_that_found_nothing_are_said(make_report: Any, words: Any) -> None:
     figure = anytime({"a": [make_report([0], **wanted), make_report([63], seed=1, **wanted)]})
     assert "a (n = 1; 1 found nothing)" in words(figure)
     assert "cifar10_fpga_latency_ms>=5" in words(figure)
-    expected = r"nothing to show|two objectives|several objectives|complete chunks|no levels"
+    expected = r"nothing to show|two objectives|several objectives|complete chunks|no levels|no such model"
     for kind in KINDS.values():
         with pytest.raises(InputError, match=expected):
             kind.draw({"a": [make_report([0], **wanted)]})

@@ -163,13 +163,15 @@ def _check_restored(make: MakeStrategy, make_space: MakeSpace, criteria: Criteri
 
 
 def _check_continues(new: Callable[[int], Strategy], width: int, steps: int) -> None:
-    """The state of one strategy, of a seed, makes the same of another one, of another seed."""
+    """The state of one strategy, of a seed, makes the same of another one, of another seed, which has that very state:
+    it may be resumed and stopped before it asks."""
     original = new(6)
     done = len(_drive(original, steps, width))
     in_flight = list(original.ask(2))
-    state = decode_state(encode_state(original.state_dict()))
+    encoded = encode_state(original.state_dict())
     restored = new(7)
-    restored.load_state_dict(state)
+    restored.load_state_dict(decode_state(encoded))
+    assert encode_state(restored.state_dict()) == encoded, "after load_state_dict a strategy has another state"
     rest = []
     for strategy in (original, restored):
         if in_flight:

@@ -242,7 +242,7 @@ def test_a_strategy_may_refuse_sparse_tables() -> None:
         (AsksTooMuch, r"ask\(1\) gave 2 proposals"),
         (FallsSilent, "ask gave nothing although nothing is in flight"),
         (ForgetsItsWalk, "after state_dict and load_state_dict the strategy continues differently"),
-        (ForgetsItsGenerator, "after state_dict and load_state_dict the strategy continues differently"),
+        (ForgetsItsGenerator, "after load_state_dict a strategy has another state"),
         (MindsTheOrder, "the order of trials within one tell changes what follows"),
         (NeedsSuccess, "no failures, please"),
         (GivesUp, "ask gave nothing although nothing is in flight"),

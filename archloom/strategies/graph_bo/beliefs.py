@@ -13,7 +13,7 @@ from archloom.strategies.graph_bo.acquisition import NO_RAYS, Rays
 from archloom.strategies.graph_bo.candidates import Candidates, Numbers
 from archloom.strategies.graph_bo.kernel import Float64, Inputs, Kernel
 from archloom.strategies.graph_bo.knowledge import Knowledge
-from archloom.strategies.graph_bo.models import Bounded, Promise, Surrogate
+from archloom.strategies.graph_bo.models import Bounded, Promise, Surrogate, nearness
 from archloom.strategies.graph_bo.options import GraphBoOptions
 from archloom.strategies.graph_bo.targets import WARPS, standard_with
 from archloom.types import Proposal
@@ -94,7 +94,8 @@ class Beliefs:
         for number, constraint in enumerate(self.criteria.constraints if len(own) else ()):
             values = np.array([result.scores[constraint.metric] for result in self.knowledge.results(own)])
             targets, bound = standard_with(values, constraint.bound)
-            posterior = self._surrogate(f"constraint {number}").given(rows[own], targets)
+            telling = nearness(values, constraint.bound)
+            posterior = self._surrogate(f"constraint {number}").given(rows[own], targets, telling)
             found.append(Bounded(posterior, bound, constraint.at_most))
         if self.knowledge.failed and len(own):
             failed = self.inputs(self.candidates.numbers(self.knowledge.failed))

@@ -13,7 +13,7 @@ from archloom.spaces.features import FeatureLayout
 from archloom.strategies.graph_bo.gp import Posterior
 from archloom.strategies.graph_bo.kernel import Float64
 from archloom.strategies.graph_bo.knowledge import OWN, Knowledge
-from archloom.strategies.graph_bo.models import Promise, most_telling
+from archloom.strategies.graph_bo.models import Promise, most_telling, nearness
 from archloom.utils.ranks import mean_ranks
 
 
@@ -111,7 +111,8 @@ class Explanation:
             if constraint.metric not in met:
                 met.add(constraint.metric)
                 values = np.array([answers[row].result.scores[constraint.metric] for row in own.tolist()])
-                constraints.append(explained(constraint.metric, bounded.posterior, own[most_telling(values)]))
+                rows = own[most_telling(nearness(values, constraint.bound))]
+                constraints.append(explained(constraint.metric, bounded.posterior, rows))
         return cls(objectives, constraints)
 
 

@@ -26,11 +26,13 @@ OWN = 0
 class Answer:
     """An architecture that was evaluated at a fidelity, and what came out: utilities (objectives,) and the result.
 
-    `source` is `OWN`, or the number of an earlier run on another problem, from 1.
+    `source` is `OWN`, or the number of an earlier run on another problem, from 1. `fidelity` is a number of units, or
+    of such a run the place among its fidelities, from 0 for the lowest; `depth` is 0 at the highest, 1 at the lowest.
     """
 
     arch: Arch
     fidelity: int
+    depth: float
     source: int
     utilities: tuple[float, ...]
     result: Result
@@ -70,11 +72,14 @@ class Knowledge:
             return False
         utilities = self.criteria.utilities(trial.result)
         fidelity = self.resolved(trial.proposal.fidelity)
-        self.answers.append(Answer(trial.proposal.arch, fidelity, OWN, utilities, trial.result))
+        self.answers.append(Answer(trial.proposal.arch, fidelity, self.depth(fidelity), OWN, utilities, trial.result))
         return True
 
     def add_foreign(self, run: EarlierRun) -> None:
-        """Take the trials of a run on another problem; InputError if it optimised another number of objectives."""
+        """Take the trials of a run on another problem; InputError if it optimised another number of objectives.
+
+        What its fidelities count is not known, so they are evenly apart, as the logarithms of rungs are.
+        """
         wanted, theirs = self.criteria.objectives, run.criteria.objectives
         if len(wanted) != len(theirs):
             raise InputError(
@@ -82,10 +87,12 @@ class Knowledge:
                 f"{len(wanted)}, as {', '.join(o.metric for o in wanted)}"
             )
         self.sources += 1
-        for trial in run.trials:
-            if math.isfinite(Criteria(theirs).violation(trial.result)):
+        levels = by_fidelity([trial for trial in run.trials if math.isfinite(Criteria(theirs).violation(trial.result))])
+        for place, trials in enumerate(levels):
+            depth = 1.0 - place / (len(levels) - 1) if len(levels) > 1 else 0.0
+            for trial in trials:
                 utilities = run.criteria.utilities(trial.result)
-                self.answers.append(Answer(trial.proposal.arch, 0, self.sources, utilities, trial.result))
+                self.answers.append(Answer(trial.proposal.arch, place, depth, self.sources, utilities, trial.result))
 
     # -- as arrays ------------------------------------------------------------------------------------------------
 
@@ -93,9 +100,8 @@ class Knowledge:
         """(n, contexts): how far below the highest fidelity an answer is, from 0 to 1, and from which run."""
         found = np.zeros((len(self.answers), self.contexts))
         for row, answer in enumerate(self.answers):
-            if answer.source == OWN:
-                found[row, 0] = self.depth(answer.fidelity)
-            else:
+            found[row, 0] = answer.depth
+            if answer.source != OWN:
                 found[row, answer.source] = 1.0
         return found
 
@@ -108,16 +114,16 @@ class Knowledge:
 
     def targets(self, objective: int, warp: Warp) -> Float64:
         """(n,) the warped utilities. Each kind of answers is warped by itself, and brought to the scale of the answers
-        at lower fidelities for the same architectures."""
+        at lower fidelities for the same architectures, those of an earlier run also to that of this problem's."""
         utilities = np.array([answer.utilities[objective] for answer in self.answers])
         found = np.zeros(len(self.answers))
-        lower: dict[Arch, float] = {}
+        known: dict[int, dict[Arch, float]] = {OWN: {}}
         for rows in self._kinds():
+            lower = known.setdefault(self.answers[int(rows[0])].source, dict(known[OWN]))
             own = warp(utilities[rows])
             archs = [self.answers[row].arch for row in rows.tolist()]
             found[rows] = _aligned(own, [lower.get(arch) for arch in archs])
-            if self.answers[int(rows[0])].source == OWN:
-                lower.update(zip(archs, found[rows].tolist(), strict=True))
+            lower.update(zip(archs, found[rows].tolist(), strict=True))
         return found
 
     def _kinds(self) -> Iterator[NDArray[np.intp]]:
@@ -140,6 +146,14 @@ class Knowledge:
 
     def results(self, rows: NDArray[np.intp]) -> Sequence[Result]:
         return [self.answers[row].result for row in rows.tolist()]
+
+
+def by_fidelity(trials: Sequence[Trial]) -> Sequence[Sequence[Trial]]:
+    """Trials at each fidelity that there is, from the lowest; 0 is the highest."""
+    levels: dict[float, list[Trial]] = {}
+    for trial in trials:
+        levels.setdefault(trial.proposal.fidelity or math.inf, []).append(trial)
+    return [levels[level] for level in sorted(levels)]
 
 
 def _aligned(targets: Float64, lower: Sequence[float | None]) -> Float64:

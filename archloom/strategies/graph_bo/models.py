@@ -20,7 +20,7 @@ from archloom.strategies.graph_bo.kernel import Float64, Inputs, Kernel
 GROWTH = 1.15
 """Hyper-parameters are fitted again when there are so many times as many results as at the last fit."""
 MOST_ROWS = 600
-"""A process knows at most so many results: of more, the best two thirds of that number and the latest."""
+"""A process knows at most so many results: of more, the two thirds of that number that tell most, and the latest."""
 
 
 @dataclass(eq=False)
@@ -38,17 +38,26 @@ class Surrogate:
     def new(cls, kernel: Kernel) -> Surrogate:
         return cls(kernel, kernel.prior)
 
-    def given(self, rows: Inputs, targets: Float64) -> Posterior:
-        """The posterior given `targets` (n,) of `rows`, with hyper-parameters that are fitted again if it is time."""
-        kept = most_telling(targets)
+    def given(self, rows: Inputs, targets: Float64, telling: Float64 | None = None) -> Posterior:
+        """The posterior given `targets` (n,) of `rows`, with hyper-parameters that are fitted again if it is time.
+
+        `telling` (n,): how much each tells, if there are too many; without it, the more the higher its target is.
+        """
+        kept = most_telling(targets if telling is None else telling)
         rows, kept_targets = rows[kept], targets[kept]
         if len(targets) >= max(2, GROWTH * self.fitted):
             self.theta, self.fitted = fit(self.kernel, rows, kept_targets, self.theta), len(targets)
         return Posterior.of(self.kernel.at(self.theta), rows, kept_targets)
 
 
+def nearness(values: Float64, bound: float) -> Float64:
+    """(n,) how much values of a metric tell of whether others keep its bound."""
+    with np.errstate(over="ignore"):  # of values at the ends of floats: infinitely far is right
+        return -np.abs(values - bound)
+
+
 def most_telling(targets: Float64) -> NDArray[np.intp]:
-    """Which results a process gets to know, in order."""
+    """Which results a process gets to know, in order: those with the highest of these numbers (n,), and the latest."""
     if len(targets) <= MOST_ROWS:
         return np.arange(len(targets))
     latest = np.arange(len(targets) - MOST_ROWS // 3, len(targets))

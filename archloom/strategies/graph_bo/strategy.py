@@ -21,7 +21,7 @@ from archloom.strategies.graph_bo.beliefs import Beliefs
 from archloom.strategies.graph_bo.candidates import Candidates, Numbers, climb
 from archloom.strategies.graph_bo.explanation import Explanation
 from archloom.strategies.graph_bo.kernel import Float64
-from archloom.strategies.graph_bo.knowledge import OWN, Knowledge
+from archloom.strategies.graph_bo.knowledge import OWN, Knowledge, by_fidelity
 from archloom.strategies.graph_bo.options import GraphBoOptions
 from archloom.strategies.note import Note
 from archloom.types import Arch, Inherit, Proposal, Resource, Trial
@@ -128,12 +128,16 @@ class GraphBo(BaseStrategy):
                 self.progress[self.space.key(trial.proposal.arch)] = Progress(len(self.levels), None)
 
     def _best_of(self, run: EarlierRun) -> list[Arch]:
-        """Its best architectures, as many as half of the initial design, the best last."""
-        results = [trial.result for trial in run.trials]
-        order = np.argsort(-run.criteria.fitness(results), kind="stable").tolist() if results else []
-        found = {self.space.key(run.trials[i].proposal.arch): run.trials[i].proposal.arch for i in reversed(order)}
-        archs = [arch for arch in found.values() if is_valid(self.space, arch)]
-        return archs[-((self.options.initial + 1) // 2) :]
+        """Its best architectures, as many as half of the initial design, the best last: those at its highest fidelity
+        before any others, for only results of one fidelity can be compared."""
+        found: dict[Hashable, Arch] = {}
+        for trials in reversed(by_fidelity(run.trials)):
+            fitness = run.criteria.fitness([trial.result for trial in trials])
+            for place in np.argsort(-fitness, kind="stable").tolist():
+                arch = trials[place].proposal.arch
+                if np.isfinite(fitness[place]) and is_valid(self.space, arch):  # not if it failed
+                    found.setdefault(self.space.key(arch), arch)
+        return list(found.values())[: (self.options.initial + 1) // 2][::-1]
 
     # -- proposing ------------------------------------------------------------------------------------------------
 
@@ -169,9 +173,10 @@ class GraphBo(BaseStrategy):
         if arch is None:
             return None
         before = self.progress.get(self.space.key(arch), NEW)
-        level = min(before.level, len(self.levels) - 1)
+        if before.level >= len(self.levels):  # all there is has been asked: once more at the top, from the beginning
+            return Proposal(arch, self.levels[-1], None, dict(note or {}))
         inherit = None if before.trial is None else Inherit(before.trial)
-        return Proposal(arch, self.levels[level], inherit, dict(note or {}))
+        return Proposal(arch, self.levels[before.level], inherit, dict(note or {}))
 
     def _is_open(self, key: Hashable) -> bool:
         """Whether an architecture may be proposed (again)."""

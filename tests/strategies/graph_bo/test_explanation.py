@@ -83,7 +83,7 @@ def test_less_is_better_turns_targets_but_not_values() -> None:
 def test_objectives_and_other_metrics_that_are_constrained() -> None:
     criteria = Criteria(
         (Objective("worth", "max"), Objective("size", "min")),
-        (Constraint("size", True, 3.0), Constraint("time", True, 2.0), Constraint("time", False, 0.5)),
+        (Constraint("size", 3.0), Constraint("time", 2.0), Constraint("time", 0.5, at_most=False)),
     )
     known = trials(GENES[:20], lambda i, j, k: {"worth": i, "size": j + k, "time": 0.5 + k} if i + j + k else {})
     found = strategy(criteria).explain(known)
@@ -116,11 +116,12 @@ def test_results_of_another_problem_are_learned_from_but_not_shown() -> None:
 def test_of_many_results_those_that_the_model_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archloom.strategies.graph_bo.models.MOST_ROWS", 9)
     known = trials(GENES, lambda i, j, k: {"worth": 1.0 * i + 3 * j + 9 * k, "size": -1.0 * i})
-    criteria = Criteria((Objective("worth", "min"),), (Constraint("size", True, 5.0),))
+    criteria = Criteria((Objective("worth", "min"),), (Constraint("size", -2.5),))
     found: Explanation = strategy(criteria).explain(known)
     (worth,), (size,) = found.objectives, found.constraints
     assert worth.values.tolist() == [0, 1, 2, 3, 4, 5, 24, 25, 26], "the six best, and the latest three"
-    assert size.values.tolist() == [0.0] * 6 + [0, -1, -2] and len(size.targets) == 9
+    assert size.values.tolist() == [-2.0] * 6 + [0, -1, -2], "the six nearest to the bound, and the latest three"
+    assert len(size.targets) == 9
 
 
 def constant(targets: Sequence[float], predicted: Sequence[float]) -> ModelExplanation:

@@ -188,6 +188,19 @@ class TestTargets:
         assert found[3] > found[4] > found[5] > found[6]
         assert found[3:6].mean() == pytest.approx(found[:3].mean(), abs=1e-12)
 
+    def test_the_fidelities_of_an_earlier_run_are_kinds_of_their_own(self) -> None:
+        """Worth a tenth at the lowest of three, as in an early epoch; the best three of five, and of these one, go on.
+        Before them in the record is one at the highest, which has no number."""
+        knowledge = known({}, Knowledge(ACCURACY, None))
+        part = [trial(gene, {"accuracy": 0.1 * gene}, 2) for gene in range(1, 6)]
+        more = [trial(gene, {"accuracy": 1.0 * gene}, 5) for gene in (3, 4, 5)]
+        knowledge.add_foreign(EarlierRun(ACCURACY, (trial(5, {"accuracy": 9.0}), *more, *part), False))
+        assert [answer.arch.genes[0] for answer in knowledge.answers] == [1, 2, 3, 4, 5, 3, 4, 5, 5]
+        assert knowledge.context().tolist() == [[1.0, 1.0]] * 5 + [[0.5, 1.0]] * 3 + [[0.0, 1.0]]
+        lowest = standard(np.arange(1.0, 6.0))
+        expected = [*lowest, *lowest[2:], lowest[4]]
+        assert knowledge.targets(0, standard) == pytest.approx(np.array(expected), abs=1e-12)
+
     def test_nor_does_it_move_another_earlier_run(self) -> None:
         knowledge = known({0: 0.3, 1: 0.9})
         for best in (7, 8):

@@ -18,7 +18,7 @@ from archloom.strategies.graph_bo.acquisition import (
 )
 from archloom.strategies.graph_bo.gp import Posterior, fit
 from archloom.strategies.graph_bo.kernel import Inputs, Kernel
-from archloom.strategies.graph_bo.models import MOST_ROWS, Bounded, Promise, Surrogate, most_telling
+from archloom.strategies.graph_bo.models import MOST_ROWS, Bounded, Promise, Surrogate, most_telling, nearness
 
 Draw = Callable[..., Any]
 KERNEL = Kernel(np.array([0, 0, 1, 1]), 2, 1)
@@ -66,6 +66,14 @@ class TestSurrogate:
         kept = most_telling(data.targets)
         assert np.array_equal(posterior.targets, data.targets[kept])
         assert np.array_equal(posterior.rows.stats, data.rows.stats[kept])
+
+    def test_or_those_that_tell_most(self, draw: Draw) -> None:
+        data = draw(KERNEL, 700)
+        telling = nearness(data.targets, 0.5)
+        posterior = Surrogate(KERNEL, KERNEL.prior, 690).given(data.rows, data.targets, telling)
+        assert np.array_equal(posterior.targets, data.targets[most_telling(telling)])
+        assert np.abs(posterior.targets[:400] - 0.5).max() <= np.sort(np.abs(data.targets[:500] - 0.5))[399]
+        assert nearness(np.array([1.0, 4.0, 2.5, -1e308]), 1e308).tolist() == [-1e308, -1e308, -1e308, -np.inf]
 
     def test_which_these_are(self) -> None:
         targets = np.random.default_rng(0).permutation(1000).astype(float)

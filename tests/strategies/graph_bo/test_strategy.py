@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,10 @@ import pytest
 from archloom.checkpoints.store import sources
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
+from archloom.problems import ProblemSpec
+from archloom.runs import folders
+from archloom.runs.budgets import Limits
+from archloom.runs.prepare import Request
 from archloom.runs.record import decode_state, encode_state
 from archloom.spaces.base import Categorical, SearchSpace, is_valid
 from archloom.strategies.graph_bo.options import GraphBoOptions
@@ -74,6 +80,11 @@ def test_a_small_space_is_used_up_first() -> None:
     trials = searched(made(SmallSpace(), **QUICK), lambda p: Result({"worth": float(sum(p.arch.genes))}), 12)
     assert len(set(genes(trials[:9]))) == 9
     assert is_valid(SmallSpace(), trials[-1].proposal.arch)
+
+
+def test_what_is_asked_again_in_a_space_that_is_used_up_continues_nothing() -> None:
+    trials = searched(made(SmallSpace(), **QUICK), lambda p: Result({"worth": float(sum(p.arch.genes))}), 12)
+    assert [trial.proposal.inherit for trial in trials] == [None] * 12
 
 
 def test_only_what_was_not_drawn_at_random_says_what_was_expected_of_it() -> None:
@@ -239,6 +250,43 @@ class TestState:
         monkeypatch.setattr("archloom.strategies.graph_bo.candidates._KEPT", 1)
         forgetting = searched(made(PlantedSpace(), **QUICK), worth, 20)
         assert genes(remembering) == genes(forgetting)
+
+
+SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "one at a time": ({}, {}, {}),
+    "eight in flight, told as they come": ({}, {"width": 8, "as_completed": True}, {}),
+    "bounds on two metrics": ({"constraints": ("params<=3", "valid>=52")}, {"width": 2}, {}),
+    "two objectives": ({"objectives": ("valid", "params")}, {"width": 3}, {}),
+    "failures": ({"objectives": ("holes",)}, {}, {"initial": 2, "warp": "half"}),
+}
+
+
+@pytest.mark.parametrize(("problem", "limits", "options"), SETTINGS.values(), ids=SETTINGS)
+def test_a_run_that_is_killed_and_resumed_in_steps_has_the_record_of_one_that_was_not(
+    problem: dict[str, Any], limits: dict[str, Any], options: dict[str, Any], tmp_path: Path, small_table: Path
+) -> None:
+    """With and without its checkpoint; and resumed once without a query, which writes another checkpoint."""
+    given: Any = {"objectives": ("valid",), **problem}
+    spec = ProblemSpec("nb201", str(small_table), given["objectives"], constraints=given.get("constraints", ()))
+
+    def run(name: str, queries: int) -> Path:
+        settings = {"random": 32, "rounds": 1, **options}
+        request = Request("graph_bo", spec, 4, Limits(queries, **limits), settings)
+        folders.run_folder(tmp_path / name, request, isolate=False)
+        return tmp_path / name
+
+    whole = (run("whole", 20) / "trials.jsonl").read_bytes()
+    steps = run("steps", 9)
+    for queries in (9, 13, 20):
+        folders.run_folder(steps, limits=Limits(queries, **limits), isolate=False)
+    assert (steps / "trials.jsonl").read_bytes() == whole
+    torn = tmp_path / "whole"
+    (torn / "trials.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:11]))
+    (torn / "state.npz").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        folders.run_folder(torn, isolate=False)
+    assert (torn / "trials.jsonl").read_bytes() == whole
 
 
 class TestOptions:

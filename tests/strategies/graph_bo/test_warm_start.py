@@ -46,6 +46,22 @@ def test_what_was_best_by_another_measure_is_asked_first(metric: str, same_probl
     assert asked(earlier(metric, same_problem), 1) == [BEST]
 
 
+def test_what_was_best_at_the_highest_fidelity_is_asked_first_and_nothing_that_failed() -> None:
+    """Losses that only results of one fidelity can be compared by; the highest has no number."""
+    answers = [(WORST, 3, 0.1), (SECOND, 3, 0.4), (BEST, 3, 0.5), (BEST, 0, 0.9), (SECOND, 0, 0.95)]
+    trials = [
+        *(
+            Trial(i, Proposal(arch, fidelity), Result({"loss": loss}))
+            for i, (arch, fidelity, loss) in enumerate(answers)
+        ),
+        Trial(5, Proposal(BROKEN), Result.failed("no GPU")),
+    ]
+    run = EarlierRun(Criteria((Objective("loss", "min"),)), tuple(trials), False)
+    assert asked(run, 3) == [BEST, SECOND, WORST]
+    none = EarlierRun(run.criteria, run.trials[-1:], False)
+    assert len(asked(none, 5)) == 5
+
+
 def test_a_transfer_between_other_numbers_of_objectives_is_refused() -> None:
     both = Criteria((Objective("score", "max"), Objective("size", "min")))
     strategy = GraphBo(SPACE, both, seeds.stream(0, "strategy"))

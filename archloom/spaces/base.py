@@ -236,14 +236,6 @@ def mutate_valid(space: SearchSpace, arch: Arch, rng: np.random.Generator) -> Ar
     return found if isinstance(found, Arch) else sample_valid(space, rng)
 
 
-def valid_neighbours(space: Any, arch: Arch) -> list[Arch]:
-    """The neighbours of `arch` that are valid, in the space's order; for a space with `HasNeighbours`."""
-    found = space.neighbours(arch)
-    if getattr(space, "neighbours_are_valid", False):
-        return list(found)
-    return [near for near in found if is_valid(space, near)]
-
-
 def _first_valid(space: SearchSpace, candidate: Callable[[], Arch]) -> Arch | Mapping[str, float]:
     """The first candidate that is valid, of `MAX_TRIES` at most; what the last one breaks if none is."""
     broken: Mapping[str, float] = {}

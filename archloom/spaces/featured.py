@@ -12,6 +12,7 @@ from archloom.spaces.base import HasAlpha, HasUnitCube, SearchSpace
 from archloom.spaces.features import FeatureLayout, Floats, HasFeatures
 from archloom.spaces.flow import HasFlow, flow_of
 from archloom.types import Arch
+from archloom.utils.text import one_line
 
 
 def featured(space: SearchSpace) -> HasFeatures:
@@ -44,7 +45,12 @@ class _Featured:
         canonical = [self._space.canonical(arch) for arch in archs]
         codes = np.zeros((len(archs), sum(self.feature_layout.widths)))
         for row, arch in zip(codes, canonical, strict=True):
-            row[:] = _code(self._space, arch)
+            code = _code(self._space, arch)
+            if code.shape != row.shape:
+                method = "one_hot" if isinstance(self._space, HasAlpha) else "to_unit"
+                shown = one_line(self._space.format(arch), 160)
+                raise InputError(f"{method} of {shown} has {code.size} numbers; expected {row.size}")
+            row[:] = code
         if self._flow is None:
             return codes, np.zeros((len(archs), 0))
         return codes, self._flow.flow.statistics(self._flow.flow_batches(canonical))

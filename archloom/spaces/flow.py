@@ -209,7 +209,23 @@ class GraphFlow:
         )
 
     def flow_batches(self, archs: Sequence[Arch]) -> Sequence[FlowBatch]:
-        return [batch_of([self._space.to_graph(arch) for arch in archs])]
+        return [batch_of([_checked_graph(self._space.to_graph(arch)) for arch in archs])]
+
+
+def _checked_graph(graph: Graph) -> Graph:
+    """InputError for what is not in topological order: the statistics would not see its edges."""
+    if not isinstance(graph, Graph):
+        raise InputError(f"to_graph returned {type(graph).__name__}; expected a graphs.Graph")
+    labels, adjacency = np.asarray(graph.labels), np.asarray(graph.adjacency)
+    if labels.ndim != 1 or adjacency.shape != 2 * labels.shape:
+        raise InputError(f"to_graph: labels {labels.shape} and adjacency {adjacency.shape}; expected (V,) and (V, V)")
+    if np.tril(adjacency).any():
+        source, target = np.argwhere(np.tril(adjacency))[0].tolist()
+        raise InputError(
+            f"to_graph: an edge leads from vertex {source} to vertex {target}; expected vertices in topological order, "
+            "edges to later ones only"
+        )
+    return graph
 
 
 def _labels(space: _Shown, name: str) -> frozenset[str]:

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 
 from archloom.constraints import Criteria
-from archloom.spaces.base import HasNeighbours, SearchSpace, valid_neighbours
+from archloom.spaces.answers import valid_neighbours
+from archloom.spaces.base import HasNeighbours, SearchSpace
 from archloom.strategies.base import BaseStrategy, pack_archs, pack_trials, unpack_archs, unpack_trials
 from archloom.types import Arch, Proposal, Trial
 from archloom.utils.options import NonNegativeInt, Options

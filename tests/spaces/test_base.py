@@ -24,7 +24,6 @@ from archloom.spaces.base import (
     mutate_valid,
     sample_valid,
     size_of,
-    valid_neighbours,
 )
 from archloom.spaces.graphs import HasGrammar
 from archloom.spaces.nb201 import Nb201
@@ -289,14 +288,6 @@ def test_rare_architectures_are_found_among_all() -> None:
     assert len({mutate_valid(space, drawn[0], rng) for _ in range(10)}) > 2, "although no mutant is valid"
 
 
-def test_valid_neighbours_keep_the_order() -> None:
-    space = RuledSpace()
-    arch = sample_valid(space, seeds.stream(0, "test"))
-    kept = valid_neighbours(space, arch)
-    assert kept == [near for near in space.neighbours(arch) if near.genes[0] != near.genes[1]]
-    assert len(kept) < len(space.neighbours(arch))
-
-
 WRONG: dict[tuple[Any, ...], tuple[dict[str, float], str]] = {
     (0, 3): ({"genes that are no option": 1, "genes too many or too few": 0}, "gene width is 3: expected the index"),
     (-1, 0): ({"genes that are no option": 1, "genes too many or too few": 0}, "gene kernel is -1: expected the index"),
@@ -333,19 +324,3 @@ def test_every_space_of_choices_tells_genes_that_are_no_options(space: Any) -> N
         assert not is_valid(space, Arch(genes))
         with pytest.raises(InputError, match="expected"):
             space.key(Arch(genes))
-
-
-class Ready(Categorical):
-    """Says that its neighbours are valid."""
-
-    neighbours_are_valid = True
-
-    def violations(self, arch: Arch) -> Mapping[str, float]:
-        return {"never": 1.0}
-
-
-def test_neighbours_that_are_valid_by_construction_are_not_checked() -> None:
-    space = Ready({"kernel": [3, 5, 7]})
-    assert valid_neighbours(space, Arch((0,))) == [Arch((1,)), Arch((2,))]
-    space.neighbours_are_valid = False
-    assert valid_neighbours(space, Arch((0,))) == []

@@ -97,3 +97,25 @@ def test_no_architectures_have_no_rows() -> None:
 def test_a_space_that_shows_no_numbers_is_refused() -> None:
     with pytest.raises(InputError, match="space 'foreign' does not show its architectures as numbers: expected"):
         featured(Foreign(CHAINS))
+
+
+@pytest.mark.parametrize(
+    ("names", "method", "answer", "said"),
+    [
+        (ALPHA, "one_hot", np.zeros((3, 3)), "one_hot of first=conv, second=conv has 9 numbers; expected 6"),
+        (("unit_size", "to_unit", "from_unit"), "to_unit", np.zeros(1), "to_unit of .* has 1 numbers; expected 2"),
+        (GRAPHS, "to_graph", None, "to_graph returned NoneType; expected a graphs.Graph"),
+        (GRAPHS, "to_graph", Graph(np.zeros(2, int), np.zeros((1, 2), np.uint8)), r"labels \(2,\) and adjacency"),
+        (
+            GRAPHS,
+            "to_graph",
+            Graph(np.zeros(2, int), np.array([[0, 0], [1, 0]], np.uint8)),
+            "an edge leads from vertex 1 to vertex 0; expected vertices in topological order",
+        ),
+    ],
+)
+def test_what_a_space_shows_wrong_is_said(names: tuple[str, ...], method: str, answer: Any, said: str) -> None:
+    space = Foreign(CHAINS, *names)
+    setattr(space, method, lambda arch: answer)
+    with pytest.raises(InputError, match=said):
+        featured(space).features([Arch((0, 0))])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from archloom.spaces.answers import features_of, neighbours_of
 from archloom.spaces.base import HasNeighbours, HasSize, HasSizes, SearchSpace, is_valid, listed, says_size
 from archloom.spaces.featured import featured
 from archloom.spaces.features import HasFeatures
@@ -119,7 +120,7 @@ class Candidates:
         known = self._measured
         if known == len(self._archs):
             return
-        codes, stats = self.features.features(self._archs[known:])
+        codes, stats = features_of(self.space, self.features, self._archs[known:])
         room = len(self._codes)
         if room < len(self._archs):
             room = max(2 * room, len(self._archs), 4 * POOL)
@@ -142,7 +143,7 @@ class Candidates:
 
     def _near(self, arch: Arch) -> Sequence[Arch]:
         space: Any = self.space
-        near: Sequence[Arch] = space.neighbours(arch) if isinstance(space, HasNeighbours) else ()
+        near: Sequence[Arch] = neighbours_of(space, arch) if isinstance(space, HasNeighbours) else ()
         if 0 < len(near) <= MOST_NEIGHBOURS:
             return near
         # The same for the same architecture, whenever it is asked for: a resumed run has forgotten it.

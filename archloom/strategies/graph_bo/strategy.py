@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
+from archloom.spaces.answers import features_of
 from archloom.spaces.base import SearchSpace, is_valid, listed
 from archloom.spaces.featured import featured
 from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, pack_trials, unpack_trials
@@ -47,7 +48,7 @@ class Progress:
 NEW = Progress(0, None)
 
 DRAWN = 100
-"""So many draws are made for an architecture that is new."""
+"""So many draws are made for an architecture that is new; a single one when none was found before."""
 BEST = 10
 """Climbs start from the neighbours of so many of the best results at most."""
 NEIGHBOURS = 320
@@ -81,6 +82,8 @@ class GraphBo(BaseStrategy):
         resource: Resource | None = None,
     ) -> None:
         super().__init__(space, criteria, rng, options)
+        # A mistake in them is to show before anything is evaluated.
+        features_of(space, featured(space), [space.sample(np.random.Generator(np.random.PCG64(0)))])
         self.resource = resource
         self.levels = _levels(resource, self.options.fidelities)
         self.seed = int(rng.integers(1 << 62))
@@ -92,6 +95,8 @@ class GraphBo(BaseStrategy):
         self.suggested: list[Arch] = []  # the best of earlier runs on other problems, the last first
         self.fits: Mapping[str, Any] = {}  # of the models, as of when they are made
         self.given = 0  # answers of earlier runs on the same problem
+        self.settled = False  # whether some of these are not asked again
+        self.used_up = False  # whether no other architecture was left
         self.threads = ThreadpoolController()
 
     @classmethod
@@ -126,6 +131,7 @@ class GraphBo(BaseStrategy):
             self.given += found
             if not found or self.knowledge.resolved(trial.proposal.fidelity) >= top:
                 self.progress[self.space.key(trial.proposal.arch)] = Progress(len(self.levels), None)
+                self.settled = True
 
     def _best_of(self, run: EarlierRun) -> list[Arch]:
         """Its best architectures, as many as half of the initial design, the best last: those at its highest fidelity
@@ -144,9 +150,10 @@ class GraphBo(BaseStrategy):
     def propose(self) -> Proposal | None:
         with self.one_thread():
             proposal = self._proposal()
-        if proposal is not None:
-            self.pending.append(proposal)
-            self._step(proposal.arch)
+        if proposal is None:
+            return self._repeat()
+        self.pending.append(proposal)
+        self._step(proposal.arch)
         return proposal
 
     def _step(self, arch: Arch) -> None:
@@ -158,7 +165,7 @@ class GraphBo(BaseStrategy):
         if self.drawn < self._initial() or not self.knowledge.answers:
             self.drawn += 1
             return self._next(self._drawn_open())
-        found = self._most_promising()
+        found = None if self.used_up else self._most_promising()
         if found is not None:
             arch, promise = found
             return self._next(arch, GraphBoNote(float(f"{promise:.{SHOWN_DIGITS}g}")).to_note())
@@ -173,8 +180,6 @@ class GraphBo(BaseStrategy):
         if arch is None:
             return None
         before = self.progress.get(self.space.key(arch), NEW)
-        if before.level >= len(self.levels):  # all there is has been asked: once more at the top, from the beginning
-            return Proposal(arch, self.levels[-1], None, dict(note or {}))
         inherit = None if before.trial is None else Inherit(before.trial)
         return Proposal(arch, self.levels[before.level], inherit, dict(note or {}))
 
@@ -185,17 +190,27 @@ class GraphBo(BaseStrategy):
 
     def _drawn_open(self) -> Arch | None:
         """One that may be proposed, drawn at random: a suggestion, if there is one. If no draw brings any, one of a
-        space that can be listed; if there is none either, one to wait for, or else any."""
+        space that can be listed; None if there is none either."""
         while self.suggested:
             if self._is_open(self.space.key(arch := self.suggested.pop())):
                 return arch
-        for _ in range(DRAWN):
+        for _ in range(1 if self.used_up else DRAWN):
             if self._is_open(self.space.key(arch := self.sample_valid())):
                 return arch
         left = [arch for arch in listed(self.space) or () if self._is_open(self.space.key(arch))]
-        if left:
-            return left[int(self.rng.integers(len(left)))]
-        return None if self.pending and len(self.levels) > 1 else self.sample_valid()
+        return left[int(self.rng.integers(len(left)))] if left else None
+
+    def _repeat(self) -> Proposal | None:
+        """What was asked first, again, from which a run learns that no other is left; nothing is learned from it.
+
+        None if there is something to wait for, and if earlier runs have asked for others, so that it would learn
+        nothing.
+        """
+        if (self.pending and len(self.levels) > 1) or self.settled:
+            return None
+        self.used_up = True
+        first = self.told[0].proposal if self.told else self.pending[0]
+        return Proposal(first.arch, first.fidelity)
 
     def _most_promising(self) -> tuple[Arch, float] | None:
         candidates = self.candidates
@@ -263,6 +278,8 @@ class GraphBo(BaseStrategy):
     # -- learning -------------------------------------------------------------------------------------------------
 
     def learn(self, trial: Trial) -> None:
+        if trial.proposal not in self.pending:  # a repeat
+            return
         self.pending.remove(trial.proposal)
         self.told.append(trial)
         self._take(trial)
@@ -284,6 +301,7 @@ class GraphBo(BaseStrategy):
             "seed": self.seed,
             "drawn": self.drawn,
             "suggested": len(self.suggested),
+            "used_up": self.used_up,
             "fits": self.beliefs.dump() if self._asked_models else self.fits,
         }
 
@@ -291,7 +309,7 @@ class GraphBo(BaseStrategy):
         self.told = unpack_trials(own["told"])
         self.pending = [msgspec.convert(proposal, Proposal, strict=False) for proposal in own["pending"]]
         self.seed, self.drawn = int(own["seed"]), int(own["drawn"])
-        self.suggested = self.suggested[: int(own["suggested"])]
+        self.suggested, self.used_up = self.suggested[: int(own["suggested"])], bool(own["used_up"])
         self.fits = own["fits"]
         for trial in self.told:
             self._step(trial.proposal.arch)

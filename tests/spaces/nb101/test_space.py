@@ -15,7 +15,8 @@ pytest.importorskip("numba", reason="the space needs the extra bench")
 
 from archloom.data.tables import Table
 from archloom.errors import InputError
-from archloom.spaces.base import Buildable, HasNeighbours, HasSize, HasSource, SearchSpace, is_valid, valid_neighbours
+from archloom.spaces.answers import valid_neighbours
+from archloom.spaces.base import Buildable, HasNeighbours, HasSize, HasSource, SearchSpace, is_valid
 from archloom.spaces.drawing import Drawable
 from archloom.spaces.graphs import Graph, HasGraph
 from archloom.spaces.nb101.cells import all_codes

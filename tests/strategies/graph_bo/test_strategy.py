@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import archloom
 from archloom.checkpoints.store import sources
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
@@ -312,3 +313,48 @@ class Gears(Categorical):
 def test_spaces_with_many_neighbours() -> None:
     trials = searched(made(Gears(), **QUICK), lambda p: Result({"worth": float(sum(p.arch.genes[:5]))}), 12)
     assert len(set(genes(trials))) == 12
+
+
+class Merged(Categorical):
+    """The order of its genes makes no difference: 15 architectures of 81 combinations."""
+
+    name = "merged"
+
+    def __init__(self) -> None:
+        super().__init__({name: ["a", "b", "c"] for name in "wxyz"})
+
+    def canonical(self, arch: Arch) -> Arch:
+        return Arch(tuple(sorted(arch.genes)))
+
+    def key(self, arch: Arch) -> str:
+        return str(self.canonical(arch).genes)
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_a_space_that_has_to_be_counted_ends_the_run_when_used_up(width: int) -> None:
+    """A run counts it once an architecture is repeated."""
+    problem = archloom.Problem(Merged(), lambda choices: list(choices.values()).count("c"), {"y": "max"})
+    outcome = archloom.run(GraphBo, problem, queries=100, width=width)
+    assert (outcome.value, outcome.history.queries) == (4, 15)
+    assert outcome.ending == "every architecture of the space asked"
+
+
+@pytest.mark.parametrize("fidelities", [1, 3])
+def test_what_is_repeated_continues_nothing_and_teaches_nothing(fidelities: int) -> None:
+    strategy = GraphBo(
+        SmallSpace(),
+        Criteria((Objective("score", "max"),)),
+        seeds.stream(0, "strategy"),
+        GraphBoOptions(fidelities=fidelities),
+        resource=Resource("epochs", maximum=9),
+    )
+    asked = []
+    for number in range(9 * fidelities + 3):
+        (proposal,) = strategy.ask(1)
+        asked.append(proposal)
+        strategy.tell([Trial(number, proposal, Result({"score": float(sum(proposal.arch.genes))}))])
+    assert len({(proposal.arch, proposal.fidelity) for proposal in asked}) == 9 * fidelities
+    assert {(repeat.arch, repeat.fidelity, repeat.inherit) for repeat in asked[-3:]} == {
+        (asked[0].arch, asked[0].fidelity, None)
+    }
+    assert len(strategy.knowledge.answers) == 9 * fidelities

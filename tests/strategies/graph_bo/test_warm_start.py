@@ -41,6 +41,12 @@ def test_what_this_problem_has_answered_is_not_asked_again() -> None:
     assert not {BEST, SECOND, WORST, BROKEN} & set(asked(earlier("score", same_problem=True), 5))
 
 
+def test_a_space_that_earlier_runs_have_used_up_with_this_one_needs_nothing_more() -> None:
+    strategy = GraphBo(SPACE, WANTED, seeds.stream(0, "strategy"))
+    strategy.warm_start([earlier("score", same_problem=True)])
+    assert len(strategy.ask(9)) == 5
+
+
 @pytest.mark.parametrize(("metric", "same_problem"), [("other", True), ("score", False), ("other", False)])
 def test_what_was_best_by_another_measure_is_asked_first(metric: str, same_problem: bool) -> None:
     assert asked(earlier(metric, same_problem), 1) == [BEST]

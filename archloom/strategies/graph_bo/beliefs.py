@@ -101,7 +101,8 @@ class Beliefs:
             failed = self.inputs(self.candidates.numbers(self.knowledge.failed))
             succeeded = np.concatenate([np.ones(len(own)), np.zeros(len(failed))])
             targets, bound = standard_with(succeeded, 0.5)
-            posterior = self._surrogate(SUCCESS).given(Inputs.joined([rows[own], failed]), targets)
+            joined = Inputs.joined([rows[own], failed])
+            posterior = self._surrogate(SUCCESS).given(joined, targets, 1.0 - succeeded)  # failures are what it knows
             found.append(Bounded(posterior, bound, at_most=False))
         return found
 

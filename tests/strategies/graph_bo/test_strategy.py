@@ -291,10 +291,6 @@ def test_a_run_that_is_killed_and_resumed_in_steps_has_the_record_of_one_that_wa
 
 
 class TestOptions:
-    def test_a_kernel_needs_a_term(self) -> None:
-        with pytest.raises(InputError, match="the kernel needs at least one"):
-            GraphBoOptions(codes=False, statistics=False)
-
     @pytest.mark.parametrize("options", [{"codes": False}, {"statistics": False}, {"linear": False}, {"warp": "half"}])
     def test_each_term_can_be_left_out(self, options: dict[str, Any]) -> None:
         trials = searched(made(PlantedSpace(), **options, **QUICK), worth, 10)

@@ -237,7 +237,7 @@ class Study:
     def caveats(self) -> list[str]:
         """What a reader must know to interpret the numbers."""
         notes = self._unfinished or self._unequal
-        notes += [f"Warm started with {known}, which count as no queries." for known in self._warm_starts]
+        notes += [f"Warm started with {known}, which are neither queries nor results." for known in self._warm_starts]
         notes += [f"Selection used a test metric ({', '.join(tests)})."] if (tests := self._selected_on_test) else []
         if predicted := self._predicted:
             notes.append(f"Values of {', '.join(predicted)} are predictions of a surrogate, not measurements.")

@@ -67,10 +67,11 @@ def _note(models: Sequence[ModelExplanation]) -> str:
     nuggets = ", ".join(_percent(model.shares.nugget) for model in models[:MOST_MODELS])
     omitted = [shown_name(model.metric) for model in models[MOST_MODELS:]]
     return (
-        "Left: every result as predicted from the others, with its standard deviation; axes are stretched as the model "
-        f"sees the metric. Right: the terms' shares of the variance (the nugget's: {nuggets}); if a gene "
-        "has another option, or a statistic differs by √2 standard deviations, its term falls by the factor exp(-bar); "
-        "marks: medians of the prior. Below: the acquisition function; grey: architectures drawn at random."
+        "Left: each result as predicted from all the others, ± one standard deviation; axes are warped as the model "
+        "learns the metric. Right: what the model tells architectures apart by. If a gene has another option, or a "
+        "statistic differs by √2 standard deviations, the term's covariance falls by the factor exp(-bar); marks: "
+        "medians of the prior. Percentages: each term's share of the prior variance, the rest noise "
+        f"({nuggets}). Bottom: the acquisition function when each query was chosen; grey: drawn at random."
         + (f" Not shown: the models of {', '.join(omitted)}." if omitted else "")
     )
 
@@ -95,8 +96,9 @@ def _draw_left_out(axes: Axes, study: Study, model: ModelExplanation) -> None:
     axes.set_xlabel(f"{name}, observed")
     axes.set_ylabel(f"{name}, predicted")
     axes.set_title(
-        f"{len(model.values)} results: Spearman {_two(model.spearman)}, R² {_two(model.r2)}", loc="left", fontsize=10
-    )
+        f"{len(model.values)} results, leave-one-out:\nSpearman {_two(model.spearman)}, R² {_two(model.r2)}",
+        loc="left", fontsize=10,
+    )  # fmt: skip
 
 
 def _ticks(targets: Floats, values: Floats) -> tuple[list[float], list[str]]:
@@ -128,9 +130,9 @@ def _two(value: float) -> str:
 def _draw_importance(figure: Figure, place: SubplotSpec, model: ModelExplanation) -> None:
     """The most important genes above the most important statistics, each kind on a scale of its own."""
     shares = model.shares
-    linear = f", linear {_percent(shares.linear)}" if shares.linear else ""
+    linear = f" + linear {_percent(shares.linear)}" if shares.linear else ""
     said = {
-        f"Genes: {_percent(shares.genes)}": (model.genes, _GENES),
+        f"Genes: {_percent(shares.genes)} of the variance": (model.genes, _GENES),
         f"Statistics: {_percent(shares.statistics)}{linear}": (model.statistics, _STATISTICS),
     }
     kinds = {title: (every, colour) for title, (every, colour) in said.items() if every}
@@ -140,7 +142,7 @@ def _draw_importance(figure: Figure, place: SubplotSpec, model: ModelExplanation
     for row, (title, (every, colour)) in enumerate(kinds.items()):
         axes = figure.add_subplot(grid[row])
         _draw_bars(axes, every[:MOST_BARS], colour)
-        most = f" ({MOST_BARS} of {len(every)})" if len(every) > MOST_BARS else ""
+        most = f"; top {MOST_BARS} of {len(every)}" if len(every) > MOST_BARS else ""
         axes.set_title(f"{title}{most}", loc="right", fontsize=10)  # there is room above the names
     if axes is not None:
         axes.set_xlabel("inverse squared length scale", loc="right")

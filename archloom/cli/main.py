@@ -36,7 +36,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "resume": ("archloom.cli.search:resume", "Continue a run that was stopped, or extend a finished one."),
     "status": ("archloom.cli.show:status", "Show the progress of a run."),
     "best": ("archloom.cli.show:best", "Show the best architecture of a run."),
-    "plot": ("archloom.cli.show:plot", "Draw a run: its curve, its cell, its Pareto set, a population's descent."),
+    "plot": ("archloom.cli.show:plot", "Draw a run: its curve, cell, Pareto set, graph_bo's model, or descent."),
     "lineage": ("archloom.cli.lineage:lineage", "Follow the layers of a population back to the first one, as data."),
     "export": ("archloom.cli.show:export", "Write the best architecture to a file for use elsewhere."),
     "evaluate": ("archloom.cli.evaluate:evaluate", "Measure the best network of a run with its task's final settings."),

@@ -32,7 +32,8 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--on and everything else that defines what is searched, for how long and where."""
     decorators: list[Callable[..., Any]] = [
         click.option("--on", default=None, metavar="NAME",
-                     help="What to search: nb201, nbgraph:cora, fitted:mnasnet, table, my.py."),
+                     help="What to search: nb201, nbgraph:cora, fitted:mnasnet, table, my.py. "
+                     f"Default: {DEFAULT_ON}."),
         click.option("--table", type=click.Path(), default=None, metavar="FILE", help="A table to use instead."),
         click.option("--objective", "objectives", multiple=True, metavar="METRIC",
                      help="Metric to optimise; repeat it for a Pareto set. Default: the first validation metric."),

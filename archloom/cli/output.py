@@ -162,6 +162,9 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
     if all(report.history.best() is None for report in reports):  # nothing to draw or to export
         return f"run folder: {one_line(str(path))}\nnext: archloom status {typed}"
     lines = [f"run folder: {one_line(str(path))}", f"next: archloom plot {typed}"]
+    objectives = len(reports[0].scenario.criteria.objectives)
+    if objectives > 1:
+        lines.append(f"      archloom plot {typed} --kind {'pareto' if objectives == 2 else 'hypervolume'}")
     if len(reports) == 1:
         single = reports[0]
         written = "cell.py" if isinstance(single.scenario.space, HasSource) else "best.json"

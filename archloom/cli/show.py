@@ -171,7 +171,8 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
 @click.command()
 @RUN
 @click.option("--kind", default="anytime", show_default=True,
-              help="anytime, box, pareto, hypervolume, lineage, family, levels, surrogate or cell.")  # fmt: skip
+              help="anytime, box, pareto, hypervolume, surrogate (graph_bo's model), levels (GA-NAS), lineage or "
+                   "family (populations), or cell.")  # fmt: skip
 @click.option("--over", default=None, metavar="AXIS",
               help="Of curves (anytime, hypervolume): queries (the default), resource (epochs), seconds.")  # fmt: skip
 @click.option("-o", "--output", "target", type=UserPath(), default=None,

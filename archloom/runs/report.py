@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ class RunReport:
     """The outcome of a run: its scenario and its history, just made or read from a folder."""
 
     request: Request
-    scenario: Scenario
-    history: History
+    scenario: Scenario = field(repr=False)
+    history: History = field(repr=False)  # a page of trials
     trials: int
     ending: str | None
     seconds: float

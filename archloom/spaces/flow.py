@@ -1,9 +1,9 @@
 """The flow through an architecture's graph, in numbers: what is left of it when all that computes nothing is cut.
 
 A label may be a *zero* (it hands on nothing, so no path leads through it), an *identity* (paths lead through it, and it
-adds nothing to their length), *silent* (inputs, outputs, sums: no operation); any other is *counted*. Vertices that are
-on no path from an input to an output are cut too. Counts, path lengths and degrees of cells predict their quality well
-(GRAF, Kadlecová et al. 2024, arXiv 2404.16551).
+adds nothing to their length), an *input* or *output* (where paths begin and end) or *silent* (no operation, e.g. a
+sum); any other is *counted*. Vertices that are on no path from an input to an output are cut too. Counts, path lengths
+and degrees of cells predict their quality well (GRAF, Kadlecová et al. 2024, arXiv 2404.16551).
 
 A space that can draw its architectures gets such statistics by saying which of its labels are which:
 
@@ -76,7 +76,10 @@ class Flow:
             if label not in self.labels:
                 raise InputError(f"flow of graphs, label {label!r}: expected one of {', '.join(self.labels)}")
             if sum(label in kind for kind in kinds) > 1:
-                raise InputError(f"flow of graphs, label {label!r}: expected one kind, it is of several")
+                raise InputError(
+                    f"flow of graphs, label {label!r}: expected in one set of labels at most: zeros, identities, "
+                    "silent, inputs or outputs (inputs and outputs are never counted, so they need not be silent)"
+                )
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def test_caveats_name_what_runs_were_warm_started_with(make_report: Any) -> None
     cold, warm = make_report([1, 2]), make_report([1, 2], seed=1)
     warm = replace(warm, request=replace(warm.request, warm_start=known))
     [caveat] = Study.of({"a": [cold], "b": [warm, warm]}).caveats
-    assert caveat == "Warm started with 40 trials of first (the same problem), which count as no queries."
+    assert caveat == "Warm started with 40 trials of first (the same problem), which are neither queries nor results."
 
 
 def on_table(report: Any, **changes: Any) -> Any:

@@ -31,7 +31,7 @@ def test_predictions_importance_and_expectations(small_table: Path, assert_tidy:
     np.testing.assert_array_equal(points.get_xdata(), model.targets)
     np.testing.assert_array_equal(points.get_ydata(), model.predicted)
     assert list(diagonal.get_xdata()) == list(diagonal.get_ydata())
-    assert left.get_title(loc="left") == f"12 results: Spearman {model.spearman:.2f}, R² {model.r2:.2f}"
+    assert left.get_title(loc="left") == f"12 results, leave-one-out:\nSpearman {model.spearman:.2f}, R² {model.r2:.2f}"
     for axes, every in ((genes, model.genes), (statistics, model.statistics)):
         shown = every[: len(axes.patches)]
         assert [bar.get_width() for bar in axes.patches] == [each.weight for each in shown]

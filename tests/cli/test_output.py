@@ -79,3 +79,14 @@ def test_what_a_stream_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch)
 def test_what_to_type_next_can_be_typed(small_table: Path) -> None:
     typed = output.next_steps(Path("-a b/it's"), [report_of(small_table)] * 2).splitlines()[1:]
     assert [shlex.split(line.removeprefix("next:"))[2] for line in typed] == ["./-a b/it's"] * 2
+
+
+@pytest.mark.parametrize(
+    ("objectives", "kind"), [(("valid", "params"), "pareto"), (("valid", "params", "test"), "hypervolume")]
+)
+def test_of_several_objectives_the_plot_of_all_of_them_is_named(
+    small_table: Path, objectives: tuple[str, ...], kind: str
+) -> None:
+    report = report_of(small_table, objectives=objectives)
+    assert f"      archloom plot runs/a --kind {kind}" in output.next_steps(Path("runs/a"), [report]).splitlines()
+    assert f"--kind {kind}" not in output.next_steps(Path("runs/a"), [report_of(small_table)])

@@ -32,7 +32,7 @@ def summaries(cli: Any, run: str) -> list[dict[str, Any]]:
 def test_a_run_says_what_it_was_warm_started_with(cli: Any, on: tuple[object, ...], warm: str, first: Path) -> None:
     said = cli("search", warm, *on, "--queries", 5, "--warm-start", "first", "--out", "run")
     assert f"archloom: note: warm started with 30 trials of {first} (the same problem)\n" in said.err
-    assert "note: Warm started with 30 trials of first (the same problem), which count as no queries.\n" in said.out
+    assert "note: Warm started with 30 trials of first (the same problem), which are neither queries" in said.out
     assert (
         f"\nwarm started with 30 trials of {first} (the same problem)\n"
         in cli("resume", "run").out + cli("status", "run").out

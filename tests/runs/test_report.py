@@ -14,6 +14,12 @@ from archloom.runs.prepare import Request
 from archloom.runs.report import read_report
 
 
+def test_its_repr_has_no_trials(mine: ProblemSpec) -> None:
+    made = folders.run_in_memory(Request("random", mine, 0, Limits(9)))
+    assert repr(made).startswith("RunReport(request=Request(strategy='random'")
+    assert "TrialRecord" not in repr(made)
+
+
 def test_a_run_can_be_looked_at_when_its_problem_is_gone(tmp_path: Path, mine: ProblemSpec) -> None:
     made = folders.run_folder(tmp_path / "run", Request("random", mine, 0, Limits(9)))
     (tmp_path / "code" / "mine.py").unlink()

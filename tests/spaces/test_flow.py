@@ -225,7 +225,7 @@ def test_graphs_of_different_sizes_are_padded() -> None:
 def test_labels_that_are_unknown_or_of_two_kinds_are_refused() -> None:
     with pytest.raises(InputError, match="'zero': expected one of conv, skip"):
         Flow(("conv", "skip"), zeros=frozenset({"zero"}))
-    with pytest.raises(InputError, match="'skip': expected one kind"):
+    with pytest.raises(InputError, match="'skip': expected in one set of labels at most"):
         Flow(("conv", "skip"), zeros=frozenset({"skip"}), identities=frozenset({"skip"}))
 
 

@@ -269,7 +269,7 @@ def test_studies_of_graph_bo(study: Any, name: str) -> None:
         pytest.importorskip("nas_bench_graph", reason="the tables, in the extra bench")
     if name == "training":
         pytest.importorskip("sklearn", reason="the images, in the extra images")
-    rows = study("graph_bo.__main__", name, "--workers", "1", "--seeds", "1", "--strategy", "local_search")
+    rows = study("graph_bo.__main__", name, "--workers", "1", "--seeds", "1")
     measured = [row.get("mean", row.get("ms", row.get("ours"))) for row in rows]
     assert all(value > 0 for value in measured)
     assert len(rows) == {"nb101_pool": 1, "training": 1, "nbgraph": 3}.get(name, 2)

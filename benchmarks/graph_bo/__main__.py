@@ -12,6 +12,8 @@ python -m benchmarks.graph_bo nbgraph          against local search on NAS-Bench
 python -m benchmarks.graph_bo training         against evolution on networks that are trained, 5 seeds
 python -m benchmarks.graph_bo fitted           against evolution on a fitted model of MnasNet-like networks, 5 seeds
 python -m benchmarks.graph_bo against          against five others on all tables, 20 seeds; asha at equal epochs
+python -m benchmarks.graph_bo ablation         its parts left out, queries to the optimum of NAS-Bench-201, 100 seeds
+python -m benchmarks.graph_bo ablation_nb301   the same, the best on the surrogate of NAS-Bench-301, 20 seeds
 python -m benchmarks.graph_bo time             processor time of a query, 5 searches
 ... --strategy NAME  another strategy in its place
 ... --record FILE    keep finished searches in FILE, and continue from there

@@ -22,6 +22,19 @@ OTHERS = (
     LOCAL_SEARCH,
     Setting("asha", "asha", in_part=True),
 )
+VARIANTS = (
+    OURS,
+    Setting("codes only", "graph_bo", {"statistics": "false"}),
+    Setting("statistics only", "graph_bo", {"codes": "false"}),
+    Setting("no linear kernel", "graph_bo", {"linear": "false"}),
+    Setting("half", "graph_bo", {"warp": "half"}),
+    Setting("not warped", "graph_bo", {"warp": "standard"}),
+    Setting("3 random ones first", "graph_bo", {"initial": "3"}),
+    Setting("10 random ones first", "graph_bo", {"initial": "10"}),
+    Setting("no climb", "graph_bo", {"rounds": "0"}),
+    Setting("no random candidates", "graph_bo", {"random": "0"}),
+)
+"""The default and what each part contributes. Without a climb the neighbours of the ten best results are candidates."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +148,8 @@ STUDIES: Mapping[str, Study] = {
     "training": Study((IMAGES,), (OURS, SMALL_EVOLUTION), 5, Against((20, 40, 60)).rows),
     "fitted": Study((FITTED,), (OURS, EVOLUTION), 5, Against(MARKS).rows),
     "against": Study(AGAINST, (OURS, *OTHERS), 20, Against(MARKS).rows),
+    "ablation": Study((CIFAR10, CIFAR100), VARIANTS, 100, ToOptimum({}).rows),
+    "ablation_nb301": Study((_to(NB301, 150),), VARIANTS, 20, BestAt((50, 100, 150), {}).rows),
     "time": Study(TIMED, (OURS,), 5, _times, Timed, timing.measure),
 }  # fmt: skip
 

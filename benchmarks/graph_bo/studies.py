@@ -157,5 +157,5 @@ STUDIES: Mapping[str, Study] = {
 def smoke(study: Study) -> Study:
     """Two seeds, two cases, two settings, few queries, short trainings."""
     task = (("epochs", "1"), ("steps_per_epoch", "2"))
-    cases = tuple(replace(case, queries=12, task=case.task and task) for case in study.cases[:2])
+    cases = tuple(replace(case, queries=6 if case.task else 12, task=case.task and task) for case in study.cases[:2])
     return replace(study, cases=cases, settings=study.settings[:2], seeds=2)

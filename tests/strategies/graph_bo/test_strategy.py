@@ -276,13 +276,13 @@ def test_a_run_that_is_killed_and_resumed_in_steps_has_the_record_of_one_that_wa
         folders.run_folder(tmp_path / name, request, isolate=False)
         return tmp_path / name
 
-    whole = (run("whole", 20) / "trials.jsonl").read_bytes()
-    steps = run("steps", 9)
-    for queries in (9, 13, 20):
+    whole = (run("whole", 15) / "trials.jsonl").read_bytes()
+    steps = run("steps", 8)
+    for queries in (8, 15):
         folders.run_folder(steps, limits=Limits(queries, **limits), isolate=False)
     assert (steps / "trials.jsonl").read_bytes() == whole
     torn = tmp_path / "whole"
-    (torn / "trials.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:11]))
+    (torn / "trials.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:9]))
     (torn / "state.npz").unlink()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

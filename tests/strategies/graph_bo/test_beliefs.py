@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from archloom.constraints import Constraint, Criteria, Objective
+from archloom.spaces.base import Categorical
 from archloom.strategies.graph_bo.beliefs import SUCCESS, Beliefs
 from archloom.strategies.graph_bo.candidates import Candidates
 from archloom.strategies.graph_bo.knowledge import Knowledge
 from archloom.strategies.graph_bo.models import Promise
 from archloom.strategies.graph_bo.options import GraphBoOptions
+from archloom.strategies.graph_bo.targets import WARPS, log_regret
 from archloom.testing import PlantedSpace
-from archloom.types import Arch, Proposal, Result, Trial
+from archloom.types import Arch, Proposal, Resource, Result, Trial
 
 SPACE = PlantedSpace()
 CANDIDATES = Candidates(SPACE, 0)
@@ -55,16 +57,6 @@ def test_there_is_a_model_of_each_objective_and_constraint_and_of_success_once_s
     learn(made, [Arch((1, *arch.genes[1:])) for arch in genes(10)])
     promise(made)
     assert set(made.dump()) == {"objective 0", "constraint 0"}
-
-
-@pytest.mark.parametrize(
-    ("options", "codes", "stats"),
-    [({}, 32, 4), ({"codes": False}, 0, 4), ({"statistics": False}, 32, 0)],
-)
-def test_the_kernel_has_the_terms_that_are_wanted(options: dict[str, Any], codes: int, stats: int) -> None:
-    """Each of the four options that all genes share is counted."""
-    kernel = beliefs(5, **options).kernel
-    assert (len(kernel.groups), kernel.stats, kernel.contexts) == (codes, stats, 1)
 
 
 def test_what_is_in_flight_is_less_promising_and_nothing_else_is_learned_from_it() -> None:
@@ -123,3 +115,64 @@ def test_directions_are_drawn_for_several_objectives_only() -> None:
     several = promise(beliefs(12, two))
     assert several.rays.directions.shape == (16, 2)
     assert len(several.objectives) == 2
+
+
+FEW = Categorical({"a": [1, 2, 4], "b": [1, 2, 4], "c": ["x", "y"]})
+ONE = Criteria((Objective("worth"),))
+FOUND = [((0, 0, 0), 3.0, 1.0), ((2, 1, 0), 7.0, 4.0), ((1, 1, 1), 5.0, 2.0), ((2, 2, 1), 6.0, 3.0)]
+"""Genes, `worth` and `size`."""
+
+
+def of_found(criteria: Criteria = ONE, resource: Resource | None = None, **options: Any) -> Beliefs:
+    """After `FOUND`."""
+    knowledge = Knowledge(criteria, resource)
+    for number, (genes, worth, size) in enumerate(FOUND):
+        knowledge.add(Trial(number, Proposal(Arch(genes)), Result({"worth": worth, "size": size})))
+    return Beliefs(Candidates(FEW, 0), knowledge, criteria, GraphBoOptions(**options), {})
+
+
+class TestOptions:
+    @pytest.mark.parametrize(
+        ("options", "absent"),
+        [({}, []), ({"codes": False}, ["a1"]), ({"statistics": False}, ["a2", "a3"]), ({"linear": False}, ["a3"])],
+    )
+    def test_the_kernel_has_the_terms_that_are_wanted(self, options: dict[str, Any], absent: list[str]) -> None:
+        found = of_found(**options)
+        values = found.kernel.at(found.kernel.prior).values
+        assert [term for term in ("a1", "a2", "a3") if not len(values[term])] == absent
+        rows = found.inputs(np.arange(3))
+        assert (rows.codes.shape[1] == 0, rows.stats.shape[1] == 0) == ("a1" in absent, "a2" in absent)
+
+    @pytest.mark.parametrize("warp", list(WARPS))
+    def test_targets_are_warped_as_wanted(self, warp: str) -> None:
+        expected = WARPS[warp](np.array([worth for _, worth, _ in FOUND]))
+        assert np.array_equal(of_found(warp=warp).targets()[:, 0], expected)
+
+
+class TestPromise:
+    @pytest.mark.parametrize(("at_most", "best"), [(True, 2), (False, 1)])
+    def test_improvement_is_over_the_best_that_keeps_the_bounds(self, at_most: bool, best: int) -> None:
+        """Of sizes up to 2.5 the third, with a worth of 5; of larger ones the second, with 7."""
+        found = promise(of_found(Criteria((Objective("worth"),), (Constraint("size", 2.5, at_most),))))
+        targets = log_regret(np.array([worth for _, worth, _ in FOUND]))
+        assert found.targets.max() == targets[best]
+        assert [bounded.at_most for bounded in found.constraints] == [at_most]
+
+    def test_an_objective_may_have_a_bound(self) -> None:
+        found = promise(of_found(Criteria((Objective("size", "min"),), (Constraint("size", 1.5, at_most=False),))))
+        assert found.targets.max() == log_regret(-np.array([size for *_, size in FOUND]))[2]
+
+    def test_what_is_in_flight_is_believed_at_the_fidelity_it_was_asked_at(self) -> None:
+        found = of_found(resource=Resource("epochs", 9))
+        pending = Proposal(Arch((0, 1, 1)), 3), Proposal(Arch((0, 2, 1)), 0)
+        (model,) = promise(found, pending).objectives
+        assert model.rows.context[:, 0].tolist() == [0.0] * 4 + [0.5, 0.0]
+        assert len(promise(found).objectives[0].rows) == 4, "and not any longer than that"
+
+    def test_of_too_many_results_a_bounds_model_has_the_nearest(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("archloom.strategies.graph_bo.models.MOST_ROWS", 3)
+        found = of_found(Criteria((Objective("worth"),), (Constraint("size", 1.9),)))
+        (bounded,) = promise(found).constraints
+        sizes = np.array([size for *_, size in FOUND])
+        expected = ((sizes - sizes.mean()) / sizes.std())[[0, 2, 3]]
+        assert bounded.posterior.targets == pytest.approx(expected)

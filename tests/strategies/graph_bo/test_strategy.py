@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import archloom
 from archloom.checkpoints.store import sources
@@ -295,6 +296,45 @@ class TestOptions:
     def test_each_term_can_be_left_out(self, options: dict[str, Any]) -> None:
         trials = searched(made(PlantedSpace(), **options, **QUICK), worth, 10)
         assert len(set(genes(trials))) == 10
+
+    def test_without_random_candidates_and_rounds_only_neighbours_are_asked_for(self) -> None:
+        trials = searched(made(PlantedSpace(), random=0, rounds=0), worth, 25)
+        asked = np.array(genes(trials))
+        nearest = [(asked[:place] != asked[place]).sum(axis=1).min() for place in range(5, 25)]
+        assert nearest == [1] * 20
+
+    def test_random_candidates_and_rounds_lead_further(self) -> None:
+        for options in ({"random": 64, "rounds": 0}, {"random": 0, "rounds": 8}):
+            asked = np.array(genes(searched(made(PlantedSpace(), **options), worth, 25)))
+            nearest = [(asked[:place] != asked[place]).sum(axis=1).min() for place in range(5, 25)]
+            assert max(nearest) > 1
+
+    @pytest.mark.parametrize(("fidelities", "inherits"), [(1, False), (3, True)])
+    def test_the_plan(self, fidelities: int, inherits: bool) -> None:
+        plan = GraphBo.plan(GraphBoOptions(initial=7, fidelities=fidelities))
+        assert (plan.random, plan.inherits) == (7, inherits)
+
+
+class Watched(PlantedSpace):
+    """Knows on how many threads matrices are multiplied when its neighbours are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[int] = set()
+
+    def neighbours(self, arch: Arch) -> Sequence[Arch]:
+        self.threads |= {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+        return super().neighbours(arch)
+
+
+def test_matrices_are_multiplied_on_one_thread() -> None:
+    space = Watched()
+    strategy = made(space, **QUICK)
+    trials = searched(strategy, worth, 6)
+    space.threads.clear()
+    with threadpool_limits(2, user_api="blas"):
+        assert strategy.ask(1)[0].arch not in {trial.proposal.arch for trial in trials}
+    assert space.threads == {1}
 
 
 class Gears(Categorical):

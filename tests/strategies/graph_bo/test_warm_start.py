@@ -9,7 +9,7 @@ from archloom.errors import InputError
 from archloom.spaces.base import Categorical
 from archloom.strategies.base import EarlierRun
 from archloom.strategies.graph_bo.strategy import GraphBo
-from archloom.types import Arch, Proposal, Result, Trial
+from archloom.types import Arch, Proposal, Resource, Result, Trial
 from archloom.utils import seeds
 
 SPACE = Categorical({"a": [1, 2, 3], "b": [1, 2, 3]})
@@ -45,6 +45,25 @@ def test_a_space_that_earlier_runs_have_used_up_with_this_one_needs_nothing_more
     strategy = GraphBo(SPACE, WANTED, seeds.stream(0, "strategy"))
     strategy.warm_start([earlier("score", same_problem=True)])
     assert len(strategy.ask(9)) == 5
+
+
+def test_answers_of_this_problem_replace_random_draws_whatever_their_fidelity() -> None:
+    """Three of five are there; of these two are in part, so that their architectures may be asked in full."""
+    strategy = GraphBo(SPACE, WANTED, seeds.stream(0, "strategy"), resource=Resource("epochs", 9))
+    answers = [(BEST, 3, 9.0), (SECOND, 3, 6.0), (WORST, 0, 1.0)]
+    trials = [
+        Trial(number, Proposal(arch, fidelity), Result({"score": score}))
+        for number, (arch, fidelity, score) in enumerate(answers)
+    ]
+    strategy.warm_start([EarlierRun(WANTED, tuple(trials), same_problem=True)])
+    found = []
+    for number in range(8):
+        (proposal,) = strategy.ask(1)
+        found.append(proposal)
+        strategy.tell([Trial(number, proposal, Result({"score": float(sum(proposal.arch.genes))}))])
+    assert [bool(proposal.note) for proposal in found] == [False, False] + [True] * 6
+    assert {proposal.arch for proposal in found} == {Arch((a, b)) for a in range(3) for b in range(3)} - {WORST}
+    assert {(proposal.fidelity, proposal.inherit) for proposal in found} == {(0, None)}
 
 
 @pytest.mark.parametrize(("metric", "same_problem"), [("other", True), ("score", False), ("other", False)])

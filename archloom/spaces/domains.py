@@ -138,7 +138,8 @@ class Domain(ABC):
 
     def places(self, genes: NDArray[Any]) -> NDArray[np.float64]:
         """(n,) the places of canonical genes (n,) in the unit interval."""
-        return np.array([self.to_unit(gene) for gene in genes.tolist()], dtype=np.float64)
+        different, where = np.unique(genes, return_inverse=True)
+        return np.array([self.to_unit(gene) for gene in different.tolist()], dtype=np.float64)[where]
 
     @cached_property
     def default(self) -> int | float:

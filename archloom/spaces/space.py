@@ -19,6 +19,8 @@ from archloom.types import Arch
 
 _MOST_CASES = 100_000
 """How many combinations of the values that conditions are about are gone through to count a space."""
+_MOST_KNOWN = 256
+"""How many genes of a domain are remembered."""
 MOST_LISTED = 100_000
 """How many combinations of all values are gone through to list a space."""
 
@@ -50,6 +52,8 @@ class Space:
         self._always = {name for name, when in zip(self.gene_names, self._conditions, strict=True) if when is None}
         self._defaults = tuple(domain.default for domain in self.domains)
         self._order = self._parents_first()
+        self._parents = {parent for condition in self._conditions if condition for parent in condition.parents}
+        self._known: tuple[dict[int | float, tuple[int | float, Any]], ...] = tuple({} for _ in self.domains)
 
     def _refuse_confusing_options(self) -> None:
         """Raise InputError for an option that reads like the beginning of another gene."""
@@ -96,15 +100,30 @@ class Space:
         """The canonical genes, the values of those that count, and those that are not of their domains."""
         settled, values, wrong = list(self._defaults), dict[str, Any](), list[int]()
         for gene in self._order:
-            condition, domain = self._conditions[gene], self.domains[gene]
+            condition = self._conditions[gene]
             if condition is not None and not condition.holds(values):
                 continue
-            if not domain.holds(genes[gene]):
+            found = self._gene(gene, genes[gene])
+            if found is None:
                 wrong.append(gene)
-                continue
-            settled[gene] = domain.canonical(genes[gene])
-            values[self.gene_names[gene]] = domain.value(settled[gene])
+            else:
+                settled[gene], values[self.gene_names[gene]] = found
         return settled, values, wrong
+
+    def _gene(self, place: int, gene: Any) -> tuple[int | float, Any] | None:
+        """A gene's canonical form and its value; None if it is not of its domain. A domain of few is read once."""
+        known = self._known[place]
+        plain = type(gene) is int or type(gene) is float
+        if plain and (found := known.get(gene)) is not None:
+            return found
+        domain = self.domains[place]
+        if not domain.holds(gene):
+            return None
+        canonical = domain.canonical(gene)
+        found = canonical, domain.value(canonical)
+        if plain and len(known) < _MOST_KNOWN:
+            known[gene] = found
+        return found
 
     def _settled(self, arch: Arch) -> tuple[list[int | float], dict[str, Any]]:
         """The same of an architecture; InputError if a gene that counts is not in its domain."""
@@ -169,12 +188,12 @@ class Space:
         in the middle of their domains.
         """
         settled, values = self._settled(arch)
-        return [
-            self._canonical([*settled[:gene], other, *settled[gene + 1 :]])
-            for gene, name in enumerate(self.gene_names)
-            if name in values
-            for other in self.domains[gene].neighbours(settled[gene])
-        ]
+        found: list[Arch] = []
+        for gene, (name, domain) in enumerate(zip(self.gene_names, self.domains, strict=True)):
+            for other in domain.neighbours(settled[gene]) if name in values else ():
+                genes = [*settled[:gene], domain.canonical(other), *settled[gene + 1 :]]
+                found.append(self._canonical(genes) if name in self._parents else Arch(tuple(genes)))
+        return found
 
     # -- the unit cube --------------------------------------------------------------------------------------------
 
@@ -210,7 +229,9 @@ class Space:
 
     def features(self, archs: Sequence[Arch]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Codes (n, c) and statistics (n, s) of canonical forms; see `spaces.features`. InputError for wrong genes."""
-        canonical, flow = [self.canonical(arch) for arch in archs], self._flow
+        flow = self._flow
+        plain = flow is None and type(self).canonical is Space.canonical  # `_columns` does that itself
+        canonical = archs if plain else [self.canonical(arch) for arch in archs]
         genes, counting = self._columns(canonical)
         codes, stats = self._gene_features.codes(genes, counting), self._gene_features.statistics(genes, counting)
         if flow is not None:
@@ -354,7 +375,7 @@ class Space:
     @cached_property
     def _size(self) -> int | None:
         """Conditions tie some genes together; the others multiply the count."""
-        parents = {parent for condition in self._conditions if condition for parent in condition.parents}
+        parents = self._parents
         sizes = [domain.size for domain in self.domains]
         known = [size for size in sizes if size is not None]
         if len(known) < len(sizes):

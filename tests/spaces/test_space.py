@@ -360,3 +360,24 @@ def test_the_optimum_of_a_mixed_space_is_found() -> None:
     best = min((run for name in ("evolution", "local_search") for run in found[name]), key=lambda run: run.value)
     assert best.value < 0.02
     assert best.best is not None and "optimiser=sgd" in best.best.arch
+
+
+def test_genes_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for every architecture that has them: 50 numbers have 100 neighbours, with 5,000 genes."""
+    space, asked, real = Space({f"n{i}": Integer(0, 9) for i in range(50)}), [0], Integer.canonical
+
+    def counted(self: Integer, gene: int | float) -> int | float:
+        asked[0] += 1
+        return real(self, gene)
+
+    monkeypatch.setattr(Integer, "canonical", counted)
+    archs = [*space.neighbours(Arch((5,) * 50)), Arch((4,) * 50)]
+    space.features([*archs, *archs])
+    assert len(archs) == 101
+    assert asked[0] < 1_000
+
+
+def test_what_looks_like_a_known_gene_is_none() -> None:
+    space = Space({"n": Integer(0, 9)})
+    assert is_valid(space, Arch((1,))) and is_valid(space, Arch((1.0,)))
+    assert not is_valid(space, Arch(("1",))) and not is_valid(space, Arch(([1],)))  # type: ignore[arg-type]

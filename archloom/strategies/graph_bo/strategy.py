@@ -83,7 +83,11 @@ class GraphBo(BaseStrategy):
     ) -> None:
         super().__init__(space, criteria, rng, options)
         # A mistake in them is to show before anything is evaluated.
-        features_of(space, featured(space), [space.sample(np.random.Generator(np.random.PCG64(0)))])
+        codes, stats = features_of(space, featured(space), [space.sample(np.random.Generator(np.random.PCG64(0)))])
+        left = self.options.codes and codes.size, self.options.statistics and stats.size
+        if not any(left) and (codes.size or stats.size):
+            off, lacking = ("statistics", "codes") if stats.size else ("codes", "statistics")
+            raise InputError(f"{off}=false: architectures of space {space.name!r} have no {lacking}; omit this option")
         self.resource = resource
         self.levels = _levels(resource, self.options.fidelities)
         self.seed = int(rng.integers(1 << 62))

@@ -20,6 +20,7 @@ from archloom.runs.budgets import Limits
 from archloom.runs.prepare import Request
 from archloom.runs.record import decode_state, encode_state
 from archloom.spaces.base import Categorical, SearchSpace, is_valid
+from archloom.spaces.nb101.space import Nb101
 from archloom.strategies.graph_bo.options import GraphBoOptions
 from archloom.strategies.graph_bo.strategy import GraphBo, GraphBoNote
 from archloom.testing import PLANTED_CRITERIA, PlantedSpace, RuledSpace, check_strategy
@@ -292,6 +293,13 @@ def test_a_run_that_is_killed_and_resumed_in_steps_has_the_record_of_one_that_wa
 
 
 class TestOptions:
+    def test_something_is_left_to_learn_from(self) -> None:
+        with pytest.raises(InputError, match=r"^statistics=false: architectures of space 'nb101' have no codes; omit"):
+            made(Nb101(), statistics=False)
+        alone = Categorical({"one": ["a", "b"], "other": ["c", "d"]})  # without options that several genes share
+        with pytest.raises(InputError, match=r"^codes=false: architectures of space 'table' have no statistics; omit"):
+            made(alone, codes=False)
+
     @pytest.mark.parametrize("options", [{"codes": False}, {"statistics": False}, {"linear": False}, {"warp": "half"}])
     def test_each_term_can_be_left_out(self, options: dict[str, Any]) -> None:
         trials = searched(made(PlantedSpace(), **options, **QUICK), worth, 10)

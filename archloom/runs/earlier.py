@@ -13,6 +13,7 @@ from archloom.problems.scenario import Scenario, absolute
 from archloom.problems.spec import ProblemSpec
 from archloom.runs import record
 from archloom.runs.groups import Group
+from archloom.runs.history import History
 from archloom.runs.manifest import parsed, pinned_files
 from archloom.runs.members import started
 from archloom.runs.prepare import ChosenStrategy, Preparer
@@ -52,9 +53,22 @@ def take_runs(paths: Sequence[Path], scenario: Scenario) -> tuple[WarmStart, Ear
         if not (trials := sum(len(run.lines) for run in found)):
             raise InputError(f"--warm-start {path}: it has no trials yet; expected a run that has, or omit it")
         taken += found
-        sources.append(Source(place, trials, all(run.same_problem for run in found)))
+        sources.append(Source(place, trials, all(run.same_problem for run in found), _best(found, scenario)))
     earlier = Earlier.of(taken)
     return WarmStart(tuple(sources), earlier.sha256), earlier
+
+
+def _best(runs: Sequence[TakenRun], scenario: Scenario) -> float | None:
+    """The best value of the first objective in runs on the same problem; None if they did not record all metrics."""
+    criteria = scenario.criteria
+    lines = [
+        line
+        for run in runs
+        if run.same_problem and set(criteria.metrics) <= set(run.criteria.metrics)
+        for line in run.lines
+    ]
+    best = History.of(lines, criteria, scenario.resource).best()
+    return None if best is None else best.scores[criteria.objectives[0].metric]
 
 
 def _runs(path: Path) -> Iterator[Path]:

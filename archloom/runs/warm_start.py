@@ -26,11 +26,15 @@ from archloom.utils.text import one_line
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of one run or several, how many trials were taken from it, and `EarlierRun.same_problem` of them all."""
+    """A folder of one run or several, how many trials were taken from it, and `EarlierRun.same_problem` of them all.
+
+    `best` is their best value of the new run's first objective, which that need not find again; None if they have none.
+    """
 
     run: str
     trials: int
     same_problem: bool = False
+    best: float | None = None
 
     def __str__(self) -> str:
         return self._named(self.run)
@@ -42,7 +46,9 @@ class Source:
 
     def _named(self, run: str) -> str:
         trials = f"{self.trials:,} {'trial' if self.trials == 1 else 'trials'}"
-        return one_line(f"{trials} of {run} ({'the same' if self.same_problem else 'another'} problem)")
+        problem = f"{'the same' if self.same_problem else 'another'} problem"
+        best = "" if self.best is None else f", best value {self.best:.6g}"
+        return one_line(f"{trials} of {run} ({problem}{best})")
 
 
 @dataclass(frozen=True)

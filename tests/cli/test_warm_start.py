@@ -31,13 +31,14 @@ def summaries(cli: Any, run: str) -> list[dict[str, Any]]:
 
 def test_a_run_says_what_it_was_warm_started_with(cli: Any, on: tuple[object, ...], warm: str, first: Path) -> None:
     said = cli("search", warm, *on, "--queries", 5, "--warm-start", "first", "--out", "run")
-    assert f"archloom: note: warm started with 30 trials of {first} (the same problem)\n" in said.err
-    assert "note: Warm started with 30 trials of first (the same problem), which are neither queries" in said.out
+    best = summaries(cli, "first")[0]["best"]["value"]
+    problem = f"(the same problem, best value {best:.6g})"
+    assert f"archloom: note: warm started with 30 trials of {first} {problem}\n" in said.err
+    assert f"note: Warm started with 30 trials of first {problem}, which are neither" in said.out
     assert (
-        f"\nwarm started with 30 trials of {first} (the same problem)\n"
-        in cli("resume", "run").out + cli("status", "run").out
+        f"\nwarm started with 30 trials of {first} {problem}\n" in cli("resume", "run").out + cli("status", "run").out
     )
-    known = [{"run": str(first), "trials": 30, "same_problem": True}]
+    known = [{"run": str(first), "trials": 30, "same_problem": True, "best": best}]
     assert summaries(cli, "run")[0]["warm_start"] == known
     manifest = json.loads((cli.home / "run" / "run.json").read_text())
     assert manifest["request"]["warm_start"]["sources"] == known

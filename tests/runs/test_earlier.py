@@ -70,6 +70,7 @@ def test_all_trials_of_a_run_are_taken_with_its_failures_and_without_reports(tmp
     assert any(line.report for line in lines) and not any(trial.result.report for trial in found.trials)
     (source,) = made.sources
     assert (source.run, source.trials, source.same_problem) == (str(first), len(lines), True)
+    assert source.best == max(line.scores["holes"] for line in lines if line.scores)
     assert made.sha256 == earlier.sha256
 
 

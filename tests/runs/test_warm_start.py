@@ -70,6 +70,7 @@ def test_a_copy_that_no_archloom_wrote_is_refused_even_if_the_request_names_it(t
 
 
 def test_in_words() -> None:
-    known = WarmStart((Source("/home/me/runs/a", 1, True), Source("/home/me/b", 2_000)), "")
-    assert str(known) == "1 trial of /home/me/runs/a (the same problem), 2,000 trials of /home/me/b (another problem)"
-    assert known.short == "1 trial of a (the same problem), 2,000 trials of b (another problem)"
+    known = WarmStart((Source("/home/me/runs/a", 1, True, best=0.25), Source("/home/me/b", 2_000)), "")
+    assert known.short == "1 trial of a (the same problem, best value 0.25), 2,000 trials of b (another problem)"
+    assert str(known).startswith("1 trial of /home/me/runs/a (the same problem, best value 0.25), ")
+    assert str(known).endswith(", 2,000 trials of /home/me/b (another problem)")

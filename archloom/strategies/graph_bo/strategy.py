@@ -63,9 +63,9 @@ class GraphBo(BaseStrategy):
 
     The model is a Gaussian process on codes and statistics of architectures (`HasFeatures`), with a kernel that is
     fitted to the results (`kernel`, `gp`), of warped utilities (`targets`). Each constraint has a process of its own;
-    several objectives are weighed by their hypervolume. Failed trials are no data for the
-    objectives, but, once there are both, of whether a trial will succeed. What is in flight is believed to come out as
-    expected. An architecture is never proposed twice at one fidelity unless no other is left.
+    several objectives are weighed by their hypervolume. Failed trials are no data for the objectives, but, once there
+    are both, of whether a trial will succeed. What is in flight is believed to come out as expected. An architecture is
+    never proposed twice at one fidelity unless no other is left.
     """
 
     Options: ClassVar[type[Any]] = GraphBoOptions

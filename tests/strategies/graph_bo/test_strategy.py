@@ -207,6 +207,17 @@ class TestFidelities:
         waiting = {trial.id for trial in trials if trial.proposal.arch not in done}
         assert strategy.needed() == waiting
 
+    def test_what_fails_at_any_fidelity_is_not_tried_again_at_another(self) -> None:
+        def answer(proposal: Proposal) -> Result:
+            broken = proposal.arch.genes[0] in (0, 2) or (proposal.arch.genes[1] == 1 and proposal.fidelity == 0)
+            return Result.failed("broken") if broken else self.answer(proposal)
+
+        trials = searched(made(PlantedSpace(), resource=PLANTED_RESOURCE, fidelities=2, **QUICK), answer, 40)
+        failed = [trial for trial in trials if not trial.result.ok]
+        assert {trial.proposal.fidelity for trial in failed} == {9, 0}
+        for trial in failed:
+            assert not any(later.proposal.arch == trial.proposal.arch for later in trials[trial.id + 1 :])
+
     def test_few_full_trainings_find_the_planted_architecture(self) -> None:
         """In fewer epochs than 27 full trainings take."""
         trials = searched(made(PlantedSpace(), resource=PLANTED_RESOURCE, fidelities=3), self.answer, 90)

@@ -20,7 +20,7 @@ EXTRAS = {
     "matplotlib": ("plots", "archloom plot"),
     "analognasbench": ("bench", "the default table of --on nb201"),
     "nas_bench_graph": ("bench", "--on nbgraph:..."),
-    "numba": ("bench", "--on nb101 and --on nb301"),
+    "numba": ("bench", "--on nb101, --on nb301 and a faster graph_bo"),
     "google_crc32c": ("bench", "the official files of NAS-Bench-101"),
     "gymnasium": ("envs", "archloom.envs and archloom episodes"),
     "xgboost": ("nb301", "the official ensembles of NAS-Bench-301"),

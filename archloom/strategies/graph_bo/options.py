@@ -13,15 +13,15 @@ from archloom.utils.options import NonNegativeInt, Options, PositiveInt
 class GraphBoOptions(Options):
     """One set of defaults serves all spaces.
 
-    initial: how many architectures, the first ones, are drawn at random.
-    fidelities: at how many fidelities architectures are evaluated, the highest and those below it. With more than one,
-        an architecture is begun at the lowest of them, and goes on to the next when it is the most promising again.
+    initial: how many architectures are drawn at random first.
+    fidelities: how many fidelities are used: the highest and those below it. With more than one, an architecture is
+        begun at the lowest of them, and goes on to the next when it is the most promising again.
     codes, statistics, linear: whether the kernel has its term of the genes, that of the statistics of the flow graph,
         and the linear one on these statistics.
-    warp: what the process learns of an objective: -log of the regret, the distance from the median with ranks below it
-        (`half`), or standardised values.
-    random: how many architectures drawn at random are candidates of every query.
-    rounds: how often the neighbours of the best candidates become candidates too.
+    warp: what the model learns of an objective: minus the log of the distance to the best (`log_regret`), the distance
+        from the median with ranks below it (`half`), or standardised values (`standard`).
+    random: how many random architectures are candidates for each proposal.
+    rounds: how many times the neighbours of the best candidates are added to the candidates.
     """
 
     initial: PositiveInt = 5

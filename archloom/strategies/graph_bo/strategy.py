@@ -59,13 +59,13 @@ SHOWN_DIGITS = 6
 
 
 class GraphBo(BaseStrategy):
-    """Propose the architecture with the largest expected improvement, as far as a climb over neighbours finds it.
+    """Propose the architecture with the largest expected improvement that a climb over neighbours finds.
 
-    The model is a Gaussian process on codes and statistics of architectures (`HasFeatures`), with a kernel that is
-    fitted to the results (`kernel`, `gp`), of warped utilities (`targets`). Each constraint has a process of its own;
-    several objectives are weighed by their hypervolume. Failed trials are no data for the objectives, but, once there
-    are both, of whether a trial will succeed. What is in flight is believed to come out as expected. An architecture is
-    never proposed twice at one fidelity unless no other is left.
+    The model is a Gaussian process on the genes and on statistics of the flow graph (`space.features`). Its kernel is
+    fitted to the results, whose values are warped so that differences among the best count most. Each objective and
+    each constraint has a process of its own; several objectives are weighed by their hypervolume. Failed trials are
+    left out, but another process learns from them which architectures are likely to fail. Architectures in flight
+    enter with their expected results. None is proposed twice at one fidelity unless no other is left.
     """
 
     Options: ClassVar[type[Any]] = GraphBoOptions

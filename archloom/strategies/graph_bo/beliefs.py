@@ -103,7 +103,7 @@ class Beliefs:
             targets, bound = standard_with(succeeded, 0.5)
             joined = Inputs.joined([rows[own], failed])
             posterior = self._surrogate(SUCCESS).given(joined, targets, 1.0 - succeeded)  # failures are what it knows
-            found.append(Bounded(posterior, bound, at_most=False))
+            found.append(Bounded(posterior, bound, at_most=False, avoided=True))
         return found
 
     def _surrogate(self, name: str) -> Surrogate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,10 @@ GROWTH = 1.15
 """Hyper-parameters are fitted again when there are so many times as many results as at the last fit."""
 MOST_ROWS = 600
 """A process knows at most so many results: of more, the two thirds of that number that tell most, and the latest."""
+
+_EVEN = math.log(0.5)
+_AVOIDED = 1e6
+"""More than the logarithms of expected improvements differ by."""
 
 
 @dataclass(eq=False)
@@ -67,19 +72,24 @@ def most_telling(targets: Float64) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, eq=False)
 class Bounded:
-    """A quantity that must be at most `bound`, or at least."""
+    """A quantity that must be at most `bound`, or at least.
+
+    `avoided`: what is more likely to break it than not is chosen only if nothing else is left to choose from.
+    """
 
     posterior: Posterior
     bound: float
     at_most: bool
+    avoided: bool = False
 
     def believing(self, in_flight: Inputs) -> Bounded:
         """See `Posterior.believing`."""
         return replace(self, posterior=self.posterior.believing(in_flight))
 
     def log_probability(self, rows: Inputs) -> Float64:
-        """(n,) the logarithm of the probability that each row keeps the bound."""
-        return log_feasible(*_noisy(self.posterior, rows), self.bound, self.at_most)
+        """(n,) the logarithm of the probability that each row keeps the bound; of what is avoided, far less."""
+        found = log_feasible(*_noisy(self.posterior, rows), self.bound, self.at_most)
+        return np.where(found < _EVEN, found - _AVOIDED, found) if self.avoided else found
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,6 +117,16 @@ class TestFailures:
         assert sum(not trial.result.ok for trial in trials[15:]) <= 5
         assert max(trial.result.scores["worth"] for trial in trials if trial.result.ok) == 7.0
 
+    def test_what_is_likely_to_fail_is_avoided_even_if_it_would_be_the_best(self) -> None:
+        """A quarter fails, the planted architecture and all that are nearly as good among them."""
+
+        def answer(proposal: Proposal) -> Result:
+            return worth(proposal) if proposal.arch.genes[0] != 1 else Result.failed("out of memory")
+
+        trials = searched(made(PlantedSpace()), answer, 60)
+        assert sum(not trial.result.ok for trial in trials[30:]) <= 5
+        assert max(trial.result.scores["worth"] for trial in trials if trial.result.ok) == 87.5
+
     def test_if_everything_fails_it_goes_on_drawing(self) -> None:
         trials = searched(made(PlantedSpace(), **QUICK), lambda _: Result.failed("broken"), 12)
         assert len(set(genes(trials))) == 12

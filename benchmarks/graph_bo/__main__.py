@@ -54,6 +54,7 @@ def main() -> None:
         if setting.fits(case)
     )
     found = outcomes(study.kind, study.search, jobs, arguments.workers, arguments.record, text)
+    found = [each for each in found if each.seed < seeds]  # a record may have more
     table = [asdict(row) for row in study.rows(study.cases, study.settings, found)]
     if arguments.json:
         print(json.dumps(table))

@@ -22,7 +22,7 @@ from archloom.evaluators.base import Evaluator
 from archloom.evaluators.table import TableEvaluator, resource_of_scores
 from archloom.problems.base import DataIdentity, Problem
 from archloom.problems.spec import ONLY_TRAINED, ProblemSource, ProblemSpec
-from archloom.spaces.base import TabularSpace
+from archloom.spaces.base import HasSize, TabularSpace
 from archloom.types import Resource
 from archloom.utils import options
 from archloom.utils.options import Option
@@ -153,14 +153,23 @@ class TableProblem(TabularProblem):
         return self.table.metric(metric, fidelity if fidelity in levels else None)
 
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
-        """If the table lacks values that selection needs: a trial of such an architecture fails."""
-        found = []
+        """If the table lacks architectures of the space, or values that selection needs: such a trial fails."""
+        found = self._missing_rows()
         for metric in scores:
             measured = np.isfinite(self.table.metric(metric))
             if not measured.all():
                 share = f"{measured.sum():,} of the {len(self.table):,} rows ({100 * measured.mean():.3g} %)"
                 found.append(f"{metric} is measured for {share} of {self.table.name}; trials of the others fail")
         return found
+
+    def _missing_rows(self) -> list[str]:
+        size = self.space.size if isinstance(self.space, HasSize) else None
+        if size is None or len(self.table) >= size:
+            return []
+        return [
+            f"{self.table.name} holds {len(self.table):,} of the {size:,} architectures of space {self.space.name}; "
+            "trials of the others fail (--on table --table FILE searches the rows of a table only)"
+        ]
 
     @cached_property
     def _answering(self) -> NDArray[np.bool_]:

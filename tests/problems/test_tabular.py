@@ -20,7 +20,7 @@ from archloom.problems import (
     open_scenario,
 )
 from archloom.spaces.base import Categorical
-from archloom.spaces.nb201 import Nb201
+from archloom.spaces.nb201 import GENES, Nb201
 from archloom.spaces.table import TableSpace
 from archloom.types import Arch, Goal, Proposal, Result
 
@@ -202,3 +202,20 @@ def test_what_can_be_attained_is_measured_meets_the_constraints_and_answers() ->
     assert attained(TableSpace, ["acc"], "size<=1") == []
     assert attained(Merging, ["size", "acc"]) == [[5, 2]]
     assert Problem(SPACE, metrics, {"acc": "max"}).attainable(criteria(["acc"], {"acc": "max"})) is None
+
+
+def test_that_architectures_are_missing_is_a_caveat_but_in_a_space_of_rows() -> None:
+    genes = np.stack(np.meshgrid(*[np.arange(2)] * 6), axis=-1).reshape(-1, 6).astype(np.uint8)
+    operations = ("skip_connect", "nor_conv_3x3")
+
+    def caveats(rows: Any, kind: Any) -> Any:
+        table = Table.from_arrays(
+            space="nb201", gene_names=GENES, options=(operations,) * 6, genes=rows, goals={"acc": "max"},
+            metrics={"acc": np.arange(len(rows), dtype=np.float32)}, source="made up", units="none",
+        )  # fmt: skip
+        return TableProblem(table, kind.for_table(dict.fromkeys(GENES, operations), rows)).caveats(["acc"], [])
+
+    assert caveats(genes, Nb201) == []
+    assert caveats(genes[:8], TableSpace) == []
+    (said,) = caveats(genes[:8], Nb201)
+    assert "holds 8 of the 64 architectures of space nb201; trials of the others fail" in said

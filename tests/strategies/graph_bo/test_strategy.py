@@ -58,10 +58,6 @@ def genes(trials: Sequence[Trial]) -> list[tuple[int | float, ...]]:
     return [trial.proposal.arch.genes for trial in trials]
 
 
-def test_contract() -> None:
-    check_strategy(partial(GraphBo, options=GraphBoOptions(**QUICK)), queries=20, repetitions=3)
-
-
 def test_contract_with_several_fidelities() -> None:
     check_strategy(partial(GraphBo, options=GraphBoOptions(fidelities=3, **QUICK)), queries=12, repetitions=3)
 

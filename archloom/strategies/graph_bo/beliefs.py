@@ -108,10 +108,8 @@ class Beliefs:
 
     def _surrogate(self, name: str) -> Surrogate:
         if name not in self._surrogates:
-            self._surrogates[name] = Surrogate.new(self.kernel)
-            if name in self._fits:
-                theta, fitted = self._fits[name]
-                self._surrogates[name] = Surrogate(self.kernel, np.array(theta, np.float64), int(fitted))
+            theta, fitted = self._fits.get(name, (self.kernel.prior, 0))
+            self._surrogates[name] = Surrogate(self.kernel, np.array(theta, np.float64), int(fitted))
         return self._surrogates[name]
 
     def _context_of(self, pending: Sequence[Proposal]) -> Float64:

@@ -39,10 +39,6 @@ class Surrogate:
     theta: Float64
     fitted: int = 0
 
-    @classmethod
-    def new(cls, kernel: Kernel) -> Surrogate:
-        return cls(kernel, kernel.prior)
-
     def given(self, rows: Inputs, targets: Float64, telling: Float64 | None = None) -> Posterior:
         """The posterior given `targets` (n,) of `rows`, with hyper-parameters that are fitted again if it is time.
 
@@ -87,9 +83,8 @@ class Bounded:
         return replace(self, posterior=self.posterior.believing(in_flight))
 
     def log_probability(self, rows: Inputs) -> Float64:
-        """(n,) the logarithm of the probability that each row keeps the bound; of what is avoided, far less."""
-        found = log_feasible(*_noisy(self.posterior, rows), self.bound, self.at_most)
-        return np.where(found < _EVEN, found - _AVOIDED, found) if self.avoided else found
+        """(n,) the logarithm of the probability that each row keeps the bound."""
+        return log_feasible(*_noisy(self.posterior, rows), self.bound, self.at_most)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +112,18 @@ class Promise:
 
     def __call__(self, rows: Inputs) -> Float64:
         """(n,) of rows of architectures."""
-        total = np.zeros(len(rows))
+        return self.ranked(rows)[0]
+
+    def ranked(self, rows: Inputs) -> tuple[Float64, Float64]:
+        """The same, and numbers (n,) to choose by, which are lower for what is to be avoided than for anything else."""
+        total, avoided = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
         if len(self.targets):
             total += self._improvement(rows)
         for constraint in self.constraints:
-            total += constraint.log_probability(rows)
-        return total
+            probability = constraint.log_probability(rows)
+            total += probability
+            avoided |= constraint.avoided & (probability < _EVEN)
+        return total, np.where(avoided, total - _AVOIDED, total)
 
     def _improvement(self, rows: Inputs) -> Float64:
         predicted = [_noisy(posterior, rows) for posterior in self.objectives]

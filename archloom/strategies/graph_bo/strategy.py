@@ -223,9 +223,9 @@ class GraphBo(BaseStrategy):
         scores: dict[int, float] = {}
 
         def score(numbers: Numbers) -> Float64:
-            found = promise(self.beliefs.inputs(numbers))
-            scores.update(zip(numbers.tolist(), found.tolist(), strict=True))
-            return found
+            promised, rank = promise.ranked(self.beliefs.inputs(numbers))
+            scores.update(zip(numbers.tolist(), promised.tolist(), strict=True))
+            return rank
 
         def is_open(number: int) -> bool:
             return self._is_open(candidates.key(number)) and candidates.valid(number)

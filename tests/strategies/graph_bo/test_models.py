@@ -37,7 +37,7 @@ def noisy(model: Posterior, rows: Inputs) -> tuple[Any, Any]:
 
 class TestSurrogate:
     def test_it_is_fitted_again_when_results_have_grown_by_15_percent(self, draw: Draw) -> None:
-        surrogate, fitted = Surrogate.new(KERNEL), []
+        surrogate, fitted = Surrogate(KERNEL, KERNEL.prior), []
         for count in range(1, 42):
             data = draw(KERNEL, count)
             before = surrogate.theta
@@ -48,7 +48,7 @@ class TestSurrogate:
         assert fitted == [2, 3, 4, 5, 6, 7, 9, 11, 13, 15, 18, 21, 25, 29, 34, 40]
 
     def test_one_result_is_predicted_with_the_priors_means(self, draw: Draw) -> None:
-        data, surrogate = draw(KERNEL, 1), Surrogate.new(KERNEL)
+        data, surrogate = draw(KERNEL, 1), Surrogate(KERNEL, KERNEL.prior)
         found = surrogate.given(data.rows, data.targets).predict(data.more(5))
         expected = Posterior.of(KERNEL.at(KERNEL.prior), data.rows, data.targets).predict(data.more(5))
         assert all(map(np.array_equal, found, expected))

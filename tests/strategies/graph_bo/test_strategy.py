@@ -123,6 +123,18 @@ class TestFailures:
         assert sum(not trial.result.ok for trial in trials[30:]) <= 5
         assert max(trial.result.scores["worth"] for trial in trials if trial.result.ok) == 87.5
 
+    def test_what_was_expected_is_told_even_of_what_was_likely_to_fail(self) -> None:
+        """Nine in ten fail, so that there is often nothing else; the notes are what plots show."""
+
+        def answer(proposal: Proposal) -> Result:
+            return worth(proposal) if sum(proposal.arch.genes) % 10 == 0 else Result.failed("broken")
+
+        trials = searched(made(PlantedSpace(), **QUICK), answer, 40)
+        notes = [GraphBoNote.find(trial.proposal.note) for trial in trials]
+        told = [note.log_improvement for note in notes if note is not None]
+        assert len(told) > 20
+        assert min(told) > -1000
+
     def test_if_everything_fails_it_goes_on_drawing(self) -> None:
         trials = searched(made(PlantedSpace(), **QUICK), lambda _: Result.failed("broken"), 12)
         assert len(set(genes(trials))) == 12

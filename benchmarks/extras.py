@@ -40,6 +40,9 @@ numpy.savez("own.npz", images=images, labels=numpy.arange(60) % 2)
 if data := os.environ.get("ARCHLOOM_DATA"):
     archloom.envs.make("nb301", table=f"{data}/nb301_surrogate.npz").reset(seed=0)
 """,
+    "events.py": """import archloom.agents.training_log, pathlib
+archloom.agents.training_log.TrainingLog(pathlib.Path(), tensorboard=True).close()
+""",
     "ensemble.py": "import archloom.evaluators.surrogates.xgb_ensemble, xgboost\n",
     "folder.py": """from PIL import Image
 import os
@@ -72,6 +75,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "nb301": ("archloom list darts", "python ensemble.py"),
     "configspace": (f"{_SEARCH} --on hyper.py --queries 4 --out run --quiet",),
     "ray": (f"{_SEARCH} --on worth.py --queries 4 --out run --quiet --ray",),
+    "tensorboard": ("python events.py",),
 }  # fmt: skip
 """What each extra is for, as commands in an empty folder with `FILES`."""
 

@@ -48,6 +48,7 @@ USED_BY = {
               "spaces/darts/space.py"],
     "configspace": ["spaces/config_space.py"],
     "ray": ["executors/ray.py", "workers/cluster.py"],
+    "tensorboard": ["agents/training_log.py"],
 }  # fmt: skip
 """The modules that each extra is for; whatever these import without being asked must be there."""
 

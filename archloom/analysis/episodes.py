@@ -158,6 +158,39 @@ def best_values(episodes: Episodes, queries: int, rng: np.random.Generator) -> F
     return np.array(best)
 
 
+# -- several agents -----------------------------------------------------------------------------------------------
+
+
+def pooled(policy: str, parts: Sequence[Episodes]) -> Episodes:
+    """All episodes of several policies as those of one, called `policy`; sets of starts keep their numbers.
+
+    InputError for none, and for episodes whose metrics differ.
+    """
+    if not parts:
+        raise InputError(f"no episodes to pool as {policy}: expected those of at least one policy")
+    metrics = {tuple(outcome.metric for outcome in part.outcomes) for part in parts}
+    if len(metrics) > 1:
+        raise InputError(f"episodes to pool as {policy}: expected the same metrics, not {sorted(metrics)}")
+    offsets = np.cumsum([0, *(len(part) for part in parts[:-1])])
+
+    def joined(outcomes: Sequence[Outcome]) -> Outcome:
+        columns = (np.concatenate([getattr(o, name) for o in outcomes]) for name in ("start", "final", "found"))
+        return Outcome(outcomes[0].metric, *columns)
+
+    climbed, *reported = (joined(outcomes) for outcomes in zip(*(part.outcomes for part in parts), strict=True))
+    return Episodes(
+        policy=policy,
+        set=np.concatenate([part.set for part in parts]),
+        moves=np.concatenate([part.moves for part in parts]),
+        queries=np.concatenate([part.queries for part in parts]),
+        final_states=np.concatenate([part.final_states for part in parts]),
+        episode=np.concatenate([part.episode + offset for part, offset in zip(parts, offsets, strict=True)]),
+        query=np.concatenate([part.query for part in parts]),
+        climbed=climbed,
+        reported=reported[0] if reported else None,
+    )
+
+
 # -- all together -------------------------------------------------------------------------------------------------
 
 

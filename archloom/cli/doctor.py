@@ -25,6 +25,7 @@ EXTRAS = {
     "gymnasium": ("envs", "archloom.envs and archloom episodes"),
     "xgboost": ("nb301", "the official ensembles of NAS-Bench-301"),
     "ray": ("ray", "--ray and --ray-address"),
+    "tensorboard": ("tensorboard", "archloom agent train --tensorboard"),
 }
 
 

@@ -19,6 +19,7 @@ from archloom.analysis.episodes import (
     common_final,
     format_report,
     improvement,
+    pooled,
     report,
     skew,
 )
@@ -103,6 +104,38 @@ def test_the_most_common_end() -> None:
 
 
 # -- best by number of queries -----------------------------------------------------------------------------------
+
+
+def test_pooled_episodes_are_all_of_them() -> None:
+    climbs = made([[(1, 60), (4, 70)], [(2, 80)]], test=True, sets=2, states=[[1], [2]])
+    walks = made([[(1, 90)], [(1, 91)], [(3, 55), (5, 58)], [(1, 52)]], test=True, sets=2, states=[[2], [3], [2], [5]])
+    both = pooled("apex", [climbs, walks])
+    assert both.policy == "apex" and len(both) == 6
+    assert both.set.tolist() == [0, 1, 0, 0, 1, 1]
+    assert both.queries.tolist() == [4, 2, 1, 1, 5, 1]
+    assert both.episode.tolist() == [0, 0, 1, 2, 3, 4, 4, 5]
+    assert both.query.tolist() == [1, 4, 2, 1, 1, 3, 5, 1]
+    assert both.climbed.found.tolist() == [60, 70, 80, 90, 91, 55, 58, 52]
+    assert both.climbed.final.tolist() == [70, 80, 90, 91, 58, 52]
+    assert both.reported is not None and both.reported.final.tolist() == [30, 20, 10, 9, 42, 48]
+    assert common_final(both) == 0.5
+    assert improvement(both, both.climbed).set_medians == (40, 8)  # of 20, 40, 41 and of 30, 8, 2
+    assert best_values(both, 14, np.random.default_rng(0)).tolist() == [9]
+
+
+def test_pooling_one_policy_changes_its_name_only() -> None:
+    walks = single([60, 70, 80])
+    alone = pooled("apex", [walks])
+    assert alone.policy == "apex" and alone.reported is None
+    for name in ("set", "moves", "queries", "final_states", "episode", "query"):
+        assert getattr(alone, name).tolist() == getattr(walks, name).tolist()
+
+
+def test_what_cannot_be_pooled() -> None:
+    with pytest.raises(InputError, match="at least one policy"):
+        pooled("apex", [])
+    with pytest.raises(InputError, match="the same metrics"):
+        pooled("apex", [single([60]), single([60], test=True)])
 
 
 def test_the_best_of_as_many_episodes_as_there_are_queries() -> None:

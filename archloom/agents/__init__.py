@@ -1,0 +1,1 @@
+"""Agents that learn on the environments how to search, and what is kept of their trainings."""

@@ -93,9 +93,9 @@ class QNetwork(nn.Module):
             tokens = layer(tokens, tokens, bias)
         # What nothing is read from need not be computed in the last layer.
         read = self.norm(last(tokens[:, : self.readout.reads], tokens, bias))
-        advantages = self.readout(read)[:, : tokens.shape[1]]
+        advantages: Tensor = self.readout(read)[:, : tokens.shape[1]]
         if self.value is None:
-            q = advantages
+            q: Tensor = advantages
         elif absent is None or counts is None:
             q = self.value(read[:, 0]) + advantages - advantages.mean(dim=1, keepdim=True)
         else:
@@ -121,7 +121,8 @@ class QNetwork(nn.Module):
         """`forward` of one bucket's observations, in the length of all."""
         known = None if bucket.full else counts.to(architectures.device)
         q = self(architectures[:, : bucket.length], known)
-        return functional.pad(q, (0, architectures.shape[1] - bucket.length), value=-torch.inf)
+        padded: Tensor = functional.pad(q, (0, architectures.shape[1] - bucket.length), value=-torch.inf)
+        return padded
 
     @torch.no_grad()
     def q_values(self, architectures: NDArray[np.uint8], counts: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
@@ -192,7 +193,7 @@ class EncoderLayer(nn.Module):
 
     def _split(self, tokens: Tensor) -> Tensor:
         """(B, heads, L, T / heads)"""
-        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return tokens.view(*tokens.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class Readout(nn.Module):

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import torch
@@ -117,26 +117,45 @@ def load_state(path: Path, owner: str | None = None) -> TrainingState:
     tensors are in use, but must not be truncated or written in place.
     """
     try:
+        found = read_state(path)
+    except MissingExtraError:
+        raise
+    except ValueError as error:
+        raise StoreError(f"{path} is not a complete checkpoint ({error}); {_CURE}") from None
+    except FileNotFoundError:
+        raise StoreError(f"{path} is not there; {_CURE}") from None
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}; {_CURE}") from error
+    if owner is not None and found.owner not in (None, owner):
+        raise StoreError(f"{path} holds the state of another trial, or of another run; {_CURE}")
+    return found.state
+
+
+class OwnedState(NamedTuple):
+    """What a file holds."""
+
+    state: TrainingState
+    owner: str | None
+
+
+def read_state(path: Path) -> OwnedState:
+    """As `load_state`, but whoever calls says what the file should have been: OSError if it cannot be read,
+    FileNotFoundError if there is none, ValueError, whose message is the reason, if it is no complete state."""
+    try:
         from safetensors import SafetensorError, safe_open
     except ImportError:
         raise MissingExtraError("safetensors", "train", "saving checkpoints") from None
 
+    with open_regular(path) as stream:
+        head = stream.read(_CHECKSUM_AT + len(_UNKNOWN))
+        _check(head, iter(lambda: stream.read(_BLOCK), b""))
     try:
-        with open_regular(path) as stream:
-            head = stream.read(_CHECKSUM_AT + len(_UNKNOWN))
-            _check(head, iter(lambda: stream.read(_BLOCK), b""))
         with safe_open(path, framework="pt") as file:
             layout = _read_layout(file.metadata())
-            if owner is not None and layout.owner not in (None, owner):
-                raise StoreError(f"{path} holds the state of another trial, or of another run; {_CURE}")
-            state = _filled(layout, {key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 - no mapping
-    except (SafetensorError, ValueError, msgspec.ValidationError) as error:
-        raise StoreError(f"{path} is not a complete checkpoint ({error}); {_CURE}") from None
-    except FileNotFoundError:  # raised by the library, which omits the reason from the error's fields
-        raise StoreError(f"{path} is not there; {_CURE}") from None
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}; {_CURE}") from error
-    return state
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, msgspec.ValidationError) as error:
+        raise ValueError(str(error)) from None
+    return OwnedState(_filled(layout, tensors), layout.owner)
 
 
 def check_content(content: memoryview, where: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -134,7 +135,7 @@ def _network_of(card: AgentCard, tensors: Mapping[str, Tensor]) -> QNetwork:
     if layers > len(tensors):  # of which each has several: not to be built before that is known
         raise ValueError(f"its card says {layers:,} layers, and it holds {len(tensors)} tensors")
     with torch.device("meta"):  # takes no memory, however large the card says that it is
-        expected = QNetwork(card.bits, card.max_neighbours + 1, sizes, seed=0).state_dict()
+        expected = _new_network(card, sizes).state_dict()
     for name in sorted(expected.keys() ^ tensors.keys()):
         raise ValueError(f"tensor {name} {'is missing' if name in expected else 'is none of its network'}")
     for name, tensor in tensors.items():
@@ -143,6 +144,11 @@ def _network_of(card: AgentCard, tensors: Mapping[str, Tensor]) -> QNetwork:
             raise ValueError(f"tensor {name} is {found}, and by its card {wanted}")
         if not tensor.isfinite().all():
             raise ValueError(f"tensor {name} is not finite: its training diverged")
-    network = QNetwork(card.bits, card.max_neighbours + 1, sizes, seed=0)
+    network = _new_network(card, sizes)
     network.load_state_dict(dict(tensors))
     return network
+
+
+def _new_network(card: AgentCard, sizes: NetworkOptions) -> QNetwork:
+    """With weights of no meaning."""
+    return QNetwork(card.bits, card.max_neighbours + 1, sizes, np.random.default_rng(0))

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="agents need the extra train")
@@ -37,7 +38,7 @@ CARD = AgentCard(
 
 
 def network(card: AgentCard = CARD, seed: int = 3) -> QNetwork:
-    return QNetwork(card.bits, card.max_neighbours + 1, NetworkOptions(**card.network), seed)
+    return QNetwork(card.bits, card.max_neighbours + 1, NetworkOptions(**card.network), np.random.default_rng(seed))
 
 
 def saved(folder: Path, card: AgentCard = CARD) -> Path:

@@ -75,6 +75,11 @@ class QNetwork(nn.Module):
             self.value = _branch(o.width, o.head_width, 1) if o.dueling else None
             self.readout = READOUTS[o.readout](o, actions)
 
+    @property
+    def most_neighbours(self) -> int | None:
+        """How many neighbours it can be shown at most; None for any number."""
+        return None if self.readout.reads is None else self.actions - 1
+
     def forward(self, architectures: Tensor, counts: Tensor | None = None) -> Tensor:
         """(B, A) Q of encodings (B, A, bits), of which the first `counts` (B,) are there; -inf for the others.
 

@@ -45,6 +45,12 @@ def test_read_each_tells_its_own_architecture_from_the_neighbours():
     assert bool(((net(swapped)[:, [1, 0, *range(2, 12)]] - net(seen)).abs() > 1e-6).any())
 
 
+def test_only_the_papers_readout_has_a_number_of_neighbours():
+    assert (network().most_neighbours, network(readout="paper").most_neighbours) == (None, ACTIONS - 1)
+    more = observations(2, ACTIONS + 5)
+    assert network()(more).shape == (2, ACTIONS + 5)
+
+
 def test_the_papers_readout_depends_on_the_places_of_neighbours():
     net, seen = network(readout="paper"), observations(5, 12)
     order = [0, 2, 1, *range(3, 12)]

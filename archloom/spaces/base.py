@@ -16,6 +16,7 @@ from archloom.spaces.domains import Choice, Domain
 from archloom.spaces.graphs import Chain, Graph, GraphGrammar
 from archloom.spaces.options import fresh
 from archloom.spaces.space import Space
+from archloom.spaces.walks import ChoiceWalks, Genes, Shown, draw_listed, encoding_of
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -357,6 +358,35 @@ class Categorical(Space):
             for option in range(size)
             if option != arch.genes[gene]
         ]
+
+    @property
+    def encoding(self) -> str:
+        return encoding_of(self.gene_names, self.options)
+
+    @cached_property
+    def _walks(self) -> ChoiceWalks:
+        return ChoiceWalks(self.sizes)
+
+    @property
+    def encoding_bits(self) -> int:
+        return self._walks.bits
+
+    def encode(self, genes: Genes) -> NDArray[np.uint8]:
+        return self._walks.encode(genes)
+
+    def show_neighbours(self, genes: Genes, most: int, rng: np.random.Generator) -> Shown:
+        """Up to `most` valid `neighbours` of each."""
+        if self._all_walk:
+            return self._walks.show(genes, most, rng)
+        archs = [Arch(tuple(row)) for row in genes.tolist()]
+        near = [[other.genes for other in self.neighbours(arch) if is_valid(self, other)] for arch in archs]
+        return draw_listed([np.array(each, genes.dtype).reshape(-1, genes.shape[1]) for each in near], most, rng)
+
+    @cached_property
+    def _all_walk(self) -> bool:
+        """Whether the neighbours are those that differ in one choice, all of them valid: no subclass says otherwise."""
+        kind = type(self)
+        return kind.neighbours is Categorical.neighbours and kind.violations is Categorical.violations
 
     @property
     def alpha_shape(self) -> tuple[int, int]:

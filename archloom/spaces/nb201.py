@@ -179,6 +179,11 @@ class Nb201(Categorical):
     def size(self) -> int:
         return len(self._classes()) if self._merge else super().size
 
+    @property
+    def encoding(self) -> str:
+        """`nb201` for the benchmark's operations in its order."""
+        return self.name if self.options == (OPERATIONS,) * len(EDGES) else super().encoding
+
     def format(self, arch: Arch) -> str:
         a, b, c, d, e, f = self.operations(arch)
         return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"

@@ -33,11 +33,13 @@ from archloom.spaces.fingerprint import fingerprint
 from archloom.spaces.flow import flow_of
 from archloom.spaces.graphs import HasGrammar, HasGraph
 from archloom.spaces.ownership import unowned
+from archloom.spaces.walks import HasWalks
 from archloom.testing.domains import check_conditions, check_unit_cube
 from archloom.testing.features import check_features, check_flow
 from archloom.testing.graphs import check_grammar, check_graph
 from archloom.testing.raising import must_raise
 from archloom.testing.randomness import check_independent
+from archloom.testing.walks import check_walks
 from archloom.types import Arch
 from archloom.utils import seeds
 
@@ -74,6 +76,8 @@ def check_space(make: MakeSpace, samples: int = 40) -> None:
         check_unit_cube(space, archs, seeds.stream(6, "check"))
     if isinstance(space, HasConditions):
         check_conditions(space, archs)
+    if isinstance(space, HasWalks):
+        check_walks(space, make(), archs, seeds.stream(8, "check"))
     _check_unparsable(space)
     if isinstance(space, HasGraph):
         check_graph(space, archs)

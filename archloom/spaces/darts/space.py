@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 from archloom.spaces.alignment import aligned
 from archloom.spaces.darts.alpha import ALPHA_SHAPE, discretise, one_hot
-from archloom.spaces.darts.encoding import LABELS
+from archloom.spaces.darts.encoding import LABELS, WIDTH, encode
 from archloom.spaces.darts.features import FLOW, LAYOUT, features, flow_batches
 from archloom.spaces.darts.genotypes import (
     CELLS,
@@ -28,7 +28,7 @@ from archloom.spaces.darts.genotypes import (
     valid,
 )
 from archloom.spaces.darts.graph import GenotypeGrammar, genotype_of_graph, graph_of
-from archloom.spaces.darts.moves import NEIGHBOURS, neighbours
+from archloom.spaces.darts.moves import NEIGHBOURS, TUPLES, draw_neighbours, neighbours
 from archloom.spaces.darts.texts import from_text, to_text
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
@@ -36,6 +36,7 @@ from archloom.spaces.features import FeatureLayout
 from archloom.spaces.flow import Flow, FlowBatch
 from archloom.spaces.graphs import Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding
+from archloom.spaces.walks import Shown
 from archloom.types import Arch
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class Darts:
 
     name = "darts"
     graph_labels = LABELS
+    encoding = "darts"
+    encoding_bits = WIDTH
 
     def __init__(self, options: Mapping[str, Sequence[object]] | None = None) -> None:
         given = {} if options is None else {gene: tuple(map(str, values)) for gene, values in options.items()}
@@ -154,6 +157,15 @@ class Darts:
         for cell, changed in enumerate(neighbours(genotype)):
             near[cell, :, cell] = changed
         return [Arch(tuple(genes)) for genes in near.reshape(2 * NEIGHBOURS, _LENGTH).tolist()]
+
+    def encode(self, genes: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """Both cells with operations on vertices; see `encoding`."""
+        return encode(genes.reshape(-1, *SHAPE))
+
+    def show_neighbours(self, genes: NDArray[np.integer[Any]], most: int, rng: np.random.Generator) -> Shown:
+        """Up to `most` of the 3,600 in which both cells have moved (`moves`), other than those of `neighbours`."""
+        shown = draw_neighbours(genes.reshape(-1, *SHAPE), min(most, TUPLES), rng)
+        return Shown(shown.reshape(*shown.shape[:2], _LENGTH), np.full(len(shown), shown.shape[1]))
 
     def violations(self, arch: Arch) -> Mapping[str, float]:
         """How often each rule is broken: sources that are equal or come too late, operations that do not exist."""

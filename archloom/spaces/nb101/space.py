@@ -27,6 +27,7 @@ from archloom.spaces.nb101.codes import (
     VERTICES,
     Codes,
     allowed,
+    allowed_codes,
     canonical,
     canonical_codes,
     edges_of,
@@ -38,10 +39,12 @@ from archloom.spaces.nb101.codes import (
     pruned,
     unpack,
 )
+from archloom.spaces.nb101.encoding import BITS, encode
 from archloom.spaces.nb101.flow import FLOW, flow_batch
 from archloom.spaces.nb101.grammar import GRAPH_LABELS, CellGrammar
 from archloom.spaces.nb101.known import known_answers
 from archloom.spaces.nb101.moves import neighbour_codes
+from archloom.spaces.walks import Shown, draw
 from archloom.types import Arch
 from archloom.utils.text import one_line
 
@@ -107,6 +110,8 @@ class Nb101:
     epochs_in_names = re.compile(r"_(4|12|36|108)(?=_|$)")
     neighbours_are_valid = True
     graph_labels = GRAPH_LABELS
+    encoding = "nb101"
+    encoding_bits = BITS
 
     def __init__(
         self,
@@ -186,6 +191,16 @@ class Nb101:
     def neighbours(self, arch: Arch) -> Sequence[Arch]:
         """The cells that `moves` leads to."""
         return _archs(self._neighbour_codes(arch))
+
+    def encode(self, genes: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """The bits of the published matrix; see `encoding`."""
+        return encode(unpack(canonical_codes(pack(genes))))
+
+    def show_neighbours(self, genes: NDArray[np.integer[Any]], most: int, rng: np.random.Generator) -> Shown:
+        """Up to `most` of `neighbours` each."""
+        codes, counts = neighbour_codes(allowed_codes(pack(genes)))
+        drawn = draw(counts, most, rng)
+        return Shown(unpack(codes[drawn.numbers.ravel()]).reshape(len(genes), -1, GENES), drawn.counts)
 
     def format(self, arch: Arch) -> str:
         """Each vertex with what leads to it: `1=conv3x3(in) 2=maxpool3x3(in,1) out(2)`."""

@@ -43,7 +43,7 @@ USED_BY = {
               "analysis/cell_drawing.py"],
     "bench": ["data/convert/packages.py", "data/convert/nasbench101.py", "data/convert/tfrecord.py",
               "spaces/nb101/space.py", "spaces/darts/space.py", "data/tables/cell_index.py"],
-    "envs": ["envs/__init__.py", "envs/incremental.py", "envs/nb101.py", "envs/darts.py"],
+    "envs": ["envs/__init__.py", "envs/incremental.py", "envs/terrain.py", "envs/nb101.py", "envs/darts.py"],
     "nb301": ["evaluators/surrogates/xgb_ensemble.py", "evaluators/surrogates/nb301_network.py",
               "spaces/darts/space.py"],
     "configspace": ["spaces/config_space.py"],

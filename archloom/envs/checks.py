@@ -1,8 +1,13 @@
-"""Checks of numbers that several environments take."""
+"""Checks of what several environments take: counts, and parts of a state that was kept."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from archloom.errors import InputError
 
@@ -12,3 +17,15 @@ def check_counts(**counts: object) -> None:
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+
+
+def loaded(state: Mapping[str, Any], name: str, like: NDArray[Any]) -> NDArray[Any]:
+    """A copy of the array `name` of a state; InputError if it is missing or of another shape or type than `like`."""
+    given = state.get(name)
+    if not isinstance(given, np.ndarray) or given.shape != like.shape or given.dtype != like.dtype:
+        what = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else "no array"
+        raise InputError(
+            f"state's {name} is {what}: expected {like.dtype} {like.shape}, "
+            "as an environment with as many episodes and neighbours gives it"
+        )
+    return given.copy(order="C")

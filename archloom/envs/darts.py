@@ -7,25 +7,30 @@ reduction cell, so both cells change at once.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archloom.envs import NeighbourhoodRequest
+from archloom.envs.checks import loaded
 from archloom.envs.incremental import NeighbourhoodEnv
 from archloom.errors import InputError, unknown
 from archloom.evaluators.surrogates.evaluator import Surrogate
 from archloom.problems.surrogate import SurrogateProblem
 from archloom.spaces.darts.encoding import WIDTH, encode_into
-from archloom.spaces.darts.genotypes import SHAPE, Genotypes, random_genotypes
+from archloom.spaces.darts.genotypes import SHAPE, Genotypes, checked, random_genotypes, valid
 from archloom.spaces.darts.moves import TUPLES, draw_neighbours
 
 
 class DartsNeighbourhoodEnv(NeighbourhoodEnv):
     """Slots hold pairs of cells; their accuracy is the surrogate's `metric` after its last epoch."""
 
+    space = encoding = "darts"
     bits = WIDTH
+    state_dtype = np.dtype(np.uint8)
+    state_width = math.prod(SHAPE)
     alpha = 32.0  # section 4.2.1
 
     def __init__(self, model: Surrogate, metric: str, slots: int, max_neighbours: int) -> None:
@@ -51,10 +56,20 @@ class DartsNeighbourhoodEnv(NeighbourhoodEnv):
 
     def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
         genotypes: Genotypes = self._seen[slots, 0]
-        return genotypes.reshape(len(slots), math.prod(SHAPE))
+        return genotypes.reshape(len(slots), self.state_width)
+
+    def shown_states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
+        around: Genotypes = self._seen[slots, 1:]
+        return around.reshape(*around.shape[:2], self.state_width)
 
     def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
-        self._seen[slots, 0] = states.reshape(-1, *SHAPE)
+        self._seen[slots, 0] = checked(_genotypes(states))
+
+    def encode(self, states: NDArray[np.integer[Any]], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        genotypes = _genotypes(states)
+        out = self._out(len(genotypes), out)
+        encode_into(genotypes, out)
+        return out
 
     def show(
         self, architectures: NDArray[np.uint8], rng: np.random.Generator, slots: NDArray[np.intp] | None = None
@@ -66,8 +81,24 @@ class DartsNeighbourhoodEnv(NeighbourhoodEnv):
         encode_into(seen.reshape(-1, *SHAPE), architectures.reshape(-1, WIDTH))
         return np.full(len(seen), seen.shape[1] - 1)
 
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        return {"seen": self._seen.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        seen = loaded(state, "seen", self._seen)
+        if not (valid(seen.reshape(-1, *SHAPE)) | ~seen.reshape(-1, self.state_width).any(axis=1)).all():
+            raise InputError("state's seen: expected genotypes")
+        self._seen = seen
+
     def _predicted(self, genotypes: Genotypes) -> NDArray[np.float64]:
         return self._model.metrics(genotypes, self._model.last_epoch)[self._metric].astype(np.float64)
+
+
+def _genotypes(states: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """(m, 2, 8, 2) what states (m, 32) are."""
+    if states.ndim != 2 or states.shape[1] != math.prod(SHAPE):
+        raise InputError(f"states {states.dtype} {states.shape}: expected whole numbers (m, {math.prod(SHAPE)})")
+    return states.reshape(-1, *SHAPE)
 
 
 def open_neighbourhood(request: NeighbourhoodRequest) -> DartsNeighbourhoodEnv:

@@ -19,7 +19,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from archloom.envs.checks import check_counts
+from archloom.envs.checks import check_counts, loaded
 from archloom.errors import InputError, unknown
 from archloom.utils import seeds
 
@@ -28,16 +28,24 @@ Info = dict[str, Any]
 
 _LARGEST_ALPHA = 700
 """exp(709.8) is the largest number that a float can hold."""
+_NEIGHBOURHOOD = "neighbourhood."
+"""Before the names of a neighbourhood's own arrays in an environment's state."""
 
 
 class NeighbourhoodEnv(ABC):
     """Many slots, each holding an architecture, and the neighbourhood of each.
 
-    `bits` is the length of an architecture's encoding, `alpha` the exponent with which the paper shapes rewards on this
-    benchmark. The value of an architecture is its accuracy in percent. `slots` are indices (n,), counted from 0.
+    `space` is the name of the space, `bits` the length of an architecture's encoding and `encoding` the name of what
+    these bits mean: a network that reads them can be used wherever it is equal. A state is `state_width` (k) numbers of
+    type `state_dtype`. `alpha` is the exponent with which rewards are shaped on this benchmark. The value of an
+    architecture is its accuracy in percent. `slots` are indices (n,), counted from 0.
     """
 
+    space: str
+    encoding: str
     bits: int
+    state_dtype: np.dtype[Any]
+    state_width: int
     alpha: float
 
     @abstractmethod
@@ -61,8 +69,22 @@ class NeighbourhoodEnv(ABC):
         """(n, k) integers that identify the architectures in these slots: equal if and only if these are the same."""
 
     @abstractmethod
+    def shown_states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
+        """(n, N, k) the states of the neighbours last shown to these slots; zeros after the last one."""
+
+    @abstractmethod
     def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
-        """Put architectures (n, k), as returned by `states` here or in a twin with another metric, into these slots."""
+        """Put architectures (n, k), as returned by `states` here or in a twin with another metric, into these slots.
+
+        InputError for numbers that are no state.
+        """
+
+    @abstractmethod
+    def encode(self, states: NDArray[np.integer[Any]], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """(m, bits) the encodings of any states (m, k), as `show` gives them; written to `out` if that is given.
+
+        InputError for numbers that are no state, and an `out` that is not uint8 (m, bits) in one piece.
+        """
 
     @abstractmethod
     def show(
@@ -74,6 +96,23 @@ class NeighbourhoodEnv(ABC):
         slot's own architecture comes first, zeros follow its last neighbour. Neighbours are drawn uniformly without
         replacement, in random order; returns (n,) or (m,) how many are shown.
         """
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """A copy of all that later behaviour depends on: where slots are, and what they were last shown."""
+
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` of a neighbourhood with as many slots and neighbours returned; else InputError."""
+
+    def _out(self, rows: int, out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+        """`out` if it is an array to encode `rows` states into, or a new one if there is none."""
+        shape = (rows, self.bits)
+        if out is None:
+            return np.empty(shape, dtype=np.uint8)
+        if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
+            raise InputError(f"out is {out.dtype} {out.shape}: expected uint8 {shape} in one piece")
+        return out
 
 
 def check_alpha(alpha: object) -> None:
@@ -149,6 +188,66 @@ class IncrementalVectorEnv(VectorEnv[Observation, NDArray[np.integer[Any]], NDAr
         self._values = np.zeros(self.num_envs)
         self._over = np.zeros(self.num_envs, dtype=bool)
         self._seen: Observation = {}
+
+    @property
+    def neighbourhood(self) -> NeighbourhoodEnv:
+        """What the episodes walk on."""
+        return self._neighbourhood
+
+    @property
+    def alpha(self) -> float:
+        """The exponent with which rewards are shaped."""
+        return float(self._alpha)
+
+    @property
+    def shown(self) -> NDArray[np.int64]:
+        """(n,) how many neighbours the last observation shows; -1 before the first reset."""
+        return self._shown.copy()
+
+    def seen_states(self) -> NDArray[np.integer[Any]]:
+        """(n, N + 1, k) what the last observation shows, as states: the own architecture first, then the neighbours.
+
+        Zeros after the last neighbour.
+        """
+        everyone = self._everyone
+        own, around = self._neighbourhood.states(everyone), self._neighbourhood.shown_states(everyone)
+        return np.concatenate([own[:, None], around], axis=1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of all that later steps depend on: arrays, and the random generator's state, which JSON can hold.
+
+        InputError before the first reset.
+        """
+        if self._shown[0] < 0:
+            raise InputError("state_dict before the first reset: call reset() once")
+        around = {f"{_NEIGHBOURHOOD}{name}": array for name, array in self._neighbourhood.state_dict().items()}
+        own = {"taken": self._taken, "shown": self._shown, "values": self._values, "over": self._over}
+        return {"generator": self.np_random.bit_generator.state, **{k: v.copy() for k, v in own.items()}, **around}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> tuple[Observation, Info]:
+        """Put back what `state_dict` of an environment like this one returned: steps continue from there, exactly.
+
+        Returns the observation and the info that came last, without what SAME_STEP adds to it. InputError for a state
+        that does not fit, and nothing has changed then.
+        """
+        names = ("taken", "shown", "values", "over")
+        taken, shown, values, over = (loaded(state, name, getattr(self, f"_{name}")) for name in names)
+        generator = np.random.default_rng()
+        try:
+            generator.bit_generator.state = state["generator"]
+        except (TypeError, ValueError, KeyError):
+            raise InputError("state's generator: expected the state of a PCG64 generator") from None
+        around = {
+            name.removeprefix(_NEIGHBOURHOOD): array for name, array in state.items() if name.startswith(_NEIGHBOURHOOD)
+        }
+        self._neighbourhood.load_state_dict(around)
+        self.np_random = generator
+        self._taken, self._shown, self._values, self._over = taken, shown, values, over
+        there = self._places <= shown[:, None]
+        architectures = np.zeros((*there.shape, self._neighbourhood.bits), dtype=np.uint8)
+        architectures[there] = self._neighbourhood.encode(self.seen_states()[there])
+        self._seen = {"architectures": architectures, "mask": there.view(np.int8)}
+        return dict(self._seen), self._info()
 
     def reset(self, *, seed: Any = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, Info]:
         """Start every episode again from a random architecture, with the option `reset_mask` (n,) those it is true for.

@@ -9,56 +9,27 @@ import pytest
 from numpy.typing import NDArray
 
 pytest.importorskip("gymnasium", reason="environments need the extra envs")
+pytest.importorskip("numba", reason="terrains need the extra bench")
 
 from archloom.agents.policy import AgentPolicy
 from archloom.envs.episodes import EpisodeProblem, Episodes, Plan, run_episodes
-from archloom.envs.incremental import NeighbourhoodEnv
+from archloom.envs.terrain import Terrain
+from archloom.testing.planted_walks import chain
 
 LAST = 99
 EPISODES = 400
 
 
-class Row(NeighbourhoodEnv):
-    """Places 0 to 99 in a row, as bits of their number; a place's accuracy is its number. One look has no neighbour
-    for places at the ends."""
-
-    bits = 8
-    alpha = 1.0
+class Row(Terrain):
+    """Places 0 to 99 in a row, encoded one-hot; a place's accuracy is its number. It counts looks at neighbours'."""
 
     def __init__(self, slots: int) -> None:
-        self._at = np.zeros(slots, dtype=np.int64)
-        self._around = np.zeros((slots, 2), dtype=np.int64)
+        super().__init__(chain(LAST + 1), np.arange(LAST + 1.0), slots, 2)
         self.looked_up = 0
-
-    def place(self, slots: NDArray[np.intp], rng: np.random.Generator) -> None:
-        self._at[slots] = rng.integers(0, LAST + 1, len(slots))
-
-    def move(self, slots: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
-        self._at[slots] = self._around[slots, choices - 1]
-
-    def values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
-        return self._at[slots].astype(np.float64)
 
     def shown_values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
         self.looked_up += 1
-        return np.full((len(slots), 2), np.nan)
-
-    def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
-        return self._at[slots, None]
-
-    def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
-        self._at[slots] = states[:, 0]
-
-    def show(
-        self, architectures: NDArray[np.uint8], rng: np.random.Generator, slots: NDArray[np.intp] | None = None
-    ) -> NDArray[np.int64]:
-        left, right = self._at - 1, np.where(self._at < LAST, self._at + 1, -1)
-        flip = (left < 0) | ((right >= 0) & (rng.random(len(left)) < 0.5))
-        self._around = np.where(flip[:, None], np.stack([right, left], 1), np.stack([left, right], 1))
-        there = (self._around >= 0)[:, :, None]
-        architectures[:, 0] = (self._at[:, None] >> np.arange(8)) & 1
-        architectures[:, 1:] = (self._around[:, :, None] >> np.arange(8)) & there
-        return there.sum(axis=(1, 2))
+        return super().shown_values(slots)
 
 
 class Rightwards:
@@ -69,9 +40,9 @@ class Rightwards:
         self.batches: list[int] = []
 
     def q_values(self, architectures: NDArray[np.uint8], counts: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        assert architectures.dtype == np.uint8 and architectures.shape[1:] == (3, 8)
+        assert architectures.dtype == np.uint8 and architectures.shape[1:] == (3, LAST + 1)
         self.batches.append(len(architectures))
-        numbers = (architectures.astype(np.int64) << np.arange(8)).sum(axis=2)
+        numbers = architectures.argmax(axis=2)
         q = np.zeros(numbers.shape) if self._tie else numbers
         return np.where(np.arange(3) < counts[:, None], q, -np.inf).astype(np.float32)
 

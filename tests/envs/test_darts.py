@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from archloom.errors import InputError
 
 pytest.importorskip("gymnasium", reason="environments need the extra envs")
 pytest.importorskip("numba", reason="DARTS cells need the extra bench")
+
+from gymnasium.vector import AutoresetMode
 
 from archloom.envs import NeighbourhoodRequest
 from archloom.envs.darts import DartsNeighbourhoodEnv, open_neighbourhood
@@ -75,6 +78,47 @@ def test_set_state_restores_states(nb301_file: Path) -> None:
     chosen = np.array([1, 4, 6])
     other.set_state(np.arange(3), one.states(chosen))
     assert (other.values(np.arange(3)) == one.values(chosen)).all()
+
+
+def test_states_are_encoded_as_they_are_shown(nb301_file: Path) -> None:
+    place, everyone = open_neighbourhood(request(nb301_file, most=5)), np.arange(8)
+    assert (place.space, place.encoding, place.bits, place.state_width) == ("darts", "darts", 510, 32)
+    place.place(everyone, np.random.default_rng(0))
+    seen = np.empty((8, 6, 510), dtype=np.uint8)
+    place.show(seen, np.random.default_rng(0))
+    states = np.concatenate([place.states(everyone)[:, None], place.shown_states(everyone)], axis=1)
+    assert (states.shape, states.dtype) == ((8, 6, 32), place.state_dtype)
+    assert (place.encode(states.reshape(-1, 32)) == seen.reshape(-1, 510)).all()
+    into = np.empty((8, 510), dtype=np.uint8)
+    assert place.encode(states[:, 3], into) is into
+    assert (into == seen[:, 3]).all()
+    place.move(everyone, np.full(8, 3))
+    assert (place.states(everyone) == states[:, 3]).all()
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_steps_go_on_exactly_from_a_state_that_was_kept(mode: Any, nb301_file: Path, goes_on_exactly: Any) -> None:
+    opened = request(nb301_file, slots=4, most=3)
+    goes_on_exactly(lambda: IncrementalVectorEnv(open_neighbourhood(opened), 4, 3, 3, None, mode))
+
+
+def test_numbers_that_are_no_genotypes_are_refused(nb301_file: Path) -> None:
+    place = open_neighbourhood(request(nb301_file, slots=2, most=3))
+    place.place(np.arange(2), np.random.default_rng(0))
+    bad = np.full((2, 32), 9, dtype=np.uint8)
+    kept = place.states(np.arange(2)).copy()
+    for refused in (lambda: place.encode(bad), lambda: place.set_state(np.arange(2), bad)):
+        with pytest.raises(
+            InputError, match="genotype 0 of the batch: node 2 of the normal cell takes sources 9 and 9"
+        ):
+            refused()
+    with pytest.raises(InputError, match=r"states uint8 \(2, 31\): expected whole numbers \(m, 32\)"):
+        place.encode(bad[:, :31])
+    with pytest.raises(InputError, match=r"out is uint8 \(3, 510\): expected uint8 \(2, 510\) in one piece"):
+        place.encode(kept, np.empty((3, 510), np.uint8))
+    with pytest.raises(InputError, match="state's seen: expected genotypes"):
+        place.load_state_dict({"seen": np.full((2, 4, 2, 8, 2), 9, dtype=np.uint8)})
+    assert (place.states(np.arange(2)) == kept).all()
 
 
 def test_only_an_accuracy_can_be_climbed(nb301_file: Path) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 
 pytest.importorskip("gymnasium", reason="environments need the extra envs")
+pytest.importorskip("numba", reason="terrains need the extra bench")
 
 from archloom.data.tables import load_table, save_table
 from archloom.envs import episodes as module
@@ -28,7 +29,8 @@ from archloom.envs.episodes import (
     open_episode_problem,
     run_episodes,
 )
-from archloom.envs.incremental import NeighbourhoodEnv
+from archloom.envs.terrain import Graph, Terrain
+from archloom.testing.planted_walks import chain
 
 HILLS = [1, 2, 3, 9, 4, 2, 3, 5, 7, 7, 6]
 """Two hills: the first one's top at place 3, the second one's, a plateau, at 8 and 9. The valley is at 5."""
@@ -36,53 +38,16 @@ TOPS = [3, 3, 3, 3, 3, 3, 8, 8, 8, 9, 9]
 """Where a climb from each place ends. From the valley both ways go up, and the higher neighbour is on the left."""
 
 
-class Row(NeighbourhoodEnv):
+def row(values: Sequence[float], slots: int) -> Terrain:
     """Places in a row, next to each other left and right; the first and the last have one neighbour."""
-
-    bits = 8
-    alpha = 1.0
-
-    def __init__(self, values: Sequence[float], slots: int) -> None:
-        self._values = np.array(values, dtype=np.float64)
-        self._at = np.zeros(slots, dtype=np.int64)
-        self._around = np.zeros((slots, 2), dtype=np.int64)
-
-    def place(self, slots: NDArray[np.intp], rng: np.random.Generator) -> None:
-        self._at[slots] = rng.integers(0, len(self._values), len(slots))
-
-    def move(self, slots: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
-        to = self._around[slots, choices - 1]
-        assert (to >= 0).all(), "moved to a neighbour that was not shown"
-        self._at[slots] = to
-
-    def values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
-        return self._values[self._at[slots]]
-
-    def shown_values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
-        around = self._around[slots]
-        return np.where(around >= 0, self._values[around], np.nan)
-
-    def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
-        return self._at[slots, None]
-
-    def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
-        self._at[slots] = states[:, 0]
-
-    def show(self, architectures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int64]:
-        last = len(self._values) - 1
-        left, right = self._at - 1, np.where(self._at < last, self._at + 1, -1)
-        flip = (left < 0) | ((right >= 0) & (rng.random(len(left)) < 0.5))
-        self._around = np.where(flip[:, None], np.stack([right, left], 1), np.stack([left, right], 1))
-        architectures[:, 0] = (self._at[:, None] >> np.arange(8)) & 1
-        architectures[:, 1:] = (self._around[:, :, None] >> np.arange(8)) & (self._around >= 0)[:, :, None]
-        return (self._around >= 0).sum(axis=1)
+    return Terrain(chain(len(values)), np.array(values, dtype=np.float64), slots, 2)
 
 
 def row_problem(
     values: Sequence[float] = HILLS, slots: int = 50, reported: Sequence[float] | None = None
 ) -> EpisodeProblem:
-    twin = None if reported is None else Row(reported, slots)
-    return EpisodeProblem("row", "valid", None if reported is None else "test", None, Row(values, slots), twin, slots)
+    twin = None if reported is None else row(reported, slots)
+    return EpisodeProblem("row", "valid", None if reported is None else "test", None, row(values, slots), twin, slots)
 
 
 def walked(name: str, plan: Plan, on: EpisodeProblem | None = None) -> Episodes:
@@ -191,21 +156,27 @@ def test_an_episode_that_never_queries_costs_one_query(name: str) -> None:
         ([(False, 1), (True, 0)], 3, [(1, 5)]),
     ],
 )
-def test_what_is_read_is_paid_once(script: Any, queries: int, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def to_the_right(self: Row, architectures: Any, rng: Any) -> Any:
-        self._around = np.stack([self._at + 1, self._at - 1], 1)
-        return np.full(len(self._at), 2)
-
-    monkeypatch.setattr(Row, "place", lambda self, slots, rng: self.set_state(slots, np.full((len(slots), 1), 4)))
-    monkeypatch.setattr(Row, "show", to_the_right)
-    values = [10.0 * place for place in range(12)]
-    found = run_episodes(row_problem(values), {"it": Scripted(*script)}, Plan(1, 1, neighbours=2))["it"]
+def test_what_is_read_is_paid_once(script: Any, queries: int, log: Any) -> None:
+    """On floors of two rows each: from a row of floor f one goes to either row of floor f + 1. It starts on floor 4."""
+    floors = np.arange(24) // 2
+    targets = np.stack([np.minimum(2 * floors + 2, 22), np.minimum(2 * floors + 3, 23)], axis=1)
+    graph = Graph(
+        "floors",
+        "none",
+        0.0,
+        np.arange(0, 50, 2, dtype=np.int32),
+        targets.astype(np.int32).ravel(),
+        np.zeros((24, 1), dtype=np.uint8),
+        lambda rng, count: np.full(count, 8),
+    )
+    problem = EpisodeProblem("floors", "valid", None, None, Terrain(graph, floors * 10.0, 1, 2), None, 1)
+    found = run_episodes(problem, {"it": Scripted(*script)}, Plan(1, 1, neighbours=2))["it"]
     assert found.queries.tolist() == [queries]
     assert list(zip(found.query, found.climbed.found / 10, strict=True)) == log
 
 
 def test_querying_twice_in_a_step_costs_once() -> None:
-    walk = Walk(Row(HILLS, 3), 3, 5, np.zeros((3, 3, 8), np.uint8), np.random.default_rng(0))
+    walk = Walk(row(HILLS, 3), 3, 5, np.zeros((3, 3, 11), np.uint8), np.random.default_rng(0))
     walk.show()
     first, again = walk.query(), walk.query()
     assert all((one[~np.isnan(one)] == other[~np.isnan(other)]).all() for one, other in zip(first, again, strict=True))
@@ -213,13 +184,13 @@ def test_querying_twice_in_a_step_costs_once() -> None:
 
 
 def test_what_is_shown() -> None:
-    place = Row(HILLS, 6)
+    place = row(HILLS, 6)
     place.set_state(np.arange(6), np.array([[0], [5], [10], [3], [0], [7]]))
-    walk = Walk(place, 5, 9, np.zeros((6, 3, 8), np.uint8), np.random.default_rng(0))
+    walk = Walk(place, 5, 9, np.zeros((6, 3, 11), np.uint8), np.random.default_rng(0))
     view = walk.show()
     assert view.shown.tolist() == [1, 2, 1, 2, 1]
     assert view.mask.tolist() == [[1, 1, 0], [1, 1, 1], [1, 1, 0], [1, 1, 1], [1, 1, 0]]
-    assert (view.architectures @ (1 << np.arange(8)))[:, 0].tolist() == [0, 5, 10, 3, 0]
+    assert view.architectures[:, 0].argmax(axis=1).tolist() == [0, 5, 10, 3, 0]
     walk.act(np.array([0, 1, 1, 0, 1]))
     assert walk.active.tolist() == [1, 2, 4] and walk.moves.tolist() == [0, 1, 1, 0, 1]
     assert len(walk.show().architectures) == 3
@@ -227,7 +198,7 @@ def test_what_is_shown() -> None:
 
 @pytest.mark.parametrize("choices", [[1, 1], [2, 1, 1], [-1, 0, 0]])
 def test_a_choice_that_is_not_shown_is_refused(choices: list[int]) -> None:
-    walk = Walk(Row(HILLS, 3), 3, 5, np.zeros((3, 3, 8), np.uint8), np.random.default_rng(0))
+    walk = Walk(row(HILLS, 3), 3, 5, np.zeros((3, 3, 11), np.uint8), np.random.default_rng(0))
     walk.show()
     with pytest.raises(InputError, match=r"choices: expected one for each active slot, from 0 \(stay\)"):
         walk.act(np.array(choices))
@@ -235,7 +206,7 @@ def test_a_choice_that_is_not_shown_is_refused(choices: list[int]) -> None:
 
 @pytest.mark.parametrize("call", [lambda walk: walk.query(), lambda walk: walk.act(np.zeros(3, int))])
 def test_nothing_before_it_is_shown(call: Callable[[Walk], object]) -> None:
-    walk = Walk(Row(HILLS, 3), 3, 5, np.zeros((3, 3, 8), np.uint8), np.random.default_rng(0))
+    walk = Walk(row(HILLS, 3), 3, 5, np.zeros((3, 3, 11), np.uint8), np.random.default_rng(0))
     with pytest.raises(InputError, match="call show"):
         call(walk)
     walk.show()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from archloom.envs.checks import loaded
 from archloom.errors import InputError
 
 gymnasium = pytest.importorskip("gymnasium", reason="environments need the extra envs")
@@ -22,7 +25,10 @@ VALUES = np.array([10.0, 20, 30, 25, 50, 60, 55, 80, 70, 90])
 class Row(NeighbourhoodEnv):
     """Place p is next to p - 1 and p + 1; its encoding has p ones."""
 
+    space = encoding = "row"
     bits = PLACES
+    state_dtype = np.dtype(np.int64)
+    state_width = 1
     alpha = 2.0
 
     def __init__(self, slots: int, starts: int | None = None) -> None:
@@ -45,8 +51,22 @@ class Row(NeighbourhoodEnv):
     def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
         return self.at[slots, None]
 
+    def shown_states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
+        return self.seen[slots, :, None]
+
     def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
         self.at[slots] = states[:, 0]
+
+    def encode(self, states: NDArray[np.integer[Any]], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        out = self._out(len(states), out)
+        out[:] = np.arange(PLACES) < states
+        return out
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        return {"at": self.at.copy(), "seen": self.seen.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.at, self.seen = loaded(state, "at", self.at), loaded(state, "seen", self.seen)
 
     def show(
         self, architectures: NDArray[np.uint8], rng: np.random.Generator, slots: NDArray[np.intp] | None = None
@@ -57,7 +77,7 @@ class Row(NeighbourhoodEnv):
         for row, slot in enumerate(slots):
             place = self.at[slot]
             around = [near for near in (place - 1, place + 1) if 0 <= near < PLACES]
-            self.seen[slot, : len(around)] = around
+            self.seen[slot] = [*around, 0][:2]
             counts[row] = len(around)
             for number, shown in enumerate([place, *around]):
                 architectures[row, number, :shown] = 1
@@ -388,3 +408,92 @@ def test_wrappers_of_gymnasium_and_closing() -> None:
     one.reset(seed=0)
     assert one.step(1)[3]
     assert one.render_mode is None
+
+
+# -- what an agent learns from ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_what_is_seen_is_told_as_states(mode: Any) -> None:
+    env = make(6, steps=3, mode=mode)
+    assert env.shown.tolist() == [-1] * 6
+    observation, _ = env.reset(seed=1)
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        states = env.seen_states()
+        assert states.shape == (6, 3, 1)
+        assert states.dtype == env.neighbourhood.state_dtype
+        there = observation["mask"].astype(bool)
+        assert (env.shown + 1 == there.sum(axis=1)).all()
+        assert (env.neighbourhood.encode(states[there]) == observation["architectures"][there]).all()
+        assert not states[~there].any()
+        assert not observation["architectures"][~there].any()
+        actions = rng.integers(0, env.shown + 1)
+        observation, _, terminations, truncations, _ = env.step(actions)
+        over = terminations | truncations
+        if mode is not AutoresetMode.SAME_STEP:
+            reached = states[np.arange(6), actions]
+            ongoing = actions > 0
+            assert (env.seen_states()[over & ongoing, 0] == reached[over & ongoing]).all(), (
+                "ends show the true last one"
+            )
+        if mode is AutoresetMode.DISABLED and over.any():
+            observation, _ = env.reset(options={"reset_mask": over})
+
+
+def test_the_observation_of_an_end_is_the_last_one_and_the_step_after_it_is_a_reset() -> None:
+    """NEXT_STEP: a learner bootstraps from what comes with the truncation, and must not store the step after it."""
+    env = make(2, starts=4, steps=2)
+    env.reset(seed=0)
+    env.step(np.array([2, 0]))
+    last, _, terminated, truncated, _ = env.step(np.array([2, 2]))
+    assert (terminated.tolist(), truncated.tolist()) == ([False, False], [True, False])
+    assert env.seen_states()[:, :, 0].tolist() == [[6, 5, 7], [4, 3, 5]], "one ends at 6, the other starts again"
+    assert last["architectures"].sum(axis=2).tolist() == [[6, 5, 7], [4, 3, 5]]
+    _, rewards, terminated, truncated, _ = env.step(np.array([2, 2]))
+    assert (rewards[0], terminated[0], truncated[0]) == (0.0, False, False)
+    assert env.seen_states()[:, 0, 0].tolist() == [4, 5]
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_steps_go_on_exactly_from_a_state_that_was_kept(mode: Any, goes_on_exactly: Any) -> None:
+    goes_on_exactly(lambda: make(5, steps=3, mode=mode))
+
+
+def test_the_generator_of_a_state_is_json() -> None:
+    env = make()
+    env.reset(seed=0)
+    state = env.state_dict()
+    state["generator"] = json.loads(json.dumps(state["generator"]))
+    other = make()
+    other.load_state_dict(state)
+    assert other.np_random.integers(1 << 60) == env.np_random.integers(1 << 60)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"generator": {"bit_generator": "MT19937"}}, "state's generator: expected the state of a PCG64 generator"),
+        ({"generator": None}, "state's generator: expected the state of a PCG64 generator"),
+        ({"values": np.zeros(4)}, "state's values is float64 (4,): expected float64 (3,)"),
+        ({"over": [False] * 3}, "state's over is no array: expected bool (3,)"),
+        ({"neighbourhood.at": np.zeros(2, np.int64)}, "state's at is int64 (2,): expected int64 (3,)"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(wrong: dict[str, Any], said: str) -> None:
+    env, twin = make(), make()
+    for each in (env, twin):
+        each.reset(seed=0)
+    elsewhere = make()
+    elsewhere.reset(seed=5)
+    with pytest.raises(InputError) as caught:
+        env.load_state_dict({**elsewhere.state_dict(), **wrong})
+    assert str(caught.value).startswith(said)
+    actions = np.array([1, 2, 1])
+    assert env.step(actions)[4]["value"].tolist() == twin.step(actions)[4]["value"].tolist()
+    assert env.np_random.integers(1 << 60) == twin.np_random.integers(1 << 60)
+
+
+def test_before_the_first_reset_there_is_no_state() -> None:
+    with pytest.raises(InputError, match="state_dict before the first reset"):
+        make().state_dict()

@@ -13,8 +13,11 @@ from archloom.errors import InputError
 pytest.importorskip("gymnasium", reason="environments need the extra envs")
 pytest.importorskip("numba", reason="NAS-Bench-101 cells need the extra bench")
 
+from gymnasium.vector import AutoresetMode
+
 from archloom.envs.incremental import IncrementalVectorEnv
-from archloom.envs.nb101 import Nb101NeighbourhoodEnv, values_by_row
+from archloom.envs.nb101 import graph_of, values_by_row
+from archloom.envs.terrain import Graph, Terrain
 from archloom.spaces.nb101 import Nb101
 from archloom.spaces.nb101.codes import unpack
 from archloom.spaces.nb101.encoding import encode
@@ -28,16 +31,21 @@ def table(real_table: Any) -> Table:
     return load_table(real_table("nb101_surrogate.npz"))
 
 
-def neighbourhood(cell_index: Any, slots: int, max_neighbours: int) -> Nb101NeighbourhoodEnv:
-    return Nb101NeighbourhoodEnv(cell_index, np.linspace(10, 95, len(cell_index)), slots, max_neighbours)
+@pytest.fixture(scope="module")
+def graph(cell_index: Any) -> Graph:
+    return graph_of(cell_index)
+
+
+def neighbourhood(graph: Graph, slots: int, max_neighbours: int) -> Terrain:
+    return Terrain(graph, np.linspace(10, 95, len(graph)), slots, max_neighbours)
 
 
 def bits_of(cell_index: Any, rows: Any) -> Any:
     return encode(unpack(cell_index.codes[rows]))
 
 
-def test_all_neighbours_are_shown_if_there_is_room(cell_index: Any) -> None:
-    place = neighbourhood(cell_index, 40, 100)
+def test_all_neighbours_are_shown_if_there_is_room(graph: Graph, cell_index: Any) -> None:
+    place = neighbourhood(graph, 40, 100)
     rng = np.random.default_rng(0)
     place.place(np.arange(40), rng)
     seen = np.ones((40, 101, 56), dtype=np.uint8)
@@ -50,16 +58,16 @@ def test_all_neighbours_are_shown_if_there_is_room(cell_index: Any) -> None:
         assert not seen[slot, shown[slot] + 1 :].any(), "nothing is left from before"
 
 
-def test_fewer_are_drawn_uniformly_without_replacement_in_random_order(cell_index: Any) -> None:
+def test_fewer_are_drawn_uniformly_without_replacement_in_random_order(graph: Graph, cell_index: Any) -> None:
     slots, most = 20_000, 10
-    place = neighbourhood(cell_index, slots, most)
+    place = neighbourhood(graph, slots, most)
     row = int(np.argmax(np.diff(cell_index.offsets)))
     around = cell_index.neighbours(row)
     assert len(around) == 87
     place.set_state(np.arange(slots), np.full((slots, 1), row))
     seen = np.empty((slots, most + 1, 56), dtype=np.uint8)
     assert (place.show(seen, np.random.default_rng(0)) == most).all()
-    drawn = np.stack([place.shown_rows(np.arange(slots), k) for k in range(1, most + 1)], axis=1)
+    drawn = place.shown_states(np.arange(slots))[:, :, 0]
     assert all(len(set(one)) == most for one in drawn[:500].tolist())
     for slot in (drawn[:, 0], drawn[:, -1], drawn.ravel()):
         counts = np.array([(slot == near).sum() for near in around])
@@ -69,8 +77,8 @@ def test_fewer_are_drawn_uniformly_without_replacement_in_random_order(cell_inde
         assert ((counts - expected) ** 2 / expected).sum() < 140
 
 
-def test_a_move_goes_to_the_neighbour_shown(cell_index: Any) -> None:
-    place = neighbourhood(cell_index, 30, 50)
+def test_a_move_goes_to_the_neighbour_shown(graph: Graph, cell_index: Any) -> None:
+    place = neighbourhood(graph, 30, 50)
     everyone, rng = np.arange(30), np.random.default_rng(1)
     place.place(everyone, rng)
     seen = np.empty((30, 51, 56), dtype=np.uint8)
@@ -82,8 +90,8 @@ def test_a_move_goes_to_the_neighbour_shown(cell_index: Any) -> None:
     assert (place.values(everyone) == worth).all()
 
 
-def test_values_beyond_those_shown_are_nan(cell_index: Any) -> None:
-    place = neighbourhood(cell_index, 10, 80)
+def test_values_beyond_those_shown_are_nan(graph: Graph) -> None:
+    place = neighbourhood(graph, 10, 80)
     place.place(np.arange(10), np.random.default_rng(0))
     shown = place.show(np.empty((10, 81, 56), dtype=np.uint8), np.random.default_rng(0))
     values = place.shown_values(np.arange(10))
@@ -91,8 +99,8 @@ def test_values_beyond_those_shown_are_nan(cell_index: Any) -> None:
     assert all(np.isfinite(values[i, : shown[i]]).all() for i in range(10))
 
 
-def test_some_slots_can_be_shown_neighbours_alone(cell_index: Any) -> None:
-    place, everyone = neighbourhood(cell_index, 10, 50), np.arange(10)
+def test_some_slots_can_be_shown_neighbours_alone(graph: Graph, cell_index: Any) -> None:
+    place, everyone = neighbourhood(graph, 10, 50), np.arange(10)
     place.place(everyone, np.random.default_rng(0))
     place.show(np.empty((10, 51, 56), dtype=np.uint8), np.random.default_rng(0))
     before, some = place.shown_values(everyone), np.array([2, 7])
@@ -106,10 +114,29 @@ def test_some_slots_can_be_shown_neighbours_alone(cell_index: Any) -> None:
     assert (bits_of(cell_index, place.states(some)[:, 0]) == seen[:, 1]).all()
 
 
-def test_how_many_threads_there_are_makes_no_difference(cell_index: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_states_are_encoded_as_they_are_shown(graph: Graph, cell_index: Any) -> None:
+    place, everyone = neighbourhood(graph, 20, 40), np.arange(20)
+    assert (place.space, place.encoding, place.bits) == ("nb101", "nb101", 56)
+    place.place(everyone, np.random.default_rng(0))
+    seen = np.empty((20, 41, 56), dtype=np.uint8)
+    shown = place.show(seen, np.random.default_rng(0))
+    assert (place.encode(place.states(everyone)) == seen[:, 0]).all()
+    states = place.shown_states(everyone)
+    there = np.arange(40) < shown[:, None]
+    assert (place.encode(states[there]) == seen[:, 1:][there]).all()
+    assert (place.encode(states[there]) == bits_of(cell_index, states[there][:, 0])).all()
+    assert not states[~there].any()
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_steps_go_on_exactly_from_a_state_that_was_kept(mode: Any, graph: Graph, goes_on_exactly: Any) -> None:
+    goes_on_exactly(lambda: IncrementalVectorEnv(neighbourhood(graph, 7, 12), 7, 12, 3, None, mode))
+
+
+def test_how_many_threads_there_are_makes_no_difference(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     def shown(threads: str) -> Any:
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        place = neighbourhood(cell_index, 9_000, 5)
+        place = neighbourhood(graph, 9_000, 5)
         rng = np.random.default_rng(5)
         place.place(np.arange(9_000), rng)
         seen = np.empty((9_000, 6, 56), dtype=np.uint8)
@@ -119,9 +146,9 @@ def test_how_many_threads_there_are_makes_no_difference(cell_index: Any, monkeyp
     assert (shown("1") == shown("2")).all()
 
 
-def test_climbing_greedily_pays(cell_index: Any, table: Table) -> None:
+def test_climbing_greedily_pays(graph: Graph, cell_index: Any, table: Table) -> None:
     """Rewards point the way: always going to the best neighbour shown ends far above the start."""
-    place = Nb101NeighbourhoodEnv(cell_index, values_by_row(cell_index, table, METRIC), 200, 50)
+    place = Terrain(graph, values_by_row(cell_index, table, METRIC), 200, 50)
     env = IncrementalVectorEnv(place, 200, 50, 100, None)
     _, info = env.reset(seed=0)
     start, gained = info["value"], np.zeros(200)

@@ -85,10 +85,18 @@ def skew(values: Floats) -> float | None:
     return float((deviation**3).mean()) / (variance * math.sqrt(variance))
 
 
-def common_final(episodes: Episodes) -> float:
-    """The share of the episodes that end with the most common final architecture."""
-    _, counts = np.unique(episodes.final_states, axis=0, return_counts=True)
-    return float(counts.max() / len(episodes))
+class CommonEnd(NamedTuple):
+    """The most common final architecture: the number of one of the episodes that end there, and their share."""
+
+    episode: int
+    share: float
+
+
+def common_end(episodes: Episodes) -> CommonEnd:
+    """The final architecture of most episodes."""
+    _, first, counts = np.unique(episodes.final_states, axis=0, return_index=True, return_counts=True)
+    most = int(counts.argmax())
+    return CommonEnd(int(first[most]), float(counts[most] / len(episodes)))
 
 
 def _around_median(values: Floats, share: int) -> tuple[float, float]:
@@ -138,24 +146,32 @@ def best_after(episodes: Episodes, queries: int, seed: int) -> BestAfter | None:
 
 def best_values(episodes: Episodes, queries: int, rng: np.random.Generator) -> Floats:
     """(r,) the metric for people of the best that each repetition found; see `best_after`."""
+    return best_curves(episodes, queries, rng)[:, -1]
+
+
+def best_curves(episodes: Episodes, queries: int, rng: np.random.Generator) -> Floats:
+    """(r, queries) the same after 1, 2, ... queries of each repetition; NaN before its first find."""
     if queries < 1:
         raise InputError(f"queries={queries}: expected at least 1")
     order = rng.permutation(len(episodes))
     spent = np.concatenate([[0], np.cumsum(episodes.queries[order])])  # before each episode in this order
     first = np.searchsorted(episodes.episode, np.arange(len(episodes) + 1))  # of each episode's log entries
-    best: list[float] = []
+    climbed, shown = episodes.climbed.found, episodes.outcomes[-1].found
+    grid = np.arange(1, queries + 1)
+    curves: list[Floats] = []
     start = 0
-    while len(best) < MOST_REPETITIONS:
+    while len(curves) < MOST_REPETITIONS:
         stop = int(np.searchsorted(spent, spent[start] + queries))  # this many episodes reach the budget
         if stop >= len(spent):
             break
         entries = np.concatenate([np.arange(first[e], first[e + 1]) for e in order[start:stop]])
         before = np.repeat(spent[start:stop] - spent[start], [first[e + 1] - first[e] for e in order[start:stop]])
-        entries = entries[before + episodes.query[entries] <= queries]
-        chosen = entries[np.argmax(episodes.climbed.found[entries])]
-        best.append(float(episodes.outcomes[-1].found[chosen]))
+        better = np.diff(np.maximum.accumulate(climbed[entries]), prepend=-np.inf) > 0
+        at = (before + episodes.query[entries])[better]
+        latest = np.searchsorted(at, grid, side="right") - 1
+        curves.append(np.where(latest >= 0, shown[entries[better]][latest], np.nan))
         start = stop
-    return np.array(best)
+    return np.array(curves).reshape(len(curves), queries)
 
 
 # -- several agents -----------------------------------------------------------------------------------------------
@@ -283,7 +299,7 @@ def report(setting: Setting, by_policy: Mapping[str, Episodes]) -> EpisodesRepor
             PolicySummary(
                 policy=policy,
                 improvements={outcome.metric: improvement(episodes, outcome) for outcome in episodes.outcomes},
-                common_final=common_final(episodes),
+                common_final=common_end(episodes).share,
                 mean_moves=float(episodes.moves.mean()),
                 mean_queries=float(episodes.queries.mean()),
                 best_after=tuple(best for best in bests if best is not None),

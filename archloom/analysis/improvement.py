@@ -68,7 +68,7 @@ def _draw_lines(axes: Axes, found: Improvement, edge: float) -> None:
     axes.axvline(found.median, color="black", linewidth=1.6, zorder=4)
     across = axes.get_xaxis_transform()
     for row, (dash, (share, (low, high))) in enumerate(zip(_DASHES, found.intervals.items(), strict=True)):
-        height = 0.76 + 0.09 * row
+        height = 0.73 + 0.11 * row
         for end in (low, high):
             axes.plot([end, end], [0, height], color=INK, linewidth=0.9, linestyle=dash, transform=across, zorder=3)
         axes.plot([low, high], [height, height], color=INK, linewidth=0.9, transform=across, zorder=3)

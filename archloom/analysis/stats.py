@@ -188,6 +188,11 @@ def curve_band(
     if not curves:
         raise InputError("no curves: expected at least one run that found something")
     values = np.stack([sample_curve(curve, queries) for curve in curves])  # (n, q)
+    return band(values, rng, confidence, resamples)
+
+
+def band(values: Floats, rng: np.random.Generator, confidence: float = CONFIDENCE, resamples: int = RESAMPLES) -> Band:
+    """The mean of n curves on one grid (n, q), with its bootstrap interval; NaN where a curve has not begun."""
     runs = len(values)
     shares = rng.multinomial(runs, np.full(runs, 1 / runs), size=resamples) / runs  # (B, n)
     mean = np.full(values.shape[1], np.nan)

@@ -28,12 +28,12 @@ Curves = Callable[[str], Sequence[Sequence[tuple[float, float]]]]
 """A strategy's label -> the curve of each of its runs that found anything."""
 
 
-def styles() -> Iterator[dict[str, Any]]:
-    """A colour and a dash for each strategy, endlessly."""
+def styles(varied: bool = False) -> Iterator[dict[str, Any]]:
+    """A colour and a dash for each strategy, endlessly; `varied`: dashes differ at once, for prints in grey."""
     turn = 0
     while True:
-        for colour in COLOURS:
-            yield {"color": colour, "linestyle": DASHES[turn % len(DASHES)]}
+        for place, colour in enumerate(COLOURS):
+            yield {"color": colour, "linestyle": DASHES[(turn + place * varied) % len(DASHES)]}
         turn += 1
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from archloom.cli import options, output
-from archloom.cli.paths import UserPath
+from archloom.cli.episode_drawing import Drawing, drawing_options
 from archloom.cli.progress import CountView
 from archloom.cli.stdout_guard import stdout_guard
 
@@ -28,18 +27,11 @@ from archloom.cli.stdout_guard import stdout_guard
 @click.option("--steps", type=int, default=32, show_default=True, help="Moves after which an episode ends.")
 @click.option("--neighbours", type=int, default=50, show_default=True, help="Neighbours shown at a step, at most.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "-o",
-    "--output",
-    "target",
-    type=UserPath(),
-    default=None,
-    help="Draw histograms of the improvement: a .png, .pdf or .svg file.",
-)
+@drawing_options
 @options.output_options
 def episodes(
     policies: Sequence[str], on: str, table: str | None, objective: str | None, starts: int, sets: int, steps: int,
-    neighbours: int, seed: int, target: Path | None, as_json: bool, quiet: bool,
+    neighbours: int, seed: int, drawing: Drawing, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Let policies walk from the same random architectures, and say how much they improve.
 
@@ -54,31 +46,17 @@ def episodes(
 
     plan = Plan(sets, starts, steps, neighbours, seed)
     chosen = find_policies(policies)
-    if target is not None:
-        _check_drawing(target)
+    drawing.check()
     with stdout_guard():
         problem = open_episode_problem(on, plan, options.check_table(table), objective, None if quiet else output.note)
     with CountView(plan.episodes * len(chosen), "episodes", quiet) as view:
         by_policy = run_episodes(problem, chosen, plan, view)
     found = report(setting_of(problem, plan), by_policy)
-    if target is not None:
-        from archloom.analysis.figures import save
-        from archloom.analysis.improvement import histograms
-
-        save(histograms(found, by_policy), target)
+    drawing.save(problem, found, by_policy)
     if as_json:
         output.print_json(found.to_json())
     else:
         output.say(format_report(found))
-        if target is not None:
-            output.say(f"picture: {target}")
+        if drawing.target is not None:
+            output.say(f"picture: {drawing.target}")
     return 0
-
-
-def _check_drawing(target: Path) -> None:
-    """Fail before the work starts if nothing can be drawn."""
-    from archloom.analysis.figures import check_path, styled
-
-    check_path(target)
-    with styled():  # matplotlib is here
-        pass

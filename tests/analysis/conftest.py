@@ -190,6 +190,37 @@ def make_population(trained: Path) -> Callable[..., RunReport]:
     return make
 
 
+@pytest.fixture(scope="session")
+def make_episodes() -> Callable[..., Any]:
+    """Build one episode of one query for each change from `start`, all ending differently, or in `states`."""
+    from archloom.envs.episodes import Episodes, Outcome
+
+    def make(changes: Any, start: Any = 80.0, policy: str = "x", states: Any = None) -> Episodes:
+        count = len(changes)
+        starts, one = np.broadcast_to(np.asarray(start, dtype=float), (count,)), np.ones(count, dtype=np.int64)
+        final = starts + np.asarray(changes, dtype=float)
+        ends = np.arange(count)[:, None] if states is None else np.asarray(states)
+        climbed = Outcome("valid_108_surrogate", starts, final, final)
+        return Episodes(policy, 0 * one, one, one, ends, np.arange(count), one, climbed, None)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_episodes_report(make_episodes: Any) -> Callable[..., Any]:
+    """Build a report of episodes by policy, and those: (report, by_policy)."""
+    from archloom.analysis.episodes import Setting, report
+    from archloom.envs.episodes import Plan
+    from archloom.problems import DataIdentity
+
+    def make(by_policy: Any, on: str = "nb101") -> Any:
+        data = DataIdentity("small.npz", "ab" * 32, "made for a test")
+        setting = Setting(on, Plan(1, 100), "valid_108_surrogate", None, data)
+        return report(setting, by_policy), by_policy
+
+    return make
+
+
 # -- what figures say ---------------------------------------------------------------------------------------------
 
 

@@ -15,8 +15,9 @@ from archloom.analysis import episodes as module
 from archloom.analysis.episodes import (
     Setting,
     best_after,
+    best_curves,
     best_values,
-    common_final,
+    common_end,
     format_report,
     improvement,
     pooled,
@@ -100,7 +101,8 @@ def test_equal_values_have_no_skew(value: float) -> None:
 
 def test_the_most_common_end() -> None:
     states = [[1, 2], [1, 3], [1, 2], [2, 2], [1, 2]]
-    assert common_final(single([1.0] * 5, states=states)) == 3 / 5
+    assert common_end(single([1.0] * 5, states=states)) == (0, 3 / 5)
+    assert common_end(single([1.0] * 5, states=[[9], [1], [2], [3], [1]])) == (1, 2 / 5)
 
 
 # -- best by number of queries -----------------------------------------------------------------------------------
@@ -118,7 +120,7 @@ def test_pooled_episodes_are_all_of_them() -> None:
     assert both.climbed.found.tolist() == [60, 70, 80, 90, 91, 55, 58, 52]
     assert both.climbed.final.tolist() == [70, 80, 90, 91, 58, 52]
     assert both.reported is not None and both.reported.final.tolist() == [30, 20, 10, 9, 42, 48]
-    assert common_final(both) == 0.5
+    assert common_end(both).share == 0.5
     assert improvement(both, both.climbed).set_medians == (40, 8)  # of 20, 40, 41 and of 30, 8, 2
     assert best_values(both, 14, np.random.default_rng(0)).tolist() == [9]
 
@@ -194,7 +196,18 @@ def test_repetitions_as_a_plain_loop_makes_them(lengths: list[int], queries: int
         if used >= queries:
             expected.append(best)
             best, used = None, 0
-    assert best_values(made(finds, queries=spent), queries, np.random.default_rng(seed)).tolist() == expected
+    made_up = made(finds, queries=spent)
+    assert best_values(made_up, queries, np.random.default_rng(seed)).tolist() == expected
+    curves = best_curves(made_up, queries, np.random.default_rng(seed))
+    assert curves.shape == (len(expected), queries)
+    for curve in curves:
+        assert (np.diff(curve) >= 0).all()
+
+
+def test_a_curve_changes_when_something_better_is_found() -> None:
+    climb = made([[(1, 60.0), (3, 70.0), (6, 65.0)]], queries=[6], test=True)
+    assert best_curves(climb, 6, np.random.default_rng(0)).tolist() == [[40, 40, 30, 30, 30, 30]]
+    assert best_curves(climb, 7, np.random.default_rng(0)).shape == (0, 7)
 
 
 def test_mean_std_and_interval() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +11,17 @@ import pytest
 pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
 
 from matplotlib.patches import StepPatch
-from matplotlib.text import Text
 
-from archloom.analysis.episodes import Setting, report
 from archloom.analysis.figures import save
 from archloom.analysis.improvement import histograms
-from archloom.envs.episodes import Episodes, Outcome, Plan
-from archloom.problems import DataIdentity
 
 
-def episodes(changes: Any) -> Episodes:
-    """One episode of one query for each change from 80."""
-    count = len(changes)
-    start, one = np.full(count, 80.0), np.ones(count, dtype=np.int64)
-    final = start + changes
-    states = np.arange(count)[:, None]
-    climbed = Outcome("valid_108_surrogate", start, final, final)
-    return Episodes("x", 0 * one, one, one, states, np.arange(count), one, climbed, None)
+@pytest.fixture
+def drawn(make_episodes: Any, make_episodes_report: Any) -> Any:
+    def draw(**changes: Any) -> Any:
+        return histograms(*make_episodes_report({name: make_episodes(values) for name, values in changes.items()}))
 
-
-def drawn(**changes: Any) -> Any:
-    data = DataIdentity("small.npz", "ab" * 32, "made for a test")
-    setting = Setting("nb101", Plan(1, 100), "valid_108_surrogate", None, data)
-    by_policy = {name: episodes(values) for name, values in changes.items()}
-    return histograms(report(setting, by_policy), by_policy)
-
-
-def words(figure: Any) -> str:
-    return " ".join(text.get_text().replace("\n", " ") for text in figure.findobj(Text) if text.get_text())
+    return draw
 
 
 def bars(axes: Any) -> tuple[Any, Any]:
@@ -52,7 +34,7 @@ def spread(centre: float, width: float, count: int = 10_000) -> Any:
     return np.random.default_rng(0).normal(centre, width, count)
 
 
-def test_a_panel_for_each_policy() -> None:
+def test_a_panel_for_each_policy(drawn: Any) -> None:
     figure = drawn(local_search=spread(4, 3), random=spread(0, 4), mine=spread(1, 2))
     assert len(figure.axes) == 3
     for axes, width in zip(figure.axes, (3, 4, 2), strict=True):
@@ -63,19 +45,19 @@ def test_a_panel_for_each_policy() -> None:
         assert axes.get_ylim()[1] > heights.max()
 
 
-def test_what_is_beyond_the_range_is_said_and_not_drawn() -> None:
+def test_what_is_beyond_the_range_is_said_and_not_drawn(drawn: Any, words: Any) -> None:
     figure = drawn(random=np.array([0.0] * 95 + [40.0, 13.0, -13.0, -60.0, 80.0]))
     assert bars(figure.axes[0])[0].sum() == pytest.approx(95)
     assert "5.0 % beyond ±12.5" in words(figure)
 
 
-def test_small_changes_are_drawn_larger() -> None:
+def test_small_changes_are_drawn_larger(drawn: Any, words: Any) -> None:
     figure = drawn(random=np.linspace(-2, 2, 50))
     assert figure.axes[0].get_xlim() == (-2.5, 2.5)
     assert "beyond" not in words(figure)
 
 
-def test_median_and_intervals_stand_where_they_are() -> None:
+def test_median_and_intervals_stand_where_they_are(drawn: Any, words: Any) -> None:
     changes = np.linspace(-10, 10, 2_001) + 1
     figure = drawn(local_search=changes)
     upright = {round(float(line.get_xdata()[0]), 3) for line in figure.axes[0].lines if len(set(line.get_xdata())) == 1}
@@ -85,7 +67,7 @@ def test_median_and_intervals_stand_where_they_are() -> None:
     assert all(f"{share} %" in said for share in (50, 80, 95))
 
 
-def test_the_picture_names_its_data() -> None:
+def test_the_picture_names_its_data(drawn: Any, words: Any) -> None:
     said = words(drawn(local_search=spread(4, 3)))
     assert "Improvement over an episode on nb101: valid_108_surrogate" in said
     assert "1 set of 100 random starts, at most 32 steps, 50 neighbours shown, seed 0." in said
@@ -96,19 +78,10 @@ def test_the_picture_names_its_data() -> None:
 
 
 @pytest.mark.parametrize("centre", [-11.0, 0.0, 4.0, 12.0])
-def test_nothing_overlaps(centre: float) -> None:
-    figure = drawn(local_search=spread(centre, 0.8), random=spread(0, 6))
-    figure.draw_without_rendering()
-    ticks = {id(label) for axes in figure.axes for label in (*axes.get_xticklabels(), *axes.get_yticklabels())}
-    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text() and id(t) not in ticks]
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
-    for text, box in boxes:
-        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, text
-    for (one, a), (other, b) in combinations(boxes, 2):
-        across, along = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert across <= 1 or along <= 1, f"{one!r} and {other!r} overlap"
+def test_nothing_overlaps(drawn: Any, assert_tidy: Any, centre: float) -> None:
+    assert_tidy(drawn(local_search=spread(centre, 0.8), random=spread(0, 6)))
 
 
-def test_it_can_be_saved(tmp_path: Path) -> None:
+def test_it_can_be_saved(drawn: Any, tmp_path: Path) -> None:
     save(drawn(random=spread(0, 4)), tmp_path / "a.svg")
     assert (tmp_path / "a.svg").read_bytes().startswith(b"<?xml")

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from archloom.analysis.published import PUBLISHED, Role, episode_references, is_test_metric, references
+from archloom.analysis.published import (
+    PUBLISHED,
+    Role,
+    episode_references,
+    is_test_metric,
+    quoted_table,
+    references,
+)
 from archloom.data.tables import load_table
 
 
@@ -113,3 +120,21 @@ def test_more_queries_find_no_worse(benchmark: str) -> None:
 
 def test_no_episodes_elsewhere() -> None:
     assert episode_references("nb201") == {}
+
+
+@pytest.mark.parametrize(("benchmark", "methods", "rows"), [("nb101", 6, 6), ("nb301", 8, 18)])
+def test_what_is_quoted_of_other_methods(benchmark: str, methods: int, rows: int) -> None:
+    quoted = quoted_table(benchmark)
+    assert quoted is not None and (len(quoted.methods), len(quoted.rows)) == (methods, rows)
+    assert all(row.low < row.mean < row.high for row in quoted.rows)
+    widths = [(row.high - row.mean) / row.std for row in quoted.rows if row.std > 0.02]
+    assert all(1.9 < width < 3.5 for width in widths), "of a single run: the mean ± t times the standard deviation"
+    assert len({(row.method, row.queries) for row in quoted.rows}) == rows
+
+
+def test_what_is_quoted_by_hand() -> None:
+    by_name = {(row.method, row.queries): row for on in ("nb101", "nb301") for row in quoted_table(on).rows}
+    best = by_name["GraphPNAS", 300]
+    assert (best.mean, best.std, best.low, best.high) == (94.19, 0.07, 94.03, 94.36)
+    assert by_name["CR-LSO", 800].mean == 94.89 and by_name["CL-fine-tune (GPTP)", 800].mean == 94.83
+    assert quoted_table("nb201") is None

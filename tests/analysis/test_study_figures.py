@@ -13,6 +13,9 @@ def test_styles_differ_for_as_long_as_they_can() -> None:
     drawn = list(islice(styles(), count + 1))
     assert len({(style["color"], style["linestyle"]) for style in drawn[:count]}) == count
     assert drawn[count] == drawn[0]
+    varied = list(islice(styles(varied=True), count))
+    assert len({style["linestyle"] for style in varied[:4]}) == 4, "dashes differ at once"
+    assert len({(style["color"], style["linestyle"]) for style in varied}) == count
 
 
 def test_a_name_says_how_many_runs_found_something(make_report: Any) -> None:

@@ -100,3 +100,18 @@ def test_another_metric(cli: Any, nb301_file: Path) -> None:
 )
 def test_bad_input_is_one_line(cli: Any, arguments: list[str], says: list[str]) -> None:
     cli.refuses("episodes", *arguments, says=says)
+
+
+@pytest.mark.parametrize("kind", ["initial", "queries"])
+def test_other_pictures(cli: Any, nb301_file: Path, kind: str) -> None:
+    pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
+    said = walked(cli, nb301_file, "-o", "a.svg", "--figure", kind)
+    assert said.code == 0, said.err
+    assert (cli.home / "a.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_pictures_that_cannot_be_drawn(cli: Any, nb301_file: Path) -> None:
+    pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
+    words = ("episodes", "random", "--on", "nb301", "--table", nb301_file)
+    cli.refuses(*words, "--figure", "queries", says=["--figure queries", "-o FILE.png"])
+    cli.refuses(*words, "--figure", "querys", "-o", "a.png", says=["unknown figure 'querys'", "queries"])

@@ -1,0 +1,152 @@
+"""A plot of the improvement of episodes against the accuracy they start from (Cassimon et al., Figs. 7 and 12)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archloom.analysis.episodes import EpisodesReport
+from archloom.analysis.figures import COLOURS, INK, caption, new_figure, styled
+from archloom.analysis.stats import Floats
+from archloom.envs.episodes import Episodes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PERFECT = 100.0
+"""An accuracy of 100 %: nothing lies beyond it."""
+_STEP, _FINE_STEP = 5.0, 1.0
+"""Final accuracies to draw a line for are multiples of this, three of them: 85, 90 and 95 % in the paper. Of the
+latter, if nearly all final accuracies are within `_STEP`."""
+_RARE = 0.05
+"""Percent of the starts, on either side, that the axes need not show, and the same of the improvements."""
+_BINS = 110
+_LABEL = 0.09
+"""The distance of two lines, as a share of the axes, at which both can be labelled."""
+
+
+def improvement_by_start(report: EpisodesReport, by_policy: Mapping[str, Episodes]) -> Figure:
+    """The improvement over an episode against the accuracy of its start, in the metric for people; a panel a policy.
+
+    Dashed lines hold episodes with the same final accuracy. A policy that always ends at one architecture has all its
+    episodes on such a line. The shade says how many episodes there are, on a logarithmic scale that panels share.
+    """
+    setting, metric = report.setting, report.setting.reported or report.setting.metric
+    outcomes = {policy: episodes.outcomes[-1] for policy, episodes in by_policy.items()}
+    starts = np.concatenate([outcome.start for outcome in outcomes.values()])
+    changes = np.concatenate([outcome.improvement for outcome in outcomes.values()])
+    left, right = _range(starts)
+    bottom, top = _range(changes)
+    levels = lines_for(starts + changes)
+    columns = min(2, len(outcomes))
+    rows = math.ceil(len(outcomes) / columns)
+    with styled():
+        from matplotlib.colors import LogNorm
+
+        figure = new_figure(2.5 + 3.4 * columns, 1.6 + 3.1 * rows)
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        most = max(_count(each.start, each.improvement, (left, right, bottom, top)).max() for each in outcomes.values())
+        shade = None
+        for axes, (policy, outcome) in zip(panels.flat, outcomes.items(), strict=False):
+            counts = _count(outcome.start, outcome.improvement, (left, right, bottom, top))
+            shade = axes.imshow(
+                np.where(counts > 0, counts, np.nan).T, origin="lower", extent=(left, right, bottom, top),
+                aspect="auto", interpolation="nearest", cmap=_shades(), norm=LogNorm(1, max(most, 2)), zorder=2,
+            )  # fmt: skip
+            _draw_lines(axes, levels, (left, right, bottom, top))
+            axes.set_title(policy, loc="left", fontsize=10)
+        for axes in panels.flat[len(outcomes) :]:
+            axes.set_axis_off()
+        for axes in panels.flat[max(0, len(outcomes) - columns) : len(outcomes)]:  # the lowest of each column
+            axes.set_xlabel(f"{metric} at the start (%)")
+            axes.tick_params(labelbottom=True)
+        for axes in panels[:, 0]:
+            axes.set_ylabel("improvement (percentage points)")
+        assert shade is not None  # noqa: S101 - there is at least one policy
+        ticks = [10**power for power in range(int(math.log10(max(most, 2))) + 1)]
+        bar = figure.colorbar(shade, ax=panels, label="episodes", shrink=0.7, aspect=30, pad=0.02, ticks=ticks)
+        bar.ax.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
+        bar.ax.minorticks_off()
+        inside = (starts >= left) & (starts <= right) & (changes >= bottom) & (changes <= top)
+        caption(
+            figure,
+            [f"Improvement against initial accuracy on {setting.on}: {metric}"],
+            _notes(report, levels, 1 - float(inside.mean()), bool(right + top > PERFECT)),
+        )
+    return figure
+
+
+def lines_for(finals: Floats) -> tuple[float, ...]:
+    """The final accuracies to draw lines for: three below 100, in steps of 5 points, the last at or above the best.
+
+    In steps of 1 point if nearly all of `finals` lie within 5.
+    """
+    low, high = np.percentile(finals, (_RARE, 100 - _RARE))
+    step = _STEP if high - low > _STEP else _FINE_STEP
+    last = min(PERFECT - step, step * math.ceil(float(finals.max()) / step))
+    return (last - 2 * step, last - step, last)
+
+
+def _range(values: Floats) -> tuple[float, float]:
+    low, high = (float(value) for value in np.percentile(values, (_RARE, 100 - _RARE)))
+    room = 0.04 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _count(starts: Floats, changes: Floats, extent: tuple[float, float, float, float]) -> Floats:
+    left, right, bottom, top = extent
+    counts, _, _ = np.histogram2d(starts, changes, bins=_BINS, range=((left, right), (bottom, top)))
+    return counts
+
+
+def _shades() -> object:
+    """From light to dark blue, so that a print in grey says the same; the lightest is still seen on white."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("archloom", ["#B5D3E7", COLOURS[0], "#00263E"])
+
+
+def _draw_lines(axes: Axes, levels: tuple[float, ...], extent: tuple[float, float, float, float]) -> None:
+    """The lines of equal final accuracy, each labelled at its upper end, the zero line, and what is beyond 100 %."""
+    left, right, bottom, top = extent
+    across = np.array([left, right])
+    axes.axhline(0.0, color=INK, linewidth=0.8, zorder=1)
+    room = (levels[1] - levels[0]) / max(right - left, top - bottom) > _LABEL
+    for level in levels:
+        axes.plot(across, level - across, color=INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=3)
+        x = max(left, level - top)  # where the line enters the panel
+        if left <= x <= right and bottom < level - x <= top and (room or level == levels[-1]):
+            inside = (0.02 * (right - left), 0.03 * (top - bottom))
+            axes.text(
+                x + inside[0], level - x - inside[1], f"{level:g} %", fontsize=7.5, color=INK, ha="left", va="top",
+                zorder=4, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.85},
+            )  # fmt: skip
+    above = PERFECT - across  # the axes clip what is beyond them
+    axes.fill_between(
+        across,
+        above,
+        above + PERFECT,
+        facecolor="#F6CFC4",
+        edgecolor="#C0392B",
+        hatch="////",
+        linewidth=0.8,
+        zorder=1.5,
+    )
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
+
+
+def _notes(report: EpisodesReport, levels: tuple[float, ...], outside: float, beyond: bool) -> list[str]:
+    setting = report.setting
+    ends = ", ".join(f"{level:g}" for level in levels)
+    hatched = " Hatched: a final accuracy above 100 %." if beyond else ""
+    hidden = f" {100 * outside:.1g} % of the episodes are beyond the axes." if outside > 0 else ""
+    return [
+        f"{setting.words[0].upper()}{setting.words[1:]}. Dashed lines: a final accuracy of {ends} %.{hatched}{hidden}",
+        f"Data: {setting.data_line.rstrip('.')}.",
+        *setting.caveats,
+    ]

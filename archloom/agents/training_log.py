@@ -34,7 +34,8 @@ class TrainingRow:
         best: the accuracy, in percent, of the best end of an episode so far.
         steps_per_second: speed.
         mean_value: the mean accuracy, in percent, of the architectures that the walkers were at.
-        mean_end: the mean accuracy, in percent, of the architectures that episodes ended with.
+        mean_end: the mean accuracy, in percent, of the architectures that episodes ended with, of the third of the
+            walkers that explores least.
         episode_length: the mean number of steps of the episodes that ended.
         stopped: the share of these that ended because the agent stayed.
         td_error: the mean |TD error| of the transitions that were learnt from.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +15,7 @@ from archloom.utils.text import one_line
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from archloom.agents.training_log import TrainingRow
     from archloom.constraints import Criteria
     from archloom.runs.history import History
     from archloom.runs.record import TrialRecord
@@ -27,15 +28,17 @@ _WIDEST = 100
 class _View:
     """Counts towards a total, if there is one: in a bar on a terminal, otherwise in a line now and then.
 
-    Use as a context manager.
+    Use as a context manager. A bar has its state beside it, or `below` it if that is long.
     """
+
+    below = False
 
     def __init__(self, label: str, total: int | None, unit: str, quiet: bool) -> None:
         self._total, self._unit, self._quiet = total, unit, quiet
         self._done = 0
         self._said_at = time.monotonic()
         self._aside = stdout_guard()  # what an evaluator prints is not the command's output
-        self._bar = _make_bar() if not quiet and sys.stderr.isatty() else None
+        self._bar = _make_bar(self.below) if not quiet and sys.stderr.isatty() else None
         shown = one_line(label, _WIDEST)
         self._task = self._bar.add_task(shown, total=total, best="") if self._bar is not None else None
 
@@ -102,6 +105,34 @@ class ProgressView(_View):
         return f"{best}, {self._failed} failed" if self._failed else best
 
 
+class TrainingView(_View):
+    """Counts the steps of an agent's training, and shows what it has learned so far."""
+
+    below = True
+
+    def __init__(self, label: str, total: int, quiet: bool = False) -> None:
+        super().__init__(label, total, "steps", quiet)
+        self._label = label
+
+    def __call__(self, row: TrainingRow) -> None:
+        """Show the last row of the training's log."""
+        self._done = row.steps
+        self._show(self._label, ", ".join(training_state(row)))
+
+
+def training_state(row: TrainingRow) -> list[str]:
+    """What a row of a training's log says, in words; nothing of what was not measured."""
+    said = [
+        ("{:,.0f} steps/s", row.steps_per_second),
+        ("mean {:.2f}", row.mean_value),
+        ("best {:.2f}", row.best),
+        ("{:.1f} steps an episode", row.episode_length),
+        ("{:.0%} stop", row.stopped),
+        ("TD error {:.2g}", row.td_error),
+    ]
+    return [words.format(value) for words, value in said if value is not None]
+
+
 class CountView(_View):
     """Counts the finished part of a known number of things."""
 
@@ -114,11 +145,17 @@ class CountView(_View):
         self._show(what, "")
 
 
-def _make_bar() -> Progress:
-    from rich.console import Console
+def _make_bar(below: bool) -> Progress:
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    return Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[best]}", markup=False), console=Console(stderr=True),
-    )  # fmt: skip
+    class StateBelow(Progress):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            yield self.make_tasks_table(self.tasks)
+            yield from (Text(task.fields["best"]) for task in self.tasks)
+
+    columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    if below:
+        return StateBelow(*columns, console=Console(stderr=True))
+    return Progress(*columns, TextColumn("{task.fields[best]}", markup=False), console=Console(stderr=True))

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
+from archloom.agents.training_log import TrainingRow
 from archloom.cli import progress
-from archloom.cli.progress import CountView, ProgressView
+from archloom.cli.progress import CountView, ProgressView, TrainingView
 from archloom.constraints import Criteria, Objective
 from archloom.runs.history import History
 from archloom.runs.record import TrialRecord
@@ -73,6 +74,39 @@ def test_what_an_evaluator_prints_goes_to_standard_error(capsys: pytest.CaptureF
     with ProgressView("random", 2, CRITERIA, quiet=True):
         print("epoch 1")  # noqa: T201 - as an evaluator might
     assert capsys.readouterr() == ("", "epoch 1\n")
+
+
+# -- an agent's training
+
+ROW = TrainingRow(
+    steps=21_000, updates=40, seconds=9.5, episodes=5, best=73.494, steps_per_second=2210.3, mean_value=70.123,
+    mean_end=72.0, episode_length=12.42, stopped=0.33, td_error=0.0123, loss=0.1,
+)  # fmt: skip
+NOTHING_YET = TrainingRow(
+    steps=1_000, updates=0, seconds=0.5, episodes=0, best=None, steps_per_second=2000.0, mean_value=61.0, mean_end=None,
+    episode_length=None, stopped=None, td_error=None, loss=None,
+)  # fmt: skip
+LEARNED = "2,210 steps/s, mean 70.12, best 73.49, 12.4 steps an episode, 33% stop, TD error 0.012"
+
+
+def test_how_a_training_goes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY_S", -1.0)
+    with TrainingView("apex", 64_000) as view:
+        view(NOTHING_YET)
+        view(ROW)
+    assert capsys.readouterr().err.splitlines() == [
+        "apex: 1,000 of 64,000 steps, 2,000 steps/s, mean 61.00",
+        f"apex: 21,000 of 64,000 steps, {LEARNED}",
+    ]
+
+
+def test_how_a_training_goes_below_its_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_a_terminal(monkeypatch)
+    with TrainingView("apex", 64_000) as view:
+        view(ROW)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert "21000/64000" in plain
+    assert LEARNED in [line.strip() for line in plain.splitlines()]
 
 
 # -- counting

@@ -314,8 +314,8 @@ def report(setting: Setting, by_policy: Mapping[str, Episodes]) -> EpisodesRepor
 _PUBLISHED = "  published*"
 
 
-def format_report(found: EpisodesReport) -> str:
-    """Tables for people, with published numbers in separate rows."""
+def format_report(found: EpisodesReport, more: Sequence[str] = ()) -> str:
+    """Tables for people, with published numbers in separate rows; `more` notes stand below them."""
     setting = found.setting
     metrics = list(found.policies[0].improvements)
     lines = [f"{setting.words}; on {setting.on}"]
@@ -329,7 +329,8 @@ def format_report(found: EpisodesReport) -> str:
         title = f"best {metrics[-1]} by number of queries (%), mean ± std [95 % bootstrap interval of the mean]"
         lines += ["", title, *align(_best_rows(found))]
     notes = [f"Repetitions behind each number: {min(repetitions):,} to {max(repetitions):,}."] if repetitions else []
-    return "\n".join([*lines, "", *(_wrap(line) for line in [f"data: {setting.data_line}", *_notes(found, notes)])])
+    below = [f"data: {setting.data_line}", *_notes(found, [*notes, *more])]
+    return "\n".join([*lines, "", *(_wrap(line) for line in below)])
 
 
 def _notes(found: EpisodesReport, more: Sequence[str]) -> list[str]:

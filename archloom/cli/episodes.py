@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from archloom.cli import options, output
 from archloom.cli.episode_drawing import Drawing, drawing_options
 from archloom.cli.progress import CountView
 from archloom.cli.stdout_guard import stdout_guard
+
+if TYPE_CHECKING:
+    from archloom.envs.episodes import Plan
 
 
 @click.command()
@@ -22,16 +26,12 @@ from archloom.cli.stdout_guard import stdout_guard
     metavar="METRIC",
     help="Metric to climb. Default: the first validation metric. Its test twin is reported.",
 )
-@click.option("--starts", type=int, default=10_000, show_default=True, help="Random start architectures in a set.")
-@click.option("--sets", type=int, default=5, show_default=True, help="Sets of starts.")
-@click.option("--steps", type=int, default=32, show_default=True, help="Moves after which an episode ends.")
-@click.option("--neighbours", type=int, default=50, show_default=True, help="Neighbours shown at a step, at most.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@options.plan_options
 @drawing_options
 @options.output_options
 def episodes(
-    policies: Sequence[str], on: str, table: str | None, objective: str | None, starts: int, sets: int, steps: int,
-    neighbours: int, seed: int, drawing: Drawing, as_json: bool, quiet: bool,
+    policies: Sequence[str], on: str, table: str | None, objective: str | None, plan: Plan, drawing: Drawing,
+    as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Let policies walk from the same random architectures, and say how much they improve.
 
@@ -42,9 +42,8 @@ def episodes(
     archloom episodes local_search random_walk random --on nb101 -o improvement.png
     """
     from archloom.analysis.episodes import format_report, report, setting_of
-    from archloom.envs.episodes import Plan, find_policies, open_episode_problem, run_episodes
+    from archloom.envs.episodes import find_policies, open_episode_problem, run_episodes
 
-    plan = Plan(sets, starts, steps, neighbours, seed)
     chosen = find_policies(policies)
     drawing.check()
     with stdout_guard():

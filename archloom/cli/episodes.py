@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("policies", nargs=-1, required=True, metavar="POLICY...")
-@click.option("--on", default="nb101", show_default=True, metavar="NAME", help="Where to walk: nb101, nb301.")
+@click.option("--on", default="nb101", show_default=True, metavar="NAME", help="Where to walk: nb101, nb201, nb301.")
 @click.option("--table", type=click.Path(), default=None, metavar="FILE", help="A table or surrogate to use instead.")
 @click.option(
     "--objective",

@@ -36,6 +36,9 @@ NEIGHBOURHOODS: Mapping[str, Entry] = {
     "nb101": Entry(
         "archloom.envs.nb101:open_neighbourhood", "NAS-Bench-101: every move is a look-up", "gymnasium", "envs"
     ),
+    "nb201": Entry(
+        "archloom.envs.nb201:open_neighbourhood", "NAS-Bench-201: one edge changes its operation", "gymnasium", "envs"
+    ),
     "nb301": Entry("archloom.envs.darts:open_neighbourhood", "DARTS cells with a surrogate", "gymnasium", "envs"),
 }
 """Benchmarks to walk on, by canonical name: each target is a function from a `NeighbourhoodRequest` to a
@@ -87,14 +90,14 @@ def make_vector(
     """`num_envs` episodes of the incremental search problem at once.
 
     Args:
-        on: `nb101`, or `nb301` (also called `darts`).
+        on: `nb101`, `nb201`, or `nb301` (also called `darts`).
         num_envs: how many episodes run side by side.
         max_neighbours: how many neighbours an observation shows at most (50 in Cassimon et al.).
         table: the table or surrogate to read accuracies from; by default the one that `--on` finds.
         metric: the accuracy to climb; by default the one a search would optimise.
         episode_steps: steps after which an episode is truncated (16 in the paper's training, 32 in its evaluation).
         alpha: the reward is the gain in exp(alpha * accuracy); by default the paper's value for the benchmark (6 for
-            nb101, 32 for darts). 0 means the plain accuracy.
+            nb101, 32 for darts), and 6 for nb201. 0 means the plain accuracy.
         autoreset_mode: when a finished episode starts again: Gymnasium's `AutoresetMode`, or its value.
 
     Raises:

@@ -1,15 +1,18 @@
-"""Checks of what several environments take: counts, and parts of a state that was kept."""
+"""Checks of what several environments take: counts, accuracies of a table, and parts of a state that was kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError
+
+if TYPE_CHECKING:
+    from archloom.data.tables import Table
 
 
 def check_counts(**counts: object) -> None:
@@ -17,6 +20,18 @@ def check_counts(**counts: object) -> None:
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+
+
+def check_accuracies(values: NDArray[np.float64], metric: str, table: Table) -> None:
+    """InputError unless the values (rows,) of a table's metric, NaN for what is not measured, are all in percent."""
+    measured = np.isfinite(values)
+    if not measured.all():
+        raise InputError(
+            f"{metric} in {table.name} is measured for {int(measured.sum()):,} of {len(values):,} cells: "
+            "an environment needs all of them"
+        )
+    if table.goals[metric] != "max" or values.min() < 0 or values.max() > 100:
+        raise InputError(f"{metric} in {table.name}: expected an accuracy in percent, to be maximised")
 
 
 def loaded(state: Mapping[str, Any], name: str, like: NDArray[Any]) -> NDArray[Any]:

@@ -65,6 +65,9 @@ class DartsNeighbourhoodEnv(NeighbourhoodEnv):
     def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
         self._seen[slots, 0] = checked(_genotypes(states))
 
+    def genes(self, states: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+        return checked(_genotypes(states)).reshape(-1, self.state_width)
+
     def encode(self, states: NDArray[np.integer[Any]], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         genotypes = _genotypes(states)
         out = self._out(len(genotypes), out)

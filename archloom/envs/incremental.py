@@ -86,6 +86,10 @@ class NeighbourhoodEnv(ABC):
         InputError for numbers that are no state, and an `out` that is not uint8 (m, bits) in one piece.
         """
 
+    def genes(self, states: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+        """(m, g) the genes, in the benchmark's space, of any states (m, k); InputError if they have none."""
+        raise InputError(f"architectures of {self.space!r} have no genes: expected a benchmark with a space")
+
     @abstractmethod
     def show(
         self, architectures: NDArray[np.uint8], rng: np.random.Generator, slots: NDArray[np.intp] | None = None

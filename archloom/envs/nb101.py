@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.data.tables import Table
-from archloom.data.tables.cell_index import CellIndex, Rows, open_index
+from archloom.data.tables.cell_index import CellIndex, open_index
 from archloom.envs import NeighbourhoodRequest
-from archloom.envs.terrain import Graph, Terrain
-from archloom.errors import InputError
+from archloom.envs.checks import check_accuracies
+from archloom.envs.terrain import Graph, Rows, Terrain
 from archloom.problems import ProblemSpec, select_metrics
 from archloom.spaces.nb101.cells import by_size
-from archloom.spaces.nb101.codes import UNCONNECTED, allowed_codes, pack_graphs, unpack
+from archloom.spaces.nb101.codes import UNCONNECTED, Genes, allowed_codes, pack_graphs, unpack
 from archloom.spaces.nb101.encoding import encode
 
 ALPHA = 6.0
@@ -37,7 +37,11 @@ def graph_of(index: CellIndex) -> Graph:
     def starts(rng: np.random.Generator, count: int) -> Rows:
         return index.rows(by_size(rng, count))
 
-    return Graph("nb101", "nb101", ALPHA, index.offsets, index.targets, encode(unpack(index.codes)), starts)
+    def genes(rows: Rows) -> Genes:
+        return unpack(index.codes[rows])
+
+    encoded = encode(unpack(index.codes))
+    return Graph("nb101", "nb101", ALPHA, index.offsets, index.targets, encoded, starts, genes)
 
 
 def values_by_row(index: CellIndex, table: Table, metric: str) -> NDArray[np.float64]:
@@ -50,11 +54,5 @@ def values_by_row(index: CellIndex, table: Table, metric: str) -> NDArray[np.flo
     first = first[cells != UNCONNECTED]
     values = np.full(len(index), np.nan)
     values[index.rows(codes[first])] = table.metric(metric)[first]
-    if not np.isfinite(values).all():
-        raise InputError(
-            f"{metric} in {table.name} is measured for {int(np.isfinite(values).sum()):,} of {len(index):,} cells: "
-            "an environment needs all of them"
-        )
-    if table.goals[metric] != "max" or values.min() < 0 or values.max() > 100:
-        raise InputError(f"{metric} in {table.name}: expected an accuracy in percent, to be maximised")
+    check_accuracies(values, metric, table)
     return values

@@ -43,6 +43,8 @@ class Graph:
     """(rows, bits) the encoding of every architecture."""
     starts: Callable[[np.random.Generator, int], Rows] | None = None
     """Draws the rows (n,) of n random architectures; None: uniformly."""
+    genes: Callable[[Rows], NDArray[np.integer[Any]]] | None = None
+    """The genes (m, g) of rows (m,) in the space; None: there are none."""
 
     def __post_init__(self) -> None:
         rows, offsets, targets = len(self.encoded), self.offsets, self.targets
@@ -122,6 +124,10 @@ class Terrain(NeighbourhoodEnv):
 
     def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
         self._rows[slots] = self._checked(states)
+
+    def genes(self, states: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+        rows = self._checked(states)
+        return super().genes(states) if self._graph.genes is None else self._graph.genes(rows)
 
     def encode(self, states: NDArray[np.integer[Any]], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         rows, encoded = self._checked(states), self._graph.words

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from archloom.data.tables import load_table
 
 pytest.importorskip("gymnasium", reason="environments need the extra envs")
 pytest.importorskip("numba", reason="compiled spaces need the extra bench")
@@ -44,6 +47,23 @@ def test_a_benchmark_by_its_other_name_is_the_same(cli: Any, nb301_file: Path) -
     by_space, by_name = (cli(*words, on).out for on in ("darts", "nb301"))
     assert by_space == by_name
     assert json.loads(by_space)["policies"][0]["published"]["best_after"]
+
+
+def test_on_a_table_of_nb201(cli: Any, small_table: Path) -> None:
+    """All 12 neighbours are shown; a local search pays for each and ends where none is better."""
+    said = cli(
+        "episodes", *ALL, "--on", "nb201", "--table", small_table, "--starts", 50, "--sets", 1, "--json", "--quiet"
+    )
+    assert said.code == 0, said.err
+    climb, walk, _ = json.loads(said.out)["policies"]
+    assert climb["mean_queries"] == pytest.approx(1 + 12 * (climb["mean_moves"] + 1))
+    assert walk["mean_queries"] == 1
+    table = load_table(small_table)
+    metric = next(name for name in table.goals if "valid" in name)
+    genes, values = table.genes, table.metric(metric)
+    near = (genes[:, None] != genes[None]).sum(axis=2) == 1
+    tops = (np.where(near, values[None], -np.inf).max(axis=1) <= values).sum()
+    assert climb["common_final"] >= 1 / tops
 
 
 def test_the_same_seed_says_the_same(cli: Any, nb301_file: Path) -> None:
@@ -84,7 +104,7 @@ def test_another_metric(cli: Any, nb301_file: Path) -> None:
         ([], ["Missing argument 'POLICY", "archloom episodes --help"]),
         (["randm"], ["unknown policy 'randm'", "did you mean 'random'"]),
         (["random", "random"], ["named twice"]),
-        (["random", "--on", "nb201"], ["unknown benchmark to walk on 'nb201'", "nb101"]),
+        (["random", "--on", "nbgraph:cora"], ["unknown benchmark to walk on 'nbgraph:cora'", "nb101"]),
         (["random", "--on", "nb301"], ["nb301_surrogate.npz"]),
         (["random", "--table", ""], ["--table '': expected a file"]),
         (["random", "--on", "nb301", "--table", "missing.npz"], ["missing.npz"]),

@@ -89,6 +89,7 @@ def test_states_are_encoded_as_they_are_shown(nb301_file: Path) -> None:
     states = np.concatenate([place.states(everyone)[:, None], place.shown_states(everyone)], axis=1)
     assert (states.shape, states.dtype) == ((8, 6, 32), place.state_dtype)
     assert (place.encode(states.reshape(-1, 32)) == seen.reshape(-1, 510)).all()
+    assert (place.genes(states.reshape(-1, 32)) == states.reshape(-1, 32)).all()
     into = np.empty((8, 510), dtype=np.uint8)
     assert place.encode(states[:, 3], into) is into
     assert (into == seen[:, 3]).all()

@@ -303,8 +303,8 @@ def test_policies_that_do_not_exist(names: list[str], says: str) -> None:
 
 
 def test_a_benchmark_that_nobody_can_walk_on() -> None:
-    with pytest.raises(InputError, match="unknown benchmark to walk on 'nb201'; did you mean"):
-        open_episode_problem("nb201", Plan())
+    with pytest.raises(InputError, match="unknown benchmark to walk on 'nb202'; did you mean"):
+        open_episode_problem("nb202", Plan())
 
 
 # -- benchmarks ---------------------------------------------------------------------------------------------------

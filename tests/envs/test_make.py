@@ -38,10 +38,21 @@ def test_nb101_with_its_table(data_dir: Path, in_shared_cache: None) -> None:
     assert (info["value"] > 10).all()
 
 
-def test_the_checker_of_gymnasium_accepts_both(data_dir: Path, in_shared_cache: None) -> None:
+def test_nb201_with_its_table(data_dir: Path) -> None:
+    """24 of 50 neighbours there is room for."""
+    env = archloom.envs.make_vector("nb201", 16, table=data_dir / "nb201.npz", metric="cifar100_valid_200")
+    observation, info = env.reset(seed=0)
+    assert observation["architectures"].shape == (16, 51, 30)
+    assert (env.shown == 24).all()
+    _, rewards, _, _, after = env.step(np.ones(16, dtype=np.int64))
+    assert rewards == pytest.approx(np.exp(0.06 * after["value"]) - np.exp(0.06 * info["value"]))
+    assert (rewards != 0).any()
+
+
+def test_the_checker_of_gymnasium_accepts_all(data_dir: Path, in_shared_cache: None) -> None:
     from gymnasium.utils.env_checker import check_env
 
-    for on, table in (("nb101", "nb101_surrogate.npz"), ("darts", "nb301_surrogate.npz")):
+    for on, table in (("nb101", "nb101_surrogate.npz"), ("nb201", "nb201.npz"), ("darts", "nb301_surrogate.npz")):
         check_env(archloom.envs.make(on, max_neighbours=10, table=data_dir / table), skip_render_check=True)
 
 

@@ -126,6 +126,7 @@ def test_states_are_encoded_as_they_are_shown(graph: Graph, cell_index: Any) -> 
     assert (place.encode(states[there]) == seen[:, 1:][there]).all()
     assert (place.encode(states[there]) == bits_of(cell_index, states[there][:, 0])).all()
     assert not states[~there].any()
+    assert (place.genes(states[there]) == unpack(cell_index.codes[states[there][:, 0]])).all()
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)

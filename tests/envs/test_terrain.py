@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,15 @@ def test_episodes_start_where_the_graph_says() -> None:
     counts = np.bincount(uniform.states(np.arange(12_000))[:, 0], minlength=RING)
     # 11 degrees of freedom: chi-square is beyond 33 once in 1,700 times, for seeds drawn again.
     assert ((counts - 1_000) ** 2 / 1_000).sum() < 33
+
+
+def test_genes_are_those_that_the_graph_knows() -> None:
+    with pytest.raises(InputError, match="architectures of 'ring' have no genes: expected a benchmark with a space"):
+        terrain().genes(np.array([[3]]))
+    place = Terrain(replace(ring(), genes=lambda rows: np.stack([rows, rows], axis=1)), np.zeros(RING), 2, 2)
+    assert place.genes(np.array([[3], [11]])).tolist() == [[3, 3], [11, 11]]
+    with pytest.raises(InputError, match="state 12: expected a row from 0 to 11"):
+        place.genes(np.array([[12]]))
 
 
 def test_a_row_without_neighbours_can_only_be_stayed_at() -> None:

@@ -13,7 +13,7 @@ from scipy import stats
 pytest.importorskip("numba", reason="the sum tree needs the extra envs")
 
 from archloom.errors import InputError
-from archloom.learners.replay import PrioritisedReplay
+from archloom.learners.replay import PrioritisedReplay, _find
 
 COLUMNS = {"states": (np.int32, (3, 2)), "actions": (np.int16, ()), "returns": (np.float32, ())}
 Columns = dict[str, NDArray[Any]]
@@ -86,6 +86,15 @@ def test_the_tree_finds_what_a_cumulated_sum_does(quarters: list[int], spare: in
     np.testing.assert_array_equal(found.columns["actions"], right)
     np.testing.assert_array_equal(found.columns["returns"], right)
     np.testing.assert_array_equal(found.columns["states"], numbered(0, len(errors))["states"][right])
+
+
+def test_where_a_row_begins_and_that_rounding_never_finds_an_empty_one() -> None:
+    replay = filled([0.0, 1.0, 2.0], 6, alpha=1.0, eps=0.25)
+    masses = np.array([0.0, 0.25, 1.5, np.nextafter(1.5, 0), np.nextafter(3.75, 0), 3.75, 9.0])
+    rows, relative = np.empty(len(masses), np.intp), np.empty(len(masses))
+    _find(replay._tree, masses, rows, relative)
+    assert rows.tolist() == [0, 1, 2, 1, 2, 2, 2]
+    assert relative.tolist() == [1, 5, 9, 5, 9, 9, 9]
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.4, 1.0])
@@ -199,6 +208,7 @@ def test_a_buffer_continues_from_its_state() -> None:
         one, other = PrioritisedReplay(13, COLUMNS), filled(np.ones(9), 13)
         one.add(numbered(0, stored), errors[:stored])
         state = one.state_dict()
+        before = {name: np.copy(value) for name, value in state.items()}
         other.load_state_dict(state)
         same(one, other)
         for replay in (one, other):
@@ -206,7 +216,8 @@ def test_a_buffer_continues_from_its_state() -> None:
             rows = replay.sample(32, 0.4, np.random.default_rng(3)).rows
             replay.update(rows, errors[:32])
         same(one, other)
-        assert len(state["priorities"]) == min(stored, 13), "the state is a copy"  # type: ignore[arg-type]
+        for name, value in before.items():
+            np.testing.assert_array_equal(state[name], value, "the state is a copy")
 
 
 @pytest.mark.parametrize("capacity", [5, 7, 20])

@@ -67,13 +67,21 @@ def stream(ends: NDArray[np.int64], seed: int) -> Stream:
 
 
 def played(window: NStepWindow, of: Stream, start: int = 0, stop: int | None = None) -> list[Transitions]:
-    """What `observe` gives at each of the observations from `start` to `stop`, which is not acted upon."""
+    """What `observe` gives at each of the observations from `start` to `stop`, which is not acted upon.
+
+    What the window is given is overwritten at once, as an environment may do.
+    """
     found = []
     stop = len(of.rewards) if stop is None else stop
     for step in range(start, stop + 1):
-        found.append(window.observe(of.states[step], of.counts[step], of.values[step]))
-        if step < stop:
-            window.act(of.actions[step], of.rewards[step], of.terminations[step], of.truncations[step], of.taken[step])
+        observed = of.states[step].copy(), of.counts[step].copy(), of.values[step].copy()
+        found.append(window.observe(*observed))
+        done = of.actions, of.rewards, of.terminations, of.truncations, of.taken
+        given = [array[step].copy() for array in done] if step < stop else []
+        if given:
+            window.act(*given)
+        for array in (*observed, *given):
+            array[...] = 1
     return found
 
 

@@ -304,3 +304,41 @@ def test_how_busy_workers_are(study: Any) -> None:
 
 def test_what_the_base_installation_is_for_runs_in_an_empty_folder(data_dir: Path, tmp_path: Path) -> None:
     assert [row["failures"] for row in smoke("extras", data_dir, tmp_path)] == [[]]
+
+
+@pytest.fixture
+def apex(study: Any, cell_index: Any, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a study of the Ape-X agent prints, with its pictures in the folder `pictures`."""
+    pytest.importorskip("gymnasium", reason="environments need the extra envs")
+    pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
+    monkeypatch.setenv("ARCHLOOM_CACHE", str(shared_cache))
+    return lambda *words: study("apex.__main__", *words, "--out", "pictures")
+
+
+def drawn(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "pictures").iterdir())
+
+
+def test_apex_shaping(apex: Any, tmp_path: Path) -> None:
+    rows = apex("shaping")
+    assert [(row["on"], row["alpha"]) for row in rows if row["own"]] == [("nb101", 6), ("nb301", 32)]
+    for on in ("nb101", "nb301"):
+        width = {row["alpha"]: row["middle_90_percent"] for row in rows if row["on"] == on}
+        own = next(row["alpha"] for row in rows if row["on"] == on and row["own"])
+        assert width[own] > 3 * width[0], "shaping spreads accuracies that are close"
+    assert drawn(tmp_path) == ["shaping-functions.png", "shaping-nb101.png", "shaping-nb301.png"]
+
+
+def test_apex_sizes(apex: Any, tmp_path: Path) -> None:
+    vertices = {row["sampler"].split()[0]: row for row in apex("sizes") if row["of"] == "vertices"}
+    assert all(0.11 < vertices["ours"][f"{n}"] < 0.22 for n in range(2, 8)), "uniform on 2..7"
+    assert vertices["uniform"]["7"] > 0.75 and vertices["BANANAS"]["7"] < 0.05
+    assert drawn(tmp_path) == ["sizes.png"]
+
+
+def test_apex_neighbours(apex: Any, tmp_path: Path) -> None:
+    surrogate, measured, published = apex("neighbours")
+    assert (surrogate["cells"], surrogate["neighbours"]) == (423_624, 25.71)
+    assert surrogate["kendall"] == pytest.approx(-0.1505, abs=1e-4) and published["kendall"] == -0.157
+    assert surrogate["pearson"] == pytest.approx(-0.1006, abs=1e-4) and measured["cells"] == 30_001
+    assert len(drawn(tmp_path)) == 2

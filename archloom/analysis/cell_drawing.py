@@ -33,6 +33,12 @@ _MARGIN = 0.35
 """The margin above and below a graph."""
 _TITLE = 0.2
 """The height of a graph's title."""
+_AROUND = 1.3
+"""The height of what is above and below all architectures: the figure's title and its notes."""
+_TITLE_ABOVE = 0.35
+"""The height of the title of one of several architectures."""
+_LINES_OF_TEXT = (8.0, 2.3)
+"""The width and height of an architecture that is only text."""
 _ABSENT = "#9A9A9A"
 _INK = "#333333"
 _ROWS = 16
@@ -41,17 +47,33 @@ _ROWS = 16
 
 def draw_cell(figure: Figure, space: SearchSpace, arch: Arch, colours: Sequence[str]) -> None:
     """Draw `arch` into an empty figure, whose size is changed to fit."""
-    axes = figure.add_subplot()
-    axes.set_axis_off()
-    if isinstance(space, Drawable):
-        _draw_graph(figure, axes, space.drawing(arch), colours)
-    elif isinstance(space, HasChoices):
-        _draw_choices(
-            figure, axes, {one_line(name): one_line(str(option)) for name, option in space.choices(arch).items()}
-        )
-    else:
-        text = "\n".join(textwrap.wrap(one_line(space.format(arch)), 90))
-        axes.text(0.5, 0.5, text, ha="center", va="center", family="monospace", transform=axes.transAxes)
+    draw_cells(figure, space, [("", arch)], colours)
+
+
+def draw_cells(figure: Figure, space: SearchSpace, titled: Sequence[tuple[str, Arch]], colours: Sequence[str]) -> None:
+    """Draw architectures with titles one above the other, at one scale, equal labels of edges in equal colours."""
+    panels = figure.subplots(len(titled), 1, squeeze=False)[:, 0]
+    drawings = [space.drawing(arch) for _, arch in titled] if isinstance(space, Drawable) else []
+    shades = _shades(drawings, colours)
+    sizes = []
+    for number, (axes, (title, arch)) in enumerate(zip(panels, titled, strict=True)):
+        axes.set_axis_off()
+        axes.set_anchor("C" if len(titled) == 1 else "W")
+        axes.set_title(one_line(title), loc="left", fontsize=10)
+        sizes.append(_draw_graph(axes, drawings[number], shades) if drawings else _draw_words(axes, space, arch))
+    panels[0].get_gridspec().set_height_ratios([height for _, height in sizes])
+    titles = sum(_TITLE_ABOVE for title, _ in titled if title)
+    figure.set_size_inches(max(7.0, *(width for width, _ in sizes)), _AROUND + titles + sum(h for _, h in sizes))
+
+
+def _draw_words(axes: Axes, space: SearchSpace, arch: Arch) -> tuple[float, float]:
+    """Draw an architecture that is no graph into empty axes; returns the width and height it needs."""
+    if isinstance(space, HasChoices):
+        choices = {one_line(name): one_line(str(option)) for name, option in space.choices(arch).items()}
+        return _draw_choices(axes, choices)
+    text = "\n".join(textwrap.wrap(one_line(space.format(arch)), 90))
+    axes.text(0.5, 0.5, text, ha="center", va="center", family="monospace", transform=axes.transAxes)
+    return _LINES_OF_TEXT
 
 
 # -- graphs -------------------------------------------------------------------------------------------------------
@@ -97,10 +119,9 @@ def _cross(a: DrawnEdge, b: DrawnEdge) -> bool:
     return first.source < second.source < first.target < second.target
 
 
-def _draw_graph(figure: Figure, axes: Axes, drawing: Drawing, colours: Sequence[str]) -> None:
-    """The parts stacked, their nodes in columns."""
+def _draw_graph(axes: Axes, drawing: Drawing, shades: Mapping[str, str]) -> tuple[float, float]:
+    """The parts stacked, their nodes in columns; returns the width and height they need."""
     parts = [(part, place(part.edges)) for part in drawing.split()]
-    shades = _shades(drawing, colours)
     columns = _columns(parts)
     wide = max(map(_width, drawing.nodes)) / 2 + 0.2
     titles = [title for title, _ in drawing.parts] or [""]
@@ -116,11 +137,10 @@ def _draw_graph(figure: Figure, axes: Axes, drawing: Drawing, colours: Sequence[
         for p in placed:
             _draw_edge(axes, p, nodes, _ABSENT if p.edge.absent else shades[p.edge.label])
         end = height + _LEVEL * min([-1, *levels]) - _MARGIN
-    width = columns[-1] + 2 * wide
-    figure.set_size_inches(max(width + 0.6, 7.0), 1.3 - end)
     axes.set_xlim(-wide, columns[-1] + wide)
     axes.set_ylim(end, 0)
     axes.set_aspect("equal")
+    return columns[-1] + 2 * wide + 0.6, -end
 
 
 def _columns(parts: Sequence[tuple[Drawing, Sequence[PlacedEdge]]]) -> list[float]:
@@ -172,23 +192,22 @@ def _draw_edge(axes: Axes, placed: PlacedEdge, nodes: Sequence[Ellipse], colour:
         )  # fmt: skip
 
 
-def _shades(drawing: Drawing, colours: Sequence[str]) -> dict[str, str]:
+def _shades(drawings: Sequence[Drawing], colours: Sequence[str]) -> dict[str, str]:
     """A colour for every label that edges carry, in alphabetical order, so that one cell looks like the next."""
-    labels = sorted({edge.label for edge in drawing.edges if not edge.absent})
+    labels = sorted({edge.label for drawing in drawings for edge in drawing.edges if not edge.absent})
     return {label: colours[i % len(colours)] for i, label in enumerate(labels)}
 
 
 # -- tables -------------------------------------------------------------------------------------------------------
 
 
-def _draw_choices(figure: Figure, axes: Axes, choices: Mapping[str, str]) -> None:
+def _draw_choices(axes: Axes, choices: Mapping[str, str]) -> tuple[float, float]:
     """Names and options in columns of at most `_ROWS` rows."""
     items = list(choices.items())
     columns = [items[i : i + _ROWS] for i in range(0, len(items), _ROWS)]
     rows = max(len(column) for column in columns)
     longest = max(len(name) + len(option) for name, option in items)
     each = max(2.4, 0.095 * longest + 0.6)  # inches
-    figure.set_size_inches(max(7.0, each * len(columns) + 0.6), 0.25 * rows + 1.6)
     axes.set_xlim(0, each * len(columns))
     axes.set_ylim(rows - 0.4, -0.6)
     for number, column in enumerate(columns):
@@ -197,3 +216,4 @@ def _draw_choices(figure: Figure, axes: Axes, choices: Mapping[str, str]) -> Non
             axes.text(left, row, name, ha="left", va="center", fontsize=9, color="#666666")
             axes.text(right, row, option, ha="right", va="center", fontsize=9, color=_INK, weight="bold")
             axes.plot([left, right], [row + 0.5, row + 0.5], color="#E5E5E5", linewidth=0.6)
+    return each * len(columns) + 0.6, 0.25 * rows + 0.3

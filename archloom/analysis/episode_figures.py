@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from archloom.analysis.best_by_queries import best_by_queries
+from archloom.analysis.common_ends import common_ends
 from archloom.analysis.episodes import EpisodesReport
 from archloom.analysis.improvement import histograms
 from archloom.analysis.initial_accuracy import improvement_by_start
@@ -40,6 +41,7 @@ FIGURES: Mapping[str, EpisodeFigure] = MappingProxyType(
         "queries": EpisodeFigure(
             "the best accuracy by number of queries", lambda _, report, by_policy: best_by_queries(report, by_policy)
         ),
+        "ends": EpisodeFigure("the most common final architectures", common_ends),
     }
 )
 

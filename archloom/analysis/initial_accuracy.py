@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archloom.analysis.density import RARE, Extent, add_scale, count, most_of, shade
 from archloom.analysis.episodes import EpisodesReport
-from archloom.analysis.figures import COLOURS, INK, caption, new_figure, styled
+from archloom.analysis.figures import INK, caption, new_figure, styled
 from archloom.analysis.stats import Floats
 from archloom.envs.episodes import Episodes
 
@@ -22,8 +23,6 @@ PERFECT = 100.0
 _STEP, _FINE_STEP = 5.0, 1.0
 """Final accuracies to draw a line for are multiples of this, three of them: 85, 90 and 95 % in the paper. Of the
 latter, if nearly all final accuracies are within `_STEP`."""
-_RARE = 0.05
-"""Percent of the starts, on either side, that the axes need not show, and the same of the improvements."""
 _BINS = 110
 _LABEL = 0.09
 """The distance of two lines, as a share of the axes, at which both can be labelled."""
@@ -39,25 +38,20 @@ def improvement_by_start(report: EpisodesReport, by_policy: Mapping[str, Episode
     outcomes = {policy: episodes.outcomes[-1] for policy, episodes in by_policy.items()}
     starts = np.concatenate([outcome.start for outcome in outcomes.values()])
     changes = np.concatenate([outcome.improvement for outcome in outcomes.values()])
-    left, right = _range(starts)
-    bottom, top = _range(changes)
+    extent = Extent(*most_of(starts), *most_of(changes))
+    grids = {
+        policy: count(outcome.start, outcome.improvement, _BINS, _BINS, extent) for policy, outcome in outcomes.items()
+    }
+    most = max(float(grid.max()) for grid in grids.values())
     levels = lines_for(starts + changes)
     columns = min(2, len(outcomes))
     rows = math.ceil(len(outcomes) / columns)
     with styled():
-        from matplotlib.colors import LogNorm
-
         figure = new_figure(2.5 + 3.4 * columns, 1.6 + 3.1 * rows)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        most = max(_count(each.start, each.improvement, (left, right, bottom, top)).max() for each in outcomes.values())
-        shade = None
-        for axes, (policy, outcome) in zip(panels.flat, outcomes.items(), strict=False):
-            counts = _count(outcome.start, outcome.improvement, (left, right, bottom, top))
-            shade = axes.imshow(
-                np.where(counts > 0, counts, np.nan).T, origin="lower", extent=(left, right, bottom, top),
-                aspect="auto", interpolation="nearest", cmap=_shades(), norm=LogNorm(1, max(most, 2)), zorder=2,
-            )  # fmt: skip
-            _draw_lines(axes, levels, (left, right, bottom, top))
+        for axes, (policy, grid) in zip(panels.flat, grids.items(), strict=False):
+            image = shade(axes, grid, extent, most)
+            _draw_lines(axes, levels, extent)
             axes.set_title(policy, loc="left", fontsize=10)
         for axes in panels.flat[len(outcomes) :]:
             axes.set_axis_off()
@@ -66,11 +60,8 @@ def improvement_by_start(report: EpisodesReport, by_policy: Mapping[str, Episode
             axes.tick_params(labelbottom=True)
         for axes in panels[:, 0]:
             axes.set_ylabel("improvement (percentage points)")
-        assert shade is not None  # noqa: S101 - there is at least one policy
-        ticks = [10**power for power in range(int(math.log10(max(most, 2))) + 1)]
-        bar = figure.colorbar(shade, ax=panels, label="episodes", shrink=0.7, aspect=30, pad=0.02, ticks=ticks)
-        bar.ax.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
-        bar.ax.minorticks_off()
+        add_scale(figure, image, panels, "episodes", most)
+        left, right, bottom, top = extent
         inside = (starts >= left) & (starts <= right) & (changes >= bottom) & (changes <= top)
         caption(
             figure,
@@ -85,32 +76,13 @@ def lines_for(finals: Floats) -> tuple[float, ...]:
 
     In steps of 1 point if nearly all of `finals` lie within 5.
     """
-    low, high = np.percentile(finals, (_RARE, 100 - _RARE))
+    low, high = np.percentile(finals, (RARE, 100 - RARE))
     step = _STEP if high - low > _STEP else _FINE_STEP
     last = min(PERFECT - step, step * math.ceil(float(finals.max()) / step))
     return (last - 2 * step, last - step, last)
 
 
-def _range(values: Floats) -> tuple[float, float]:
-    low, high = (float(value) for value in np.percentile(values, (_RARE, 100 - _RARE)))
-    room = 0.04 * (high - low) or 1.0
-    return low - room, high + room
-
-
-def _count(starts: Floats, changes: Floats, extent: tuple[float, float, float, float]) -> Floats:
-    left, right, bottom, top = extent
-    counts, _, _ = np.histogram2d(starts, changes, bins=_BINS, range=((left, right), (bottom, top)))
-    return counts
-
-
-def _shades() -> object:
-    """From light to dark blue, so that a print in grey says the same; the lightest is still seen on white."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("archloom", ["#B5D3E7", COLOURS[0], "#00263E"])
-
-
-def _draw_lines(axes: Axes, levels: tuple[float, ...], extent: tuple[float, float, float, float]) -> None:
+def _draw_lines(axes: Axes, levels: tuple[float, ...], extent: Extent) -> None:
     """The lines of equal final accuracy, each labelled at its upper end, the zero line, and what is beyond 100 %."""
     left, right, bottom, top = extent
     across = np.array([left, right])
@@ -127,15 +99,8 @@ def _draw_lines(axes: Axes, levels: tuple[float, ...], extent: tuple[float, floa
             )  # fmt: skip
     above = PERFECT - across  # the axes clip what is beyond them
     axes.fill_between(
-        across,
-        above,
-        above + PERFECT,
-        facecolor="#F6CFC4",
-        edgecolor="#C0392B",
-        hatch="////",
-        linewidth=0.8,
-        zorder=1.5,
-    )
+        across, above, above + PERFECT, facecolor="#F6CFC4", edgecolor="#C0392B", hatch="////", linewidth=0.8, zorder=1
+    )  # fmt: skip
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
 

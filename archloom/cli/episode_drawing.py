@@ -53,7 +53,8 @@ def drawing_options(function: Callable[..., Any]) -> Callable[..., Any]:
                   help="Draw a picture: a .png, .pdf or .svg file.")  # fmt: skip
     @click.option("--figure", "kind", default=None, metavar="KIND",
                   help="Which: improvement (histograms, the default), initial (improvement against initial accuracy), "
-                       "queries (the best by number of queries).")  # fmt: skip
+                       "queries (the best by number of queries), ends (the most common final "
+                       "architectures).")  # fmt: skip
     @functools.wraps(function)
     def taking(*arguments: Any, target: Path | None, kind: str | None, **named: Any) -> Any:
         if kind is not None and target is None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from archloom.envs import benchmark_of, open_neighbourhood
 from archloom.errors import InputError, unknown
 from archloom.problems import DataIdentity, ProblemSpec, open_scenario
+from archloom.spaces.base import SearchSpace
 from archloom.utils import seeds
 
 if TYPE_CHECKING:
@@ -262,6 +263,8 @@ class EpisodeProblem:
     neighbourhood: NeighbourhoodEnv
     twin: NeighbourhoodEnv | None
     slots: int
+    space: SearchSpace | None = None
+    """What the genes of states mean; None if they have none."""
 
 
 def open_episode_problem(
@@ -288,7 +291,7 @@ def open_episode_problem(
 
     reported = twins[0] if twins else None
     twin = None if reported is None else opened(reported)
-    return EpisodeProblem(on, metric, reported, scenario.problem.data, opened(metric), twin, slots)
+    return EpisodeProblem(on, metric, reported, scenario.problem.data, opened(metric), twin, slots, scenario.space)
 
 
 # -- all episodes -------------------------------------------------------------------------------------------------

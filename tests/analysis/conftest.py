@@ -243,15 +243,23 @@ def _texts(figure: Figure) -> list[Text]:
 
     every: list[Any] = figure.findobj(Text)
     found = [text for text in every if text.get_visible() and text.get_text()]
-    hidden = {id(text) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in _outside(axis)}
+    hidden = {
+        id(text)
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for text in (_outside(axis) if axes.axison else [axis.label, *_labels(axis.get_major_ticks())])
+    }
     return [text for text in found if id(text) not in hidden]
 
 
 def _outside(axis: Any) -> list[Text]:
     low, high = sorted(axis.get_view_interval())
     ticks = axis.get_major_ticks()
-    outside = [t for t in ticks if not (low <= t.get_loc() <= high and t.label1.get_visible())]
-    return [label for tick in outside for label in (tick.label1, tick.label2)]
+    return _labels([t for t in ticks if not (low <= t.get_loc() <= high and t.label1.get_visible())])
+
+
+def _labels(ticks: Sequence[Any]) -> list[Text]:
+    return [label for tick in ticks for label in (tick.label1, tick.label2)]
 
 
 def _words(figure: Figure) -> str:

@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib", reason="drawings need the extra plots")
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, FancyArrowPatch
 
-from archloom.analysis.cell_drawing import PlacedEdge, draw_cell, place
+from archloom.analysis.cell_drawing import PlacedEdge, draw_cell, draw_cells, place
 from archloom.analysis.figures import new_figure
 from archloom.spaces.base import Categorical
 from archloom.spaces.drawing import Drawable, Drawing, DrawnEdge
@@ -133,3 +133,21 @@ def test_text_where_there_is_nothing_else() -> None:
 def test_a_drawing_needs_topological_order(source: int, target: int) -> None:
     with pytest.raises(ValueError, match="topological order"):
         Drawing(("a", "b", "c"), (DrawnEdge(source, target),))
+
+
+def test_several_are_drawn_at_one_scale_in_the_same_colours() -> None:
+    class Labels(Categorical):
+        def drawing(self, arch: Arch) -> Drawing:
+            if arch.genes[0]:
+                return Drawing(("in", "1", "out"), (DrawnEdge(0, 1, "b"), DrawnEdge(1, 2, "c")))
+            return Drawing(("in", "out"), (DrawnEdge(0, 1, "c"),))
+
+    space, figure = Labels({"a": [0, 1]}), new_figure(8.0, 3.6)
+    draw_cells(figure, space, [("first", Arch((1,))), ("second", Arch((0,)))], COLOURS)
+    figure.draw_without_rendering()
+    upper, lower = figure.axes
+    assert [axes.get_title(loc="left") for axes in (upper, lower)] == ["first", "second"]
+    colours = [{t.get_text(): t.get_color() for t in axes.texts if t.get_text() in "bc"} for axes in (upper, lower)]
+    assert colours == [{"b": COLOURS[0], "c": COLOURS[1]}, {"c": COLOURS[1]}]
+    sizes = [patch.get_window_extent().height for axes in (upper, lower) for patch in axes.findobj(Ellipse)]
+    assert max(sizes) == pytest.approx(min(sizes), rel=0.02)

@@ -122,7 +122,7 @@ def test_bad_input_is_one_line(cli: Any, arguments: list[str], says: list[str]) 
     cli.refuses("episodes", *arguments, says=says)
 
 
-@pytest.mark.parametrize("kind", ["initial", "queries"])
+@pytest.mark.parametrize("kind", ["initial", "queries", "ends"])
 def test_other_pictures(cli: Any, nb301_file: Path, kind: str) -> None:
     pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
     said = walked(cli, nb301_file, "-o", "a.svg", "--figure", kind)

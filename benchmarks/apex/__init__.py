@@ -1,0 +1,1 @@
+"""The Ape-X agent against the paper: `python -m benchmarks.apex STUDY`."""

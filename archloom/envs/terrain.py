@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,6 @@ from archloom.utils.jit import compiled, share, signed
 
 _ALONE = 4_096
 """One thread serves up to this many slots: it does a thousand in the time that two threads take to start."""
-_ALONE_ENCODING = 65_536
-"""The same for rows to encode."""
 
 Rows = NDArray[np.integer[Any]]
 
@@ -69,19 +67,14 @@ class Graph:
         return int(self.encoded.shape[1])
 
     @cached_property
-    def words(self) -> NDArray[np.unsignedinteger[Any]]:
-        """(rows, words) the encodings in the longest words that they consist of: copied a word at a time."""
-        return as_words(np.ascontiguousarray(self.encoded))
+    def padded(self) -> NDArray[np.uint8]:
+        """(rows + 1, bits) the encodings, then zeros: what is shown after the last neighbour."""
+        return np.concatenate([self.encoded, np.zeros((1, self.bits), dtype=np.uint8)])
 
     @cached_property
     def most_neighbours(self) -> int:
         """The largest number of neighbours that a row has."""
         return int(np.diff(self.offsets).max())
-
-
-def as_words(encoded: NDArray[np.uint8]) -> NDArray[np.unsignedinteger[Any]]:
-    """A view (..., words) of encodings (..., bits), in words of 8, 4, 2 or 1 bytes."""
-    return encoded.view(f"u{np.gcd(encoded.shape[-1], 8)}")
 
 
 class Terrain(NeighbourhoodEnv):
@@ -95,10 +88,10 @@ class Terrain(NeighbourhoodEnv):
             raise InputError(f"values of shape {values.shape}: expected one for each of the graph's {len(graph)} rows")
         self.space, self.encoding, self.bits, self.alpha = graph.space, graph.encoding, graph.bits, graph.alpha
         self._graph = graph
-        self._values = values
+        self._none = len(graph)  # in place of a row: there is no neighbour
+        self._values = np.append(values, np.nan)
         self._rows = np.zeros(slots, dtype=np.int32)
-        self._choices = np.zeros((slots, max_neighbours), dtype=np.int32)  # the neighbours shown, then zeros
-        self._shown = np.zeros(slots, dtype=np.int64)
+        self._choices = np.full((slots, max_neighbours), self._none, dtype=np.int32)  # the neighbours shown
 
     def place(self, slots: NDArray[np.intp], rng: np.random.Generator) -> None:
         starts = self._graph.starts
@@ -113,14 +106,14 @@ class Terrain(NeighbourhoodEnv):
         return self._values[self._rows[slots]]
 
     def shown_values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
-        there = np.arange(self._choices.shape[1]) < self._shown[slots, None]
-        return np.where(there, self._values[self._choices[slots]], np.nan)
+        return self._values[self._choices[slots]]
 
     def states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
         return self._rows[slots, None]
 
     def shown_states(self, slots: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
-        return self._choices[slots, :, None]
+        choices = self._choices[slots, :, None]
+        return np.where(choices == self._none, np.int32(0), choices)
 
     def set_state(self, slots: NDArray[np.intp], states: NDArray[np.integer[Any]]) -> None:
         self._rows[slots] = self._checked(states)
@@ -130,37 +123,35 @@ class Terrain(NeighbourhoodEnv):
         return super().genes(states) if self._graph.genes is None else self._graph.genes(rows)
 
     def encode(self, states: NDArray[np.integer[Any]], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-        rows, encoded = self._checked(states), self._graph.words
-        out = self._out(len(rows), out)
-        words = as_words(out)
-        share(lambda start, stop: _gather(start, stop, rows, encoded, words), len(rows), least=_ALONE_ENCODING)
-        return out
+        rows = self._checked(states)
+        return self._graph.encoded.take(rows, axis=0, out=self._out(len(rows), out), mode="clip")
 
     def show(
         self, architectures: NDArray[np.uint8], rng: np.random.Generator, slots: NDArray[np.intp] | None = None
     ) -> NDArray[np.int64]:
         seed = int(rng.integers(1 << 63))
-        words = as_words(architectures)
-        around = Around(self._graph.offsets, self._graph.targets, self._graph.words, self._graph.most_neighbours)
-        seen = Seen(self._rows, self._choices, words, self._shown)
-        if slots is not None:
-            seen = Seen(self._rows[slots], self._choices[slots], words, self._shown[slots])
-        share(lambda start, stop: _show(start, stop, seed, around, seen), len(seen.rows), least=_ALONE)
-        if slots is not None:
-            self._choices[slots], self._shown[slots] = seen.choices, seen.shown
-        return seen.shown.copy()
+        rows = self._rows if slots is None else self._rows[slots]
+        seen = np.empty((len(rows), 1 + self._choices.shape[1]), dtype=np.int32)
+        shown = np.empty(len(rows), dtype=np.int64)
+        graph, padded = self._graph, self._graph.padded
+
+        def work(start: int, stop: int) -> None:
+            _draw(start, stop, seed, rows, graph.offsets, graph.targets, graph.most_neighbours, seen, shown)
+            padded.take(seen[start:stop], axis=0, out=architectures[start:stop], mode="clip")
+
+        share(work, len(rows), least=_ALONE)
+        self._choices[slice(None) if slots is None else slots] = seen[:, 1:]
+        return shown
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        return {"rows": self._rows.copy(), "choices": self._choices.copy(), "shown": self._shown.copy()}
+        return {"rows": self._rows.copy(), "choices": self._choices.copy()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         rows, choices = (loaded(state, name, own) for name, own in (("rows", self._rows), ("choices", self._choices)))
-        shown = loaded(state, "shown", self._shown)
-        for each in (rows, choices):
-            self._checked(each.reshape(-1, 1))
-        if shown.size and not 0 <= shown.min() <= shown.max() <= choices.shape[1]:
-            raise InputError(f"state's shown: expected numbers of neighbours from 0 to {choices.shape[1]}")
-        self._rows, self._choices, self._shown = rows, choices, shown
+        for name, given, last in (("rows", rows, self._none - 1), ("choices", choices, self._none)):
+            if given.size and not 0 <= given.min() <= given.max() <= last:
+                raise InputError(f"state's {name}: expected rows from 0 to {last}")
+        self._rows, self._choices = rows, choices
 
     def _checked(self, states: NDArray[np.integer[Any]]) -> Rows:
         """(m,) the rows that states (m, 1) are: compiled code does not check where it reads."""
@@ -173,30 +164,6 @@ class Terrain(NeighbourhoodEnv):
         return rows
 
 
-class Around(NamedTuple):
-    """The neighbours of each row, `targets[offsets[row]:offsets[row + 1]]`, and the encoding of every row."""
-
-    offsets: NDArray[np.int32]
-    targets: NDArray[np.int32]
-    encoded: NDArray[np.unsignedinteger[Any]]
-    """(rows, words)"""
-    most: int
-    """The largest number of neighbours that a row has."""
-
-
-class Seen(NamedTuple):
-    """The rows of all slots, and buffers for what they are shown."""
-
-    rows: NDArray[np.int32]
-    """(n,)"""
-    choices: NDArray[np.int32]
-    """(n, N) the rows of the neighbours shown."""
-    words: NDArray[np.unsignedinteger[Any]]
-    """(n, N + 1, words) encodings: the slot's own, then the neighbours'."""
-    shown: NDArray[np.int64]
-    """(n,) how many neighbours are shown."""
-
-
 @compiled
 def _mixed(state: np.uint64) -> np.uint64:
     """A random number from a counter (SplitMix64, Steele et al. 2014)."""
@@ -207,43 +174,38 @@ def _mixed(state: np.uint64) -> np.uint64:
 
 
 @compiled
-def _show(start: int, stop: int, seed: int, around: Around, seen: Seen) -> None:
-    """Draw and encode the neighbours of slots start..stop; each slot has its own random numbers, by its index."""
-    choices, words, encoded = seen.choices, seen.words, around.encoded
-    most, length = choices.shape[1], words.shape[2]
-    pool = np.empty(around.most, np.int32)
+def _draw(
+    start: int,
+    stop: int,
+    seed: int,
+    rows: NDArray[np.int32],
+    offsets: NDArray[np.int32],
+    targets: NDArray[np.int32],
+    most_neighbours: int,
+    seen: NDArray[np.int32],
+    shown: NDArray[np.int64],
+) -> None:
+    """Draw what slots start..stop see: `seen` (n, N + 1) their own rows, then neighbours, then the number of all rows.
+
+    Each slot has its own random numbers, by its index.
+    """
+    none = len(offsets) - 1
+    pool = np.empty(most_neighbours, np.int32)
     for slot in range(start, stop):
-        row = seen.rows[slot]
-        first = signed(around.offsets[row])
-        count = signed(around.offsets[row + 1]) - first
-        pool[:count] = around.targets[first : first + count]
-        taken = min(count, most)
+        row = rows[slot]
+        first = signed(offsets[row])
+        count = signed(offsets[row + 1]) - first
+        for k in range(count):
+            pool[k] = targets[first + k]
+        taken = min(count, seen.shape[1] - 1)
         counter = _mixed(np.uint64(seed) + np.uint64(slot) * np.uint64(0xD1342543DE82EF95))
-        for word in range(length):
-            words[slot, 0, word] = encoded[row, word]
+        seen[slot, 0] = row
         for k in range(taken):  # Fisher and Yates, as far as needed
             counter += np.uint64(1)
             # The upper 32 bits times the range, shifted back: no division, and a bias below 1e-7 (Lemire 2019).
             other = k + signed(((_mixed(counter) >> np.uint64(32)) * np.uint64(count - k)) >> np.uint64(32))
-            chosen = pool[other]
+            seen[slot, k + 1] = pool[other]
             pool[other] = pool[k]
-            choices[slot, k] = chosen
-            for word in range(length):
-                words[slot, k + 1, word] = encoded[chosen, word]
-        choices[slot, taken:] = 0
-        words[slot, taken + 1 :] = 0
-        seen.shown[slot] = taken
-
-
-@compiled
-def _gather(
-    start: int,
-    stop: int,
-    rows: Rows,
-    encoded: NDArray[np.unsignedinteger[Any]],
-    words: NDArray[np.unsignedinteger[Any]],
-) -> None:
-    """Copy the encodings of rows start..stop to `words` (n, words)."""
-    for at in range(start, stop):
-        for word in range(words.shape[1]):
-            words[at, word] = encoded[rows[at], word]
+        for k in range(taken + 1, seen.shape[1]):
+            seen[slot, k] = none
+        shown[slot] = taken

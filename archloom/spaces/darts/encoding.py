@@ -79,13 +79,15 @@ def _write(
     width = len(common)
     for row in range(len(genotypes)):
         for cell in range(2):
-            bits, pairs = out[row, cell * width : (cell + 1) * width], genotypes[row, cell]
-            bits[:] = common
+            begin = cell * width
+            for bit in range(width):  # number by number: views of rows would cost more than all the rest
+                out[row, begin + bit] = common[bit]
             for pair in range(8):
                 node = pair - pair % 2
-                at = node + (pair % 2 ^ (pairs[node, 0] > pairs[node + 1, 0]))  # the earlier source comes first
-                bits[edges[pair, pairs[at, 0]]] = 1
-                bits[operations[pair] + pairs[at, 1]] = 1
+                late = genotypes[row, cell, node, 0] > genotypes[row, cell, node + 1, 0]
+                at = node + (pair % 2 ^ late)  # the earlier source comes first
+                out[row, begin + edges[pair, genotypes[row, cell, at, 0]]] = 1
+                out[row, begin + operations[pair] + genotypes[row, cell, at, 1]] = 1
 
 
 def encode(genotypes: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:

@@ -84,11 +84,14 @@ def _small(given: NDArray[np.integer[Any]]) -> Genotypes:
 
 
 @compiled
-def _keeps_rules(genotype: Genotypes) -> bool:
+def _keeps_rules(genotypes: Genotypes, row: int) -> bool:
     for cell in range(2):
         for node in range(4):
-            first, second = genotype[cell, 2 * node], genotype[cell, 2 * node + 1]
-            if first[0] == second[0] or max(first[0], second[0]) > node + 1 or max(first[1], second[1]) > 6:
+            # Number by number: a view of a pair would cost more than all the rest.
+            one, other = genotypes[row, cell, 2 * node, 0], genotypes[row, cell, 2 * node + 1, 0]
+            if one == other or one > node + 1 or other > node + 1:
+                return False
+            if genotypes[row, cell, 2 * node, 1] > 6 or genotypes[row, cell, 2 * node + 1, 1] > 6:
                 return False
     return True
 
@@ -97,7 +100,7 @@ def _keeps_rules(genotype: Genotypes) -> bool:
 def _first_broken(genotypes: Genotypes) -> int:
     """The first row that breaks a rule of the space; -1 if all keep them."""
     for row in range(len(genotypes)):
-        if not _keeps_rules(genotypes[row]):
+        if not _keeps_rules(genotypes, row):
             return row
     return -1
 
@@ -105,7 +108,7 @@ def _first_broken(genotypes: Genotypes) -> int:
 @compiled
 def _keep_rules(genotypes: Genotypes, answers: NDArray[np.bool_]) -> None:
     for row in range(len(genotypes)):
-        answers[row] = _keeps_rules(genotypes[row])
+        answers[row] = _keeps_rules(genotypes, row)
 
 
 def broken(genotype: NDArray[np.integer[Any]]) -> dict[str, int]:

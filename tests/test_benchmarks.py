@@ -342,3 +342,11 @@ def test_apex_neighbours(apex: Any, tmp_path: Path) -> None:
     assert surrogate["kendall"] == pytest.approx(-0.1505, abs=1e-4) and published["kendall"] == -0.157
     assert surrogate["pearson"] == pytest.approx(-0.1006, abs=1e-4) and measured["cells"] == 30_001
     assert len(drawn(tmp_path)) == 2
+
+
+def test_apex_replay(study: Any) -> None:
+    pytest.importorskip("numba", reason="the sum tree needs the extra envs")
+    (found,) = study("apex.__main__", "replay")
+    assert (found["capacity"], found["batch"]) == (1_000, 32)
+    assert all(found[f"{name}_ms"] > 0 for name in ("insert", "sample", "update"))
+    assert found["reached"] is (found["insert_and_sample_ms"] < found["to_reach"])

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.apex import figures
+from benchmarks.apex import figures, replay
 from benchmarks.apex.study import Study, show
 from benchmarks.recorded import parser
 
-STUDIES: dict[str, Study] = {**figures.STUDIES}
+STUDIES: dict[str, Study] = {**figures.STUDIES, **replay.STUDIES}
 """All studies by name; a module of studies adds itself here."""
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -350,3 +351,52 @@ def test_apex_replay(study: Any) -> None:
     assert (found["capacity"], found["batch"]) == (1_000, 32)
     assert all(found[f"{name}_ms"] > 0 for name in ("insert", "sample", "update"))
     assert found["reached"] is (found["insert_and_sample_ms"] < found["to_reach"])
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> list[str]:
+    """The words that name two agents for NAS-Bench-101 whose weights are random."""
+    pytest.importorskip("torch", reason="agents need the extra train")
+    from archloom.learners.agent_file import AgentCard, save_agent
+    from archloom.learners.q_network import NetworkOptions, QNetwork
+
+    sizes = NetworkOptions(width=8, layers=1, heads=2, feedforward=8, head_width=8)
+    words = []
+    for seed in (0, 1):
+        card = AgentCard(
+            space="nb101", encoding="nb101", bits=56, max_neighbours=50, network=asdict(sizes), options={}, on="nb101",
+            metric="valid_108_surrogate", data_name="x", data_sha256="ab" * 32, steps=0, seed=seed, version="0.1.0",
+        )  # fmt: skip
+        path = tmp_path / f"agent-{seed}.safetensors"
+        save_agent(path, QNetwork(56, 51, sizes, np.random.default_rng(seed)), card)
+        words += ["--agent", str(path)]
+    return words
+
+
+def test_apex_episodes(apex: Any, study: Any, untrained: list[str], tmp_path: Path) -> None:
+    words = ("--record", str(tmp_path / "done.npz"), *untrained)
+    rows = {row["policy"]: row for row in apex("nb101", *words)}
+    assert list(rows) == ["apex-1", "apex-2", "apex", "local_search", "random_walk", "random"]
+    assert (rows["apex"]["episodes"], rows["random"]["episodes"]) == (160, 80)
+    assert rows["local_search"]["worse"] == 0 < rows["local_search"]["median"]
+    assert drawn(tmp_path) == [f"{kind}-nb101.png" for kind in ("ends", "improvement", "initial", "queries")]
+    baselines = study("apex.__main__", "nb101", *words[:2])
+    assert baselines == list(rows.values())[3:], "read from the record"
+    with pytest.raises(SystemExit, match="is of another benchmark"):
+        study("apex.__main__", "nb101", *words[:2], "--starts", "50")
+
+
+def test_apex_tables(apex: Any) -> None:
+    rows = apex("table1", "--starts", "60")
+    ours = [(row["policy"], row["queries"]) for row in rows if row["mean"] is not None]
+    assert ours == [("local_search", 50), ("local_search", 100), ("local_search", 150), ("local_search", 300),
+                    ("random_walk", 50), ("random_walk", 100), ("random", 50), ("random", 100)]  # fmt: skip
+    assert all(row["low"] <= row["mean"] <= row["high"] for row in rows if row["mean"] is not None)
+    assert rows[0]["published_mean"] == 93.61
+    assert {row["policy"] for row in rows if row["mean"] is None} >= {"NASWOT", "GraphPNAS", "SemiNAS", "NAO"}
+
+
+def test_apex_normality(apex: Any) -> None:
+    rows = apex("normality", "--starts", "30")
+    assert [row["policy"] for row in rows] == ["local_search", "random_walk", "random"]
+    assert all(0 < row["p_t"] <= 1 and 0 <= row["p_normal"] <= 1 and row["tested"] == 60 for row in rows)

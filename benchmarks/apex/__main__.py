@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.apex import figures, replay
+from benchmarks.apex import figures, replay, tables
 from benchmarks.apex.study import Study, show
 from benchmarks.recorded import parser
 
-STUDIES: dict[str, Study] = {**figures.STUDIES, **replay.STUDIES}
+STUDIES: dict[str, Study] = {
+    **figures.STUDIES,
+    **replay.STUDIES,
+    **tables.STUDIES,
+}
 """All studies by name; a module of studies adds itself here."""
 
 

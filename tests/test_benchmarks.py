@@ -400,3 +400,10 @@ def test_apex_normality(apex: Any) -> None:
     rows = apex("normality", "--starts", "30")
     assert [row["policy"] for row in rows] == ["local_search", "random_walk", "random"]
     assert all(0 < row["p_t"] <= 1 and 0 <= row["p_normal"] <= 1 and row["tested"] == 60 for row in rows)
+
+
+def test_apex_environments(apex: Any, tmp_path: Path) -> None:
+    rows = apex("environments")
+    assert [row.pop("walkers") for row in rows] == [8]
+    assert all(len(row) == 6 and all(rate > 0 for rate in row.values()) for row in rows)
+    assert drawn(tmp_path) == ["environments.png"]

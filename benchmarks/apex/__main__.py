@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.apex import figures, replay, tables
+from benchmarks.apex import environments, figures, replay, tables
 from benchmarks.apex.study import Study, show
 from benchmarks.recorded import parser
 
 STUDIES: dict[str, Study] = {
+    **environments.STUDIES,
     **figures.STUDIES,
     **replay.STUDIES,
     **tables.STUDIES,

@@ -1,1 +1,1 @@
-"""Agents that learn on the environments how to search, and what is kept of their trainings."""
+"""Agents that learn to walk: training on the environments, and what trained agents do there."""

@@ -1,0 +1,293 @@
+"""The Ape-X agent: walkers gather transitions, a prioritised replay keeps them, one learner learns from it.
+
+Cassimon et al., section 3.2.3 and 4.1.1, after Horgan et al. 2018. Everything runs in one process here; what is
+gathered and what is learnt alternate, `learn_ratio` transitions learnt for each one gathered.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from archloom.agents.options import ApexOptions
+from archloom.envs.incremental import IncrementalVectorEnv, NeighbourhoodEnv
+from archloom.learners.q_learning import Batch, QLearner
+from archloom.learners.q_network import QNetwork
+from archloom.learners.replay import PrioritisedReplay, Sample
+from archloom.learners.returns import NStepWindow, Transitions
+from archloom.utils import seeds
+
+_REFERENCE = 0.9
+"""The accuracy at which f' = alpha, if rewards are scaled."""
+
+
+def reward_scale(options: ApexOptions, alpha: float) -> float:
+    """What rewards are multiplied by for learning."""
+    return math.exp(-alpha * _REFERENCE) if options.scale_rewards else 1.0
+
+
+def epsilons(options: ApexOptions) -> NDArray[np.float64]:
+    """(walkers,) how often each walker explores: epsilon^(1 + exponent * i / (n - 1)) (Horgan et al. 2018, 4.1)."""
+    n = options.walkers
+    place = np.arange(n) / max(n - 1, 1)
+    found: NDArray[np.float64] = options.epsilon ** (1 + options.epsilon_exponent * place)
+    return found
+
+
+def make_network(options: ApexOptions, bits: int, seed: int) -> QNetwork:
+    """The network with weights drawn for a seed."""
+    return QNetwork(bits, options.max_neighbours + 1, options.network, seeds.stream(seed, "agent/network"))
+
+
+def make_replay(options: ApexOptions, neighbourhood: NeighbourhoodEnv, capacity: int | None = None) -> PrioritisedReplay:
+    """An empty replay of transitions whose observations are kept as states."""
+    seen = (options.max_neighbours + 1, neighbourhood.state_width)
+    columns: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "states": (neighbourhood.state_dtype, seen),
+        "counts": (np.int16, ()),
+        "actions": (np.int16, ()),
+        "returns": (np.float32, ()),
+        "discounts": (np.float32, ()),
+        "next_states": (neighbourhood.state_dtype, seen),
+        "next_counts": (np.int16, ()),
+    }
+    return PrioritisedReplay(capacity or options.buffer, columns, options.priority_alpha, options.priority_eps)
+
+
+def encoded(neighbourhood: NeighbourhoodEnv, states: NDArray[Any], counts: NDArray[Any]) -> NDArray[np.uint8]:
+    """(n, L, bits) the encodings of observations as states (n, A, k), as far as the longest of them goes."""
+    longest = int(counts.max())
+    shown = states[:, :longest]
+    bits = neighbourhood.encode(shown.reshape(-1, shown.shape[2]))
+    return bits.reshape(len(shown), longest, -1)
+
+
+def batch_of(neighbourhood: NeighbourhoodEnv, sample: Sample) -> Batch:
+    """A sample of the replay with its observations encoded."""
+    columns = sample.columns
+    return Batch(
+        encoded(neighbourhood, columns["states"], columns["counts"]),
+        columns["counts"],
+        columns["actions"],
+        columns["returns"],
+        columns["discounts"],
+        encoded(neighbourhood, columns["next_states"], columns["next_counts"]),
+        columns["next_counts"],
+        sample.weights,
+    )
+
+
+def columns_of(found: Transitions) -> dict[str, NDArray[Any]]:
+    """Transitions as the replay's columns."""
+    return {name: values for name, values in found._asdict().items() if name != "errors"}
+
+
+# -- what happened --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Tally:
+    """Sums over what happened since they were last taken; `best` is that of the whole training."""
+
+    gathered: int = 0
+    values: float = 0.0
+    episodes: int = 0
+    ends: float = 0.0
+    exploiting: int = 0
+    """Episodes of the third of the walkers that explores least; `ends` are theirs."""
+    lengths: int = 0
+    stopped: int = 0
+    errors: float = 0.0
+    learnt: int = 0
+    losses: float = 0.0
+    updates: int = 0
+    best: float = -math.inf
+
+    def clear(self) -> None:
+        for each in fields(self):
+            if each.name != "best":
+                setattr(self, each.name, each.default)
+
+
+# -- gathering ------------------------------------------------------------------------------------------------------
+
+
+class Walkers:
+    """Episodes side by side that gather transitions, epsilon-greedily by a network's Q-values."""
+
+    def __init__(self, env: IncrementalVectorEnv, options: ApexOptions, rates: NDArray[np.float64], seed: int) -> None:
+        """`rates` (n,) say how often each walker explores; walkers of other processes have other seeds."""
+        neighbourhood = env.neighbourhood
+        self.env = env
+        self.rates = rates
+        self.neighbourhood = neighbourhood
+        self._scale = reward_scale(options, env.alpha)
+        self._window = NStepWindow(
+            env.num_envs,
+            options.n_step,
+            options.gamma,
+            (options.max_neighbours + 1, neighbourhood.state_width),
+            neighbourhood.state_dtype,
+            exact_discount=options.exact_discount,
+            bootstrap=options.bootstrap,
+        )
+        self._rng = seeds.stream(seed, "agent/explore")
+        self._ended = np.zeros(env.num_envs, dtype=bool)
+        self._lengths = np.zeros(env.num_envs, dtype=np.int64)
+        self._exploiting = rates <= np.quantile(rates, 1 / 3)
+        env.reset(seed=int(seeds.stream(seed, "agent/env").integers(2**62)))
+
+    def step(self, network: QNetwork, tally: Tally) -> tuple[Transitions, int]:
+        """One step of every walker: the transitions that became complete, and how many steps count.
+
+        A walker whose episode ended at the step before starts another one, which is no step of an episode.
+        """
+        states, counts = self.env.seen_states(), self.env.shown + 1
+        q = network.q_values(encoded(self.neighbourhood, states, counts), counts)
+        complete = self._window.observe(states, counts, q.max(axis=1))
+        actions = self._chosen(q, counts)
+        _, rewards, terminations, truncations, info = self.env.step(actions)
+        taken = q[np.arange(len(q)), actions]
+        self._window.act(actions, rewards * self._scale, terminations, truncations, taken)
+        going, self._ended = ~self._ended, terminations | truncations
+        self._count(tally, going, terminations, info["value"])
+        return complete, int(going.sum())
+
+    def _chosen(self, q: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Greedy, or any of the actions that there are."""
+        draws = self._rng.random((2, len(q)))
+        explored = np.minimum((draws[1] * counts).astype(np.int64), counts - 1)
+        return np.where(draws[0] < self.rates, explored, q.argmax(axis=1))
+
+    def _count(
+        self, tally: Tally, going: NDArray[np.bool_], stopped: NDArray[np.bool_], values: NDArray[np.float64]
+    ) -> None:
+        ended = self._ended
+        self._lengths = np.where(going, self._lengths + 1, 0)
+        tally.gathered += int(going.sum())
+        tally.values += float(values[going].sum())
+        tally.episodes += int(ended.sum())
+        tally.lengths += int(self._lengths[ended].sum())
+        tally.stopped += int(stopped.sum())
+        told = ended & self._exploiting
+        tally.exploiting += int(told.sum())
+        tally.ends += float(values[told].sum())
+        tally.best = max(tally.best, float(values[ended].max(initial=-math.inf)))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "env": self.env.state_dict(),
+            "window": self._window.state_dict(),
+            "rng": self._rng.bit_generator.state,
+            "ended": self._ended,
+            "lengths": self._lengths,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.env.load_state_dict(state["env"])
+        self._window.load_state_dict(state["window"])
+        self._rng.bit_generator.state = state["rng"]
+        self._ended = np.array(state["ended"], dtype=bool)
+        self._lengths = np.array(state["lengths"], dtype=np.int64)
+
+
+# -- the agent ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Progress:
+    """How far a training is: steps gathered, batches learnt, transitions to be learnt for what was gathered already,
+    and steps since walkers got weights."""
+
+    steps: int = 0
+    updates: int = 0
+    owed: float = 0.0
+    since_sync: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+
+class Apex:
+    """The agent in one process.
+
+    With the same options, seed and environment everything it does is the same on one thread. The environment starts
+    episodes again with the step after their end (Gymnasium's NEXT_STEP).
+    """
+
+    def __init__(
+        self, env: IncrementalVectorEnv, options: ApexOptions, seed: int, network: QNetwork | None = None
+    ) -> None:
+        """`network`: one to go on with; else it is drawn."""
+        self.options = options
+        self.progress = Progress()
+        self.learner = QLearner(network or make_network(options, env.neighbourhood.bits, seed), options.learning)
+        self._neighbourhood = env.neighbourhood
+        self._acting = copy.deepcopy(self.learner.network).requires_grad_(False)
+        self._walkers = Walkers(env, options, epsilons(options), seed)
+        self._replay = make_replay(options, env.neighbourhood)
+        self._rng = seeds.stream(seed, "agent/replay")
+
+    @property
+    def network(self) -> QNetwork:
+        return self.learner.network
+
+    def train(self, steps: int, after_round: Callable[[Progress], bool] = lambda progress: True) -> None:
+        """Gather and learn until `steps` are gathered in all, or `after_round` returns False."""
+        while self.progress.steps < steps:
+            self.round()
+            if not after_round(self.progress):
+                return
+
+    def round(self) -> None:
+        """One step of every walker, and what is to be learnt for it."""
+        done, options = self.progress, self.options
+        complete, steps = self._walkers.step(self._acting, done.tally)
+        self._replay.add(columns_of(complete), complete.errors)
+        done.steps += steps
+        done.since_sync += steps
+        if len(self._replay) >= options.learning_starts:
+            done.owed += steps * options.learn_ratio
+        while done.owed >= options.batch_size:
+            self._learn()
+            done.owed -= options.batch_size
+        if done.since_sync >= options.sync_delay:
+            self._acting.load_state_dict(self.learner.network.state_dict())
+            done.since_sync = 0
+
+    def _learn(self) -> None:
+        done = self.progress
+        sample = self._replay.sample(self.options.batch_size, self.options.priority_beta, self._rng)
+        errors, loss = self.learner.learn(batch_of(self._neighbourhood, sample))
+        self._replay.update(sample.rows, errors)
+        done.updates += 1
+        done.tally.errors += float(np.abs(errors).sum())
+        done.tally.learnt += len(errors)
+        done.tally.losses += loss
+        done.tally.updates += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that later behaviour depends on: nested dicts of numbers, strings and arrays."""
+        return {
+            "learner": self.learner.state_dict(),
+            "acting": {name: tensor.numpy().copy() for name, tensor in self._acting.state_dict().items()},
+            "walkers": self._walkers.state_dict(),
+            "replay": self._replay.state_dict(),
+            "rng": self._rng.bit_generator.state,
+            "progress": asdict(self.progress),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly from where `state_dict` was taken."""
+        self.learner.load_state_dict(state["learner"])
+        self._acting.load_state_dict({name: torch.from_numpy(np.array(a)) for name, a in state["acting"].items()})
+        self._walkers.load_state_dict(state["walkers"])
+        self._replay.load_state_dict(state["replay"])
+        self._rng.bit_generator.state = state["rng"]
+        told = state["progress"]
+        self.progress = Progress(**{**told, "tally": Tally(**told["tally"])})

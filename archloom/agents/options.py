@@ -1,0 +1,92 @@
+"""What can be set of the Ape-X agent's training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Annotated
+
+import msgspec
+
+from archloom.errors import InputError
+from archloom.learners.q_learning import Learning
+from archloom.learners.q_network import NetworkOptions
+from archloom.utils.options import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
+
+
+@dataclass(frozen=True)
+class ApexOptions(NetworkOptions):
+    """Sizes of the network (`NetworkOptions`), and how it is trained. P: the paper's, R: RLlib 1.13's default.
+
+    steps: to gather in all. P: 10,000,000 on NAS-Bench-101, 15,000,000 on NAS-Bench-301.
+    walkers: episodes that run side by side. P: 8 workers with 32 each.
+    max_neighbours, episode_steps: N, and the length of an episode. P: 50, 16.
+    shaping: alpha in f = exp(alpha * accuracy); 0: the accuracy as it is; none: the benchmark's own (P: 6, 32).
+    scale_rewards: rewards are multiplied by exp(-alpha * 0.9), so that they are of the order of 1, where Huber's loss
+        bends. P: false.
+    gamma, n_step: the discount and the length of returns. P: 0.9, 3.
+    bootstrap: through a truncated episode (partial-episode bootstrapping, Pardo et al. 2018). P: true.
+    exact_discount: a return of k < n rewards is followed by gamma^k times the next value. R: false, gamma^n.
+    double_q: P: true.
+    lr, adam_eps, max_grad_norm, huber_delta: of the learner. P: 4e-5 (lr); R: 1e-8, 40, 1.
+    batch_size: transitions learnt at once. R: 512.
+    learn_ratio: learnt transitions for each gathered step. R: 1.
+    target_period: learnt transitions after which the target network is renewed. R: 500,000; the authors' later work:
+        8,192.
+    buffer: transitions in the replay. P: 25,000.
+    priority_alpha, priority_beta, priority_eps: of prioritised replay. P: 0.6, 0.4; R: 1e-6.
+    learning_starts: transitions in the replay before anything is learnt. R: 50,000, which the paper's buffer cannot
+        hold.
+    epsilon, epsilon_exponent: walker i of n explores with epsilon^(1 + exponent * i / (n - 1)). P: 0.4, 7.
+    sync_delay: gathered steps after which walkers get new weights. R: 400, for each worker.
+    log_steps: gathered steps between rows of the log.
+    """
+
+    steps: PositiveInt = 64_000
+    walkers: PositiveInt = 128
+    max_neighbours: PositiveInt = 50
+    episode_steps: PositiveInt = 16
+    shaping: Annotated[float, msgspec.Meta(ge=0, le=700)] | None = None
+    scale_rewards: bool = True
+    gamma: UnitInterval = 0.9
+    n_step: PositiveInt = 3
+    bootstrap: bool = True
+    exact_discount: bool = True
+    double_q: bool = True
+    lr: PositiveFloat = 1e-3
+    adam_eps: PositiveFloat = 1e-8
+    max_grad_norm: PositiveFloat = 40.0
+    huber_delta: PositiveFloat = 1.0
+    batch_size: PositiveInt = 64
+    learn_ratio: NonNegativeFloat = 1.0
+    target_period: PositiveInt = 2_000
+    buffer: PositiveInt = 25_000
+    priority_alpha: UnitInterval = 0.6
+    priority_beta: UnitInterval = 0.4
+    priority_eps: PositiveFloat = 1e-6
+    learning_starts: PositiveInt = 1_000
+    epsilon: UnitInterval = 0.4
+    epsilon_exponent: NonNegativeFloat = 7.0
+    sync_delay: NonNegativeInt = 400
+    log_steps: PositiveInt = 1_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.learning_starts > self.buffer:
+            raise InputError(
+                f"learning_starts={self.learning_starts}: expected at most buffer={self.buffer}, "
+                "or nothing would ever be learnt"
+            )
+        if self.batch_size > self.buffer:
+            raise InputError(f"batch_size={self.batch_size}: expected at most buffer={self.buffer}")
+
+    @property
+    def network(self) -> NetworkOptions:
+        """The sizes of the network alone."""
+        return NetworkOptions(**{field.name: getattr(self, field.name) for field in fields(NetworkOptions)})
+
+    @property
+    def learning(self) -> Learning:
+        """How the network learns."""
+        return Learning(
+            self.lr, self.adam_eps, self.max_grad_norm, self.huber_delta, self.double_q, self.target_period
+        )

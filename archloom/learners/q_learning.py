@@ -1,0 +1,124 @@
+"""Double Q-learning with a target network (van Hasselt 2010; Mnih et al. 2013), on weighted batches of transitions.
+
+B transitions in a batch, A tokens (= actions) an observation.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from archloom.learners import arrays
+from archloom.learners.q_network import QNetwork
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How a Q-network learns.
+
+    lr, adam_eps: Adam's.
+    max_grad_norm: of the gradient of all weights together.
+    huber_delta: where Huber's loss goes from quadratic to linear.
+    double: the online network chooses the next action that the target network values; else the target network does.
+    target_period: the target network becomes the online one after so many learnt transitions.
+    """
+
+    lr: float
+    adam_eps: float
+    max_grad_norm: float
+    huber_delta: float
+    double: bool
+    target_period: int
+
+
+class Batch(NamedTuple):
+    """Transitions with encoded observations: what was seen, what was done, the return, and what was seen then."""
+
+    seen: NDArray[np.uint8]
+    """(B, A, bits)"""
+    counts: NDArray[np.integer[Any]]
+    """(B,) tokens that there are."""
+    actions: NDArray[np.integer[Any]]
+    """(B,)"""
+    returns: NDArray[np.float32]
+    """(B,) of the rewards up to `next_seen`."""
+    discounts: NDArray[np.float32]
+    """(B,) of the value of `next_seen`: 0 where the episode terminated."""
+    next_seen: NDArray[np.uint8]
+    """(B, A, bits)"""
+    next_counts: NDArray[np.integer[Any]]
+    """(B,)"""
+    weights: NDArray[np.float32]
+    """(B,) of the loss: the importance weights of prioritised replay."""
+
+
+class QLearner:
+    """An online network that learns, and the target network that it learns from."""
+
+    def __init__(self, network: QNetwork, learning: Learning) -> None:
+        self.network = network
+        self.learning = learning
+        self.target = copy.deepcopy(network).requires_grad_(False)
+        self._optimiser = torch.optim.Adam(network.parameters(), learning.lr, eps=learning.adam_eps)
+        self._since_target = 0
+
+    def learn(self, batch: Batch) -> tuple[NDArray[np.float32], float]:
+        """One step on a batch: the TD errors (B,) before it, and its loss."""
+        device = self.network.norm.weight.device
+        targets = self.targets(batch)
+        rows = torch.arange(len(batch.actions), device=device)
+        q = self.network.bucketed(torch.from_numpy(batch.seen).to(device), _long(batch.counts))
+        taken = q[rows, _long(batch.actions).to(device)]
+        losses = functional.huber_loss(taken, targets, reduction="none", delta=self.learning.huber_delta)
+        loss = (losses * torch.from_numpy(batch.weights).to(device)).mean()
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.learning.max_grad_norm)
+        self._optimiser.step()
+        self._since_target += len(batch.actions)
+        if self._since_target >= self.learning.target_period:
+            self.target.load_state_dict(self.network.state_dict())
+            self._since_target = 0
+        errors: NDArray[np.float32] = (targets - taken.detach()).cpu().numpy()
+        return errors, float(loss.detach())
+
+    @torch.no_grad()
+    def targets(self, batch: Batch) -> Tensor:
+        """(B,) returns + discounts * Q_target(next, argmax Q(next)) (van Hasselt et al. 2016, equation 4)."""
+        device = self.network.norm.weight.device
+        targets = torch.from_numpy(batch.returns).to(device)
+        going = np.flatnonzero(batch.discounts)  # what comes after a termination counts nothing
+        if not len(going):
+            return targets
+        seen = torch.from_numpy(batch.next_seen[going]).to(device)
+        counts = _long(batch.next_counts[going])
+        valued = self.target.bucketed(seen, counts)
+        chosen = (self.network.bucketed(seen, counts) if self.learning.double else valued).argmax(dim=1)
+        values = valued.gather(1, chosen[:, None])[:, 0]
+        there = torch.from_numpy(going).to(device)
+        return targets.index_add(0, there, torch.from_numpy(batch.discounts[going]).to(device) * values)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Networks, the optimiser's memory and the count up to the next target, as arrays and numbers."""
+        return {
+            "online": arrays.dump(self.network, self._optimiser),
+            "target": {name: tensor.cpu().numpy().copy() for name, tensor in self.target.state_dict().items()},
+            "since_target": self._since_target,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        arrays.restore(self.network, self._optimiser, state["online"])
+        self.target.load_state_dict({name: torch.from_numpy(np.array(a)) for name, a in state["target"].items()})
+        self._since_target = int(state["since_target"])
+
+
+def _long(numbers: NDArray[np.integer[Any]]) -> Tensor:
+    return torch.from_numpy(numbers.astype(np.int64))

@@ -1,0 +1,383 @@
+"""A training of the Ape-X agent in a folder: it may be killed at any time, and goes on as if it had not been."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+import archloom
+from archloom.agents import saved
+from archloom.agents.apex import Apex, Progress
+from archloom.agents.options import ApexOptions
+from archloom.agents.training_folder import AGENT, FORMAT, MANIFEST, STATE, Manifest, is_training, read_manifest
+from archloom.agents.training_log import TrainingLog, TrainingRow, check_tensorboard
+from archloom.envs import benchmark_of, open_neighbourhood
+from archloom.envs.incremental import IncrementalVectorEnv, NeighbourhoodEnv
+from archloom.errors import InputError, StoreError
+from archloom.learners.agent_file import Agent, AgentCard, load_agent, save_agent
+from archloom.learners.arrays import one_thread
+from archloom.learners.q_network import NetworkOptions
+from archloom.problems import DataIdentity, ProblemSpec, open_scenario
+from archloom.runs.lock import FolderLock
+from archloom.utils import seeds
+from archloom.utils.documents import write_sealed
+from archloom.utils.files import guarded
+
+CHECKPOINT_EVERY_S = 30.0
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What to train.
+
+    Attributes:
+        on: the benchmark to walk on (`archloom.envs.NEIGHBOURHOODS`).
+        out: the folder, which must not exist or be empty.
+        table: the table or surrogate to read accuracies from; None: the one that `--on` finds.
+        objective: the accuracy to climb; None: the one that a search would optimise.
+        options: of the training.
+        seed: the same again gives the same agent, bit for bit on the same machine.
+        start: an agent's file to go on with.
+        tensorboard: whether the log is written as event files, too.
+    """
+
+    on: str
+    out: Path
+    table: Path | None = None
+    objective: str | None = None
+    options: ApexOptions = ApexOptions()  # noqa: RUF009 - frozen
+    seed: int = 0
+    start: Path | None = None
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """Where a training stands: `steps` of `wanted`, the agent's file, the last row, and whether it is finished."""
+
+    out: Path
+    agent: Path
+    steps: int
+    wanted: int
+    row: TrainingRow | None
+
+    @property
+    def finished(self) -> bool:
+        return self.steps >= self.wanted
+
+
+class Training:
+    """A training that is ready to run; make one with `prepare_training` or `open_training`."""
+
+    def __init__(self, out: Path, manifest: Manifest, neighbourhood: NeighbourhoodEnv, start: Agent | None) -> None:
+        self.out = out
+        self.options = _options(manifest.options)
+        self.metric = manifest.metric
+        self._manifest = manifest
+        env = IncrementalVectorEnv(
+            neighbourhood,
+            self.options.walkers,
+            self.options.max_neighbours,
+            self.options.episode_steps,
+            self.options.shaping,
+        )
+        network = None if start is None else start.network
+        self.agent = Apex(env, self.options, manifest.seed, network)
+        self._neighbourhood = neighbourhood
+        self._seconds = 0.0
+        self._episodes = 0
+        self._last_row: TrainingRow | None = None
+        self._logged_s = 0.0
+
+    @property
+    def finished(self) -> bool:
+        return self.agent.progress.steps >= self.options.steps
+
+    def run(
+        self,
+        progress: Callable[[TrainingRow], None] | None = None,
+        checkpoint_every_s: float = CHECKPOINT_EVERY_S,
+    ) -> TrainingReport:
+        """Train to the end, or until Ctrl-C, which leaves a checkpoint and raises KeyboardInterrupt.
+
+        `progress` is called with every row of the log. StoreError if the folder cannot be written, or another process
+        writes it.
+        """
+        if not self.finished:
+            with self._locked(), self._log() as log, _Interrupted() as interrupted, one_thread():
+                self._train(log, progress, checkpoint_every_s, interrupted)
+        return TrainingReport(
+            self.out, self.out / AGENT, self.agent.progress.steps, self.options.steps, self._last_row
+        )
+
+    def _train(
+        self,
+        log: TrainingLog,
+        progress: Callable[[TrainingRow], None] | None,
+        checkpoint_every_s: float,
+        interrupted: _Interrupted,
+    ) -> None:
+        begun = time.monotonic() - self._seconds
+        saved_at = time.monotonic()
+        next_row = self._next_row()
+
+        def after_round(done: Progress) -> bool:
+            nonlocal saved_at, next_row
+            self._seconds = time.monotonic() - begun
+            if done.steps >= next_row or done.steps >= self.options.steps:
+                next_row = self._next_row()
+                row = self._row()
+                log.add(row)
+                if progress is not None:
+                    progress(row)
+            if time.monotonic() - saved_at >= checkpoint_every_s:
+                self._checkpoint()
+                saved_at = time.monotonic()
+            return not interrupted.came
+
+        self.agent.train(self.options.steps, after_round)
+        self._checkpoint()
+        if interrupted.came and not self.finished:
+            raise KeyboardInterrupt
+
+    def _next_row(self) -> int:
+        """The step at which the next row of the log is due: the same after a resume."""
+        every = self.options.log_steps
+        return (self.agent.progress.steps // every + 1) * every
+
+    def _row(self) -> TrainingRow:
+        done, tally = self.agent.progress, self.agent.progress.tally
+        self._episodes += tally.episodes
+        seconds, self._logged_s = self._seconds - self._logged_s, self._seconds
+        row = TrainingRow(
+            steps=done.steps,
+            updates=done.updates,
+            seconds=self._seconds,
+            episodes=self._episodes,
+            best=tally.best if math.isfinite(tally.best) else None,
+            steps_per_second=_mean(tally.gathered, seconds),
+            mean_value=_mean(tally.values, tally.gathered),
+            mean_end=_mean(tally.ends, tally.exploiting),
+            episode_length=_mean(tally.lengths, tally.episodes),
+            stopped=_mean(tally.stopped, tally.episodes),
+            td_error=_mean(tally.errors, tally.learnt),
+            loss=_mean(tally.losses, tally.updates),
+        )
+        tally.clear()
+        self._last_row = row
+        return row
+
+    def _checkpoint(self) -> None:
+        """Everything on disk; first the state, from which the agent's file can be written again."""
+        own = {"seconds": self._seconds, "logged_s": self._logged_s, "episodes": self._episodes}
+        row = None if self._last_row is None else asdict(self._last_row)
+        saved.save(
+            self.out / STATE, {"agent": self.agent.state_dict(), "training": own, "row": row}, self._manifest.mark
+        )
+        save_agent(self.out / AGENT, self.agent.network, self._card())
+
+    def restore(self) -> None:
+        """Go back to the last checkpoint, if there is one."""
+        if not os.path.lexists(self.out / STATE):
+            return
+        state = saved.load(self.out / STATE, self._manifest.mark)
+        try:
+            self.agent.load_state_dict(state["agent"])
+            own = state["training"]
+            self._seconds, self._logged_s, self._episodes = own["seconds"], own["logged_s"], own["episodes"]
+            self._last_row = None if state["row"] is None else TrainingRow(**state["row"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise StoreError(
+                f"{self.out / STATE} does not fit this training ({' '.join(str(error).split())}); "
+                "restore the file from a copy, or remove it to start again"
+            ) from error
+
+    def _card(self) -> AgentCard:
+        known, o = self._manifest, self.options
+        return AgentCard(
+            space=self._neighbourhood.space,
+            encoding=self._neighbourhood.encoding,
+            bits=self._neighbourhood.bits,
+            max_neighbours=o.max_neighbours,
+            network=o.network.to_json(),
+            options=asdict(o),
+            on=known.on,
+            metric=known.metric,
+            data_name=known.data_name,
+            data_sha256=known.data_sha256,
+            steps=known.start_steps + self.agent.progress.steps,
+            seed=known.seed,
+            version=known.version,
+        )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The folder, made if it is not there yet, with its manifest; nobody else may write it."""
+        guarded(self.out, lambda: self.out.mkdir(parents=True, exist_ok=True))
+        lock = FolderLock.take(self.out)
+        try:
+            if not os.path.lexists(self.out / MANIFEST):
+                _check_free(self.out, {"lock", "holder.json"})
+                write_sealed(self.out / MANIFEST, msgspec.to_builtins(self._manifest))
+            yield
+        finally:
+            lock.release()
+
+    def _log(self) -> TrainingLog:
+        after = self.agent.progress.steps or None
+        return TrainingLog(self.out, after, self._manifest.tensorboard)
+
+
+def prepare_training(request: TrainingRequest) -> Training:
+    """Open everything that a training needs; nothing is written until it runs.
+
+    InputError for an unknown benchmark or metric, a table that is not whole, options that contradict the agent to go
+    on with, and a folder that is not empty.
+    """
+    seed = seeds.check_seed(request.seed)
+    if request.tensorboard:
+        check_tensorboard()
+    _check_free(request.out)
+    start = None if request.start is None else load_agent(request.start)
+    options = request.options if start is None else _continued(request.options, start)
+    table = None if request.table is None else str(request.table.resolve())
+    opened = _open(request.on, table, request.objective, options)
+    if start is not None:
+        _check_start(start, opened.neighbourhood, opened.on)
+    data = opened.data
+    manifest = Manifest(
+        FORMAT, secrets.token_hex(16), archloom.__version__, opened.on, table, opened.metric, data.name, data.sha256,
+        asdict(options), seed, request.tensorboard,
+    )  # fmt: skip
+    if start is not None and request.start is not None:
+        manifest.start = str(request.start.resolve())
+        manifest.start_sha256 = start.sha256
+        manifest.start_steps = start.card.steps
+    return Training(request.out, manifest, opened.neighbourhood, start)
+
+
+def open_training(out: Path, steps: int | None = None) -> Training:
+    """The training in a folder, as of its last checkpoint; `steps`: another number in all.
+
+    StoreError for a folder that holds none or a damaged one, or whose data or first agent have changed.
+    """
+    manifest = read_manifest(out)
+    if steps is not None:
+        manifest.options = {**manifest.options, "steps": steps}
+    options = _options(manifest.options)
+    opened = _open(manifest.on, manifest.table, manifest.metric, options)
+    if opened.data.sha256 != manifest.data_sha256:
+        raise StoreError(
+            f"{out} was begun with {manifest.data_name} (SHA-256 {manifest.data_sha256[:12]}...), and what is found "
+            f"now is {opened.data.name} ({opened.data.sha256[:12]}...): put the data back"
+        )
+    start = None
+    if manifest.start is not None and not os.path.lexists(out / STATE):
+        start = load_agent(Path(manifest.start))
+        if start.sha256 != manifest.start_sha256:
+            raise StoreError(f"{out} goes on with {manifest.start}, which has changed since: put the file back")
+    training = Training(out, manifest, opened.neighbourhood, start)
+    training.restore()
+    if steps is not None:
+        write_sealed(out / MANIFEST, msgspec.to_builtins(manifest))
+    return training
+
+
+@dataclass(frozen=True)
+class _Opened:
+    on: str
+    metric: str
+    data: DataIdentity
+    neighbourhood: NeighbourhoodEnv
+
+
+def _open(on: str, table: str | None, objective: str | None, options: ApexOptions) -> _Opened:
+    """The benchmark, with as many slots as there are walkers."""
+    on = benchmark_of(on)
+    scenario = open_scenario(ProblemSpec(on, table, (objective,) if objective else ()))
+    if len(scenario.objectives) > 1:
+        raise InputError(f"objectives {', '.join(scenario.objectives)}: expected one, which the agent learns to raise")
+    metric, data = scenario.objectives[0], scenario.problem.data
+    assert data is not None  # noqa: S101 - benchmarks to walk on are tables and surrogates
+    neighbourhood = open_neighbourhood(
+        on, options.walkers, options.max_neighbours, table, metric, problem=scenario.problem
+    )
+    return _Opened(on, metric, data, neighbourhood)
+
+
+def _options(given: Mapping[str, Any]) -> ApexOptions:
+    """A recorded training's options; StoreError for what this version cannot read."""
+    try:
+        return ApexOptions(**given)
+    except (TypeError, InputError) as error:
+        raise StoreError(f"the options in {MANIFEST} are not this archloom's: {error}") from None
+
+
+def _continued(options: ApexOptions, start: Agent) -> ApexOptions:
+    """The options with the sizes of the network to go on with; InputError for others that were asked for."""
+    plain, card = ApexOptions(), start.card
+    sizes = {**dict(card.network), "max_neighbours": card.max_neighbours}
+    for name, value in sizes.items():
+        asked = getattr(options, name)
+        if asked not in (value, getattr(plain, name)):
+            raise InputError(
+                f"option {name}={asked}: the agent to go on with has {name}={value}, which cannot be changed; omit it"
+            )
+    return replace(options, **sizes)
+
+
+def _check_start(start: Agent, neighbourhood: NeighbourhoodEnv, on: str) -> None:
+    if start.card.encoding != neighbourhood.encoding:
+        raise InputError(
+            f"the agent to go on with reads {start.card.encoding} (trained on {start.card.on}), "
+            f"and {on} has {neighbourhood.encoding}: give one that was trained on the same space"
+        )
+
+
+def _check_free(out: Path, ours: frozenset[str] | set[str] = frozenset()) -> None:
+    """InputError for a folder that holds something."""
+    if is_training(out):
+        raise InputError(f"{out} holds a training already: archloom resume {out}, or give another folder with --out")
+    if out.is_dir() and not {entry.name for entry in out.iterdir()} <= ours:
+        raise InputError(f"{out} is not empty: give another folder with --out")
+    if os.path.lexists(out) and not out.is_dir():
+        raise InputError(f"{out} is no folder: give another with --out")
+
+
+def _mean(total: float, count: float) -> float | None:
+    return total / count if count else None
+
+
+class _Interrupted:
+    """Whether Ctrl-C came: the first is noted, so that a round can end; a second one interrupts as ever."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self._before: Any = None
+
+    def __enter__(self) -> _Interrupted:
+        in_main = threading.get_ident() == threading.main_thread().ident
+        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.came:
+            signal.default_int_handler(number, frame)
+        self.came = True

@@ -46,7 +46,9 @@ def make_network(options: ApexOptions, bits: int, seed: int) -> QNetwork:
     return QNetwork(bits, options.max_neighbours + 1, options.network, seeds.stream(seed, "agent/network"))
 
 
-def make_replay(options: ApexOptions, neighbourhood: NeighbourhoodEnv, capacity: int | None = None) -> PrioritisedReplay:
+def make_replay(
+    options: ApexOptions, neighbourhood: NeighbourhoodEnv, capacity: int | None = None
+) -> PrioritisedReplay:
     """An empty replay of transitions whose observations are kept as states."""
     seen = (options.max_neighbours + 1, neighbourhood.state_width)
     columns: dict[str, tuple[Any, tuple[int, ...]]] = {
@@ -164,7 +166,8 @@ class Walkers:
         """Greedy, or any of the actions that there are."""
         draws = self._rng.random((2, len(q)))
         explored = np.minimum((draws[1] * counts).astype(np.int64), counts - 1)
-        return np.where(draws[0] < self.rates, explored, q.argmax(axis=1))
+        chosen: NDArray[np.int64] = np.where(draws[0] < self.rates, explored, q.argmax(axis=1))
+        return chosen
 
     def _count(
         self, tally: Tally, going: NDArray[np.bool_], stopped: NDArray[np.bool_], values: NDArray[np.float64]

@@ -52,7 +52,7 @@ class ApexOptions(NetworkOptions):
     bootstrap: bool = True
     exact_discount: bool = True
     double_q: bool = True
-    lr: PositiveFloat = 1e-3
+    lr: PositiveFloat = 5e-4
     adam_eps: PositiveFloat = 1e-8
     max_grad_norm: PositiveFloat = 40.0
     huber_delta: PositiveFloat = 1.0
@@ -87,6 +87,4 @@ class ApexOptions(NetworkOptions):
     @property
     def learning(self) -> Learning:
         """How the network learns."""
-        return Learning(
-            self.lr, self.adam_eps, self.max_grad_norm, self.huber_delta, self.double_q, self.target_period
-        )
+        return Learning(self.lr, self.adam_eps, self.max_grad_norm, self.huber_delta, self.double_q, self.target_period)

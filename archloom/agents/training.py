@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,7 +28,6 @@ from archloom.envs.incremental import IncrementalVectorEnv, NeighbourhoodEnv
 from archloom.errors import InputError, StoreError
 from archloom.learners.agent_file import Agent, AgentCard, load_agent, save_agent
 from archloom.learners.arrays import one_thread
-from archloom.learners.q_network import NetworkOptions
 from archloom.problems import DataIdentity, ProblemSpec, open_scenario
 from archloom.runs.lock import FolderLock
 from archloom.utils import seeds
@@ -118,9 +117,7 @@ class Training:
         if not self.finished:
             with self._locked(), self._log() as log, _Interrupted() as interrupted, one_thread():
                 self._train(log, progress, checkpoint_every_s, interrupted)
-        return TrainingReport(
-            self.out, self.out / AGENT, self.agent.progress.steps, self.options.steps, self._last_row
-        )
+        return TrainingReport(self.out, self.out / AGENT, self.agent.progress.steps, self.options.steps, self._last_row)
 
     def _train(
         self,

@@ -1,9 +1,9 @@
 """The folder of a training: what is in it, and what it was begun with.
 
-    training.json       what was asked for, sealed
-    state.safetensors   everything that the rest of the training depends on, as of the last checkpoint
-    agent.safetensors   the agent as of then (`learners.agent_file`)
-    log.csv             a row now and then (`agents.training_log`)
+training.json       what was asked for, sealed
+state.safetensors   everything that the rest of the training depends on, as of the last checkpoint
+agent.safetensors   the agent as of then (`learners.agent_file`)
+log.csv             a row now and then (`agents.training_log`)
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class QLearner:
         losses = functional.huber_loss(taken, targets, reduction="none", delta=self.learning.huber_delta)
         loss = (losses * torch.from_numpy(batch.weights).to(device)).mean()
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.learning.max_grad_norm)
         self._optimiser.step()
         self._since_target += len(batch.actions)

@@ -1,0 +1,168 @@
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from archloom.agents.apex import Apex, Progress, Walkers, encoded, epsilons, make_network, reward_scale
+from archloom.agents.options import ApexOptions
+from archloom.envs.incremental import IncrementalVectorEnv
+from archloom.envs.terrain import Terrain
+from archloom.testing.planted_walks import chain, chain_q, hypercube, planted_corner, rising
+from archloom.utils import seeds
+
+GAMMA = 0.9
+TABULAR = ApexOptions(
+    width=32, feedforward=64, head_width=32, walkers=32, max_neighbours=2, n_step=1, gamma=GAMMA, shaping=0.0,
+    scale_rewards=False, epsilon=0.5, epsilon_exponent=0.0, learning_starts=500, learn_ratio=4.0, sync_delay=0,
+    lr=1e-3, target_period=2_000,
+)  # fmt: skip
+CUBE = replace(
+    TABULAR, max_neighbours=10, walkers=64, n_step=3, epsilon=0.4, epsilon_exponent=7.0, learn_ratio=1.0, gamma=0.9,
+    width=32, learning_starts=500, target_period=1_000,
+)  # fmt: skip
+
+
+def environment(graph, values, options):
+    terrain = Terrain(graph, values, options.walkers, options.max_neighbours)
+    return IncrementalVectorEnv(
+        terrain, options.walkers, options.max_neighbours, options.episode_steps, options.shaping
+    )
+
+
+def agent(graph, values, options, seed=0):
+    return Apex(environment(graph, values, options), options, seed)
+
+
+def around(graph):
+    """Every row with its neighbours, in order, as observations."""
+    degrees = np.diff(graph.offsets)
+    states = np.zeros((len(graph), int(degrees.max()) + 1, 1), dtype=np.int32)
+    for row, (start, stop) in enumerate(zip(graph.offsets, graph.offsets[1:], strict=False)):
+        states[row, 0] = row
+        states[row, 1 : 1 + stop - start, 0] = graph.targets[start:stop]
+    return states, degrees + 1
+
+
+def q_of(trained, graph, values):
+    states, counts = around(graph)
+    terrain = Terrain(graph, values, 1, 1)
+    return trained.network.q_values(encoded(terrain, states, counts), counts), states
+
+
+@pytest.mark.parametrize("readout", ["each", "paper"])
+def test_q_of_a_chain_is_learnt(readout):
+    """32 architectures in a row, values rising to the right: Q* is known, and the greedy agent reaches the end."""
+    graph, values = chain(32), rising(32)
+    trained = agent(graph, values, replace(TABULAR, readout=readout))
+    trained.train(10**9, lambda done: done.updates < 2_000)
+    q, states = q_of(trained, graph, values)
+    exact = chain_q(32, GAMMA)
+    learnt = np.full_like(exact, np.nan)
+    learnt[:, 0] = q[:, 0]
+    learnt[1:, 1] = q[1:, 1]  # the neighbour to the left is listed first
+    learnt[1:-1, 2] = q[1:-1, 2]
+    learnt[0, 2] = q[0, 1]
+    assert np.nanmax(np.abs(learnt - exact)) < 0.02 * np.nanmax(exact) / (1 - GAMMA)
+    greedy = states[np.arange(32), q.argmax(axis=1), 0]
+    assert list(greedy) == [*range(1, 32), 31]
+
+
+def test_the_corner_of_a_hypercube_is_reached_from_everywhere():
+    """2^10 architectures; from one with k zeros the planted corner is k moves away."""
+    graph, values = hypercube(10), planted_corner(10)
+    trained = agent(graph, values, CUBE)
+    trained.train(16_000)
+    q, states = q_of(trained, graph, values)
+    moves = states[np.arange(len(graph)), q.argmax(axis=1), 0]
+    at = np.arange(len(graph))
+    for _ in range(10):
+        at = moves[at]
+    assert (at == len(graph) - 1).all()
+
+
+def numbers(state):
+    """All arrays and numbers of a nested state, in order."""
+    found, queue = [], deque([state])
+    while queue:
+        value = queue.popleft()
+        queue.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else [])
+        if not isinstance(value, dict | list):
+            found.append(value)
+    return found
+
+
+def test_a_kept_state_goes_on_bit_for_bit():
+    options = replace(CUBE, learning_starts=100, buffer=700)
+    graph, values = hypercube(10), planted_corner(10)
+    whole = agent(graph, values, options)
+    whole.train(3_000)
+    first = agent(graph, values, options)
+    first.train(1_500)
+    kept = first.state_dict()
+    first.train(2_000)  # does not change what was kept
+    second = agent(graph, values, options, seed=5)
+    second.load_state_dict(kept)
+    second.train(3_000)
+    for ours, theirs in zip(numbers(second.state_dict()), numbers(whole.state_dict()), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_every_gathered_step_is_stored_once_and_no_other():
+    """Between the resets: what the replay got are the steps that the walkers count, but for those still in the window."""
+    options = replace(CUBE, walkers=8, episode_steps=5, n_step=3)
+    graph, values = hypercube(10), planted_corner(10)
+    walkers = Walkers(environment(graph, values, options), options, epsilons(options), seed=0)
+    network = make_network(options, graph.bits, seed=0)
+    tally = Progress().tally
+    stored = steps = 0
+    for _ in range(60):
+        complete, going = walkers.step(network, tally)
+        stored += len(complete.actions)
+        steps += going
+        assert (complete.actions < complete.counts).all()
+    assert steps == tally.gathered
+    assert steps < 60 * 8
+    assert steps - 8 * 3 <= stored <= steps
+
+
+def test_learning_keeps_its_ratio_to_gathering():
+    for ratio in (0.5, 2.0):
+        options = replace(CUBE, learn_ratio=ratio, learning_starts=200)
+        trained = agent(hypercube(10), planted_corner(10), options)
+        trained.train(2_000)
+        assert trained.progress.updates * options.batch_size == pytest.approx(ratio * 1_800, abs=3 * 64 * ratio + 128)
+
+
+def test_walkers_explore_as_ape_x_does():
+    rates = epsilons(ApexOptions(walkers=8))
+    assert rates[0] == pytest.approx(0.4)
+    assert rates[-1] == pytest.approx(0.4**8)
+    assert rates[3] == pytest.approx(0.4 ** (1 + 7 * 3 / 7))
+    assert epsilons(ApexOptions(walkers=1)) == pytest.approx([0.4])
+
+
+def test_walkers_get_new_weights_after_the_delay():
+    options = replace(CUBE, sync_delay=10**9, learning_starts=64, epsilon=0.0)
+    trained = agent(hypercube(10), planted_corner(10), options)
+    trained.train(1_000)
+    acting = trained.state_dict()["acting"]
+    begun = make_network(options, 10, seed=0).state_dict()
+    assert all(np.array_equal(acting[name], tensor.numpy()) for name, tensor in begun.items())
+    assert not np.array_equal(acting["value.0.weight"], trained.network.value[0].weight.detach().numpy())
+
+
+def test_scaled_rewards_are_of_the_order_of_one():
+    assert reward_scale(ApexOptions(), 6.0) * 6.0 * np.exp(6.0 * 0.9) == pytest.approx(6.0)
+    assert reward_scale(ApexOptions(scale_rewards=False), 32.0) == 1.0
+
+
+def test_the_same_seed_gives_the_same_agent():
+    graph, values = hypercube(10), planted_corner(10)
+    weights = []
+    for seed in (3, 3, 4):
+        trained = agent(graph, values, replace(CUBE, learning_starts=100), seed)
+        trained.train(600)
+        weights.append(seeds and trained.network.value[0].weight.detach().numpy())
+    assert np.array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])

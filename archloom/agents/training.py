@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 
-import archloom
 from archloom.agents import saved
 from archloom.agents.apex import Apex, Progress
 from archloom.agents.options import ApexOptions
@@ -30,6 +29,7 @@ from archloom.learners.agent_file import Agent, AgentCard, load_agent, save_agen
 from archloom.learners.arrays import one_thread
 from archloom.problems import DataIdentity, ProblemSpec, open_scenario
 from archloom.runs.lock import FolderLock
+from archloom.runs.record import environment
 from archloom.utils import seeds
 from archloom.utils.documents import write_sealed
 from archloom.utils.files import guarded
@@ -255,7 +255,7 @@ def prepare_training(request: TrainingRequest) -> Training:
         _check_start(start, opened.neighbourhood, opened.on)
     data = opened.data
     manifest = Manifest(
-        FORMAT, secrets.token_hex(16), archloom.__version__, opened.on, table, opened.metric, data.name, data.sha256,
+        FORMAT, secrets.token_hex(16), environment().get("archloom", "unknown"), opened.on, table, opened.metric, data.name, data.sha256,
         asdict(options), seed, request.tensorboard,
     )  # fmt: skip
     if start is not None and request.start is not None:

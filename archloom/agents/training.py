@@ -255,9 +255,18 @@ def prepare_training(request: TrainingRequest) -> Training:
         _check_start(start, opened.neighbourhood, opened.on)
     data = opened.data
     manifest = Manifest(
-        FORMAT, secrets.token_hex(16), environment().get("archloom", "unknown"), opened.on, table, opened.metric, data.name, data.sha256,
-        asdict(options), seed, request.tensorboard,
-    )  # fmt: skip
+        format=FORMAT,
+        mark=secrets.token_hex(16),
+        version=environment().get("archloom", "unknown"),
+        on=opened.on,
+        table=table,
+        metric=opened.metric,
+        data_name=data.name,
+        data_sha256=data.sha256,
+        options=asdict(options),
+        seed=seed,
+        tensorboard=request.tensorboard,
+    )
     if start is not None and request.start is not None:
         manifest.start = str(request.start.resolve())
         manifest.start_sha256 = start.sha256

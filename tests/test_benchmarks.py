@@ -407,3 +407,26 @@ def test_apex_environments(apex: Any, tmp_path: Path) -> None:
     assert [row.pop("walkers") for row in rows] == [8]
     assert all(len(row) == 6 and all(rate > 0 for rate in row.values()) for row in rows)
     assert drawn(tmp_path) == ["environments.png"]
+
+
+def test_apex_learning(study: Any, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
+    from archloom.agents.training_log import NAMES, TrainingLog, TrainingRow
+
+    for setting, gain in (("gamma=0.9", 2.0), ("gamma=0.99", 0.0)):
+        for seed in range(2):
+            folder = tmp_path / "gamma" / setting / f"{seed}"
+            folder.mkdir(parents=True)
+            with TrainingLog(folder) as log:
+                for steps in (1_000, 2_000, 3_000):
+                    known = {"steps": steps, "updates": steps, "seconds": 1.0, "episodes": 1}
+                    log.add(TrainingRow(**{name: known.get(name, 90.0 + gain * steps / 1_000) for name in NAMES}))
+    rows = study("apex.__main__", "learning", "--trainings", str(tmp_path / "gamma"), "--out", "pictures")
+    shared = {"trainings": 2, "steps": 3_000}
+    assert rows == [
+        {"setting": "gamma=0.9", **shared, "first": 92.0, "last": 94.0, "best": 94.0},
+        {"setting": "gamma=0.99", **shared, "first": 90.0, "last": 90.0, "best": 90.0},
+    ]
+    assert drawn(tmp_path) == ["gamma.png"]
+    with pytest.raises(SystemExit, match="expected --trainings FOLDER"):
+        study("apex.__main__", "learning")

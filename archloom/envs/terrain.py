@@ -100,7 +100,10 @@ class Terrain(NeighbourhoodEnv):
         )
 
     def move(self, slots: NDArray[np.intp], choices: NDArray[np.intp]) -> None:
-        self._rows[slots] = self._choices[slots, choices - 1]
+        rows = self._choices[slots, choices - 1]
+        if (rows == self._none).any():
+            raise InputError("choices: expected numbers of neighbours that are shown, counted from 1")
+        self._rows[slots] = rows
 
     def values(self, slots: NDArray[np.intp]) -> NDArray[np.float64]:
         return self._values[self._rows[slots]]

@@ -70,6 +70,17 @@ def test_genes_are_those_that_the_graph_knows() -> None:
         place.genes(np.array([[12]]))
 
 
+def test_nobody_moves_to_what_is_not_shown() -> None:
+    place, everyone = terrain(), np.arange(RING)
+    with pytest.raises(InputError, match="choices: expected numbers of neighbours that are shown, counted from 1"):
+        place.move(everyone, np.ones(RING, dtype=np.intp))
+    place.set_state(everyone, everyone[:, None])
+    place.show(np.empty((RING, 3, 5), dtype=np.uint8), np.random.default_rng(0))
+    with pytest.raises(InputError, match="choices: expected numbers of neighbours that are shown, counted from 1"):
+        place.move(np.array([5, 6]), np.array([2, 2]))
+    assert (place.states(everyone)[:, 0] == everyone).all(), "row 5 has one neighbour, and nobody moved"
+
+
 def test_a_row_without_neighbours_can_only_be_stayed_at() -> None:
     env = IncrementalVectorEnv(
         Terrain(ring(starts=lambda rng, count: np.full(count, 4)), np.zeros(RING), 1, 2), 1, 2, 4, None

@@ -409,6 +409,20 @@ def test_apex_environments(apex: Any, tmp_path: Path) -> None:
     assert drawn(tmp_path) == ["environments.png"]
 
 
+def test_apex_fits_a_t_distribution_as_scipy_does() -> None:
+    from scipy import stats
+
+    from benchmarks.apex.t_distribution import QUICK_T
+
+    for freedom, seed in ((1.5, 0), (5.0, 1)):
+        values = 3 + 2 * np.random.default_rng(seed).standard_t(freedom, 500)
+        ours, scipys = QUICK_T.fit(values), stats.t.fit(values)
+        assert ours == pytest.approx(scipys, rel=0.02)
+        assert stats.t.nnlf(ours, values) < stats.t.nnlf(scipys, values) + 1e-4, "no less likely"
+    found = stats.goodness_of_fit(QUICK_T, np.linspace(0, 1, 200), n_mc_samples=50, rng=np.random.default_rng(0))
+    assert found.pvalue == pytest.approx(1 / 51), "uniform values follow no t-distribution"
+
+
 def test_apex_learning(study: Any, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
     from archloom.agents.training_log import NAMES, TrainingLog, TrainingRow

@@ -1,13 +1,15 @@
 """The Ape-X agent: walkers gather transitions, a prioritised replay keeps them, one learner learns from it.
 
-Cassimon et al., section 3.2.3 and 4.1.1, after Horgan et al. 2018. Everything runs in one process here; what is
-gathered and what is learnt alternate, `learn_ratio` transitions learnt for each one gathered.
+Cassimon et al., section 3.2.3 and 4.1.1, after Horgan et al. 2018; `learn_ratio` transitions are learnt for each one
+gathered. `BaseApex` is the learner, whoever gathers for it; `Apex` has everything in one process, where gathering and
+learning alternate.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -46,12 +48,10 @@ def make_network(options: ApexOptions, bits: int, seed: int) -> QNetwork:
     return QNetwork(bits, options.max_neighbours + 1, options.network, seeds.stream(seed, "agent/network"))
 
 
-def make_replay(
-    options: ApexOptions, neighbourhood: NeighbourhoodEnv, capacity: int | None = None
-) -> PrioritisedReplay:
-    """An empty replay of transitions whose observations are kept as states."""
+def replay_columns(options: ApexOptions, neighbourhood: NeighbourhoodEnv) -> dict[str, tuple[Any, tuple[int, ...]]]:
+    """The columns of a replay of transitions: type and shape of each. Observations are kept as states."""
     seen = (options.max_neighbours + 1, neighbourhood.state_width)
-    columns: dict[str, tuple[Any, tuple[int, ...]]] = {
+    return {
         "states": (neighbourhood.state_dtype, seen),
         "counts": (np.int16, ()),
         "actions": (np.int16, ()),
@@ -60,7 +60,6 @@ def make_replay(
         "next_states": (neighbourhood.state_dtype, seen),
         "next_counts": (np.int16, ()),
     }
-    return PrioritisedReplay(capacity or options.buffer, columns, options.priority_alpha, options.priority_eps)
 
 
 def encoded(neighbourhood: NeighbourhoodEnv, states: NDArray[Any], counts: NDArray[Any]) -> NDArray[np.uint8]:
@@ -117,6 +116,12 @@ class Tally:
             if each.name != "best":
                 setattr(self, each.name, each.default)
 
+    def add(self, other: Tally) -> None:
+        """Count what another has counted, too."""
+        for each in fields(self):
+            mine, more = getattr(self, each.name), getattr(other, each.name)
+            setattr(self, each.name, max(mine, more) if each.name == "best" else mine + more)
+
 
 # -- gathering ------------------------------------------------------------------------------------------------------
 
@@ -124,11 +129,13 @@ class Tally:
 class Walkers:
     """Episodes side by side that gather transitions, epsilon-greedily by a network's Q-values."""
 
-    def __init__(self, env: IncrementalVectorEnv, options: ApexOptions, rates: NDArray[np.float64], seed: int) -> None:
-        """`rates` (n,) say how often each walker explores; walkers of other processes have other seeds."""
-        neighbourhood = env.neighbourhood
+    def __init__(
+        self, env: IncrementalVectorEnv, options: ApexOptions, seed: int, places: NDArray[np.intp] | None = None
+    ) -> None:
+        """`places` (n,): which of all `options.walkers` these are, if others walk elsewhere, with other seeds."""
+        neighbourhood, everyone = env.neighbourhood, epsilons(options)
         self.env = env
-        self.rates = rates
+        self.rates = everyone if places is None else everyone[places]
         self.neighbourhood = neighbourhood
         self._scale = reward_scale(options, env.alpha)
         self._window = NStepWindow(
@@ -143,7 +150,7 @@ class Walkers:
         self._rng = seeds.stream(seed, "agent/explore")
         self._ended = np.zeros(env.num_envs, dtype=bool)
         self._lengths = np.zeros(env.num_envs, dtype=np.int64)
-        self._exploiting = rates <= np.quantile(rates, 1 / 3)
+        self._exploiting = self.rates <= np.quantile(everyone, 1 / 3)
         env.reset(seed=int(seeds.stream(seed, "agent/env").integers(2**62)))
 
     def step(self, network: QNetwork, tally: Tally) -> tuple[Transitions, int]:
@@ -216,7 +223,61 @@ class Progress:
     tally: Tally = field(default_factory=Tally)
 
 
-class Apex:
+class BaseApex(ABC):
+    """The learner of an agent, with its count of what is gathered and learnt; subclasses gather, and keep what was."""
+
+    def __init__(
+        self, neighbourhood: NeighbourhoodEnv, options: ApexOptions, seed: int, network: QNetwork | None = None
+    ) -> None:
+        """`network`: one to go on with; else it is drawn."""
+        self.options = options
+        self.progress = Progress()
+        self.learner = QLearner(network or make_network(options, neighbourhood.bits, seed), options.learning)
+        self._neighbourhood = neighbourhood
+
+    @property
+    def network(self) -> QNetwork:
+        return self.learner.network
+
+    @abstractmethod
+    def train(self, steps: int, after_round: Callable[[Progress], bool] = lambda progress: True) -> None:
+        """Gather and learn until `steps` are gathered in all, or `after_round` returns False."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was learnt, and how far it is: nested dicts of numbers, strings and arrays."""
+        return {"learner": self.learner.state_dict(), "progress": asdict(self.progress)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state_dict` was taken, of any subclass."""
+        self.learner.load_state_dict(state["learner"])
+        told = state["progress"]
+        self.progress = Progress(**{**told, "tally": Tally(**told["tally"])})
+
+    def _count(self, steps: int, learning: bool) -> None:
+        """Count gathered steps, and what is to be learnt for them once there is enough to learn from."""
+        self.progress.steps += steps
+        if learning:
+            self.progress.owed += steps * self.options.learn_ratio
+
+    @property
+    def _owes(self) -> bool:
+        """Whether a batch is to be learnt for what was gathered."""
+        return self.progress.owed >= self.options.batch_size
+
+    def _learn(self, sample: Sample) -> NDArray[np.float32]:
+        """Learn from a batch that is owed: the TD errors, for the replay."""
+        done = self.progress
+        errors, loss = self.learner.learn(batch_of(self._neighbourhood, sample))
+        done.owed -= self.options.batch_size
+        done.updates += 1
+        done.tally.errors += float(np.abs(errors).sum())
+        done.tally.learnt += len(errors)
+        done.tally.losses += loss
+        done.tally.updates += 1
+        return errors
+
+
+class Apex(BaseApex):
     """The agent in one process.
 
     With the same options, seed and environment everything it does is the same on one thread. The environment starts
@@ -227,21 +288,14 @@ class Apex:
         self, env: IncrementalVectorEnv, options: ApexOptions, seed: int, network: QNetwork | None = None
     ) -> None:
         """`network`: one to go on with; else it is drawn."""
-        self.options = options
-        self.progress = Progress()
-        self.learner = QLearner(network or make_network(options, env.neighbourhood.bits, seed), options.learning)
-        self._neighbourhood = env.neighbourhood
-        self._acting = copy.deepcopy(self.learner.network).requires_grad_(False)
-        self._walkers = Walkers(env, options, epsilons(options), seed)
-        self._replay = make_replay(options, env.neighbourhood)
+        super().__init__(env.neighbourhood, options, seed, network)
+        self._acting = copy.deepcopy(self.network).requires_grad_(False)
+        self._walkers = Walkers(env, options, seed)
+        columns = replay_columns(options, env.neighbourhood)
+        self._replay = PrioritisedReplay(options.buffer, columns, options.priority_alpha, options.priority_eps)
         self._rng = seeds.stream(seed, "agent/replay")
 
-    @property
-    def network(self) -> QNetwork:
-        return self.learner.network
-
     def train(self, steps: int, after_round: Callable[[Progress], bool] = lambda progress: True) -> None:
-        """Gather and learn until `steps` are gathered in all, or `after_round` returns False."""
         while self.progress.steps < steps:
             self.round()
             if not after_round(self.progress):
@@ -252,45 +306,36 @@ class Apex:
         done, options = self.progress, self.options
         complete, steps = self._walkers.step(self._acting, done.tally)
         self._replay.add(columns_of(complete), complete.errors)
-        done.steps += steps
+        self._count(steps, learning=len(self._replay) >= options.learning_starts)
         done.since_sync += steps
-        if len(self._replay) >= options.learning_starts:
-            done.owed += steps * options.learn_ratio
-        while done.owed >= options.batch_size:
-            self._learn()
-            done.owed -= options.batch_size
+        while self._owes:
+            sample = self._replay.sample(options.batch_size, options.priority_beta, self._rng)
+            self._replay.update(sample.rows, self._learn(sample))
         if done.since_sync >= options.sync_delay:
-            self._acting.load_state_dict(self.learner.network.state_dict())
-            done.since_sync = 0
+            self._sync()
 
-    def _learn(self) -> None:
-        done = self.progress
-        sample = self._replay.sample(self.options.batch_size, self.options.priority_beta, self._rng)
-        errors, loss = self.learner.learn(batch_of(self._neighbourhood, sample))
-        self._replay.update(sample.rows, errors)
-        done.updates += 1
-        done.tally.errors += float(np.abs(errors).sum())
-        done.tally.learnt += len(errors)
-        done.tally.losses += loss
-        done.tally.updates += 1
+    def _sync(self) -> None:
+        self._acting.load_state_dict(self.network.state_dict())
+        self.progress.since_sync = 0
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that later behaviour depends on: nested dicts of numbers, strings and arrays."""
         return {
-            "learner": self.learner.state_dict(),
+            **super().state_dict(),
             "acting": {name: tensor.numpy().copy() for name, tensor in self._acting.state_dict().items()},
             "walkers": self._walkers.state_dict(),
             "replay": self._replay.state_dict(),
             "rng": self._rng.bit_generator.state,
-            "progress": asdict(self.progress),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly from where `state_dict` was taken."""
-        self.learner.load_state_dict(state["learner"])
+        """Go on exactly from where `state_dict` was taken; from that of a distributed training with new episodes and
+        an empty replay."""
+        super().load_state_dict(state)
+        if "walkers" not in state:
+            self._sync()
+            return
         self._acting.load_state_dict({name: torch.from_numpy(np.array(a)) for name, a in state["acting"].items()})
         self._walkers.load_state_dict(state["walkers"])
         self._replay.load_state_dict(state["replay"])
         self._rng.bit_generator.state = state["rng"]
-        told = state["progress"]
-        self.progress = Progress(**{**told, "tally": Tally(**told["tally"])})

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archloom.agents.apex import Apex, Progress, Walkers, encoded, epsilons, make_network, reward_scale
+from archloom.agents.apex import Apex, Progress, Tally, Walkers, encoded, epsilons, make_network, reward_scale
 from archloom.agents.options import ApexOptions
 from archloom.envs.incremental import IncrementalVectorEnv
 from archloom.envs.terrain import Terrain
@@ -89,7 +89,7 @@ def test_every_gathered_step_is_stored_once_and_no_other():
     """The replay gets the steps that the walkers count, no resets, but for those still in the window."""
     options = replace(CUBE, walkers=8, episode_steps=5, n_step=3)
     graph, values = hypercube(10), planted_corner(10)
-    walkers = Walkers(environment(graph, values, options), options, epsilons(options), seed=0)
+    walkers = Walkers(environment(graph, values, options), options, seed=0)
     network = make_network(options, graph.bits, seed=0)
     tally = Progress().tally
     stored = steps = 0
@@ -143,3 +143,37 @@ def test_the_same_seed_gives_the_same_agent():
         weights.append(trained.network.value[0].weight.detach().numpy())
     assert np.array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
+
+
+def test_walkers_that_walk_elsewhere_have_their_places_among_all():
+    """The three of nine that explore least are told of, wherever they are."""
+    options = replace(CUBE, walkers=9)
+    graph, values = hypercube(10), planted_corner(10)
+    shares = [np.arange(9)[start::2] for start in range(2)]
+    walkers = [
+        Walkers(environment(graph, values, replace(options, walkers=len(share))), options, seed, share)
+        for seed, share in enumerate(shares)
+    ]
+    assert np.array_equal(walkers[0].rates, epsilons(options)[[0, 2, 4, 6, 8]])
+    assert np.array_equal(walkers[1].rates, epsilons(options)[[1, 3, 5, 7]])
+    assert [each._exploiting.tolist() for each in walkers] == [[False] * 3 + [True] * 2, [False] * 3 + [True]]
+
+
+def test_tallies_are_added():
+    tally = Tally(gathered=3, ends=2.0, best=7.0)
+    tally.add(Tally(gathered=4, ends=1.5, losses=1.0, best=5.0))
+    assert tally == Tally(gathered=7, ends=3.5, losses=1.0, best=7.0)
+
+
+def test_what_others_gathered_for_is_learnt_on_with_new_episodes():
+    """The state of a distributed training has no walkers and no replay."""
+    graph, values = hypercube(10), planted_corner(10)
+    first, second = (agent(graph, values, replace(CUBE, learning_starts=100), seed) for seed in range(2))
+    first.train(600)
+    state = first.state_dict()
+    second.load_state_dict({name: state[name] for name in ("learner", "progress")})
+    kept = second.state_dict()
+    assert kept["progress"] == {**state["progress"], "since_sync": 0}
+    assert np.array_equal(kept["acting"]["value.0.weight"], state["learner"]["online"]["weights"]["value.0.weight"])
+    second.train(1_000)
+    assert second.progress.updates > first.progress.updates

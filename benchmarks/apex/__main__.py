@@ -28,6 +28,7 @@ def main() -> None:
     parsing.add_argument("--out", type=Path, help="a folder for pictures, which is made")
     parsing.add_argument("--agent", action="append", default=[], type=Path, dest="agents",
                          help="a trained agent's file; repeatable")  # fmt: skip
+    parsing.add_argument("--objective", help="the metric to climb, instead of the benchmark's own")
     parsing.add_argument("--trainings", type=Path, help="a folder of trainings, for learning")
     parsing.add_argument("--sets", type=int, help="sets of starts, instead of the study's own")
     parsing.add_argument("--starts", type=int, help="starts in a set, instead of the study's own")

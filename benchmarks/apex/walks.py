@@ -51,7 +51,7 @@ def walk(arguments: argparse.Namespace, on: str) -> Walked:
     """The episodes that `--sets`, `--starts` and `--agent` ask for; those in `--record` are read, the others added."""
     sets, starts = (2, 40) if arguments.smoke else (5, 10_000)
     plan = Plan(arguments.sets or sets, arguments.starts or starts)
-    problem = open_episode_problem(on, plan)
+    problem = open_episode_problem(on, plan, objective=arguments.objective)
     agents = open_agents(arguments.agents) if arguments.agents else ()
     header = {"on": on, "metric": problem.metric, "data": problem.data and problem.data.sha256, **asdict(plan)}
     done = _read(arguments.record, header)
@@ -94,7 +94,9 @@ def _read(path: Path | None, header: Mapping[str, Any]) -> dict[str, tuple[str, 
     with np.load(path, allow_pickle=False) as held:
         arrays = {name: held[name] for name in held.files}
     if json.loads(str(arrays["header"])) != header:
-        raise SystemExit(f"{path} is of another benchmark or table, or has other sets and starts: name another file")
+        raise SystemExit(
+            f"{path} is of another benchmark, table or metric, or has other sets and starts: name another file"
+        )
     found = {}
     for name in dict.fromkeys(key.partition("/")[0] for key in arrays if "/" in key):
         climbed, reported = (

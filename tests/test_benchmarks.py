@@ -396,6 +396,13 @@ def test_apex_tables(apex: Any) -> None:
     assert {row["policy"] for row in rows if row["mean"] is None} >= {"NASWOT", "GraphPNAS", "SemiNAS", "NAO"}
 
 
+def test_apex_sizes_of_ends(apex: Any) -> None:
+    search, walks, alike = apex("walk_sizes", "--starts", "300")
+    assert search["vertices"] == pytest.approx(4.5, abs=0.3) and walks["vertices"] > search["vertices"] + 0.5
+    assert alike["vertices"] == pytest.approx(walks["vertices"], abs=0.2)
+    assert search["mean"] < alike["mean"], "1.5 more, with 50,000 episodes"
+
+
 def test_apex_normality(apex: Any) -> None:
     rows = apex("normality", "--starts", "30")
     assert [row["policy"] for row in rows] == ["local_search", "random_walk", "random"]

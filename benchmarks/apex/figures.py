@@ -96,7 +96,7 @@ def sizes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The share of cells by number of vertices and of edges: uniform over the benchmark, BANANAS's sampler, ours."""
     from archloom.analysis.cell_sizes import Sizes, cell_sizes
     from archloom.spaces.nb101.cells import all_codes, by_rejection, by_size
-    from archloom.spaces.nb101.codes import ABSENT, VERTICES, unpack
+    from archloom.spaces.nb101.codes import ABSENT, PAIRS, unpack
 
     count = 1_000 if arguments.smoke else SAMPLE
     rng = np.random.default_rng(0)
@@ -107,7 +107,7 @@ def sizes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     }
     by_sampler = {}
     for name, codes in drawn.items():
-        genes, edges = unpack(codes), VERTICES * (VERTICES - 1) // 2
+        genes, edges = unpack(codes), len(PAIRS)
         inner = (genes[:, edges:] != ABSENT).sum(axis=1)
         by_sampler[name] = Sizes(2 + inner, genes[:, :edges].sum(axis=1, dtype=np.int64))
     save(arguments, "sizes", lambda: cell_sizes(by_sampler, [

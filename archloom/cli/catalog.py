@@ -275,6 +275,6 @@ def _notes(options_class: type) -> str:
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, bool):
+    if isinstance(value, bool | None):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

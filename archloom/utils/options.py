@@ -14,12 +14,13 @@ import io
 import sys
 import textwrap
 import tokenize
+import types
 import typing
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, Union
 
 import msgspec
 import numpy as np
@@ -63,6 +64,8 @@ class Option:
         listed = not strict and isinstance(value, str) and typing.get_origin(_bare(self.type)[0]) is tuple
         if listed:
             value = [part.strip() for part in value.split(",")]
+        elif not strict and value == "none" and _present(self.type) is not None:
+            value = None
         try:
             converted = msgspec.convert(value, self.type, strict=strict, dec_hook=_path)
         except msgspec.ValidationError:
@@ -233,8 +236,17 @@ def _bare(kind: Any) -> tuple[Any, dict[str, Any]]:
     return bare, {name: value for meta in metas for name in names if (value := getattr(meta, name)) is not None}
 
 
+def _present(kind: Any) -> Any:
+    """What a type of values or None has besides None; None for any other type."""
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) or typing.get_origin(kind) is Union else ()
+    present = [each for each in kinds if each is not type(None)]
+    return present[0] if len(present) == 1 < len(kinds) else None
+
+
 def _words(kind: Any, plural: bool = False) -> str:
     """The values of a type in words: "a whole number of at least 1"."""
+    if (present := _present(kind)) is not None:
+        return f"{_words(present, plural)}, or none"
     kind, limits = _bare(kind)
     if kind in _NOUNS:
         words = _bounded(_NOUNS[kind][plural], limits)

@@ -112,6 +112,8 @@ BOUNDS: dict[str, tuple[Any, str]] = {
         "a whole number of at least 1; 1 is slow",
     ),
     "open": (int, "a whole number"),
+    "or none": (Annotated[float, Meta(ge=0, le=700)] | None, "a number from 0 to 700, or none"),
+    "open or none": (int | None, "a whole number, or none"),
 }
 
 
@@ -144,6 +146,15 @@ def test_what_is_within_bounds(kind: Any, inside: list[Any], outside: list[Any])
             with pytest.raises(InputError, match=r"^sample option a=.*: expected a "):
                 option.convert("sample", value, strict)
     assert [option.convert("sample", str(value)) for value in inside] == inside
+
+
+def test_none_where_a_type_has_it() -> None:
+    option = options.Option("a", options.PositiveInt | None, None)
+    assert [option.convert("sample", value) for value in ("none", None, "3", 3)] == [None, None, 3, 3]
+    assert [option.convert("sample", value, strict=True) for value in (None, 3)] == [None, 3]
+    assert options.Option("a", str, "x").convert("sample", "none") == "none"
+    with pytest.raises(InputError, match="a=none: expected a whole number of at least 1, or none"):
+        option.convert("sample", "none", strict=True)
 
 
 @dataclass(frozen=True)

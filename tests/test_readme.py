@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
 from archloom.cli.main import VERBS, app
@@ -104,7 +105,9 @@ def test_every_command_shown_exists() -> None:
         assert verb in VERBS, line
         context = app.make_context("archloom", [verb, "--help"], resilient_parsing=True)
         command = app.get_command(context, verb)
-        assert command is not None
+        if isinstance(command, click.Group):
+            command = command.get_command(context, words[0])
+        assert command is not None, line
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, line
     for name in STRATEGIES:

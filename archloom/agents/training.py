@@ -80,11 +80,21 @@ class TrainingReport:
 class Training:
     """A training that is ready to run; make one with `prepare_training` or `open_training`."""
 
-    def __init__(self, out: Path, manifest: Manifest, neighbourhood: NeighbourhoodEnv, start: Agent | None) -> None:
+    def __init__(
+        self,
+        out: Path,
+        manifest: Manifest,
+        neighbourhood: NeighbourhoodEnv,
+        start: Agent | None,
+        changed: bool = False,
+    ) -> None:
+        """`changed`: the manifest is to be written again, since it says more than the one in the folder."""
         self.out = out
         self.options = _options(manifest.options)
         self.metric = manifest.metric
+        self.table = manifest.table
         self._manifest = manifest
+        self._changed = changed
         env = IncrementalVectorEnv(
             neighbourhood,
             self.options.walkers,
@@ -227,7 +237,10 @@ class Training:
         try:
             if not os.path.lexists(self.out / MANIFEST):
                 _check_free(self.out, {"lock", "holder.json"})
+                self._changed = True
+            if self._changed:
                 write_sealed(self.out / MANIFEST, msgspec.to_builtins(self._manifest))
+                self._changed = False
             yield
         finally:
             lock.release()
@@ -237,8 +250,10 @@ class Training:
         return TrainingLog(self.out, after, self._manifest.tensorboard)
 
 
-def prepare_training(request: TrainingRequest) -> Training:
+def prepare_training(request: TrainingRequest, notify: Callable[[str], None] | None = None) -> Training:
     """Open everything that a training needs; nothing is written until it runs.
+
+    `notify` is called with a message before slow work.
 
     InputError for an unknown benchmark or metric, a table that is not whole, options that contradict the agent to go
     on with, and a folder that is not empty.
@@ -250,7 +265,7 @@ def prepare_training(request: TrainingRequest) -> Training:
     start = None if request.start is None else load_agent(request.start)
     options = request.options if start is None else _continued(request.options, start)
     table = None if request.table is None else str(request.table.resolve())
-    opened = _open(request.on, table, request.objective, options)
+    opened = _open(request.on, table, request.objective, options, notify)
     if start is not None:
         _check_start(start, opened.neighbourhood, opened.on)
     data = opened.data
@@ -274,16 +289,26 @@ def prepare_training(request: TrainingRequest) -> Training:
     return Training(request.out, manifest, opened.neighbourhood, start)
 
 
-def open_training(out: Path, steps: int | None = None) -> Training:
-    """The training in a folder, as of its last checkpoint; `steps`: another number in all.
+def open_training(
+    out: Path,
+    steps: int | None = None,
+    table: Path | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Training:
+    """The training in a folder, as of its last checkpoint; nothing is written until it runs.
+
+    `steps` is another number in all, `table` where its table is now, if it was moved; `notify` is called with a message
+    before slow work.
 
     StoreError for a folder that holds none or a damaged one, or whose data or first agent have changed.
     """
     manifest = read_manifest(out)
     if steps is not None:
         manifest.options = {**manifest.options, "steps": steps}
+    if table is not None:
+        manifest.table = str(table.resolve())
     options = _options(manifest.options)
-    opened = _open(manifest.on, manifest.table, manifest.metric, options)
+    opened = _open(manifest.on, manifest.table, manifest.metric, options, notify)
     if opened.data.sha256 != manifest.data_sha256:
         raise StoreError(
             f"{out} was begun with {manifest.data_name} (SHA-256 {manifest.data_sha256[:12]}...), and what is found "
@@ -294,10 +319,8 @@ def open_training(out: Path, steps: int | None = None) -> Training:
         start = load_agent(Path(manifest.start))
         if start.sha256 != manifest.start_sha256:
             raise StoreError(f"{out} goes on with {manifest.start}, which has changed since: put the file back")
-    training = Training(out, manifest, opened.neighbourhood, start)
+    training = Training(out, manifest, opened.neighbourhood, start, changed=steps is not None or table is not None)
     training.restore()
-    if steps is not None:
-        write_sealed(out / MANIFEST, msgspec.to_builtins(manifest))
     return training
 
 
@@ -309,7 +332,9 @@ class _Opened:
     neighbourhood: NeighbourhoodEnv
 
 
-def _open(on: str, table: str | None, objective: str | None, options: ApexOptions) -> _Opened:
+def _open(
+    on: str, table: str | None, objective: str | None, options: ApexOptions, notify: Callable[[str], None] | None
+) -> _Opened:
     """The benchmark, with as many slots as there are walkers."""
     on = benchmark_of(on)
     scenario = open_scenario(ProblemSpec(on, table, (objective,) if objective else ()))
@@ -318,7 +343,7 @@ def _open(on: str, table: str | None, objective: str | None, options: ApexOption
     metric, data = scenario.objectives[0], scenario.problem.data
     assert data is not None  # noqa: S101 - benchmarks to walk on are tables and surrogates
     neighbourhood = open_neighbourhood(
-        on, options.walkers, options.max_neighbours, table, metric, problem=scenario.problem
+        on, options.walkers, options.max_neighbours, table, metric, notify, scenario.problem
     )
     return _Opened(on, metric, data, neighbourhood)
 

@@ -35,7 +35,7 @@ MOST_REPETITIONS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """final - start of n episodes, in percentage points.
+    """final - start of n episodes, in percentage points; `mean_end` is the mean of final, in percent.
 
     `skew` is that of Fisher and Pearson, m3 / m2**1.5 with the central moments m, None if all are equal.
     `intervals` are symmetrical in probability: that of 50 % goes from the 25th to the 75th percentile. `improved` and
@@ -49,12 +49,13 @@ class Improvement:
     intervals: Mapping[int, tuple[float, float]]
     improved: float
     worse: float
+    mean_end: float
     set_medians: tuple[float, ...]
 
     def to_json(self) -> dict[str, Any]:
         intervals = [{"percent": share, "low": low, "high": high} for share, (low, high) in self.intervals.items()]
         return {
-            **{name: getattr(self, name) for name in ("n", "median", "mean", "skew", "improved", "worse")},
+            **{name: getattr(self, name) for name in ("n", "median", "mean", "skew", "improved", "worse", "mean_end")},
             "intervals": intervals,
             "set_medians": list(self.set_medians),
         }
@@ -71,6 +72,7 @@ def improvement(episodes: Episodes, outcome: Outcome) -> Improvement:
         intervals=MappingProxyType({share: _around_median(change, share) for share in SHARES}),
         improved=float((change > 0).mean()),
         worse=float((change < 0).mean()),
+        mean_end=float(outcome.final.mean()),
         set_medians=tuple(float(np.median(change[episodes.set == number])) for number in np.unique(episodes.set)),
     )
 
@@ -341,23 +343,24 @@ def _notes(found: EpisodesReport, more: Sequence[str]) -> list[str]:
 
 def _improvement_rows(found: EpisodesReport, metric: str, with_published: bool) -> list[list[str]]:
     heads = ["policy", "median", "mean", "skew", *(f"{share} % of episodes" for share in SHARES), "improved", "worse",
-             "most common end", "moves", "queries"]  # fmt: skip
+             "mean end", "most common end", "moves", "queries"]  # fmt: skip
     rows = [heads]
     for policy in found.policies:
         ours = policy.improvements[metric]
-        shares = [f"{100 * share:.1f} %" for share in (ours.improved, ours.worse, policy.common_final)]
+        improved, worse, common = (f"{100 * s:.1f} %" for s in (ours.improved, ours.worse, policy.common_final))
         rows.append(
             [
                 policy.policy, f"{ours.median:+z.2f}", f"{ours.mean:+z.2f}", _skew(ours.skew),
                 *(f"{low:+z.2f} to {high:+z.2f}" for low, high in ours.intervals.values()),
-                *shares, f"{policy.mean_moves:.1f}", f"{policy.mean_queries:,.1f}",
+                improved, worse, f"{ours.mean_end:.2f}", common,
+                f"{policy.mean_moves:.1f}", f"{policy.mean_queries:,.1f}",
             ]
         )  # fmt: skip
         theirs = policy.published if with_published else None
         if theirs is not None and theirs.median is not None:
-            blank = [""] * len(SHARES)
+            blank = [""] * (len(SHARES) + 3)
             common = theirs.common_final or ""
-            rows.append([_PUBLISHED, f"{theirs.median:+z.2f}", "", _skew(theirs.skew), *blank, "", "", common, "", ""])
+            rows.append([_PUBLISHED, f"{theirs.median:+z.2f}", "", _skew(theirs.skew), *blank, common, "", ""])
     return rows
 
 

@@ -24,15 +24,15 @@ _CLEAR = "\r\x1b[K"
 _LIVE_EVERY_S, _LINE_EVERY_S = 0.1, 10.0
 
 
-_CONFIGS = "configs"
+_AGENT, _CONFIGS = "agent", "configs"
 
 
 @click.command("list")
 @click.argument("name", required=False)
 def list_all(name: str | None) -> int:
     """List strategies, spaces and benchmarks; with NAME, describe one of them: the options of a strategy or space,
-    where a benchmark is. NAME may be a strategy of your own, FILE.py:CLASS; `configs` lists the configurations that
-    come with archloom, and the name of one prints it."""
+    where a benchmark is. NAME may be a strategy of your own, FILE.py:CLASS; `agent` describes the options of an agent's
+    training; `configs` lists the configurations that come with archloom, and the name of one prints it."""
     from archloom import registry
     from archloom.cli import config
     from archloom.data import catalog
@@ -58,13 +58,18 @@ def list_all(name: str | None) -> int:
         elif name in catalog.BENCHMARKS:
             _show_benchmark(catalog.status(name, environ=os.environ))
             click.echo(f"  space {catalog.BENCHMARKS[name].space}: archloom list {catalog.BENCHMARKS[name].space}")
+        elif name == _AGENT:
+            from archloom.cli.agent import training_options
+
+            training = training_options()
+            _describe(name, training, options.of_dataclass(training), "", "")
         elif name == _CONFIGS:
             for key, path in config.shipped().items():
                 click.echo(f"  {key:<18} {config.title(path)}")
         elif name in config.shipped():
             click.echo(config.shipped()[name].read_text(encoding="utf-8"), nl=False)
         else:
-            known = [*registry.STRATEGIES, *registry.SPACES, *registry.TASKS, *catalog.BENCHMARKS, _CONFIGS]
+            known = [*registry.STRATEGIES, *registry.SPACES, *registry.TASKS, *catalog.BENCHMARKS, _AGENT, _CONFIGS]
             raise unknown("strategy, space, task or benchmark", name, dict.fromkeys([*known, *config.shipped()]))
         return 0
     click.echo(f"strategies (archloom list NAME shows the options of one; {registry.DEFAULT_STRATEGY} is the default)")

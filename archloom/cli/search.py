@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archloom.agents.training_folder import is_training
 from archloom.cli import notes, options, output
 from archloom.cli.config import Config, typed_first
 from archloom.cli.paths import UserPath
@@ -119,7 +120,8 @@ def resume(
     added: Sequence[str],
     settings: Sequence[str], limits: Changes, as_json: bool, quiet: bool, overrides: Overrides, backend: Backend,
 ) -> int:  # fmt: skip
-    """Continue RUN, a folder of one run or several, where it was stopped; the outcome is that of a run never stopped.
+    """Continue RUN, a folder of one run or several or the training of an agent, where it was stopped; the outcome is
+    that of a run never stopped.
 
     A run can be extended beyond its first limits; what is in its record stays as it is.
 
@@ -129,6 +131,11 @@ def resume(
     archloom resume runs/cmp --seeds 20
     archloom resume runs/cmp --add evolution --set population=50
     """
+    if is_training(run):
+        from archloom.cli.agent import reopen
+
+        _refuse_all_but("run", "settings", "table", "as_json", "quiet", why=f"{run} is the training of an agent")
+        return reopen(run, settings, table, as_json, quiet)
     from archloom.cli.groups import go_on, grow, show_runs
     from archloom.runs import folders, groups
     from archloom.runs.prepare import Preparer
@@ -164,3 +171,12 @@ def resume(
             table=table, changed=changed, overrides=overrides, preparer=preparer, limits=raised,
         )  # fmt: skip
     return show_runs([report], run, as_json)
+
+
+def _refuse_all_but(*names: str, why: str) -> None:
+    """InputError for an option that was typed and is none of these."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        typed = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+        if typed and parameter.name not in names:
+            raise InputError(f"{parameter.opts[0]}: {why}, to which it does not apply; omit it")

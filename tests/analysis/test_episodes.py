@@ -67,7 +67,7 @@ def test_improvement_by_hand() -> None:
     found = single([50, 51, 52, 53, 54, 60, 49, 55], sets=2)
     change = improvement(found, found.climbed)
     assert (change.n, change.median, change.mean) == (8, 2.5, 3.0)
-    assert (change.improved, change.worse) == (6 / 8, 1 / 8)
+    assert (change.improved, change.worse, change.mean_end) == (6 / 8, 1 / 8, 53.0)
     assert change.set_medians == (1.5, 4.5)
     assert change.intervals[50] == (0.75, 4.25)
     assert set(change.intervals) == {50, 80, 95}

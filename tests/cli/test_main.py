@@ -37,7 +37,7 @@ TABLE = object()  # stands for the small table below
     ("command", "says"),
     [
         ("serch", ["unknown command 'serch'", "did you mean 'search'"]),
-        ("frobnicate", ["unknown command 'frobnicate'", "known: best, compare"]),
+        ("frobnicate", ["unknown command 'frobnicate'", "known: agent, best, compare"]),
         ("--frobnicate", ["unknown option '--frobnicate'"]),
         ("search", ["no table for nb201 on this machine"]),  # what is searched on, and how, have defaults
         ("search random --quires 3", ["unknown option '--quires'", "did you mean '--queries'"]),
@@ -237,7 +237,10 @@ flags = st.sampled_from(
      "--max-repeats", "--out", "--seed", "--seeds", "--json", "--quiet", "--kind", "-o", "--help", "-h", "--version",
      "--frob", "-x", "--file", "--sha256", "--source"]
 )  # fmt: skip
-verbs = st.sampled_from([*VERBS, "frob", "data verify", "data list", "data convert", "data fetch"])
+verbs = st.sampled_from(
+    [*VERBS, "frob", "data verify", "data list", "data convert", "data fetch", "agent train", "agent evaluate",
+     "agent resume", "agent show"]
+)  # fmt: skip
 pairs = st.tuples(flags, words).map(list)
 rests = st.lists(pairs | words.map(lambda word: [word]), max_size=5)
 lines = st.tuples(verbs.map(str.split), st.lists(words, max_size=2), rests)
@@ -254,6 +257,8 @@ def test_nothing_that_is_typed_is_a_traceback(
         arguments += ["--queries", "12"]
     if verb[0] == "compare" and "--seeds" not in arguments:
         arguments += ["--seeds", "2"]
+    if verb[:2] == ["agent", "train"]:
+        arguments += ["--set", "steps=20", "--set", "walkers=2"]
     arguments = [{"TABLE": str(small_table), "mine.py": str(planted)}.get(word, word) for word in arguments]
     if "--workers" in arguments and set(arguments) & {"3", str(2**70)}:
         arguments = [word for word in arguments if word != "--workers"]  # processes take their time

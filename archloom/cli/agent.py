@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archloom.agents.training_folder import is_training
+from archloom.agents.training_folder import AGENT, is_training
 from archloom.analysis.layout import WIDTH
 from archloom.cli import options, output
 from archloom.cli.episode_drawing import Drawing, drawing_options
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from archloom.agents.training import Training
     from archloom.envs.episodes import Plan
     from archloom.learners.agent_file import Agent, AgentCard
+
+
+class AgentPath(UserPath):
+    """The path of an agent's file. The folder of a training stands for the agent in it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        return path / AGENT if is_training(path) else path
 
 
 @click.group()
@@ -45,7 +53,7 @@ def agent() -> None:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--out", type=NewFolder(), default=None, metavar="DIR",
               help="Folder of the training. Default: a new one under runs/.")  # fmt: skip
-@click.option("--from", "start", type=UserPath(), default=None, metavar="CHECKPOINT",
+@click.option("--from", "start", type=AgentPath(), default=None, metavar="CHECKPOINT",
               help="An agent to go on with, with its own options unless --set says otherwise; also on another table or "
                    "metric of the same space.")  # fmt: skip
 @click.option("--tensorboard", is_flag=True, help="Write the log as TensorBoard's event files, too.")
@@ -182,7 +190,7 @@ def _converted(settings: Sequence[str]) -> dict[str, Any]:
 
 
 @agent.command("evaluate")
-@click.argument("checkpoints", nargs=-1, required=True, type=UserPath(), metavar="CHECKPOINT...")
+@click.argument("checkpoints", nargs=-1, required=True, type=AgentPath(), metavar="CHECKPOINT...")
 @click.option("--on", default=None, metavar="NAME",
               help="Where to walk: nb101, nb201, nb301. Default: what the first agent was trained on.")  # fmt: skip
 @click.option("--table", type=click.Path(), default=None, metavar="FILE", help="A table or surrogate to use instead.")
@@ -201,10 +209,10 @@ def evaluate(
 
     The protocol of the paper: every agent plays an episode from each start of every set, greedily. Each agent is
     reported, and all of them together as apex, with policies that learn nothing beside them. An agent's episode is one
-    query. Nothing is written but the output.
+    query. Nothing is written but the output. A CHECKPOINT is an agent's file, or the folder of its training.
 
     \b
-    archloom agent evaluate runs/agent-*/agent.safetensors --on nb201 --starts 1000
+    archloom agent evaluate runs/agent-* --starts 1000
     """
     check_extras()
     from archloom.analysis.agents import evaluate as play
@@ -243,7 +251,7 @@ def evaluate(
 
 
 @agent.command("show")
-@click.argument("checkpoint", type=UserPath())
+@click.argument("checkpoint", type=AgentPath())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def show(checkpoint: Path, as_json: bool) -> int:
     """Show what an agent is: what it was trained on, for how long, and with which options."""

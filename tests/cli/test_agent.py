@@ -296,6 +296,14 @@ def test_one_agent_alone(cli: Any, small_table: Path, agents: list[Path]) -> Non
     assert both["policies"][1]["improvement"] == found["policies"][0]["improvement"]
 
 
+def test_the_folder_of_a_training_stands_for_its_agent(cli: Any, small_table: Path, agents: list[Path]) -> None:
+    for words in (("show",), ("evaluate", "--table", small_table, *FEW, "--no-baselines")):
+        by_file, by_folder = (cli("agent", *words, path, "--json").out for path in (f"agent-0/{AGENT}", "agent-0"))
+        assert by_file and by_file == by_folder
+    said = cli("agent", "train", "--table", small_table, "--from", "agent-0", "--set", "steps=20", "--out", "more")
+    assert said.code == 0, said.err
+
+
 def test_tables_for_people_and_a_picture(cli: Any, small_table: Path, agents: list[Path]) -> None:
     pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
     said = cli("agent", "evaluate", *agents, "--table", small_table, *FEW, "-o", "change.png")
@@ -320,7 +328,7 @@ def test_another_metric_is_told_as_transfer(cli: Any, small_table: Path, agents:
     [
         ([], ["Missing argument 'CHECKPOINT", "archloom agent evaluate --help"]),
         (["missing.safetensors"], ["agent missing.safetensors: there is no such file"]),
-        (["agent-0"], ["agent agent-0: ", "folder"]),
+        (["."], ["agent .: ", "folder"]),
         (["agent-0/log.csv"], ["agent agent-0/log.csv: "]),
         (["agent-0/state.safetensors"], ["agent agent-0/state.safetensors: "]),
         (["AGENT", "AGENT"], ["is the same agent as", "name each once"]),

@@ -416,6 +416,17 @@ def test_apex_environments(apex: Any, tmp_path: Path) -> None:
     assert drawn(tmp_path) == ["environments.png"]
 
 
+def test_apex_ablation(apex: Any, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="agents need the extra train")
+    words = ("gamma", "--trainings", "ablations", "--workers", "1", "--seeds", "1")
+    rows = apex(*words)
+    assert [(row["setting"], row["trainings"]) for row in rows] == [(f"gamma = {g}", 1) for g in (0.9, 0.95, 0.99)]
+    assert all(row["steps"] >= 256 and 80 < row["last"] < 95 for row in rows)
+    assert drawn(tmp_path) == ["gamma.png"]
+    trained = sorted(path.name for path in (tmp_path / "ablations").iterdir())
+    assert trained == ["default", "gamma=0.95", "gamma=0.99"], "the default is trained once for all ablations"
+
+
 def test_apex_fits_a_t_distribution_as_scipy_does() -> None:
     from scipy import stats
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.apex import curves, environments, figures, replay, tables
+from benchmarks.apex import ablations, curves, environments, figures, replay, tables
 from benchmarks.apex.study import Study, show
 from benchmarks.recorded import parser
 
 STUDIES: dict[str, Study] = {
+    **ablations.STUDIES,
     **curves.STUDIES,
     **environments.STUDIES,
     **figures.STUDIES,
@@ -29,7 +30,7 @@ def main() -> None:
     parsing.add_argument("--agent", action="append", default=[], type=Path, dest="agents",
                          help="a trained agent's file; repeatable")  # fmt: skip
     parsing.add_argument("--objective", help="the metric to climb, instead of the benchmark's own")
-    parsing.add_argument("--trainings", type=Path, help="a folder of trainings, for learning")
+    parsing.add_argument("--trainings", type=Path, help="a folder of trainings: FOLDER/SETTING/SEED")
     parsing.add_argument("--sets", type=int, help="sets of starts, instead of the study's own")
     parsing.add_argument("--starts", type=int, help="starts in a set, instead of the study's own")
     arguments = parsing.parse_args()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import secrets
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -24,20 +22,14 @@ from archloom.executors.base import Done, Executor, Job
 from archloom.executors.ray_actor import Begun, Setup, Token, Worker
 from archloom.types import Result
 from archloom.utils.files import read_file
-from archloom.workers.cluster import connected, import_ray
+from archloom.workers.cluster import Room, cause_of_death, connected, import_ray
 from archloom.workers.pool import LOOK_EVERY_S, MAX_ATTEMPTS, WorkerError, too_long
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables that set how many threads a process computes with: workers get the values set here, else one."""
 
-LONGEST_CAUSE = 200
-"""Characters kept of Ray's message on a worker's death."""
-
 GRACE_S = 10.0
 """How much longer than its time an actor may take to end itself and to be told of."""
-
-ROOM_WITHIN_S = 30.0
-"""How long a worker may take to start before the user is told that the cluster may have no room for it."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +120,7 @@ class RayExecutor:
         self._sent: dict[int, Any] = {}  # checkpoints in Ray's object store, by trial
         self._held: dict[int, _Answer] = {}  # by trial, until their checkpoints are written
         self._stillborn = 0  # actors that died while starting, since the last one that started
-        self._warned = False
-        self._since = time.monotonic()
+        self._room = Room(self._ray, cluster.workers)
         with ExitStack() as opened:
             opened.enter_context(cluster.ready())
             self._kind = self._ray.remote(num_cpus=1, num_gpus=cluster.gpus, max_restarts=0)(Worker)
@@ -155,7 +146,7 @@ class RayExecutor:
             heard = self._ray.wait(list(self._awaited), timeout=LOOK_EVERY_S)[0] if self._awaited else ()
             if done := [end for ref in heard if (end := self._hear(ref))] + self._give_up():
                 return done
-            self._look_for_room()
+            self._room.look(sum(not actor.begun for actor in self._actors))
         return ()
 
     def close(self) -> None:
@@ -258,7 +249,7 @@ class RayExecutor:
             self._stillborn += 1
             if self._stillborn < MAX_ATTEMPTS:  # a machine may go at any time; another actor is started
                 return
-            raise WorkerError(f"{MAX_ATTEMPTS} Ray workers died while they started: {_cause(error)}") from error
+            raise WorkerError(f"{MAX_ATTEMPTS} Ray workers died while they started: {cause_of_death(error)}") from error
         if begun.error is not None:
             raise WorkerError(f"a Ray worker could not start: {begun.error}")
         actor.begun, actor.sees = True, begun.sees
@@ -291,7 +282,7 @@ class RayExecutor:
         """Retry a task whose actor died; after the last attempt the trial fails with the reason."""
         for trial in sources(task.job.proposal.inherit):
             self._sent.pop(trial, None)  # perhaps lost too; it is on disk
-        task.deaths.append(_cause(error))
+        task.deaths.append(cause_of_death(error))
         if len(task.deaths) < MAX_ATTEMPTS:
             self._queue.appendleft(task)
             return None
@@ -307,20 +298,6 @@ class RayExecutor:
         self._awaited = {ref: other for ref, other in self._awaited.items() if other is not actor}
         with suppress(self._ray.exceptions.RayError):
             self._ray.kill(actor.handle)
-
-    def _look_for_room(self) -> None:
-        """Warn once if workers have not started after a while: a cluster may wait for machines, or be too small."""
-        waiting = sum(not actor.begun for actor in self._actors)
-        if self._warned or not waiting or time.monotonic() - self._since < ROOM_WITHIN_S:
-            return
-        self._warned = True
-        there = self._ray.cluster_resources()
-        warnings.warn(
-            f"{waiting} of {self._size} Ray workers have not started after {ROOM_WITHIN_S:.0f} s: there may be no room "
-            f"for them on the cluster, which has {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs "
-            "(a worker needs a CPU and what --gpus says); the others continue",
-            stacklevel=2,
-        )
 
 
 @contextmanager
@@ -339,17 +316,3 @@ def _absolute(checkpoints: CheckpointFolder) -> CheckpointFolder:
     """The same folder for a process with another working directory."""
     budget = checkpoints.budget and replace(checkpoints.budget, folder=checkpoints.budget.folder.resolve())
     return replace(checkpoints, path=checkpoints.path.resolve(), budget=budget)
-
-
-def _cause(error: Exception) -> str:
-    """One line of Ray's message on a death: why the process ended, else the last line, which names the cause."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(getattr(error, "cause", None) or error)).strip()
-    found = re.search(r"Worker exit type: (\w+) Worker exit detail: (.*?)(?: Some common causes|$)", text, re.DOTALL)
-    if found:
-        return f"{_clipped(found[2])} ({found[1]})"
-    return _clipped(text.splitlines()[-1] if text else type(error).__name__)
-
-
-def _clipped(text: str) -> str:
-    line = " ".join(text.split()).rstrip(".")
-    return line if len(line) <= LONGEST_CAUSE else f"{line[:LONGEST_CAUSE]}..."

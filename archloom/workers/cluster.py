@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +29,12 @@ ANSWERS_WITHIN_S = 5.0
 """How long the machine of a cluster may take to answer; Ray itself waits for two minutes."""
 
 END_WITHIN_S = 10.0
+
+ROOM_WITHIN_S = 30.0
+"""How long a worker may take to start before the user is told that the cluster may have no room for it."""
+
+LONGEST_CAUSE = 200
+"""Characters kept of Ray's message on a worker's death."""
 
 STORE_BYTES = 100_000_000
 """The object store of a local cluster, which carries small answers only: checkpoints are in the run's folder."""
@@ -179,3 +188,40 @@ def _guarded_folder() -> Iterator[Path]:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split()).rstrip(".")
+
+
+class Room:
+    """Warns once if workers have not started after a while: a cluster may wait for machines, or be too small."""
+
+    def __init__(self, ray: Any, workers: int) -> None:
+        self._ray = ray
+        self._workers = workers
+        self._warned = False
+        self._since = time.monotonic()
+
+    def look(self, waiting: int) -> None:
+        """`waiting`: how many workers have not started yet."""
+        if self._warned or not waiting or time.monotonic() - self._since < ROOM_WITHIN_S:
+            return
+        self._warned = True
+        there = self._ray.cluster_resources()
+        warnings.warn(
+            f"{waiting} of {self._workers} Ray workers have not started after {ROOM_WITHIN_S:.0f} s: there may be no "
+            f"room for them on the cluster, which has {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs "
+            "(a worker needs a CPU and what --gpus says); the others continue",
+            stacklevel=2,
+        )
+
+
+def cause_of_death(error: Exception) -> str:
+    """One line of Ray's message on a death: why the process ended, else the last line, which names the cause."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(getattr(error, "cause", None) or error)).strip()
+    found = re.search(r"Worker exit type: (\w+) Worker exit detail: (.*?)(?: Some common causes|$)", text, re.DOTALL)
+    if found:
+        return f"{_clipped(found[2])} ({found[1]})"
+    return _clipped(text.splitlines()[-1] if text else type(error).__name__)
+
+
+def _clipped(text: str) -> str:
+    line = " ".join(text.split()).rstrip(".")
+    return line if len(line) <= LONGEST_CAUSE else f"{line[:LONGEST_CAUSE]}..."

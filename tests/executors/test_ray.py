@@ -27,6 +27,7 @@ from archloom.runs.prepare import Request
 from archloom.runs.record import WEIGHTS, TrialRecord, read_lines
 from archloom.runs.report import RunReport
 from archloom.types import Arch, Inherit, Proposal
+from archloom.workers import cluster as cluster_module
 from archloom.workers.cluster import import_ray
 from archloom.workers.pool import WorkerError
 
@@ -141,7 +142,7 @@ def test_workers_that_die_while_they_start_are_nobodys_task(
 def test_workers_that_find_no_room_are_told_of(
     cluster: RayCluster, factory: partial[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executor_module, "ROOM_WITHIN_S", 0.1)
+    monkeypatch.setattr(cluster_module, "ROOM_WITHIN_S", 0.1)
     executor = RayExecutor(replace(cluster, gpus=0.5), factory)
     try:
         executor.submit(Job(0, Proposal(Arch((1,))), 0))
@@ -149,24 +150,6 @@ def test_workers_that_find_no_room_are_told_of(
             executor.wait()
     finally:
         executor.close()
-
-
-@pytest.mark.parametrize(
-    ("text", "cause"),
-    [
-        (
-            "The actor died.\n\tpid: 7\nThe actor is dead because its worker process has died. Worker exit type: "
-            "SYSTEM_ERROR Worker exit detail: Worker exits. End of file. Some common causes include: (1) this",
-            "Worker exits. End of file (SYSTEM_ERROR)",
-        ),
-        ("\x1b[36mray::Worker.__init__()\x1b[39m\n  File x\nModuleNotFoundError: No module named 'archloom'\n",
-         "ModuleNotFoundError: No module named 'archloom'"),
-        ("", "RuntimeError"),
-        ("x" * 1000, "x" * 200 + "..."),
-    ],
-)  # fmt: skip
-def test_what_ray_says_of_a_death_is_kept_to_a_line(text: str, cause: str) -> None:
-    assert executor_module._cause(RuntimeError(text)) == cause
 
 
 @pytest.mark.parametrize("gpus", [-0.5, 1.5, float("nan"), float("inf")])

@@ -99,3 +99,21 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'archloom\[ray\]'"):
         cluster.connected(None, 1, 0.0).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (
+            "The actor died.\n\tpid: 7\nThe actor is dead because its worker process has died. Worker exit type: "
+            "SYSTEM_ERROR Worker exit detail: Worker exits. End of file. Some common causes include: (1) this",
+            "Worker exits. End of file (SYSTEM_ERROR)",
+        ),
+        ("\x1b[36mray::Worker.__init__()\x1b[39m\n  File x\nModuleNotFoundError: No module named 'archloom'\n",
+         "ModuleNotFoundError: No module named 'archloom'"),
+        ("", "RuntimeError"),
+        ("x" * 1000, "x" * 200 + "..."),
+    ],
+)  # fmt: skip
+def test_what_ray_says_of_a_death_is_kept_to_a_line(text: str, cause: str) -> None:
+    assert cluster.cause_of_death(RuntimeError(text)) == cause

@@ -306,9 +306,10 @@ class Apex(BaseApex):
         done, options = self.progress, self.options
         complete, steps = self._walkers.step(self._acting, done.tally)
         self._replay.add(columns_of(complete), complete.errors)
-        self._count(steps, learning=len(self._replay) >= options.learning_starts)
+        learning = len(self._replay) >= options.learning_starts
+        self._count(steps, learning)
         done.since_sync += steps
-        while self._owes:
+        while learning and self._owes:
             sample = self._replay.sample(options.batch_size, options.priority_beta, self._rng)
             self._replay.update(sample.rows, self._learn(sample))
         if done.since_sync >= options.sync_delay:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,16 +19,15 @@ from typing import Any
 import msgspec
 
 from archloom.agents import saved
-from archloom.agents.apex import Apex, Progress
+from archloom.agents.apex import Progress
+from archloom.agents.layout import Layout, OneProcess, Work
+from archloom.agents.opening import open_benchmark, open_same
 from archloom.agents.options import ApexOptions
 from archloom.agents.training_folder import AGENT, FORMAT, MANIFEST, STATE, Manifest, is_training, read_manifest
 from archloom.agents.training_log import TrainingLog, TrainingRow, check_tensorboard
-from archloom.envs import benchmark_of, open_neighbourhood
-from archloom.envs.incremental import IncrementalVectorEnv, NeighbourhoodEnv
+from archloom.envs.incremental import NeighbourhoodEnv
 from archloom.errors import InputError, StoreError
 from archloom.learners.agent_file import Agent, AgentCard, load_agent, save_agent
-from archloom.learners.arrays import one_thread
-from archloom.problems import DataIdentity, ProblemSpec, open_scenario
 from archloom.runs.lock import FolderLock
 from archloom.runs.record import environment
 from archloom.utils import seeds
@@ -50,6 +50,7 @@ class TrainingRequest:
         seed: the same again gives the same agent, bit for bit on the same machine.
         start: an agent's file to go on with.
         tensorboard: whether the log is written as event files, too.
+        layout: over which processes and machines; on several, a seed no longer gives the same again.
     """
 
     on: str
@@ -60,6 +61,7 @@ class TrainingRequest:
     seed: int = 0
     start: Path | None = None
     tensorboard: bool = False
+    layout: Layout = OneProcess()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Training:
         manifest: Manifest,
         neighbourhood: NeighbourhoodEnv,
         start: Agent | None,
+        layout: Layout,
         changed: bool = False,
     ) -> None:
         """`changed`: the manifest is to be written again, since it says more than the one in the folder."""
@@ -95,15 +98,10 @@ class Training:
         self.table = manifest.table
         self._manifest = manifest
         self._changed = changed
-        env = IncrementalVectorEnv(
-            neighbourhood,
-            self.options.walkers,
-            self.options.max_neighbours,
-            self.options.episode_steps,
-            self.options.shaping,
-        )
+        self._layout = layout
+        make = partial(open_same, manifest.on, manifest.table, manifest.metric, manifest.data_sha256)
         network = None if start is None else start.network
-        self.agent = Apex(env, self.options, manifest.seed, network)
+        self.agent = layout.agent(Work(neighbourhood, make, self.options, manifest.seed, network))
         self._neighbourhood = neighbourhood
         self._seconds = 0.0
         self._episodes = 0
@@ -122,10 +120,10 @@ class Training:
         """Train to the end, or until Ctrl-C, which leaves a checkpoint and raises KeyboardInterrupt.
 
         `progress` is called with every row of the log. StoreError if the folder cannot be written, or another process
-        writes it.
+        writes it; InputError or WorkerError if the layout is not available.
         """
         if not self.finished:
-            with self._locked(), self._log() as log, _Interrupted() as interrupted, one_thread():
+            with self._layout.ready(), self._locked(), self._log() as log, _Interrupted() as interrupted:
                 self._train(log, progress, checkpoint_every_s, interrupted)
         return TrainingReport(self.out, self.out / AGENT, self.agent.progress.steps, self.options.steps, self._last_row)
 
@@ -265,7 +263,8 @@ def prepare_training(request: TrainingRequest, notify: Callable[[str], None] | N
     start = None if request.start is None else load_agent(request.start)
     options = request.options if start is None else _continued(request.options, start)
     table = None if request.table is None else str(request.table.resolve())
-    opened = _open(request.on, table, request.objective, options, notify)
+    slots, shown = options.walkers, options.max_neighbours
+    opened = open_benchmark(request.on, table, request.objective, slots, shown, notify)
     if start is not None:
         _check_start(start, opened.neighbourhood, opened.on)
     data = opened.data
@@ -286,7 +285,7 @@ def prepare_training(request: TrainingRequest, notify: Callable[[str], None] | N
         manifest.start = str(request.start.resolve())
         manifest.start_sha256 = start.sha256
         manifest.start_steps = start.card.steps
-    return Training(request.out, manifest, opened.neighbourhood, start)
+    return Training(request.out, manifest, opened.neighbourhood, start, request.layout)
 
 
 def open_training(
@@ -294,11 +293,12 @@ def open_training(
     steps: int | None = None,
     table: Path | None = None,
     notify: Callable[[str], None] | None = None,
+    layout: Layout = OneProcess(),  # noqa: B008 - frozen
 ) -> Training:
     """The training in a folder, as of its last checkpoint; nothing is written until it runs.
 
     `steps` is another number in all, `table` where its table is now, if it was moved; `notify` is called with a message
-    before slow work.
+    before slow work. `layout` may be another one than before: what lies in gatherers and shards is gathered again.
 
     StoreError for a folder that holds none or a damaged one, or whose data or first agent have changed.
     """
@@ -308,7 +308,8 @@ def open_training(
     if table is not None:
         manifest.table = str(table.resolve())
     options = _options(manifest.options)
-    opened = _open(manifest.on, manifest.table, manifest.metric, options, notify)
+    slots, shown = options.walkers, options.max_neighbours
+    opened = open_benchmark(manifest.on, manifest.table, manifest.metric, slots, shown, notify)
     if opened.data.sha256 != manifest.data_sha256:
         raise StoreError(
             f"{out} was begun with {manifest.data_name} (SHA-256 {manifest.data_sha256[:12]}...), and what is found "
@@ -319,33 +320,10 @@ def open_training(
         start = load_agent(Path(manifest.start))
         if start.sha256 != manifest.start_sha256:
             raise StoreError(f"{out} goes on with {manifest.start}, which has changed since: put the file back")
-    training = Training(out, manifest, opened.neighbourhood, start, changed=steps is not None or table is not None)
+    changed = steps is not None or table is not None
+    training = Training(out, manifest, opened.neighbourhood, start, layout, changed)
     training.restore()
     return training
-
-
-@dataclass(frozen=True)
-class _Opened:
-    on: str
-    metric: str
-    data: DataIdentity
-    neighbourhood: NeighbourhoodEnv
-
-
-def _open(
-    on: str, table: str | None, objective: str | None, options: ApexOptions, notify: Callable[[str], None] | None
-) -> _Opened:
-    """The benchmark, with as many slots as there are walkers."""
-    on = benchmark_of(on)
-    scenario = open_scenario(ProblemSpec(on, table, (objective,) if objective else ()))
-    if len(scenario.objectives) > 1:
-        raise InputError(f"objectives {', '.join(scenario.objectives)}: expected one, which the agent learns to raise")
-    metric, data = scenario.objectives[0], scenario.problem.data
-    assert data is not None  # noqa: S101 - benchmarks to walk on are tables and surrogates
-    neighbourhood = open_neighbourhood(
-        on, options.walkers, options.max_neighbours, table, metric, notify, scenario.problem
-    )
-    return _Opened(on, metric, data, neighbourhood)
 
 
 def _options(given: Mapping[str, Any]) -> ApexOptions:

@@ -171,9 +171,10 @@ def test_what_others_gathered_for_is_learnt_on_with_new_episodes():
     first, second = (agent(graph, values, replace(CUBE, learning_starts=100), seed) for seed in range(2))
     first.train(600)
     state = first.state_dict()
-    second.load_state_dict({name: state[name] for name in ("learner", "progress")})
+    owing = {**state["progress"], "owed": 200.0, "since_sync": 0}
+    second.load_state_dict({"learner": state["learner"], "progress": owing})
     kept = second.state_dict()
-    assert kept["progress"] == {**state["progress"], "since_sync": 0}
+    assert kept["progress"] == owing
     assert np.array_equal(kept["acting"]["value.0.weight"], state["learner"]["online"]["weights"]["value.0.weight"])
     second.train(1_000)
     assert second.progress.updates > first.progress.updates

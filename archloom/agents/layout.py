@@ -1,0 +1,63 @@
+"""How an agent's training is laid out over processes and machines, as something to pass around."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from archloom.agents.apex import Apex, BaseApex
+from archloom.agents.options import ApexOptions
+from archloom.envs.incremental import IncrementalVectorEnv, NeighbourhoodEnv
+from archloom.learners.arrays import one_thread
+from archloom.learners.q_network import QNetwork
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be trained.
+
+    Attributes:
+        neighbourhood: where to walk, with a slot for each of the options' walkers.
+        make: opens the same in another process, from a number of slots and the most neighbours to show; picklable.
+        options: of the training.
+        seed: of the training.
+        network: one to go on with; None: it is drawn.
+    """
+
+    neighbourhood: NeighbourhoodEnv
+    make: Callable[[int, int], NeighbourhoodEnv]
+    options: ApexOptions
+    seed: int
+    network: QNetwork | None = None
+
+
+class Layout(Protocol):
+    """Makes the agent. The algorithm is the same in each layout, and so are its files."""
+
+    def ready(self) -> AbstractContextManager[object]:
+        """A context in which its agents can train. Entered before anything is written; it may be nested.
+
+        InputError or WorkerError if it is not available.
+        """
+        ...
+
+    def agent(self, work: Work) -> BaseApex:
+        """The agent, which has not begun to train."""
+        ...
+
+
+@dataclass(frozen=True)
+class OneProcess:
+    """Everything in this process, on one thread: the same training again is the same, bit for bit."""
+
+    def ready(self) -> AbstractContextManager[object]:
+        return one_thread()
+
+    def agent(self, work: Work) -> BaseApex:
+        options = work.options
+        env = IncrementalVectorEnv(
+            work.neighbourhood, options.walkers, options.max_neighbours, options.episode_steps, options.shaping
+        )
+        return Apex(env, options, work.seed, work.network)

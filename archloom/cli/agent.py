@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from archloom.utils.options import convert_all, of_dataclass, parse_settings
 from archloom.utils.text import one_line, quoted
 
 if TYPE_CHECKING:
+    from archloom.agents.layout import Layout
     from archloom.agents.options import ApexOptions
     from archloom.agents.training import Training
     from archloom.envs.episodes import Plan
@@ -34,6 +37,66 @@ class AgentPath(UserPath):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = super().convert(value, param, ctx)
         return path / AGENT if is_training(path) else path
+
+
+@dataclass(frozen=True)
+class AskedLayout:
+    """The options that say over which processes and machines an agent is trained; None for those that were omitted."""
+
+    ray: bool
+    address: str | None
+    workers: int | None
+    shards: int | None
+    gpus: float | None
+
+    def open(self) -> Layout:
+        """What they say; InputError for those that need Ray without it."""
+        if not self.ray and self.address is None:
+            for name, value in (("workers", self.workers), ("shards", self.shards), ("gpus", self.gpus)):
+                if value is not None:
+                    raise InputError(
+                        f"--{name} {value:g}: an agent is trained in this process alone unless it is on Ray; add "
+                        "--ray, or --ray-address ADDRESS"
+                    )
+            from archloom.agents.layout import OneProcess
+
+            return OneProcess()
+        from archloom.agents.apex_ray import OnRay
+
+        workers = options.check_workers(1 if self.workers is None else self.workers)
+        return OnRay(options.ray_cluster(workers, self.address, self.gpus), 1 if self.shards is None else self.shards)
+
+    @property
+    def typed(self) -> str:
+        """As they were typed."""
+        given = {"--ray-address": self.address, "--workers": self.workers, "--shards": self.shards, "--gpus": self.gpus}
+        words = [f"{name} {quoted(str(value))}" for name, value in given.items() if value is not None]
+        return " ".join(["--ray", *words] if self.ray else words)
+
+
+def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--ray, --ray-address, --workers, --shards and --gpus, as the one argument `layout`: an `AskedLayout`."""
+
+    @click.option("--ray", is_flag=True,
+                  help="Train on Ray: on the cluster that the variable RAY_ADDRESS names, else on one of this machine "
+                       "that ends with the command. The result then depends on timing.")  # fmt: skip
+    @click.option("--ray-address", default=None, metavar="ADDRESS",
+                  help="Train on this Ray cluster, which this machine has joined: HOST:PORT or auto.")  # fmt: skip
+    @click.option("--workers", type=int, default=None, metavar="N",
+                  help="On Ray: processes among which the walkers are divided; the learner is this one. Default: "
+                       "1.")  # fmt: skip
+    @click.option("--shards", type=int, default=None, metavar="N",
+                  help="On Ray: processes among which the replay is divided. Default: 1.")  # fmt: skip
+    @click.option("--gpus", type=float, default=None, metavar="SHARE",
+                  help="On Ray: GPUs per worker; with 0.5, two share one. Default: 0.")  # fmt: skip
+    @functools.wraps(function)
+    def taking(
+        *arguments: Any, ray: bool, ray_address: str | None, workers: int | None, shards: int | None,
+        gpus: float | None, **named: Any,
+    ) -> Any:  # fmt: skip
+        return function(*arguments, **named, layout=AskedLayout(ray, ray_address, workers, shards, gpus))
+
+    return taking
 
 
 @click.group()
@@ -57,10 +120,11 @@ def agent() -> None:
               help="An agent to go on with, with its own options unless --set says otherwise; also on another table or "
                    "metric of the same space.")  # fmt: skip
 @click.option("--tensorboard", is_flag=True, help="Write the log as TensorBoard's event files, too.")
+@layout_options
 @options.output_options
 def train(
     on: str | None, table: str | None, objective: str | None, settings: Sequence[str], seed: int, out: Path | None,
-    start: Path | None, tensorboard: bool, as_json: bool, quiet: bool,
+    start: Path | None, tensorboard: bool, layout: AskedLayout, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Train an agent: it walks from random architectures, and learns which neighbour to go to.
 
@@ -71,6 +135,7 @@ def train(
     archloom agent train --on nb201 --set steps=64000 --out runs/agent
     archloom agent evaluate runs/agent/agent.safetensors
     archloom search apex --set checkpoint=runs/agent/agent.safetensors --on nb201
+    archloom agent train --on nb101 --ray --workers 8 --shards 4
     """
     check_extras()
     from archloom.agents.training import TrainingRequest, prepare_training
@@ -85,13 +150,15 @@ def train(
         objective = first.card.metric
     read = options.check_table(table)
     folder = out or options.new_folder(f"apex-{benchmark_of(on)}")
+    laid_out = layout.open()
     request = TrainingRequest(
-        on, folder, None if read is None else Path(read), objective, chosen, seed, start, tensorboard
+        on, folder, None if read is None else Path(read), objective, chosen, seed, start, tensorboard, laid_out
     )
     with stdout_guard():
         training = prepare_training(request, None if quiet else output.note)
+    options.make_ready(laid_out)
     output.announce(folder, quiet)
-    return go_on(training, as_json, quiet)
+    return go_on(training, as_json, quiet, layout.typed)
 
 
 @agent.command("resume")
@@ -99,37 +166,49 @@ def train(
 @click.option("--set", "settings", multiple=True, metavar="steps=N", help="Train for another number of steps in all.")
 @click.option("--table", type=UserPath(), default=None, metavar="FILE",
               help="The path of the training's table, if it was moved.")  # fmt: skip
+@layout_options
 @options.output_options
-def resume(folder: Path, settings: Sequence[str], table: Path | None, as_json: bool, quiet: bool) -> int:
+def resume(
+    folder: Path, settings: Sequence[str], table: Path | None, layout: AskedLayout, as_json: bool, quiet: bool
+) -> int:
     """Continue the training in DIR where its last checkpoint was made; archloom resume DIR does the same.
 
-    The agent is that of a training that was never stopped, bit for bit on the same machine.
+    The agent is that of a training that was never stopped, bit for bit on the same machine; not so on Ray.
     """
-    return reopen(folder, settings, table, as_json, quiet)
+    return reopen(folder, settings, table, as_json, quiet, layout)
 
 
-def reopen(folder: Path, settings: Sequence[str], table: Path | None, as_json: bool, quiet: bool) -> int:
+ALONE = AskedLayout(False, None, None, None, None)
+"""In this process."""
+
+
+def reopen(
+    folder: Path, settings: Sequence[str], table: Path | None, as_json: bool, quiet: bool, layout: AskedLayout = ALONE
+) -> int:
     """Continue the training in a folder."""
     steps = _steps(settings)
     from archloom.agents.training import open_training
 
+    laid_out = layout.open()
     with stdout_guard():
-        training = open_training(folder, steps, table, None if quiet else output.note)
+        training = open_training(folder, steps, table, None if quiet else output.note, laid_out)
     if training.finished and not quiet:
         output.say(
             f"{folder}: this training is finished; for more steps: archloom resume {quoted(folder)} --set steps=N",
             err=True,
         )
-    return go_on(training, as_json, quiet)
+    if not training.finished:
+        options.make_ready(laid_out)
+    return go_on(training, as_json, quiet, layout.typed)
 
 
-def go_on(training: Training, as_json: bool, quiet: bool) -> int:
-    """Train to the end, and say what came out."""
+def go_on(training: Training, as_json: bool, quiet: bool, layout: str) -> int:
+    """Train to the end, and say what came out; `layout` are the options that said where."""
     with TrainingView("apex", training.options.steps, quiet) as view:
         try:
             report = training.run(view)
         except KeyboardInterrupt:
-            raise Interrupted(_how_to_go_on(training.out)) from None
+            raise Interrupted(_how_to_go_on(training.out, layout)) from None
     from dataclasses import asdict
 
     from archloom.learners.agent_file import load_agent
@@ -155,10 +234,11 @@ def go_on(training: Training, as_json: bool, quiet: bool) -> int:
     return 0
 
 
-def _how_to_go_on(folder: Path) -> str:
+def _how_to_go_on(folder: Path, layout: str) -> str:
     if not is_training(folder):
         return "interrupted before anything was written"
-    return f"interrupted; what was learned so far is on disk; continue with: archloom resume {quoted(folder)}"
+    typed = f"archloom agent resume {quoted(folder)} {layout}" if layout else f"archloom resume {quoted(folder)}"
+    return f"interrupted; what was learned so far is on disk; continue with: {typed}"
 
 
 def training_options() -> type[ApexOptions]:

@@ -21,7 +21,9 @@ from archloom.errors import InputError
 from archloom.utils.files import from_home, store_error
 
 if TYPE_CHECKING:
+    from archloom.agents.layout import Layout
     from archloom.executors.backends import Backend
+    from archloom.executors.ray import RayCluster
     from archloom.problems import ProblemSpec
 
 DEFAULT_ON = "nb201"
@@ -220,12 +222,8 @@ def backend_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _backend(workers: int, ray: bool, address: str | None, gpus: float | None) -> Backend:
-    if address == "":
-        raise InputError("--ray-address '': expected HOST:PORT or auto (--ray for this machine alone)")
     if ray or address is not None:
-        from archloom.executors.ray import RayCluster
-
-        return RayCluster(workers, address, gpus or 0.0)
+        return ray_cluster(workers, address, gpus)
     if gpus is not None:
         raise InputError(f"--gpus {gpus:g}: only Ray assigns GPUs; add --ray, or --ray-address ADDRESS")
     from archloom.executors.backends import Processes
@@ -233,8 +231,17 @@ def _backend(workers: int, ray: bool, address: str | None, gpus: float | None) -
     return Processes(workers)
 
 
-def make_ready(backend: Backend) -> None:
-    """Enter the backend's context until the command ends; done before anything is written."""
+def ray_cluster(workers: int, address: str | None, gpus: float | None) -> RayCluster:
+    """The Ray cluster at an address, or as `RayCluster` says."""
+    if address == "":
+        raise InputError("--ray-address '': expected HOST:PORT or auto (--ray for this machine alone)")
+    from archloom.executors.ray import RayCluster
+
+    return RayCluster(workers, address, gpus or 0.0)
+
+
+def make_ready(backend: Backend | Layout) -> None:
+    """Enter the context in which something can be used until the command ends; done before anything is written."""
     click.get_current_context().with_resource(backend.ready())
 
 

@@ -56,7 +56,7 @@ def import_ray() -> ModuleType:
     try:
         import ray
     except ImportError:
-        raise MissingExtraError("ray", "ray", "evaluating on Ray") from None
+        raise MissingExtraError("ray", "ray", "running on Ray") from None
     finally:
         for name in more:
             del os.environ[name]

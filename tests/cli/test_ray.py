@@ -98,6 +98,61 @@ def test_a_cluster_ends_with_its_driver_however_that_ends_and_the_run_goes_on(
     assert answers(folder) == answers(cli.home / "whole")
 
 
+@needs_ray
+@pytest.mark.skipif(not Path("/proc/self/fdinfo").is_dir(), reason="processes are found by /proc")
+def test_a_training_on_ray_leaves_no_processes_after_ctrl_c_and_goes_on_anywhere(
+    cli: Any, small_table: Path, process: Any, wait_until: Callable[..., None]
+) -> None:
+    pytest.importorskip("torch", reason="agents need the extra train")
+    from archloom.agents.training_log import read_log
+    from archloom.learners.agent_file import load_agent
+
+    folder = cli.home / "agent"
+    settings = {"width": 8, "heads": 2, "walkers": 8, "max_neighbours": 12, "learning_starts": 60, "batch_size": 16,
+                "sync_delay": 20, "log_steps": 50, "steps": 10**9}  # fmt: skip
+    words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    asked = ("agent", "train", "--on", "nb201", "--table", small_table, "--quiet", "--out", folder, *words)
+    with process("-m", "archloom", *asked, "--ray", "--workers", 2, "--shards", 2) as child:
+        log = folder / "log.csv"
+        wait_until(lambda: log.exists() and log.read_bytes().count(b"\n") > 4, child)
+        cluster = cluster_of(child)
+        assert list(guard.processes(str(cluster)))
+        os.killpg(child.pid, signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+        assert child.returncode == 130 and out == ""
+        assert err.splitlines()[1:] == [
+            "archloom: interrupted; what was learned so far is on disk; continue with: archloom agent resume "
+            f"{folder} --ray --workers 2 --shards 2",
+        ]
+        wait_until(lambda: gone(cluster))
+    row, card = read_log(folder)[-1], load_agent(folder / "agent.safetensors").card
+    assert 0 < row.steps <= card.steps and row.updates > 0
+    assert cli("resume", folder, "--set", f"steps={card.steps + 300}", "--quiet").code == 0
+    assert card.steps + 300 <= load_agent(folder / "agent.safetensors").card.steps < card.steps + 300 + 8
+    assert read_log(folder)[-1].updates > row.updates
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--workers", 4], "--workers 4: an agent is trained in this process alone unless it is on Ray; add --ray"),
+        (["--shards", 2], "--shards 2: an agent is trained in this process alone"),
+        (["--gpus", 0.5], "--gpus 0.5: an agent is trained in this process alone"),
+        (["--ray", "--shards", 0], "shards=0: expected at least 1"),
+        (["--ray", "--workers", 0], "--workers 0: expected at least 1"),
+        (["--ray", "--workers", 129], "workers=129: expected at most walkers=128"),
+        (["--ray-address", "localhost:1"], "--ray-address localhost:1: there is no Ray"),
+    ],
+)
+def test_where_no_agent_can_be_trained(cli: Any, small_table: Path, options: list[object], says: str) -> None:
+    pytest.importorskip("torch", reason="agents need the extra train")
+    if "--ray-address" in options and find_spec("ray") is None:
+        pytest.skip("evaluating on Ray needs the extra ray")
+    words = ("agent", "train", "--on", "nb201", "--table", small_table, "--set", "max_neighbours=12")
+    cli.refuses(*words, *options, says=[says])
+    cli.refuses(*words, "--out", "mine", *options, says=[says])
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -90,11 +90,11 @@ def _draw_lines(axes: Axes, levels: tuple[float, ...], extent: Extent) -> None:
     room = (levels[1] - levels[0]) / max(right - left, top - bottom) > _LABEL
     for level in levels:
         axes.plot(across, level - across, color=INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=3)
-        x = max(left, level - top)  # where the line enters the panel
-        if left <= x <= right and bottom < level - x <= top and (room or level == levels[-1]):
+        x, y = max(left, level - top), min(top, level - left)  # where the line enters the panel
+        if x <= right and y > bottom and (room or level == levels[-1]):
             inside = (0.02 * (right - left), 0.03 * (top - bottom))
             axes.text(
-                x + inside[0], level - x - inside[1], f"{level:g} %", fontsize=7.5, color=INK, ha="left", va="top",
+                x + inside[0], y - inside[1], f"{level:g} %", fontsize=7.5, color=INK, ha="left", va="top",
                 zorder=4, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.85},
             )  # fmt: skip
     above = PERFECT - across  # the axes clip what is beyond them

@@ -52,6 +52,11 @@ def test_lines_of_equal_final_accuracy(drawn: Any, words: Any) -> None:
     assert "a final accuracy of 85, 90, 95 %" in said
 
 
+def test_every_line_in_view_is_labelled(drawn: Any) -> None:
+    axes = drawn("random", spread=2.0, best=96.4).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["95 %", "96 %", "97 %"]
+
+
 @pytest.mark.parametrize(
     ("low", "best", "lines"),
     [

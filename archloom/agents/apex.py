@@ -43,6 +43,11 @@ def epsilons(options: ApexOptions) -> NDArray[np.float64]:
     return found
 
 
+def learning_rate(options: ApexOptions, steps: int) -> float:
+    """What the learning rate is multiplied by after so many steps."""
+    return max(0.0, 1.0 - steps / options.steps) if options.lr_decay else 1.0
+
+
 def make_network(options: ApexOptions, bits: int, seed: int) -> QNetwork:
     """The network with weights drawn for a seed."""
     return QNetwork(bits, options.max_neighbours + 1, options.network, seeds.stream(seed, "agent/network"))
@@ -267,7 +272,8 @@ class BaseApex(ABC):
     def _learn(self, sample: Sample) -> NDArray[np.float32]:
         """Learn from a batch that is owed: the TD errors, for the replay."""
         done = self.progress
-        errors, loss = self.learner.learn(batch_of(self._neighbourhood, sample))
+        rate = learning_rate(self.options, done.steps)
+        errors, loss = self.learner.learn(batch_of(self._neighbourhood, sample), rate)
         done.owed -= self.options.batch_size
         done.updates += 1
         done.tally.errors += float(np.abs(errors).sum())

@@ -28,6 +28,8 @@ class ApexOptions(NetworkOptions):
     exact_discount: a return of k < n rewards is followed by gamma^k times the next value. R: false, gamma^n.
     double_q: P: true.
     lr, adam_eps, max_grad_norm, huber_delta: of the learner. P: 4e-5 (lr); R: 1e-8, 40, 1.
+    lr_decay: the learning rate falls linearly, to 0 after `steps`: where a constant one ends depends on its last
+        updates. P: false.
     batch_size: transitions learnt at once. R: 512.
     learn_ratio: learnt transitions for each gathered step. R: 1.
     target_period: learnt transitions after which the target network is renewed. R: 500,000; the authors' later work:
@@ -52,7 +54,8 @@ class ApexOptions(NetworkOptions):
     bootstrap: bool = True
     exact_discount: bool = True
     double_q: bool = True
-    lr: PositiveFloat = 5e-4
+    lr: PositiveFloat = 1e-3
+    lr_decay: bool = True
     adam_eps: PositiveFloat = 1e-8
     max_grad_norm: PositiveFloat = 40.0
     huber_delta: PositiveFloat = 1.0

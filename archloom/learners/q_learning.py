@@ -70,8 +70,8 @@ class QLearner:
         self._optimiser = torch.optim.Adam(network.parameters(), learning.lr, eps=learning.adam_eps)
         self._since_target = 0
 
-    def learn(self, batch: Batch) -> tuple[NDArray[np.float32], float]:
-        """One step on a batch: the TD errors (B,) before it, and its loss."""
+    def learn(self, batch: Batch, rate: float = 1.0) -> tuple[NDArray[np.float32], float]:
+        """One step on a batch, at `rate` times the learning rate: the TD errors (B,) before it, and its loss."""
         device = self.network.norm.weight.device
         targets = self.targets(batch)
         rows = torch.arange(len(batch.actions), device=device)
@@ -82,6 +82,8 @@ class QLearner:
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.learning.max_grad_norm)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate * self.learning.lr
         self._optimiser.step()
         self._since_target += len(batch.actions)
         if self._since_target >= self.learning.target_period:

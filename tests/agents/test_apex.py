@@ -4,7 +4,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archloom.agents.apex import Apex, Progress, Tally, Walkers, encoded, epsilons, make_network, reward_scale
+from archloom.agents.apex import (
+    Apex,
+    Progress,
+    Tally,
+    Walkers,
+    encoded,
+    epsilons,
+    learning_rate,
+    make_network,
+    reward_scale,
+)
 from archloom.agents.options import ApexOptions
 from archloom.envs.incremental import IncrementalVectorEnv
 from archloom.envs.terrain import Terrain
@@ -12,7 +22,7 @@ from archloom.testing.planted_walks import hypercube, planted_corner
 
 CUBE = ApexOptions(
     width=32, feedforward=64, head_width=32, walkers=64, max_neighbours=10, shaping=0.0, scale_rewards=False, lr=1e-3,
-    learning_starts=500, target_period=1_000, sync_delay=0,
+    lr_decay=False, learning_starts=500, target_period=1_000, sync_delay=0,
 )  # fmt: skip
 
 
@@ -127,6 +137,12 @@ def test_walkers_get_new_weights_after_the_delay():
     begun = make_network(options, 10, seed=0).state_dict()
     assert all(np.array_equal(acting[name], tensor.numpy()) for name, tensor in begun.items())
     assert not np.array_equal(acting["value.0.weight"], trained.network.value[0].weight.detach().numpy())
+
+
+def test_the_learning_rate_falls_to_nothing():
+    options = ApexOptions(steps=1_000)
+    assert [learning_rate(options, steps) for steps in (0, 500, 1_000, 1_100)] == [1.0, 0.5, 0.0, 0.0]
+    assert learning_rate(replace(options, lr_decay=False), 900) == 1.0
 
 
 def test_scaled_rewards_are_of_the_order_of_one():

@@ -93,8 +93,9 @@ def test_one_killed_before_its_first_checkpoint_starts_again(tmp_path):
 
 @needs_nb201
 def test_more_steps_are_as_if_asked_for_at_once(tmp_path):
-    prepare_training(request(tmp_path / "whole")).run()
-    prepare_training(request(tmp_path / "more", options=replace(QUICK, steps=400))).run()
+    constant = replace(QUICK, lr_decay=False)  # else what is learnt depends on where the rate ends
+    prepare_training(request(tmp_path / "whole", options=constant)).run()
+    prepare_training(request(tmp_path / "more", options=replace(constant, steps=400))).run()
     open_training(tmp_path / "more", steps=900).run()
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "more"))
     assert read_manifest(tmp_path / "more").options["steps"] == 900

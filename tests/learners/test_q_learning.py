@@ -115,6 +115,17 @@ def test_the_weight_of_a_transition_scales_its_gradient():
     assert not torch.equal(before.network.encoder[0].weight, first.network.encoder[0].weight)
 
 
+def test_the_rate_scales_the_step():
+    batch = random_batch(40)
+    begun, none, half, whole = (learner(bits=5) for _ in range(4))
+    none.learn(batch, 0.0)
+    half.learn(batch, 0.5)
+    whole.learn(batch)
+    weights = [each.network.encoder[0].weight.detach() for each in (begun, none, half, whole)]
+    assert torch.equal(weights[0], weights[1])
+    torch.testing.assert_close(weights[2] - weights[0], (weights[3] - weights[0]) / 2, rtol=1e-3, atol=1e-7)
+
+
 def test_the_target_network_is_renewed_after_its_period():
     learning = learner(replace(LEARNING, target_period=100), bits=5)
     begun = learning.target.encoder[0].weight.clone()

@@ -7,12 +7,12 @@ pooled.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from archloom.agents.policy import AgentPolicy
-from archloom.analysis.episodes import pooled
+from archloom.analysis.episodes import EpisodesReport, pooled
 from archloom.analysis.published import is_test_metric
 from archloom.envs.episodes import EpisodeProblem, Episodes, Plan, Policy, run_episodes
 from archloom.errors import InputError
@@ -97,6 +97,15 @@ def evaluate(
     found = run_episodes(problem, {**players, **policies}, plan, tell)
     own = {name: pooled(name, [found[key]]) for key, name in name_of.items()}
     return {**own, TOGETHER: pooled(TOGETHER, list(own.values())), **{name: found[name] for name in policies}}
+
+
+def only_together(
+    agents: Sequence[NamedAgent], found: EpisodesReport, by_policy: Mapping[str, Episodes]
+) -> tuple[EpisodesReport, dict[str, Episodes]]:
+    """A report and its episodes for a picture: of several agents those of all together, not one by one."""
+    single = {each.name for each in agents} - {TOGETHER}
+    kept = {name: episodes for name, episodes in by_policy.items() if name not in single}
+    return replace(found, policies=tuple(each for each in found.policies if each.policy in kept)), kept
 
 
 def notes(agents: Sequence[NamedAgent], problem: EpisodeProblem) -> list[str]:

@@ -45,7 +45,8 @@ def best_by_queries(report: EpisodesReport, by_policy: Mapping[str, Episodes], q
     }
     quoted = quoted_table(setting.on)
     with styled():
-        figure = new_figure(9.2, 5.0)
+        entries = len(bands) + (len(quoted.methods) if quoted else 0)
+        figure = new_figure(9.2, max(5.0, 3.0 + 0.22 * entries))
         axes = figure.add_subplot()
         for style, (policy, found) in zip(styles(varied=True), bands.items(), strict=False):
             grid = np.arange(1, last + 1)

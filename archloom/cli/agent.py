@@ -289,14 +289,15 @@ def evaluate(
 
     The protocol of the paper: every agent plays an episode from each start of every set, greedily. Each agent is
     reported, and all of them together as apex, with policies that learn nothing beside them. An agent's episode is one
-    query. Nothing is written but the output. A CHECKPOINT is an agent's file, or the folder of its training.
+    query. Nothing is written but the output; a picture shows several agents as one. A CHECKPOINT is an agent's file, or
+    the folder of its training.
 
     \b
     archloom agent evaluate runs/agent-* --starts 1000
     """
     check_extras()
     from archloom.analysis.agents import evaluate as play
-    from archloom.analysis.agents import notes, open_agents
+    from archloom.analysis.agents import notes, only_together, open_agents
     from archloom.analysis.episodes import format_report, report, setting_of
     from archloom.envs.episodes import POLICIES, open_episode_problem
 
@@ -312,7 +313,7 @@ def evaluate(
     with CountView(plan.episodes * (len(agents) + len(baselines)), "episodes", quiet) as view:
         by_policy = play(problem, agents, baselines, plan, view)
     found = report(setting_of(problem, plan), by_policy)
-    drawing.save(problem, found, by_policy)
+    drawing.save(problem, *only_together(agents, found, by_policy))
     told = notes(agents, problem)
     if as_json:
         content = found.to_json()

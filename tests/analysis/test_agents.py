@@ -14,7 +14,8 @@ pytest.importorskip("gymnasium", reason="environments need the extra envs")
 pytest.importorskip("numba", reason="terrains need the extra bench")
 
 from archloom.agents.policy import AgentPolicy
-from archloom.analysis.agents import NamedAgent, check_fit, evaluate, notes, open_agents
+from archloom.analysis.agents import NamedAgent, check_fit, evaluate, notes, only_together, open_agents
+from archloom.analysis.episodes import report, setting_of
 from archloom.envs.episodes import POLICIES, EpisodeProblem, Episodes, Plan, run_episodes
 from archloom.envs.terrain import Terrain
 from archloom.errors import InputError
@@ -59,6 +60,16 @@ def same(one: Episodes, other: Episodes) -> bool:
         for a, b in zip(one.outcomes, other.outcomes, strict=True)
         for name in ("start", "final", "found")
     )
+
+
+def test_pictures_show_several_agents_as_one(files: list[Path]) -> None:
+    place = problem()
+    for paths, kept in ((files, ["apex", "random"]), (files[:1], ["apex", "random"])):
+        agents = open_agents(paths)
+        found = evaluate(place, agents, {"random": POLICIES["random"]}, PLAN)
+        told, drawn = only_together(agents, report(setting_of(place, PLAN), found), found)
+        assert list(drawn) == [each.policy for each in told.policies] == kept
+        assert drawn["apex"] is found["apex"]
 
 
 def test_each_agent_all_together_and_what_learns_nothing(files: list[Path]) -> None:

@@ -72,3 +72,7 @@ def test_policies_differ_in_grey(drawn: Any) -> None:
 def test_nothing_overlaps(drawn: Any, assert_tidy: Any) -> None:
     assert_tidy(drawn(random=92.0))
     assert_tidy(drawn(random=94.0, local_search=94.2, random_walk=94.1, apex=94.3))
+
+
+def test_many_policies_leave_room_for_both_legends(drawn: Any, assert_tidy: Any) -> None:
+    assert_tidy(drawn(on="nb301", count=1_000, **{f"apex-{number}": 92.0 + number / 10 for number in range(12)}))

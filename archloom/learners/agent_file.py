@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
-import torch
 from torch import Tensor
 
 from archloom.checkpoints.state import TrainingState
@@ -27,6 +27,8 @@ from archloom.utils.options import NonNegativeInt, PositiveInt
 from archloom.utils.user_files import sha256_of
 
 FORMAT = 1
+
+MOST_NEIGHBOURS = 100_000
 
 _NETWORK, _CARD = "q", "agent"
 """Their names in the state."""
@@ -57,7 +59,7 @@ class AgentCard:
     space: str
     encoding: str
     bits: PositiveInt
-    max_neighbours: PositiveInt
+    max_neighbours: Annotated[int, msgspec.Meta(ge=1, le=MOST_NEIGHBOURS)]
     network: Mapping[str, Any]
     options: Mapping[str, Any]
     on: str
@@ -131,11 +133,11 @@ def _card_of(state: TrainingState) -> AgentCard:
 def _network_of(card: AgentCard, tensors: Mapping[str, Tensor]) -> QNetwork:
     """ValueError unless these are finite weights of just the network that the card describes."""
     sizes = NetworkOptions(**options.convert_all("network", options.of_dataclass(NetworkOptions), card.network))
-    layers = sizes.layers + sizes.encoder_layers
-    if layers > len(tensors):  # of which each has several: not to be built before that is known
-        raise ValueError(f"its card says {layers:,} layers, and it holds {len(tensors)} tensors")
-    with torch.device("meta"):  # takes no memory, however large the card says that it is
-        expected = _new_network(card, sizes).state_dict()
+    held, least = sum(tensor.numel() for tensor in tensors.values()), _least(card.bits, sizes)
+    if least > held:  # it is not built to find that out: it may be larger than memory
+        raise ValueError(f"its card says at least {least:,} weights, and it holds {held:,}")
+    network = QNetwork(card.bits, card.max_neighbours + 1, sizes, np.random.default_rng(0))
+    expected = network.state_dict()
     for name in sorted(expected.keys() ^ tensors.keys()):
         raise ValueError(f"tensor {name} {'is missing' if name in expected else 'is none of its network'}")
     for name, tensor in tensors.items():
@@ -144,11 +146,11 @@ def _network_of(card: AgentCard, tensors: Mapping[str, Tensor]) -> QNetwork:
             raise ValueError(f"tensor {name} is {found}, and by its card {wanted}")
         if not tensor.isfinite().all():
             raise ValueError(f"tensor {name} is not finite: its training diverged")
-    network = _new_network(card, sizes)
     network.load_state_dict(dict(tensors))
     return network
 
 
-def _new_network(card: AgentCard, sizes: NetworkOptions) -> QNetwork:
-    """With weights of no meaning."""
-    return QNetwork(card.bits, card.max_neighbours + 1, sizes, np.random.default_rng(0))
+def _least(bits: int, sizes: NetworkOptions) -> int:
+    """Fewer weights than any such network has, and not much fewer."""
+    layers = sizes.layers * (sizes.width + sizes.feedforward) + (sizes.encoder_layers - 1) * sizes.width
+    return sizes.width * (bits + layers + sizes.head_width)

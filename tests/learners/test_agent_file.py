@@ -182,11 +182,12 @@ def test_a_newer_format(tmp_path: Path) -> None:
         ({"network": {"width": -1}}, "network option width=-1: expected a whole number of at least 1"),
         ({"network": {"depth": 1}}, "unknown network option 'depth'"),
         ({"network": {"readout": "last"}}, "network option readout=last"),
-        ({"network": {"layers": 10**9}}, "its card says 1,000,00"),
+        ({"max_neighbours": 10**9}, "max_neighbours: expected int <= 100000"),
+        ({"network": {"layers": 10**9}}, "weights, and it holds 778"),
         ({"bits": 7}, r"is torch.float32 (8, 6), and by its card torch.float32 (8, 7)"),
-        ({"bits": 10**9}, "and by its card torch.float32"),
+        ({"bits": 10**9}, "weights, and it holds 778"),
         ({"network": {**asdict(SMALL), "layers": 2}}, "is missing"),
-        ({"network": {**asdict(SMALL), "width": 10**6}}, "and by its card torch.float32"),
+        ({"network": {**asdict(SMALL), "width": 10**6}}, "weights, and it holds 778"),
     ],
 )
 def test_a_card_that_does_not_fit(tmp_path: Path, change: dict[str, Any], reason: str) -> None:

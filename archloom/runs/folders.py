@@ -130,7 +130,6 @@ def run_folder(
             preparer.read_earlier(path, request)
             if further and limits is not None:
                 request = replace(request, limits=limits)
-                folder.rewrite_manifest({**folder.manifest, "request": msgspec.to_builtins(request)})
         else:
             problem = request.problem
         prepared = preparer.prepare(request, problem)
@@ -138,6 +137,8 @@ def run_folder(
         check_strings(path, folder.lines, prepared.scenario.space)
         if request.warm_start is not None:
             check_strings(path / EARLIER, preparer.earlier(request.warm_start).lines, prepared.scenario.space)
+        if further:
+            folder.rewrite_manifest({**folder.manifest, "request": msgspec.to_builtins(request)})
         if changed and not fresh:
             now = identity_of(prepared.scenario, preparer.pinned(replace(request, problem=problem)))
             folder.rewrite_manifest({**folder.manifest, **now})

@@ -74,7 +74,8 @@ class Option:
                 f"{owner} option {self.name}={shown}: {_nearest(self.type, value)}expected {self.expected}"
             ) from None
         if isinstance(converted, Path) and not converted.is_file():
-            raise InputError(f"{owner} option {self.name}={converted}: there is no such file")
+            why = "is a folder; expected a file" if converted.is_dir() else "there is no such file"
+            raise InputError(f"{owner} option {self.name}={converted}: {why}")
         return converted
 
     @property

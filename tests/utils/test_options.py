@@ -242,7 +242,7 @@ def test_files_are_there_and_made_absolute(tmp_path: Path, monkeypatch: pytest.M
         assert options.files(known, {"weights": value, "mask": None, "name": "w.bin"}) == [Path("w.bin")]
     for wrong, said in (
         ("none.bin", "strategy a option weights=none.bin: there is no such file"),
-        (str(tmp_path), "there is no such file"),
+        (str(tmp_path), "is a folder; expected a file"),
         ("", "strategy a option weights=: expected a file"),
         (3, "strategy a option weights=3: expected a file"),
     ):

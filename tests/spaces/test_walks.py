@@ -102,3 +102,74 @@ def test_no_neighbours_at_all() -> None:
     shown = Ruled().show_neighbours(np.zeros((3, 8), dtype=np.int64), 5, np.random.default_rng(0))
     assert shown.counts.tolist() == [0, 0, 0]
     assert shown.genes.shape == (3, 5, 8)
+
+
+# -- an agent sees the same in a search as in its training ---------------------------------------------------------
+
+
+def check_seen(env: Any, space: Any, most: int) -> tuple[list[set[bytes]], list[set[bytes]]]:
+    """The encodings are those of the environment. The neighbours' encodings, there and in the space."""
+    assert (env.encoding, env.bits, env.space) == (space.encoding, space.encoding_bits, space.name)
+    slots, rng = np.arange(40), np.random.default_rng(0)
+    env.place(slots, rng)
+    seen = np.zeros((40, most + 1, env.bits), dtype=np.uint8)
+    counts = env.show(seen, rng)
+    genes = env.genes(env.states(slots))
+    assert (space.encode(genes) == seen[:, 0]).all()
+    drawn = space.show_neighbours(genes, most, rng)
+    assert (drawn.counts == counts).all()
+    there = [set(map(bytes, near[1 : count + 1])) for near, count in zip(seen, counts.tolist(), strict=True)]
+    shown = [
+        set(map(bytes, space.encode(near[:count]))) for near, count in zip(drawn.genes, counts.tolist(), strict=True)
+    ]
+    assert [len(near) for near in there] == [len(near) for near in shown] == counts.tolist()
+    return there, shown
+
+
+def test_nb201_as_in_the_environment() -> None:
+    pytest.importorskip("gymnasium", reason="environments need the extra envs")
+    pytest.importorskip("numba", reason="terrains need the extra bench")
+    from archloom.envs.nb201 import graph_of
+    from archloom.envs.terrain import Terrain
+
+    space = Nb201()
+    there, shown = check_seen(Terrain(graph_of(space), np.zeros(15_625), 40, 50), space, 50)
+    assert there == shown
+
+
+def test_nb101_as_in_the_environment(cell_index: Any) -> None:
+    pytest.importorskip("gymnasium", reason="environments need the extra envs")
+    from archloom.envs.nb101 import graph_of
+    from archloom.envs.terrain import Terrain
+    from archloom.spaces.nb101 import Nb101
+
+    graph = graph_of(cell_index)
+    there, shown = check_seen(Terrain(graph, np.zeros(len(graph)), 40, 100), Nb101(), 100)
+    assert there == shown
+    check_seen(Terrain(graph, np.zeros(len(graph)), 40, 10), Nb101(), 10)
+
+
+def test_darts_as_in_the_environment(nb301_file: Any) -> None:
+    """All 3,600 pairs of neighbours of both cells are shown if there is room."""
+    pytest.importorskip("gymnasium", reason="environments need the extra envs")
+    pytest.importorskip("numba", reason="DARTS cells need the extra bench")
+    from archloom.envs import open_neighbourhood
+    from archloom.spaces.darts import Darts
+
+    there, shown = check_seen(open_neighbourhood("nb301", 40, 3_600, nb301_file), Darts(), 3_600)
+    assert there == shown
+    check_seen(open_neighbourhood("nb301", 40, 50, nb301_file), Darts(), 50)
+
+
+def test_isomorphic_matrices_have_the_same_bits() -> None:
+    """A table may store any of them; an agent was trained on the published ones."""
+    pytest.importorskip("numba", reason="NAS-Bench-101 cells need the extra bench")
+    from archloom.spaces.nb101 import Nb101
+
+    space = Nb101()
+    one, other = (
+        space.parse(text)
+        for text in ("1=conv3x3(in) 2=maxpool3x3(in) out(1,2)", "1=maxpool3x3(in) 2=conv3x3(in) out(1,2)")
+    )
+    assert one != other
+    assert (space.encode(np.array([one.genes])) == space.encode(np.array([other.genes]))).all()

@@ -21,7 +21,7 @@ from archloom.errors import InputError, MissingExtraError, unknown
 class Entry:
     """Where a thing is defined, what it is in one line, and the extra it needs beyond the base install, if any.
 
-    `form` is what users type for it, if that is not its name alone.
+    `form` is what users type for it, if that is not its name alone; `remark` is what stands beside all numbers of it.
     """
 
     target: str
@@ -29,6 +29,7 @@ class Entry:
     package: str | None = None
     extra: str | None = None
     form: str | None = None
+    remark: str | None = None
 
     def load(self) -> Any:
         """Import it."""
@@ -173,6 +174,13 @@ STRATEGIES = Registry(
             "archloom.strategies.walks:LocalSearch", "climb to a better neighbour, restart at the top"
         ),
         "random_walk": Entry("archloom.strategies.walks:RandomWalk", "move to a random neighbour"),
+        "apex": Entry(
+            "archloom.strategies.apex:Apex",
+            "a trained agent walks to good architectures (needs its checkpoint)",
+            "torch",
+            "train",
+            remark="the look-ups of its training are not counted",
+        ),
         "asha": Entry(
             "archloom.strategies.successive_halving:Asha", "asynchronous successive halving (Li et al. 2020)"
         ),

@@ -107,6 +107,7 @@ def nb201_table(real_table: Callable[[str], Path]) -> Table:
 
 
 SMALL: Mapping[str, Mapping[str, Any]] = {
+    "apex": {"steps": 2, "epsilon": 0.3, "batch": 4},
     "cadam": {"hidden": "16,16", "top_k": 8},
     "evolution": {"population": 3, "sample": 2},
     "ga_nas": {
@@ -126,6 +127,54 @@ class Subject:
     options: Mapping[str, Any]
     problem: ProblemSpec
     trains: bool
+    agent_for: Callable[[Any], Path] | None = None
+
+    def options_on(self, space: Any) -> Mapping[str, Any]:
+        """The options on another space: of a strategy that needs an agent, with one for that space."""
+        return self.options if self.agent_for is None else {**self.options, "checkpoint": str(self.agent_for(space))}
+
+
+AgentFor = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def agent_for(tmp_path_factory: pytest.TempPathFactory) -> AgentFor:
+    """The file of an agent on a space with a known policy: it goes where the sum of `worth` over an encoding's ones is
+    largest, and stays where nothing that it is shown is worth more. `worth` (bits,) is at least 0; random by default.
+    More arguments are entries of its card."""
+    folder = tmp_path_factory.mktemp("agents")
+    numbers = itertools.count()
+
+    def made(space: Any, worth: Any = None, **card: Any) -> Path:
+        torch = pytest.importorskip("torch", reason="agents need the extra train")
+        pytest.importorskip("safetensors", reason="agents need the extra train")
+        from archloom.learners.agent_file import AgentCard, save_agent
+        from archloom.learners.q_network import NetworkOptions, QNetwork
+
+        bits, rng = space.encoding_bits, np.random.default_rng(0)
+        worth = rng.random(bits) if worth is None else np.asarray(worth)
+        sizes = NetworkOptions(width=4, layers=1, heads=1, feedforward=1, encoder_layers=1, head_width=1)
+        known = {
+            "space": space.name, "encoding": space.encoding, "bits": bits, "max_neighbours": 50,
+            "network": sizes.to_json(), "options": {}, "on": "planted", "metric": "valid", "data_name": "",
+            "data_sha256": "", "steps": 100, "seed": 0, "version": "", **card,
+        }  # fmt: skip
+        network = QNetwork(bits, known["max_neighbours"] + 1, sizes, rng)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.zero_()
+            # A token is (worth, 1, 0, 0) behind the encoder, and the same behind attention and feed-forward, which
+            # are zero. The norm scales it; the first of its numbers still grows with worth, and is the advantage.
+            network.encoder[0].weight[0] = torch.from_numpy(worth / worth.sum())
+            network.encoder[0].bias[1] = 1.0
+            network.norm.weight.fill_(1.0)
+            first, _, last = network.readout.advantage
+            first.weight[0, 0], first.bias[0], last.weight[0, 0] = 1.0, 10.0, 1.0
+        path = folder / f"agent-{next(numbers)}.safetensors"
+        save_agent(path, network, AgentCard(**known))
+        return path
+
+    return made
 
 
 @pytest.fixture(params=STRATEGIES)
@@ -135,6 +184,11 @@ def strategy(request: pytest.FixtureRequest, small_table: Path) -> Subject:
     if entry.package:
         pytest.importorskip(entry.package, reason=f"{request.param} needs the extra {entry.extra}")
     options = SMALL.get(request.param, {})
+    if request.param == "apex":
+        table = ProblemSpec("nb201", str(small_table))
+        agent_for = request.getfixturevalue("agent_for")
+        subject = Subject(request.param, options, table, trains=False, agent_for=agent_for)
+        return replace(subject, options=subject.options_on(Preparer().scenario(table).space))
     on_table = Request(request.param, ProblemSpec("nb201", str(small_table)), options=options)
     try:
         Preparer().check(on_table)

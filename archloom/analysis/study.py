@@ -17,6 +17,7 @@ from archloom.constraints import Criteria, Objective
 from archloom.data.tables import Table
 from archloom.errors import InputError
 from archloom.evaluators.fitted.evaluator import SUFFIX
+from archloom.registry import STRATEGIES
 from archloom.runs.budgets import Ending
 from archloom.runs.history import Axis
 from archloom.runs.report import RunReport
@@ -238,12 +239,19 @@ class Study:
         """What a reader must know to interpret the numbers."""
         notes = self._unfinished or self._unequal
         notes += [f"Warm started with {known}, which are neither queries nor results." for known in self._warm_starts]
+        notes += [f"{name}: {remark}." for name, remark in self._remarks]
         notes += [f"Selection used a test metric ({', '.join(tests)})."] if (tests := self._selected_on_test) else []
         if predicted := self._predicted:
             notes.append(f"Values of {', '.join(predicted)} are predictions of a surrogate, not measurements.")
         if fitted := [name for name in self._shown if is_fitted(name)]:
             notes.append(f"Values of {', '.join(fitted)} are predictions of a model fitted to a table, not measured.")
         return notes
+
+    @property
+    def _remarks(self) -> list[tuple[str, str]]:
+        """What is to be said of numbers of registered strategies, each once, by name."""
+        known = {report.request.strategy: STRATEGIES.get(report.request.strategy) for _, report in self.runs}
+        return [(name, entry.remark) for name, entry in known.items() if entry is not None and entry.remark]
 
     @property
     def _warm_starts(self) -> list[str]:

@@ -17,7 +17,11 @@ BOUNDS = frozenset({"queries", "resource", "seconds"})
 
 
 def note_plan(prepared: Prepared) -> None:
-    """Print a note for each limit of a run that does not do what it seems to."""
+    """Print what a strategy says of itself, and a note for each limit of a run that does not do what it seems to."""
+    from archloom.strategies.base import caveats_of
+
+    for text in caveats_of(prepared.strategy):
+        note(text)
     note_cut(prepared)
     _note_random(prepared)
     _note_too_little(prepared)

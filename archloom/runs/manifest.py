@@ -20,6 +20,7 @@ from archloom.runs import record
 from archloom.runs.lock import now
 from archloom.runs.prepare import Prepared, Preparer, Request
 from archloom.spaces.fingerprint import Fingerprint, difference, fingerprint
+from archloom.strategies.base import caveats_of
 from archloom.types import Goal, Resource
 from archloom.utils import seeds
 from archloom.utils.documents import convert, read_document
@@ -84,7 +85,7 @@ def manifest_of(prepared: Prepared, files: Mapping[str, str]) -> dict[str, Any]:
         "space": scenario.space.name,
         "table": None if data is None else {"name": data.name, "path": str(Path(data.path or "").resolve()),
                                             "sha256": data.sha256, "source": data.source},
-        "remarks": list(scenario.caveats),
+        "remarks": [*scenario.caveats, *caveats_of(prepared.strategy)],
         **identity_of(scenario, files),
         "versions": record.environment(),
         "created": now(),

@@ -80,6 +80,12 @@ def plan_of(strategy: Strategy) -> Plan:
     return found
 
 
+def caveats_of(strategy: Strategy) -> Sequence[str]:
+    """What a strategy itself says about its results (`BaseStrategy.caveats`)."""
+    caveats = getattr(strategy, "caveats", None)
+    return () if caveats is None else tuple(called(strategy, caveats))
+
+
 Needed = Mapping[str, Iterable[int]]
 """Trials by the kind of what they left (`checkpoints.store.Kind.name`)."""
 
@@ -198,6 +204,10 @@ class BaseStrategy(ABC):
     def plan(cls, options: Any) -> Plan:
         """What a run with these options comes to, and what it needs of the loop."""
         return Plan(inherits=cls.needs_resource)
+
+    def caveats(self) -> Sequence[str]:
+        """What a user must know of this run's results: a line each, printed before the search and kept with the run."""
+        return ()
 
     def ask(self, n: int) -> Sequence[Proposal]:
         if n < 1:

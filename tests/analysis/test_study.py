@@ -62,6 +62,14 @@ def test_caveats_name_what_runs_were_warm_started_with(make_report: Any) -> None
     assert caveat == "Warm started with 40 trials of first (the same problem), which are neither queries nor results."
 
 
+def test_caveats_say_that_the_training_of_agents_is_not_counted(make_report: Any) -> None:
+    drawn = make_report([1, 2])
+    walked = replace(drawn, request=replace(drawn.request, strategy="apex"))
+    assert Study.of({"agent": [walked, walked], "b": [drawn]}).caveats == [
+        "apex: the look-ups of its training are not counted."
+    ]
+
+
 def on_table(report: Any, **changes: Any) -> Any:
     """The report of a run with another table."""
     table = replace(report.scenario.problem.table, **changes)

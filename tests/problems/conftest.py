@@ -48,7 +48,9 @@ def searched() -> Callable[[Any, ProblemSpec, int], None]:
     """A strategy of the shared fixture searches where everything is predicted, or says what it needs beyond that."""
 
     def run(strategy: Any, problem: ProblemSpec, queries: int) -> None:
-        request = Request(strategy.name, problem, limits=Limits(queries), options=strategy.options)
+        request = Request(
+            strategy.name, problem, limits=Limits(queries), options=strategy.options_on(open_scenario(problem).space)
+        )
         try:
             report = run_in_memory(request)
         except InputError as refused:

@@ -141,7 +141,7 @@ def counted(strategy: Any) -> Resource | None:
 
 def make(asked: Any, seed: int = 0) -> Any:
     """A strategy by its name, or one of the shared fixture."""
-    name, options = (asked, {}) if isinstance(asked, str) else (asked.name, asked.options)
+    name, options = (asked, {}) if isinstance(asked, str) else (asked.name, asked.options_on(PlantedSpace()))
     return make_strategy(name, PlantedSpace(), PLANTED_CRITERIA, seed, options, PLANTED_RESOURCE)
 
 

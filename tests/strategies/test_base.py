@@ -25,7 +25,7 @@ LEARN_NOTHING = {"random", "random_walk"}
 
 def test_every_registered_strategy_keeps_the_contract(strategy: Any) -> None:
     """Those that learn, but by training (tests/strategies/test_population.py), beat random search."""
-    options = choose_strategy(strategy.name, strategy.options).options
+    options = choose_strategy(strategy.name, strategy.options_on(PlantedSpace())).options
     check_strategy(
         partial(registry.load_strategy(strategy.name), options=options),
         beats_random=not strategy.trains and strategy.name not in LEARN_NOTHING, repetitions=4,

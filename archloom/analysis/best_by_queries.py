@@ -34,7 +34,8 @@ def best_by_queries(report: EpisodesReport, by_policy: Mapping[str, Episodes], q
     papers report is drawn at its number of queries, with the intervals that Cassimon et al. print.
     """
     setting, metric = report.setting, report.setting.reported or report.setting.metric
-    last = min([queries or max(report.budgets), *(int(each.queries.sum()) for each in by_policy.values())])
+    allowed = (max(int(each.queries[own].sum()) for own in each.by_player) for each in by_policy.values())
+    last = min([queries or max(report.budgets), *allowed])
     curves = {
         policy: best_curves(episodes, last, seeds.stream(setting.plan.seed, f"curve/{policy}", last))
         for policy, episodes in by_policy.items()

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archloom.analysis.layout import WIDTH, align
 from archloom.analysis.published import PublishedEpisodes, episode_references, is_test_metric
@@ -131,7 +132,8 @@ def best_after(episodes: Episodes, queries: int, seed: int) -> BestAfter | None:
     """The best after a budget, over as many repetitions as the episodes allow, at most 1,000.
 
     A repetition runs episodes in random order until the budget is spent; the last one is cut short. No episode is in
-    two repetitions, so they are independent. None if the episodes do not suffice for one repetition.
+    two repetitions. If several agents' episodes are pooled, each repetition is of one of them, and all have an equal
+    part: who searches has one agent. None if the episodes do not suffice for one repetition.
 
     An architecture is found if a policy held it and knew its accuracy: the ends of episodes that cost one query each,
     and every architecture that a local search moved to, from the query that completed its step. That is the paper's
@@ -155,14 +157,21 @@ def best_curves(episodes: Episodes, queries: int, rng: np.random.Generator) -> F
     """(r, queries) the same after 1, 2, ... queries of each repetition; NaN before its first find."""
     if queries < 1:
         raise InputError(f"queries={queries}: expected at least 1")
-    order = rng.permutation(len(episodes))
+    players = episodes.by_player
+    most = MOST_REPETITIONS // len(players) or 1
+    curves = [curve for own in players for curve in _repeated(episodes, rng.permutation(own), queries, most)]
+    return np.array(curves).reshape(len(curves), queries)
+
+
+def _repeated(episodes: Episodes, order: NDArray[np.intp], queries: int, most: int) -> list[Floats]:
+    """The curve (queries,) of each repetition that episodes in this order allow, `most` at most."""
     spent = np.concatenate([[0], np.cumsum(episodes.queries[order])])  # before each episode in this order
     first = np.searchsorted(episodes.episode, np.arange(len(episodes) + 1))  # of each episode's log entries
     climbed, shown = episodes.climbed.found, episodes.outcomes[-1].found
     grid = np.arange(1, queries + 1)
     curves: list[Floats] = []
     start = 0
-    while len(curves) < MOST_REPETITIONS:
+    while len(curves) < most:
         stop = int(np.searchsorted(spent, spent[start] + queries))  # this many episodes reach the budget
         if stop >= len(spent):
             break
@@ -173,7 +182,7 @@ def best_curves(episodes: Episodes, queries: int, rng: np.random.Generator) -> F
         latest = np.searchsorted(at, grid, side="right") - 1
         curves.append(np.where(latest >= 0, shown[entries[better]][latest], np.nan))
         start = stop
-    return np.array(curves).reshape(len(curves), queries)
+    return curves
 
 
 # -- several agents -----------------------------------------------------------------------------------------------
@@ -206,6 +215,7 @@ def pooled(policy: str, parts: Sequence[Episodes]) -> Episodes:
         query=np.concatenate([part.query for part in parts]),
         climbed=climbed,
         reported=reported[0] if reported else None,
+        player=np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
     )
 
 

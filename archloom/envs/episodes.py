@@ -318,7 +318,8 @@ class Episodes:
 
     The architecture of log entry j became known at query `query[j]` (from 1) of episode `episode[j]`. Entries are
     ordered by episode, then by query; the last one of an episode is where it ended. `climbed` is the metric that the
-    policy saw, `reported` is None if there is no other metric.
+    policy saw, `reported` is None if there is no other metric. `player` (n,) says which of several agents played an
+    episode, if theirs are pooled.
     """
 
     policy: str
@@ -330,9 +331,17 @@ class Episodes:
     query: Integers  # (m,)
     climbed: Outcome
     reported: Outcome | None
+    player: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.set)
+
+    @property
+    def by_player(self) -> list[Slots]:
+        """The numbers of each player's episodes."""
+        if self.player is None:
+            return [np.arange(len(self))]
+        return [np.flatnonzero(self.player == each) for each in np.unique(self.player)]
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:

@@ -78,6 +78,8 @@ def _write(path: Path | None, header: Mapping[str, Any], found: Mapping[str, Epi
     for name, episodes in found.items():
         arrays[f"{name}/pinned"] = "" if name in POLICIES else pinned
         arrays |= {f"{name}/{field}": getattr(episodes, field) for field in _ARRAYS}
+        if episodes.player is not None:
+            arrays[f"{name}/player"] = episodes.player
         for field in _OUTCOMES:
             outcome = getattr(episodes, field)
             if outcome is not None:
@@ -107,5 +109,8 @@ def _read(path: Path | None, header: Mapping[str, Any]) -> dict[str, tuple[str, 
         )
         assert climbed is not None  # noqa: S101 - it is always written
         columns = (arrays[f"{name}/{field}"] for field in _ARRAYS)
-        found[name] = str(arrays[f"{name}/pinned"]), Episodes(name, *columns, climbed, reported)
+        found[name] = (
+            str(arrays[f"{name}/pinned"]),
+            Episodes(name, *columns, climbed, reported, arrays.get(f"{name}/player")),
+        )
     return found

@@ -122,7 +122,8 @@ def test_pooled_episodes_are_all_of_them() -> None:
     assert both.reported is not None and both.reported.final.tolist() == [30, 20, 10, 9, 42, 48]
     assert common_end(both).share == 0.5
     assert improvement(both, both.climbed).set_medians == (40, 8)  # of 20, 40, 41 and of 30, 8, 2
-    assert best_values(both, 14, np.random.default_rng(0)).tolist() == [9]
+    assert both.player is not None and both.player.tolist() == [0, 0, 1, 1, 1, 1]
+    assert best_values(both, 8, np.random.default_rng(0)).tolist() == [9], "the second has as many queries, alone"
 
 
 def test_pooling_one_policy_changes_its_name_only() -> None:
@@ -218,6 +219,14 @@ def test_mean_std_and_interval() -> None:
     assert found.high - found.low == pytest.approx(2 * 1.96 * found.std / 10, rel=0.15)
     assert best_after(single(values.tolist()), 4, seed=0) == found, "the same seed says the same"
     assert best_after(single(values.tolist()), 401, seed=0) is None
+
+
+def test_each_repetition_is_of_one_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad = single([90.0] * 25), single([60.0] * 12)
+    both = pooled("apex", [good, bad])
+    assert best_values(both, 10, np.random.default_rng(0)).tolist() == [90, 90, 60], "7 are left over, 5 and 2"
+    monkeypatch.setattr(module, "MOST_REPETITIONS", 4)
+    assert best_values(both, 2, np.random.default_rng(0)).tolist() == [90, 90, 60, 60], "an equal part of each"
 
 
 def test_repetitions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -416,6 +416,15 @@ def test_apex_environments(apex: Any, tmp_path: Path) -> None:
     assert drawn(tmp_path) == ["environments.png"]
 
 
+def test_apex_distributed(study: Any) -> None:
+    if find_spec("ray") is None:
+        pytest.skip("gathering on Ray needs the extra ray")
+    one, ray = study("apex.__main__", "distributed")
+    assert (one["layout"], ray["layout"]) == ("one process", "Ray, 1 of each")
+    for row in (one, ray):
+        assert 500 <= row["steps"] < 500 + 16 and row["updates"] > 0 and row["steps_per_s"] > 0
+
+
 def test_apex_ablation(apex: Any, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="agents need the extra train")
     words = ("gamma", "--trainings", "ablations", "--workers", "1", "--seeds", "1")

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.apex import ablations, curves, environments, figures, replay, tables
+from benchmarks.apex import ablations, curves, distributed, environments, figures, replay, tables
 from benchmarks.apex.study import Study, show
 from benchmarks.recorded import parser
 
 STUDIES: dict[str, Study] = {
     **ablations.STUDIES,
     **curves.STUDIES,
+    **distributed.STUDIES,
     **environments.STUDIES,
     **figures.STUDIES,
     **replay.STUDIES,

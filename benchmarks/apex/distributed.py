@@ -1,7 +1,9 @@
 """How fast an agent trains in one process, and on Ray with several gatherers, on one machine.
 
-The clock runs from the first update on, so neither Ray's start nor the imports of its processes count. What gathers
-and what learns then share the machine's cores: with two of them, more than one gatherer cannot help.
+The clock runs from the first update on, so neither Ray's start nor the imports of its processes count. Gatherers and
+the learner share the machine's cores: with two of them, more than one gatherer cannot help. `per_cpu_s` is steps per
+second of processor time of this process, in which the learner is: what it can do with a core of its own, whatever else
+the machine does, if there are gatherers enough. `gathering alone` says what a gatherer can do with one.
 """
 
 from __future__ import annotations
@@ -31,46 +33,51 @@ WORKERS = (1, 2, 4)
 
 
 class Clock:
-    """Steps and seconds since the first update."""
+    """Steps, seconds, and seconds of this process's processor time since the first update."""
 
-    def __init__(self) -> None:
-        self.begun: tuple[int, float] | None = None
-        self.ended = (0, 0.0)
+    def __init__(self, learns: bool) -> None:
+        self.learns = learns
+        self.begun: tuple[int, float, float] | None = None
+        self.ended = (0, 0.0, 0.0)
 
     def __call__(self, done: Progress) -> bool:
-        self.ended = done.steps, time.perf_counter()
-        if self.begun is None and done.updates:
+        self.ended = done.steps, time.perf_counter(), time.process_time()
+        if self.begun is None and (done.updates or not self.learns):
             self.begun = self.ended
         return True
 
-    @property
-    def steps_per_second(self) -> float:
+    def rates(self) -> tuple[float, float]:
+        """Steps per second, and per second of processor time."""
         assert self.begun is not None  # noqa: S101 - the training is longer than that
-        return (self.ended[0] - self.begun[0]) / (self.ended[1] - self.begun[1])
+        steps, seconds, cpu_seconds = (after - before for after, before in zip(self.ended, self.begun, strict=True))
+        return steps / seconds, steps / cpu_seconds
 
 
-def measure(work: Work, layout: Layout, steps: int) -> tuple[float, BaseApex]:
-    clock = Clock()
+def measure(work: Work, layout: Layout, steps: int) -> tuple[tuple[float, float], BaseApex]:
+    """The rates, and the trained agent."""
+    clock = Clock(work.options.learn_ratio > 0)
     with layout.ready():
         trained = layout.agent(work)
         trained.train(steps, clock)
-    return clock.steps_per_second, trained
+    return clock.rates(), trained
 
 
 def rows(network: str, work: Work, steps: int, workers: Sequence[int]) -> list[dict[str, Any]]:
-    """A row for one process, and one for each number of gatherers, with as many shards."""
-    layouts: dict[str, Layout] = {"one process": OneProcess()}
-    layouts |= {f"Ray, {n} of each": OnRay(RayCluster(n, "local"), n) for n in workers}
+    """A row for one process, with and without learning, and one for each number of gatherers, with as many shards."""
+    gathering = replace(work, options=replace(work.options, learn_ratio=0.0))
+    layouts: dict[str, tuple[Work, Layout]] = {"one process": (work, OneProcess())}
+    layouts |= {f"Ray, {n} of each": (work, OnRay(RayCluster(n, "local"), n)) for n in workers}
+    layouts["gathering alone"] = (gathering, OneProcess())
     found: list[dict[str, Any]] = []
-    for name, layout in layouts.items():
+    for name, (what, layout) in layouts.items():
         load = os.getloadavg()[0]
-        rate, trained = measure(work, layout, steps)
+        (rate, cpu_rate), trained = measure(what, layout, steps)
         first = found[0]["steps_per_s"] if found else round(rate)
         found.append(
             {
                 "network": network, "layout": name, "steps": trained.progress.steps,
                 "updates": trained.progress.updates, "steps_per_s": round(rate), "times": round(rate / first, 2),
-                "cores": os.cpu_count(), "load_before": round(load, 1),
+                "per_cpu_s": round(cpu_rate), "cores": os.cpu_count(), "load_before": round(load, 1),
             }
         )  # fmt: skip
     return found

@@ -24,6 +24,7 @@ from archloom.utils import options
 from archloom.utils.documents import convert
 from archloom.utils.files import write_json
 from archloom.utils.options import NonNegativeInt, PositiveInt
+from archloom.utils.text import MOST, one_line
 from archloom.utils.user_files import sha256_of
 
 FORMAT = 1
@@ -115,7 +116,8 @@ def load_agent(path: Path) -> Agent:
         raise InputError(f"agent {path}: {error.strerror or error}; {_MAKE_ONE}") from error
     except ValueError as error:  # which an InputError is, too
         raise InputError(
-            f"agent {path}: {error}; expected a file that archloom agent train wrote: copy it again, or train another"
+            f"agent {path}: {one_line(str(error), MOST)}; expected a file that archloom agent train wrote: copy it "
+            "again, or train another"
         ) from None
 
 

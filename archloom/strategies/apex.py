@@ -24,6 +24,10 @@ from archloom.spaces.walks import HasWalks
 from archloom.strategies.base import BaseStrategy, pack_archs, unpack_archs
 from archloom.types import Arch, Proposal
 from archloom.utils.options import Options, PositiveInt, UnitInterval
+from archloom.utils.text import one_line
+
+_SHOWN = 80
+"""How many characters of what a card says are shown."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,12 @@ class Apex(BaseStrategy):
 
     def caveats(self) -> Sequence[str]:
         card = self.card
-        notes = [f"apex: the agent has learned to raise {card.metric} on {card.on} in {card.steps:,} steps"]
+        metric, on = one_line(card.metric, _SHOWN), one_line(card.on, _SHOWN)
+        notes = [f"apex: the agent has learned to raise {metric} on {on} in {card.steps:,} steps"]
         others = [o.metric for o in self.criteria.objectives if (o.metric, o.goal) != (card.metric, "max")]
         if others:
             notes.append(
-                f"apex: the agent still climbs {card.metric}; what of it holds for {', '.join(others)} is for this "
+                f"apex: the agent still climbs {metric}; what of it holds for {', '.join(others)} is for this "
                 "search to show (zero-shot transfer)"
             )
         if self.criteria.constraints:
@@ -139,8 +144,8 @@ class Apex(BaseStrategy):
 def _check_fits(card: AgentCard, space: Any, checkpoint: Path) -> None:
     """InputError if the agent reads other bits than the space has."""
     if (card.encoding, card.bits) != (space.encoding, space.encoding_bits):
+        encoding, known, on = (one_line(text, _SHOWN) for text in (card.encoding, card.space, card.on))
         raise InputError(
-            f"agent {checkpoint} reads encoding {card.encoding} ({card.bits} bits) of space {card.space!r}, and space "
-            f"{space.name!r} has {space.encoding} ({space.encoding_bits} bits): search on {card.on}, or train another "
-            "agent"
+            f"agent {checkpoint} reads encoding {encoding} ({card.bits} bits) of space {known!r}, and space "
+            f"{space.name!r} has {space.encoding} ({space.encoding_bits} bits): search on {on}, or train another agent"
         )

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="agents need the extra train")
 pytest.importorskip("safetensors", reason="agents' files need the extra train")
@@ -205,3 +207,26 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
         ({**weights, name: torch.full_like(weights[name], torch.nan)}, f"tensor {name} is not finite"),
     ]:
         assert reason in refusal(stored(path, asdict(CARD), changed))
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.integers(-2, 60), st.floats(), st.text(max_size=40),
+    st.sampled_from([2**63, 2**70, 10**400, 1e308, "\x1b[31mred", "a\nb", "é" * 3_000, [], {}, [None], {"a": None}]),
+)  # fmt: skip
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([*asdict(CARD), *(f"network.{name}" for name in asdict(SMALL)), "more", "network.more"]), ODD)
+def test_a_card_that_anybody_wrote(tmp_path: Path, field: str, value: Any) -> None:
+    """It is read, or refused in one line."""
+    card = asdict(CARD)
+    part, _, name = field.rpartition(".")
+    (card[part] if part else card)[name] = value
+    path = stored(tmp_path / "agent.safetensors", card, network().state_dict())
+    try:
+        agent = load_agent(path)
+    except InputError as error:
+        message = str(error)
+        assert "\n" not in message and len(message) < 2_000 and message.startswith(f"agent {path}: ")
+    else:
+        assert agent.network.q_values(np.zeros((1, 3, agent.card.bits), dtype=np.uint8), np.array([2])).shape == (1, 3)

@@ -48,7 +48,7 @@ USED_BY = {
     "nb301": ["evaluators/surrogates/xgb_ensemble.py", "evaluators/surrogates/nb301_network.py",
               "spaces/darts/space.py"],
     "configspace": ["spaces/config_space.py"],
-    "ray": ["executors/ray.py", "workers/cluster.py"],
+    "ray": ["executors/ray.py", "workers/cluster.py", "workers/crew.py"],
     "tensorboard": ["agents/training_log.py"],
 }  # fmt: skip
 """The modules that each extra is for; whatever these import without being asked must be there."""

@@ -15,6 +15,7 @@ from archloom.cli.paths import UserPath
 from archloom.cli.progress import ProgressView
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
+from archloom.utils.text import quoted
 
 if TYPE_CHECKING:
     from archloom.checkpoints.retention import Overrides
@@ -134,7 +135,10 @@ def resume(
     if is_training(run):
         from archloom.cli.agent import reopen
 
-        _refuse_all_but("run", "settings", "table", "as_json", "quiet", why=f"{run} is the training of an agent")
+        _refuse_all_but(
+            "run", "settings", "table", "as_json", "quiet",
+            why=f"{run} is the training of an agent, which archloom agent resume {quoted(run)} has options for",
+        )  # fmt: skip
         return reopen(run, settings, table, as_json, quiet)
     from archloom.cli.groups import go_on, grow, show_runs
     from archloom.runs import folders, groups
@@ -179,4 +183,4 @@ def _refuse_all_but(*names: str, why: str) -> None:
     for parameter in context.command.params:
         typed = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
         if typed and parameter.name not in names:
-            raise InputError(f"{parameter.opts[0]}: {why}, to which it does not apply; omit it")
+            raise InputError(f"{parameter.opts[0]}: {why}")

@@ -247,7 +247,7 @@ def test_a_table_that_was_moved(cli: Any, small_table: Path) -> None:
     ("arguments", "says"),
     [
         (["--queries", "9"], ["--queries: agent-0 is the training of an agent"]),
-        (["--workers", "2"], ["--workers: agent-0 is the training of an agent"]),
+        (["--workers", "2"], ["--workers: agent-0 is the training of an agent", "archloom agent resume agent-0"]),
         (["--add", "random"], ["--add: agent-0 is the training of an agent"]),
         (["--set", "lr=0.1"], ["--set lr: a training keeps its options, but for steps"]),
         (["--set", "steps=none"], ["steps=none: expected a whole number"]),

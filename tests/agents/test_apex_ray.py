@@ -90,8 +90,17 @@ class Watched:
 @pytest.mark.usefixtures("cluster")
 def test_the_corner_of_a_hypercube_is_reached_from_everywhere_and_learning_keeps_its_ratio() -> None:
     trained = agent()
-    watched = Watched(trained)
+    before: list[tuple[float, int]] = []
+
+    def look(done: Progress) -> bool:
+        if done.steps > STEPS - 2_000:
+            before.append((done.tally.ends, done.tally.exploiting))
+        return False
+
+    watched = Watched(trained, look)
     trained.train(STEPS, watched)
+    ends, episodes = np.subtract(before[-1], before[0])
+    assert ends / episodes > 75, "who explores least ends at 94, with the learner's weights; with the first ones at 45"
     assert STEPS <= trained.progress.steps < STEPS + CUBE.walkers
     assert watched.unlearnt < CUBE.learning_starts + watched.on_their_way + CUBE.walkers * CUBE.n_step
     assert trained.progress.owed < CUBE.batch_size, "what is owed at the end is learnt"

@@ -11,7 +11,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,31 @@ from archloom.learners.replay import PrioritisedReplay, Sample
 from archloom.learners.returns import NStepWindow, Transitions
 from archloom.utils import seeds
 
-_REFERENCE = 0.9
-"""The accuracy at which f' = alpha, if rewards are scaled."""
+_LOOKS = 128
+"""Random architectures, of which the best is the reference of rewards."""
+
+
+def with_reference(options: ApexOptions, neighbourhood: NeighbourhoodEnv, seed: int) -> ApexOptions:
+    """The options with a reference for the size of rewards: the best accuracy of some random architectures.
+
+    That uses the neighbourhood's slots, so it comes before they are reset.
+    """
+    if options.reference is not None or not options.scale_rewards:
+        return options
+    rng, slots = seeds.stream(seed, "agent/reference"), np.arange(min(options.walkers, _LOOKS))
+    best = 0.0
+    for _ in range(math.ceil(_LOOKS / len(slots))):
+        neighbourhood.place(slots, rng)
+        best = max(best, float(neighbourhood.values(slots).max()))
+    return replace(options, reference=best / 100.0)
 
 
 def reward_scale(options: ApexOptions, alpha: float) -> float:
-    """What rewards are multiplied by for learning."""
-    return math.exp(-alpha * _REFERENCE) if options.scale_rewards else 1.0
+    """What rewards are multiplied by for learning; `options` must have a reference."""
+    if not options.scale_rewards:
+        return 1.0
+    assert options.reference is not None  # noqa: S101 - see `with_reference`
+    return math.exp(-alpha * options.reference)
 
 
 def epsilons(options: ApexOptions) -> NDArray[np.float64]:
@@ -235,7 +253,7 @@ class BaseApex(ABC):
         self, neighbourhood: NeighbourhoodEnv, options: ApexOptions, seed: int, network: QNetwork | None = None
     ) -> None:
         """`network`: one to go on with; else it is drawn."""
-        self.options = options
+        self.options = with_reference(options, neighbourhood, seed)
         self.progress = Progress()
         self.learner = QLearner(network or make_network(options, neighbourhood.bits, seed), options.learning)
         self._neighbourhood = neighbourhood
@@ -296,7 +314,7 @@ class Apex(BaseApex):
         """`network`: one to go on with; else it is drawn."""
         super().__init__(env.neighbourhood, options, seed, network)
         self._acting = copy.deepcopy(self.network).requires_grad_(False)
-        self._walkers = Walkers(env, options, seed)
+        self._walkers = Walkers(env, self.options, seed)
         columns = replay_columns(options, env.neighbourhood)
         self._replay = PrioritisedReplay(options.buffer, columns, options.priority_alpha, options.priority_eps)
         self._rng = seeds.stream(seed, "agent/replay")

@@ -101,7 +101,7 @@ class RayApex(BaseApex):
         self._cluster = layout.cluster
         self._work = work
         self._threads = {name: os.environ.get(name, "1") for name in THREADS}
-        options, workers = work.options, layout.cluster.workers
+        options, workers = self.options, layout.cluster.workers
         if workers > options.walkers:
             raise InputError(f"workers={workers}: expected at most walkers={options.walkers}, since each has some")
         places = np.arange(options.walkers)
@@ -224,7 +224,7 @@ class RayApex(BaseApex):
 
     def _gatherer_setup(self, places: Any, member: Member) -> GathererSetup:
         work, device = self._work, "cuda" if self._cluster.gpus else "cpu"
-        return GathererSetup(work.make, work.options, places, self._seed_of(member), self._threads, device)
+        return GathererSetup(work.make, self.options, places, self._seed_of(member), self._threads, device)
 
     def _make_shard(self) -> Any:
         ray: Any = import_ray()

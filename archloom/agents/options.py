@@ -20,9 +20,11 @@ class ApexOptions(NetworkOptions):
     steps: to gather in all. P: 10,000,000 on NAS-Bench-101, 15,000,000 on NAS-Bench-301.
     walkers: episodes that run side by side. P: 8 workers with 32 each.
     max_neighbours, episode_steps: N, and the length of an episode. P: 50, 16.
-    shaping: alpha in f = exp(alpha * accuracy); 0: the accuracy as it is; none: the benchmark's own (P: 6, 32).
-    scale_rewards: rewards are multiplied by exp(-alpha * 0.9), so that they are of the order of 1, where Huber's loss
-        bends. P: false.
+    shaping: alpha in f = exp(alpha * accuracy); 0: the accuracy as it is; none: the benchmark's own (P: 6 on
+        NAS-Bench-101, 32 on NAS-Bench-301).
+    scale_rewards: rewards are multiplied by exp(-alpha * reference), so that near this accuracy they are of the order
+        of the gain in accuracy times alpha, and below Huber's bend. P: false.
+    reference: an accuracy from 0 to 1; none: the best of some random architectures.
     gamma, n_step: the discount and the length of returns. P: 0.9, 3.
     bootstrap: through a truncated episode (partial-episode bootstrapping, Pardo et al. 2018). P: true.
     exact_discount: a return of k < n rewards is followed by gamma^k times the next value. R: false, gamma^n.
@@ -49,6 +51,7 @@ class ApexOptions(NetworkOptions):
     episode_steps: PositiveInt = 16
     shaping: Annotated[float, msgspec.Meta(ge=0, le=700)] | None = None
     scale_rewards: bool = True
+    reference: UnitInterval | None = None
     gamma: UnitInterval = 0.9
     n_step: PositiveInt = 3
     bootstrap: bool = True

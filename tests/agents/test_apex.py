@@ -14,6 +14,7 @@ from archloom.agents.apex import (
     learning_rate,
     make_network,
     reward_scale,
+    with_reference,
 )
 from archloom.agents.options import ApexOptions
 from archloom.envs.incremental import IncrementalVectorEnv
@@ -146,8 +147,18 @@ def test_the_learning_rate_falls_to_nothing():
 
 
 def test_scaled_rewards_are_of_the_order_of_one():
-    assert reward_scale(ApexOptions(), 6.0) * 6.0 * np.exp(6.0 * 0.9) == pytest.approx(6.0)
+    assert reward_scale(ApexOptions(reference=0.9), 6.0) * np.exp(6.0 * 0.9) == pytest.approx(1.0)
     assert reward_scale(ApexOptions(scale_rewards=False), 32.0) == 1.0
+
+
+def test_the_reference_of_rewards_is_the_best_of_some_random_architectures():
+    terrain = Terrain(hypercube(10), planted_corner(10), 16, 10)
+    options = ApexOptions(walkers=16)
+    found = with_reference(options, terrain, seed=0)
+    assert 0.7 <= found.reference <= 1.0  # of 128 architectures whose mean is 0.5
+    assert with_reference(options, terrain, seed=0) == found
+    for given in (replace(options, reference=0.3), replace(options, scale_rewards=False)):
+        assert with_reference(given, terrain, seed=0) == given
 
 
 def test_the_same_seed_gives_the_same_agent():

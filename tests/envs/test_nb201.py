@@ -61,7 +61,7 @@ def test_neighbours_are_those_of_the_space() -> None:
         assert sorted(map(tuple, everything[around].tolist())) == sorted(arch.genes for arch in near)
     assert (graph.encoded == space.encode(everything)).all()
     assert graph.encoded[7_777].reshape(6, 5).argmax(axis=1).tolist() == [2, 2, 2, 1, 0, 2]
-    assert (graph.space, graph.encoding, graph.alpha) == ("nb201", "nb201", 6.0)
+    assert (graph.space, graph.encoding, graph.alpha) == ("nb201", "nb201", 24.0)
 
 
 def test_a_table_of_other_operations_is_another_terrain(small_table: Path) -> None:

@@ -16,7 +16,9 @@ from archloom.agents.options import ApexOptions
 from archloom.envs.terrain import Terrain
 from archloom.testing.planted_walks import hypercube, planted_corner
 
-OPTIONS = ApexOptions(width=8, heads=2, feedforward=8, head_width=8, walkers=9, max_neighbours=4, episode_steps=5)
+OPTIONS = ApexOptions(
+    width=8, heads=2, feedforward=8, head_width=8, walkers=9, max_neighbours=4, episode_steps=5, reference=1.0
+)
 SETUP = GathererSetup(partial(Terrain, hypercube(4), planted_corner(4)), OPTIONS, np.array([1, 4, 7]), 5, {})
 
 

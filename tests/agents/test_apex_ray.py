@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -133,6 +134,17 @@ def test_a_killed_gatherer_and_a_killed_shard_are_started_again_and_the_training
     assert [member.lives for member in (*trained._gatherers, *trained._shards)] == [1, 2, 2, 1]
     assert 0 in lengths, "its transitions are lost"
     assert starts_that_reach_the_corner(trained) == 2**DIMENSIONS
+
+
+def test_gatherers_have_their_own_walkers_and_seeds_and_one_scale_of_rewards() -> None:
+    trained = agent(replace(CUBE, walkers=9, shaping=6.0, scale_rewards=True), OnRay(RayCluster(3)))
+    setups = [member.setup(member) for member in trained._gatherers]
+    assert [setup.places.tolist() for setup in setups] == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
+    references = {setup.options.reference for setup in setups}
+    assert len(references) == 1 and None not in references
+    trained._gatherers[0].lives += 1
+    again = trained._gatherers[0].setup(trained._gatherers[0])
+    assert len({setup.seed for setup in (*setups, again)}) == 4
 
 
 def test_layouts_that_are_none() -> None:

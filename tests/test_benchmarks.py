@@ -386,6 +386,25 @@ def test_apex_episodes(apex: Any, study: Any, untrained: list[str], tmp_path: Pa
         study("apex.__main__", "nb101", *words[:2], "--starts", "50")
 
 
+def test_apex_trainings(apex: Any) -> None:
+    rows = {row["policy"]: row for row in apex("train_nb201", "--trainings", "trainings", "--workers", "1")}
+    assert list(rows) == ["apex-1", "apex-2", "all agents", "local_search", "random_walk", "random"]
+    ends = [rows[name]["end"] for name in ("apex-1", "apex-2")]
+    assert rows["all agents"]["end"] == pytest.approx(sum(ends) / 2, abs=1e-3)
+
+
+def test_apex_transfer(apex: Any) -> None:
+    rows = apex("transfer", "--trainings", "trainings", "--workers", "1")
+    assert [row["steps there"] for row in rows] == [0, 25, 25, 256]
+    assert all(10 <= row["mean end"] <= 91.61 for row in rows)
+
+
+def test_apex_speed(apex: Any) -> None:
+    rows = apex("speed")
+    assert [row["on"] for row in rows] == ["nb101", "nb201", "nb301"]
+    assert all(row["a core"] > 0 for row in rows)
+
+
 def test_apex_tables(apex: Any) -> None:
     rows = apex("table1", "--starts", "60")
     ours = [(row["policy"], row["queries"]) for row in rows if row["mean"] is not None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.apex import ablations, curves, distributed, environments, figures, replay, tables
+from benchmarks.apex import ablations, curves, distributed, environments, figures, replay, tables, training
 from benchmarks.apex.study import Study, show
 from benchmarks.recorded import parser
 
@@ -20,6 +20,7 @@ STUDIES: dict[str, Study] = {
     **figures.STUDIES,
     **replay.STUDIES,
     **tables.STUDIES,
+    **training.STUDIES,
 }
 """All studies by name; a module of studies adds itself here."""
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 from benchmarks.apex.curves import compare
 from benchmarks.apex.study import Study
+from benchmarks.apex.training import SMALL, Job, folder, run_all
 
 ON, STEPS, SEEDS = "nb101", 30_000, 3
 
@@ -43,35 +41,21 @@ SHAPING = _settings("shaping", "alpha = {:g}", (0.0, 2.0, 6.0, 10.0), 6.0)
 
 def ablation(arguments: argparse.Namespace, name: str, title: str, settings: Sequence[Setting]) -> list[dict[str, Any]]:
     """Train every setting with every seed, but for what is finished in `--trainings`, and compare their curves."""
-    if arguments.trainings is None:
-        raise SystemExit(f"{name}: expected --trainings FOLDER, to train in")
+    base = folder(arguments)
     steps, seeds = (256, 2) if arguments.smoke else (STEPS, SEEDS)
     seeds = arguments.seeds or seeds
-    folders = {
-        each.label: [arguments.trainings / each.folder / f"{seed}" for seed in range(seeds)] for each in settings
-    }
-    jobs = [(out, each.options, steps, seed) for each in settings for seed, out in enumerate(folders[each.label])]
-    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
-        list(pool.map(_train, *zip(*jobs, strict=True)))
+    folders = {each.label: [base / each.folder / f"{seed}" for seed in range(seeds)] for each in settings}
+    small = SMALL if arguments.smoke else {}
+    run_all(
+        [
+            Job(out, ON, None, {"steps": steps, **small, **each.options}, seed)
+            for each in settings
+            for seed, out in enumerate(folders[each.label])
+        ],
+        arguments.workers,
+    )
     notes = [f"On {ON}, {steps:,} steps, default network and options but for what is compared; seeds 0 to {seeds - 1}."]
     return compare(arguments, name, title, folders, notes)
-
-
-def _train(out: Path, options: Mapping[str, Any], steps: int, seed: int) -> None:
-    """Train in a folder, to the end, from where it stands."""
-    from archloom.agents.options import ApexOptions
-    from archloom.agents.training import TrainingRequest, open_training, prepare_training
-    from archloom.agents.training_folder import is_training
-
-    if is_training(out):
-        training = open_training(out)
-    else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        small = {"learning_starts": 64, "walkers": 16, "log_steps": 64} if steps < 1_000 else {}
-        training = prepare_training(
-            TrainingRequest(ON, out, options=ApexOptions(steps=steps, **small, **options), seed=seed)
-        )
-    training.run()
 
 
 STUDIES = {

@@ -31,7 +31,9 @@ def main(folder: str) -> None:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         if not left:
-            break
+            shutil.rmtree(folder, ignore_errors=True)  # into which a process that has not died yet may still write
+            if not Path(folder).exists():
+                return
         time.sleep(PAUSE_S)
     shutil.rmtree(folder, ignore_errors=True)
 

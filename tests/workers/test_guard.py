@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import subprocess
 import sys
 import time
@@ -55,3 +57,23 @@ def test_only_those_that_write_there_and_are_called_so_are_ended(start: Start, t
     assert watcher.returncode == 0 and not folder.exists()
     assert daemon.wait(5) == agent.wait(5) == -9
     assert reader.poll() is None and forked.poll() is None
+
+
+def test_a_folder_that_is_written_to_while_it_is_removed_is_removed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    real, times = shutil.rmtree, []
+
+    def interrupted(path: str, ignore_errors: bool) -> None:
+        real(path, ignore_errors=ignore_errors)
+        times.append(path)
+        if len(times) == 1:
+            (folder / "session").mkdir(parents=True)
+
+    monkeypatch.setattr(guard.shutil, "rmtree", interrupted)
+    monkeypatch.setattr(guard.signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    guard.main(str(folder))
+    assert times == [str(folder)] * 2 and not folder.exists()

@@ -250,12 +250,19 @@ class BaseApex(ABC):
     """The learner of an agent, with its count of what is gathered and learnt; subclasses gather, and keep what was."""
 
     def __init__(
-        self, neighbourhood: NeighbourhoodEnv, options: ApexOptions, seed: int, network: QNetwork | None = None
+        self,
+        neighbourhood: NeighbourhoodEnv,
+        options: ApexOptions,
+        seed: int,
+        network: QNetwork | None = None,
+        threads: int = 1,
     ) -> None:
-        """`network`: one to go on with; else it is drawn."""
+        """`network`: one to go on with; else it is drawn. `threads` share its work, which changes no number."""
         self.options = with_reference(options, neighbourhood, seed)
         self.progress = Progress()
-        self.learner = QLearner(network or make_network(options, neighbourhood.bits, seed), options.learning)
+        network = network or make_network(options, neighbourhood.bits, seed)
+        network.threads = threads
+        self.learner = QLearner(network, options.learning)
         self._neighbourhood = neighbourhood
 
     @property
@@ -304,15 +311,20 @@ class BaseApex(ABC):
 class Apex(BaseApex):
     """The agent in one process.
 
-    With the same options, seed and environment everything it does is the same on one thread. The environment starts
+    With the same options, seed and environment everything it does is the same. The environment starts
     episodes again with the step after their end (Gymnasium's NEXT_STEP).
     """
 
     def __init__(
-        self, env: IncrementalVectorEnv, options: ApexOptions, seed: int, network: QNetwork | None = None
+        self,
+        env: IncrementalVectorEnv,
+        options: ApexOptions,
+        seed: int,
+        network: QNetwork | None = None,
+        threads: int = 1,
     ) -> None:
-        """`network`: one to go on with; else it is drawn."""
-        super().__init__(env.neighbourhood, options, seed, network)
+        """`network`: one to go on with; else it is drawn. `threads` share its work, which changes no number."""
+        super().__init__(env.neighbourhood, options, seed, network, threads)
         self._acting = copy.deepcopy(self.network).requires_grad_(False)
         self._walkers = Walkers(env, self.options, seed)
         columns = replay_columns(options, env.neighbourhood)

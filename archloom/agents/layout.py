@@ -12,6 +12,7 @@ from archloom.agents.options import ApexOptions
 from archloom.envs.incremental import IncrementalVectorEnv, NeighbourhoodEnv
 from archloom.learners.arrays import one_thread
 from archloom.learners.q_network import QNetwork
+from archloom.utils.threads import threads
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,19 @@ class Layout(Protocol):
 
 @dataclass(frozen=True)
 class OneProcess:
-    """Everything in this process, on one thread: the same training again is the same, bit for bit."""
+    """Everything in this process: the same training again is the same, bit for bit, however many threads share it.
+
+    `threads`; None: as many as there are cores, or as the variable OMP_NUM_THREADS says.
+    """
+
+    threads: int | None = None
 
     def ready(self) -> AbstractContextManager[object]:
-        return one_thread()
+        return one_thread()  # in each operation of PyTorch's
 
     def agent(self, work: Work) -> BaseApex:
         options = work.options
         env = IncrementalVectorEnv(
             work.neighbourhood, options.walkers, options.max_neighbours, options.episode_steps, options.shaping
         )
-        return Apex(env, options, work.seed, work.network)
+        return Apex(env, options, work.seed, work.network, threads() if self.threads is None else self.threads)

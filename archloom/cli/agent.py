@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class AskedLayout:
     workers: int | None
     shards: int | None
     gpus: float | None
+    threads: int | None
 
     def open(self) -> Layout:
         """What they say; InputError for those that need Ray without it."""
@@ -60,7 +62,11 @@ class AskedLayout:
                     )
             from archloom.agents.layout import OneProcess
 
-            return OneProcess()
+            if self.threads is not None and self.threads < 1:
+                raise InputError(f"--threads {self.threads}: expected at least 1")
+            return OneProcess(self.threads or os.cpu_count() or 1)
+        if self.threads is not None:
+            raise InputError(f"--threads {self.threads}: on Ray the variable OMP_NUM_THREADS says it; omit --threads")
         from archloom.agents.apex_ray import OnRay
 
         workers = options.check_workers(1 if self.workers is None else self.workers)
@@ -69,13 +75,14 @@ class AskedLayout:
     @property
     def typed(self) -> str:
         """As they were typed."""
-        given = {"--ray-address": self.address, "--workers": self.workers, "--shards": self.shards, "--gpus": self.gpus}
+        given = {"--ray-address": self.address, "--workers": self.workers, "--shards": self.shards, "--gpus": self.gpus,
+                 "--threads": self.threads}  # fmt: skip
         words = [f"{name} {quoted(str(value))}" for name, value in given.items() if value is not None]
         return " ".join(["--ray", *words] if self.ray else words)
 
 
 def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--ray, --ray-address, --workers, --shards and --gpus, as the one argument `layout`: an `AskedLayout`."""
+    """--ray, --ray-address, --workers, --shards, --gpus and --threads, as the one argument `layout`: an `AskedLayout`."""
 
     @click.option("--ray", is_flag=True,
                   help="Train on Ray: on the cluster that the variable RAY_ADDRESS names, else on one of this machine "
@@ -89,12 +96,15 @@ def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
                   help="On Ray: processes among which the replay is divided. Default: 1.")  # fmt: skip
     @click.option("--gpus", type=float, default=None, metavar="SHARE",
                   help="On Ray: GPUs per worker; with 0.5, two share one. Default: 0.")  # fmt: skip
+    @click.option("--threads", type=int, default=None, metavar="N",
+                  help="Without Ray: threads that share the training of a large network; the result is the same. "
+                       "Default: one a core.")  # fmt: skip
     @functools.wraps(function)
     def taking(
         *arguments: Any, ray: bool, ray_address: str | None, workers: int | None, shards: int | None,
-        gpus: float | None, **named: Any,
+        gpus: float | None, threads: int | None, **named: Any,
     ) -> Any:  # fmt: skip
-        return function(*arguments, **named, layout=AskedLayout(ray, ray_address, workers, shards, gpus))
+        return function(*arguments, **named, layout=AskedLayout(ray, ray_address, workers, shards, gpus, threads))
 
     return taking
 
@@ -178,7 +188,7 @@ def resume(
     return reopen(folder, settings, table, as_json, quiet, layout)
 
 
-ALONE = AskedLayout(False, None, None, None, None)
+ALONE = AskedLayout(False, None, None, None, None, None)
 """In this process."""
 
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from archloom.learners import arrays
-from archloom.learners.q_network import QNetwork
+from archloom.learners.q_network import Bucket, QNetwork
+from archloom.utils.threads import spread
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ class Batch(NamedTuple):
     """(B,) of the loss: the importance weights of prioritised replay."""
 
 
+class _Part(NamedTuple):
+    """What the transitions of a bucket contribute: TD errors, and their share of the loss and of its slopes."""
+
+    errors: NDArray[np.float32]
+    loss: float
+    slopes: tuple[Tensor, ...]
+
+
 class QLearner:
     """An online network that learns, and the target network that it learns from."""
 
@@ -72,16 +81,17 @@ class QLearner:
 
     def learn(self, batch: Batch, rate: float = 1.0) -> tuple[NDArray[np.float32], float]:
         """One step on a batch, at `rate` times the learning rate: the TD errors (B,) before it, and its loss."""
-        device = self.network.norm.weight.device
-        targets = self.targets(batch)
-        rows = torch.arange(len(batch.actions), device=device)
-        q = self.network.bucketed(torch.from_numpy(batch.seen).to(device), _long(batch.counts))
-        taken = q[rows, _long(batch.actions).to(device)]
-        losses = functional.huber_loss(taken, targets, reduction="none", delta=self.learning.huber_delta)
-        loss = (losses * torch.from_numpy(batch.weights).to(device)).mean()
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.learning.max_grad_norm)
+        network, targets = self.network, self.targets(batch)
+        buckets = network.buckets(batch.counts)
+        parts = spread(lambda bucket: self._part(batch, targets, bucket), buckets, network.sharing)
+        errors = np.empty(len(targets), dtype=np.float32)
+        for bucket, part in zip(buckets, parts, strict=True):
+            errors[bucket.rows] = part.errors
+        # Bucket by bucket and in this order: how many threads there are must not decide how a sum is rounded.
+        by_parameter = zip(*(part.slopes for part in parts), strict=True)
+        for parameter, slopes in zip(network.parameters(), by_parameter, strict=True):
+            parameter.grad = sum(slopes[1:], start=slopes[0])
+        torch.nn.utils.clip_grad_norm_(network.parameters(), self.learning.max_grad_norm)
         for group in self._optimiser.param_groups:
             group["lr"] = rate * self.learning.lr
         self._optimiser.step()
@@ -89,24 +99,29 @@ class QLearner:
         if self._since_target >= self.learning.target_period:
             self.target.load_state_dict(self.network.state_dict())
             self._since_target = 0
-        errors: NDArray[np.float32] = (targets - taken.detach()).cpu().numpy()
-        return errors, float(loss.detach())
+        return errors, sum(part.loss for part in parts)
 
-    @torch.no_grad()
-    def targets(self, batch: Batch) -> Tensor:
+    def _part(self, batch: Batch, targets: NDArray[np.float32], bucket: Bucket) -> _Part:
+        """What a bucket's transitions contribute."""
+        rows, device = bucket.rows, self.network.device
+        wanted, weights = (torch.from_numpy(each[rows]).to(device) for each in (targets, batch.weights))
+        actions = torch.from_numpy(batch.actions[rows].astype(np.int64)).to(device)
+        taken = self.network.of_bucket(batch.seen, batch.counts, bucket).gather(1, actions[:, None])[:, 0]
+        losses = functional.huber_loss(taken, wanted, reduction="none", delta=self.learning.huber_delta)
+        loss = (losses * weights).sum() / len(targets)
+        slopes = torch.autograd.grad(loss, list(self.network.parameters()))
+        return _Part((wanted - taken.detach()).cpu().numpy(), float(loss.detach()), slopes)
+
+    def targets(self, batch: Batch) -> NDArray[np.float32]:
         """(B,) returns + discounts * Q_target(next, argmax Q(next)) (van Hasselt et al. 2016, equation 4)."""
-        device = self.network.norm.weight.device
-        targets = torch.from_numpy(batch.returns).to(device)
+        targets = batch.returns.copy()
         going = np.flatnonzero(batch.discounts)  # what comes after a termination counts nothing
-        if not len(going):
-            return targets
-        seen = torch.from_numpy(batch.next_seen[going]).to(device)
-        counts = _long(batch.next_counts[going])
-        valued = self.target.bucketed(seen, counts)
-        chosen = (self.network.bucketed(seen, counts) if self.learning.double else valued).argmax(dim=1)
-        values = valued.gather(1, chosen[:, None])[:, 0]
-        there = torch.from_numpy(going).to(device)
-        return targets.index_add(0, there, torch.from_numpy(batch.discounts[going]).to(device) * values)
+        if len(going):
+            seen, counts = batch.next_seen[going], batch.next_counts[going]
+            valued = self.target.q_values(seen, counts)
+            chosen = (self.network.q_values(seen, counts) if self.learning.double else valued).argmax(axis=1)
+            targets[going] += batch.discounts[going] * valued[np.arange(len(going)), chosen]
+        return targets
 
     def state_dict(self) -> dict[str, Any]:
         """Networks, the optimiser's memory and the count up to the next target, as arrays and numbers."""
@@ -120,7 +135,3 @@ class QLearner:
         arrays.restore(self.network, self._optimiser, state["online"])
         self.target.load_state_dict({name: torch.from_numpy(np.array(a)) for name, a in state["target"].items()})
         self._since_target = int(state["since_target"])
-
-
-def _long(numbers: NDArray[np.integer[Any]]) -> Tensor:
-    return torch.from_numpy(numbers.astype(np.int64))

@@ -20,6 +20,7 @@ from torch.nn import functional
 from archloom.errors import InputError
 from archloom.learners.arrays import drawn_from
 from archloom.utils.options import Options, PositiveInt
+from archloom.utils.threads import spread
 
 ReadoutName = Literal["each", "paper"]
 
@@ -58,13 +59,14 @@ class NetworkOptions(Options):
 class QNetwork(nn.Module):
     """Q of every action: `bits` in an architecture's encoding, at most `actions` = N + 1 tokens.
 
-    Weights are drawn from `rng` alone.
+    Weights are drawn from `rng` alone. `threads`: how many share a batch, bucket by bucket, which changes no number.
     """
 
     def __init__(self, bits: int, actions: int, options: NetworkOptions, rng: np.random.Generator) -> None:
         super().__init__()
         self.bits = bits
         self.actions = actions
+        self.threads = 1
         self.options = options
         o = options
         with drawn_from(rng):
@@ -79,6 +81,16 @@ class QNetwork(nn.Module):
     def most_neighbours(self) -> int | None:
         """How many neighbours it can be shown at most; None for any number."""
         return None if self.readout.reads is None else self.actions - 1
+
+    @property
+    def sharing(self) -> int:
+        """How many threads share a batch: one if the network is so small that they would wait for the interpreter."""
+        return self.threads if sum(each.numel() for each in self.parameters()) >= _WORTH_SHARING else 1
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.norm.weight.device
 
     def forward(self, architectures: Tensor, counts: Tensor | None = None) -> Tensor:
         """(B, A) Q of encodings (B, A, bits), of which the first `counts` (B,) are there; -inf for the others.
@@ -108,36 +120,37 @@ class QNetwork(nn.Module):
             q = self.value(read[:, 0]) + advantages - mean[:, None]
         return q if absent is None else q.masked_fill(absent, -torch.inf)
 
-    def bucketed(self, architectures: Tensor, counts: Tensor) -> Tensor:
-        """The same as `forward`, at less cost where observations differ in length; (B, A)."""
-        most = _MOST if architectures.device.type == "cpu" else len(counts)
-        buckets = list(buckets_of(counts.numpy(), most))
-        if len(buckets) == 1:
-            return self._padded(architectures, counts, buckets[0])
-        parts = []
-        for bucket in buckets:
-            rows = torch.from_numpy(bucket.rows)
-            parts.append(self._padded(architectures[rows], counts[rows], bucket))
-        back = np.empty(len(counts), dtype=np.int64)
-        back[np.concatenate([bucket.rows for bucket in buckets])] = np.arange(len(counts))
-        return torch.cat(parts)[torch.from_numpy(back)]
+    def buckets(self, counts: NDArray[np.integer[Any]]) -> list[Bucket]:
+        """Observations of about the same length together, as this device takes them best."""
+        return list(buckets_of(counts, _MOST if self.device.type == "cpu" else len(counts)))
 
-    def _padded(self, architectures: Tensor, counts: Tensor, bucket: Bucket) -> Tensor:
-        """`forward` of one bucket's observations, in the length of all."""
-        known = None if bucket.full else counts.to(architectures.device)
-        q = self(architectures[:, : bucket.length], known)
-        padded: Tensor = functional.pad(q, (0, architectures.shape[1] - bucket.length), value=-torch.inf)
-        return padded
-
-    @torch.no_grad()
-    def q_values(self, architectures: NDArray[np.uint8], counts: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """(n, A) Q of encodings (n, A, bits) with `counts` (n,) tokens each; -inf for actions that there are not."""
-        device = self.norm.weight.device
-        bits, lengths = torch.from_numpy(architectures), torch.from_numpy(np.asarray(counts, dtype=np.int64))
-        q: NDArray[np.float32] = self.bucketed(bits.to(device), lengths).float().cpu().numpy()
+    def of_bucket(self, architectures: NDArray[np.uint8], counts: NDArray[np.integer[Any]], bucket: Bucket) -> Tensor:
+        """`forward` (n, length) of a bucket's observations, out of all encodings (B, A, bits)."""
+        rows = bucket.rows
+        known = None if bucket.full else torch.from_numpy(counts[rows].astype(np.int64)).to(self.device)
+        q: Tensor = self(torch.from_numpy(architectures[rows, : bucket.length]).to(self.device), known)
         return q
 
+    def q_values(self, architectures: NDArray[np.uint8], counts: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """(n, A) Q of encodings (n, A, bits) with `counts` (n,) tokens each; -inf for actions that there are not."""
+        counts = np.asarray(counts)
+        buckets = self.buckets(counts)
+        q = np.full(architectures.shape[:2], -np.inf, dtype=np.float32)
+        found = spread(lambda bucket: self._without_slopes(architectures, counts, bucket), buckets, self.sharing)
+        for bucket, part in zip(buckets, found, strict=True):
+            q[bucket.rows, : bucket.length] = part
+        return q
 
+    def _without_slopes(
+        self, architectures: NDArray[np.uint8], counts: NDArray[np.integer[Any]], bucket: Bucket
+    ) -> NDArray[np.float32]:
+        with torch.no_grad():  # which each thread has to say for itself
+            part: NDArray[np.float32] = self.of_bucket(architectures, counts, bucket).float().cpu().numpy()
+        return part
+
+
+_WORTH_SHARING = 1 << 16
+"""Weights of a network whose operations take long enough for threads to run beside each other."""
 _LEAST = 16
 """Observations in a bucket: with fewer, a pass costs more than the masked tokens it saves."""
 _MOST = 32

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 
 def threads() -> int:
@@ -27,6 +31,14 @@ def share(work: Callable[[int, int], object], rows: int, least: int = 256) -> No
         return
     with ThreadPoolExecutor(parts) as pool:
         list(pool.map(lambda part: work(*part), _cut(rows, parts)))
+
+
+def spread(work: Callable[[Item], Done], items: Sequence[Item], count: int) -> list[Done]:
+    """What `work` returns for each item, in their order, worked out on at most `count` threads."""
+    if count == 1 or len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(min(count, len(items))) as pool:
+        return list(pool.map(work, items))
 
 
 def _cut(rows: int, parts: int) -> Iterator[tuple[int, int]]:

@@ -159,32 +159,45 @@ NETWORKS: Mapping[tuple[str, str], Mapping[str, Any]] = {
 }
 
 
+MEASURED_S = 10.0
+
+
 def speed(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Steps a second of a training, everything included, one transition learnt for each that is gathered."""
+    threads, seconds = ((1,), 0.1) if arguments.smoke else ((1, 2), MEASURED_S)
     return [
-        _rates(on, network, {**options, **SMALL, "batch_size": 64} if arguments.smoke else options, arguments.smoke)
+        _rates(on, network, {**options, **SMALL, "batch_size": 64} if arguments.smoke else options, count, seconds)
         for (on, network), options in NETWORKS.items()
+        for count in threads
         if not arguments.smoke or network == "default"
     ]
 
 
-def _rates(on: str, network: str, options: Mapping[str, Any], smoke: bool) -> dict[str, Any]:
+def _rates(on: str, network: str, options: Mapping[str, Any], threads: int, seconds: float) -> dict[str, Any]:
     from archloom.agents.apex import Apex
     from archloom.agents.options import ApexOptions
     from archloom.envs import open_neighbourhood
     from archloom.envs.incremental import IncrementalVectorEnv
+    from archloom.learners.arrays import one_thread
 
     asked = ApexOptions(**{"learning_starts": 512, **options})
     neighbourhood = open_neighbourhood(on, asked.walkers, asked.max_neighbours)
     env = IncrementalVectorEnv(neighbourhood, asked.walkers, asked.max_neighbours, asked.episode_steps, asked.shaping)
-    agent = Apex(env, asked, seed=0)
+    agent = Apex(env, asked, seed=0, threads=threads)
     agent.train(10**9, lambda done: done.updates < 3)  # compiled, and learning
     before = agent.progress.steps
-    wall, processor, seconds = time.perf_counter(), time.process_time(), 0.1 if smoke else 15.0
-    agent.train(10**9, lambda done: time.perf_counter() - wall < seconds)
+    wall, processor = time.perf_counter(), time.process_time()
+    with one_thread():
+        agent.train(10**9, lambda done: time.perf_counter() - wall < seconds)
     steps = agent.progress.steps - before
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    return {"on": on, "network": network, "steps/s": round(steps / wall), "a core": round(steps / processor)}
+    return {
+        "on": on,
+        "network": network,
+        "threads": threads,
+        "steps/s": round(steps / wall),
+        "a core's second": round(steps / processor),
+    }
 
 
 STUDIES = {

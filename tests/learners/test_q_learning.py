@@ -84,7 +84,7 @@ def test_targets_are_double_q(double):
     online = learning.network.q_values(batch.next_seen, batch.next_counts)
     target = learning.target.q_values(batch.next_seen, batch.next_counts)
     differ = 0
-    for row, found in enumerate(learning.targets(batch).tolist()):
+    for row, found in enumerate(learning.targets(batch)):
         action = int((online if double else target)[row].argmax())
         differ += action != int(target[row].argmax())
         bootstrapped = batch.discounts[row] * target[row, action] if batch.discounts[row] else 0.0
@@ -96,7 +96,7 @@ def test_errors_and_loss_are_those_before_the_update():
     learning = learner(bits=5)
     batch = random_batch(40)
     taken = learning.network.q_values(batch.seen, batch.counts)[np.arange(40), batch.actions]
-    expected = learning.targets(batch).numpy() - taken
+    expected = learning.targets(batch) - taken
     errors, loss = learning.learn(batch)
     np.testing.assert_allclose(errors, expected, atol=1e-5)
     huber = np.where(np.abs(expected) < 1, expected**2 / 2, np.abs(expected) - 0.5)
@@ -144,6 +144,20 @@ def test_gradients_are_clipped_together():
     learning.learn(batch)
     norms = [parameter.grad.norm() for parameter in learning.network.parameters() if parameter.grad is not None]
     assert float(torch.stack(norms).norm()) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_threads_change_no_number():
+    wide = replace(SIZES, width=128, feedforward=128)
+    alone, shared = (QLearner(QNetwork(5, 3, wide, np.random.default_rng(0)), LEARNING) for _ in range(2))
+    shared.network.threads = shared.target.threads = 3
+    assert (alone.network.sharing, shared.network.sharing) == (1, 3)
+    with one_thread():
+        for seed in range(3):
+            ours, theirs = alone.learn(random_batch(150, seed)), shared.learn(random_batch(150, seed))
+            assert np.array_equal(ours[0], theirs[0])
+            assert ours[1] == theirs[1]
+    pairs = zip(alone.network.parameters(), shared.network.parameters(), strict=True)
+    assert all(torch.equal(first, second) for first, second in pairs)
 
 
 def test_a_kept_state_goes_on_exactly():

@@ -71,10 +71,15 @@ def test_advantages_of_the_valid_actions_have_the_mean_zero(readout):
 
 @pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("counts", [[12] * 40, list(range(1, 13)) * 20, [1, 12], [7]])
-def test_buckets_give_what_one_batch_gives(readout, counts):
-    net, seen = network(readout=readout), observations(len(counts), 12)
-    lengths = torch.tensor(counts)
-    torch.testing.assert_close(net.bucketed(seen, lengths), net(seen, lengths))
+@pytest.mark.parametrize("threads", [1, 3])
+def test_buckets_give_what_one_batch_gives(readout, counts, threads):
+    net = network(readout=readout, width=128, feedforward=128)
+    net.threads = threads
+    assert net.sharing == threads
+    seen = np.random.default_rng(1).integers(0, 2, (len(counts), 12, BITS), dtype=np.uint8)
+    with torch.no_grad():
+        expected = net(torch.from_numpy(seen), torch.tensor(counts)).numpy()
+    np.testing.assert_allclose(net.q_values(seen, np.array(counts)), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_buckets_hold_every_observation_once_and_mask_few_tokens():
@@ -116,6 +121,12 @@ def test_weights_come_from_the_generator_alone():
     same = [torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)]
     assert all(same)
     assert not torch.equal(first.encoder[0].weight, other.encoder[0].weight)
+
+
+def test_small_networks_are_not_shared_among_threads():
+    small = network()
+    small.threads = 4
+    assert small.sharing == 1
 
 
 def test_heads_must_divide_the_width():

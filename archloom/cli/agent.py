@@ -82,7 +82,7 @@ class AskedLayout:
 
 
 def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--ray, --ray-address, --workers, --shards, --gpus and --threads, as the one argument `layout`: an `AskedLayout`."""
+    """The options that become the one argument `layout`, an `AskedLayout`."""
 
     @click.option("--ray", is_flag=True,
                   help="Train on Ray: on the cluster that the variable RAY_ADDRESS names, else on one of this machine "

@@ -1,5 +1,6 @@
 from collections import deque
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -114,6 +115,68 @@ def test_every_gathered_step_is_stored_once_and_no_other():
     assert steps - 8 * 3 <= stored <= steps
 
 
+def expected_errors(terrain, columns, network, gamma_of_next):
+    """|TD| of transitions by the Q-values of one network."""
+    q = network.q_values(encoded(terrain, columns["states"], columns["counts"]), columns["counts"])
+    after = network.q_values(encoded(terrain, columns["next_states"], columns["next_counts"]), columns["next_counts"])
+    taken = q[np.arange(len(q)), columns["actions"]]
+    return np.abs(columns["returns"] + gamma_of_next * after.max(axis=1) - taken)
+
+
+def test_transitions_are_what_happened_on_the_terrain():
+    """One step at a time: where it led, what it brought, and whether it ended there; no step that resets is one."""
+    options = replace(CUBE, walkers=8, episode_steps=5, n_step=1, shaping=6.0, scale_rewards=True, reference=0.5)
+    graph, values = hypercube(10), planted_corner(10)
+    env = environment(graph, values, options)
+    walkers, network, tally = Walkers(env, options, seed=0), make_network(options, graph.bits, seed=0), Tally()
+    shaped = np.exp(6.0 * (values / 100 - 0.5))
+    found = [walkers.step(network, tally)[0]._asdict() for _ in range(60)]
+    steps = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+    rows, actions = steps["states"][:, 0, 0], steps["actions"]
+    next_rows = steps["next_states"][:, 0, 0]
+    assert np.array_equal(next_rows, steps["states"][np.arange(len(rows)), actions, 0])
+    np.testing.assert_allclose(steps["returns"], shaped[next_rows] - shaped[rows], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(steps["discounts"], np.where(actions == 0, 0, np.float32(0.9)))
+    assert tally.episodes - tally.stopped > 20, "through these the value goes on"
+    errors = expected_errors(env.neighbourhood, steps, network, steps["discounts"])
+    np.testing.assert_allclose(steps["errors"], errors, rtol=1e-3, atol=1e-5)
+
+
+def test_priorities_are_those_of_the_acting_network_until_the_learner_gives_others():
+    options = replace(CUBE, learning_starts=400, sync_delay=10**9, target_period=10**9)
+    graph, values = hypercube(10), planted_corner(10)
+    trained = agent(graph, values, options)
+    acting = make_network(options, graph.bits, seed=0)
+
+    def differing():
+        """The share of the replay that has other priorities than when it was gathered."""
+        state = trained.state_dict()["replay"]
+        columns = {name.removeprefix("column_"): column for name, column in state.items()}
+        errors = expected_errors(Terrain(graph, values, 1, 1), columns, acting, columns["discounts"])
+        return float((~np.isclose(state["priorities"], (errors + 1e-6) ** 0.6, rtol=1e-3, atol=1e-4)).mean())
+
+    trained.train(300)
+    assert trained.progress.updates == 0
+    assert differing() == 0
+    trained.train(1_500)
+    assert trained.progress.updates > 10
+    assert differing() > 0.2
+
+
+def test_losses_are_weighted_by_beta(monkeypatch):
+    for beta, weighted in ((0.0, False), (0.4, True)):
+        trained = agent(hypercube(10), planted_corner(10), replace(CUBE, learning_starts=100, priority_beta=beta))
+        learn, weights = trained.learner.learn, []
+        monkeypatch.setattr(
+            trained.learner,
+            "learn",
+            lambda batch, rate, to=weights, real=learn: to.append(batch.weights) or real(batch, rate),
+        )
+        trained.train(400)
+        assert len(weights) == trained.progress.updates > 0
+        assert bool((np.concatenate(weights) < 1).any()) == weighted
+
+
 def test_learning_keeps_its_ratio_to_gathering():
     for ratio in (0.5, 2.0):
         options = replace(CUBE, learn_ratio=ratio, learning_starts=200)
@@ -138,6 +201,21 @@ def test_walkers_get_new_weights_after_the_delay():
     begun = make_network(options, 10, seed=0).state_dict()
     assert all(np.array_equal(acting[name], tensor.numpy()) for name, tensor in begun.items())
     assert not np.array_equal(acting["value.0.weight"], trained.network.value[0].weight.detach().numpy())
+
+
+def test_walkers_keep_their_weights_for_the_delay():
+    options = replace(CUBE, walkers=8, sync_delay=100, learning_starts=64)
+    trained = agent(hypercube(10), planted_corner(10), options)
+    synced, kept = [0], trained.state_dict()["acting"]
+    for _ in range(100):
+        trained.round()
+        acting = trained.state_dict()["acting"]
+        if trained.progress.since_sync == 0:
+            synced.append(trained.progress.steps)
+            kept = {name: tensor.numpy().copy() for name, tensor in trained.network.state_dict().items()}
+        assert all(np.array_equal(acting[name], array) for name, array in kept.items())
+    assert len(synced) == 7
+    assert all(100 <= later - earlier < 108 for earlier, later in pairwise(synced))
 
 
 def test_the_learning_rate_falls_to_nothing():

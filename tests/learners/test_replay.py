@@ -282,7 +282,7 @@ def test_rows_that_there_are_not_are_refused() -> None:
     same(replay, filled(np.ones(3), 5))
 
 
-def test_settingthat_make_no_sense_are_refused() -> None:
+def test_settings_that_make_no_sense_are_refused() -> None:
     for setting in (
         (0, 0.6, 1e-6),
         (5, -0.1, 1e-6),

@@ -54,9 +54,12 @@ def reward_scale(options: ApexOptions, alpha: float) -> float:
 
 
 def epsilons(options: ApexOptions) -> NDArray[np.float64]:
-    """(walkers,) how often each walker explores: epsilon^(1 + exponent * i / (n - 1)) (Horgan et al. 2018, 4.1)."""
-    n = options.walkers
-    place = np.arange(n) / max(n - 1, 1)
+    """(walkers,) how often each walker explores: epsilon^(1 + exponent * i / (n - 1)) (Horgan et al. 2018, 4.1).
+
+    i counts groups of walkers that stand side by side, as many as there are levels; a walker is a group by default.
+    """
+    n = options.epsilon_levels or options.walkers
+    place = np.arange(options.walkers) * n // options.walkers / max(n - 1, 1)
     found: NDArray[np.float64] = options.epsilon ** (1 + options.epsilon_exponent * place)
     return found
 

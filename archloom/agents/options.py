@@ -17,8 +17,11 @@ from archloom.utils.options import NonNegativeFloat, NonNegativeInt, PositiveFlo
 class ApexOptions(NetworkOptions):
     """Sizes of the network (`NetworkOptions`), and how it is trained. P: the paper's, R: RLlib 1.13's default.
 
+    `archloom list apex_nb101` and `apex_nb301` show the paper's set-up. Of RLlib's settings there are no distributional
+    and no noisy networks (off by default there), and no fragments and iterations, which only cut up the same work.
+
     steps: to gather in all. P: 10,000,000 on NAS-Bench-101, 15,000,000 on NAS-Bench-301.
-    walkers: episodes that run side by side. P: 8 workers with 32 each.
+    walkers: episodes that run side by side. P: 8 workers with 32 each; 8 with one on NAS-Bench-301.
     max_neighbours, episode_steps: N, and the length of an episode. P: 50, 16.
     shaping: alpha in f = exp(alpha * accuracy); 0: the accuracy as it is; none: the benchmark's own (P: 6 on
         NAS-Bench-101, 32 on NAS-Bench-301).
@@ -31,7 +34,7 @@ class ApexOptions(NetworkOptions):
     double_q: P: true.
     lr, adam_eps, max_grad_norm, huber_delta: of the learner. P: 4e-5 (lr); R: 1e-8, 40, 1.
     lr_decay: the learning rate falls linearly, to 0 after `steps`: where a constant one ends depends on its last
-        updates. P: false.
+        updates. A training that is resumed for more steps goes on at the rate of a longer one. P: false.
     batch_size: transitions learnt at once. R: 512.
     learn_ratio: learnt transitions for each gathered step. R: 1.
     target_period: learnt transitions after which the target network is renewed. R: 500,000; the authors' later work:
@@ -41,7 +44,10 @@ class ApexOptions(NetworkOptions):
     learning_starts: transitions in the replay before anything is learnt. R: 50,000, which the paper's buffer cannot
         hold.
     epsilon, epsilon_exponent: walker i of n explores with epsilon^(1 + exponent * i / (n - 1)). P: 0.4, 7.
-    sync_delay: gathered steps after which walkers get new weights. R: 400, for each worker.
+    epsilon_levels: n, if that many groups of walkers have an epsilon each; none: every walker has its own. P: 8, one
+        for each worker.
+    sync_delay: gathered steps after which walkers get new weights: steps of all of them, on Ray of each gatherer. R:
+        400 of each worker.
     log_steps: gathered steps between rows of the log.
     """
 
@@ -72,6 +78,7 @@ class ApexOptions(NetworkOptions):
     learning_starts: PositiveInt = 1_000
     epsilon: UnitInterval = 0.4
     epsilon_exponent: NonNegativeFloat = 7.0
+    epsilon_levels: PositiveInt | None = None
     sync_delay: NonNegativeInt = 400
     log_steps: PositiveInt = 1_000
 
@@ -84,6 +91,8 @@ class ApexOptions(NetworkOptions):
             )
         if self.batch_size > self.buffer:
             raise InputError(f"batch_size={self.batch_size}: expected at most buffer={self.buffer}")
+        if self.epsilon_levels is not None and self.epsilon_levels > self.walkers:
+            raise InputError(f"epsilon_levels={self.epsilon_levels}: expected at most walkers={self.walkers}")
 
     @property
     def network(self) -> NetworkOptions:

@@ -334,17 +334,26 @@ def _options(given: Mapping[str, Any]) -> ApexOptions:
         raise StoreError(f"the options in {MANIFEST} are not this archloom's: {error}") from None
 
 
-def _continued(options: ApexOptions, start: Agent) -> ApexOptions:
-    """The options with the sizes of the network to go on with; InputError for others that were asked for."""
-    plain, card = ApexOptions(), start.card
-    sizes = {**dict(card.network), "max_neighbours": card.max_neighbours}
-    for name, value in sizes.items():
-        asked = getattr(options, name)
-        if asked not in (value, getattr(plain, name)):
+def check_sizes(asked: Mapping[str, Any], start: Agent) -> None:
+    """InputError for options among those that were asked for with which the agent to go on with cannot be trained."""
+    for name, value in _sizes_of(start).items():
+        if name in asked and asked[name] != value:
             raise InputError(
-                f"option {name}={asked}: the agent to go on with has {name}={value}, which cannot be changed; omit it"
+                f"option {name}={asked[name]}: the agent to go on with has {name}={value}, which cannot be changed; "
+                "omit it"
             )
-    return replace(options, **sizes)
+
+
+def _sizes_of(agent: Agent) -> dict[str, Any]:
+    """The options that an agent keeps when it goes on to be trained."""
+    return {**agent.network.options.to_json(), "max_neighbours": agent.card.max_neighbours}
+
+
+def _continued(options: ApexOptions, start: Agent) -> ApexOptions:
+    """The options with the sizes of the network to go on with; InputError for others, but for defaults."""
+    plain = asdict(ApexOptions())
+    check_sizes({name: value for name, value in asdict(options).items() if value != plain[name]}, start)
+    return replace(options, **_sizes_of(start))
 
 
 def _check_start(start: Agent, neighbourhood: NeighbourhoodEnv, on: str) -> None:

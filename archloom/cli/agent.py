@@ -262,9 +262,13 @@ def training_options() -> type[ApexOptions]:
 def _chosen(settings: Sequence[str], first: Agent | None) -> ApexOptions:
     """The options of a training: those that are given, over those of the agent to go on with."""
     kind, given = training_options(), _converted(settings)
+    if first is None:
+        return kind(**given)
+    from archloom.agents.training import check_sizes
+
+    check_sizes(given, first)
     known = of_dataclass(kind)
-    own = {} if first is None else {name: value for name, value in first.card.options.items() if name in known}
-    return kind(**{**own, **given})
+    return kind(**{**{name: value for name, value in first.card.options.items() if name in known}, **given})
 
 
 def _steps(settings: Sequence[str]) -> int | None:

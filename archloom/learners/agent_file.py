@@ -154,5 +154,7 @@ def _network_of(card: AgentCard, tensors: Mapping[str, Tensor]) -> QNetwork:
 
 def _least(bits: int, sizes: NetworkOptions) -> int:
     """Fewer weights than any such network has, and not much fewer."""
-    layers = sizes.layers * (sizes.width + sizes.feedforward) + (sizes.encoder_layers - 1) * sizes.width
-    return sizes.width * (bits + layers + sizes.head_width)
+    between, width = sizes.encoder_layers - 1, sizes.width
+    inner = sizes.encoder_width or width
+    encoder = (bits + (between - 1) * inner + width) * inner if between else bits * width
+    return encoder + width * (sizes.layers * (width + sizes.feedforward) + sizes.head_width)

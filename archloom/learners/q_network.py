@@ -6,7 +6,7 @@ others are the neighbours shown. Token k is also action k: 0 stays, k moves to n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -23,19 +23,22 @@ from archloom.utils.options import Options, PositiveInt
 from archloom.utils.threads import spread
 
 ReadoutName = Literal["each", "paper"]
+PositionsName = Literal["learned", "sinusoidal"]
 
 
 @dataclass(frozen=True)
 class NetworkOptions(Options):
-    """Sizes of the network. The paper gives `width` only: 256 on NAS-Bench-101, 512 on NAS-Bench-301.
+    """Sizes of the network. The paper gives `width` only. P: the paper's, R: RLlib 1.13's default.
 
-    width: T, of the tokens.
+    width: T, of the tokens. P: 256 on NAS-Bench-101, 512 on NAS-Bench-301.
     layers, heads, feedforward: of the transformer encoder.
-    encoder_layers: fully connected layers with ReLU that make a token of an architecture's bits.
-    head_width: of the hidden layer in each branch of the duelling head.
-    dueling: Q = V + A - mean(A) over the valid actions (Wang et al. 2016); else Q = A.
+    encoder_layers: fully connected layers with ReLU that make a token of an architecture's bits. P: several.
+    encoder_width: of all of them but the last; none: that of the tokens.
+    head_width: of the hidden layer in each branch of the duelling head. R: 256.
+    dueling: Q = V + A - mean(A) over the valid actions (Wang et al. 2016); else Q = A. P: true.
     readout: where the advantage of action k is read: "each" from output k, "paper" from the first output, which needs
         a positional encoding.
+    positions: that encoding: "learned" (as in ViT) or "sinusoidal" (Vaswani et al. 2017).
     """
 
     width: PositiveInt = 64
@@ -43,9 +46,11 @@ class NetworkOptions(Options):
     heads: PositiveInt = 4
     feedforward: PositiveInt = 128
     encoder_layers: PositiveInt = 2
+    encoder_width: PositiveInt | None = None
     head_width: PositiveInt = 64
     dueling: bool = True
     readout: ReadoutName = "each"
+    positions: PositionsName = "learned"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,7 +75,7 @@ class QNetwork(nn.Module):
         self.options = options
         o = options
         with drawn_from(rng):
-            sizes = [bits, *[o.width] * o.encoder_layers]
+            sizes = [bits, *[o.encoder_width or o.width] * (o.encoder_layers - 1), o.width]
             self.encoder = nn.ModuleList(nn.Linear(m, n) for m, n in pairwise(sizes))
             self.layers = nn.ModuleList(EncoderLayer(o.width, o.heads, o.feedforward) for _ in range(o.layers))
             self.norm = nn.LayerNorm(o.width)
@@ -248,13 +253,14 @@ class ReadEach(Readout):
 
 
 class ReadFirst(Readout):
-    """All advantages from the first output, which learned positional encodings tell which neighbour is which."""
+    """All advantages from the first output, which positional encodings tell which neighbour is which."""
 
     reads = 1
+    positions: Tensor
 
     def __init__(self, options: NetworkOptions, actions: int) -> None:
         super().__init__(options, actions)
-        self.positions = nn.Parameter(torch.randn(actions, options.width) * 0.02)
+        POSITIONS[options.positions](self, actions, options.width)
         self.advantage = _branch(options.width, options.head_width, actions)
 
     def marked(self, tokens: Tensor) -> Tensor:
@@ -266,6 +272,23 @@ class ReadFirst(Readout):
 
 
 READOUTS: Mapping[ReadoutName, type[Readout]] = {"each": ReadEach, "paper": ReadFirst}
+
+
+def _learned(readout: nn.Module, places: int, width: int) -> None:
+    readout.register_parameter("positions", nn.Parameter(torch.randn(places, width) * 0.02))
+
+
+def _sinusoidal(readout: nn.Module, places: int, width: int) -> None:
+    """sin and cos of place / 10000^(2i / width), side by side."""
+    angles = torch.arange(places)[:, None] / 10_000 ** (torch.arange(0, width, 2) / width)
+    readout.register_buffer("positions", torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width])
+
+
+POSITIONS: Mapping[PositionsName, Callable[[nn.Module, int, int], None]] = {
+    "learned": _learned,
+    "sinusoidal": _sinusoidal,
+}
+"""Each gives a readout its `positions` (places, width)."""
 
 
 def _branch(width: int, hidden: int, out: int) -> nn.Sequential:

@@ -191,6 +191,9 @@ def test_walkers_explore_as_ape_x_does():
     assert rates[-1] == pytest.approx(0.4**8)
     assert rates[3] == pytest.approx(0.4 ** (1 + 7 * 3 / 7))
     assert epsilons(ApexOptions(walkers=1)) == pytest.approx([0.4])
+    assert np.array_equal(epsilons(ApexOptions(walkers=256, epsilon_levels=8)), np.repeat(rates, 32))
+    _, groups = np.unique(epsilons(ApexOptions(walkers=10, epsilon_levels=4)), return_counts=True)
+    assert sorted(groups) == [2, 2, 3, 3]
 
 
 def test_walkers_get_new_weights_after_the_delay():

@@ -124,6 +124,15 @@ def test_fine_tuning_on_another_metric(cli: Any, small_table: Path, agents: list
     assert (card["metric"], card["options"]["lr"], card["options"]["walkers"]) == ("test", 0.01, TINY["walkers"])
 
 
+def test_an_agent_that_goes_on_keeps_its_sizes(cli: Any, small_table: Path, agents: list[Path]) -> None:
+    """Those that are asked for are never overridden in silence, defaults included."""
+    words = ("agent", "train", "--table", small_table, "--from", agents[0], "--out", "more")
+    for name, asked, own in (("width", 64, 8), ("readout", "paper", "each"), ("max_neighbours", 50, 12)):
+        says = [f"option {name}={asked}: the agent to go on with has {name}={own}", "omit it"]
+        cli.refuses(*words, "--set", f"{name}={asked}", says=says)
+    assert cli(*words, "--quiet", "--set", "steps=50", "--set", "width=8").code == 0
+
+
 def test_tensorboard(cli: Any, small_table: Path) -> None:
     said = trained(cli, small_table, "mine", "--tensorboard", "--quiet", steps=50)
     assert said.code == 0, said.err
@@ -190,7 +199,8 @@ def test_a_folder_that_holds_something_is_refused(cli: Any, small_table: Path) -
 def test_ctrl_c_leaves_a_training_that_goes_on(cli: Any, small_table: Path, process: Any, wait_until: Any) -> None:
     words = ["agent", "train", "--on", "nb201", "--table", small_table, "--quiet", "--out"]
     log = cli.home / "stopped" / "log.csv"
-    with process("-m", "archloom", *words, "stopped", *settings(steps=10**9), cwd=cli.home) as child:
+    constant = {"lr_decay": "false"}  # else what is learned depends on how many steps there were to be
+    with process("-m", "archloom", *words, "stopped", *settings(steps=10**9, **constant), cwd=cli.home) as child:
         wait_until(lambda: log.exists() and log.read_bytes().count(b"\n") > 3, child)
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=HANGS_AFTER_S)
@@ -200,7 +210,7 @@ def test_ctrl_c_leaves_a_training_that_goes_on(cli: Any, small_table: Path, proc
     )
     steps = load_agent(cli.home / "stopped" / AGENT).card.steps + 100
     went_on = json.loads(cli("resume", "stopped", "--set", f"steps={steps}", "--json", "--quiet").out)
-    whole = json.loads(cli(*words, "whole", *settings(steps=steps), "--json").out)
+    whole = json.loads(cli(*words, "whole", *settings(steps=steps, **constant), "--json").out)
     assert went_on["sha256"] == whole["sha256"]
     assert timeless(cli.home / "stopped") == timeless(cli.home / "whole")
 

@@ -186,6 +186,8 @@ def test_a_newer_format(tmp_path: Path) -> None:
         ({"network": {"readout": "last"}}, "network option readout=last"),
         ({"max_neighbours": 10**9}, "max_neighbours: expected int <= 100000"),
         ({"network": {"layers": 10**9}}, "weights, and it holds 778"),
+        ({"network": {"encoder_layers": 10**9}}, "weights, and it holds 778"),
+        ({"network": {"encoder_width": 10**9}}, "weights, and it holds 778"),
         ({"bits": 7}, r"is torch.float32 (8, 6), and by its card torch.float32 (8, 7)"),
         ({"bits": 10**9}, "weights, and it holds 778"),
         ({"network": {**asdict(SMALL), "layers": 2}}, "is missing"),

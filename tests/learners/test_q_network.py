@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from archloom.errors import InputError
-from archloom.learners.q_network import READOUTS, NetworkOptions, QNetwork, buckets_of
+from archloom.learners.q_network import POSITIONS, READOUTS, NetworkOptions, QNetwork, buckets_of
 
 SMALL = NetworkOptions(width=16, layers=2, heads=2, feedforward=24, head_width=8)
 BITS, ACTIONS = 9, 21
@@ -21,8 +21,9 @@ def observations(n, length, seed=1):
 
 @pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("dueling", [True, False])
-def test_masked_tokens_change_nothing(readout, dueling):
-    net = network(readout=readout, dueling=dueling)
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_masked_tokens_change_nothing(readout, dueling, positions):
+    net = network(readout=readout, dueling=dueling, positions=positions)
     own = observations(3, 4)
     alone = net(own)
     for padding in range(ACTIONS - 4 + 1):
@@ -128,6 +129,25 @@ def test_small_networks_are_not_shared_among_threads():
     small = network()
     small.threads = 4
     assert small.sharing == 1
+
+
+def test_sinusoidal_positions_are_those_of_the_formula_and_stay():
+    net, seen = network(readout="paper", positions="sinusoidal"), observations(5, 12)
+    positions = net.readout.positions
+    assert positions.shape == (ACTIONS, 16)
+    for place, dimension in ((0, 0), (3, 0), (20, 5)):
+        angle = place / 10_000 ** (2 * dimension / 16)
+        found = positions[place, 2 * dimension : 2 * dimension + 2]
+        assert found.tolist() == pytest.approx([np.sin(angle), np.cos(angle)], abs=1e-6)
+    assert "readout.positions" not in dict(net.named_parameters())
+    order = [0, 2, 1, *range(3, 12)]
+    assert bool(((net(seen[:, order]) - net(seen)[:, order]).abs() > 1e-6).any())
+
+
+def test_layers_of_the_encoder_may_be_of_another_width():
+    sizes = [tuple(layer.weight.shape) for layer in network(encoder_layers=3, encoder_width=5).encoder]
+    assert sizes == [(5, BITS), (5, 5), (16, 5)]
+    assert [tuple(layer.weight.shape) for layer in network(encoder_layers=1).encoder] == [(16, BITS)]
 
 
 def test_heads_must_divide_the_width():

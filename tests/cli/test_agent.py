@@ -25,6 +25,7 @@ from archloom.learners.agent_file import load_agent
 TINY: dict[str, Any] = {
     "width": 8, "heads": 2, "feedforward": 8, "head_width": 8, "walkers": 8, "max_neighbours": 12, "episode_steps": 4,
     "learning_starts": 60, "batch_size": 16, "log_steps": 50,
+    "lr_decay": False,  # with which what is learnt depends on where a training ends
 }  # fmt: skip
 AGENT = "agent.safetensors"
 HANGS_AFTER_S = 300

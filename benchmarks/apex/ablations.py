@@ -1,4 +1,4 @@
-"""The paper's ablations on NAS-Bench-101 (section 5): discount, number of neighbours, shaping of rewards."""
+"""The paper's ablations on NAS-Bench-101 (section 5: discount, neighbours shown, shaping), and one of the readout."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def _settings(option: str, words: str, values: Sequence[Any], default: Any) -> t
 
 GAMMA = _settings("gamma", "gamma = {}", (0.9, 0.95, 0.99), 0.9)
 NEIGHBOURS = _settings("max_neighbours", "{} neighbours", (25, 50, 100), 50)
+READOUTS = _settings("readout", "readout={}", ("each", "paper"), "each")
 SHAPING = _settings("shaping", "alpha = {:g}", (0.0, 2.0, 6.0, 10.0), 6.0)
 
 
@@ -70,5 +71,9 @@ STUDIES = {
     "alpha": Study(
         "by shaping of rewards: Fig. 19",
         partial(ablation, name="alpha", title="Shaping of rewards on nb101", settings=SHAPING),
+    ),
+    "readout": Study(
+        "by where advantages are read",
+        partial(ablation, name="readout", title="Where advantages are read, on nb101", settings=READOUTS),
     ),
 }

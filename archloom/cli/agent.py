@@ -15,6 +15,7 @@ import click
 from archloom.agents.training_folder import AGENT, is_training
 from archloom.analysis.layout import WIDTH
 from archloom.cli import options, output
+from archloom.cli.config import Config, config_option
 from archloom.cli.episode_drawing import Drawing, drawing_options
 from archloom.cli.exit_codes import Interrupted
 from archloom.cli.paths import NewFolder, UserPath
@@ -131,10 +132,11 @@ def agent() -> None:
                    "metric of the same space.")  # fmt: skip
 @click.option("--tensorboard", is_flag=True, help="Write the log as TensorBoard's event files, too.")
 @layout_options
+@config_option
 @options.output_options
 def train(
-    on: str | None, table: str | None, objective: str | None, settings: Sequence[str], seed: int, out: Path | None,
-    start: Path | None, tensorboard: bool, layout: AskedLayout, as_json: bool, quiet: bool,
+    config: Config, on: str | None, table: str | None, objective: str | None, settings: Sequence[str], seed: int,
+    out: Path | None, start: Path | None, tensorboard: bool, layout: AskedLayout, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Train an agent: it walks from random architectures, and learns which neighbour to go to.
 
@@ -146,6 +148,7 @@ def train(
     archloom agent evaluate runs/agent/agent.safetensors
     archloom search apex --set checkpoint=runs/agent/agent.safetensors --on nb201
     archloom agent train --on nb101 --ray --workers 8 --shards 4
+    archloom agent train --config apex_nb101        # the set-up of the paper, for days
     """
     check_extras()
     from archloom.agents.training import TrainingRequest, prepare_training
@@ -153,7 +156,7 @@ def train(
     from archloom.learners.agent_file import load_agent
 
     first = None if start is None else load_agent(start)
-    chosen = _chosen(settings, first)
+    chosen = _chosen({**config.settings_for("agent"), **parse_settings(settings)}, first)
     if on is None:
         on = options.DEFAULT_ON if first is None else first.card.on
     if objective is None and first is not None:
@@ -259,7 +262,7 @@ def training_options() -> type[ApexOptions]:
     return ApexOptions
 
 
-def _chosen(settings: Sequence[str], first: Agent | None) -> ApexOptions:
+def _chosen(settings: Mapping[str, str], first: Agent | None) -> ApexOptions:
     """The options of a training: those that are given, over those of the agent to go on with."""
     kind, given = training_options(), _converted(settings)
     if first is None:
@@ -273,14 +276,14 @@ def _chosen(settings: Sequence[str], first: Agent | None) -> ApexOptions:
 
 def _steps(settings: Sequence[str]) -> int | None:
     """How many steps are asked for, of a training that keeps its other options."""
-    given = _converted(settings)
+    given = _converted(parse_settings(settings))
     for name in given.keys() - {"steps"}:
         raise InputError(f"--set {name}: a training keeps its options, but for steps; omit it")
     return given.get("steps")
 
 
-def _converted(settings: Sequence[str]) -> dict[str, Any]:
-    return convert_all("agent", of_dataclass(training_options()), parse_settings(settings))
+def _converted(settings: Mapping[str, str]) -> dict[str, Any]:
+    return convert_all("agent", of_dataclass(training_options()), settings)
 
 
 @agent.command("evaluate")

@@ -106,7 +106,7 @@ def read(given: str, parameters: Collection[click.Parameter]) -> Config:
             values[str(known[key].name)] = _checked(path, key, known[key], value)
         elif key not in _OF_OTHER_VERBS:
             error = unknown("key", key, [*known, _SETTINGS])
-            raise InputError(f"{path}: {error}; options of the strategy, space and task belong under [set]")
+            raise InputError(f"{path}: {error}; options of the strategy, space, task or training belong under [set]")
     return Config(values, dict(_flat(path, settings)))
 
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import signal
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ pytest.importorskip("numba", reason="environments need the extra envs")
 from archloom.agents.options import ApexOptions
 from archloom.agents.training import TrainingRequest, prepare_training
 from archloom.agents.training_log import TrainingRow, read_log
+from archloom.cli import config
+from archloom.cli.agent import train
 from archloom.learners.agent_file import load_agent
+from archloom.utils.options import convert_all, of_dataclass
 
 TINY: dict[str, Any] = {
     "width": 8, "heads": 2, "feedforward": 8, "head_width": 8, "walkers": 8, "max_neighbours": 12, "episode_steps": 4,
@@ -132,6 +135,53 @@ def test_an_agent_that_goes_on_keeps_its_sizes(cli: Any, small_table: Path, agen
         says = [f"option {name}={asked}: the agent to go on with has {name}={own}", "omit it"]
         cli.refuses(*words, "--set", f"{name}={asked}", says=says)
     assert cli(*words, "--quiet", "--set", "steps=50", "--set", "width=8").code == 0
+
+
+PAPER: dict[str, Any] = {
+    "max_neighbours": 50, "episode_steps": 16, "gamma": 0.9, "n_step": 3, "bootstrap": True, "double_q": True,
+    "dueling": True, "readout": "paper", "lr": 4e-5, "lr_decay": False, "scale_rewards": False, "buffer": 25_000,
+    "priority_alpha": 0.6, "priority_beta": 0.4, "epsilon": 0.4, "epsilon_exponent": 7.0, "epsilon_levels": 8,
+}  # fmt: skip
+"""Cassimon et al., sections 3.2 and 4.1.1."""
+RLLIB: dict[str, Any] = {
+    "adam_eps": 1e-8, "max_grad_norm": 40.0, "huber_delta": 1.0, "batch_size": 512, "learn_ratio": 1.0,
+    "priority_eps": 1e-6, "head_width": 256, "exact_discount": False, "log_steps": 25_000, "sync_delay": 8 * 400,
+}  # fmt: skip
+"""Version 1.13's defaults."""
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("apex_nb101", {"steps": 10_000_000, "shaping": 6.0, "width": 256, "walkers": 8 * 32}),
+        ("apex_nb301", {"steps": 15_000_000, "shaping": 32.0, "width": 512, "walkers": 8}),
+    ],
+)
+def test_the_set_up_of_the_paper(name: str, own: dict[str, Any]) -> None:
+    found = config.read(name, train.params)
+    assert dict(found.values) == {"on": name.removeprefix("apex_")}
+    known = of_dataclass(ApexOptions)
+    chosen = asdict(ApexOptions(**convert_all("agent", known, found.settings_for("agent"))))
+    assert {option: chosen[option] for option in (*PAPER, *RLLIB, *own)} == {**PAPER, **RLLIB, **own}
+    said = set(found.settings) | {"reference", "encoder_width"}
+    assert set(known) == said, "a new option needs the paper's value here, too"
+
+
+def test_a_training_from_a_file(cli: Any, small_table: Path) -> None:
+    """What is typed takes precedence; the rest is the file's."""
+    words = ("agent", "train", "--config", "apex_nb301", "--on", "nb201", "--table", small_table, "--out", "mine")
+    said = cli(*words, "--quiet", *settings(steps=50))
+    assert said.code == 0, said.err
+    card = load_agent(cli.home / "mine" / AGENT).card
+    assert card.on == "nb201"
+    expected = {**PAPER, **RLLIB, **TINY, "steps": 50, "shaping": 32.0}
+    assert {name: card.options[name] for name in expected} == expected
+    (cli.home / "bad.toml").write_text("[set]\nwdith = 3\n")
+    cli.refuses(
+        "agent", "train", "--config", "bad.toml", "--out", "no", says=["unknown agent option 'wdith'", "'width'"]
+    )
+    (cli.home / "bad.toml").write_text("width = 3\n")
+    cli.refuses("agent", "train", "--config", "bad.toml", "--out", "no", says=["unknown key 'width'", "under [set]"])
 
 
 def test_tensorboard(cli: Any, small_table: Path) -> None:

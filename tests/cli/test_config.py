@@ -197,7 +197,7 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
 
 
 def test_what_ships() -> None:
-    assert set(config.shipped()) == {*SHIPPED, "ga_nas_1", "ga_nas_2"}
+    assert set(config.shipped()) == {*SHIPPED, "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301"}
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from archloom.learners.replay import PrioritisedReplay, Sample
 from archloom.learners.returns import NStepWindow, Transitions
 from archloom.utils import seeds
 
-_LOOKS = 128
+LOOKS = 128
 """Random architectures, of which the best is the reference of rewards."""
 
 
@@ -37,11 +37,12 @@ def with_reference(options: ApexOptions, neighbourhood: NeighbourhoodEnv, seed: 
     """
     if options.reference is not None or not options.scale_rewards:
         return options
-    rng, slots = seeds.stream(seed, "agent/reference"), np.arange(min(options.walkers, _LOOKS))
+    rng, slots = seeds.stream(seed, "agent/reference"), np.arange(min(options.walkers, LOOKS))
     best = 0.0
-    for _ in range(math.ceil(_LOOKS / len(slots))):
-        neighbourhood.place(slots, rng)
-        best = max(best, float(neighbourhood.values(slots).max()))
+    for done in range(0, LOOKS, len(slots)):
+        some = slots[: LOOKS - done]
+        neighbourhood.place(some, rng)
+        best = max(best, float(neighbourhood.values(some).max()))
     return replace(options, reference=best / 100.0)
 
 

@@ -33,13 +33,15 @@ class TrainingRow:
         episodes: that have ended so far.
         best: the accuracy, in percent, of the best end of an episode so far.
         steps_per_second: speed.
-        mean_value: the mean accuracy, in percent, of the architectures that the walkers were at.
+        mean_value: the mean accuracy, in percent, of the architectures that the walkers were at after each step (Figs.
+            17 to 19 of the paper), whatever they explore.
         mean_end: the mean accuracy, in percent, of the architectures that episodes ended with, of the third of the
             walkers that explores least.
         episode_length: the mean number of steps of the episodes that ended.
         stopped: the share of these that ended because the agent stayed.
-        td_error: the mean |TD error| of the transitions that were learnt from.
-        loss: the mean loss of the updates.
+        td_error: the mean |TD error| of the transitions that were learnt from, before the update; in units of the
+            reward that is learnt from, after shaping and scaling.
+        loss: the mean loss of the updates: Huber's, times the importance weights of the replay.
     """
 
     steps: int

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from archloom.agents.apex import LOOKS
 from archloom.agents.policy import AgentPolicy
 from archloom.analysis.episodes import EpisodesReport, pooled
 from archloom.analysis.published import is_test_metric
 from archloom.envs.episodes import EpisodeProblem, Episodes, Plan, Policy, run_episodes
 from archloom.errors import InputError
-from archloom.learners.agent_file import Agent, load_agent
+from archloom.learners.agent_file import Agent, AgentCard, load_agent
 
 TOGETHER = "apex"
 """The name of all agents' episodes; that of the paper's agents in `published`."""
@@ -111,11 +112,13 @@ def only_together(
 def notes(agents: Sequence[NamedAgent], problem: EpisodeProblem) -> list[str]:
     """What a reader must know of these agents to interpret their numbers on a problem."""
     steps = sum(each.agent.card.steps for each in agents)
+    scaled = sum(_is_scaled(each.agent.card) for each in agents)
+    before = f" and {LOOKS * scaled} before the first, for the scale of rewards" if scaled else ""
     who = "the agent" if len(agents) == 1 else f"the {len(agents)} agents"
     said = [
         f"Queries are those of the episodes. The look-ups of training are not counted, as in the paper: {who} trained "
         f"for {steps:,} steps{'' if len(agents) == 1 else ' in all'}, at most one look-up each, besides one for each "
-        "start of an episode."
+        f"start of an episode{before}."
     ]
     for each in agents:
         card = each.agent.card
@@ -126,3 +129,8 @@ def notes(agents: Sequence[NamedAgent], problem: EpisodeProblem) -> list[str]:
         if is_test_metric(card.on, card.metric):
             said.append(f"{each.name} was trained on a test metric ({card.metric}).")
     return said
+
+
+def _is_scaled(card: AgentCard) -> bool:
+    """Whether its training began with a look at some random architectures."""
+    return bool(card.options.get("scale_rewards")) and card.options.get("reference") is None

@@ -62,11 +62,11 @@ class Batch(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """What the transitions of a bucket contribute: TD errors, and their share of the loss and of its slopes."""
+    """What the transitions of a bucket contribute: TD errors, and their share of the loss and of its gradient."""
 
     errors: NDArray[np.float32]
     loss: float
-    slopes: tuple[Tensor, ...]
+    gradients: tuple[Tensor, ...]
 
 
 class QLearner:
@@ -88,9 +88,9 @@ class QLearner:
         for bucket, part in zip(buckets, parts, strict=True):
             errors[bucket.rows] = part.errors
         # Bucket by bucket and in this order: how many threads there are must not decide how a sum is rounded.
-        by_parameter = zip(*(part.slopes for part in parts), strict=True)
-        for parameter, slopes in zip(network.parameters(), by_parameter, strict=True):
-            parameter.grad = sum(slopes[1:], start=slopes[0])
+        by_parameter = zip(*(part.gradients for part in parts), strict=True)
+        for parameter, gradients in zip(network.parameters(), by_parameter, strict=True):
+            parameter.grad = sum(gradients[1:], start=gradients[0])
         torch.nn.utils.clip_grad_norm_(network.parameters(), self.learning.max_grad_norm)
         for group in self._optimiser.param_groups:
             group["lr"] = rate * self.learning.lr
@@ -109,8 +109,8 @@ class QLearner:
         taken = self.network.of_bucket(batch.seen, batch.counts, bucket).gather(1, actions[:, None])[:, 0]
         losses = functional.huber_loss(taken, wanted, reduction="none", delta=self.learning.huber_delta)
         loss = (losses * weights).sum() / len(targets)
-        slopes = torch.autograd.grad(loss, list(self.network.parameters()))
-        return _Part((wanted - taken.detach()).cpu().numpy(), float(loss.detach()), slopes)
+        gradients = torch.autograd.grad(loss, list(self.network.parameters()))
+        return _Part((wanted - taken.detach()).cpu().numpy(), float(loss.detach()), gradients)
 
     def targets(self, batch: Batch) -> NDArray[np.float32]:
         """(B,) returns + discounts * Q_target(next, argmax Q(next)) (van Hasselt et al. 2016, equation 4)."""

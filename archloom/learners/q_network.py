@@ -141,12 +141,12 @@ class QNetwork(nn.Module):
         counts = np.asarray(counts)
         buckets = self.buckets(counts)
         q = np.full(architectures.shape[:2], -np.inf, dtype=np.float32)
-        found = spread(lambda bucket: self._without_slopes(architectures, counts, bucket), buckets, self.sharing)
+        found = spread(lambda bucket: self._without_gradient(architectures, counts, bucket), buckets, self.sharing)
         for bucket, part in zip(buckets, found, strict=True):
             q[bucket.rows, : bucket.length] = part
         return q
 
-    def _without_slopes(
+    def _without_gradient(
         self, architectures: NDArray[np.uint8], counts: NDArray[np.integer[Any]], bucket: Bucket
     ) -> NDArray[np.float32]:
         with torch.no_grad():  # which each thread has to say for itself

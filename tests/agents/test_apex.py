@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from archloom.agents.apex import (
+    LOOKS,
     Apex,
     Progress,
     Tally,
@@ -240,6 +241,20 @@ def test_the_reference_of_rewards_is_the_best_of_some_random_architectures():
     assert with_reference(options, terrain, seed=0) == found
     for given in (replace(options, reference=0.3), replace(options, scale_rewards=False)):
         assert with_reference(given, terrain, seed=0) == given
+
+
+def test_so_many_architectures_are_looked_at_for_it_and_no_more():
+    class Counted(Terrain):
+        looks = 0
+
+        def values(self, slots):
+            self.looks += len(slots)
+            return super().values(slots)
+
+    for walkers in (16, 50, 300):
+        terrain = Counted(hypercube(10), planted_corner(10), walkers, 10)
+        with_reference(ApexOptions(walkers=walkers), terrain, seed=0)
+        assert terrain.looks == LOOKS
 
 
 def test_the_same_seed_gives_the_same_agent():

@@ -144,6 +144,12 @@ def test_notes(files: list[Path]) -> None:
         "trained for 1,920 steps in all, at most one look-up each, besides one for each start of an episode."
     ]
     assert "the agent trained for 640 steps, at most" in notes(agents[:1], problem())[0]
+    for options, said in (
+        ({"scale_rewards": True, "reference": None}, " and 128 before the first, for the scale of rewards."),
+        ({"scale_rewards": True, "reference": 0.9}, "start of an episode."),
+        ({"scale_rewards": False, "reference": None}, "start of an episode."),
+    ):
+        assert notes(noted(agents, options=options), problem())[0].endswith(said)
     assert notes(noted(agents, metric="other"), problem())[1:] == [
         "apex-1 was trained to raise other: here it transfers what it learned."
     ]

@@ -260,11 +260,15 @@ class BaseApex(ABC):
         seed: int,
         network: QNetwork | None = None,
         threads: int = 1,
+        device: str = "cpu",
     ) -> None:
-        """`network`: one to go on with; else it is drawn. `threads` share its work, which changes no number."""
+        """`network`: one to go on with; else it is drawn. `threads` share its work, which changes no number.
+
+        `device`: where it is, as PyTorch names it.
+        """
         self.options = with_reference(options, neighbourhood, seed)
         self.progress = Progress()
-        network = network or make_network(options, neighbourhood.bits, seed)
+        network = (network or make_network(options, neighbourhood.bits, seed)).to(device)
         network.threads = threads
         self.learner = QLearner(network, options.learning)
         self._neighbourhood = neighbourhood
@@ -326,9 +330,13 @@ class Apex(BaseApex):
         seed: int,
         network: QNetwork | None = None,
         threads: int = 1,
+        device: str = "cpu",
     ) -> None:
-        """`network`: one to go on with; else it is drawn. `threads` share its work, which changes no number."""
-        super().__init__(env.neighbourhood, options, seed, network, threads)
+        """`network`: one to go on with; else it is drawn. `threads` share its work, which changes no number.
+
+        `device`: where it is, as PyTorch names it.
+        """
+        super().__init__(env.neighbourhood, options, seed, network, threads, device)
         self._acting = copy.deepcopy(self.network).requires_grad_(False)
         self._walkers = Walkers(env, self.options, seed)
         columns = replay_columns(options, env.neighbourhood)
@@ -363,7 +371,7 @@ class Apex(BaseApex):
         """Everything that later behaviour depends on: nested dicts of numbers, strings and arrays."""
         return {
             **super().state_dict(),
-            "acting": {name: tensor.numpy().copy() for name, tensor in self._acting.state_dict().items()},
+            "acting": {name: tensor.cpu().numpy().copy() for name, tensor in self._acting.state_dict().items()},
             "walkers": self._walkers.state_dict(),
             "replay": self._replay.state_dict(),
             "rng": self._rng.bit_generator.state,

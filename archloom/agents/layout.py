@@ -12,6 +12,7 @@ from archloom.agents.options import ApexOptions
 from archloom.envs.incremental import IncrementalVectorEnv, NeighbourhoodEnv
 from archloom.learners.arrays import one_thread
 from archloom.learners.q_network import QNetwork
+from archloom.tasks.training import device_of
 from archloom.utils.threads import threads
 
 
@@ -53,10 +54,15 @@ class Layout(Protocol):
 class OneProcess:
     """Everything in this process: the same training again is the same, bit for bit, however many threads share it.
 
-    `threads`; None: as many as there are cores, or as the variable OMP_NUM_THREADS says.
+    `threads`; None: as many as there are cores, or as the variable OMP_NUM_THREADS says. `device`: where the network
+    is, as PyTorch names it; the environment stays on the CPU. InputError for a device that there is not.
     """
 
     threads: int | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        device_of(self.device, "device")
 
     def ready(self) -> AbstractContextManager[object]:
         return one_thread()  # in each operation of PyTorch's
@@ -66,4 +72,5 @@ class OneProcess:
         env = IncrementalVectorEnv(
             work.neighbourhood, options.walkers, options.max_neighbours, options.episode_steps, options.shaping
         )
-        return Apex(env, options, work.seed, work.network, threads() if self.threads is None else self.threads)
+        count = threads() if self.threads is None else self.threads
+        return Apex(env, options, work.seed, work.network, count, self.device)

@@ -51,6 +51,7 @@ class AskedLayout:
     shards: int | None
     gpus: float | None
     threads: int | None
+    device: str | None
 
     def open(self) -> Layout:
         """What they say; InputError for those that need Ray without it."""
@@ -65,9 +66,13 @@ class AskedLayout:
 
             if self.threads is not None and self.threads < 1:
                 raise InputError(f"--threads {self.threads}: expected at least 1")
-            return OneProcess(self.threads or os.cpu_count() or 1)
+            return OneProcess(self.threads or os.cpu_count() or 1, self.device or "cpu")
         if self.threads is not None:
             raise InputError(f"--threads {self.threads}: on Ray the variable OMP_NUM_THREADS says it; omit --threads")
+        if self.device is not None:
+            raise InputError(
+                f"--device {self.device}: on Ray the learner is on the CPU, and --gpus gives workers theirs"
+            )
         from archloom.agents.apex_ray import OnRay
 
         workers = options.check_workers(1 if self.workers is None else self.workers)
@@ -77,7 +82,7 @@ class AskedLayout:
     def typed(self) -> str:
         """As they were typed."""
         given = {"--ray-address": self.address, "--workers": self.workers, "--shards": self.shards, "--gpus": self.gpus,
-                 "--threads": self.threads}  # fmt: skip
+                 "--threads": self.threads, "--device": self.device}  # fmt: skip
         words = [f"{name} {quoted(str(value))}" for name, value in given.items() if value is not None]
         return " ".join(["--ray", *words] if self.ray else words)
 
@@ -100,12 +105,15 @@ def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--threads", type=int, default=None, metavar="N",
                   help="Without Ray: threads that share the training of a large network; the result is the same. "
                        "Default: one a core.")  # fmt: skip
+    @click.option("--device", default=None, metavar="NAME",
+                  help="Without Ray: where the network is, as PyTorch names it. Default: cpu.")  # fmt: skip
     @functools.wraps(function)
     def taking(
         *arguments: Any, ray: bool, ray_address: str | None, workers: int | None, shards: int | None,
-        gpus: float | None, threads: int | None, **named: Any,
+        gpus: float | None, threads: int | None, device: str | None, **named: Any,
     ) -> Any:  # fmt: skip
-        return function(*arguments, **named, layout=AskedLayout(ray, ray_address, workers, shards, gpus, threads))
+        asked = AskedLayout(ray, ray_address, workers, shards, gpus, threads, device)
+        return function(*arguments, **named, layout=asked)
 
     return taking
 
@@ -191,7 +199,7 @@ def resume(
     return reopen(folder, settings, table, as_json, quiet, layout)
 
 
-ALONE = AskedLayout(False, None, None, None, None, None)
+ALONE = AskedLayout(False, None, None, None, None, None, None)
 """In this process."""
 
 

@@ -15,9 +15,9 @@ from torch.optim import Optimizer
 def dump(network: nn.Module, optimiser: Optimizer) -> dict[str, Any]:
     """The weights by name, and of each parameter, in order, what the optimiser remembers (nothing before its use)."""
     return {
-        "weights": {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()},
+        "weights": {name: tensor.cpu().numpy().copy() for name, tensor in network.state_dict().items()},
         "slots": [
-            {slot: value.numpy().copy() for slot, value in optimiser.state.get(parameter, {}).items()}
+            {slot: value.cpu().numpy().copy() for slot, value in optimiser.state.get(parameter, {}).items()}
             for parameter in network.parameters()
         ],
     }
@@ -27,7 +27,12 @@ def restore(network: nn.Module, optimiser: Optimizer, state: Mapping[str, Any]) 
     """Take back what `dump` gave, of a network and an optimiser made alike."""
     network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state["weights"].items()})
     for parameter, slots in zip(network.parameters(), state["slots"], strict=True):
-        optimiser.state[parameter] = {slot: torch.from_numpy(np.array(array)) for slot, array in slots.items()}
+        found = {slot: torch.from_numpy(np.array(array)) for slot, array in slots.items()}
+        # A count of steps stays where optimisers keep it, on the CPU.
+        optimiser.state[parameter] = {
+            slot: value.to(parameter.device) if value.shape == parameter.shape else value
+            for slot, value in found.items()
+        }
         if not slots:
             del optimiser.state[parameter]
 

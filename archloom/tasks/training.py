@@ -101,12 +101,12 @@ def epoch_streams(seed: int, epoch: int, device: torch.device) -> Iterator[Epoch
         yield EpochStreams(torch.Generator().manual_seed(numbers[1]), torch.Generator().manual_seed(numbers[2]))
 
 
-def device_of(name: str) -> torch.device:
-    """The device with this name; InputError if PyTorch has no such device here."""
+def device_of(name: str, what: str = "task option device") -> torch.device:
+    """The device with this name, which `what` asked for; InputError if PyTorch has no such device here."""
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"task option device={name}: not usable here ({reason}); expected cpu, or a GPU") from None
+        raise InputError(f"{what}={name}: not usable here ({reason}); expected cpu, or a GPU") from None
     return device

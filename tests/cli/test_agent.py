@@ -460,3 +460,19 @@ def test_on_the_real_table(cli: Any, real_table: Any) -> None:
     evaluated = cli("agent", "evaluate", f"mine/{AGENT}", "--table", table, "--starts", 5, "--sets", 1, "--json")
     found, card = json.loads(evaluated.out), json.loads(said.out)["card"]
     assert (found["objective"], found["table_sha256"]) == (card["metric"], card["data_sha256"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--device", "tpu7"], "device=tpu7: not usable here"),
+        (["--device", "cpu", "--ray"], "--device cpu: on Ray the learner is on the CPU"),
+        (["--threads", "0"], "--threads 0: expected at least 1"),
+        (["--threads", "2", "--ray"], "--threads 2: on Ray the variable OMP_NUM_THREADS says it"),
+    ],
+)
+def test_threads_and_devices_that_there_are_not(cli: Any, small_table: Path, words: list[str], said: str) -> None:
+    answer = cli("agent", "train", "--on", "nb201", "--table", small_table, "--out", "none", *words)
+    assert answer.code == 2
+    assert said in answer.err
+    assert not (cli.home / "none").exists()

@@ -62,7 +62,9 @@ def list_all(name: str | None) -> int:
             from archloom.cli.agent import training_options
 
             training = training_options()
-            _describe(name, training, options.of_dataclass(training), "", "")
+            from archloom.learners.q_network import NetworkOptions
+
+            _describe(name, training, options.of_dataclass(training), "", _notes(NetworkOptions))
         elif name == _CONFIGS:
             for key, path in config.shipped().items():
                 click.echo(f"  {key:<18} {config.title(path)}")

@@ -8,7 +8,7 @@ from archloom.errors import InputError
 from archloom.learners.q_network import POSITIONS, READOUTS, NetworkOptions, QNetwork, buckets_of
 
 SMALL = NetworkOptions(width=16, layers=2, heads=2, feedforward=24, head_width=8)
-BITS, ACTIONS = 9, 21
+BITS, ACTIONS = 9, 55
 
 
 def network(seed=0, **options):
@@ -26,7 +26,7 @@ def test_masked_tokens_change_nothing(readout, dueling, positions):
     net = network(readout=readout, dueling=dueling, positions=positions)
     own = observations(3, 4)
     alone = net(own)
-    for padding in range(ACTIONS - 4 + 1):
+    for padding in range(51):
         padded = torch.cat([own, observations(3, padding, seed=2)], dim=1)
         q = net(padded, torch.tensor([4, 4, 4]))
         assert bool((q[:, 4:] == -torch.inf).all())

@@ -114,7 +114,9 @@ def batch_of(neighbourhood: NeighbourhoodEnv, sample: Sample) -> Batch:
 
 def columns_of(found: Transitions) -> dict[str, NDArray[Any]]:
     """Transitions as the replay's columns."""
-    return {name: values for name, values in found._asdict().items() if name != "errors"}
+    columns = found._asdict()
+    del columns["errors"]
+    return columns
 
 
 # -- what happened --------------------------------------------------------------------------------------------------
@@ -139,15 +141,14 @@ class Tally:
     best: float = -math.inf
 
     def clear(self) -> None:
-        for each in fields(self):
-            if each.name != "best":
-                setattr(self, each.name, each.default)
+        """Begin again, but for `best`."""
+        vars(self).update(vars(Tally(best=self.best)))
 
     def add(self, other: Tally) -> None:
         """Count what another has counted, too."""
-        for each in fields(self):
-            mine, more = getattr(self, each.name), getattr(other, each.name)
-            setattr(self, each.name, max(mine, more) if each.name == "best" else mine + more)
+        best = max(self.best, other.best)
+        sums = {each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)}
+        vars(self).update(sums, best=best)
 
 
 # -- gathering ------------------------------------------------------------------------------------------------------

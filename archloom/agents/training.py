@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 import os
 import secrets
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import msgspec
@@ -33,6 +30,7 @@ from archloom.runs.record import environment
 from archloom.utils import seeds
 from archloom.utils.documents import write_sealed
 from archloom.utils.files import guarded
+from archloom.utils.interrupts import PutOff
 
 CHECKPOINT_EVERY_S = 30.0
 
@@ -123,7 +121,7 @@ class Training:
         writes it; InputError or WorkerError if the layout is not available.
         """
         if not self.finished:
-            with self._layout.ready(), self._locked(), self._log() as log, _Interrupted() as interrupted:
+            with self._layout.ready(), self._locked(), self._log() as log, PutOff() as interrupted:
                 self._train(log, progress, checkpoint_every_s, interrupted)
         return TrainingReport(self.out, self.out / AGENT, self.agent.progress.steps, self.options.steps, self._last_row)
 
@@ -132,7 +130,7 @@ class Training:
         log: TrainingLog,
         progress: Callable[[TrainingRow], None] | None,
         checkpoint_every_s: float,
-        interrupted: _Interrupted,
+        interrupted: PutOff,
     ) -> None:
         begun = time.monotonic() - self._seconds
         saved_at = time.monotonic()
@@ -376,26 +374,3 @@ def _check_free(out: Path, ours: frozenset[str] | set[str] = frozenset()) -> Non
 
 def _mean(total: float, count: float) -> float | None:
     return total / count if count else None
-
-
-class _Interrupted:
-    """Whether Ctrl-C came: the first is noted, so that a round can end; a second one interrupts as ever."""
-
-    def __init__(self) -> None:
-        self.came = False
-        self._before: Any = None
-
-    def __enter__(self) -> _Interrupted:
-        in_main = threading.get_ident() == threading.main_thread().ident
-        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.came:
-            signal.default_int_handler(number, frame)
-        self.came = True

@@ -6,6 +6,7 @@ others are the neighbours shown. Token k is also action k: 0 stays, k moves to n
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -219,7 +220,7 @@ class EncoderLayer(nn.Module):
         return tokens.view(*tokens.shape[:2], self.heads, -1).transpose(1, 2)
 
 
-class Readout(nn.Module):
+class Readout(nn.Module, ABC):
     """Where advantages are read; `reads` is how many tokens' outputs it needs (None: all)."""
 
     reads: int | None = None
@@ -227,9 +228,9 @@ class Readout(nn.Module):
     def __init__(self, options: NetworkOptions, actions: int) -> None:
         super().__init__()
 
+    @abstractmethod
     def marked(self, tokens: Tensor) -> Tensor:
         """The tokens (B, L, T), with what they are marked."""
-        raise NotImplementedError
 
 
 class ReadEach(Readout):

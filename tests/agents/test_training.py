@@ -159,6 +159,7 @@ def test_bad_requests_write_nothing(tmp_path):
 
 
 @needs_nb201
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_leaves_a_checkpoint(tmp_path):
     def progress(row):
         if row.steps >= 300:

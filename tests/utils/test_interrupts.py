@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from archloom.utils.interrupts import Interrupts
+from archloom.utils.interrupts import Interrupts, PutOff
 
 
 @pytest.mark.usefixtures("hears_ctrl_c")
@@ -34,3 +34,14 @@ def test_where_it_cannot_be_known_it_is_meant(monkeypatch: pytest.MonkeyPatch) -
     finally:
         signal.signal(signal.SIGINT, before)
     assert found == [True, False] * 2
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
+def test_the_first_ctrl_c_is_put_off_and_the_second_is_not() -> None:
+    with PutOff() as interrupted:
+        assert not interrupted.came
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted.came
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

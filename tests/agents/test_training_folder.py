@@ -1,0 +1,35 @@
+import msgspec
+import pytest
+
+from archloom.agents.training_folder import MANIFEST, Manifest, is_training, read_manifest
+from archloom.errors import StoreError
+from archloom.utils.documents import write_sealed
+
+BEGUN = Manifest(
+    format=1, mark="m", version="0.1.0", on="nb201", table=None, metric="accuracy", data_name="t", data_sha256="0" * 64,
+    options={"steps": 100}, seed=3, tensorboard=False,
+)  # fmt: skip
+
+
+def test_what_a_training_was_begun_with_comes_back(tmp_path):
+    assert not is_training(tmp_path)
+    write_sealed(tmp_path / MANIFEST, msgspec.to_builtins(BEGUN))
+    assert is_training(tmp_path)
+    found = read_manifest(tmp_path)
+    assert (found.mark, found.on, found.options, found.seed) == ("m", "nb201", {"steps": 100}, 3)
+
+
+def test_folders_that_hold_no_training_or_a_changed_one(tmp_path):
+    with pytest.raises(StoreError, match="holds no training"):
+        read_manifest(tmp_path)
+    path = tmp_path / MANIFEST
+    write_sealed(path, msgspec.to_builtins(BEGUN))
+    path.write_text(path.read_text().replace('"seed": 3', '"seed": 4'))
+    with pytest.raises(StoreError, match="its checksum does not match"):
+        read_manifest(tmp_path)
+    write_sealed(path, {**msgspec.to_builtins(BEGUN), "format": 9})
+    with pytest.raises(StoreError, match="has format 9, and this archloom knows 1: update it"):
+        read_manifest(tmp_path)
+    path.write_text("{")
+    with pytest.raises(StoreError, match="is damaged"):
+        read_manifest(tmp_path)

@@ -29,6 +29,10 @@ class ChangedError(ArchloomError):
     """Something that a run was begun with is another now, while the run goes on; what was committed is intact."""
 
 
+class TrainingError(ArchloomError):
+    """A training cannot go on: its numbers are no longer finite, say. What was committed before is intact."""
+
+
 class NoArchitectureError(InputError):
     """A space gave no valid architecture within a bounded number of tries."""
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from archloom.agents.options import ApexOptions
 from archloom.envs.incremental import IncrementalVectorEnv, NeighbourhoodEnv
+from archloom.errors import TrainingError
 from archloom.learners.q_learning import Batch, QLearner
 from archloom.learners.q_network import QNetwork
 from archloom.learners.replay import PrioritisedReplay, Sample
@@ -68,6 +69,15 @@ def epsilons(options: ApexOptions) -> NDArray[np.float64]:
 def learning_rate(options: ApexOptions, steps: int) -> float:
     """What the learning rate is multiplied by after so many steps."""
     return max(0.0, 1.0 - steps / options.steps) if options.lr_decay else 1.0
+
+
+def check_finite(numbers: NDArray[Any]) -> None:
+    """TrainingError unless all of these are finite."""
+    if not np.isfinite(numbers).all():
+        raise TrainingError(
+            "rewards or Q-values are no longer finite: train again with a smaller lr, or a smaller shaping and "
+            "scale_rewards=true"
+        )
 
 
 def make_network(options: ApexOptions, bits: int, seed: int) -> QNetwork:
@@ -185,10 +195,12 @@ class Walkers:
         """One step of every walker: the transitions that became complete, and how many steps count.
 
         A walker whose episode ended at the step before starts another one, which is no step of an episode.
+        TrainingError if a TD error is not finite.
         """
         states, counts = self.env.seen_states(), self.env.shown + 1
         q = network.q_values(encoded(self.neighbourhood, states, counts), counts)
         complete = self._window.observe(states, counts, q.max(axis=1))
+        check_finite(complete.errors)
         actions = self._chosen(q, counts)
         _, rewards, terminations, truncations, info = self.env.step(actions)
         taken = q[np.arange(len(q)), actions]
@@ -282,6 +294,11 @@ class BaseApex(ABC):
     def train(self, steps: int, after_round: Callable[[Progress], bool] = lambda progress: True) -> None:
         """Gather and learn until `steps` are gathered in all, or `after_round` returns False."""
 
+    def check(self) -> None:
+        """TrainingError if a weight is not finite."""
+        for tensor in self.network.state_dict().values():
+            check_finite(tensor.cpu().numpy())
+
     def state_dict(self) -> dict[str, Any]:
         """What was learnt, and how far it is: nested dicts of numbers, strings and arrays."""
         return {"learner": self.learner.state_dict(), "progress": asdict(self.progress)}
@@ -304,10 +321,11 @@ class BaseApex(ABC):
         return self.progress.owed >= self.options.batch_size
 
     def _learn(self, sample: Sample) -> NDArray[np.float32]:
-        """Learn from a batch that is owed: the TD errors, for the replay."""
+        """Learn from a batch that is owed: the TD errors, for the replay; TrainingError if they are not finite."""
         done = self.progress
         rate = learning_rate(self.options, done.steps)
         errors, loss = self.learner.learn(batch_of(self._neighbourhood, sample), rate)
+        check_finite(errors)
         done.owed -= self.options.batch_size
         done.updates += 1
         done.tally.errors += float(np.abs(errors).sum())

@@ -8,9 +8,15 @@ from typing import Annotated
 import msgspec
 
 from archloom.errors import InputError
+from archloom.learners.agent_file import MOST_NEIGHBOURS
 from archloom.learners.q_learning import Learning
 from archloom.learners.q_network import NetworkOptions
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
+
+_Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+"""Of things that take memory: more would overflow."""
+_Small = Annotated[float, msgspec.Meta(ge=1e-30, le=1e6)]
+"""What is added to a divisor, or to a priority, in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -52,29 +58,29 @@ class ApexOptions(NetworkOptions):
     """
 
     steps: PositiveInt = 64_000
-    walkers: PositiveInt = 128
-    max_neighbours: PositiveInt = 50
+    walkers: _Count = 128
+    max_neighbours: Annotated[int, msgspec.Meta(ge=1, le=MOST_NEIGHBOURS)] = 50
     episode_steps: PositiveInt = 16
     shaping: Annotated[float, msgspec.Meta(ge=0, le=700)] | None = None
     scale_rewards: bool = True
     reference: UnitInterval | None = None
     gamma: UnitInterval = 0.9
-    n_step: PositiveInt = 3
+    n_step: _Count = 3
     bootstrap: bool = True
     exact_discount: bool = True
     double_q: bool = True
-    lr: PositiveFloat = 1e-3
+    lr: Annotated[float, msgspec.Meta(gt=0, le=1e6)] = 1e-3
     lr_decay: bool = True
-    adam_eps: PositiveFloat = 1e-8
+    adam_eps: _Small = 1e-8
     max_grad_norm: PositiveFloat = 40.0
     huber_delta: PositiveFloat = 1.0
-    batch_size: PositiveInt = 64
-    learn_ratio: NonNegativeFloat = 1.0
+    batch_size: _Count = 64
+    learn_ratio: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = 1.0
     target_period: PositiveInt = 2_000
-    buffer: PositiveInt = 25_000
+    buffer: _Count = 25_000
     priority_alpha: UnitInterval = 0.6
     priority_beta: UnitInterval = 0.4
-    priority_eps: PositiveFloat = 1e-6
+    priority_eps: _Small = 1e-6
     learning_starts: PositiveInt = 1_000
     epsilon: UnitInterval = 0.4
     epsilon_exponent: NonNegativeFloat = 7.0

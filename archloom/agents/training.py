@@ -18,12 +18,24 @@ import msgspec
 from archloom.agents import saved
 from archloom.agents.apex import Progress
 from archloom.agents.layout import Layout, OneProcess, Work
+from archloom.agents.memory import in_memory
 from archloom.agents.opening import open_benchmark, open_same
 from archloom.agents.options import ApexOptions
-from archloom.agents.training_folder import AGENT, FORMAT, MANIFEST, STATE, Manifest, is_training, read_manifest
+from archloom.agents.training_folder import (
+    AGENT,
+    FORMAT,
+    MANIFEST,
+    NOTHING,
+    STATE,
+    Manifest,
+    Stamp,
+    check_free,
+    read_manifest,
+    stamp,
+)
 from archloom.agents.training_log import TrainingLog, TrainingRow, check_tensorboard
 from archloom.envs.incremental import NeighbourhoodEnv
-from archloom.errors import InputError, StoreError
+from archloom.errors import InputError, StoreError, TrainingError
 from archloom.learners.agent_file import Agent, AgentCard, load_agent, save_agent
 from archloom.runs.lock import FolderLock
 from archloom.runs.record import environment
@@ -31,6 +43,7 @@ from archloom.utils import seeds
 from archloom.utils.documents import write_sealed
 from archloom.utils.files import guarded
 from archloom.utils.interrupts import PutOff
+from archloom.utils.text import quoted
 
 CHECKPOINT_EVERY_S = 30.0
 
@@ -87,14 +100,16 @@ class Training:
         neighbourhood: NeighbourhoodEnv,
         start: Agent | None,
         layout: Layout,
-        changed: bool = False,
+        seen: Stamp,
+        changed: bool = True,
     ) -> None:
-        """`changed`: the manifest is to be written again, since it says more than the one in the folder."""
+        """`seen`: of the folder, before anything in it was read. `changed`: the manifest is to be written."""
         self.out = out
         self.options = _options(manifest.options)
         self.metric = manifest.metric
         self.table = manifest.table
         self._manifest = manifest
+        self._seen = seen
         self._changed = changed
         self._layout = layout
         make = partial(open_same, manifest.on, manifest.table, manifest.metric, manifest.data_sha256)
@@ -118,11 +133,16 @@ class Training:
         """Train to the end, or until Ctrl-C, which leaves a checkpoint and raises KeyboardInterrupt.
 
         `progress` is called with every row of the log. StoreError if the folder cannot be written, or another process
-        writes it; InputError or WorkerError if the layout is not available.
+        writes it, or has written it since this training was opened; TrainingError if Q-values are no longer finite,
+        or memory does not suffice;
+        InputError or WorkerError if the layout is not available.
         """
         if not self.finished:
             with self._layout.ready(), self._locked(), self._log() as log, PutOff() as interrupted:
                 self._train(log, progress, checkpoint_every_s, interrupted)
+        elif not self._agent_is_written():  # it was killed between its last two files
+            with self._locked():
+                self._save_agent()
         return TrainingReport(self.out, self.out / AGENT, self.agent.progress.steps, self.options.steps, self._last_row)
 
     def _train(
@@ -150,8 +170,13 @@ class Training:
                 saved_at = time.monotonic()
             return not interrupted.came
 
-        self.agent.train(self.options.steps, after_round)
-        self._checkpoint()
+        try:
+            with in_memory(self.options, TrainingError):
+                self.agent.train(self.options.steps, after_round)
+                self._checkpoint()
+        except TrainingError as error:
+            last = f"; {self.out / AGENT} is the agent of its last checkpoint" if (self.out / AGENT).exists() else ""
+            raise TrainingError(f"{self.out}: after {self.agent.progress.steps:,} steps {error}{last}") from None
         if interrupted.came and not self.finished:
             raise KeyboardInterrupt
 
@@ -183,17 +208,39 @@ class Training:
         return row
 
     def _checkpoint(self) -> None:
-        """Everything on disk; first the state, from which the agent's file can be written again."""
+        """Everything on disk; first the state, from which the agent's file can be written again.
+
+        TrainingError, and nothing is written, if the weights are not finite.
+        """
+        self.agent.check()
         own = {"seconds": self._seconds, "logged_s": self._logged_s, "episodes": self._episodes}
         row = None if self._last_row is None else asdict(self._last_row)
         saved.save(
             self.out / STATE, {"agent": self.agent.state_dict(), "training": own, "row": row}, self._manifest.mark
         )
+        self._seen = stamp(self.out)
+        self._save_agent()
+
+    def _save_agent(self) -> None:
         save_agent(self.out / AGENT, self.agent.network, self._card())
+
+    def _agent_is_written(self) -> bool:
+        """Whether the agent's file is the one of this state."""
+        try:
+            found = load_agent(self.out / AGENT)
+        except InputError:
+            return False
+        theirs, ours = found.network.state_dict(), self.agent.network.state_dict()
+        return found.card == self._card() and all(tensor.equal(theirs[name]) for name, tensor in ours.items())
 
     def restore(self) -> None:
         """Go back to the last checkpoint, if there is one."""
         if not os.path.lexists(self.out / STATE):
+            if os.path.lexists(self.out / AGENT):
+                raise StoreError(
+                    f"{self.out / STATE} is gone: restore it from a copy, or go on from the agent alone: "
+                    f"archloom agent train --from {quoted(self.out / AGENT)}"
+                )
             return
         state = saved.load(self.out / STATE, self._manifest.mark)
         try:
@@ -204,7 +251,7 @@ class Training:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise StoreError(
                 f"{self.out / STATE} does not fit this training ({' '.join(str(error).split())}); "
-                "restore the file from a copy, or remove it to start again"
+                "restore the file from a copy"
             ) from error
 
     def _card(self) -> AgentCard:
@@ -231,15 +278,23 @@ class Training:
         guarded(self.out, lambda: self.out.mkdir(parents=True, exist_ok=True))
         lock = FolderLock.take(self.out)
         try:
-            if not os.path.lexists(self.out / MANIFEST):
-                _check_free(self.out, {"lock", "holder.json"})
-                self._changed = True
+            self._check_seen()
             if self._changed:
                 write_sealed(self.out / MANIFEST, msgspec.to_builtins(self._manifest))
-                self._changed = False
+                self._changed, self._seen = False, stamp(self.out)
             yield
         finally:
             lock.release()
+
+    def _check_seen(self) -> None:
+        """The folder must be what it was when it was read, or what this training has made of it since."""
+        if self._seen == NOTHING:
+            check_free(self.out, {"lock", "holder.json"})
+        elif stamp(self.out) != self._seen:
+            raise StoreError(
+                f"{self.out} was trained by another process meanwhile: archloom resume {quoted(self.out)} goes on "
+                "from where that ended"
+            )
 
     def _log(self) -> TrainingLog:
         after = self.agent.progress.steps or None
@@ -257,12 +312,13 @@ def prepare_training(request: TrainingRequest, notify: Callable[[str], None] | N
     seed = seeds.check_seed(request.seed)
     if request.tensorboard:
         check_tensorboard()
-    _check_free(request.out)
+    check_free(request.out)
     start = None if request.start is None else load_agent(request.start)
     options = request.options if start is None else _continued(request.options, start)
     table = None if request.table is None else str(request.table.resolve())
     slots, shown = options.walkers, options.max_neighbours
-    opened = open_benchmark(request.on, table, request.objective, slots, shown, notify)
+    with in_memory(options):
+        opened = open_benchmark(request.on, table, request.objective, slots, shown, notify)
     if start is not None:
         _check_start(start, opened.neighbourhood, opened.on)
     data = opened.data
@@ -283,7 +339,8 @@ def prepare_training(request: TrainingRequest, notify: Callable[[str], None] | N
         manifest.start = str(request.start.resolve())
         manifest.start_sha256 = start.sha256
         manifest.start_steps = start.card.steps
-    return Training(request.out, manifest, opened.neighbourhood, start, request.layout)
+    with in_memory(options):
+        return Training(request.out, manifest, opened.neighbourhood, start, request.layout, NOTHING)
 
 
 def open_training(
@@ -298,8 +355,10 @@ def open_training(
     `steps` is another number in all, `table` where its table is now, if it was moved; `notify` is called with a message
     before slow work. `layout` may be another one than before: what lies in gatherers and shards is gathered again.
 
-    StoreError for a folder that holds none or a damaged one, or whose data or first agent have changed.
+    InputError for a folder that holds none, and for fewer steps than it has trained for; StoreError for a damaged one,
+    or whose data or first agent have changed.
     """
+    seen = stamp(out)
     manifest = read_manifest(out)
     if steps is not None:
         manifest.options = {**manifest.options, "steps": steps}
@@ -307,11 +366,17 @@ def open_training(
         manifest.table = str(table.resolve())
     options = _options(manifest.options)
     slots, shown = options.walkers, options.max_neighbours
-    opened = open_benchmark(manifest.on, manifest.table, manifest.metric, slots, shown, notify)
+    moved = f"archloom resume {quoted(out)} --table FILE"
+    if table is None and manifest.table is not None and not os.path.lexists(manifest.table):
+        raise InputError(
+            f"{out} was begun with table {manifest.table}, which is not there; put it back, or give its path: {moved}"
+        )
+    with in_memory(options):
+        opened = open_benchmark(manifest.on, manifest.table, manifest.metric, slots, shown, notify)
     if opened.data.sha256 != manifest.data_sha256:
         raise StoreError(
             f"{out} was begun with {manifest.data_name} (SHA-256 {manifest.data_sha256[:12]}...), and what is found "
-            f"now is {opened.data.name} ({opened.data.sha256[:12]}...): put the data back"
+            f"now is {opened.data.name} ({opened.data.sha256[:12]}...): put the data back, or give their path: {moved}"
         )
     start = None
     if manifest.start is not None and not os.path.lexists(out / STATE):
@@ -319,8 +384,12 @@ def open_training(
         if start.sha256 != manifest.start_sha256:
             raise StoreError(f"{out} goes on with {manifest.start}, which has changed since: put the file back")
     changed = steps is not None or table is not None
-    training = Training(out, manifest, opened.neighbourhood, start, layout, changed)
-    training.restore()
+    with in_memory(options):
+        training = Training(out, manifest, opened.neighbourhood, start, layout, seen, changed)
+        training.restore()
+    done = training.agent.progress.steps
+    if steps is not None and steps < done:
+        raise InputError(f"steps={steps}: {out} has trained for {done:,} steps already; expected more")
     return training
 
 
@@ -360,16 +429,6 @@ def _check_start(start: Agent, neighbourhood: NeighbourhoodEnv, on: str) -> None
             f"the agent to go on with reads {start.card.encoding} (trained on {start.card.on}), "
             f"and {on} has {neighbourhood.encoding}: give one that was trained on the same space"
         )
-
-
-def _check_free(out: Path, ours: frozenset[str] | set[str] = frozenset()) -> None:
-    """InputError for a folder that holds something."""
-    if is_training(out):
-        raise InputError(f"{out} holds a training already: archloom resume {out}, or give another folder with --out")
-    if out.is_dir() and not {entry.name for entry in out.iterdir()} <= ours:
-        raise InputError(f"{out} is not empty: give another folder with --out")
-    if os.path.lexists(out) and not out.is_dir():
-        raise InputError(f"{out} is no folder: give another with --out")
 
 
 def _mean(total: float, count: float) -> float | None:

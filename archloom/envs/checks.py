@@ -30,7 +30,7 @@ def check_accuracies(values: NDArray[np.float64], metric: str, table: Table) -> 
             f"{metric} in {table.name} is measured for {int(measured.sum()):,} of {len(values):,} cells: "
             "an environment needs all of them"
         )
-    if table.goals[metric] != "max" or values.min() < 0 or values.max() > 100:
+    if table.all_goals[metric] != "max" or values.min() < 0 or values.max() > 100:
         raise InputError(f"{metric} in {table.name}: expected an accuracy in percent, to be maximised")
 
 

@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ from archloom.utils.threads import spread
 
 ReadoutName = Literal["each", "paper"]
 PositionsName = Literal["learned", "sinusoidal"]
+
+_Width = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+_Depth = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+"""More is a slip: it would take days to be drawn, or overflow."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,13 @@ class NetworkOptions(Options):
     positions: that encoding: "learned" (as in ViT) or "sinusoidal" (Vaswani et al. 2017).
     """
 
-    width: PositiveInt = 64
-    layers: PositiveInt = 1
+    width: _Width = 64
+    layers: _Depth = 1
     heads: PositiveInt = 4
-    feedforward: PositiveInt = 128
-    encoder_layers: PositiveInt = 2
-    encoder_width: PositiveInt | None = None
-    head_width: PositiveInt = 64
+    feedforward: _Width = 128
+    encoder_layers: _Depth = 2
+    encoder_width: _Width | None = None
+    head_width: _Width = 64
     dueling: bool = True
     readout: ReadoutName = "each"
     positions: PositionsName = "learned"

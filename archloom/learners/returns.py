@@ -156,15 +156,17 @@ class NStepWindow:
         rewards_in = ages[order, 0] if self.exact_discount else np.full(len(order), self.steps)
         discounts = np.where(self._terminated[walkers], 0.0, self.gamma**rewards_in)
         errors = np.abs(returns + discounts * values[walkers] - self._taken[began])
+        with np.errstate(over="ignore"):  # infinite then, which whoever learns from it notices
+            returns, errors = returns.astype(np.float32), errors.astype(np.float32)
         return Transitions(
             self._states[began],
             self._counts[began],
             self._actions[began],
-            returns.astype(np.float32),
+            returns,
             discounts.astype(np.float32),
             states[walkers].astype(self._states.dtype, copy=False),
             counts[walkers].astype(np.int64, copy=False),
-            errors.astype(np.float32),
+            errors,
         )
 
     def _returns(self, rows: NDArray[np.intp]) -> Floats:

@@ -288,6 +288,15 @@ class RunFolder:
             warnings.warn(f"{self.path}/trials.jsonl: could not undo a failed write ({error})", stacklevel=3)
 
 
+_TAKEN = {
+    "run.json": "a run",
+    "group.json": "runs",
+    "trials.jsonl": "the record of a run",
+    "training.json": "the training of an agent",
+}
+"""What a file says that is in a folder."""
+
+
 def check_free(path: Path) -> None:
     """Raise InputError unless a new run, or group of runs, can be made at `path`."""
     try:
@@ -296,7 +305,7 @@ def check_free(path: Path) -> None:
         raise InputError(f"{path}: {error.strerror}; give another folder with --out") from None
     if not there.is_dir():
         raise InputError(f"{there} is a file: give a folder for the run with --out")
-    for file, what in (("run.json", "a run"), ("group.json", "runs"), ("trials.jsonl", "the record of a run")):
+    for file, what in _TAKEN.items():
         if (path / file).exists():
             raise InputError(f"{path} already holds {what}: archloom resume {quoted(path)}, or give another --out")
 

@@ -1,10 +1,12 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,8 +14,9 @@ from archloom.agents.options import ApexOptions
 from archloom.agents.training import TrainingRequest, open_training, prepare_training
 from archloom.agents.training_folder import is_training, read_manifest
 from archloom.agents.training_log import read_log
-from archloom.errors import InputError, StoreError
+from archloom.errors import InputError, StoreError, TrainingError
 from archloom.learners.agent_file import load_agent
+from archloom.utils.documents import write_sealed
 
 needs_nb201 = pytest.mark.usefixtures("data_dir")
 
@@ -129,7 +132,7 @@ def test_folders_that_are_in_use_are_refused(tmp_path):
     with pytest.raises(InputError, match="is not empty"):
         prepare_training(request(tmp_path / "full"))
     prepare_training(request(tmp_path / "done", options=replace(QUICK, steps=16))).run()
-    with pytest.raises(InputError, match="holds a training already: archloom resume"):
+    with pytest.raises(InputError, match="already holds the training of an agent: archloom resume"):
         prepare_training(request(tmp_path / "done"))
     assert open_training(tmp_path / "done").finished
 
@@ -143,7 +146,7 @@ def test_a_changed_folder_is_refused(tmp_path):
     with pytest.raises(StoreError, match="its checksum does not match"):
         open_training(tmp_path / "t")
     path.unlink()
-    with pytest.raises(StoreError, match="holds no training"):
+    with pytest.raises(InputError, match="holds no training"):
         open_training(tmp_path / "t")
 
 
@@ -193,3 +196,112 @@ def test_kill_9_loses_nothing(tmp_path):
     open_training(tmp_path / "killed").run()
     prepare_training(request(tmp_path / "whole")).run()
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+
+
+# -- two at once ------------------------------------------------------------------------------------------------------
+
+SHORT = replace(QUICK, steps=160)
+
+
+@needs_nb201
+def test_of_two_that_begin_in_a_folder_the_later_one_writes_nothing(tmp_path):
+    first, second = (prepare_training(request(tmp_path / "t", options=SHORT, seed=seed)) for seed in (1, 2))
+    first.run()
+    before = {path: path.read_bytes() for path in (tmp_path / "t").iterdir()}
+    with pytest.raises(InputError, match="already holds the training of an agent"):
+        second.run()
+    assert {path: path.read_bytes() for path in (tmp_path / "t").iterdir()} == before
+
+
+@needs_nb201
+def test_of_two_that_go_on_the_later_one_writes_nothing(tmp_path):
+    prepare_training(request(tmp_path / "t", options=SHORT)).run()
+    first, second = (open_training(tmp_path / "t", steps) for steps in (400, 300))
+    first.run()
+    with pytest.raises(StoreError, match="was trained by another process meanwhile"):
+        second.run()
+    assert open_training(tmp_path / "t").agent.progress.steps >= 400
+    assert read_manifest(tmp_path / "t").options["steps"] == 400
+
+
+@needs_nb201
+def test_one_that_was_interrupted_may_run_again(tmp_path):
+    training = prepare_training(request(tmp_path / "t", options=SHORT))
+    with pytest.raises(KeyboardInterrupt):
+        training.run(lambda row: row.steps >= 160 or os.kill(os.getpid(), signal.SIGINT))
+    assert training.run().finished
+
+
+# -- files that are lost ----------------------------------------------------------------------------------------------
+
+
+@needs_nb201
+@pytest.mark.parametrize("what", ["missing", "older", "damaged"])
+def test_a_finished_training_writes_its_agent_if_it_is_not_there(tmp_path, what):
+    agent = tmp_path / "t" / "agent.safetensors"
+    prepare_training(request(tmp_path / "t", options=SHORT)).run()
+    older = agent.read_bytes()
+    whole = open_training(tmp_path / "t", 400).run()
+    right = agent.read_bytes()
+    if what == "missing":
+        agent.unlink()
+    else:
+        agent.write_bytes(older if what == "older" else right[:-1] + bytes([right[-1] ^ 1]))
+    assert open_training(tmp_path / "t").run().agent == whole.agent
+    assert agent.read_bytes() == right
+
+
+@needs_nb201
+def test_a_lost_state_is_not_begun_again_over_the_agent(tmp_path):
+    prepare_training(request(tmp_path / "t", options=SHORT)).run()
+    (tmp_path / "t" / "state.safetensors").unlink()
+    with pytest.raises(StoreError, match="is gone: restore it from a copy, or go on from the agent alone"):
+        open_training(tmp_path / "t")
+
+
+@needs_nb201
+def test_fewer_steps_than_there_are(tmp_path):
+    prepare_training(request(tmp_path / "t", options=SHORT)).run()
+    with pytest.raises(InputError, match=r"steps=20: .* has trained for 1.. steps already; expected more"):
+        open_training(tmp_path / "t", 20)
+
+
+@needs_nb201
+def test_a_table_that_is_gone(tmp_path):
+    table = tmp_path / "table.npz"
+    shutil.copy(request(tmp_path).table, table)
+    prepare_training(request(tmp_path / "t", table=table, options=SHORT)).run()
+    table.rename(tmp_path / "moved.npz")
+    with pytest.raises(InputError, match=r"which is not there; put it back, or give its path: .* --table FILE"):
+        open_training(tmp_path / "t", 300)
+    assert open_training(tmp_path / "t", 300, tmp_path / "moved.npz").run().finished
+
+
+# -- numbers that are too large ---------------------------------------------------------------------------------------
+
+
+@needs_nb201
+def test_a_training_that_diverges_keeps_its_last_checkpoint(tmp_path):
+    prepare_training(request(tmp_path / "t", options=replace(SHORT, steps=300, lr_decay=False))).run()
+    path = tmp_path / "t" / "training.json"
+    known = msgspec.to_builtins(read_manifest(tmp_path / "t"))
+    write_sealed(path, {**known, "options": {**known["options"], "lr": 1e6}})
+    before = weights(tmp_path / "t")
+    with pytest.raises(TrainingError, match=r"steps rewards or Q-values are no longer finite.* of its last checkpoint"):
+        open_training(tmp_path / "t", 30_000).run(checkpoint_every_s=1e9)
+    assert same(before, weights(tmp_path / "t"))
+
+
+@needs_nb201
+@pytest.mark.parametrize("changes", [{"scale_rewards": False}, {"reference": 0.0}])
+def test_rewards_that_overflow(tmp_path, changes):
+    with pytest.raises(TrainingError, match=r"after .* steps rewards or Q-values are no longer finite"):
+        prepare_training(request(tmp_path / "t", options=replace(QUICK, shaping=700.0, **changes))).run()
+
+
+@needs_nb201
+@pytest.mark.parametrize("changes", [{"walkers": 10**9}, {"buffer": 10**9}])
+def test_more_memory_than_there_is(tmp_path, changes):
+    with pytest.raises(InputError, match=r"there is too little memory for .*: make the largest of them smaller"):
+        prepare_training(request(tmp_path / "t", options=replace(QUICK, max_neighbours=99_999, **changes)))
+    assert not (tmp_path / "t").exists()

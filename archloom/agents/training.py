@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from archloom.agents import saved
 from archloom.agents.apex import Progress
 from archloom.agents.layout import Layout, OneProcess, Work
-from archloom.agents.memory import in_memory
+from archloom.agents.memory import check_memory, in_memory
 from archloom.agents.opening import open_benchmark, open_same
 from archloom.agents.options import ApexOptions
 from archloom.agents.training_folder import (
@@ -112,6 +113,8 @@ class Training:
         self._seen = seen
         self._changed = changed
         self._layout = layout
+        state = neighbourhood.state_width * np.dtype(neighbourhood.state_dtype).itemsize
+        check_memory(self.options, state, neighbourhood.bits)
         make = partial(open_same, manifest.on, manifest.table, manifest.metric, manifest.data_sha256)
         network = None if start is None else start.network
         self.agent = layout.agent(Work(neighbourhood, make, self.options, manifest.seed, network))
@@ -231,7 +234,7 @@ class Training:
         except InputError:
             return False
         theirs, ours = found.network.state_dict(), self.agent.network.state_dict()
-        return found.card == self._card() and all(tensor.equal(theirs[name]) for name, tensor in ours.items())
+        return found.card == self._card() and all(tensor.cpu().equal(theirs[name]) for name, tensor in ours.items())
 
     def restore(self) -> None:
         """Go back to the last checkpoint, if there is one."""
@@ -317,6 +320,7 @@ def prepare_training(request: TrainingRequest, notify: Callable[[str], None] | N
     options = request.options if start is None else _continued(request.options, start)
     table = None if request.table is None else str(request.table.resolve())
     slots, shown = options.walkers, options.max_neighbours
+    check_memory(options)
     with in_memory(options):
         opened = open_benchmark(request.on, table, request.objective, slots, shown, notify)
     if start is not None:
@@ -371,6 +375,7 @@ def open_training(
         raise InputError(
             f"{out} was begun with table {manifest.table}, which is not there; put it back, or give its path: {moved}"
         )
+    check_memory(options)
     with in_memory(options):
         opened = open_benchmark(manifest.on, manifest.table, manifest.metric, slots, shown, notify)
     if opened.data.sha256 != manifest.data_sha256:

@@ -72,7 +72,9 @@ def check_fit(agents: Sequence[NamedAgent], problem: EpisodeProblem, plan: Plan)
             )
         most = each.agent.network.most_neighbours
         if most is not None and plan.neighbours > most:
-            raise InputError(f"neighbours={plan.neighbours}: agent {each.path} can be shown at most {most}")
+            raise InputError(
+                f"neighbours={plan.neighbours}: agent {each.path} can be shown at most {most}; give --neighbours {most}"
+            )
 
 
 def evaluate(
@@ -126,11 +128,15 @@ def notes(agents: Sequence[NamedAgent], problem: EpisodeProblem) -> list[str]:
         if card.metric != problem.metric or not same_data:
             where = "" if same_data else f" of {card.data_name}, which is other data"
             said.append(f"{each.name} was trained to raise {card.metric}{where}: here it transfers what it learned.")
-        if is_test_metric(card.on, card.metric):
-            said.append(f"{each.name} was trained on a test metric ({card.metric}).")
+        said += trained_on_test(each.name, card)
     return said
 
 
 def _is_scaled(card: AgentCard) -> bool:
     """Whether its training began with a look at some random architectures."""
     return bool(card.options.get("scale_rewards")) and card.options.get("reference") is None
+
+
+def trained_on_test(name: str, card: AgentCard) -> list[str]:
+    """That an agent was trained on a test metric, which selection should not see, if it was."""
+    return [f"{name} was trained on a test metric ({card.metric})."] if is_test_metric(card.on, card.metric) else []

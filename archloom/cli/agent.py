@@ -168,7 +168,7 @@ def train(
     if on is None:
         on = options.DEFAULT_ON if first is None else first.card.on
     if objective is None and first is not None:
-        objective = first.card.metric
+        objective = _metric_on(on, first.card)
     read = options.check_table(table)
     folder = out or options.new_folder(f"apex-{benchmark_of(on)}")
     laid_out = layout.open()
@@ -232,9 +232,11 @@ def go_on(training: Training, as_json: bool, quiet: bool, layout: str) -> int:
             raise Interrupted(_how_to_go_on(training.out, layout)) from None
     from dataclasses import asdict
 
+    from archloom.analysis.agents import trained_on_test
     from archloom.learners.agent_file import load_agent
 
     learned, row = load_agent(report.agent), report.row
+    notes = trained_on_test("the agent", learned.card)
     if as_json:
         output.print_json(
             {
@@ -244,6 +246,7 @@ def go_on(training: Training, as_json: bool, quiet: bool, layout: str) -> int:
                 "finished": report.finished,
                 "card": asdict(learned.card),
                 "row": None if row is None else asdict(row),
+                "notes": notes,
             }
         )
         return 0
@@ -251,6 +254,8 @@ def go_on(training: Training, as_json: bool, quiet: bool, layout: str) -> int:
         output.say(f"trained         {report.steps:,} steps in {row.seconds:,.0f} s, {row.updates:,} updates")
         output.say(f"climbed         {one_line(training.metric)}: {', '.join(training_state(row)[1:])}")
     output.say(f"agent           {one_line(str(report.agent))}")
+    for note in notes:
+        output.say(f"note: {note}")
     output.say("\n".join(_next_steps(report.agent, learned.card.on, training.table)))
     return 0
 
@@ -260,6 +265,13 @@ def _how_to_go_on(folder: Path, layout: str) -> str:
         return "interrupted before anything was written"
     typed = f"archloom agent resume {quoted(folder)} {layout}" if layout else f"archloom resume {quoted(folder)}"
     return f"interrupted; what was learned so far is on disk; continue with: {typed}"
+
+
+def _metric_on(on: str, card: AgentCard) -> str | None:
+    """What an agent was trained to raise, on the same benchmark; None, for the default, on another."""
+    from archloom.envs import benchmark_of
+
+    return card.metric if benchmark_of(on) == card.on else None
 
 
 def training_options() -> type[ApexOptions]:
@@ -330,11 +342,10 @@ def evaluate(
     drawing.check()
     agents = open_agents(checkpoints)
     first = agents[0].agent.card
+    on = first.on if on is None else on
+    objective = _metric_on(on, first) if objective is None else objective
     with stdout_guard():
-        problem = open_episode_problem(
-            first.on if on is None else on, plan, options.check_table(table),
-            first.metric if objective is None else objective, None if quiet else output.note,
-        )  # fmt: skip
+        problem = open_episode_problem(on, plan, options.check_table(table), objective, None if quiet else output.note)
     with CountView(plan.episodes * (len(agents) + len(baselines)), "episodes", quiet) as view:
         by_policy = play(problem, agents, baselines, plan, view)
     found = report(setting_of(problem, plan), by_policy)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,11 +24,15 @@ from archloom.spaces.base import SearchSpace
 from archloom.spaces.walks import HasWalks
 from archloom.strategies.base import BaseStrategy, pack_archs, unpack_archs
 from archloom.types import Arch, Proposal
-from archloom.utils.options import Options, PositiveInt, UnitInterval
+from archloom.utils.options import Options, UnitInterval
 from archloom.utils.text import one_line
 
 _SHOWN = 80
 """How many characters of what a card says are shown."""
+
+
+_Moves = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+"""More would be played for hours before the first answer."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,10 @@ class ApexOptions(Options):
     """
 
     checkpoint: Path | None = None
-    steps: PositiveInt = 32
+    steps: _Moves = 32
     epsilon: UnitInterval = 0.0
     propose: Literal["new", "end"] = "new"
-    batch: PositiveInt = 32
+    batch: _Moves = 32
 
 
 class Apex(BaseStrategy):

@@ -300,8 +300,8 @@ def test_rewards_that_overflow(tmp_path, changes):
 
 
 @needs_nb201
-@pytest.mark.parametrize("changes", [{"walkers": 10**9}, {"buffer": 10**9}])
+@pytest.mark.parametrize("changes", [{"walkers": 10**9}, {"buffer": 10**9, "steps": 10**9}])
 def test_more_memory_than_there_is(tmp_path, changes):
-    with pytest.raises(InputError, match=r"there is too little memory for .*: make the largest of them smaller"):
+    with pytest.raises(InputError, match=r"this training needs about .* GB; this machine has .*; expected less"):
         prepare_training(request(tmp_path / "t", options=replace(QUICK, max_neighbours=99_999, **changes)))
     assert not (tmp_path / "t").exists()

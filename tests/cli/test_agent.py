@@ -96,6 +96,7 @@ def test_one_object(cli: Any, small_table: Path) -> None:
     assert found["finished"] is True
     assert found["card"]["metric"] == "test" and found["card"]["steps"] == found["row"]["steps"]
     assert found["row"]["episodes"] > 0 and found["row"]["best"] <= 70
+    assert found["notes"] == ["the agent was trained on a test metric (test)."]
 
 
 def test_the_same_seed_gives_the_same_agent(cli: Any, small_table: Path) -> None:
@@ -241,7 +242,7 @@ def test_a_folder_that_holds_something_is_refused(cli: Any, small_table: Path) -
     (cli.home / "file").write_text("...")
     cli.refuses(*words, "file", says=["file", "--out"])
     assert trained(cli, small_table, "mine", "--quiet", steps=50).code == 0
-    cli.refuses(*words, "mine", says=["mine holds a training already: archloom resume mine"])
+    cli.refuses(*words, "mine", says=["mine already holds the training of an agent: archloom resume mine"])
 
 
 # -- resuming -----------------------------------------------------------------------------------------------------
@@ -477,3 +478,35 @@ def test_threads_and_devices_that_there_are_not(cli: Any, small_table: Path, wor
     assert answer.code == 2
     assert said in answer.err
     assert not (cli.home / "none").exists()
+
+
+# -- mistakes that were made once ---------------------------------------------------------------------------------
+
+
+def test_a_search_is_not_written_into_a_training(cli: Any, small_table: Path, agents: list[Path]) -> None:
+    before = {path.name for path in agents[0].parent.iterdir()}
+    for words in (("search", "random"), ("compare", "random", "evolution"), ("search", "random", "--seeds", 2)):
+        said = cli(*words, "--on", "nb201", "--table", small_table, "--queries", 3, "--out", agents[0].parent)
+        assert said.code == 2
+        assert "agent-0 already holds the training of an agent: archloom resume " in said.err
+    assert {path.name for path in agents[0].parent.iterdir()} == before
+
+
+def test_another_benchmark_is_told_by_its_encoding(cli: Any, small_table: Path, darts_agent: Path) -> None:
+    """Not by the agent's metric, which that benchmark does not have."""
+    said = cli("agent", "evaluate", darts_agent, "--on", "nb201", "--table", small_table, "--starts", 2)
+    assert said.code == 2 and "reads encodings of darts, not of " in said.err
+    said = cli("agent", "train", "--from", darts_agent, "--on", "nb201", "--table", small_table, "--out", "more")
+    assert said.code == 2 and "the agent to go on with reads darts" in said.err
+
+
+def test_a_training_that_diverges_could_not_go_on(cli: Any, small_table: Path) -> None:
+    said = trained(cli, small_table, "mine", "--quiet", "--set", "lr=1e6", steps=3000)
+    assert said.code == 3
+    assert "no longer finite: train again with a smaller lr" in said.err and said.err.count("\n") == 1
+
+
+def test_a_folder_inside_a_file(cli: Any, small_table: Path) -> None:
+    (cli.home / "file").write_text("precious")
+    said = trained(cli, small_table, "file/mine")
+    assert said.code == 2 and "file is a file: give a folder" in said.err

@@ -114,3 +114,12 @@ def test_genes_of_states_are_those_of_the_space(small_table: Path) -> None:
 @pytest.mark.parametrize("mode", AutoresetMode)
 def test_steps_go_on_exactly_from_a_state_that_was_kept(mode: Any, small_table: Path, goes_on_exactly: Any) -> None:
     goes_on_exactly(lambda: IncrementalVectorEnv(opened(small_table, most=14), 6, 14, 3, None, mode))
+
+
+def test_a_metric_over_epochs_is_that_of_the_last(data_dir: Path) -> None:
+    """`cifar100_valid` is no array of the file: `cifar100_valid_12` and `cifar100_valid_200` are."""
+    slots = np.arange(6)
+    envs = [opened(data_dir / "nb201.npz", metric) for metric in ("cifar100_valid", "cifar100_valid_200")]
+    for env in envs:
+        env.place(slots, np.random.default_rng(0))
+    assert np.array_equal(envs[0].values(slots), envs[1].values(slots))

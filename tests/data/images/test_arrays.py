@@ -160,7 +160,7 @@ def test_files_that_hold_no_arrays(content: bytes, says: str, tmp_path: Path) ->
 def test_a_file_that_would_expand_beyond_the_memory_is_refused_before_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("archloom.data.images.memory.memory_bytes", lambda: 10**6)
+    monkeypatch.setattr("archloom.utils.memory.memory_bytes", lambda: 10**6)
     (tmp_path / "own.npz").write_bytes(
         zipped({"images.npy": header("(2, 1000, 1000)") + bytes(2 * 10**6), "labels.npy": LABELS})
     )

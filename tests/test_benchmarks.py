@@ -22,7 +22,7 @@ import pytest
 
 from archloom.types import Arch
 
-FUZZED = ("runs", "problems", "spaces", "tables", "arrays", "images", "lines")
+FUZZED = ("runs", "problems", "spaces", "tables", "arrays", "images", "lines", "agents")
 ROOT = Path(__file__).parent.parent
 
 

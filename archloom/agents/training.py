@@ -44,7 +44,7 @@ from archloom.utils import seeds
 from archloom.utils.documents import write_sealed
 from archloom.utils.files import guarded
 from archloom.utils.interrupts import PutOff
-from archloom.utils.text import quoted
+from archloom.utils.text import one_line, quoted
 
 CHECKPOINT_EVERY_S = 30.0
 
@@ -74,6 +74,14 @@ class TrainingRequest:
     start: Path | None = None
     tensorboard: bool = False
     layout: Layout = OneProcess()  # noqa: RUF009 - frozen
+
+    def __post_init__(self) -> None:
+        """Paths may be given as strings; InputError for options of another class."""
+        for name in ("out", "table", "start"):
+            if isinstance(given := getattr(self, name), str):
+                object.__setattr__(self, name, Path(given))
+        if not isinstance(self.options, ApexOptions):
+            raise InputError(f"options={one_line(repr(self.options), 80)}: expected ApexOptions(NAME=VALUE, ...)")
 
 
 @dataclass(frozen=True)
@@ -348,9 +356,9 @@ def prepare_training(request: TrainingRequest, notify: Callable[[str], None] | N
 
 
 def open_training(
-    out: Path,
+    out: Path | str,
     steps: int | None = None,
-    table: Path | None = None,
+    table: Path | str | None = None,
     notify: Callable[[str], None] | None = None,
     layout: Layout = OneProcess(),  # noqa: B008 - frozen
 ) -> Training:
@@ -362,6 +370,7 @@ def open_training(
     InputError for a folder that holds none, and for fewer steps than it has trained for; StoreError for a damaged one,
     or whose data or first agent have changed.
     """
+    out, table = Path(out), None if table is None else Path(table)
     seen = stamp(out)
     manifest = read_manifest(out)
     if steps is not None:

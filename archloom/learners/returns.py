@@ -157,16 +157,16 @@ class NStepWindow:
         discounts = np.where(self._terminated[walkers], 0.0, self.gamma**rewards_in)
         errors = np.abs(returns + discounts * values[walkers] - self._taken[began])
         with np.errstate(over="ignore"):  # infinite then, which whoever learns from it notices
-            returns, errors = returns.astype(np.float32), errors.astype(np.float32)
+            narrow = returns.astype(np.float32), errors.astype(np.float32)
         return Transitions(
             self._states[began],
             self._counts[began],
             self._actions[began],
-            returns,
+            narrow[0],
             discounts.astype(np.float32),
             states[walkers].astype(self._states.dtype, copy=False),
             counts[walkers].astype(np.int64, copy=False),
-            errors,
+            narrow[1],
         )
 
     def _returns(self, rows: NDArray[np.intp]) -> Floats:

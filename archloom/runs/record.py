@@ -306,7 +306,7 @@ def check_free(path: Path) -> None:
     if not there.is_dir():
         raise InputError(f"{there} is a file: give a folder for the run with --out")
     for file, what in _TAKEN.items():
-        if (path / file).exists():
+        if os.path.lexists(path / file):
             raise InputError(f"{path} already holds {what}: archloom resume {quoted(path)}, or give another --out")
 
 

@@ -305,3 +305,12 @@ def test_more_memory_than_there_is(tmp_path, changes):
     with pytest.raises(InputError, match=r"this training needs about .* GB; this machine has .*; expected less"):
         prepare_training(request(tmp_path / "t", options=replace(QUICK, max_neighbours=99_999, **changes)))
     assert not (tmp_path / "t").exists()
+
+
+@needs_nb201
+def test_paths_as_strings(tmp_path):
+    asked = request(tmp_path / "t", options=SHORT)
+    prepare_training(TrainingRequest("nb201", str(asked.out), str(asked.table), options=SHORT)).run()
+    assert open_training(str(asked.out)).finished
+    with pytest.raises(InputError, match=r"options={'steps': 3}: expected ApexOptions"):
+        request(tmp_path, options={"steps": 3})

@@ -237,7 +237,12 @@ def test_a_folder_holds_one_run(run: Path, listing: Callable[..., Listing]) -> N
     with pytest.raises(InputError, match=f"archloom resume {run}"):
         RunFolder.create(run, {})
     assert listing(run) == before
-    (run / "run.json").rename(run / "group.json")
+    (run / "trials.jsonl").unlink()
+    (run / "run.json").rename(run / "training.json")
+    with pytest.raises(InputError, match="already holds the training of an agent"):
+        RunFolder.create(run, {})
+    (run / "training.json").unlink()
+    (run / "group.json").symlink_to("nothing")
     with pytest.raises(InputError, match="already holds runs"):
         RunFolder.create(run, {})
 

@@ -29,20 +29,20 @@ def test_folders_that_hold_no_training_or_a_changed_one(tmp_path):
     with pytest.raises(StoreError, match="its checksum does not match"):
         read_manifest(tmp_path)
     write_sealed(path, {**msgspec.to_builtins(BEGUN), "format": 9})
-    with pytest.raises(StoreError, match="has format 9, and this archloom knows 1: update it"):
+    with pytest.raises(StoreError, match="has format 9, and this archloom reads up to 1: update archloom"):
         read_manifest(tmp_path)
     path.write_text("{")
     with pytest.raises(StoreError, match="is damaged"):
         read_manifest(tmp_path)
 
 
-def test_a_newer_format_is_told_before_what_is_new_in_it(tmp_path: Path) -> None:
+def test_a_newer_format_is_told_before_what_is_new_in_it(tmp_path):
     (tmp_path / MANIFEST).write_text('{"format": 2, "devices": 8}')
     with pytest.raises(StoreError, match="has format 2, and this archloom reads up to 1: update archloom"):
         read_manifest(tmp_path)
 
 
-def test_the_stamp_changes_with_every_file_that_is_replaced(tmp_path: Path) -> None:
+def test_the_stamp_changes_with_every_file_that_is_replaced(tmp_path):
     assert stamp(tmp_path) == stamp(tmp_path / "none") == NOTHING
     seen = {stamp(tmp_path)}
     for name in (MANIFEST, STATE, STATE):

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from archloom.agents.apex import (
     LOOKS,
@@ -116,6 +117,68 @@ def test_every_gathered_step_is_stored_once_and_no_other():
     assert steps - 8 * 3 <= stored <= steps
 
 
+def test_walkers_are_greedy_but_for_epsilon():
+    """Without it they take the best action, with 1 any of those that there are, staying included."""
+    graph, values = hypercube(10), planted_corner(10)
+    for epsilon in (0.0, 1.0):
+        options = replace(CUBE, n_step=1, epsilon=epsilon, epsilon_exponent=0.0)
+        walkers = Walkers(environment(graph, values, options), options, seed=0)
+        network, tally = make_network(options, graph.bits, seed=0), Tally()
+        found = [walkers.step(network, tally)[0] for _ in range(60)]
+        actions = np.concatenate([each.actions for each in found])
+        if epsilon:
+            assert stats.chisquare(np.bincount(actions, minlength=11)).pvalue > 0.001
+            continue
+        states, counts = (np.concatenate([getattr(each, name) for each in found]) for name in ("states", "counts"))
+        q = network.q_values(encoded(walkers.neighbourhood, states, counts), counts)
+        np.testing.assert_allclose(q[np.arange(len(q)), actions], q.max(axis=1), rtol=1e-4, atol=1e-6)
+
+
+class Recorded(IncrementalVectorEnv):
+    """Keeps how episodes ended and where they were after each step."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.record = []
+
+    def step(self, actions):
+        told = super().step(actions)
+        self.record.append([each.copy() for each in (told[2], told[3], told[4]["value"])])
+        return told
+
+
+def test_what_happened_is_counted_as_a_slow_loop_counts_it():
+    """Steps that reset count for nothing; ends are told of the third that explores least, the best one of all."""
+    options = replace(CUBE, walkers=9, episode_steps=5)
+    terrain = Terrain(hypercube(10), planted_corner(10), 9, 10)
+    env = Recorded(terrain, 9, 10, options.episode_steps, options.shaping)
+    walkers, network, tally = Walkers(env, options, seed=0), make_network(options, 10, seed=0), Tally()
+    right, resetting, lengths = Tally(), np.zeros(9, bool), np.zeros(9, int)
+    for number in range(80):
+        if number == 40:
+            for each in (tally, right):
+                each.clear()
+        walkers.step(network, tally)
+        for walker, (stopped, cut, value) in enumerate(zip(*env.record[-1], strict=True)):
+            if resetting[walker]:
+                resetting[walker], lengths[walker] = False, 0
+                continue
+            lengths[walker] += 1
+            right.gathered += 1
+            right.values += value
+            if stopped or cut:
+                resetting[walker] = True
+                right.episodes += 1
+                right.lengths += lengths[walker]
+                right.stopped += int(stopped)
+                right.best = max(right.best, value)
+                if walker >= 6:
+                    right.exploiting += 1
+                    right.ends += value
+    assert right.exploiting > 10
+    assert tally == right
+
+
 def expected_errors(terrain, columns, network, gamma_of_next):
     """|TD| of transitions by the Q-values of one network."""
     q = network.q_values(encoded(terrain, columns["states"], columns["counts"]), columns["counts"])
@@ -226,6 +289,17 @@ def test_the_learning_rate_falls_to_nothing():
     options = ApexOptions(steps=1_000)
     assert [learning_rate(options, steps) for steps in (0, 500, 1_000, 1_100)] == [1.0, 0.5, 0.0, 0.0]
     assert learning_rate(replace(options, lr_decay=False), 900) == 1.0
+
+
+def test_nothing_more_is_learnt_when_the_rate_has_fallen():
+    options = replace(CUBE, steps=800, learning_starts=100, lr_decay=True)
+    trained = agent(hypercube(10), planted_corner(10), options)
+    trained.train(800)
+    updates, before = trained.progress.updates, trained.learner.state_dict()["online"]["weights"]
+    trained.train(1_000)
+    after = trained.learner.state_dict()["online"]["weights"]
+    assert trained.progress.updates > updates
+    assert all(np.array_equal(before[name], array) for name, array in after.items())
 
 
 def test_scaled_rewards_are_of_the_order_of_one():

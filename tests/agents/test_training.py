@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from archloom.agents.apex import Tally
 from archloom.agents.options import ApexOptions
 from archloom.agents.training import TrainingRequest, open_training, prepare_training
 from archloom.agents.training_folder import is_training, read_manifest
@@ -314,3 +315,19 @@ def test_paths_as_strings(tmp_path):
     assert open_training(str(asked.out)).finished
     with pytest.raises(InputError, match=r"options={'steps': 3}: expected ApexOptions"):
         request(tmp_path, options={"steps": 3})
+
+
+@needs_nb201
+def test_a_row_of_the_log_is_what_was_counted(tmp_path):
+    training = prepare_training(request(tmp_path / "t"))
+    training.agent.progress.steps, training.agent.progress.updates = 500, 7
+    training.agent.progress.tally = Tally(
+        gathered=100, values=6_000.0, episodes=8, ends=280.0, exploiting=4, lengths=96, stopped=2, errors=3.2,
+        learnt=64, losses=0.5, updates=5, best=73.0,
+    )  # fmt: skip
+    row = training._row()
+    assert (row.steps, row.updates, row.episodes, row.best) == (500, 7, 8, 73.0)
+    assert (row.mean_value, row.mean_end, row.episode_length, row.stopped) == (60.0, 70.0, 12.0, 0.25)
+    assert (row.td_error, row.loss) == (0.05, 0.1)
+    again = training._row()
+    assert (again.episodes, again.best, again.mean_end) == (8, 73.0, None), "what was counted since, and the best ever"

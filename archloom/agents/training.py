@@ -441,7 +441,8 @@ def _check_start(start: Agent, neighbourhood: NeighbourhoodEnv, on: str) -> None
     if start.card.encoding != neighbourhood.encoding:
         raise InputError(
             f"the agent to go on with reads {start.card.encoding} (trained on {start.card.on}), "
-            f"and {on} has {neighbourhood.encoding}: give one that was trained on the same space"
+            f"and {on} has {neighbourhood.encoding}: give one that was trained on the same space "
+            "with the same operations"
         )
 
 

@@ -11,6 +11,7 @@ from archloom.data.tables import Table
 from archloom.envs import NeighbourhoodRequest
 from archloom.envs.checks import check_accuracies
 from archloom.envs.terrain import Graph, Terrain
+from archloom.errors import InputError
 from archloom.problems import ProblemSpec, select_metrics
 from archloom.spaces.base import Categorical
 
@@ -34,8 +35,15 @@ def open_neighbourhood(request: NeighbourhoodRequest) -> Terrain:
 
 
 def graph_of(space: Categorical) -> Graph:
-    """All combinations of a space's choices, in the order of genes; neighbours differ in one choice."""
+    """All combinations of a space's choices, in the order of genes; neighbours differ in one choice.
+
+    InputError if there is no choice to make.
+    """
     sizes = space.sizes
+    if sizes.max(initial=1) < 2:
+        raise InputError(
+            f"space {space.name} has one architecture: expected a table with two options of an edge or more"
+        )
     genes = np.indices(sizes.tolist()).reshape(len(sizes), -1).T  # (rows, g)
     strides = _strides(sizes)
     away = [  # the options after a row's own, then those before it

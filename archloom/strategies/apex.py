@@ -152,5 +152,6 @@ def _check_fits(card: AgentCard, space: Any, checkpoint: Path) -> None:
         encoding, known, on = (one_line(text, _SHOWN) for text in (card.encoding, card.space, card.on))
         raise InputError(
             f"agent {checkpoint} reads encoding {encoding} ({card.bits} bits) of space {known!r}, and space "
-            f"{space.name!r} has {space.encoding} ({space.encoding_bits} bits): search on {on}, or train another agent"
+            f"{space.name!r} has {space.encoding} ({space.encoding_bits} bits): search on {on} with the "
+            "operations that it knows, or train another agent"
         )

@@ -123,3 +123,9 @@ def test_a_metric_over_epochs_is_that_of_the_last(data_dir: Path) -> None:
     for env in envs:
         env.place(slots, np.random.default_rng(0))
     assert np.array_equal(envs[0].values(slots), envs[1].values(slots))
+
+
+def test_a_table_of_one_cell_is_no_terrain() -> None:
+    one = dict.fromkeys(GENES, OPERATIONS[:1])
+    with pytest.raises(InputError, match=r"has one architecture: expected a table with two options"):
+        graph_of(Nb201.for_table(one, np.zeros((1, 6), np.int64)))

@@ -77,5 +77,7 @@ def test_promises(code: int | None, out: str, err: str, expected: list[str]) -> 
 
 def test_a_command_is_run_here_and_what_it_prints_is_taken(capfd: pytest.CaptureFixture[str]) -> None:
     done = archloom("status", "nowhere")
-    assert done == Ended(("status", "nowhere"), 2, "", "archloom: nowhere is not a run folder: it has no run.json\n")
+    assert done == Ended(
+        ("status", "nowhere"), 2, "", "archloom: nowhere is not a run folder: there is no such folder\n"
+    )
     assert capfd.readouterr() == ("", "")

@@ -123,7 +123,7 @@ def agent() -> None:
     """Train agents that learn how to search, and evaluate them."""
 
 
-@agent.command("train")
+@agent.command("train", short_help="Train an agent on a benchmark.")
 @click.option("--on", default=None, metavar="NAME",
               help=f"Where to walk: nb101, nb201, nb301. Default: {options.DEFAULT_ON}, or what the agent of --from "
                    "was trained on.")  # fmt: skip
@@ -182,7 +182,7 @@ def train(
     return go_on(training, as_json, quiet, layout.typed)
 
 
-@agent.command("resume")
+@agent.command("resume", short_help="Continue a training; archloom resume does the same.")
 @click.argument("folder", type=UserPath(), metavar="DIR")
 @click.option("--set", "settings", multiple=True, metavar="steps=N", help="Train for another number of steps in all.")
 @click.option("--table", type=UserPath(), default=None, metavar="FILE",
@@ -256,7 +256,7 @@ def go_on(training: Training, as_json: bool, quiet: bool, layout: str) -> int:
     output.say(f"agent           {one_line(str(report.agent))}")
     for note in notes:
         output.say(f"note: {note}")
-    output.say("\n".join(_next_steps(report.agent, learned.card.on, training.table)))
+    output.say("\n".join(_next_steps(report.agent, learned.card, training.table)))
     return 0
 
 
@@ -306,7 +306,7 @@ def _converted(settings: Mapping[str, str]) -> dict[str, Any]:
     return convert_all("agent", of_dataclass(training_options()), settings)
 
 
-@agent.command("evaluate")
+@agent.command("evaluate", short_help="Measure how much trained agents improve random architectures.")
 @click.argument("checkpoints", nargs=-1, required=True, type=AgentPath(), metavar="CHECKPOINT...")
 @click.option("--on", default=None, metavar="NAME",
               help="Where to walk: nb101, nb201, nb301. Default: what the first agent was trained on.")  # fmt: skip
@@ -367,7 +367,7 @@ def evaluate(
     return 0
 
 
-@agent.command("show")
+@agent.command("show", short_help="Show what an agent was trained on, and how.")
 @click.argument("checkpoint", type=AgentPath())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def show(checkpoint: Path, as_json: bool) -> int:
@@ -394,7 +394,7 @@ def show(checkpoint: Path, as_json: bool) -> int:
     output.say(_wrapped(f"options         {_listed(training)}"))
     output.say(f"SHA-256         {found.sha256}")
     output.say(f"archloom        {one_line(card.version)}")
-    output.say("\n".join(_next_steps(checkpoint, card.on)))
+    output.say("\n".join(_next_steps(checkpoint, card)))
     return 0
 
 
@@ -407,11 +407,12 @@ def check_extras() -> None:
             raise MissingExtraError(package, extra, "an agent")
 
 
-def _next_steps(checkpoint: Path, on: str, table: str | None = None) -> list[str]:
+def _next_steps(checkpoint: Path, card: AgentCard, table: str | None = None) -> list[str]:
     typed, data = quoted(checkpoint), "" if table is None else f" --table {quoted(table)}"
+    known = f"--on {quoted(card.on)} --objective {quoted(card.metric)}"
     return [
         f"next: archloom agent evaluate {typed}{data}",
-        f"      archloom search apex --set checkpoint={typed} --on {quoted(on)}{data}",
+        f"      archloom search apex --set checkpoint={typed} {known}{data}",
     ]
 
 

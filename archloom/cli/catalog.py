@@ -78,6 +78,7 @@ def list_all(name: str | None) -> int:
     for key, entry in registry.STRATEGIES.items():
         click.echo(f"  {key:<18} {entry.title}")
     click.echo(f"  {'FILE.py:CLASS':<18} a strategy of your own")
+    click.echo("agents (archloom agent train): archloom list agent shows the options of a training")
     click.echo("spaces")
     for key, entry in registry.SPACES.items():
         click.echo(f"  {key:<18} {entry.title}")

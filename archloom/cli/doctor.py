@@ -22,7 +22,7 @@ EXTRAS = {
     "nas_bench_graph": ("bench", "--on nbgraph:..."),
     "numba": ("bench", "--on nb101, --on nb301 and a faster graph_bo"),
     "google_crc32c": ("bench", "the official files of NAS-Bench-101"),
-    "gymnasium": ("envs", "archloom.envs and archloom episodes"),
+    "gymnasium": ("envs", "archloom.envs, archloom episodes and archloom agent"),
     "xgboost": ("nb301", "the official ensembles of NAS-Bench-301"),
     "ray": ("ray", "--ray and --ray-address"),
     "tensorboard": ("tensorboard", "archloom agent train --tensorboard"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archloom.cli import options, output
-from archloom.cli.paths import UserPath
+from archloom.cli.paths import RunPath, UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 from archloom.utils.text import quoted
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=UserPath())
+@click.argument("run", type=RunPath())
 @click.option("--trial", type=int, default=None, help="The trial whose network to evaluate. Default: the best.")
 @click.option("--set", "settings", multiple=True, metavar="task.NAME=VALUE",
               help="An option of the task that affects the evaluation alone: task.final_samples=10000.")  # fmt: skip

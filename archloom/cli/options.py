@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archloom.cli.config import config_option
-from archloom.cli.paths import NewFolder, UserPath
+from archloom.cli.paths import NewFolder, RunPath
 from archloom.errors import InputError
 from archloom.utils.files import from_home, store_error
 
@@ -164,7 +164,7 @@ def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 warm_start_option = click.option(
-    "--warm-start", "earlier", type=UserPath(), multiple=True, metavar="RUN",
+    "--warm-start", "earlier", type=RunPath(), multiple=True, metavar="RUN",
     help="An earlier run, or a folder of several, on the same space, whose trials the strategy is to learn from; "
          "repeatable.",
 )  # fmt: skip

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from archloom.agents.training_folder import is_training
 from archloom.errors import InputError
 from archloom.utils.files import from_home
+from archloom.utils.text import quoted
 
 
 class UserPath(click.Path):
@@ -19,6 +21,22 @@ class UserPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return super().convert(from_home(value) if isinstance(value, str) else value, param, ctx)
+
+
+class RunPath(UserPath):
+    """The path of a run, or of a folder of several. One of an agent's training is refused with what shows that."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if is_training(path):
+            from archloom.agents.training_log import LOG
+
+            typed = quoted(path)
+            raise InputError(
+                f"{path} is the training of an agent, not a run: archloom agent show {typed} and archloom agent "
+                f"evaluate {typed} show what it has learned, {quoted(path / LOG)} how"
+            )
+        return path
 
 
 class NewFolder(UserPath):

@@ -15,7 +15,7 @@ import click
 
 from archloom.cli import options, output
 from archloom.cli.exit_codes import Exit
-from archloom.cli.paths import UserPath
+from archloom.cli.paths import RunPath, UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import ArchloomError, InputError, StoreError, unknown
 from archloom.utils.json_text import dumps
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MOST_REASONS = 5
 """How many reasons for failures `status` shows of a run."""
 
-RUN = click.argument("run", type=UserPath())
+RUN = click.argument("run", type=RunPath())
 
 
 @dataclass(frozen=True)

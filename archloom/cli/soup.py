@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from archloom.cli import options, output
-from archloom.cli.paths import UserPath
+from archloom.cli.paths import RunPath, UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 from archloom.utils.text import quoted
 
 
 @click.command()
-@click.argument("run", type=UserPath())
+@click.argument("run", type=RunPath())
 @click.option("--part", "parts", multiple=True, metavar="PREFIX",
               help="Average only the weights below NETWORK.module.path; repeatable. Default: all.")  # fmt: skip
 @click.option("-o", "--output", "target", type=UserPath(), default=None,

@@ -348,7 +348,7 @@ def check_seal(file: Path, content: Mapping[str, Any]) -> None:
 def _no_run(path: Path) -> str:
     if (path / TRIALS).exists():
         return f"{path} has a record, trials.jsonl, and no run.json: restore that from a copy, or run again elsewhere"
-    return f"{path} is not a run folder: it has no run.json"
+    return f"{path} is not a run folder: {'it has no run.json' if path.exists() else 'there is no such folder'}"
 
 
 def read_lines(path: Path) -> list[TrialRecord]:

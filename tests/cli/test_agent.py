@@ -79,7 +79,7 @@ def test_a_training_leaves_an_agent_and_a_log(cli: Any, small_table: Path) -> No
     assert "climbed         valid: mean " in said.out
     data = f"--table {small_table}"
     assert f"archloom agent evaluate mine/agent.safetensors {data}\n" in said.out
-    assert f"archloom search apex --set checkpoint=mine/agent.safetensors --on nb201 {data}\n" in said.out
+    assert f"apex --set checkpoint=mine/agent.safetensors --on nb201 --objective valid {data}\n" in said.out
     steps = [row.steps for row in read_log(cli.home / "mine")]
     assert len(steps) >= 6 and steps == sorted(set(steps)) and 300 <= steps[-1] < 300 + TINY["walkers"]
     card = load_agent(cli.home / "mine" / AGENT).card
@@ -440,6 +440,17 @@ def test_an_agent_as_one_object(cli: Any, agents: list[Path]) -> None:
 def test_what_cannot_be_shown(cli: Any) -> None:
     cli.refuses("agent", "show", "missing.safetensors", says=["agent missing.safetensors: there is no such file"])
     cli.refuses("agent", "shwo", says=["No such command 'shwo'"])
+
+
+@pytest.mark.parametrize("verb", ["status", "best", "plot", "export -o net.py", "lineage", "evaluate", "soup"])
+def test_commands_for_runs_say_what_shows_a_training(cli: Any, agents: list[Path], verb: str) -> None:
+    name, *more = verb.split()
+    cli.refuses(name, "agent-0", *more, says=["agent-0 is the training of an agent", "archloom agent show agent-0"])
+
+
+def test_commands_are_said_in_full(cli: Any) -> None:
+    said = cli("agent", "--help")
+    assert said.code == 0 and "..." not in said.out.partition("Commands:")[2]
 
 
 def test_the_options_of_a_training_are_listed(cli: Any) -> None:

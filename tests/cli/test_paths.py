@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from archloom.cli.paths import NewFolder, UserPath
+from archloom.agents.training_folder import MANIFEST
+from archloom.cli.paths import NewFolder, RunPath, UserPath
 from archloom.errors import InputError
 
 
@@ -18,3 +20,14 @@ def test_a_leading_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp
 def test_an_empty_name_is_no_folder() -> None:
     with pytest.raises(InputError, match="expected the name of a folder"):
         NewFolder().convert("", None, None)
+
+
+def test_a_training_is_no_run(tmp_path: Path) -> None:
+    training = tmp_path / "an agent"
+    training.mkdir()
+    assert RunPath().convert(str(training), None, None) == training
+    (training / MANIFEST).touch()
+    says = f"{training} is the training of an agent, not a run: archloom agent show '{training}' and "
+    with pytest.raises(InputError, match=re.escape(says)) as refused:
+        RunPath().convert(str(training), None, None)
+    assert str(refused.value).endswith(f"show what it has learned, '{training}/log.csv' how")

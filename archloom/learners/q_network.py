@@ -165,7 +165,9 @@ _WORTH_SHARING = 1 << 16
 _LEAST = 16
 """Observations in a bucket: with fewer, a pass costs more than the masked tokens it saves."""
 _MOST = 32
-"""Observations in a bucket on a CPU, so that its tokens stay in the cache."""
+"""Observations in a bucket on a CPU, so that its tokens stay in the cache,"""
+_TOKENS = 256
+"""unless they are so short that together they have no more tokens than this."""
 _WASTE = 0.12
 """Share of a bucket's tokens that may be masked."""
 
@@ -188,7 +190,7 @@ def buckets_of(counts: NDArray[np.integer[Any]], most: int = _MOST) -> Iterator[
         # Going down from the longest, the share of padding only grows.
         tokens = np.cumsum(lengths[:stop][::-1])
         fitting = int((tokens >= (1 - _WASTE) * longest * np.arange(1, stop + 1)).sum())
-        size = min(max(fitting, _LEAST), most, stop)
+        size = min(max(fitting, _LEAST), max(most, _TOKENS // longest), stop)
         if stop - size < _LEAST and stop <= most + _LEAST:
             size = stop
         yield Bucket(order[stop - size : stop], longest, bool(lengths[stop - size] == longest))

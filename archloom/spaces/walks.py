@@ -7,12 +7,13 @@ between two steps of an agent.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from archloom.utils.json_text import dumps
 
 Genes = NDArray[np.integer[Any]]
 """(n, g) a row for each architecture."""
@@ -110,5 +111,5 @@ class ChoiceWalks:
 
 def encoding_of(names: Sequence[str], options: Sequence[Sequence[str]]) -> str:
     """What the bits of `ChoiceWalks` mean: equal for choices of the same names with the same options in order."""
-    named = json.dumps([list(names), list(map(list, options))], separators=(",", ":"))
-    return f"one-hot-{hashlib.sha256(named.encode(errors='surrogatepass')).hexdigest()[:16]}"
+    named = dumps([list(names), list(map(list, options))], ascii_only=True)
+    return f"one-hot-{hashlib.sha256(named.encode()).hexdigest()[:16]}"

@@ -45,7 +45,7 @@ def test_nb201_with_its_table(data_dir: Path) -> None:
     assert observation["architectures"].shape == (16, 51, 30)
     assert (env.shown == 24).all()
     _, rewards, _, _, after = env.step(np.ones(16, dtype=np.int64))
-    assert rewards == pytest.approx(np.exp(0.06 * after["value"]) - np.exp(0.06 * info["value"]))
+    assert rewards == pytest.approx(np.exp(0.24 * after["value"]) - np.exp(0.24 * info["value"]))
     assert (rewards != 0).any()
 
 

@@ -213,7 +213,7 @@ def test_on_another_space(agent_for: Callable[..., Path]) -> None:
     with pytest.raises(InputError) as caught:
         Apex(Chain(), PLANTED_CRITERIA, seeds.stream(0, "strategy"), ApexOptions(checkpoint=checkpoint))
     assert str(caught.value) == (
-        f"agent {checkpoint} reads encoding one-hot-54e01607064fd9bb (32 bits) of space 'planted', and space 'chain' "
+        f"agent {checkpoint} reads encoding one-hot-ce05952a6bb3275c (32 bits) of space 'planted', and space 'chain' "
         f"has {Chain().encoding} (32 bits): search on mine.py with the operations that it knows, or train another agent"
     )
 

@@ -220,6 +220,9 @@ def reopen(
         )
     if not training.finished:
         options.make_ready(laid_out)
+        if not quiet:
+            done, wanted = training.agent.progress.steps, training.options.steps
+            output.say(f"{folder}: continues after {done:,} of {wanted:,} steps", err=True)
     return go_on(training, as_json, quiet, layout.typed)
 
 

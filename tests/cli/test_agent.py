@@ -260,8 +260,10 @@ def test_ctrl_c_leaves_a_training_that_goes_on(cli: Any, small_table: Path, proc
     assert err.splitlines()[-1] == (
         "archloom: interrupted; what was learned so far is on disk; continue with: archloom resume stopped"
     )
-    steps = load_agent(cli.home / "stopped" / AGENT).card.steps + 100
-    went_on = json.loads(cli("resume", "stopped", "--set", f"steps={steps}", "--json", "--quiet").out)
+    steps = (done := load_agent(cli.home / "stopped" / AGENT).card.steps) + 100
+    said = cli("resume", "stopped", "--set", f"steps={steps}", "--json")
+    assert f"stopped: continues after {done:,} of {steps:,} steps\n" in said.err
+    went_on = json.loads(said.out)
     whole = json.loads(cli(*words, "whole", *settings(steps=steps, **constant), "--json").out)
     assert went_on["sha256"] == whole["sha256"]
     assert timeless(cli.home / "stopped") == timeless(cli.home / "whole")

@@ -103,7 +103,7 @@ def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--gpus", type=float, default=None, metavar="SHARE",
                   help="On Ray: GPUs per worker; with 0.5, two share one. Default: 0.")  # fmt: skip
     @click.option("--threads", type=int, default=None, metavar="N",
-                  help="Without Ray: threads that share the training of a large network; the result is the same. "
+                  help="Without Ray: threads that share the training; the result is the same. "
                        "Default: one a core.")  # fmt: skip
     @click.option("--device", default=None, metavar="NAME",
                   help="Without Ray: where the network is, as PyTorch names it. Default: cpu.")  # fmt: skip

@@ -83,7 +83,7 @@ class QLearner:
         """One step on a batch, at `rate` times the learning rate: the TD errors (B,) before it, and its loss."""
         network, targets = self.network, self.targets(batch)
         buckets = network.buckets(batch.counts)
-        parts = spread(lambda bucket: self._part(batch, targets, bucket), buckets, network.sharing)
+        parts = spread(lambda bucket: self._part(batch, targets, bucket), buckets, network.threads)
         errors = np.empty(len(targets), dtype=np.float32)
         for bucket, part in zip(buckets, parts, strict=True):
             errors[bucket.rows] = part.errors

@@ -94,11 +94,6 @@ class QNetwork(nn.Module):
         return None if self.readout.reads is None else self.actions - 1
 
     @property
-    def sharing(self) -> int:
-        """How many threads share a batch: one if the network is so small that they would wait for the interpreter."""
-        return self.threads if sum(each.numel() for each in self.parameters()) >= _WORTH_SHARING else 1
-
-    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.norm.weight.device
@@ -147,7 +142,7 @@ class QNetwork(nn.Module):
         counts = np.asarray(counts)
         buckets = self.buckets(counts)
         q = np.full(architectures.shape[:2], -np.inf, dtype=np.float32)
-        found = spread(lambda bucket: self._without_gradient(architectures, counts, bucket), buckets, self.sharing)
+        found = spread(lambda bucket: self._without_gradient(architectures, counts, bucket), buckets, self.threads)
         for bucket, part in zip(buckets, found, strict=True):
             q[bucket.rows, : bucket.length] = part
         return q
@@ -160,8 +155,6 @@ class QNetwork(nn.Module):
         return part
 
 
-_WORTH_SHARING = 1 << 16
-"""Weights of a network whose operations take long enough for threads to run beside each other."""
 _LEAST = 16
 """Observations in a bucket: with fewer, a pass costs more than the masked tokens it saves."""
 _MOST = 32

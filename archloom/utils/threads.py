@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -37,8 +38,16 @@ def spread(work: Callable[[Item], Done], items: Sequence[Item], count: int) -> l
     """What `work` returns for each item, in their order, worked out on at most `count` threads."""
     if count == 1 or len(items) < 2:
         return [work(item) for item in items]
-    with ThreadPoolExecutor(min(count, len(items))) as pool:
-        return list(pool.map(work, items))
+    return list(_pool(os.getpid(), count).map(work, items))
+
+
+@lru_cache(maxsize=2)
+def _pool(_process: int, count: int) -> ThreadPoolExecutor:
+    """Threads that stay: the memory that a new one works in is mapped page by page, which takes longer than a batch.
+
+    A process that was forked has none of its parent's threads.
+    """
+    return ThreadPoolExecutor(count)
 
 
 def _cut(rows: int, parts: int) -> Iterator[tuple[int, int]]:

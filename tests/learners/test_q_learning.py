@@ -147,10 +147,8 @@ def test_gradients_are_clipped_together():
 
 
 def test_threads_change_no_number():
-    wide = replace(SIZES, width=128, feedforward=128)
-    alone, shared = (QLearner(QNetwork(5, 3, wide, np.random.default_rng(0)), LEARNING) for _ in range(2))
+    alone, shared = learner(bits=5), learner(bits=5)
     shared.network.threads = shared.target.threads = 3
-    assert (alone.network.sharing, shared.network.sharing) == (1, 3)
     with one_thread():
         for seed in range(3):
             ours, theirs = alone.learn(random_batch(150, seed)), shared.learn(random_batch(150, seed))

@@ -75,9 +75,8 @@ def test_advantages_of_the_valid_actions_have_the_mean_zero(readout, counts):
 @pytest.mark.parametrize("counts", [[12] * 40, list(range(1, 13)) * 20, [1, 12], [7]])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_buckets_give_what_one_batch_gives(readout, counts, threads):
-    net = network(readout=readout, width=128, feedforward=128)
+    net = network(readout=readout)
     net.threads = threads
-    assert net.sharing == threads
     seen = np.random.default_rng(1).integers(0, 2, (len(counts), 12, BITS), dtype=np.uint8)
     with torch.no_grad():
         expected = net(torch.from_numpy(seen), torch.tensor(counts)).numpy()
@@ -123,12 +122,6 @@ def test_weights_come_from_the_generator_alone():
     same = [torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)]
     assert all(same)
     assert not torch.equal(first.encoder[0].weight, other.encoder[0].weight)
-
-
-def test_small_networks_are_not_shared_among_threads():
-    small = network()
-    small.threads = 4
-    assert small.sharing == 1
 
 
 def test_sinusoidal_positions_are_those_of_the_formula_and_stay():

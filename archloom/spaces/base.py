@@ -281,6 +281,19 @@ def listed(space: SearchSpace) -> Sequence[Arch] | None:
     return space.listed if isinstance(space, Space) else None
 
 
+def shown_one_by_one(space: Any, genes: Genes, most: int, rng: np.random.Generator) -> Shown:
+    """`HasWalks.show_neighbours` of a space by its `neighbours`, architecture after architecture."""
+    archs = [Arch(tuple(row)) for row in genes.tolist()]
+    near = [[other.genes for other in space.neighbours(arch) if is_valid(space, other)] for arch in archs]
+    return draw_listed([np.array(each, genes.dtype).reshape(-1, genes.shape[1]) for each in near], most, rng)
+
+
+def says_otherwise(space: object, kind: type[Any]) -> bool:
+    """Whether a space's class has neighbours or rules of its own, other than those of `kind`, which it comes from."""
+    own = type(space)
+    return own.neighbours is not kind.neighbours or own.violations is not kind.violations  # type: ignore[attr-defined]
+
+
 class Categorical(Space):
     """Independent choices: gene j is the index of one of `options[j]`.
 
@@ -378,15 +391,12 @@ class Categorical(Space):
         """Up to `most` valid `neighbours` of each."""
         if self._all_walk:
             return self._walks.show(genes, most, rng)
-        archs = [Arch(tuple(row)) for row in genes.tolist()]
-        near = [[other.genes for other in self.neighbours(arch) if is_valid(self, other)] for arch in archs]
-        return draw_listed([np.array(each, genes.dtype).reshape(-1, genes.shape[1]) for each in near], most, rng)
+        return shown_one_by_one(self, genes, most, rng)
 
     @cached_property
     def _all_walk(self) -> bool:
         """Whether the neighbours are those that differ in one choice, all of them valid: no subclass says otherwise."""
-        kind = type(self)
-        return kind.neighbours is Categorical.neighbours and kind.violations is Categorical.violations
+        return not says_otherwise(self, Categorical)
 
     @property
     def alpha_shape(self) -> tuple[int, int]:

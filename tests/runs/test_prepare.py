@@ -298,8 +298,11 @@ def test_a_file_that_is_not_there_is_told_before_anything_is_written(
     here: Path, reader: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["search", str(reader), "--on", "nb201", "--out", "run", "--set"]
-    for wrong, said in (("weights=none.bin", "none.bin: there is no such file"), ("weights=code", "no such file")):
-        assert archloom([*words, wrong]) == 2
+    for wrong, said in (
+        ("none.bin", "none.bin: there is no such file"),
+        ("code", "is a folder; expected a file"),
+    ):
+        assert archloom([*words, f"weights={wrong}"]) == 2
         error = capsys.readouterr().err
         assert "strategy reader option weights=" in error and said in error
     assert not (here / "run").exists()

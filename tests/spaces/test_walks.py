@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from archloom.registry import SPACES
 from archloom.spaces.base import Categorical, is_valid, sample_valid
 from archloom.spaces.nb201 import GENES, OPERATIONS, Nb201
 from archloom.spaces.table import TableSpace
@@ -173,3 +175,29 @@ def test_isomorphic_matrices_have_the_same_bits() -> None:
     )
     assert one != other
     assert (space.encode(np.array([one.genes])) == space.encode(np.array([other.genes]))).all()
+
+
+@pytest.mark.parametrize("name", ["nb101", "darts"])
+def test_a_space_with_rules_or_neighbours_of_its_own_shows_those(name: str) -> None:
+    pytest.importorskip("numba", reason="compiled spaces need the extra bench")
+    kind: Any = SPACES.load(name)
+
+    class Fewer(kind):  # type: ignore[misc]
+        def neighbours(self, arch: Arch) -> Sequence[Arch]:
+            return list(super().neighbours(arch))[:3]
+
+    class Stricter(kind):  # type: ignore[misc]
+        def violations(self, arch: Arch) -> Mapping[str, float]:
+            return {**super().violations(arch), "even": float(sum(arch.genes) % 2)}
+
+    rng = np.random.default_rng(0)
+    fewer, stricter = Fewer(), Stricter()
+    archs = [kind().sample(rng) for _ in range(5)]
+    genes = np.array([arch.genes for arch in archs])
+    shown = fewer.show_neighbours(genes, 50, rng)
+    for arch, near, count in zip(archs, shown.genes, shown.counts.tolist(), strict=True):
+        assert sorted(map(tuple, near[:count].tolist())) == sorted(a.genes for a in fewer.neighbours(arch))
+    shown = stricter.show_neighbours(genes, 50, rng)
+    assert shown.counts.sum() > 0
+    for near, count in zip(shown.genes, shown.counts.tolist(), strict=True):
+        assert not (near[:count].sum(axis=1) % 2).any()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError
 from archloom.spaces.alignment import aligned
+from archloom.spaces.base import says_otherwise, shown_one_by_one
 from archloom.spaces.darts.alpha import ALPHA_SHAPE, discretise, one_hot
 from archloom.spaces.darts.encoding import LABELS, WIDTH, encode
 from archloom.spaces.darts.features import FLOW, LAYOUT, features, flow_batches
@@ -164,6 +165,8 @@ class Darts:
 
     def show_neighbours(self, genes: NDArray[np.integer[Any]], most: int, rng: np.random.Generator) -> Shown:
         """Up to `most` of the 3,600 in which both cells have moved (`moves`), other than those of `neighbours`."""
+        if says_otherwise(self, Darts):
+            return shown_one_by_one(self, genes, most, rng)
         shown = draw_neighbours(genes.reshape(-1, *SHAPE), min(most, TUPLES), rng)
         return Shown(shown.reshape(*shown.shape[:2], _LENGTH), np.full(len(shown), shown.shape[1]))
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError, unknown
+from archloom.spaces.base import says_otherwise, shown_one_by_one
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
 from archloom.spaces.features import FeatureLayout
@@ -198,6 +199,8 @@ class Nb101:
 
     def show_neighbours(self, genes: NDArray[np.integer[Any]], most: int, rng: np.random.Generator) -> Shown:
         """Up to `most` of `neighbours` each."""
+        if says_otherwise(self, Nb101):
+            return shown_one_by_one(self, genes, most, rng)
         codes, counts = neighbour_codes(allowed_codes(pack(genes)))
         drawn = draw(counts, most, rng)
         return Shown(unpack(codes[drawn.numbers.ravel()]).reshape(len(genes), -1, GENES), drawn.counts)

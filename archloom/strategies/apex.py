@@ -7,7 +7,7 @@ accuracy on its way: one architecture of an episode is asked for, as a rule its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -31,6 +31,11 @@ _SHOWN = 80
 """How many characters of what a card says are shown."""
 
 
+ProposeName = Literal["new", "end"]
+
+_KEPT: Mapping[ProposeName, int | None] = {"new": None, "end": 1}
+"""How much of an episode's way may be asked for, from its end on."""
+
 _Moves = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 """More would be played for hours before the first answer."""
 
@@ -51,7 +56,7 @@ class ApexOptions(Options):
     checkpoint: Path | None = None
     steps: _Moves = 32
     epsilon: UnitInterval = 0.0
-    propose: Literal["new", "end"] = "new"
+    propose: ProposeName = "new"
     batch: _Moves = 32
 
 
@@ -80,7 +85,7 @@ class Apex(BaseStrategy):
         self.card = agent.card
         self.network = agent.network
         self.waiting: list[list[Arch]] = []  # ways of episodes that were played, each with its end first
-        self.asked: set[Arch] = set()  # in canonical form, if only what is new is asked for
+        self.asked: set[Arch] = set()  # in canonical form
 
     def caveats(self) -> Sequence[str]:
         card = self.card
@@ -101,8 +106,6 @@ class Apex(BaseStrategy):
         if not self.waiting:
             self.waiting = self.play()
         way = self.waiting.pop(0)
-        if self.options.propose == "end":
-            return Proposal(way[0])
         known = [self.space.canonical(arch) in self.asked for arch in way]
         chosen = way[known.index(False) if not all(known) else 0]
         self.asked.add(self.space.canonical(chosen))
@@ -121,7 +124,7 @@ class Apex(BaseStrategy):
                     break
                 for episode, row in zip(going.tolist(), genes[going].tolist(), strict=True):
                     ways[episode].append(row)
-        kept = 1 if self.options.propose == "end" else None
+        kept = _KEPT[self.options.propose]
         return [[Arch(tuple(row)) for row in way[::-1][:kept]] for way in ways]
 
     def step(self, genes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

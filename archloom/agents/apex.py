@@ -90,12 +90,12 @@ def replay_columns(options: ApexOptions, neighbourhood: NeighbourhoodEnv) -> dic
     seen = (options.max_neighbours + 1, neighbourhood.state_width)
     return {
         "states": (neighbourhood.state_dtype, seen),
-        "counts": (np.int16, ()),
-        "actions": (np.int16, ()),
+        "counts": (np.int32, ()),
+        "actions": (np.int32, ()),
         "returns": (np.float32, ()),
         "discounts": (np.float32, ()),
         "next_states": (neighbourhood.state_dtype, seen),
-        "next_counts": (np.int16, ()),
+        "next_counts": (np.int32, ()),
     }
 
 
@@ -338,8 +338,8 @@ class BaseApex(ABC):
 class Apex(BaseApex):
     """The agent in one process.
 
-    With the same options, seed and environment everything it does is the same. The environment starts
-    episodes again with the step after their end (Gymnasium's NEXT_STEP).
+    With the same options, seed and environment everything it does is the same. The environment starts episodes again
+    with the step after their end (Gymnasium's NEXT_STEP).
     """
 
     def __init__(

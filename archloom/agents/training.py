@@ -145,8 +145,7 @@ class Training:
 
         `progress` is called with every row of the log. StoreError if the folder cannot be written, or another process
         writes it, or has written it since this training was opened; TrainingError if Q-values are no longer finite,
-        or memory does not suffice;
-        InputError or WorkerError if the layout is not available.
+        or memory does not suffice; InputError or WorkerError if the layout is not available.
         """
         if not self.finished:
             with self._layout.ready(), self._locked(), self._log() as log, PutOff() as interrupted:

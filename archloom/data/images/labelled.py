@@ -1,7 +1,7 @@
 """Sets of labelled images to train on: where they come from, and how they are split into training, validation and test.
 
 The test part is the official one if there is one, and otherwise split off by a rule that depends on the data alone; the
-validation part is split off from the rest. Nothing ever moves between them.
+validation part is split off from the rest, as a `SplitRule` says. Nothing ever moves between training and test.
 """
 
 from __future__ import annotations
@@ -35,6 +35,29 @@ EXTRA = "images"
 
 
 @dataclass(frozen=True)
+class SplitRule:
+    """How the images that are not for test are shared out; test images are the same whatever it says.
+
+    `share` of the training part of each class is split off for validation, unless a validation part is published.
+    `seed` decides which. `train` and `valid` are the most images of each part, 0 for all: the classes keep their
+    proportions, and of two numbers the smaller takes some of the images that the larger takes.
+    """
+
+    share: float = SHARE
+    seed: int = 0
+    train: int = 0
+    valid: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise InputError(f"validation share {self.share}: expected a number between 0 and 1")
+        seeds.check_seed(self.seed)
+        for part, count in (("training", self.train), ("validation", self.valid)):
+            if count < 0:
+                raise InputError(f"{count} {part} images: expected a whole number of at least 1, or 0 for all")
+
+
+@dataclass(frozen=True)
 class ImageData:
     """Images (n, c, h, w) of bytes with their classes, in three disjoint parts.
 
@@ -62,13 +85,13 @@ class ImageData:
         return int(height), int(width)
 
 
-def open_images(name: str, environ: Mapping[str, str], size: int = 0) -> ImageData:
+def open_images(name: str, environ: Mapping[str, str], size: int = 0, rule: SplitRule | None = None) -> ImageData:
     """The set of images with this name or path (see `images.files.read_images`), in its three parts.
 
     Names are those in `NAMED`. With `size` every image is resized to `size` x `size` pixels. InputError for a set that
     is missing or cannot be read.
     """
-    return in_parts(name, *find_images(name, environ, size))
+    return in_parts(name, *find_images(name, environ, size), rule)
 
 
 def find_images(
@@ -95,14 +118,18 @@ def find_images(
     return found, source
 
 
-def in_parts(name: str, found: Splits, source: str) -> ImageData:
+def in_parts(name: str, found: Splits, source: str, rule: SplitRule | None = None) -> ImageData:
     """Split off the parts that are missing, and compute the digest of the whole."""
+    rule = rule or SplitRule()
     shapes = {part: split.images.shape[1:] for part, split in found.parts().items()}
     if len(set(shapes.values())) > 1:
         shown = ", ".join(f"{part} {shape}" for part, shape in shapes.items())
         raise InputError(f"{source}: images of different shapes (c, h, w): {shown}; give a size to resize to")
     train, test = (found.train, found.test) if found.test is not None else cut(found.train, "test", found.classes)
-    train, valid = (train, found.valid) if found.valid is not None else cut(train, "valid", found.classes)
+    train, valid = (
+        (train, found.valid) if found.valid is not None else cut(train, "valid", found.classes, rule.share, rule.seed)
+    )
+    train, valid = fewer(train, rule.train, "train", rule.seed), fewer(valid, rule.valid, "valid", rule.seed)
     digest = hashlib.sha256()
     for split in (train, valid, test):
         digest.update(repr(split.images.shape).encode())
@@ -129,23 +156,44 @@ _SHOWN = 10
 """Classes that are named in a remark."""
 
 
-def cut(split: Split, purpose: str, classes: tuple[str, ...], share: float = SHARE) -> tuple[Split, Split]:
-    """The rest, and `share` of every class (at least one image of each), the same in every process.
+def cut(
+    split: Split, purpose: str, classes: tuple[str, ...], share: float = SHARE, seed: int = 0
+) -> tuple[Split, Split]:
+    """The rest, and `share` of every class (at least one image of each, and never all), the same in every process.
 
     Both keep the order of the data. InputError if a class would be left empty.
     """
-    rng = seeds.stream(0, f"images.{purpose}")
+    rng = seeds.stream(seed, f"images.{purpose}")
     taken = np.zeros(len(split), dtype=bool)
     for number, name in enumerate(classes):
         rows = np.flatnonzero(split.labels == number)
-        count = max(1, round(share * len(rows)))
-        if len(rows) <= count:
+        if len(rows) < 2:
             raise InputError(
                 f"class {name!r} has too few images ({len(rows)}) to split a {purpose} part from; expected at least 3 "
                 "per class"
             )
+        count = min(max(1, round(share * len(rows))), len(rows) - 1)
         taken[rng.permutation(rows)[:count]] = True
     return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken))
+
+
+def fewer(split: Split, most: int, purpose: str, seed: int = 0) -> Split:
+    """At most so many images (0: all) in the order of the data, with the classes in proportion, at least one of each.
+
+    What is taken is part of what is taken with a larger `most`. InputError for fewer images than classes.
+    """
+    if not most or most >= len(split):
+        return split
+    rng = seeds.stream(seed, f"images.fewer.{purpose}")
+    present = np.unique(split.labels)
+    if most < len(present):
+        raise InputError(f"{most} {purpose} images of {len(present)} classes: expected at least one of each, or 0: all")
+    place = np.empty(len(split))  # how far down in a random order of its class each image is, from 0 to 1
+    for label in present:
+        rows = rng.permutation(np.flatnonzero(split.labels == label))
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        place[rows[0]] = 0.0
+    return split.take(np.sort(np.argsort(place, kind="stable")[:most]))
 
 
 def save_images(found: Splits, path: Path) -> None:

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Augmentation = Callable[[Tensor, torch.Generator], Tensor]
-"""Changes a batch (B, C, H, W) of values in [-1, 1], with random numbers from a generator on the CPU."""
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """What augmentations need to know: the value of `black`, one for all channels or of shape (C, 1, 1), and the side
+    of the square that `cutout` blanks, in pixels (0: half of each side of the image).
+    """
+
+    black: float | Tensor = -1.0
+    cutout: int = 0
+
+
+DEFAULTS = AugmentSettings()
+
+
+class Augmentation(Protocol):
+    """Changes a batch (B, C, H, W) of normalised images, with random numbers from a generator on the CPU."""
+
+    def __call__(self, x: Tensor, rng: torch.Generator, settings: AugmentSettings = DEFAULTS, /) -> Tensor: ...
+
 
 SHIFT_PART = 8
 """Images are shifted by up to an eighth of their side: four pixels of 32, as is usual for CIFAR."""
@@ -18,22 +37,24 @@ CROP_LEAST = 0.75
 """The smallest part of the side that a crop keeps."""
 
 
-def none(x: Tensor, rng: torch.Generator) -> Tensor:
+def none(x: Tensor, rng: torch.Generator, settings: AugmentSettings = DEFAULTS) -> Tensor:
     return x
 
 
-def flip(x: Tensor, rng: torch.Generator) -> Tensor:
+def flip(x: Tensor, rng: torch.Generator, settings: AugmentSettings = DEFAULTS) -> Tensor:
     """Each image mirrored left to right with probability 1/2."""
     mirrored = torch.rand(len(x), generator=rng).lt(0.5).to(x.device)
     return torch.where(mirrored[:, None, None, None], x.flip(3), x)
 
 
-def shift(x: Tensor, rng: torch.Generator) -> Tensor:
+def shift(x: Tensor, rng: torch.Generator, settings: AugmentSettings = DEFAULTS) -> Tensor:
     """Images shifted vertically and horizontally by whole pixels; the uncovered border is black."""
-    count, _, height, width = x.shape
+    count, channels, height, width = x.shape
     reach = [max(1, side // SHIFT_PART) for side in (height, width)]
     offsets = [torch.randint(0, 2 * most + 1, (count, 1), generator=rng).to(x.device) for most in reach]
-    padded = functional.pad(x, (reach[1], reach[1], reach[0], reach[0]), value=-1.0)
+    padded = x.new_empty(count, channels, height + 2 * reach[0], width + 2 * reach[1])
+    padded[:] = settings.black
+    padded[:, :, reach[0] : reach[0] + height, reach[1] : reach[1] + width] = x
     rows = offsets[0] + torch.arange(height, device=x.device)  # (B, H)
     columns = offsets[1] + torch.arange(width, device=x.device)  # (B, W)
     images = torch.arange(count, device=x.device)[:, None, None]
@@ -41,7 +62,7 @@ def shift(x: Tensor, rng: torch.Generator) -> Tensor:
     return moved.permute(0, 3, 1, 2).contiguous()
 
 
-def crop(x: Tensor, rng: torch.Generator) -> Tensor:
+def crop(x: Tensor, rng: torch.Generator, settings: AugmentSettings = DEFAULTS) -> Tensor:
     """A random part of the image, with sides of 3/4 to 1 of its own, resized to its size (bilinear)."""
     draws = torch.rand(3, len(x), generator=rng).to(x.device)
     part = CROP_LEAST + (1.0 - CROP_LEAST) * draws[0]
@@ -52,4 +73,22 @@ def crop(x: Tensor, rng: torch.Generator) -> Tensor:
     return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
-AUGMENTATIONS: Mapping[str, Augmentation] = {"none": none, "flip": flip, "shift": shift, "crop": crop}
+def cutout(x: Tensor, rng: torch.Generator, settings: AugmentSettings = DEFAULTS) -> Tensor:
+    """Each image with a square of zeros around a random pixel, cut off at the border (DeVries & Taylor 2017)."""
+    covered = []
+    for side, place in ((x.shape[2], 2), (x.shape[3], 3)):
+        length = settings.cutout or max(1, side // 2)
+        first = torch.randint(0, side, (len(x), 1), generator=rng).to(x.device) - length // 2
+        pixels = torch.arange(side, device=x.device)
+        inside = (pixels >= first) & (pixels < first + length)  # (B, side)
+        covered.append(inside[:, None, :, None] if place == 2 else inside[:, None, None, :])
+    return x.masked_fill(covered[0] & covered[1], 0.0)
+
+
+AUGMENTATIONS: Mapping[str, Augmentation] = {
+    "none": none,
+    "flip": flip,
+    "shift": shift,
+    "crop": crop,
+    "cutout": cutout,
+}

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archloom.data.images.labelled import NAMED, ImageData, open_images
-from archloom.data.images.splits import Split
+from archloom.data.images.labelled import NAMED, SHARE, ImageData, SplitRule, open_images
 from archloom.errors import InputError
 from archloom.spaces.base import Buildable
 from archloom.spaces.convnet import NETWORK, ConvNet
-from archloom.tasks.images.augment import AUGMENTATIONS
+from archloom.tasks.images.augment import AUGMENTATIONS, AugmentSettings
+from archloom.tasks.images.parts import NORMALISATIONS, Part
 from archloom.tasks.network import DivergedError, NetworkTraining
 from archloom.tasks.training import (
     EpochStreams,
@@ -65,8 +65,14 @@ class ImagesOptions(Options):
     An epoch is one pass over the training images in a new order, or `steps_per_epoch` batches of them, if that is not
     0; images that do not fill a batch are left out. Networks are trained for `epochs` by default; over as many,
     `schedule` "cosine" lets the learning rate `lr` fall to 0. `augment` names changes of the training images, made in
-    this order. `size` resizes images to `size` x `size` pixels; 0 leaves them as they are. `device` is PyTorch's name
-    of one: cpu, cuda, cuda:1.
+    this order; `cutout` is the side in pixels of the square that "cutout" blanks, where 0 is half of each side of the
+    image. `normalisation` gives pixels values in [-1, 1] ("range"), or values with mean 0 and standard deviation 1 over
+    each channel of the training images ("mean_std"). `size` resizes images to `size` x `size` pixels; 0 leaves them as
+    they are.
+
+    `valid_share` of the training images of each class are split off for validation if no such part is published, drawn
+    from `split_seed`; `train_images` and `valid_images` are the most images of each part, 0 for all. `device` is
+    PyTorch's name of one: cpu, cuda, cuda:1.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "batches": "steps_per_epoch"}
@@ -78,34 +84,28 @@ class ImagesOptions(Options):
     lr: PositiveFloat = 0.002
     weight_decay: NonNegativeFloat = 0.01
     schedule: Literal["constant", "cosine"] = "constant"
-    augment: tuple[Literal["none", "shift", "flip", "crop"], ...] = ()
+    augment: tuple[Literal["none", "shift", "flip", "crop", "cutout"], ...] = ()
+    cutout: Annotated[NonNegativeInt, msgspec.Meta(description="0 is half of each side")] = 0
+    normalisation: Literal["range", "mean_std"] = "range"
     label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     size: Annotated[NonNegativeInt, msgspec.Meta(description="0 leaves images as they are")] = 0
+    valid_share: Annotated[float, msgspec.Meta(gt=0, lt=1)] = SHARE
+    split_seed: NonNegativeInt = 0
+    train_images: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
+    valid_images: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
     device: str = "cpu"
 
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the images as tensors on the device."""
-
-    images: Tensor  # (n, c, h, w) bytes
-    labels: Tensor  # (n,)
-
-    @classmethod
-    def of(cls, split: Split, device: torch.device) -> Part:
-        return cls(torch.tensor(split.images).to(device), torch.tensor(split.labels).to(device))
-
-    def batch(self, rows: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """Images (B, c, h, w) with values in [-1, 1], and their classes (B,)."""
-        images = self.images[rows].float().div_(127.5).sub_(1.0)
-        return images.contiguous(memory_format=torch.channels_last), self.labels[rows]
+    @property
+    def rule(self) -> SplitRule:
+        """How the images are shared out."""
+        return SplitRule(self.valid_share, self.split_seed, self.train_images, self.valid_images)
 
 
 class ImagesTask:
     """Classification of a set of images with the networks of `archloom.spaces.convnet` unless `on` gives another
     space.
 
-    Networks take images (B, c, h, w) of values in [-1, 1] and give logits (B, classes).
+    Networks take images (B, c, h, w) of values as `normalisation` says and give logits (B, classes).
     """
 
     name = "images"
@@ -134,7 +134,7 @@ class ImagesTask:
         `settings` are values of `ImagesOptions`. InputError for settings that do not fit.
         """
         chosen = ImagesOptions(**settings)
-        return cls(open_images(data, environ, chosen.size), chosen)
+        return cls(open_images(data, environ, chosen.size, chosen.rule), chosen)
 
     @classmethod
     def named(cls) -> Collection[str]:
@@ -154,7 +154,8 @@ class ImagesTask:
     def parts(self) -> Mapping[str, Part]:
         """Training, validation and test images on the device."""
         named = {"train": self.data.train, "valid": self.data.valid, "test": self.data.test}
-        return {name: Part.of(split, self.device) for name, split in named.items()}
+        normalisation = NORMALISATIONS[self.options.normalisation](self.data.train, self.device)
+        return {name: Part.of(split, self.device, normalisation) for name, split in named.items()}
 
     def begin(self, arch: Arch, seed: int) -> ImagesTraining:
         weights = int(seeds.stream(seed, "weights").integers(2**63))
@@ -182,11 +183,12 @@ class ImagesTraining(NetworkTraining):
         whole = len(data.labels) // settings.batch_size
         steps = min(settings.steps_per_epoch or whole, whole)
         changes = [AUGMENTATIONS[name] for name in settings.augment]
+        how = AugmentSettings(data.normalisation.black, settings.cutout)
         order = torch.randperm(len(data.labels), generator=streams.order).to(self._task.device)
         for step in range(steps):
             images, labels = data.batch(order[step * settings.batch_size : (step + 1) * settings.batch_size])
             for change in changes:
-                images = change(images, streams.augment)
+                images = change(images, streams.augment, how)
             self._step(images, labels, self.epochs + step / steps)
 
     def _step(self, images: Tensor, labels: Tensor, time: float) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from archloom.data.images import labelled as data
 from archloom.data.images.files import read_images
-from archloom.data.images.labelled import cut, fetch_images, in_parts, open_images, save_images
+from archloom.data.images.labelled import SplitRule, cut, fetch_images, fewer, in_parts, open_images, save_images
 from archloom.data.images.splits import Split, Splits
 from archloom.errors import InputError, MissingExtraError
 
@@ -94,6 +95,72 @@ def test_parts_of_different_shapes() -> None:
     odd = Split(np.zeros((2, 3, 2, 2), np.uint8), np.array([0, 1]))
     with pytest.raises(InputError, match="different shapes"):
         in_parts("x", Splits(split([0, 1] * 5), None, odd, ("a", "b")), "somewhere")
+
+
+def test_the_rule_shares_out_what_is_not_for_test() -> None:
+    found = Splits(split([0, 1] * 50), None, split([0, 1]), ("a", "b"))
+
+    def shared(**rule: Any) -> tuple[list[int], list[int]]:
+        data = in_parts("x", found, "somewhere", SplitRule(**rule))
+        assert data.test is found.test
+        return numbers(data.train), numbers(data.valid)
+
+    base = in_parts("x", found, "somewhere")
+    assert shared() == (numbers(base.train), numbers(base.valid))
+    for share, count in ((0.5, 50), (0.1, 10), (0.999, 98), (0.001, 2)):
+        train, valid = shared(share=share)
+        assert sorted(train + valid) == list(range(100)) and len(valid) == count
+    assert shared(seed=1) != shared() and shared(seed=1) == shared(seed=1)
+    train, valid = shared(train=20, valid=6)
+    assert (len(train), len(valid)) == (20, 6)
+    assert set(train) < set(numbers(base.train)) and set(valid) < set(numbers(base.valid))
+    assert shared(train=1000, valid=80) == shared()
+
+
+def test_a_published_validation_part_is_cut_but_not_split() -> None:
+    found = Splits(split([0, 1] * 5), split([0, 1] * 4), split([0, 1]), ("a", "b"))
+    data = in_parts("x", found, "somewhere", SplitRule(share=0.9, valid=4))
+    assert data.train is found.train
+    assert len(data.valid) == 4
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 60), st.integers(0, 2))
+def test_fewer_images_keep_the_proportions_of_the_classes(labels: list[int], most: int, seed: int) -> None:
+    whole = split([0, 1, 2, 3, *labels])
+    if most < 4:
+        with pytest.raises(InputError, match=r"images of 4 classes: expected at least one of each"):
+            fewer(whole, most, "train", seed)
+        return
+    taken = fewer(whole, most, "train", seed)
+    assert len(taken) == min(most, len(whole))
+    assert numbers(taken) == sorted(numbers(taken))
+    assert set(numbers(taken)) <= set(numbers(fewer(whole, most + 1, "train", seed)))
+    counts, all_counts = (np.bincount(part.labels, minlength=4) for part in (taken, whole))
+    assert (counts >= 1).all()
+    fair = all_counts * len(taken) / len(whole)
+    assert (counts <= fair + 1.5).all()
+
+
+def test_all_images_are_the_part_itself() -> None:
+    whole = split([0, 1])
+    assert fewer(whole, 0, "train") is fewer(whole, 2, "train") is whole
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"share": 0.0}, "validation share 0.0: expected a number between 0 and 1"),
+        ({"share": 1.0}, "validation share 1.0"),
+        ({"share": float("nan")}, "validation share nan"),
+        ({"seed": -1}, "seed -1"),
+        ({"train": -1}, "-1 training images: expected a whole number of at least 1, or 0 for all"),
+        ({"valid": -5}, "-5 validation images"),
+    ],
+)
+def test_wrong_rules(rule: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        SplitRule(**rule)
+    assert says in str(caught.value)
 
 
 # -- sets by name -------------------------------------------------------------------------------------------------

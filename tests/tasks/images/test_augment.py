@@ -4,7 +4,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from archloom.tasks.images.augment import AUGMENTATIONS, crop, flip, shift  # noqa: E402 - it needs PyTorch
+from archloom.tasks.images.augment import (  # noqa: E402 - it needs PyTorch
+    AUGMENTATIONS,
+    AugmentSettings,
+    crop,
+    cutout,
+    flip,
+    shift,
+)
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -64,3 +71,34 @@ def test_a_crop_is_a_part_of_the_image() -> None:
     assert float(steps.std()) > 0.01 * whole
     flat = torch.full((4, 3, 8, 8), 0.25)
     assert torch.allclose(crop(flat, rng()), flat)
+
+
+def test_what_a_shift_uncovers_has_the_value_of_black_in_each_channel() -> None:
+    x, black = torch.ones(50, 2, 8, 8), torch.tensor([-0.5, -3.0])[:, None, None]
+    moved = shift(x, rng(), AugmentSettings(black))
+    for channel, value in enumerate((-0.5, -3.0)):
+        assert set(moved[:, channel].unique().tolist()) == {value, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("length", "shape", "whole"), [(0, (8, 12), (4, 6)), (3, (9, 9), (3, 3)), (20, (6, 6), (6, 6))]
+)
+def test_cutout_blanks_a_square_around_any_pixel(length: int, shape: tuple[int, int], whole: tuple[int, int]) -> None:
+    cut = cutout(torch.ones(400, 2, *shape), rng(), AugmentSettings(cutout=length))
+    assert torch.equal(cut[:, 0], cut[:, 1])
+    sides, first = set(), set()
+    for image in cut[:, 0]:
+        rows, columns = torch.where(image == 0)
+        height, width = (int(found.max() - found.min()) + 1 for found in (rows, columns))
+        assert len(rows) == height * width  # all of a rectangle
+        sides.add((height, width))
+        first.add((int(rows.min()), int(columns.min())))
+    assert max(height for height, _ in sides) == whole[0] and max(width for _, width in sides) == whole[1]
+    assert (0, 0) in first
+
+
+def test_cutout_covers_the_rows_of_the_published_one() -> None:
+    """Of 32 pixels around pixel c, DARTS blanks max(0, c - 8) to min(32, c + 8) - 1."""
+    blank = cutout(torch.ones(500, 1, 32, 32), rng(), AugmentSettings(cutout=16))[:, 0] == 0
+    rows = {tuple(torch.where(image.any(dim=1))[0].tolist()) for image in blank}
+    assert rows == {tuple(range(max(0, c - 8), min(32, c + 8))) for c in range(32)}

@@ -126,7 +126,8 @@ def test_every_option_of_the_space_takes_a_step() -> None:
     [
         *({"optimiser": name} for name in OPTIMISERS),
         *({"schedule": name} for name in SCHEDULES),
-        {"augment": ("shift", "flip", "crop")},
+        {"augment": ("shift", "flip", "crop", "cutout")},
+        {"normalisation": "mean_std", "augment": ("shift",)},
         {"label_smoothing": 0.1},
         {"steps_per_epoch": 2},
         {"weight_decay": 0.0},
@@ -148,6 +149,7 @@ def test_settings_make_a_difference() -> None:
     settings = [
         {}, {"optimiser": "sgd"}, {"schedule": "cosine"}, {"augment": ("flip",)}, {"augment": ("shift",)},
         {"label_smoothing": 0.1}, {"steps_per_epoch": 2}, {"weight_decay": 0.5}, {"lr": 0.01}, {"batch_size": 8},
+        {"augment": ("cutout",)}, {"augment": ("cutout",), "cutout": 2}, {"normalisation": "mean_std"},
     ]  # fmt: skip
     assert len({trained(**each) for each in settings}) == len(settings)
     assert trained() == trained(augment=("none",))
@@ -299,6 +301,22 @@ def test_opening(tmp_path: Path) -> None:
     assert 0 <= training.evaluate()["valid_accuracy"] <= 100
 
 
+def test_how_the_images_are_shared_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "own.npz", images=rng.integers(0, 256, (60, 9, 7), dtype=np.uint8), labels=np.arange(60) % 4)
+
+    def opened(**settings: Any) -> ImageData:
+        return ImagesTask.open(str(tmp_path / "own.npz"), {"batch_size": 8, **settings}, {}).data
+
+    base, half, few = opened(), opened(valid_share=0.5), opened(train_images=12, valid_images=4)
+    assert [len(part) for part in (base.train, base.valid)] == [40, 8]
+    assert [len(part) for part in (half.train, half.valid)] == [24, 24]
+    assert [len(part) for part in (few.train, few.valid)] == [12, 4]
+    assert len({data.sha256 for data in (base, half, few, opened(split_seed=1))}) == 4
+    for data in (half, few, opened(split_seed=1)):
+        assert np.array_equal(data.test.images, base.test.images)
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -314,6 +332,10 @@ def test_opening(tmp_path: Path) -> None:
         ({"weight_decay": -0.1}, "weight_decay=-0.1"),
         ({"label_smoothing": 1.0}, "label_smoothing=1.0"),
         ({"size": -1}, "size=-1"),
+        ({"cutout": -1}, "cutout=-1"),
+        ({"valid_share": 0.0}, "valid_share=0.0"),
+        ({"valid_share": 1.0}, "valid_share=1.0"),
+        ({"train_images": -1}, "train_images=-1"),
         ({"device": "abacus"}, "device=abacus: not usable here"),
         ({"device": "cuda:99"}, "device=cuda:99: not usable here"),
     ],

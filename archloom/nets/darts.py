@@ -8,7 +8,7 @@ the concatenation of its nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -71,6 +71,14 @@ OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
 }
 """Channels and stride to a layer."""
 
+MakeOperation = Callable[[str, int, int], nn.Module]
+"""An operation's name, channels and stride to a layer."""
+
+
+def plain_operation(name: str, channels: int, stride: int) -> nn.Module:
+    """One of `OPERATIONS`."""
+    return OPERATIONS[name](channels, stride)
+
 
 NODES = 4
 
@@ -102,22 +110,36 @@ def drop_path(x: Tensor, probability: float) -> Tensor:  # (B, C, H, W)
     return x * kept / (1.0 - probability)
 
 
-class Cell(nn.Module):
-    """Four nodes over two inputs.
+class Place(NamedTuple):
+    """Where a cell stands in its network.
 
-    `widths` are the channels of the older input, of the other one, and of the nodes. With `halved` the older input is
-    twice as large as the other. In a reduction cell operations on the inputs have stride 2.
+    `older`, `newer` and `own` are the channels of the older input, of the other one, and of the nodes. With `halved`
+    the older input is twice as large as the other. In a reduction cell operations on the inputs have stride 2.
     """
 
-    def __init__(self, pairs: Pairs, widths: tuple[int, int, int], reduction: bool, halved: bool) -> None:
+    older: int
+    newer: int
+    own: int
+    reduction: bool
+    halved: bool
+
+    def stride(self, source: int) -> int:
+        return 2 if self.reduction and source < 2 else 1
+
+    def preprocessing(self) -> tuple[nn.Module, nn.Module]:
+        """What brings the older and the other input to the cell's own size."""
+        older = (FactorisedReduction if self.halved else relu_conv_bn)(self.older, self.own)
+        return older, relu_conv_bn(self.newer, self.own)
+
+
+class Cell(nn.Module):
+    """Four nodes over two inputs."""
+
+    def __init__(self, pairs: Pairs, place: Place, operation: MakeOperation = plain_operation) -> None:
         super().__init__()
-        older, newer, own = widths
-        self.prepare_older = (FactorisedReduction if halved else relu_conv_bn)(older, own)
-        self.prepare_newer = relu_conv_bn(newer, own)
+        self.prepare_older, self.prepare_newer = place.preprocessing()
         self.sources = [int(source) for _, source in pairs]
-        self.operations = nn.ModuleList(
-            OPERATIONS[name](own, 2 if reduction and source < 2 else 1) for name, source in pairs
-        )
+        self.operations = nn.ModuleList(operation(name, place.own, place.stride(source)) for name, source in pairs)
         self.droppable = [not isinstance(operation, nn.Identity) for operation in self.operations]
 
     def forward(self, older: Tensor, newer: Tensor, drop: float) -> Tensor:  # (B, c, H, W) twice -> (B, 4 own, H', W')
@@ -230,6 +252,20 @@ IMAGENET = Images(ImageNetStem, imagenet_auxiliary)
 """For images of 224 x 224; DARTS has 48 channels and 14 layers there."""
 
 
+def places(layers: int, channels: int, stem: CifarStem | ImageNetStem) -> Iterator[Place]:
+    """The cells of a network, first to last."""
+    (older, newer), halved = stem.widths, stem.halved
+    for layer in range(layers):
+        reduction = layer in (layers // 3, 2 * layers // 3)
+        channels *= 1 + reduction
+        yield Place(older, newer, channels, reduction, halved)
+        older, newer, halved = newer, NODES * channels, reduction
+
+
+def classifier(channels: int, classes: int) -> nn.Sequential:
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+
+
 class DartsNetwork(nn.Module):
     """The whole network of a normal and a reduction cell, for images of any size.
 
@@ -240,6 +276,8 @@ class DartsNetwork(nn.Module):
 
     `drop_path`, 0 <= p < 1, may be set at any time: in training every operation's output, identities excepted, is
     dropped for each sample with this probability. DARTS raises it from 0 to 0.2 in the course of training.
+
+    `operation` makes the layers of the cells (those of DARTS's search network differ).
 
     ValueError for what is no cell, for a size below 1 (`channels` below 2 with `images=IMAGENET`), and for another
     `drop_path`. The weights are drawn from `seed` alone, the same ones with and without auxiliary head; PyTorch's
@@ -258,6 +296,7 @@ class DartsNetwork(nn.Module):
         drop_path: float = 0.0,
         images: Images = CIFAR,
         image_channels: int = 3,
+        operation: MakeOperation = plain_operation,
     ) -> None:
         super().__init__()
         for pairs in (normal, reduce):
@@ -270,18 +309,16 @@ class DartsNetwork(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
             self.stem = images.stem(channels, image_channels)
-            (older, newer), halved = self.stem.widths, self.stem.halved
             self.cells = nn.ModuleList()
             self.auxiliary: nn.Module | None = None
-            for layer in range(layers):
-                reduction = layer in (layers // 3, 2 * layers // 3)
-                channels *= 1 + reduction
-                self.cells.append(Cell(reduce if reduction else normal, (older, newer, channels), reduction, halved))
-                older, newer, halved = newer, 4 * channels, reduction
+            width = 0
+            for layer, place in enumerate(places(layers, channels, self.stem)):
+                self.cells.append(Cell(reduce if place.reduction else normal, place, operation))
+                width = NODES * place.own
                 if layer == self.branch:
-                    head = images.auxiliary(newer, classes)  # made in any case: what comes after it draws the same
+                    head = images.auxiliary(width, classes)  # made in any case: what comes after it draws the same
                     self.auxiliary = head if auxiliary else None
-            self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(newer, classes))
+            self.head = classifier(width, classes)
 
     @property
     def drop_path(self) -> float:

@@ -79,6 +79,28 @@ class Reduction(nn.Module):
         return out
 
 
+def stem(image_channels: int, channels: int) -> nn.Sequential:
+    """3x3 convolution, batch normalisation."""
+    return nn.Sequential(nn.Conv2d(image_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+
+
+def stages(cell: Callable[[int], nn.Module], channels: int, cells: int) -> nn.Sequential:
+    """Three stages of cells, each made by `cell` from its channels, and reductions between them; (B, 4 C, H/4, W/4)."""
+    body: list[nn.Module] = []
+    for stage in range(3):
+        if stage:
+            body.append(Reduction(channels))
+            channels *= 2
+        body += [cell(channels) for _ in range(cells)]
+    return nn.Sequential(*body)
+
+
+def classifier(channels: int, classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
+    )
+
+
 class Nb201Network(nn.Module):
     """The whole network, for images of any size. `operations` names the cell's six operations in the order of `EDGES`.
 
@@ -97,19 +119,9 @@ class Nb201Network(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
-            self.stem = nn.Sequential(
-                nn.Conv2d(image_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-            )
-            body: list[nn.Module] = []
-            for stage in range(3):
-                if stage:
-                    body.append(Reduction(channels))
-                    channels *= 2
-                body += [Cell(operations, channels) for _ in range(cells)]
-            self.body = nn.Sequential(*body)
-            self.head = nn.Sequential(
-                nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
-            )
+            self.stem = stem(image_channels, channels)
+            self.body = stages(lambda width: Cell(operations, width), channels, cells)
+            self.head = classifier(4 * channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, image_channels, H, W) -> (B, classes)
         logits: Tensor = self.head(self.body(self.stem(x)))

@@ -22,6 +22,7 @@ from archloom.types import Arch
 if TYPE_CHECKING:
     from torch import nn
 
+    from archloom.nets.supernets.base import Path, Sharing, Supernet
     from archloom.spaces.known import BenchmarkTable, Finding
 
 Count = Callable[[NDArray[np.integer[Any]]], NDArray[np.floating[Any]]]
@@ -157,6 +158,26 @@ class Buildable(Protocol):
 
 
 @runtime_checkable
+class HasSupernet(Protocol):
+    """Spaces with a network that holds the weights of all architectures, of which one runs at a time."""
+
+    supernet_sizes: Mapping[str, int]
+    """Options of the space (channels, cells, ...) with the sizes that such networks usually have."""
+
+    def supernet(self, seed: int, sharing: Sharing) -> Supernet:
+        """The network at the space's own sizes, its weights drawn from `seed` alone; InputError if it has no such."""
+        ...
+
+    def path(self, arch: Arch) -> Path:
+        """The path of `arch` in it, the same for all architectures that are the same; InputError for invalid ones."""
+        ...
+
+    def plain(self, arch: Arch, seed: int, sharing: Sharing) -> nn.Module:
+        """The network of `arch` on its own; it takes the state of `Supernet.standalone`."""
+        ...
+
+
+@runtime_checkable
 class HasModules(Protocol):
     """Networks that can be mixed: which of their parts each gene decides."""
 
@@ -206,6 +227,12 @@ class HasSize(Protocol):
     def size(self) -> int | None:
         """None for infinitely many, as with real numbers, and if it is not known."""
         ...
+
+
+def check_whole(space: str, partial: int) -> None:
+    """InputError for partial channels in the supernet of a space whose has none."""
+    if partial != 1:
+        raise InputError(f"partial {partial} on {space}: only the supernet of darts has partial channels; expected 1")
 
 
 def is_valid(space: SearchSpace, arch: Arch) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError, unknown
 from archloom.spaces.alignment import aligned
-from archloom.spaces.base import Categorical
+from archloom.spaces.base import Categorical, check_whole
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
 from archloom.spaces.flow import Flow, FlowBatch
@@ -28,6 +28,8 @@ from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from archloom.nets.supernets.base import Path, Sharing, Supernet
 
 EDGES: tuple[tuple[int, int], ...] = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """(source, destination) of each gene."""
@@ -152,6 +154,7 @@ class Nb201(Categorical):
 
     name = "nb201"
     epochs_in_names = re.compile(r"_(12|200)$")
+    supernet_sizes: Mapping[str, int] = {"channels": 16, "cells": 5}
 
     def __init__(self, options: Mapping[str, Sequence[object]] | None = None, canonical: bool = False) -> None:
         given = options or dict.fromkeys(GENES, OPERATIONS)
@@ -282,6 +285,28 @@ class Nb201(Categorical):
         from archloom.nets.nb201 import Nb201Network
 
         return Nb201Network(self._built(arch), seed=seed)
+
+    def supernet(self, seed: int, sharing: Sharing) -> Supernet:
+        """All five operations on every edge."""
+        from archloom.nets.supernets.nb201 import Nb201Supernet
+
+        check_whole(self.name, sharing.partial)
+        return Nb201Supernet(seed, sharing, **self._supernet_settings())
+
+    def path(self, arch: Arch) -> Path:
+        """The six operations, in the order of `EDGES`, of the canonical cell."""
+        return tuple(self._built(self.canonical(arch)))
+
+    def plain(self, arch: Arch, seed: int, sharing: Sharing) -> nn.Module:
+        """The benchmark's network: it has all that a path of the supernet has."""
+        from archloom.nets.nb201 import Nb201Network
+
+        check_whole(self.name, sharing.partial)
+        return Nb201Network(self.path(arch), seed, **self._supernet_settings())
+
+    def _supernet_settings(self) -> dict[str, int]:
+        known = {"classes": 10, "image_channels": 3, **self.supernet_sizes}
+        return {name: getattr(self, name, size) for name, size in known.items()}
 
     def source(self, arch: Arch, found_by: str) -> str:
         """`archloom/nets/nb201.py` with this cell filled in: a file that needs PyTorch only."""

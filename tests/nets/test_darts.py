@@ -122,7 +122,7 @@ def test_a_factorised_reduction_sees_the_even_and_the_odd_pixels() -> None:
 def test_a_cell_adds_pairs_and_joins_its_nodes() -> None:
     """Cells of skips: with inputs a and b the nodes are sums of their own sources."""
     pairs = [("skip_connect", source) for source in (0, 1, 0, 2, 2, 3, 4, 1)]
-    cell = darts.Cell(pairs, (3, 3, 3), reduction=False, halved=False).eval()
+    cell = darts.Cell(pairs, darts.Place(3, 3, 3, reduction=False, halved=False)).eval()
     cell.prepare_older, cell.prepare_newer = torch.nn.Identity(), torch.nn.Identity()  # type: ignore[assignment]
     a, b = images(2, 4), 10 * images(2, 4).flip(0)
     expected = [a + b, 2 * a + b, 3 * a + 2 * b, 3 * a + 3 * b]
@@ -159,10 +159,10 @@ def test_drop_path_zeroes_whole_samples_and_keeps_the_mean() -> None:
 
 def test_drop_path_spares_identities_and_nothing_else() -> None:
     for pairs, changes in ((SKIPS, False), (POOLS, True)):
-        cell = darts.Cell(pairs, (4, 4, 4), reduction=False, halved=False).train()
+        cell = darts.Cell(pairs, darts.Place(4, 4, 4, reduction=False, halved=False)).train()
         x = images(8, 8, channels=4)
         assert torch.equal(cell(x, x, 0.0), cell(x, x, 0.9)) != changes
-    reduction = darts.Cell(SKIPS, (4, 4, 4), reduction=True, halved=False).train()
+    reduction = darts.Cell(SKIPS, darts.Place(4, 4, 4, reduction=True, halved=False)).train()
     torch.manual_seed(0)
     assert (reduction(x, x, 0.9).flatten(1).abs().sum(dim=1) == 0).any()  # a skip of stride 2 is no identity
 

@@ -43,6 +43,8 @@ from archloom.types import Arch
 if TYPE_CHECKING:
     from torch import nn
 
+    from archloom.nets.supernets.base import Path, Sharing, Supernet
+
 _LENGTH = math.prod(SHAPE)
 _FAR = 2**31
 
@@ -104,6 +106,7 @@ class Darts:
     graph_labels = LABELS
     encoding = "darts"
     encoding_bits = WIDTH
+    supernet_sizes: Mapping[str, int] = {"channels": 16, "cells": 6}
 
     def __init__(self, options: Mapping[str, Sequence[object]] | None = None) -> None:
         given = {} if options is None else {gene: tuple(map(str, values)) for gene, values in options.items()}
@@ -233,6 +236,37 @@ class Darts:
 
         normal, reduce = _pairs(arch)
         return DartsNetwork(normal, reduce, seed)
+
+    def supernet(self, seed: int, sharing: Sharing) -> Supernet:
+        """The search network of DARTS, or of PC-DARTS with `sharing.partial`, which must divide the channels."""
+        from archloom.nets.supernets.darts import DartsSupernet
+
+        self._check_partial(sharing)
+        return DartsSupernet(seed, sharing, **self._supernet_settings())
+
+    def path(self, arch: Arch) -> Path:
+        """(normal, reduce): eight (operation, source) each, in canonical order."""
+        return tuple(tuple(pairs) for pairs in _pairs(self.canonical(arch)))
+
+    def plain(self, arch: Arch, seed: int, sharing: Sharing) -> nn.Module:
+        """The evaluation network but for normalised pools (and partial channels), without auxiliary head."""
+        from archloom.nets.supernets.darts import plain_network
+
+        self._check_partial(sharing)
+        return plain_network(self.path(arch), seed, sharing, **self._supernet_settings())
+
+    def _supernet_settings(self) -> dict[str, Any]:
+        known = {"classes": 10, "image_channels": 3, **self.supernet_sizes}
+        sizes = {name: getattr(self, name, size) for name, size in known.items()}
+        return {"layers": sizes.pop("cells"), **sizes}
+
+    def _check_partial(self, sharing: Sharing) -> None:
+        channels = self._supernet_settings()["channels"]
+        if sharing.partial < 1 or channels % sharing.partial:
+            raise InputError(
+                f"partial {sharing.partial} with {channels} channels: expected a divisor of the channels; "
+                f"choose another, or other channels (space.channels)"
+            )
 
     def source(self, arch: Arch, found_by: str) -> str:
         """`archloom/nets/darts.py` with these cells filled in: a file that needs PyTorch only."""

@@ -250,6 +250,8 @@ CIFAR = Images(CifarStem, cifar_auxiliary)
 """For images of 32 x 32."""
 IMAGENET = Images(ImageNetStem, imagenet_auxiliary)
 """For images of 224 x 224; DARTS has 48 channels and 14 layers there."""
+STEMS = {"cifar": CIFAR, "imagenet": IMAGENET}
+"""By the name of the stem."""
 
 
 def places(layers: int, channels: int, stem: CifarStem | ImageNetStem) -> Iterator[Place]:

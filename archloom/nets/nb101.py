@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 
-def conv_bn_relu(c_in: int, c_out: int, kernel: int) -> nn.Sequential:
+def conv_bn_relu(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
     """Convolution with "same" padding, batch normalisation, ReLU."""
     return nn.Sequential(
-        nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False),
+        nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False),
         # TensorFlow's momentum of 0.997 is what is kept of the old average; PyTorch's is what is taken of the new one.
         nn.BatchNorm2d(c_out, eps=1e-5, momentum=0.003),
         nn.ReLU(inplace=True),
@@ -154,11 +155,27 @@ def initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
+def cifar_stem(image_channels: int, channels: int) -> nn.Sequential:
+    """One convolution."""
+    return conv_bn_relu(image_channels, channels, 3)
+
+
+def imagenet_stem(image_channels: int, channels: int) -> nn.Sequential:
+    """Three convolutions of stride 2, to an eighth of the resolution; `channels` must be at least 2."""
+    widths = (image_channels, channels // 2, channels, channels)
+    return nn.Sequential(*(conv_bn_relu(c_in, c_out, 3, stride=2) for c_in, c_out in pairwise(widths)))
+
+
+STEMS: dict[str, Callable[[int, int], nn.Module]] = {"cifar": cifar_stem, "imagenet": imagenet_stem}
+"""Channels of the image and of the first cells to what comes before them."""
+
+
 class Nb101Network(nn.Module):
     """The whole network around one cell, for images of any size.
 
     `matrix[a][b]` is 1 where vertex a leads to vertex b; `operations` names the operation of each vertex but the first
-    and the last. ValueError if that is no cell, or has vertices on no path from the input to the output. The weights
+    and the last. `stem` is "cifar", as published, or "imagenet", which reduces large images to an eighth of their
+    resolution. ValueError if that is no cell, or has vertices on no path from the input to the output. The weights
     are drawn from `seed` alone; PyTorch's global generator is left as it was.
     """
 
@@ -172,12 +189,13 @@ class Nb101Network(nn.Module):
         cells: int = 3,
         classes: int = 10,
         image_channels: int = 3,
+        stem: str = "cifar",
     ) -> None:
         super().__init__()
         check_cell(matrix, operations)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
-            self.stem = conv_bn_relu(image_channels, channels, 3)
+            self.stem = STEMS[stem](image_channels, channels)
             body: list[nn.Module] = []
             c_in = channels
             for stack in range(stacks):

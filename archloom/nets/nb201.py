@@ -79,9 +79,23 @@ class Reduction(nn.Module):
         return out
 
 
-def stem(image_channels: int, channels: int) -> nn.Sequential:
-    """3x3 convolution, batch normalisation."""
+def cifar_stem(image_channels: int, channels: int) -> nn.Sequential:
+    """One convolution."""
     return nn.Sequential(nn.Conv2d(image_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+
+
+def imagenet_stem(image_channels: int, channels: int) -> nn.Sequential:
+    """Three convolutions of stride 2, to an eighth of the resolution; `channels` must be at least 2."""
+    return nn.Sequential(
+        nn.Conv2d(image_channels, channels // 2, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(channels // 2),
+        conv_bn(channels // 2, channels, 3, stride=2),
+        conv_bn(channels, channels, 3, stride=2),
+    )
+
+
+STEMS: dict[str, Callable[[int, int], nn.Module]] = {"cifar": cifar_stem, "imagenet": imagenet_stem}
+"""Channels of the image and of the first cells to what comes before them."""
 
 
 def stages(cell: Callable[[int], nn.Module], channels: int, cells: int) -> nn.Sequential:
@@ -104,7 +118,8 @@ def classifier(channels: int, classes: int) -> nn.Sequential:
 class Nb201Network(nn.Module):
     """The whole network, for images of any size. `operations` names the cell's six operations in the order of `EDGES`.
 
-    The weights are drawn from `seed` alone; PyTorch's global generator is left as it was.
+    `stem` is "cifar", as published, or "imagenet", which reduces large images to an eighth of their resolution. The
+    weights are drawn from `seed` alone; PyTorch's global generator is left as it was.
     """
 
     def __init__(
@@ -115,11 +130,12 @@ class Nb201Network(nn.Module):
         cells: int = 5,
         classes: int = 10,
         image_channels: int = 3,
+        stem: str = "cifar",
     ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
-            self.stem = stem(image_channels, channels)
+            self.stem = STEMS[stem](image_channels, channels)
             self.body = stages(lambda width: Cell(operations, width), channels, cells)
             self.head = classifier(4 * channels, classes)
 

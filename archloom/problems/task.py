@@ -65,14 +65,17 @@ class TaskSource(ProblemSource):
         space = registry.load_space(spec.space_name or task.space_name)
         known = options.of_space(space)
         given = options.convert_all("space", known, spec.space)
-        for setting in task.space_settings:
+        settings = {
+            name: value
+            for name, value in task.space_settings.items()
+            if name in known or name not in getattr(task, "optional_settings", ())
+        }
+        for setting, value in settings.items():
             if setting not in known:
                 raise InputError(f"--space {space.name}: takes no {setting}, so it is not for {spec.on}")
             if setting in given:
-                raise InputError(
-                    f"space option {setting}: {spec.on} sets it to {task.space_settings[setting]}; omit it"
-                )
-        searched = space(**task.space_settings, **given)
+                raise InputError(f"space option {setting}: {spec.on} sets it to {value}; omit it")
+        searched = space(**settings, **given)
         problem = TaskProblem(searched, task.on(searched))
         problem.isolate = False
         problem.trained_on = DataIdentity(task.data.name, task.data.sha256, task.data.source)

@@ -72,7 +72,7 @@ STAGES_FOUND: list[Stage] = [
 """Normalisation of each stage, and kind and activation of each of its layers."""
 
 
-def make_network(seed: int = 0, classes: int = {classes}, image_channels: int = {channels}) -> ConvNetwork:
+def make_network(seed: int = 0, classes: int = {classes}, image_channels: int = {image_channels}) -> ConvNetwork:
     """The network with freshly drawn weights, for images of shape (B, image_channels, H, W)."""
     return ConvNetwork(STAGES_FOUND, seed, image_channels, {width}, {stride}, classes)
 '''
@@ -81,8 +81,8 @@ def make_network(seed: int = 0, classes: int = {classes}, image_channels: int = 
 class ConvNet(Categorical):
     """Chains of `stages` x `layers` layers, `width` channels wide in the first stage and twice as wide in each next.
 
-    The first convolution has the stride `stride`: 2 or more makes networks for large images faster. `channels` and
-    `classes` are those of the images. Strings give for each stage its normalisation, then its layers with their
+    The first convolution has the stride `stride`: 2 or more makes networks for large images faster. `image_channels`
+    and `classes` are those of the images. Strings give for each stage its normalisation, then its layers with their
     activations: `batch:conv_3+relu,id+tanh/none:residual_5+swish,...`.
 
     Layers of kind `id` do nothing, so neither their places in a stage nor their activations make a difference: of all
@@ -92,16 +92,28 @@ class ConvNet(Categorical):
     name = "convnet"
 
     def __init__(
-        self, stages: int = 2, layers: int = 3, width: int = 16, stride: int = 1, channels: int = 3, classes: int = 10
+        self,
+        stages: int = 2,
+        layers: int = 3,
+        width: int = 16,
+        stride: int = 1,
+        image_channels: int = 3,
+        classes: int = 10,
     ) -> None:
-        settings = {"stages": stages, "layers": layers, "width": width, "stride": stride, "channels": channels}
+        settings = {
+            "stages": stages,
+            "layers": layers,
+            "width": width,
+            "stride": stride,
+            "image_channels": image_channels,
+        }
         for name, value in settings.items():
             if value < 1:
                 raise InputError(f"convnet option {name}={value}: expected a whole number from 1")
         if classes < 2:
             raise InputError(f"convnet option classes={classes}: expected at least 2 classes")
         self.stages, self.layers, self.width, self.stride = stages, layers, width, stride
-        self.channels, self.classes = channels, classes
+        self.image_channels, self.classes = image_channels, classes
         options: dict[str, Sequence[object]] = {}
         for stage in range(stages):
             options[f"stage{stage}.norm"] = NORMS
@@ -200,10 +212,10 @@ class ConvNet(Categorical):
         return () if place == 0 or is_activation else (f"{NETWORK}.stages.{stage}.layers.{layer}",)
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
-        """The network, for images of shape (B, channels, H, W) of any size, with values in [-1, 1]."""
+        """The network, for images of shape (B, image_channels, H, W) of any size, with values in [-1, 1]."""
         from archloom.nets.convnet import ConvNetwork
 
-        return ConvNetwork(self.stages_of(arch), seed, self.channels, self.width, self.stride, self.classes)
+        return ConvNetwork(self.stages_of(arch), seed, self.image_channels, self.width, self.stride, self.classes)
 
     def source(self, arch: Arch, found_by: str) -> str:
         """`archloom/nets/convnet.py` with these stages filled in: a file that needs PyTorch only."""
@@ -213,7 +225,7 @@ class ConvNet(Categorical):
             arch=self.format(arch),
             found_by=found_by,
             stages="\n".join(f"    {stage}," for stage in self.stages_of(arch)),
-            channels=self.channels,
+            image_channels=self.image_channels,
             width=self.width,
             stride=self.stride,
             classes=self.classes,
@@ -221,7 +233,7 @@ class ConvNet(Categorical):
 
     def drawing(self, arch: Arch) -> Drawing:
         """A chain: nodes are the channels between layers, edges the layers; strided convolutions join the stages."""
-        nodes, edges = [str(self.channels)], []
+        nodes, edges = [str(self.image_channels)], []
         for index, (norm, layers) in enumerate(self.stages_of(arch)):
             for label in (f"conv_3 {norm}", *(f"{kind} {activation}" for kind, activation in _real(layers))):
                 edges.append(DrawnEdge(len(nodes) - 1, len(nodes), label))
@@ -243,7 +255,7 @@ class ConvNet(Categorical):
     def _cost(self, arch: Arch, height: int, width: int) -> tuple[int, int]:
         """Parameters and multiply-adds. Every convolution is counted with its weights; a norm has two numbers each."""
         parameters = macs = 0
-        c_in = self.channels
+        c_in = self.image_channels
         for index, (_, layers) in enumerate(self.stages_of(arch)):
             channels = self.width * 2**index
             stride = 2 if index else self.stride

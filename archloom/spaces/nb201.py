@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from archloom.spaces.exports import exported
 from archloom.spaces.flow import Flow, FlowBatch
 from archloom.spaces.graphs import OPEN, FixedGrammar, Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding, best_values, computed, row_count
+from archloom.spaces.sizes import STEMS, Grid, ImageSize, NetworkSizes, SizedNetworks, Stem, grid_of
 from archloom.types import Arch
 from archloom.utils.text import one_line
 
@@ -38,10 +39,6 @@ GENES = tuple(f"{source}->{target}" for source, target in EDGES)
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The benchmark's operations in its own order."""
-
-_BASE_PARAMETERS, _BASE_MACS = 73_306, 7_783_040  # stem, two reductions, last normalisation, classifier
-_PARAMETERS = {"nor_conv_1x1": 28_000, "nor_conv_3x3": 243_040}  # of one edge in all 15 cells of 16, 32, 64 channels
-_MACS = {"nor_conv_1x1": 3_932_160, "nor_conv_3x3": 35_389_440}
 
 NODES = 3
 """Computing nodes of a cell, each of which has an edge from all before it."""
@@ -73,20 +70,54 @@ _ZERO = frozenset({"none"})
 _IDENTITY = frozenset({"skip_connect"})
 
 
-def parameters(genes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """(n,) exact parameter counts of the CIFAR-10 networks of cells (n, 6) over `OPERATIONS`."""
-    counts: NDArray[np.int64] = _BASE_PARAMETERS + _per_edge(_PARAMETERS)[genes].sum(axis=1)
+_AREAS = np.array([{"nor_conv_1x1": 1, "nor_conv_3x3": 9}.get(operation, 0) for operation in OPERATIONS])
+"""Pixels of each operation's kernel; 0 without a convolution."""
+
+_STAGES = 3
+
+
+def parameters(
+    genes: NDArray[np.integer[Any]],
+    channels: int = 16,
+    cells: int = 5,
+    classes: int = 10,
+    image_channels: int = 3,
+    stem: Stem = STEMS["cifar"],
+) -> NDArray[np.int64]:
+    """(n,) exact parameter counts of the networks of cells (n, 6) over `OPERATIONS`; by default as published, CIFAR-10.
+
+    A convolution of kernel k from c to d channels has k*k*c*d weights, a normalisation of c channels 2 * c.
+    """
+    around = sum((9 * c_in + 2) * c_out for c_in, c_out, _ in stem.convolutions(image_channels, channels, Grid(1, 1)))
+    widths = [channels << stage for stage in range(_STAGES)]
+    around += sum(56 * width**2 + 8 * width for width in widths[:-1])  # reductions: 18 + 36 + 2 weights, two norms
+    around += 2 * widths[-1] + (widths[-1] + 1) * classes
+    per_edge = sum(cells * (_AREAS * width**2 + 2 * width * (_AREAS > 0)) for width in widths)
+    counts: NDArray[np.int64] = around + np.asarray(per_edge)[genes].sum(axis=1)
     return counts
 
 
-def macs(genes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """(n,) multiply-adds of convolutions and classifier for one 32x32 image; the benchmark's tables call them FLOPs."""
-    counts: NDArray[np.int64] = _BASE_MACS + _per_edge(_MACS)[genes].sum(axis=1)
+def macs(
+    genes: NDArray[np.integer[Any]],
+    channels: int = 16,
+    cells: int = 5,
+    classes: int = 10,
+    image_channels: int = 3,
+    image_size: ImageSize = 32,
+    stem: Stem = STEMS["cifar"],
+) -> NDArray[np.int64]:
+    """(n,) multiply-adds of convolutions and classifier for one image; the benchmark's tables call them FLOPs."""
+    convolutions = list(stem.convolutions(image_channels, channels, grid_of(image_size)))
+    around = sum(9 * c_in * c_out * grid.pixels for c_in, c_out, grid in convolutions)
+    per_edge, grid = np.zeros(len(OPERATIONS), dtype=np.int64), convolutions[-1].grid
+    for stage in range(_STAGES):
+        width = channels << stage
+        per_edge += cells * _AREAS * width**2 * grid.pixels
+        if stage < _STAGES - 1:
+            grid = grid.after(2)
+            around += 56 * width**2 * grid.pixels  # of a reduction, see `parameters`
+    counts: NDArray[np.int64] = around + width * classes + per_edge[genes].sum(axis=1)
     return counts
-
-
-def _per_edge(costs: Mapping[str, int]) -> NDArray[np.int64]:
-    return np.array([costs.get(operation, 0) for operation in OPERATIONS], dtype=np.int64)
 
 
 _EXPORT = '''"""A NAS-Bench-201 network, found with archloom.
@@ -96,7 +127,7 @@ _EXPORT = '''"""A NAS-Bench-201 network, found with archloom.
 
     from FILE import make_network
 
-    network = make_network(seed=0, channels=16, cells=5, classes=10)
+    network = make_network(seed=0, channels={channels}, cells={cells}, classes={classes})
 """
 
 {code}
@@ -106,10 +137,15 @@ OPERATIONS_FOUND = {operations}
 
 
 def make_network(
-    seed: int = 0, channels: int = 16, cells: int = 5, classes: int = 10, image_channels: int = 3
+    seed: int = 0,
+    channels: int = {channels},
+    cells: int = {cells},
+    classes: int = {classes},
+    image_channels: int = {image_channels},
+    stem: str = {stem!r},
 ) -> Nb201Network:
     """The network with freshly drawn weights, for images of shape (B, image_channels, H, W)."""
-    return Nb201Network(OPERATIONS_FOUND, seed, channels, cells, classes, image_channels)
+    return Nb201Network(OPERATIONS_FOUND, seed, channels, cells, classes, image_channels, stem)
 '''
 
 CELLS = len(OPERATIONS) ** len(GENES)
@@ -145,18 +181,33 @@ def _operations_in(text: str) -> list[str]:
     return operations
 
 
-class Nb201(Categorical):
+class Nb201(SizedNetworks, Categorical):
     """The cell space of NAS-Bench-201.
 
     With `canonical=True` isomorphic cells count as one (see `signature`): 6,466 classes of the 15,625 cells. The first
     cell of a class in the order of genes answers for all of it.
+
+    Networks have three stages of `cells` cells, `channels` channels wide in the first one, and are for images of
+    `image_channels` channels and `image_size` pixels in `classes` classes. The `stem` "cifar" is one convolution,
+    "imagenet" three that reduce images to an eighth.
     """
 
     name = "nb201"
     epochs_in_names = re.compile(r"_(12|200)$")
     supernet_sizes: Mapping[str, int] = {"channels": 16, "cells": 5}
 
-    def __init__(self, options: Mapping[str, Sequence[object]] | None = None, canonical: bool = False) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Sequence[object]] | None = None,
+        canonical: bool = False,
+        channels: int = 16,
+        cells: int = 5,
+        classes: int = 10,
+        image_channels: int = 3,
+        image_size: ImageSize = 32,
+        stem: Literal["cifar", "imagenet"] = "cifar",
+    ) -> None:
+        self.network_sizes = NetworkSizes(channels, cells, classes, image_channels, image_size, stem)
         given = options or dict.fromkeys(GENES, OPERATIONS)
         if tuple(given) != GENES:
             raise InputError(f"nb201 genes {', '.join(given)}: expected {', '.join(GENES)}")
@@ -281,17 +332,17 @@ class Nb201(Categorical):
         return FixedGrammar(Graph(template, _ADJACENCY), dict(options), len(self.graph_labels))
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
-        """The benchmark's CIFAR network around this cell (16 channels, 3 x 5 cells, 10 classes)."""
+        """The benchmark's network around this cell; by default that for CIFAR-10, 16 channels and 3 x 5 cells."""
         from archloom.nets.nb201 import Nb201Network
 
-        return Nb201Network(self._built(arch), seed=seed)
+        return Nb201Network(self._built(arch), seed, **self._settings())
 
     def supernet(self, seed: int, sharing: Sharing) -> Supernet:
         """All five operations on every edge."""
         from archloom.nets.supernets.nb201 import Nb201Supernet
 
         check_whole(self.name, sharing.partial)
-        return Nb201Supernet(seed, sharing, **self._supernet_settings())
+        return Nb201Supernet(seed, sharing, **self._settings())
 
     def path(self, arch: Arch) -> Path:
         """The six operations, in the order of `EDGES`, of the canonical cell."""
@@ -302,16 +353,29 @@ class Nb201(Categorical):
         from archloom.nets.nb201 import Nb201Network
 
         check_whole(self.name, sharing.partial)
-        return Nb201Network(self.path(arch), seed, **self._supernet_settings())
+        return Nb201Network(self.path(arch), seed, **self._settings())
 
-    def _supernet_settings(self) -> dict[str, int]:
-        known = {"classes": 10, "image_channels": 3, **self.supernet_sizes}
-        return {name: getattr(self, name, size) for name, size in known.items()}
+    def _settings(self) -> dict[str, Any]:
+        """What the networks and the supernet are made with."""
+        return {
+            "channels": self.channels,
+            "cells": self.cells,
+            "classes": self.classes,
+            "image_channels": self.image_channels,
+            "stem": self.stem,
+        }
 
     def source(self, arch: Arch, found_by: str) -> str:
         """`archloom/nets/nb201.py` with this cell filled in: a file that needs PyTorch only."""
         found = list(self._built(arch))
-        return exported(_EXPORT, "nb201", arch=self.format(arch), found_by=found_by, operations=found)
+        return exported(
+            _EXPORT,
+            "nb201",
+            arch=self.format(arch),
+            found_by=found_by,
+            operations=found,
+            **self._settings(),
+        )
 
     def _built(self, arch: Arch) -> Sequence[str]:
         """The cell's operations; InputError for one that the benchmark's network does not know."""

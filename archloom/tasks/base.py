@@ -95,7 +95,9 @@ class SuppliedTask(Task, Protocol):
     space_name: str
     """The space to search by default,"""
     space_settings: Mapping[str, Any]
-    """and the settings that any space for this task needs, such as the number of classes."""
+    """and the settings that any space for this task needs, such as the number of classes;"""
+    optional_settings: Collection[str]
+    """those of them that a space may lack: its networks take any data, the size of images say."""
     final_options: Collection[str]
     """Its options that concern only measurement, so that `archloom evaluate` may change them."""
     data: Any

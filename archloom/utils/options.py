@@ -61,7 +61,7 @@ class Option:
         """`value` as the option's type; InputError naming what was expected. If not `strict`, it may be a string."""
         if isinstance(value, np.generic):
             value = value.item()
-        listed = not strict and isinstance(value, str) and typing.get_origin(_bare(self.type)[0]) is tuple
+        listed = not strict and isinstance(value, str) and _is_list(self.type, value)
         if listed:
             value = [part.strip() for part in value.split(",")]
         elif not strict and value == "none" and _present(self.type) is not None:
@@ -237,9 +237,22 @@ def _bare(kind: Any) -> tuple[Any, dict[str, Any]]:
     return bare, {name: value for meta in metas for name in names if (value := getattr(meta, name)) is not None}
 
 
+def _is_list(kind: Any, text: str) -> bool:
+    """Whether a string is a list of values, for a type that takes lists, or lists beside single values."""
+    bare = _bare(kind)[0]
+    single = [each for each in _alternatives(bare) if typing.get_origin(each) is not tuple]
+    return len(single) < len(_alternatives(bare)) and ("," in text or not single)
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    """The types of a union; any other type alone."""
+    is_union = isinstance(kind, types.UnionType) or typing.get_origin(kind) is Union
+    return typing.get_args(kind) if is_union else (kind,)
+
+
 def _present(kind: Any) -> Any:
     """What a type of values or None has besides None; None for any other type."""
-    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) or typing.get_origin(kind) is Union else ()
+    kinds = _alternatives(kind)
     present = [each for each in kinds if each is not type(None)]
     return present[0] if len(present) == 1 < len(kinds) else None
 
@@ -256,6 +269,8 @@ def _words(kind: Any, plural: bool = False) -> str:
     elif typing.get_origin(kind) is tuple:
         (inner, *_), some = typing.get_args(kind), "one or more " if limits.get("min_length") else ""
         words = f"a list of {some}{_words(inner, plural=True)}, separated by commas"
+    elif len(_alternatives(kind)) > 1:
+        words = ", or ".join(_words(each) for each in _alternatives(kind))
     else:
         words = str(kind).replace("|", "or")
     return words + (f"; {limits['description']}" if "description" in limits else "")

@@ -110,7 +110,7 @@ def test_the_formulas_count_what_is_built(cell: Cell, channels: int, stacks: int
     published = cell.published()  # which is what is built, and counted, for any matrix of a cell
     network, genes = published.build(**sizes), np.array([cell.genes])
     assert size(network) == counts.parameters(genes, **sizes)[0]
-    assert multiply_adds(network, side) == counts.macs(genes, image=side, **sizes)[0]
+    assert multiply_adds(network, side) == counts.macs(genes, image_size=side, **sizes)[0]
 
 
 def test_the_full_network_has_the_published_number_of_parameters() -> None:

@@ -92,7 +92,10 @@ def test_an_official_ensemble_is_a_folder(nb301_ensemble: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"space": {"canonical": "1"}}, "unknown space option 'canonical' (there are none here)"),
+        (
+            {"space": {"canonical": "1"}},
+            "unknown space option 'canonical'; did you mean 'channels'? (known: auxiliary, cells, channels, classes, ",
+        ),
         ({"objectives": ("valid_surogate",)}, "unknown objective 'valid_surogate'; did you mean 'valid_surrogate'?"),
         (
             {"report": ("test",)},

@@ -12,6 +12,8 @@ from archloom.problems import (
     absolute,
     open_scenario,
 )
+from archloom.spaces.base import sample_valid
+from archloom.types import Proposal
 
 
 @pytest.fixture
@@ -35,11 +37,41 @@ def test_images_are_opened_on_the_tasks_own_space_or_another(trained: None) -> N
     assert named.space.name == "convnet"
 
 
+@pytest.mark.parametrize(("space", "channels"), [("darts", 2), ("nb201", 2), ("nb101", 5)])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 14)])
+def test_networks_around_cells_are_made_for_the_images(
+    trained: None, tmp_path: Path, space: str, channels: int, shape: tuple[int, ...]
+) -> None:
+    pytest.importorskip("numba", reason="the spaces need the extra bench")
+    images = np.random.default_rng(0).integers(0, 256, (40, *shape), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", images=images, labels=np.arange(40) % 4)
+    sizes, task = {"channels": str(channels), "cells": "1"}, {"epochs": "1", "batch_size": "8"}
+    spec = ProblemSpec(f"images:{tmp_path / 'own.npz'}", space_name=space, space=sizes, task=task)
+    scenario = open_scenario(spec)
+    found = scenario.space
+    made = found.channels, found.cells, found.classes, found.image_channels, tuple(found.network_sizes.image)
+    assert made == (channels, 1, 4, shape[0], shape[1:])
+    arch = sample_valid(found, np.random.default_rng(0))
+    result, _ = scenario.evaluator.evaluate(Proposal(arch), None, np.random.default_rng(0))
+    assert 0 <= result.scores["valid_accuracy"] <= 100
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
         (ProblemSpec("images:digitz"), "unknown images 'digitz'; did you mean 'digits'"),
-        (ProblemSpec("images:digits", space_name="nb201"), "--space nb201: takes no channels"),
+        (
+            ProblemSpec("images:digits", space_name="gan"),
+            "--space gan: takes no classes, so it is not for images:digit",
+        ),
+        (
+            ProblemSpec("images:digits", space_name="nb201", space={"image_size": "9"}),
+            "images:digits sets it to 8; omit",
+        ),
+        (
+            ProblemSpec("images:digits", space_name="nb101", space={"channels": "4"}),
+            "channels=4: expected a whole numb",
+        ),
         (ProblemSpec("images:digits", space={"classes": "3"}), "option classes: images:digits sets it to 10"),
         (ProblemSpec("images:digits", task={"bach": "3"}), "unknown task option 'bach'; did you mean 'batch_size'"),
         (ProblemSpec("images:digits", task={"batch_size": "x"}), "task option batch_size=x: expected a whole number"),

@@ -27,7 +27,7 @@ TEXT = "batch:conv_3+relu,id+tanh,residual_5+swish/layer:sep_conv_7+id,id+id,con
 some_genes = st.tuples(*(st.integers(0, size - 1) for size in SPACE.sizes.tolist()))
 
 
-@pytest.mark.parametrize("make", [ConvNet, partial(ConvNet, stages=3, layers=1, width=4, channels=1, classes=2)])
+@pytest.mark.parametrize("make", [ConvNet, partial(ConvNet, stages=3, layers=1, width=4, image_channels=1, classes=2)])
 def test_contract(make: partial[ConvNet]) -> None:
     check_space(make)
 
@@ -93,7 +93,7 @@ def test_texts_that_are_no_architectures(text: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"stages": 0}, {"layers": 0}, {"width": -1}, {"stride": 0}, {"channels": 0}, {"classes": 1}]
+    "setting", [{"stages": 0}, {"layers": 0}, {"width": -1}, {"stride": 0}, {"image_channels": 0}, {"classes": 1}]
 )
 def test_settings_are_checked(setting: dict[str, int]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(setting))}={next(iter(setting.values()))}: expected"):
@@ -158,7 +158,7 @@ def test_another_option_changes_its_own_tensors_alone() -> None:
 @pytest.mark.parametrize("stride", [1, 2])
 def test_counts_are_those_of_the_network(stride: int) -> None:
     torch = pytest.importorskip("torch", reason="networks need the extra train")
-    space, rng = ConvNet(width=4, stride=stride, channels=2, classes=5), seeds.stream(1, "test")
+    space, rng = ConvNet(width=4, stride=stride, image_channels=2, classes=5), seeds.stream(1, "test")
     for _ in range(5):
         arch, macs = space.sample(rng), []
 
@@ -175,7 +175,7 @@ def test_counts_are_those_of_the_network(stride: int) -> None:
 
 
 def test_the_exported_file_builds_the_same_network(exported: Any) -> None:
-    space = ConvNet(width=4, stride=2, channels=1, classes=7)
+    space = ConvNet(width=4, stride=2, image_channels=1, classes=7)
     exported(space, space.parse(TEXT), (3, 1, 12, 10))
 
 

@@ -14,6 +14,7 @@ from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.graphs import Graph
 from archloom.spaces.nb201 import EDGES, GENES, OPERATIONS, Nb201, macs, parameters
+from archloom.spaces.sizes import STEMS
 from archloom.testing import check_space
 from archloom.testing.graphs import draw_graphs
 from archloom.types import Arch
@@ -218,11 +219,36 @@ def test_the_table_makes_the_same_space(nb201_table: Table) -> None:
     assert space.options == Nb201().options
 
 
+SIZES = [
+    {"channels": 4, "cells": 1, "classes": 3, "image_channels": 1, "image_size": 8},
+    {"channels": 5, "cells": 2, "classes": 10, "image_channels": 3, "image_size": 14},
+    {"channels": 6, "cells": 1, "classes": 2, "image_channels": 2, "image_size": (13, 28)},
+    {"channels": 6, "cells": 1, "classes": 5, "image_channels": 3, "image_size": (64, 33), "stem": "imagenet"},
+    {"channels": 5, "cells": 1, "classes": 5, "image_channels": 1, "image_size": 1},
+]
+
+
 # -- networks -----------------------------------------------------------------------------------------------------
 
 
 def test_the_source_is_a_file_that_builds_the_same_network(exported: Any) -> None:
     exported(Nb201(), Arch((3, 1, 0, 2, 4, 1)), (2, 3, 16, 16))
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_networks_have_the_sizes_of_the_space_and_what_is_counted(sizes: Any, counted: Any, exported: Any) -> None:
+    space, rng = Nb201(**sizes), seeds.stream(0, "test")
+    image = (space.image_channels, *space.network_sizes.image)
+    widths = {name: value for name, value in sizes.items() if name not in ("image_size", "stem")}
+    stem = STEMS[space.stem]
+    for _ in range(3):
+        arch = space.sample(rng)
+        genes = np.array([arch.genes])
+        network = space.build(arch, 0)
+        assert sum(weight.numel() for weight in network.parameters()) == parameters(genes, **widths, stem=stem)[0]
+        assert counted(network, image) == macs(genes, **widths, image_size=sizes["image_size"], stem=stem)[0]
+        assert network.head[-1].out_features == sizes["classes"]
+    exported(space, arch, (2, *image))
 
 
 def test_an_operation_without_a_layer_is_told() -> None:

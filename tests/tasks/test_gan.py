@@ -439,7 +439,7 @@ def test_options_are_checked(name: str, value: Any) -> None:
 
 def test_spaces_that_are_not_for_these_images() -> None:
     with pytest.raises(InputError, match="space 'convnet' has no generators: task gan expects gan or gan_hard"):
-        task().on(ConvNet(channels=1, classes=2))
+        task().on(ConvNet(image_channels=1, classes=2))
     with pytest.raises(InputError, match="space option image_size=16: sides has 8; omit it"):
         task().on(GanHard(image_size=16, image_channels=1, **SMALL))
     with pytest.raises(InputError, match=r"images of 12 x 12 pixels.*e\.g\. size=16"):

@@ -58,6 +58,20 @@ def test_lists(values: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "read"),
+    [("28", 28), (28, 28), ("28,20", (28, 20)), (" 28 , 20", (28, 20)), ([28, 20], (28, 20)), ((28, 20), (28, 20))],
+)
+def test_one_value_or_a_list(given: Any, read: Any) -> None:
+    assert options.Option("a", int | tuple[int, int], 1).convert("sample", given) == read
+
+
+@pytest.mark.parametrize("given", ["x", "1,2,3", "1,x", "", [1], 1.5])
+def test_neither_a_value_nor_a_list(given: Any) -> None:
+    with pytest.raises(InputError, match="expected a whole number, or a list of whole numbers, separated by commas"):
+        options.Option("a", int | tuple[int, int], 1).convert("sample", given)
+
+
+@pytest.mark.parametrize(
     ("text", "value"), [("true", True), ("True", True), ("1", True), ("false", False), ("0", False)]
 )
 def test_switches(text: str, value: bool) -> None:
@@ -110,6 +124,10 @@ BOUNDS: dict[str, tuple[Any, str]] = {
     "explained": (
         Annotated[options.PositiveInt, Meta(description="1 is slow")],
         "a whole number of at least 1; 1 is slow",
+    ),
+    "one or more": (
+        Annotated[int | tuple[int, int], Meta(description="a side or two")],
+        "a whole number, or a list of whole numbers, separated by commas; a side or two",
     ),
     "open": (int, "a whole number"),
     "or none": (Annotated[float, Meta(ge=0, le=700)] | None, "a number from 0 to 700, or none"),

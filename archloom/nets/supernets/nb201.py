@@ -65,12 +65,13 @@ class Nb201Supernet(Supernet):
         cells: int = 5,
         classes: int = 10,
         image_channels: int = 3,
+        stem: str = "cifar",
     ) -> None:
         super().__init__()
         check_whole("nb201", sharing)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
-            self.stem = nb201.stem(image_channels, channels)
+            self.stem = nb201.STEMS[stem](image_channels, channels)
             self.body = nb201.stages(SharedCell, channels, cells)
             self.head = nb201.classifier(4 * channels, classes)
         self._cells = {number: each for number, each in enumerate(self.body) if isinstance(each, SharedCell)}

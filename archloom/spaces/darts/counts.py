@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError
 from archloom.spaces.darts.genotypes import OPERATIONS, checked
+from archloom.spaces.sizes import STEMS, Convolution, Grid, ImageSize, Stem, grid_of
 
 
 @dataclass(frozen=True)
@@ -48,23 +49,22 @@ who counted the authors' code found about as many as we do (quark0/darts, issue 
 class Images:
     """What differs between networks for different images; see the networks' stems and auxiliary heads."""
 
-    widths: Callable[[int], tuple[int, ...]]
-    """Channels -> channels before, between and after the 3x3 convolutions of the stem."""
-    sides: tuple[int, ...]
-    """The side of each such convolution's output in pixels."""
+    stem: Stem
     auxiliary_norms: int
     """Normalised channels of the auxiliary head."""
 
     @property
     def halves(self) -> bool:
         """Whether the two inputs of the first cell have different sizes."""
-        return len(self.sides) > 1
+        return len(self.stem.strides) > 1
 
 
-CIFAR = Images(lambda channels: (3, 3 * channels), (32,), 128 + 768)
-"""Images of 32 x 32."""
-IMAGENET = Images(lambda channels: (3, channels // 2, channels, channels), (112, 56, 28), 128)
-"""Images of 224 x 224."""
+CIFAR = Images(Stem(lambda channels: (3 * channels,), (1,), 32), 128 + 768)
+"""Made for images of 32 x 32."""
+IMAGENET = Images(STEMS["imagenet"], 128)
+"""Made for images of 224 x 224."""
+IMAGES: Mapping[str, Images] = {"cifar": CIFAR, "imagenet": IMAGENET}
+"""By the name of the stem."""
 
 
 class _Tally(NamedTuple):
@@ -82,50 +82,52 @@ def _total(tallies: Iterable[_Tally]) -> _Tally:
     return _Tally(*map(sum, zip(_Tally(), *tallies, strict=True)))
 
 
-def _conv(c_in: int, c_out: int, side: int, kernel: int = 1, groups: int = 1) -> _Tally:
+def _conv(c_in: int, c_out: int, grid: Grid, kernel: int = 1, groups: int = 1) -> _Tally:
     weights = c_in // groups * c_out * kernel**2
-    return _Tally(weights=weights, macs=weights * side**2)
+    return _Tally(weights=weights, macs=weights * grid.pixels)
 
 
-def _norm(channels: int, side: int) -> _Tally:
-    return _Tally(channels=channels, norms=channels * side**2)
+def _norm(channels: int, grid: Grid) -> _Tally:
+    return _Tally(channels=channels, norms=channels * grid.pixels)
 
 
-def _relu(channels: int, side: int) -> _Tally:
-    return _Tally(relus=channels * side**2)
+def _relu(channels: int, grid: Grid) -> _Tally:
+    return _Tally(relus=channels * grid.pixels)
 
 
-def _factorised(c_in: int, c_out: int, side: int) -> _Tally:
-    """A factorised reduction to `side`: each half of the channels is made from a quarter of the pixels."""
-    return _total([_relu(c_in, 2 * side), _conv(c_in, c_out, side), _norm(c_out, side)])
+def _factorised(c_in: int, c_out: int, grid: Grid) -> _Tally:
+    """A factorised reduction of `grid`: each half of the channels is made from a quarter of the pixels."""
+    half = grid.after(2)
+    return _total([_relu(c_in, grid), _conv(c_in, c_out, half), _norm(c_out, half)])
 
 
-_Operation = Callable[[int, int, int], _Tally]
-"""Channels, the side of the output in pixels, and the stride -> what an operation of a cell counts as."""
+_Operation = Callable[[int, Grid, int], _Tally]
+"""Channels, the size of the input, and the stride -> what an operation of a cell counts as."""
 
 
-def _skip(channels: int, side: int, stride: int) -> _Tally:
-    return _factorised(channels, channels, side) if stride == 2 else _Tally()
+def _skip(channels: int, grid: Grid, stride: int) -> _Tally:
+    return _factorised(channels, channels, grid) if stride == 2 else _Tally()
 
 
 def _pool(kernel: int) -> _Operation:
-    return lambda channels, side, stride: _Tally(pooled=channels * side**2 * (kernel**2 + 1))
+    return lambda channels, grid, stride: _Tally(pooled=channels * grid.after(stride).pixels * (kernel**2 + 1))
 
 
-def _depthwise(channels: int, side: int, stride: int, kernel: int) -> _Tally:
+def _depthwise(channels: int, grid: Grid, stride: int, kernel: int) -> _Tally:
     """ReLU, depth-wise convolution, 1x1 convolution, normalisation."""
-    convolutions = [_conv(channels, channels, side, kernel, groups=channels), _conv(channels, channels, side)]
-    return _total([_relu(channels, stride * side), *convolutions, _norm(channels, side)])
+    out = grid.after(stride)
+    convolutions = [_conv(channels, channels, out, kernel, groups=channels), _conv(channels, channels, out)]
+    return _total([_relu(channels, grid), *convolutions, _norm(channels, out)])
 
 
 def _dilated(kernel: int) -> _Operation:
-    return lambda channels, side, stride: _depthwise(channels, side, stride, kernel)
+    return lambda channels, grid, stride: _depthwise(channels, grid, stride, kernel)
 
 
 def _separable(kernel: int) -> _Operation:
     """Two of them, the first one with the stride."""
-    return lambda channels, side, stride: _total(
-        [_depthwise(channels, side, stride, kernel), _depthwise(channels, side, 1, kernel)]
+    return lambda channels, grid, stride: _total(
+        [_depthwise(channels, grid, stride, kernel), _depthwise(channels, grid.after(stride), 1, kernel)]
     )
 
 
@@ -146,55 +148,72 @@ class _Cell(NamedTuple):
     """Whether its older input is twice as large as the other."""
     widths: tuple[int, int, int]
     """Channels of the older input, of the other one, and of the cell's own nodes."""
-    side: int
-    """Of the newer input in pixels."""
+    older: Grid
+    newer: Grid
+
+    @property
+    def out(self) -> Grid:
+        return self.newer.after(1 + self.reduction)
 
 
-def _cells(channels: int, layers: int, images: Images) -> Iterator[_Cell]:
-    stem = images.widths(channels)
-    older, newer = stem[-2] if images.halves else stem[-1], stem[-1]
-    side, halves = images.sides[-1], images.halves
-    for layer in range(layers):
-        reduction = layer in (layers // 3, 2 * layers // 3)
-        channels *= 1 + reduction
-        yield _Cell(reduction, halves, (older, newer, channels), side)
-        older, newer, halves = newer, 4 * channels, reduction
-        side //= 1 + reduction
+class _Sizes(NamedTuple):
+    """Of a network. See `parameters`."""
+
+    channels: int
+    layers: int
+    classes: int
+    images: Images
+    image_channels: int
+    grid: Grid
+
+    def stem(self) -> list[Convolution]:
+        return list(self.images.stem.convolutions(self.image_channels, self.channels, self.grid))
+
+    def cells(self) -> Iterator[_Cell]:
+        stem, channels, halves = self.stem(), self.channels, self.images.halves
+        older, newer = stem[-2] if halves else stem[-1], stem[-1]
+        widths, grids = (older.c_out, newer.c_out), (older.grid, newer.grid)
+        for layer in range(self.layers):
+            reduction = layer in (self.layers // 3, 2 * self.layers // 3)
+            channels *= 1 + reduction
+            cell = _Cell(reduction, halves, (*widths, channels), *grids)
+            yield cell
+            widths, grids, halves = (widths[1], 4 * channels), (cell.newer, cell.out), reduction
 
 
-def _around(channels: int, layers: int, classes: int, images: Images) -> _Tally:
+def _around(sizes: _Sizes) -> _Tally:
     """Everything but the searched operations and the auxiliary head."""
-    widths, tallies = images.widths(channels), []
-    for c_in, c_out, side in zip(widths, widths[1:], images.sides, strict=False):
-        tallies += [_conv(c_in, c_out, side, kernel=3), _norm(c_out, side)]
-    tallies += [_relu(c, side) for c, side in zip(widths[1:], images.sides[:-1], strict=False)]
-    for cell in _cells(channels, layers, images):
+    tallies, stem = [], sizes.stem()
+    for c_in, c_out, grid in stem:
+        tallies += [_conv(c_in, c_out, grid, kernel=3), _norm(c_out, grid)]
+    tallies += [_relu(c_out, grid) for _, c_out, grid in stem[:-1]]
+    for cell in sizes.cells():
         older, newer, own = cell.widths
         if cell.halves_first:
-            tallies.append(_factorised(older, own, cell.side))
+            tallies.append(_factorised(older, own, cell.older))
         else:
-            tallies += [_relu(older, cell.side), _conv(older, own, cell.side), _norm(own, cell.side)]
-        tallies += [_relu(newer, cell.side), _conv(newer, own, cell.side), _norm(own, cell.side)]
-    features, side = 4 * own, cell.side // (1 + cell.reduction)
-    pool = _Tally(pooled=features * (side**2 + 1))
-    return _total([*tallies, pool, _conv(features, classes, side=1), _Tally(weights=classes)])
+            tallies += [_relu(older, cell.older), _conv(older, own, cell.older), _norm(own, cell.older)]
+        tallies += [_relu(newer, cell.newer), _conv(newer, own, cell.newer), _norm(own, cell.newer)]
+    features = 4 * own
+    pool = _Tally(pooled=features * (cell.out.pixels + 1))
+    return _total([*tallies, pool, _conv(features, sizes.classes, Grid(1, 1)), _Tally(weights=sizes.classes)])
 
 
-def _auxiliary(channels: int, layers: int, classes: int, images: Images) -> int:
+def _auxiliary(sizes: _Sizes) -> int:
     """Parameters of the auxiliary head: 1x1 to 128 channels, 2x2 to 768, linear."""
-    features = [4 * cell.widths[2] for cell in _cells(channels, layers, images)][2 * layers // 3]
-    return 128 * features + 128 * 768 * 4 + 2 * images.auxiliary_norms + (768 + 1) * classes
+    features = [4 * cell.widths[2] for cell in sizes.cells()][2 * sizes.layers // 3]
+    return 128 * features + 128 * 768 * 4 + 2 * sizes.images.auxiliary_norms + (768 + 1) * sizes.classes
 
 
 @lru_cache(maxsize=64)
-def _searched(channels: int, layers: int, images: Images) -> NDArray[np.int64]:
+def _searched(sizes: _Sizes) -> NDArray[np.int64]:
     """(2, 2, 7, 6): the tally of a pair in all cells, by cell, whether its source is a node, and operation."""
     table = np.zeros((2, 2, len(OPERATIONS), len(_Tally._fields)), dtype=np.int64)
-    for cell in _cells(channels, layers, images):
-        side = cell.side // (1 + cell.reduction)
+    for cell in sizes.cells():
         for from_node in (False, True):
             stride = 2 if cell.reduction and not from_node else 1
-            tallies = [_TALLIES[name](cell.widths[2], side, stride) for name in OPERATIONS]
+            grid = cell.out if from_node else cell.newer
+            tallies = [_TALLIES[name](cell.widths[2], grid, stride) for name in OPERATIONS]
             table[int(cell.reduction), int(from_node)] += tallies
     return table
 
@@ -215,6 +234,7 @@ def parameters(
     *,
     affine: bool = True,
     images: Images = CIFAR,
+    image_channels: int = 3,
 ) -> NDArray[np.int64]:
     """(n,) parameters of the evaluation networks of genotypes (n, 2, 8, 2), or of one (2, 8, 2).
 
@@ -222,10 +242,9 @@ def parameters(
     included. The counts published with NAS-Bench-301 have channels=32, layers=8, auxiliary=False, affine=False: the
     normalisations inside of operations have no weights. InputError if a genotype breaks a rule or a size is below 1.
     """
-    _check_sizes(channels=channels, layers=layers, classes=classes)
-    fixed = _around(channels, layers, classes, images)
-    base = fixed.weights + 2 * fixed.channels + auxiliary * _auxiliary(channels, layers, classes, images)
-    table = _searched(channels, layers, images)
+    sizes = _sizes(channels, layers, classes, images, image_channels, None)
+    fixed, table = _around(sizes), _searched(sizes)
+    base = fixed.weights + 2 * fixed.channels + auxiliary * _auxiliary(sizes)
     return base + _sum_over_pairs(genotypes, table[..., 0] + 2 * affine * table[..., 1])
 
 
@@ -237,22 +256,29 @@ def flops(
     *,
     counting: Counting = DDAS_COUNTING,
     images: Images = CIFAR,
+    image_channels: int = 3,
+    image_size: ImageSize | None = None,
 ) -> NDArray[np.int64]:
     """(n,) FLOPs of one image in the evaluation networks of genotypes (n, 2, 8, 2), or of one (2, 8, 2).
 
-    The auxiliary head is not counted.
+    The auxiliary head is not counted. Without `image_size` the image has the size that the stem is made for.
     By default as the DDAS thesis counts (Table 3.1): 2 * (multiply-adds of convolutions and classifier + 2 per element
     of a normalisation's output). The counts published with NAS-Bench-301 have channels=32, layers=8 and
     `NB301_COUNTING`. InputError if a genotype breaks a rule or a size is below 1.
     """
-    _check_sizes(channels=channels, layers=layers, classes=classes)
+    sizes = _sizes(channels, layers, classes, images, image_channels, image_size)
     mac, norm, inner, relu, pool = astuple(counting)
-    fixed = np.array(_around(channels, layers, classes, images)[2:])
-    addends = _searched(channels, layers, images)[..., 2:] @ np.array([mac, inner, relu, pool])
+    fixed = np.array(_around(sizes)[2:])
+    addends = _searched(sizes)[..., 2:] @ np.array([mac, inner, relu, pool])
     return int(fixed @ [mac, norm, relu, pool]) + _sum_over_pairs(genotypes, addends)
 
 
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
+def _sizes(
+    channels: int, layers: int, classes: int, images: Images, image_channels: int, image_size: ImageSize | None
+) -> _Sizes:
+    least_one = {"channels": channels, "layers": layers, "classes": classes, "image_channels": image_channels}
+    for name, size in least_one.items():
         if size < 1:
             raise InputError(f"{name} {size}: expected at least 1")
+    grid = grid_of(images.stem.image_size if image_size is None else image_size)
+    return _Sizes(channels, layers, classes, images, image_channels, grid)

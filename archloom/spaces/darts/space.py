@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from archloom.spaces.features import FeatureLayout
 from archloom.spaces.flow import Flow, FlowBatch
 from archloom.spaces.graphs import Graph, GraphGrammar
 from archloom.spaces.known import BenchmarkTable, Finding
+from archloom.spaces.sizes import ImageSize, NetworkSizes, SizedNetworks
 from archloom.spaces.walks import Shown
 from archloom.types import Arch
 
@@ -63,7 +64,7 @@ _EXPORT = '''"""A DARTS network, found with archloom.
 
     from FILE import make_network
 
-    network = make_network(seed=0, channels=36, layers=20, classes=10)
+    network = make_network(seed=0, channels={channels}, layers={layers}, classes={classes})
 """
 
 {code}
@@ -75,17 +76,17 @@ REDUCE = {reduce}
 
 def make_network(
     seed: int = 0,
-    channels: int = 36,
-    layers: int = 20,
-    classes: int = 10,
-    auxiliary: bool = False,
+    channels: int = {channels},
+    layers: int = {layers},
+    classes: int = {classes},
+    auxiliary: bool = {auxiliary},
     drop_path: float = 0.0,
-    images: Images = CIFAR,
-    image_channels: int = 3,
+    images: Images = {images},
+    image_channels: int = {image_channels},
 ) -> DartsNetwork:
     """The network with freshly drawn weights, for images of shape (B, image_channels, H, W).
 
-    It is made for images of 32 x 32, with images=IMAGENET for images of 224 x 224, and takes other sizes too. With
+    images=CIFAR is made for images of 32 x 32, images=IMAGENET for those of 224 x 224; both take other sizes too. With
     auxiliary=True it has DARTS's auxiliary head, for training by network.with_auxiliary(x).
     """
     return DartsNetwork(
@@ -94,12 +95,16 @@ def make_network(
 '''
 
 
-class Darts:
+class Darts(SizedNetworks):
     """The cells of DARTS and NAS-Bench-301: a normal and a reduction cell.
 
     Genes are a genotype (2, 8, 2) row by row: cell, pair, (source, operation). The two pairs of a node have no order,
     so the earlier source comes first in the canonical form. Nodes are not relabelled: cells that differ only in the
     names of their nodes compute the same up to the order of channels, but the benchmarks tell them apart.
+
+    Networks are DARTS's evaluation networks of `cells` cells in all, `channels` channels wide in the first ones, for
+    images of `image_channels` channels and `image_size` pixels in `classes` classes. The `stem` "cifar" is one
+    convolution, "imagenet" three that reduce images to an eighth. `auxiliary` gives them their auxiliary head.
     """
 
     name = "darts"
@@ -108,7 +113,19 @@ class Darts:
     encoding_bits = WIDTH
     supernet_sizes: Mapping[str, int] = {"channels": 16, "cells": 6}
 
-    def __init__(self, options: Mapping[str, Sequence[object]] | None = None) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Sequence[object]] | None = None,
+        channels: int = 36,
+        cells: int = 20,
+        classes: int = 10,
+        image_channels: int = 3,
+        image_size: ImageSize = 32,
+        stem: Literal["cifar", "imagenet"] = "cifar",
+        auxiliary: bool = False,
+    ) -> None:
+        self.network_sizes = NetworkSizes(channels, cells, classes, image_channels, image_size, stem)
+        self.auxiliary = auxiliary
         given = {} if options is None else {gene: tuple(map(str, values)) for gene, values in options.items()}
         if options is not None and list(given.items()) != list(OPTIONS.items()):
             wrong = next((gene for gene in given if given[gene] != OPTIONS.get(gene)), f"{len(given)} genes")
@@ -117,9 +134,11 @@ class Darts:
             )
 
     @classmethod
-    def for_table(cls, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]]) -> Darts:
+    def for_table(
+        cls, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]], **settings: Any
+    ) -> Darts:
         """The space of a table whose genes are `OPTIONS`."""
-        return cls(options)
+        return cls(options, **settings)
 
     @classmethod
     def known_answers(cls, table: BenchmarkTable) -> Iterator[Finding]:
@@ -231,18 +250,18 @@ class Darts:
         return GenotypeGrammar()
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
-        """The CIFAR-10 evaluation network at its published size, 20 cells and 36 channels, without auxiliary head."""
+        """The evaluation network; by default as published for CIFAR-10, without auxiliary head."""
         from archloom.nets.darts import DartsNetwork
 
         normal, reduce = _pairs(arch)
-        return DartsNetwork(normal, reduce, seed)
+        return DartsNetwork(normal, reduce, seed, auxiliary=self.auxiliary, **self._settings())
 
     def supernet(self, seed: int, sharing: Sharing) -> Supernet:
         """The search network of DARTS, or of PC-DARTS with `sharing.partial`, which must divide the channels."""
         from archloom.nets.supernets.darts import DartsSupernet
 
         self._check_partial(sharing)
-        return DartsSupernet(seed, sharing, **self._supernet_settings())
+        return DartsSupernet(seed, sharing, **self._settings())
 
     def path(self, arch: Arch) -> Path:
         """(normal, reduce): eight (operation, source) each, in canonical order."""
@@ -253,25 +272,44 @@ class Darts:
         from archloom.nets.supernets.darts import plain_network
 
         self._check_partial(sharing)
-        return plain_network(self.path(arch), seed, sharing, **self._supernet_settings())
+        return plain_network(self.path(arch), seed, sharing, **self._settings())
 
-    def _supernet_settings(self) -> dict[str, Any]:
-        known = {"classes": 10, "image_channels": 3, **self.supernet_sizes}
-        sizes = {name: getattr(self, name, size) for name, size in known.items()}
-        return {"layers": sizes.pop("cells"), **sizes}
+    def _settings(self) -> dict[str, Any]:
+        """What the networks and the supernet are made with."""
+        from archloom.nets.darts import STEMS
+
+        return {
+            "channels": self.channels,
+            "layers": self.cells,
+            "classes": self.classes,
+            "images": STEMS[self.stem],
+            "image_channels": self.image_channels,
+        }
 
     def _check_partial(self, sharing: Sharing) -> None:
-        channels = self._supernet_settings()["channels"]
-        if sharing.partial < 1 or channels % sharing.partial:
+        if sharing.partial < 1 or self.channels % sharing.partial:
             raise InputError(
-                f"partial {sharing.partial} with {channels} channels: expected a divisor of the channels; "
+                f"partial {sharing.partial} with {self.channels} channels: expected a divisor of the channels; "
                 f"choose another, or other channels (space.channels)"
             )
 
     def source(self, arch: Arch, found_by: str) -> str:
         """`archloom/nets/darts.py` with these cells filled in: a file that needs PyTorch only."""
         normal, reduce = _pairs(arch)
-        return exported(_EXPORT, "darts", arch=self.format(arch), found_by=found_by, normal=normal, reduce=reduce)
+        return exported(
+            _EXPORT,
+            "darts",
+            arch=self.format(arch),
+            found_by=found_by,
+            normal=normal,
+            reduce=reduce,
+            channels=self.channels,
+            layers=self.cells,
+            classes=self.classes,
+            auxiliary=self.auxiliary,
+            images=self.stem.upper(),  # a name in the module's code
+            image_channels=self.image_channels,
+        )
 
     def drawing(self, arch: Arch) -> Drawing:
         """Both cells: inputs k-2 and k-1 (the two cells before), nodes 2 to 5, and the output k."""

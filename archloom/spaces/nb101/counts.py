@@ -27,8 +27,10 @@ from archloom.spaces.nb101.codes import (
     label_of,
     predecessors,
 )
+from archloom.spaces.sizes import STEMS, Grid, ImageSize, Stem, grid_of
 from archloom.utils.jit import compiled, share, signed
 
+CIFAR = STEMS["cifar"]
 CONV3X3, CONV1X1, MAXPOOL3X3 = range(len(LABELS))
 FEWEST_CHANNELS = 5
 """As many vertices can lead to the output, and each needs a channel."""
@@ -37,7 +39,13 @@ Counts = NDArray[np.int64]
 
 
 def parameters(
-    genes: NDArray[np.integer[Any]], channels: int = 128, stacks: int = 3, cells: int = 3, classes: int = 10
+    genes: NDArray[np.integer[Any]],
+    channels: int = 128,
+    stacks: int = 3,
+    cells: int = 3,
+    classes: int = 10,
+    image_channels: int = 3,
+    stem: Stem = CIFAR,
 ) -> Counts:
     """(n,) exact numbers of trainable parameters of the networks of cells (n, 26), given as any of their matrices.
 
@@ -46,7 +54,8 @@ def parameters(
             sizes that make no network.
     """
     widths = _widths(channels, stacks, cells)
-    ends = 27 * channels + 2 * channels + (int(widths[-1]) + 1) * classes
+    convolutions = stem.convolutions(image_channels, channels, Grid(1, 1))
+    ends = sum((9 * c_in + 2) * c_out for c_in, c_out, _ in convolutions) + (int(widths[-1]) + 1) * classes
     return ends + _counts(genes, Costs(widths, np.ones(stacks, dtype=np.int64), 2, cells))
 
 
@@ -56,19 +65,22 @@ def macs(
     stacks: int = 3,
     cells: int = 3,
     classes: int = 10,
-    image: int = 32,
+    image_channels: int = 3,
+    image_size: ImageSize = 32,
+    stem: Stem = CIFAR,
 ) -> Counts:
-    """(n,) multiply-adds of convolutions and classifier for one image of `image` x `image` pixels, for cells (n, 26).
+    """(n,) multiply-adds of convolutions and classifier for one image of this size, for cells (n, 26).
 
     Raises:
         InputError: as `parameters`, or an image without pixels.
     """
     widths = _widths(channels, stacks, cells)
-    if image < 1:
-        raise InputError(f"image={image}: expected at least 1 pixel a side")
-    sides = [-(-image // (1 << stack)) for stack in range(stacks)]  # each pooling halves, rounding up
-    pixels = np.array([side * side for side in sides], dtype=np.int64)
-    ends = 27 * channels * image * image + int(widths[-1]) * classes
+    convolutions = list(stem.convolutions(image_channels, channels, grid_of(image_size)))
+    grids = [convolutions[-1].grid]
+    for _ in range(1, stacks):
+        grids.append(grids[-1].after(2))
+    pixels = np.array([grid.pixels for grid in grids], dtype=np.int64)
+    ends = sum(9 * c_in * c_out * grid.pixels for c_in, c_out, grid in convolutions) + int(widths[-1]) * classes
     return ends + _counts(genes, Costs(widths, pixels, 0, cells))
 
 

@@ -40,11 +40,13 @@ from archloom.spaces.nb101.codes import (
     pruned,
     unpack,
 )
+from archloom.spaces.nb101.counts import FEWEST_CHANNELS
 from archloom.spaces.nb101.encoding import BITS, encode
 from archloom.spaces.nb101.flow import FLOW, flow_batch
 from archloom.spaces.nb101.grammar import GRAPH_LABELS, CellGrammar
 from archloom.spaces.nb101.known import known_answers
 from archloom.spaces.nb101.moves import neighbour_codes
+from archloom.spaces.sizes import ImageSize, NetworkSizes, SizedNetworks
 from archloom.spaces.walks import Shown, draw
 from archloom.types import Arch
 from archloom.utils.text import one_line
@@ -78,7 +80,7 @@ _EXPORT = '''"""A NAS-Bench-101 network, found with archloom.
 
     from FILE import make_network
 
-    network = make_network(seed=0, channels=128, stacks=3, cells=3, classes=10)
+    network = make_network(seed=0, channels={channels}, stacks=3, cells={cells}, classes={classes})
 """
 
 {code}
@@ -91,20 +93,30 @@ OPERATIONS_FOUND = {operations}
 
 
 def make_network(
-    seed: int = 0, channels: int = 128, stacks: int = 3, cells: int = 3, classes: int = 10, image_channels: int = 3
+    seed: int = 0,
+    channels: int = {channels},
+    stacks: int = 3,
+    cells: int = {cells},
+    classes: int = {classes},
+    image_channels: int = {image_channels},
+    stem: str = {stem!r},
 ) -> Nb101Network:
     """The network with freshly drawn weights, for images of shape (B, image_channels, H, W)."""
-    return Nb101Network(MATRIX, OPERATIONS_FOUND, seed, channels, stacks, cells, classes, image_channels)
+    return Nb101Network(MATRIX, OPERATIONS_FOUND, seed, channels, stacks, cells, classes, image_channels, stem)
 '''
 
 
-class Nb101:
+class Nb101(SizedNetworks):
     """Cells of at most 7 vertices and 9 edges (Ying et al. 2019).
 
     An architecture is the genes of a table: 21 edges, five labels. Vertices on no path from input to output are pruned
     before anything is looked up, and isomorphic cells are one query. The stored matrix of a class answers for it; where
     there is no table that is the published one. `sampler` says how random cells are drawn: sizes uniformly ("by_size",
     Cassimon et al.) or matrices uniformly ("rejection", White et al.).
+
+    Networks have three stacks of `cells` cells, `channels` channels wide in the first one, and are for images of
+    `image_channels` channels and `image_size` pixels in `classes` classes. The `stem` "cifar" is one convolution,
+    "imagenet" three that reduce images to an eighth.
     """
 
     name = "nb101"
@@ -119,7 +131,16 @@ class Nb101:
         options: Mapping[str, Sequence[object]] | None = None,
         rows: NDArray[np.integer[Any]] | None = None,
         sampler: Literal["by_size", "rejection"] = "by_size",
+        channels: int = 128,
+        cells: int = 3,
+        classes: int = 10,
+        image_channels: int = 3,
+        image_size: ImageSize = 32,
+        stem: Literal["cifar", "imagenet"] = "cifar",
     ) -> None:
+        self.network_sizes = NetworkSizes(
+            channels, cells, classes, image_channels, image_size, stem, least_channels=FEWEST_CHANNELS
+        )
         given = OPTIONS if options is None else options
         if [(name, tuple(values)) for name, values in given.items()] != list(OPTIONS.items()):
             raise InputError(
@@ -284,17 +305,35 @@ class Nb101:
         return Drawing(("in", *operations, "out"), edges)
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
-        """The benchmark's CIFAR-10 network around the canonical cell: 128 channels, 3 stacks of 3 cells."""
+        """The benchmark's network around the canonical cell; by default that for CIFAR-10, 128 channels wide."""
         from archloom.nets.nb101 import Nb101Network
 
         matrix, operations = self._buildable(arch)
-        return Nb101Network(matrix, operations, seed=seed)
+        return Nb101Network(matrix, operations, seed, **self._settings())
 
     def source(self, arch: Arch, found_by: str) -> str:
         """`archloom/nets/nb101.py` with this cell filled in: a file that needs PyTorch only."""
         matrix, operations = self._buildable(arch)
         shown = self.format(self.canonical(arch))
-        return exported(_EXPORT, "nb101", arch=shown, found_by=found_by, matrix=matrix, operations=operations)
+        return exported(
+            _EXPORT,
+            "nb101",
+            arch=shown,
+            found_by=found_by,
+            matrix=matrix,
+            operations=operations,
+            **self._settings(),
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        """What the networks are made with."""
+        return {
+            "channels": self.channels,
+            "cells": self.cells,
+            "classes": self.classes,
+            "image_channels": self.image_channels,
+            "stem": self.stem,
+        }
 
     def _buildable(self, arch: Arch) -> tuple[list[list[int]], list[str]]:
         """The matrix that answers for `arch`, pruned; InputError if there is no path from input to output."""

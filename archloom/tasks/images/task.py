@@ -113,13 +113,19 @@ class ImagesTask:
     Options = ImagesOptions
     report: ClassVar[Sequence[str]] = ("test_accuracy",)
     final_options: ClassVar[Collection[str]] = ("device",)
+    optional_settings: ClassVar[Collection[str]] = ("image_size",)
 
     def __init__(self, data: ImageData, settings: ImagesOptions | None = None, space: Buildable | None = None) -> None:
         self.data = data
         self.options = settings or ImagesOptions()
         self.epochs = self.options.epochs
-        self.space_settings = {"channels": data.channels, "classes": len(data.classes)}
-        self.space = space or ConvNet(channels=data.channels, classes=len(data.classes))
+        height, width = data.size
+        self.space_settings: Mapping[str, Any] = {
+            "image_channels": data.channels,
+            "classes": len(data.classes),
+            "image_size": height if height == width else (height, width),
+        }
+        self.space = space or ConvNet(image_channels=data.channels, classes=len(data.classes))
         self.device = device_of(self.options.device)
         if self.options.batch_size > len(data.train):
             raise InputError(

@@ -103,24 +103,32 @@ def measured(network: Any, image: Any, counting: Counting) -> int:
 SIZES = st.fixed_dictionaries(
     {"channels": st.integers(1, 7), "layers": st.integers(1, 7), "classes": st.integers(1, 9)}
 )
+IMAGES = st.tuples(st.integers(1, 4), st.integers(1, 33), st.integers(1, 33))
+"""Channels, height and width."""
 COUNTINGS = st.sampled_from([darts.DDAS_COUNTING, darts.NB301_COUNTING, darts.MULTIPLY_ADDS, Counting(3, 5, 7, 11, 13)])
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 2**32 - 1), SIZES, COUNTINGS, st.booleans())
-def test_counts_are_those_of_the_built_network(seed: int, sizes: Any, counting: Counting, auxiliary: bool) -> None:
+@given(st.integers(0, 2**32 - 1), SIZES, COUNTINGS, st.booleans(), IMAGES)
+def test_counts_are_those_of_the_built_network(
+    seed: int, sizes: Any, counting: Counting, auxiliary: bool, image: tuple[int, int, int]
+) -> None:
     genotypes = random_genotypes(1, np.random.default_rng(seed))
+    sizes = {**sizes, "image_channels": image[0]}
     network = build(genotypes[0], **sizes, auxiliary=auxiliary)
     import torch
 
     assert parameters(genotypes, **sizes, auxiliary=auxiliary)[0] == sum(p.numel() for p in network.parameters())
+    counted = flops(genotypes, **sizes, counting=counting, image_size=image[1:])[0]
     with torch.no_grad():
-        assert flops(genotypes, **sizes, counting=counting)[0] == measured(network, torch.zeros(1, 3, 32, 32), counting)
+        assert counted == measured(network, torch.zeros(1, *image), counting)
 
 
 @settings(max_examples=4)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 2), st.integers(3, 5), COUNTINGS)
-def test_counts_are_those_of_the_imagenet_network(seed: int, half: int, layers: int, counting: Counting) -> None:
+@given(st.integers(0, 2**32 - 1), st.integers(1, 2), st.integers(3, 5), COUNTINGS, IMAGES)
+def test_counts_are_those_of_the_imagenet_network(
+    seed: int, half: int, layers: int, counting: Counting, image: tuple[int, int, int]
+) -> None:
     genotypes = random_genotypes(1, np.random.default_rng(seed))
     pytest.importorskip("torch", reason="networks need the extra train")
     import torch
@@ -132,10 +140,14 @@ def test_counts_are_those_of_the_imagenet_network(seed: int, half: int, layers: 
     assert parameters(genotypes, **sizes, images=darts.IMAGENET)[0] == sum(p.numel() for p in network.parameters())
     with torch.no_grad():
         counted = measured(network, torch.zeros(1, 3, 224, 224), counting)
-    assert flops(genotypes, **sizes, counting=counting, images=darts.IMAGENET)[0] == counted
+        other = build(genotypes[0], **sizes, images=IMAGENET, image_channels=image[0])
+        measured_other = measured(other, torch.zeros(1, *image), counting)
+    sizes = {**sizes, "counting": counting, "images": darts.IMAGENET}
+    assert flops(genotypes, **sizes)[0] == counted
+    assert flops(genotypes, **sizes, image_channels=image[0], image_size=image[1:])[0] == measured_other
 
 
-@pytest.mark.parametrize("sizes", [{"channels": 0}, {"layers": 0}, {"classes": -1}])
+@pytest.mark.parametrize("sizes", [{"channels": 0}, {"layers": 0}, {"classes": -1}, {"image_channels": 0}])
 def test_sizes_below_one_are_told(sizes: dict[str, int]) -> None:
     batch = random_genotypes(1, np.random.default_rng(0))
     for count in (parameters, flops):

@@ -15,7 +15,8 @@ from archloom.utils import seeds
 pytest.importorskip("numba", reason="the DARTS space needs the extra bench")
 
 from archloom.spaces.base import HasAlpha, HasNeighbours, HasSize, HasSource, is_valid
-from archloom.spaces.darts import Darts
+from archloom.spaces.darts import MULTIPLY_ADDS, Darts, flops, parameters
+from archloom.spaces.darts.counts import IMAGES
 from archloom.spaces.darts.space import OPTIONS, genotype_of, to_arch
 from archloom.spaces.drawing import Drawable
 from archloom.spaces.graphs import HasGraph
@@ -138,3 +139,46 @@ def test_the_source_is_a_file_that_builds_the_same_network(darts_v2: str, export
     assert ours.auxiliary is made.auxiliary is None, "nothing that a training step leaves without a gradient"
     with torch.no_grad():
         assert ours(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+
+
+SIZES = [
+    {"channels": 4, "cells": 1, "classes": 3, "image_channels": 1, "image_size": 8},
+    {"channels": 5, "cells": 2, "classes": 10, "image_channels": 3, "image_size": 14},
+    {"channels": 6, "cells": 1, "classes": 2, "image_channels": 2, "image_size": (13, 28)},
+    {"channels": 6, "cells": 1, "classes": 5, "image_channels": 3, "image_size": (64, 33), "stem": "imagenet"},
+    {"channels": 5, "cells": 1, "classes": 5, "image_channels": 1, "image_size": 1},
+]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("auxiliary", [False, True])
+def test_networks_have_the_sizes_of_the_space_and_what_is_counted(
+    sizes: dict[str, Any], auxiliary: bool, counted: Any, exported: Any
+) -> None:
+    torch = pytest.importorskip("torch", reason="networks need the extra train")
+    space, rng = Darts(**sizes, auxiliary=auxiliary), seeds.stream(0, "test")
+    image = (space.image_channels, *space.network_sizes.image)
+    widths = {"channels": space.channels, "layers": space.cells, "classes": space.classes}
+    widths |= {"image_channels": space.image_channels}
+    for _ in range(3):
+        arch = space.sample(rng)
+        network, images = space.build(arch, 0), IMAGES[space.stem]
+        weights = sum(weight.numel() for weight in network.parameters())
+        assert weights == parameters(genotype_of(arch), **widths, auxiliary=auxiliary, images=images)[0]
+        adds = flops(genotype_of(arch), **widths, counting=MULTIPLY_ADDS, images=images, image_size=sizes["image_size"])
+        assert counted(network, image) == adds[0]
+    _, made = exported(space, arch, (2, *image))
+    if auxiliary:
+        with torch.no_grad():
+            logits, extra = made.with_auxiliary(torch.zeros(2, *image))
+        assert logits.shape == extra.shape == (2, space.classes)
+
+
+def test_the_published_network_has_the_counts_of_the_thesis(darts_v1: str, darts_v2: str) -> None:
+    """DDAS thesis, Table 3.1: 3.646 and 3.826 million parameters, the auxiliary head included."""
+    torch = pytest.importorskip("torch", reason="networks need the extra train")
+    space = Darts(auxiliary=True)
+    with torch.device("meta"):
+        built = [space.build(space.parse(text), 0) for text in (darts_v1, darts_v2)]
+    counts = [sum(weight.numel() for weight in network.parameters()) for network in built]
+    assert counts == [3_645_840, 3_825_768]

@@ -58,7 +58,7 @@ def test_one_convolution_in_a_small_network() -> None:
     sizes = {"channels": 6, "stacks": 2, "cells": 1, "classes": 4}
     weights = 27 * 6, 36 + 9 * 36, 72 + 9 * 144, 12 * 4
     assert parameters(ONE, **sizes).tolist() == [sum(weights) + 12 + 2 * 12 + 2 * 24 + 4]
-    assert macs(ONE, image=5, **sizes).tolist() == [25 * (weights[0] + weights[1]) + 9 * weights[2] + weights[3]]
+    assert macs(ONE, image_size=5, **sizes).tolist() == [25 * (weights[0] + weights[1]) + 9 * weights[2] + weights[3]]
 
 
 def test_an_operation_costs_what_it_weighs() -> None:
@@ -154,5 +154,5 @@ def test_sizes_that_make_no_network_are_refused() -> None:
             parameters(ONE, **sizes)
         with pytest.raises(InputError, match="expected at least 5, 1 and 1"):
             macs(ONE, **sizes)
-    with pytest.raises(InputError, match="image=0: expected at least 1 pixel"):
-        macs(ONE, image=0)
+    with pytest.raises(InputError, match="image_size=0: expected a whole number of pixels of at least 1"):
+        macs(ONE, image_size=0)

@@ -21,9 +21,10 @@ from archloom.spaces.drawing import Drawable
 from archloom.spaces.graphs import Graph, HasGraph
 from archloom.spaces.nb101.cells import all_codes
 from archloom.spaces.nb101.codes import keys, pack, unpack
-from archloom.spaces.nb101.counts import parameters
+from archloom.spaces.nb101.counts import macs, parameters
 from archloom.spaces.nb101.moves import neighbours
 from archloom.spaces.nb101.space import GENE_NAMES, OPTIONS, Nb101
+from archloom.spaces.sizes import STEMS
 from archloom.testing import check_space
 from archloom.types import Arch
 from archloom.utils import seeds
@@ -393,6 +394,15 @@ def test_a_drawing_has_the_cells_vertices_and_edges() -> None:
     assert Nb101().drawing(DANGLING).nodes == ("in", "conv3x3", "conv1x1", "out")
 
 
+SIZES = [
+    {"channels": 7, "cells": 1, "classes": 3, "image_channels": 1, "image_size": 8},
+    {"channels": 5, "cells": 2, "classes": 10, "image_channels": 3, "image_size": 14},
+    {"channels": 6, "cells": 1, "classes": 2, "image_channels": 2, "image_size": (13, 28)},
+    {"channels": 6, "cells": 1, "classes": 5, "image_channels": 3, "image_size": (64, 33), "stem": "imagenet"},
+    {"channels": 5, "cells": 1, "classes": 5, "image_channels": 1, "image_size": 1},
+]
+
+
 # -- networks -----------------------------------------------------------------------------------------------------
 
 
@@ -443,3 +453,24 @@ def test_there_is_no_network_without_a_path() -> None:
 
 def test_the_source_is_a_file_that_builds_the_same_network(exported: Any) -> None:
     exported(Nb101(), arch("01 12 13 23", 2, 1), (1, 3, 8, 8))
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_networks_have_the_sizes_of_the_space_and_what_is_counted(sizes: Any, counted: Any, exported: Any) -> None:
+    space, rng = Nb101(**sizes), seeds.stream(0, "test")
+    image = (space.image_channels, *space.network_sizes.image)
+    widths = {name: value for name, value in sizes.items() if name not in ("image_size", "stem")}
+    stem = STEMS[space.stem]
+    for _ in range(3):
+        arch = space.sample(rng)
+        genes = np.array([arch.genes])
+        network = space.build(arch, 0)
+        assert sum(weight.numel() for weight in network.parameters()) == parameters(genes, **widths, stem=stem)[0]
+        assert counted(network, image) == macs(genes, **widths, image_size=sizes["image_size"], stem=stem)[0]
+        assert network.head[-1].out_features == sizes["classes"]
+    exported(space, arch, (2, *image))
+
+
+def test_a_cell_needs_as_many_channels_as_vertices_may_feed_its_output() -> None:
+    with pytest.raises(InputError, match="channels=4: expected a whole number of at least 5"):
+        Nb101(channels=4)

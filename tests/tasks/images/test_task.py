@@ -26,7 +26,7 @@ from archloom.tasks.base import Task, Training  # noqa: E402
 from archloom.tasks.images.task import OPTIMISERS, SCHEDULES, ImagesOptions, ImagesTask  # noqa: E402
 from archloom.tasks.network import DivergedError  # noqa: E402
 
-SMALL = {"stages": 2, "layers": 2, "width": 4, "channels": 1, "classes": 3}
+SMALL = {"stages": 2, "layers": 2, "width": 4, "image_channels": 1, "classes": 3}
 TEXT = "batch:conv_3+relu,residual_3+tanh/layer:sep_conv_3+swish,id+id"
 
 
@@ -66,7 +66,7 @@ def test_the_contracts() -> None:
     assert isinstance(task().begin(arch(), 0), Training)
     assert tuple(task().goals) == ("valid_accuracy", "valid_loss", "params_m")
     assert task().report == ("test_accuracy",)
-    assert task().space_settings == {"channels": 1, "classes": 3}
+    assert task().space_settings == {"image_channels": 1, "classes": 3, "image_size": 6}
 
 
 # -- learning -----------------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def test_it_learns_what_can_be_learned() -> None:
 
 def test_digits_are_learned() -> None:
     pytest.importorskip("sklearn", reason="digits need the extra images")
-    digits = ImagesTask.open("digits", {}, {}).on(ConvNet(stages=2, layers=1, width=8, channels=1))
+    digits = ImagesTask.open("digits", {}, {}).on(ConvNet(stages=2, layers=1, width=8, image_channels=1))
     training = digits.begin(Arch((1, 1, 2, 1, 4, 2)), 0)
     before = training.evaluate()
     training.train(10)
@@ -100,7 +100,7 @@ def test_clothes_are_told_apart_after_some_batches(fashion: str) -> None:
     found = ImagesTask.open(fashion, {"batch_size": 64, "steps_per_epoch": 120, "lr": 0.02}, os.environ)
     assert [len(part) for part in (found.data.train, found.data.valid, found.data.test)] == [48_000, 12_000, 10_000]
     assert found.data.size == (28, 28) and found.data.classes[8] == "Bag"
-    space = ConvNet(stages=1, layers=1, width=8, stride=3, **found.space_settings)
+    space = ConvNet(stages=1, layers=1, width=8, stride=3, image_channels=1)
     training = found.on(space).begin(space.parse("batch:conv_3+relu"), 0)
     training.train(1)
     metrics = training.evaluate()
@@ -295,7 +295,9 @@ def test_opening(tmp_path: Path) -> None:
     opened = ImagesTask.open(str(tmp_path / "own.npz"), settings, {})
     assert opened.options.augment == ("shift", "flip")
     assert opened.data.size == (8, 8)
-    assert opened.space_settings == {"channels": 3, "classes": 4}
+    assert opened.space_settings == {"image_channels": 3, "classes": 4, "image_size": 8}
+    as_it_is = ImagesTask.open(str(tmp_path / "own.npz"), {"batch_size": 8}, {})
+    assert as_it_is.space_settings["image_size"] == (9, 7)
     training = opened.begin(ConvNet().sample(seeds.stream(0, "test")), 0)
     training.train(1)
     assert 0 <= training.evaluate()["valid_accuracy"] <= 100

@@ -170,6 +170,26 @@ STEMS: dict[str, Callable[[int, int], nn.Module]] = {"cifar": cifar_stem, "image
 """Channels of the image and of the first cells to what comes before them."""
 
 
+def stacks_of(cell: Callable[[int, int], nn.Module], channels: int, stacks: int, cells: int) -> nn.Sequential:
+    """Stacks of cells, each made by `cell` from its input's channels and its own, and max-pools between them.
+
+    (B, C, H, W) -> (B, C 2^(stacks-1), ...): each stack has half the pixels and twice the channels of the last one.
+    """
+    body: list[nn.Module] = []
+    c_in = channels
+    for stack in range(stacks):
+        if stack:
+            body.append(nn.MaxPool2d(2, ceil_mode=True))
+        for _ in range(cells):
+            body.append(cell(c_in, channels << stack))
+            c_in = channels << stack
+    return nn.Sequential(*body)
+
+
+def classifier(channels: int, classes: int) -> nn.Sequential:
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+
+
 class Nb101Network(nn.Module):
     """The whole network around one cell, for images of any size.
 
@@ -196,16 +216,8 @@ class Nb101Network(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
             self.stem = STEMS[stem](image_channels, channels)
-            body: list[nn.Module] = []
-            c_in = channels
-            for stack in range(stacks):
-                if stack:
-                    body.append(nn.MaxPool2d(2, ceil_mode=True))
-                for _ in range(cells):
-                    body.append(Cell(matrix, operations, c_in, channels << stack))
-                    c_in = channels << stack
-            self.body = nn.Sequential(*body)
-            self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c_in, classes))
+            self.body = stacks_of(lambda c_in, c_out: Cell(matrix, operations, c_in, c_out), channels, stacks, cells)
+            self.head = classifier(channels << (stacks - 1), classes)
             self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, image_channels, H, W) -> (B, classes)

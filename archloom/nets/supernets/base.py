@@ -5,13 +5,31 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 Path = tuple[Any, ...]
 """Which operations run; each family says what is in it. Hashable."""
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class Unscaled(nn.BatchNorm2d):
+    """A normalisation without weights where the plain network has some: a scale of 1 and an offset of 0."""
+
+    def __init__(self, twin: nn.BatchNorm2d) -> None:
+        super().__init__(twin.num_features, twin.eps, twin.momentum, affine=False)
+
+
+def _unscale(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            if child.affine:
+                setattr(module, name, Unscaled(child))
+        else:
+            _unscale(child)
 
 
 @dataclass(frozen=True)
@@ -25,29 +43,17 @@ class Sharing:
     partial: int = 1
     affine: bool = False
 
+    def shared(self, layer: Module) -> Module:
+        """A layer made for a plain network, with what normalisations there are in it `Unscaled` unless `affine`."""
+        if not self.affine:
+            _unscale(layer)
+        return layer
+
 
 def check_whole(family: str, sharing: Sharing) -> None:
     """ValueError for partial channels in a family that has none."""
     if sharing.partial != 1:
         raise ValueError(f"partial {sharing.partial} on {family}: only darts has partial channels; expected 1")
-
-
-class Unscaled(nn.BatchNorm2d):
-    """A normalisation without weights where the plain network has some: a scale of 1 and an offset of 0."""
-
-    def __init__(self, twin: nn.BatchNorm2d) -> None:
-        super().__init__(twin.num_features, twin.eps, twin.momentum, affine=False)
-
-
-def unscaled(module: nn.Module) -> nn.Module:
-    """The module with `Unscaled` in place of its normalisations that have weights."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            if child.affine:
-                setattr(module, name, Unscaled(child))
-        else:
-            unscaled(child)
-    return module
 
 
 class _Inside(NamedTuple):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archloom.nets import darts
-from archloom.nets.supernets.base import Path, Sharing, Supernet, unscaled
+from archloom.nets.supernets.base import Path, Sharing, Supernet
 
 _POOLS = ("max_pool_3x3", "avg_pool_3x3")
 
@@ -116,28 +116,27 @@ def _sum(terms: Sequence[Tensor]) -> Tensor:
 class SharedCell(nn.Module):
     """A cell with every operation on every edge; edges are ordered by node, then by source."""
 
-    def __init__(self, place: darts.Place, channels: WholeChannels | PartialChannels) -> None:
+    def __init__(self, place: darts.Place, sharing: Sharing) -> None:
         super().__init__()
         self.reduction = place.reduction
-        self.prepare_older, self.prepare_newer = place.preprocessing()
-        self.edges = nn.ModuleList(
-            nn.ModuleDict({name: channels.make(name, place.own, place.stride(source)) for name in darts.OPERATIONS})
-            for node in range(darts.NODES)
-            for source in range(node + 2)
-        )
+        self.prepare_older, self.prepare_newer = map(sharing.shared, place.preprocessing())
+        channels = channels_of(sharing)
+        self.edges = nn.ModuleList()
+        # Where each operation is, in what is no module: finding one must not take long, nor register it twice.
+        self._operations: list[dict[tuple[str, int], nn.Module]] = []
+        self._all: list[list[tuple[int, list[nn.Module]]]] = []
+        for node in range(darts.NODES):
+            edges: list[tuple[int, list[nn.Module]]] = []
+            found: dict[tuple[str, int], nn.Module] = {}
+            for source in range(node + 2):
+                stride = place.stride(source)
+                made = {name: sharing.shared(channels.make(name, place.own, stride)) for name in darts.OPERATIONS}
+                self.edges.append(nn.ModuleDict(made))
+                edges.append((source, list(made.values())))
+                found.update({(name, source): operation for name, operation in made.items()})
+            self._all.append(edges)
+            self._operations.append(found)
         self._together = channels.together
-
-    def index(self) -> None:
-        """Note where each operation is, once all modules are there."""
-        edges = iter([dict(edge.items()) for edge in self.edges if isinstance(edge, nn.ModuleDict)])
-        self._operations = [
-            {(name, source): operation for source in range(node + 2) for name, operation in next(edges).items()}
-            for node in range(darts.NODES)
-        ]
-        self._all = [
-            [(source, [found[name, source] for name in darts.OPERATIONS]) for source in range(node + 2)]
-            for node, found in enumerate(self._operations)
-        ]
         self._chosen: list[tuple[nn.Module, int]] | None = None
 
     def chosen(self, pairs: darts.Pairs) -> list[tuple[nn.Module, int]]:
@@ -175,18 +174,13 @@ class DartsSupernet(Supernet):
         sizes = {"channels": channels, "layers": layers, "classes": classes, "image_channels": image_channels}
         for name, size in sizes.items():
             darts.check_size(name, size)
-        of_channels = channels_of(sharing)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
             self.stem = images.stem(channels, image_channels)
             places = list(darts.places(layers, channels, self.stem))
-            self.cells = nn.ModuleList(SharedCell(place, of_channels) for place in places)
+            self.cells = nn.ModuleList(SharedCell(place, sharing) for place in places)
             self.head = darts.classifier(darts.NODES * places[-1].own, classes)
         self._cells = [cell for cell in self.cells if isinstance(cell, SharedCell)]
-        for cell in self._cells:
-            if not sharing.affine:
-                unscaled(cell)
-            cell.index()
 
     def forward(self, x: Tensor) -> Tensor:  # (B, image_channels, H, W) -> (B, classes)
         older, newer = self.stem(x)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from archloom.nets import nb201
-from archloom.nets.supernets.base import Path, Sharing, Supernet, check_whole, unscaled
+from archloom.nets.supernets.base import Path, Sharing, Supernet, check_whole
 
 _INTO = tuple(tuple(edge for edge, (_, target) in enumerate(nb201.EDGES) if target == node) for node in (1, 2, 3))
 """The edges that lead to each node but the input."""
@@ -20,15 +20,13 @@ _INTO = tuple(tuple(edge for edge, (_, target) in enumerate(nb201.EDGES) if targ
 class SharedCell(nn.Module):
     """A cell with every operation on every edge."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, sharing: Sharing) -> None:
         super().__init__()
-        self.edges = nn.ModuleList(
-            nn.ModuleDict({name: make(channels) for name, make in nb201.OPERATIONS.items()}) for _ in nb201.EDGES
-        )
-
-    def index(self) -> None:
-        """Note where each operation is, once all modules are there."""
-        self._operations = [dict(edge.items()) for edge in self.edges if isinstance(edge, nn.ModuleDict)]
+        # Where each operation is, in what is no module: finding one must not take long.
+        self._operations = [
+            {name: sharing.shared(make(channels)) for name, make in nb201.OPERATIONS.items()} for _ in nb201.EDGES
+        ]
+        self.edges = nn.ModuleList(nn.ModuleDict(edge) for edge in self._operations)
         # Zeros add nothing to a sum.
         self._all = [[each for name, each in edge.items() if name != "none"] for edge in self._operations]
         self._running = self._all
@@ -72,13 +70,9 @@ class Nb201Supernet(Supernet):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
             self.stem = nb201.STEMS[stem](image_channels, channels)
-            self.body = nb201.stages(SharedCell, channels, cells)
+            self.body = nb201.stages(lambda width: SharedCell(width, sharing), channels, cells)
             self.head = nb201.classifier(4 * channels, classes)
         self._cells = {number: each for number, each in enumerate(self.body) if isinstance(each, SharedCell)}
-        for cell in self._cells.values():
-            if not sharing.affine:
-                unscaled(cell)
-            cell.index()
 
     def forward(self, x: Tensor) -> Tensor:  # (B, image_channels, H, W) -> (B, classes)
         logits: Tensor = self.head(self.body(self.stem(x)))

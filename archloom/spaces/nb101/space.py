@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError, unknown
-from archloom.spaces.base import says_otherwise, shown_one_by_one
+from archloom.spaces.base import check_whole, says_otherwise, shown_one_by_one
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
 from archloom.spaces.features import FeatureLayout
@@ -53,6 +53,8 @@ from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from archloom.nets.supernets.base import Path, Sharing, Supernet
 
 GENE_NAMES = (*(f"{x}->{y}" for x, y in PAIRS), *(f"op{vertex}" for vertex in range(1, VERTICES - 1)))
 OPTIONS: Mapping[str, Sequence[str]] = dict(
@@ -125,6 +127,7 @@ class Nb101(SizedNetworks):
     graph_labels = GRAPH_LABELS
     encoding = "nb101"
     encoding_bits = BITS
+    supernet_sizes: Mapping[str, int] = {"channels": 32, "cells": 3}
 
     def __init__(
         self,
@@ -309,6 +312,26 @@ class Nb101(SizedNetworks):
         from archloom.nets.nb101 import Nb101Network
 
         matrix, operations = self._buildable(arch)
+        return Nb101Network(matrix, operations, seed, **self._settings())
+
+    def supernet(self, seed: int, sharing: Sharing) -> Supernet:
+        """Convolutions and a pool on every vertex, cut to a cell's channels; there is none with all operations."""
+        from archloom.nets.supernets.nb101 import Nb101Supernet
+
+        check_whole(self.name, sharing.partial)
+        return Nb101Supernet(seed, sharing, **self._settings())
+
+    def path(self, arch: Arch) -> Path:
+        """(matrix, operations) of the canonical cell."""
+        matrix, operations = self._buildable(arch)
+        return tuple(map(tuple, matrix)), tuple(operations)
+
+    def plain(self, arch: Arch, seed: int, sharing: Sharing) -> nn.Module:
+        """The benchmark's network: it has all that a path of the supernet has."""
+        from archloom.nets.nb101 import Nb101Network
+
+        check_whole(self.name, sharing.partial)
+        matrix, operations = self.path(arch)
         return Nb101Network(matrix, operations, seed, **self._settings())
 
     def source(self, arch: Arch, found_by: str) -> str:

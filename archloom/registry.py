@@ -227,6 +227,18 @@ EVALUATORS = Registry(
             "a model fitted to a table (its name, or FILE.npz), on its complete space",
             form="fitted:TABLE",
         ),
+        "supernet": Entry(
+            "archloom.problems.supernet:SupernetSource",
+            "paths of a supernet that was trained before, measured with its shared weights",
+            "torch",
+            "train",
+        ),
+        "supernet_training": Entry(
+            "archloom.problems.supernet:SupernetTrainingSource",
+            "paths of a supernet that trains while it is searched",
+            "torch",
+            "train",
+        ),
         "table": Entry(
             "archloom.problems.tabular:AnyTable", "any table in archloom's format, with --table FILE", form="table"
         ),

@@ -12,6 +12,7 @@ import click
 from archloom.cli import notes, options
 from archloom.cli.config import Config
 from archloom.cli.stdout_guard import stdout_guard
+from archloom.cli.supernet import make_first
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def compare(
     spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
     with stdout_guard():
         chosen = {label: preparer.choose(strategy, own[label]) for label, strategy in labels.items()}
+        make_first(spec, quiet)
         specs = _specs(chosen, preparer.suited(spec, chosen.values()))
         bounds = {label: each.limits(limits, backend.workers) for label, each in chosen.items()}
         known = warm_start(earlier, next(iter(specs.values())), chosen.values(), preparer)

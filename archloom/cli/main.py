@@ -33,6 +33,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "archloom.cli.episodes:episodes",
         "Let policies walk from random architectures, and measure how much they improve.",
     ),
+    "supernet": ("archloom.cli.supernet:supernet", "Train a weight-sharing supernet, to search on later."),
     "agent": ("archloom.cli.agent:agent", "Train agents that learn how to search, and evaluate them."),
     "resume": ("archloom.cli.search:resume", "Continue a run that was stopped, or extend a finished one."),
     "status": ("archloom.cli.show:status", "Show the progress of a run."),

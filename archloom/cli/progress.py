@@ -145,6 +145,21 @@ class CountView(_View):
         self._show(what, "")
 
 
+class TotalView(_View):
+    """Counts towards a total that is told with each count."""
+
+    def __init__(self, label: str, unit: str, quiet: bool = False) -> None:
+        super().__init__(label, None, unit, quiet)
+        self._label = label
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """So many are done, of how many."""
+        self._done, self._total = done, total
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=total)
+        self._show(self._label, "")
+
+
 def _make_bar(below: bool) -> Progress:
     from rich.console import Console, RenderableType
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

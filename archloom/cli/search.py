@@ -14,6 +14,7 @@ from archloom.cli.config import Config, typed_first
 from archloom.cli.paths import UserPath
 from archloom.cli.progress import ProgressView
 from archloom.cli.stdout_guard import stdout_guard
+from archloom.cli.supernet import make_first
 from archloom.errors import InputError
 from archloom.utils.text import quoted
 
@@ -66,6 +67,7 @@ def search(
         given = options.split_settings(settings).over(options.by_owner(config.settings_for(name)))
         spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
         chosen = preparer.choose(strategy, given.strategy)
+        make_first(spec, quiet)
         spec = preparer.suited(chosen.spec(spec), [chosen])
         bounds = chosen.limits(limits, backend.workers)
         known = warm_start(earlier, spec, [chosen], preparer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from archloom import registry
 from archloom.data.benchmarks import BENCHMARKS
+from archloom.data.progress import Progress
 from archloom.errors import InputError
 from archloom.utils import options
 from archloom.utils.files import from_home
@@ -82,6 +83,9 @@ class ProblemSource(ABC):
     @abstractmethod
     def open(self, spec: ProblemSpec) -> Problem:
         """The problem; InputError in one line for whatever in the spec does not fit."""
+
+    def make(self, spec: ProblemSpec, notify: Callable[[str], None], progress: Progress) -> None:  # noqa: B027 - most need nothing
+        """Make what `open` needs, is not there yet and takes long, so that a user can watch; `open` makes it, too."""
 
     @property
     def name(self) -> str:

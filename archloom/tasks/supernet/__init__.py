@@ -1,0 +1,1 @@
+"""Weight-sharing supernets: how they are trained, measured and kept."""

@@ -1,0 +1,157 @@
+"""How a supernet is made: trained along random paths, or with all operations at once, before anything is searched.
+
+It survives kills: after an epoch, its state stands beside the file that it is to become, and whoever asks for the same
+supernet again goes on from there.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from archloom.checkpoints.state_file import read_state, save_state
+from archloom.data.progress import Progress
+from archloom.errors import InputError
+from archloom.nets.supernets.base import Path as NetworkPath
+from archloom.spaces.base import SearchSpace, sample_valid
+from archloom.tasks.network import DivergedError
+from archloom.tasks.supernet.file import SupernetCard, save_supernet
+from archloom.tasks.supernet.shared import SharedNetwork
+from archloom.tasks.training import epoch_streams
+from archloom.utils import seeds
+
+Notify = Callable[[str], None]
+
+SAVE_EVERY_S = 10.0
+"""The state is kept after the first epoch that ends so long after the last time."""
+
+TIMED = 10
+"""Batches after which it is known how long all will take; the first one is not counted."""
+
+Draw = Callable[[SearchSpace, np.random.Generator], NetworkPath | None]
+
+
+def _random_path(space: Any, rng: np.random.Generator) -> NetworkPath:
+    path: NetworkPath = space.path(sample_valid(space, rng))
+    return path
+
+
+SAMPLING: Mapping[str, Draw] = {"paths": _random_path, "all": lambda space, rng: None}
+"""What a mini-batch trains."""
+
+
+class Pretraining:
+    """The making of the supernet that `card` describes, but for its results, in the file `path`."""
+
+    def __init__(self, shared: SharedNetwork, card: SupernetCard, path: Path) -> None:
+        self.shared, self.card, self.path = shared, card, path
+        self.options = shared.options
+        self._draw = SAMPLING[self.options.sampling]
+        if self.options.sampling == "all":
+            shared.network.select(None)  # an error for people if its space has no such network
+        self.batches = len(shared.train.labels) // self.options.batch_size
+        if self.batches < 1:
+            raise InputError(
+                f"task option batch_size={self.options.batch_size}: there are {len(shared.train.labels)} images to "
+                f"train on; expected 2 to {len(shared.train.labels)}"
+            )
+
+    @property
+    def partial(self) -> Path:
+        """Where the state stands until it is complete."""
+        return self.path.with_name(f"{self.path.name}.part")
+
+    def run(self, notify: Notify | None = None, progress: Progress | None = None) -> None:
+        """Train to the end and write the file. `progress` gets batches done, and all.
+
+        DivergedError after the first epoch that leaves a weight that is not finite.
+        """
+        say, total = notify or (lambda line: None), self.batches * self.options.epochs
+        done = self._taken_up()
+        if done:
+            say(f"going on after epoch {done} of {self.options.epochs}")
+        kept_at = started = time.monotonic()
+        for epoch in range(done, self.options.epochs):
+            for batch in self._epoch(epoch):
+                if epoch == done and batch == 0:
+                    started = time.monotonic()  # the first batch takes longer than others
+                if epoch == done and batch == min(TIMED, self.batches - 1) and batch:
+                    say(f"training a supernet takes {_about((time.monotonic() - started) / batch * total)} in all")
+                if progress is not None:
+                    progress(epoch * self.batches + batch + 1, total)
+            self._check_finite(epoch)
+            if epoch + 1 < self.options.epochs and time.monotonic() - kept_at > SAVE_EVERY_S:
+                self._keep(epoch + 1)
+                kept_at = time.monotonic()
+        save_supernet(self.path, self.shared.state(), replace(self.card, one_shot=self.one_shot()))
+        self.partial.unlink(missing_ok=True)
+
+    def one_shot(self) -> Mapping[str, float] | None:
+        """What all operations at once come to on the validation images; None if the space has no such network."""
+        try:
+            found = self.shared.measure(None)
+        except (InputError, DivergedError):
+            return None
+        return {"valid_accuracy": found.accuracy, "valid_loss": found.loss}
+
+    def _epoch(self, epoch: int) -> Any:
+        """Train for one epoch; yields the number of each batch when it is done."""
+        shared, options = self.shared, self.options
+        paths = seeds.stream(options.seed, "supernet", epoch)
+        shared.network.train()
+        with epoch_streams(options.seed, epoch, shared.device) as streams:
+            order = torch.randperm(len(shared.train.labels), generator=streams.order).to(shared.device)
+            for batch in range(self.batches):
+                images, labels = shared.train.batch(order[batch * options.batch_size :][: options.batch_size])
+                images = shared.changed(images, streams.augment)
+                path = self._draw(shared.space, paths)  # type: ignore[arg-type]
+                shared.step(path, images, labels, self._rate(epoch + batch / self.batches))
+                yield batch
+
+    def _rate(self, epochs: float) -> float:
+        """A cosine from `lr` to `final_lr` (Loshchilov & Hutter 2017, equation 5, without restarts)."""
+        o = self.options
+        return o.final_lr + (o.lr - o.final_lr) * 0.5 * (1.0 + math.cos(math.pi * epochs / o.epochs))
+
+    def _check_finite(self, epoch: int) -> None:
+        parameters = dict(self.shared.network.named_parameters())
+        finite = torch.stack([parameter.detach().isfinite().all() for parameter in parameters.values()]).tolist()
+        for name, is_finite in zip(parameters, finite, strict=True):
+            if not is_finite:
+                raise DivergedError(
+                    f"the supernet's {name} is not finite after epoch {epoch + 1}: lower lr, or clip gradients"
+                )
+
+    def _keep(self, epochs: int) -> None:
+        card = asdict(replace(self.card, epochs=epochs))
+        save_state(self.partial, self.shared.state({"card": card}))
+
+    def _taken_up(self) -> int:
+        """After how many epochs it goes on; 0 if nothing fits that was kept."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            state = read_state(self.partial).state
+            card = dict(state.rest["card"])
+            epochs = int(card.pop("epochs"))
+            expected = asdict(self.card)
+            expected.pop("epochs")
+            if card == expected and 0 < epochs < self.options.epochs:
+                self.shared.load(state)
+                return epochs
+        return 0
+
+
+def _about(seconds: float) -> str:
+    """A duration in words, as exactly as it is known."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {round(seconds / 60)} minutes" if seconds < 5400 else f"about {seconds / 3600:.1f} hours"
+
+

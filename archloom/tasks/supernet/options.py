@@ -29,6 +29,7 @@ class SupernetOptions(Options):
         to `final_lr` as a cosine.
     clip: the largest norm of a gradient; 0 does not clip.
     augment: changes of the training images, made in this order.
+    cutout: the side in pixels of the square that the change of this name blanks; 0: half of each side.
     partial: PC-DARTS's K: operations see one of so many channels, the others bypass them. 1: all channels.
     affine: whether normalisations have weights of their own.
     precision: of the arithmetic in training and measuring; weights are float32.
@@ -50,6 +51,7 @@ class SupernetOptions(Options):
     weight_decay: NonNegativeFloat = 3e-4
     clip: NonNegativeFloat = 5.0
     augment: tuple[Literal["none", "shift", "flip", "crop", "cutout"], ...] = ()
+    cutout: NonNegativeInt = 0
     partial: PositiveInt = 1
     affine: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"

@@ -55,8 +55,10 @@ class Pretraining:
         self.shared, self.card, self.path = shared, card, path
         self.options = shared.options
         self._draw = SAMPLING[self.options.sampling]
-        if self.options.sampling == "all":
-            shared.network.select(None)  # an error for people if its space has no such network
+        try:
+            shared.network.select(self._draw(shared.space, np.random.default_rng(0)))  # type: ignore[arg-type]
+        except ValueError as error:
+            raise InputError(f"task option sampling={self.options.sampling}: {error}; use sampling=paths") from None
         self.batches = len(shared.train.labels) // self.options.batch_size
         if self.batches < 1:
             raise InputError(
@@ -98,7 +100,7 @@ class Pretraining:
         """What all operations at once come to on the validation images; None if the space has no such network."""
         try:
             found = self.shared.measure(None)
-        except (InputError, DivergedError):
+        except (ValueError, DivergedError):
             return None
         return {"valid_accuracy": found.accuracy, "valid_loss": found.loss}
 

@@ -14,9 +14,10 @@ from torch.nn import functional
 
 from archloom.checkpoints.state import TrainingState
 from archloom.data.images.labelled import ImageData
-from archloom.nets.supernets.base import Path, Sharing, evaluating, recalibrated
+from archloom.nets.supernets.base import Path, Sharing
+from archloom.nets.supernets.evaluation import batch, evaluating, recalibrated, running
 from archloom.spaces.base import HasSupernet
-from archloom.tasks.images.augment import AUGMENTATIONS
+from archloom.tasks.images.augment import AUGMENTATIONS, AugmentSettings
 from archloom.tasks.images.parts import NORMALISATIONS, Part
 from archloom.tasks.network import DivergedError
 from archloom.tasks.supernet.options import FrozenOptions, SupernetOptions
@@ -112,8 +113,9 @@ class SharedNetwork:
 
     def changed(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Training images with the changes that the options name."""
+        how = AugmentSettings(self.train.normalisation.black, self.options.cutout)
         for name in self.options.augment:
-            images = AUGMENTATIONS[name](images, generator)
+            images = AUGMENTATIONS[name](images, generator, how)
         return images
 
     # -- training and measuring -----------------------------------------------------------------------------------
@@ -174,8 +176,8 @@ class SharedNetwork:
 NormRule = Callable[[SharedNetwork], AbstractContextManager[object]]
 
 NORM_RULES: Mapping[str, NormRule] = {
-    "batch": lambda shared: evaluating(shared.network, "batch"),
-    "running": lambda shared: evaluating(shared.network, "running"),
+    "batch": lambda shared: evaluating(shared.network, batch),
+    "running": lambda shared: evaluating(shared.network, running),
     "recalibrate": lambda shared: recalibrated(shared.network, shared.recalibration),
 }
 """Which statistics batch normalisation takes while a path is measured."""

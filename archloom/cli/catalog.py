@@ -55,6 +55,8 @@ def list_all(name: str | None) -> int:
             task = registry.load_task(source.prefix)
             _describe(source.prefix, task, options.of_dataclass(task.Options), "task.", _notes(task.Options))
             click.echo(f"\ndata: {', '.join(task.named())}, or a path")
+        elif (own := source.options_kind) is not None:
+            _describe(source.prefix, own, options.of_dataclass(own), "task.", _notes(own))
         elif name in catalog.BENCHMARKS:
             _show_benchmark(catalog.status(name, environ=os.environ))
             click.echo(f"  space {catalog.BENCHMARKS[name].space}: archloom list {catalog.BENCHMARKS[name].space}")
@@ -71,7 +73,8 @@ def list_all(name: str | None) -> int:
         elif name in config.shipped():
             click.echo(config.shipped()[name].read_text(encoding="utf-8"), nl=False)
         else:
-            known = [*registry.STRATEGIES, *registry.SPACES, *registry.TASKS, *catalog.BENCHMARKS, _AGENT, _CONFIGS]
+            known = [*registry.STRATEGIES, *registry.SPACES, *registry.TASKS, *registry.EVALUATORS, *catalog.BENCHMARKS]
+            known += [_AGENT, _CONFIGS]
             raise unknown("strategy, space, task or benchmark", name, dict.fromkeys([*known, *config.shipped()]))
         return 0
     click.echo(f"strategies (archloom list NAME shows the options of one; {registry.DEFAULT_STRATEGY} is the default)")
@@ -89,7 +92,8 @@ def list_all(name: str | None) -> int:
     for key, entry in registry.TASKS.items():
         click.echo(f"  {key + ':DATA':<18} {entry.title}; archloom list {key} shows its options")
     for key, entry in registry.EVALUATORS.items():
-        click.echo(f"  {entry.form or f'{key}:DATA':<18} {entry.title}")
+        more = "" if parse(key).options_kind is None else f"; archloom list {key} shows its options"
+        click.echo(f"  {entry.form or f'{key}:DATA':<18} {entry.title}{more}")
     click.echo(f"  {registry.OWN_FILE.form:<18} {registry.OWN_FILE.title}")
     click.echo(f"configurations for --config: archloom list {_CONFIGS}")
     return 0

@@ -81,4 +81,3 @@ def make_first(spec: ProblemSpec, quiet: bool) -> None:
         raise Interrupted(
             "interrupted while a supernet was trained; the same command goes on after the last epoch that was kept"
         ) from None
-

@@ -11,8 +11,9 @@ import torch
 
 from archloom.checkpoints.state import TrainingState
 from archloom.errors import InputError, unknown
+from archloom.tasks.costs import costs_of
 from archloom.tasks.supernet.options import StepOptions
-from archloom.tasks.supernet.shared import Measured, SharedNetwork
+from archloom.tasks.supernet.shared import Batch, Measured, SharedNetwork
 from archloom.tasks.training import epoch_streams
 from archloom.types import Arch, Goal, Proposal, Result, Weights
 
@@ -39,7 +40,7 @@ class _Measuring:
     def _result(self, arch: Arch, found: Measured, started: float, details: Mapping[str, Any]) -> Result:
         metrics = {"valid_accuracy": found.accuracy, "valid_loss": found.loss}
         if not metrics.keys() >= {*self.goals, *self._report}:
-            metrics |= self._space.costs(arch)
+            metrics |= costs_of(self._space, arch, self._shared.image)
         return Result(
             {name: metrics[name] for name in self.goals},
             {name: metrics[name] for name in self._report},
@@ -51,6 +52,10 @@ class _Measuring:
 class FrozenSupernet(_Measuring):
     """Measures paths of a supernet whose weights stay as they are: an architecture's answer is the same, whenever and
     wherever it is asked for."""
+
+    def __init__(self, shared: SharedNetwork, space: Any, scores: Sequence[str], report: Sequence[str] = ()) -> None:
+        super().__init__(shared, space, scores, report)
+        self._whole: dict[str, Sequence[Batch]] = {}
 
     def evaluate(
         self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
@@ -64,10 +69,6 @@ class FrozenSupernet(_Measuring):
         if part not in self._whole:
             self._whole[part] = self._shared.whole(part)
         return self._shared.measure(self._space.path(arch), self._whole[part])
-
-    def __init__(self, shared: SharedNetwork, space: Any, scores: Sequence[str], report: Sequence[str] = ()) -> None:
-        super().__init__(shared, space, scores, report)
-        self._whole: dict[str, Any] = {}
 
 
 class SharedTraining(_Measuring):

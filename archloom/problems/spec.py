@@ -103,6 +103,11 @@ class ProblemSource(ABC):
         return None
 
     @property
+    def options_kind(self) -> type[Any] | None:
+        """The dataclass of `task_options`, whose description `archloom list` shows; None if there is none."""
+        return None
+
+    @property
     def final_options(self) -> Collection[str]:
         """Its task's options that concern only the evaluation (see `tasks.base.SuppliedTask`)."""
         return ()

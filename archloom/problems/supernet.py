@@ -29,7 +29,7 @@ from archloom.utils.text import one_line
 if TYPE_CHECKING:
     from archloom.data.images.labelled import ImageData
     from archloom.tasks.supernet.file import SupernetFile
-    from archloom.tasks.supernet.options import FrozenOptions, SupernetOptions
+    from archloom.tasks.supernet.options import FrozenOptions
     from archloom.tasks.supernet.pretraining import Pretraining
     from archloom.tasks.supernet.shared import SharedNetwork
 

@@ -75,6 +75,11 @@ class SharedNetwork:
         self._autocast = PRECISIONS[options.precision]
         self._rule = NORM_RULES[self._measuring.norm]
 
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """The shape (c, h, w) of an image."""
+        return (self._data.channels, *self._data.size)
+
     # -- images ---------------------------------------------------------------------------------------------------
 
     @cached_property

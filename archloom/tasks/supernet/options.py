@@ -1,4 +1,4 @@
-"""What there is to choose about a supernet: how it is made, how its paths are measured, how a search goes on training."""
+"""What there is to choose: how a supernet is made, how its paths are measured, how a search goes on training it."""
 
 from __future__ import annotations
 

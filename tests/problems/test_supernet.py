@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra train")
+
+import archloom  # noqa: E402
+from archloom.data.images.labelled import save_images  # noqa: E402
+from archloom.data.images.splits import Split, Splits  # noqa: E402
+from archloom.errors import InputError  # noqa: E402
+from archloom.problems.spec import ProblemSpec  # noqa: E402
+from archloom.problems.supernet import SupernetProblem, SupernetTrainingProblem  # noqa: E402
+from archloom.utils import seeds  # noqa: E402
+
+SMALL: dict[str, Any] = {
+    "space_name": "nb201",
+    "space": {"channels": 2, "cells": 1},
+    "task": {"epochs": "1", "batch_size": "16", "steps": "2"},
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ARCHLOOM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = seeds.stream(0, "test")
+    labels = np.arange(120) % 3
+    pixels = rng.integers(0, 100, (120, 1, 8, 8), dtype=np.uint8)
+    for image, label in zip(pixels, labels, strict=True):
+        image[0, :, 2 * label : 2 * label + 3] += 120
+    path = tmp_path_factory.mktemp("data") / "bars.npz"
+    save_images(Splits(Split(pixels, labels.astype(np.int64)), None, None, ("a", "b", "c")), path)
+    return path
+
+
+def spec(data: Path, kind: str = "supernet", **changed: Any) -> ProblemSpec:
+    task = dict(SMALL["task"])
+    if kind == "supernet":
+        del task["steps"]
+    return ProblemSpec(f"{kind}:{data}", **{**SMALL, "task": task, **changed})
+
+
+def opened(asked: ProblemSpec) -> SupernetProblem:
+    problem = asked.source.open(asked)
+    assert isinstance(problem, SupernetProblem)
+    return problem
+
+
+def test_a_missing_supernet_is_made_in_the_cache_once(data: Path, cache: Path) -> None:
+    asked = spec(data)
+    said: list[str] = []
+    asked.source.make(asked, said.append, lambda done, total: None)
+    (file,) = (path for path in (cache / "supernets").iterdir() if path.suffix == ".safetensors")
+    made = file.stat()
+    problem = opened(asked)
+    assert (file.stat().st_mtime_ns, problem.data.path) == (made.st_mtime_ns, file)
+    assert "nb201" in file.name
+    assert any("training a supernet takes" in line for line in said)
+    asked.source.make(asked, said.append, lambda done, total: pytest.fail("made again"))
+    other = spec(data, space={"channels": 3, "cells": 1})
+    assert opened(other).data.path != file
+
+
+def test_measuring_options_are_of_the_same_supernet(data: Path) -> None:
+    task = {"epochs": "1", "batch_size": "16"}
+    paths = {opened(spec(data, task={**task, **more})).data.path for more in ({}, {"norm": "running"})}
+    assert len(paths) == 1
+
+
+def test_a_file_says_of_which_space_it_is_and_how_it_was_made(data: Path, tmp_path: Path) -> None:
+    asked, file = spec(data), tmp_path / "net.safetensors"
+    asked.source.pretraining(asked, file).run()
+    again = opened(ProblemSpec(f"supernet:{data}", table=str(file)))
+    assert (again.space.name, again.space.channels, again.space.cells, again.space.classes) == ("nb201", 2, 1, 3)
+    assert again.data.sha256 == opened(spec(data, table=str(file))).data.sha256
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"task": {"epochs": "7"}}, "task option epochs=7: the supernet .* was made with 1; omit it"),
+        ({"space": {"channels": 4}}, "space option channels=4: the supernet .* was made with 2; omit it"),
+        ({"space_name": "darts", "space": {}}, "--space darts: the supernet .* is of nb201; omit --space"),
+        ({"task": {"size": "4"}}, "size=4: the supernet .* was made with 0; omit it"),
+    ],
+)
+def test_what_contradicts_the_file(data: Path, tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    asked, file = spec(data), tmp_path / "net.safetensors"
+    asked.source.pretraining(asked, file).run()
+    with pytest.raises(InputError, match=said):
+        opened(spec(data, table=str(file), **{"task": {}, "space": {}, "space_name": None, **changed}))
+
+
+def test_other_images_than_those_it_was_trained_on(data: Path, tmp_path: Path) -> None:
+    asked, file = spec(data), tmp_path / "net.safetensors"
+    asked.source.pretraining(asked, file).run()
+    with pytest.raises(InputError, match="whose images are not those of supernet:digits"):
+        opened(ProblemSpec("supernet:digits", table=str(file)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"space_name": "convnet", "space": {}}, "--space convnet has no supernet; these have: darts, nb101, nb201"),
+        ({"space": {"classes": 3}}, "space option classes: supernet:.* sets it to 3; omit it"),
+        ({"space": {"channel": 3}}, "channel"),
+        ({"task": {"epoch": "1"}}, "epoch"),
+        ({"task": {"partial": "4"}}, "partial"),
+        ({"task": {"device": "tpu9"}}, "device"),
+    ],
+)
+def test_bad_input_is_one_line(data: Path, changed: dict[str, Any], said: str, cache: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        opened(spec(data, **changed))
+    assert not list((cache / "supernets").glob("*.safetensors"))
+
+
+def test_nb101_has_no_network_of_all_operations(data: Path) -> None:
+    small = {"space_name": "nb101", "space": {"channels": 2, "cells": 1}}
+    with pytest.raises(InputError, match=r"sampling=all: .*; use sampling=paths"):
+        opened(spec(data, task={"sampling": "all"}, **small))
+    problem = opened(spec(data, **small))
+    assert problem.reference == {}
+
+
+def test_the_reference_is_what_the_search_measures(data: Path) -> None:
+    task = {"epochs": "1", "batch_size": "16"}
+    plain = opened(spec(data, task=task))
+    other = opened(spec(data, task={**task, "norm": "running"}))
+    assert plain.reference == plain._found.card.one_shot
+    measured = other.shared.measure(None)
+    assert other.reference == {"valid_accuracy": measured.accuracy, "valid_loss": measured.loss}
+    assert other.reference != plain.reference
+
+
+def test_a_search_on_a_frozen_supernet(data: Path, tmp_path: Path) -> None:
+    report = archloom.run("random", on=spec(data).on, space_name="nb201", space=SMALL["space"],
+                          task={"epochs": 1, "batch_size": 16}, queries=5, out=tmp_path / "run")  # fmt: skip
+    assert len(report.history.lines) == 5
+    assert {"valid_loss", "params_m", "flops_m"} <= set(report.best.report)
+    assert any("shared weights on 24 validation images" in line for line in report.scenario.caveats)
+
+
+def test_training_while_searching(data: Path) -> None:
+    problem = opened(spec(data, "supernet_training"))
+    assert isinstance(problem, SupernetTrainingProblem)
+    assert problem.trains
+    assert set(problem.reference) == {"valid_accuracy", "valid_loss"}
+    assert problem.evaluator(("valid_accuracy",), ()).resource is None
+
+
+def test_paths_of_images_become_absolute(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data.parent)
+    asked = ProblemSpec(f"supernet:{data.name}")
+    assert asked.source.absolute(asked).on == f"supernet:{data}"
+    named = ProblemSpec("supernet:digits")
+    assert named.source.absolute(named).on == "supernet:digits"
+    assert os.getcwd() == str(data.parent)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -164,4 +163,4 @@ def test_paths_of_images_become_absolute(data: Path, monkeypatch: pytest.MonkeyP
     assert asked.source.absolute(asked).on == f"supernet:{data}"
     named = ProblemSpec("supernet:digits")
     assert named.source.absolute(named).on == "supernet:digits"
-    assert os.getcwd() == str(data.parent)
+    assert Path.cwd() == data.parent

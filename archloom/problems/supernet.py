@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -259,7 +260,6 @@ def _made_with(file: SupernetFile) -> dict[str, Any]:
 
 
 def _pretraining(asked: _Asked, path: Path) -> Pretraining:
-    from archloom import __version__
     from archloom.tasks.supernet.file import SupernetCard
     from archloom.tasks.supernet.options import as_plain
     from archloom.tasks.supernet.pretraining import Pretraining
@@ -273,9 +273,16 @@ def _pretraining(asked: _Asked, path: Path) -> Pretraining:
         asked.images.sha256,
         asked.chosen.epochs,
         None,
-        __version__,
+        _version(),
     )
     return Pretraining(SharedNetwork(_sharing(asked.space), asked.images, asked.chosen), card, path)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("archloom")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _key(asked: _Asked) -> str:

@@ -9,13 +9,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from archloom.nets.supernets.base import Sharing  # noqa: E402
-
 from archloom.data.images.labelled import ImageData, in_parts  # noqa: E402
 from archloom.data.images.splits import Split, Splits  # noqa: E402
 from archloom.errors import InputError  # noqa: E402
 from archloom.evaluators.base import evaluate  # noqa: E402
 from archloom.evaluators.supernet import ONE_SHOT, FrozenSupernet, SharedTraining  # noqa: E402
+from archloom.nets.supernets.base import Sharing  # noqa: E402
 from archloom.spaces.nb201 import Nb201  # noqa: E402
 from archloom.tasks.supernet.options import StepOptions  # noqa: E402
 from archloom.tasks.supernet.shared import NETWORK, SharedNetwork  # noqa: E402

@@ -24,7 +24,6 @@ from archloom.tasks.supernet.options import FrozenOptions, SupernetOptions
 from archloom.tasks.training import (
     device_of,
     load_network,
-    load_optimiser,
     network_state,
     optimiser_state,
 )
@@ -71,6 +70,8 @@ class SharedNetwork:
         )
         self._all: list[nn.Parameter] = list(self.network.parameters())
         self._names = {f"{NETWORK}.{name}": parameter for name, parameter in self.network.named_parameters()}
+        self._tensors = self.network.state_dict()
+        self._shapes = {name: tensor.shape for name, tensor in self._tensors.items()}
         self._data = data
         self._autocast = PRECISIONS[options.precision]
         self._rule = NORM_RULES[self._measuring.norm]
@@ -104,7 +105,7 @@ class SharedNetwork:
     def _cut(self, part: Part, most: int) -> Iterator[Batch]:
         """Batches of nearly equal sizes: normalisation over a last one of a single image would fail."""
         count = min(most or len(part.labels), len(part.labels))
-        pieces = max(1, round(count / self._measuring.eval_batch_size))
+        pieces = max(1, count // self._measuring.eval_batch_size)
         for rows in torch.arange(count, device=self.device).tensor_split(pieces):
             yield part.batch(rows)
 
@@ -173,9 +174,23 @@ class SharedNetwork:
         )
 
     def load(self, state: TrainingState) -> None:
-        """Take weights, statistics and momentum of a state; momentum begins at 0 if it has none."""
-        load_network(NETWORK, self.network, state.networks[NETWORK])
-        load_optimiser(self.optimiser, self._names, state.optimisers.get(NETWORK))
+        """Take weights, statistics and momentum of a state; a tensor without momentum there begins at 0.
+
+        InputError, and nothing changed, for the state of another network.
+        """
+        found, slots = state.networks[NETWORK], {}
+        if (optimiser := state.optimisers.get(NETWORK)) is not None:
+            slots = optimiser.slots
+        if {name: tensor.shape for name, tensor in found.items()} != self._shapes:
+            load_network(NETWORK, self.network, found)  # which says what does not fit
+        # `load_state_dict` of network and optimiser would take longer than a step along a path.
+        with torch.no_grad():
+            for name, tensor in self._tensors.items():
+                tensor.copy_(found[name])
+        self.optimiser.state.clear()
+        for name, parameter in self._names.items():
+            for slot, value in slots.get(name, {}).items():
+                self.optimiser.state[parameter][slot] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 NormRule = Callable[[SharedNetwork], AbstractContextManager[object]]

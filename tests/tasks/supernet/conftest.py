@@ -24,7 +24,9 @@ def bars(count: int = 150) -> ImageData:
 @pytest.fixture(scope="session")
 def space() -> Nb201:
     """One cell of two channels in each stage."""
-    return Nb201(channels=2, cells=1, classes=3, image_channels=1, image_size=8)
+    s = Nb201()
+    s.channels, s.cells, s.classes, s.image_channels, s.image_size = 2, 1, 3, 1, 8
+    return s
 
 
 @pytest.fixture(scope="session")

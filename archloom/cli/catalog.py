@@ -33,6 +33,8 @@ def list_all(name: str | None) -> int:
     """List strategies, spaces and benchmarks; with NAME, describe one of them: the options of a strategy or space,
     where a benchmark is. NAME may be a strategy of your own, FILE.py:CLASS; `agent` describes the options of an agent's
     training; `configs` lists the configurations that come with archloom, and the name of one prints it."""
+    import inspect
+
     from archloom import registry
     from archloom.cli import config
     from archloom.data import catalog
@@ -56,7 +58,9 @@ def list_all(name: str | None) -> int:
             _describe(source.prefix, task, options.of_dataclass(task.Options), "task.", _notes(task.Options))
             click.echo(f"\ndata: {', '.join(task.named())}, or a path")
         elif (own := source.options_kind) is not None:
-            _describe(source.prefix, own, options.of_dataclass(own), "task.", _notes(own))
+            lineage = [kind for kind in reversed(own.__mro__) if issubclass(kind, options.Options)][1:]
+            notes = "\n\n".join(inspect.cleandoc(_notes(kind)) for kind in lineage)
+            _describe(source.prefix, type(source), options.of_dataclass(own), "task.", notes)
         elif name in catalog.BENCHMARKS:
             _show_benchmark(catalog.status(name, environ=os.environ))
             click.echo(f"  space {catalog.BENCHMARKS[name].space}: archloom list {catalog.BENCHMARKS[name].space}")

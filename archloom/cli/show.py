@@ -332,8 +332,15 @@ def _weights(report: RunReport) -> bytes:
     if report.path is None or not (report.path / WEIGHTS).is_dir():
         raise InputError(f"nothing was trained on {report.request.problem.on}: export to .py or .json instead")
     from archloom.checkpoints.state_file import network_bytes
+    from archloom.tasks.supernet.shared import NETWORK as SUPERNET
 
-    return network_bytes(checkpoints_of(report.path).load(line.id), _provenance(report))
+    state = checkpoints_of(report.path).load(line.id)
+    if SUPERNET in state.networks:
+        raise InputError(
+            f"-o FILE.safetensors: trial {line.id} left the weights of a whole supernet, shared by all architectures; "
+            "export FILE.py, and train that network"
+        )
+    return network_bytes(state, _provenance(report))
 
 
 def _record(report: RunReport) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,8 +69,24 @@ def supernet(
     except KeyboardInterrupt:
         kept = "goes on after the last epoch that was kept" if making.partial.exists() else "begins again"
         raise Interrupted(f"interrupted; the same command, {again}, {kept}") from None
-    output.show_supernet(path, as_json)
+    _show(path, as_json)
     return 0
+
+
+def _show(path: Path, as_json: bool) -> None:
+    """Say what was made."""
+    from archloom.tasks.supernet.file import load_supernet
+
+    made = load_supernet(path)
+    card = made.card
+    if as_json:
+        output.print_json({"file": str(path), "sha256": made.sha256, **asdict(card)})
+        return
+    sizes = ", ".join(f"{name} {value}" for name, value in card.space_options.items())
+    output.say(f"{path}: a supernet of {card.space} ({sizes}), {card.epochs} epochs on {card.data}")
+    if card.one_shot is not None:
+        output.say(f"all operations at once: {card.one_shot['valid_accuracy']:.2f} % of the validation images")
+    output.say(f"search it: archloom search cadam --on supernet:{quoted(card.data)} --table {quoted(path)}")
 
 
 def make_first(spec: ProblemSpec, quiet: bool) -> None:

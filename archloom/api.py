@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -32,9 +33,13 @@ def scenario(
     constraint: str | Sequence[str] = (),
     table: str | PathLike[str] | None = None,
     space: dict[str, Any] | None = None,
+    space_name: str | None = None,
+    task: dict[str, Any] | None = None,
 ) -> Scenario:
     """Open a problem, by name or one of your own, and choose what to optimise, like the options of the command line.
 
+    `space` and `task` are options of these, as `--set space.NAME=VALUE` and `--set task.NAME=VALUE` give them;
+    `space_name` is the space to search if networks are trained. A supernet that is not in the cache is trained first.
     The scenario has the `space` and the `criteria` that strategies need, and the `evaluator`.
     """
     spec = ProblemSpec(
@@ -44,11 +49,14 @@ def scenario(
         _names(report),
         _names(constraint),
         space or {},
+        space_name,
+        task or {},
     )
     if isinstance(on, str):
+        spec.source.make(spec, lambda line: warnings.warn(line, stacklevel=3), lambda done, total: None)
         return open_scenario(spec)
-    if table is not None or space:
-        raise InputError("table and space are for benchmarks: a Problem has its own")
+    if table is not None or space or space_name or task:
+        raise InputError("table, space and task are for what `on` names: a Problem has its own")
     return select_metrics(on, spec)
 
 

@@ -84,7 +84,7 @@ class Blr(archloom.BaseStrategy):
 class Bits(TableSpace):
     name = "bits"
 
-class Supernet(ProblemSource):
+class Hypernet(ProblemSource):
     def open(self, spec):
         size = int(self.data)
         space = archloom.Categorical({f"b{i}": [0, 1] for i in range(size)})
@@ -113,11 +113,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 def test_packages_bring_strategies_spaces_and_evaluators(install: Callable[..., None]) -> None:
     install("strategies", blr="plugin:Blr")
     install("spaces", bits="plugin:Bits")
-    install("evaluators", supernet="plugin:Supernet")
+    install("evaluators", hypernet="plugin:Hypernet")
     assert "blr" in registry.STRATEGIES and registry.STRATEGIES["blr"].title == "of the package plugin"
     assert list(registry.STRATEGIES)[-1] == "blr" and len(registry.SPACES) == len(list(registry.SPACES))
     assert registry.load_space("bits").name == "bits"
-    found = archloom.run("blr", on="supernet:3", queries=8)
+    found = archloom.run("blr", on="hypernet:3", queries=8)
     assert (found.value, found.history.queries) == (3.0, 8)
     with pytest.raises(InputError, match="unknown strategy 'brl'; did you mean 'blr'"):
         registry.load_strategy("brl")

@@ -157,6 +157,8 @@ def resume(
         group = group if table is None else group.on_table(table)
         for member in group.members.values():
             check_called(run, member.problem, trust)
+        if table is None:
+            make_first(next(iter(group.members.values())).problem, quiet)
         with stdout_guard():
             group = grow(group, preparer, limits, seeds, added, settings, changed)
         options.make_ready(backend)
@@ -169,6 +171,8 @@ def resume(
     raised = raised_limits(run, limits) if limits else None
     request, scenario = recorded_scenario(run)
     check_called(run, request.problem, trust)
+    if table is None:
+        make_first(request.problem, quiet)
     options.make_ready(backend)
     queries = (raised or request.limits).queries
     with output.going_on(run), ProgressView(request.name, queries, scenario.criteria, quiet) as view:

@@ -84,8 +84,11 @@ class ProblemSource(ABC):
     def open(self, spec: ProblemSpec) -> Problem:
         """The problem; InputError in one line for whatever in the spec does not fit."""
 
-    def make(self, spec: ProblemSpec, notify: Callable[[str], None], progress: Progress) -> None:  # noqa: B027 - most need nothing
-        """Make what `open` needs, is not there yet and takes long, so that a user can watch; `open` makes it, too."""
+    def make(  # noqa: B027 - most need nothing
+        self, spec: ProblemSpec, notify: Callable[[str], None], progress: Progress
+    ) -> None:
+        """Make what `open` needs and is not there yet, however long it takes, before a run; looking at one makes
+        nothing."""
 
     @property
     def name(self) -> str:

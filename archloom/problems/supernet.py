@@ -131,20 +131,33 @@ class _Asked:
 class SupernetSource(ProblemSource):
     """`supernet:DATA`, the images as for `--on images:DATA`, with a supernet's file as the table.
 
-    Without a file it is made in the cache, under a name that says what it depends on.
+    Without a file it is one in the cache, where `make` makes it.
     """
 
     problem: type[SupernetProblem] = SupernetProblem
 
     def open(self, spec: ProblemSpec) -> Problem:
         asked = self._asked(spec)
-        found = asked.file or self._made(asked, None, None)
-        return self.problem(asked.space, found, asked.images, asked.chosen)
+        found, kept = asked.file, _in_cache(asked)
+        if found is None and not kept.exists():
+            raise InputError(
+                f"--on {spec.on}: there is no such supernet in the cache; archloom search and resume train it, and "
+                "archloom supernet makes a file for --table"
+            )
+        return self.problem(asked.space, found or self._file(str(kept)), asked.images, asked.chosen)
 
     def make(self, spec: ProblemSpec, notify: Notify, progress: Progress) -> None:
+        """The supernet in the cache, unless it is there; a second process waits for the first."""
+        if spec.table:
+            return
         asked = self._asked(spec)
-        if asked.file is None:
-            self._made(asked, notify, progress)
+        path = _in_cache(asked)
+        if path.exists():
+            return
+        make_folder(path.parent)
+        with _alone(path):
+            if not path.exists():
+                _pretraining(asked, path).run(notify, progress)
 
     def pretraining(self, spec: ProblemSpec, path: Path) -> Pretraining:
         """The making of the supernet that a spec asks for, in this file; InputError if it names one already."""
@@ -202,16 +215,6 @@ class SupernetSource(ProblemSource):
             raise InputError(f"--space {name}: the supernet {file.path} is of {file.card.space}; omit --space")
         space, settings = _space(name, self.on, images, spec, file)
         return _Asked(name, settings, space, images, chosen, file)
-
-    def _made(self, asked: _Asked, notify: Notify | None, progress: Progress | None) -> SupernetFile:
-        """The supernet from the cache, where it is made if it is missing; a second process waits for the first."""
-        folder = make_folder(cache_dir(os.environ) / "supernets")
-        path = folder / f"{asked.space_name}-{Path(asked.images.name).stem}-{_key(asked)[:16]}.safetensors"
-        if not path.exists():
-            with _alone(path):
-                if not path.exists():
-                    _pretraining(asked, path).run(notify, progress)
-        return self._file(str(path))
 
 
 class SupernetTrainingSource(SupernetSource):
@@ -283,6 +286,12 @@ def _version() -> str:
         return metadata.version("archloom")
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+def _in_cache(asked: _Asked) -> Path:
+    """Where the supernet that is asked for is made, under a name that says what it depends on."""
+    name = f"{asked.space_name}-{Path(asked.images.name).stem}-{_key(asked)[:16]}.safetensors"
+    return cache_dir(os.environ) / "supernets" / name
 
 
 def _key(asked: _Asked) -> str:

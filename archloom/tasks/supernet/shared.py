@@ -64,7 +64,7 @@ class SharedNetwork:
         self.device = device_of(self._measuring.device)
         weights = int(seeds.stream(options.seed, "weights").integers(2**63))
         network = space.supernet(weights, Sharing(options.partial, options.affine))
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.SGD(
             self.network.parameters(), options.lr, options.momentum, weight_decay=options.weight_decay
         )

@@ -24,9 +24,7 @@ def bars(count: int = 150) -> ImageData:
 @pytest.fixture(scope="session")
 def space() -> Nb201:
     """One cell of two channels in each stage."""
-    s = Nb201()
-    s.channels, s.cells, s.classes, s.image_channels, s.image_size = 2, 1, 3, 1, 8
-    return s
+    return Nb201(channels=2, cells=1, classes=3, image_channels=1, image_size=8)
 
 
 @pytest.fixture(scope="session")

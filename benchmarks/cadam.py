@@ -11,14 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from typing import Any
 
 import archloom
 from archloom.analysis.stats import summarise
 from archloom.utils import seeds
+from benchmarks.recorded import mapping
 
 PRINTED: Mapping[str, Any] = {"actor_lr": 1e-8, "critic_lr": 1e-4, "widen_tries": 0, "random_tries": 0}
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -56,9 +55,9 @@ def walk(options: Mapping[str, Any], steps: int, seed: int) -> tuple[float, floa
 def measure(names: Sequence[str], steps: int, repetitions: int, workers: int) -> list[dict[str, Any]]:
     """One row per setting: mean and std over seeds."""
     rows = []
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with mapping(workers) as mapped:
         for name in names:
-            half, whole, unique = zip(*pool.map(partial(walk, SETTINGS[name], steps), range(repetitions)), strict=True)
+            half, whole, unique = zip(*mapped(partial(walk, SETTINGS[name], steps), range(repetitions)), strict=True)
             rows.append(
                 {
                     "setting": name,

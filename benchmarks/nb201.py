@@ -11,16 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
 
 from archloom.analysis.stats import summarise
 from archloom.problems import ProblemSpec
 from archloom.runs.budgets import Limits
 from archloom.runs.folders import run_in_memory
 from archloom.runs.prepare import Request
+from benchmarks.recorded import mapping
 
 BUDGETS = (300, 500, 1000)
 SEEDS = 30
@@ -111,10 +110,10 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="two seeds and 30 queries a row")
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
-    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
+    with mapping(arguments.workers) as mapped:
 
         def sample(strategy: str, metric: str, budgets: Sequence[int], seeds: int) -> list[list[float]]:
-            return list(pool.map(partial(values, strategy, metric, budgets), range(seeds)))
+            return list(mapped(partial(values, strategy, metric, budgets), range(seeds)))
 
         if arguments.smoke:
             targets = [Target(t.strategy, t.metric, 30, 2, t.published, t.least) for t in (TARGETS[0], TARGETS[2])]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
@@ -45,14 +46,33 @@ def outcomes(
         raise SystemExit(f"{record} is of another study, or has other sizes: name another file")
     found = [kind(**line) for line in held]
     done = {(known.setting, known.seed) for known in found}
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(search, *arguments) for key, arguments in jobs if key not in done]
-        for future in as_completed(futures):
-            found.append(new := future.result())
-            if record is not None:
-                with record.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"study": study, **asdict(new)}) + "\n")  # type: ignore[call-overload]
+    missing = [arguments for key, arguments in jobs if key not in done]
+    for new in _searched(search, missing, workers):
+        found.append(new)
+        if record is not None:
+            with record.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"study": study, **asdict(new)}) + "\n")  # type: ignore[call-overload]
     return sorted(found, key=lambda outcome: outcome.seed)
+
+
+def _searched(search: Callable[..., Found], jobs: Sequence[Sequence[Any]], workers: int) -> Iterator[Found]:
+    """Each result as soon as it is there. One worker is this process: another would take seconds to import PyTorch."""
+    if workers == 1:
+        yield from (search(*arguments) for arguments in jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(search, *arguments) for arguments in jobs]):
+            yield future.result()
+
+
+@contextmanager
+def mapping(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A `map` whose calls run in so many processes, or in this one for a single worker."""
+    if workers == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield pool.map
 
 
 def parser(doc: str | None, studies: Iterable[str], smoke: str) -> argparse.ArgumentParser:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from benchmarks.apex.study import Study
+from benchmarks.recorded import mapping
 
 SMALL = {"learning_starts": 64, "walkers": 16, "log_steps": 64}
 """Options of smoke versions, beside their few steps."""
@@ -50,12 +49,10 @@ def run(job: Job) -> Path:
     return training.run().agent
 
 
-def run_all(jobs: Sequence[Job], workers: int | None) -> list[Path]:
+def run_all(jobs: Sequence[Job], workers: int) -> list[Path]:
     """Run trainings side by side, but for those that are finished already."""
-    if workers == 1:
-        return [run(job) for job in jobs]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(run, jobs))
+    with mapping(workers) as mapped:
+        return list(mapped(run, jobs))
 
 
 def folder(arguments: argparse.Namespace) -> Path:

@@ -7,7 +7,9 @@ pytest.importorskip("numba", reason="the space needs the extra bench")
 
 from archloom.errors import InputError
 from archloom.spaces.graphs import OPEN
-from archloom.spaces.nb101 import Nb101, enumerate_cells
+from archloom.spaces.nb101 import Nb101
+from archloom.spaces.nb101.cells import all_codes
+from archloom.spaces.nb101.codes import unpack
 from archloom.spaces.nb101.flow import FLOW, flow_batch
 from archloom.types import Arch
 
@@ -15,7 +17,7 @@ SPACE = Nb101()
 
 
 def test_a_batch_holds_the_graphs_of_its_cells() -> None:
-    genes = enumerate_cells()[::20_000]
+    genes = unpack(all_codes()[::20_000])
     batch = flow_batch(genes)
     for row, labels, adjacency in zip(genes.tolist(), *batch, strict=True):
         graph = SPACE.to_graph(Arch(tuple(row)))

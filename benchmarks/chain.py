@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from archloom.runs.record import WEIGHTS
-from benchmarks.kills import different, finished, recorded, trials
+from benchmarks.kills import different, finished, recorded, trials, undisturbed
 
 CHAIN = '''
 import time
@@ -130,7 +130,7 @@ def measure(size: Size, seed: int, home: Path) -> dict[str, Any]:
     for number in range(size.runs):
         whole, run = home / f"whole-{number}", home / f"run-{number}"
         search = ["search", f"{file}:Chain", "--on", file, "--queries", size.queries, "--seed", number]
-        finished(start([*search, "--out", whole]), 0)
+        undisturbed([*search, "--out", whole])
         killed += kill_and_resume(run, [*search, "--out", run], size, random.Random(seed + number))
         different_trials += len(different(trials(run), trials(whole)))
         found, expected = states(run), states(whole)

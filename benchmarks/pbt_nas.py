@@ -5,7 +5,7 @@
     python -m benchmarks.pbt_nas planted     Tables 2 and 3 on a task whose answer is known: 30 seeds, a minute
     python -m benchmarks.pbt_nas images --record FILE    keep finished searches in FILE, and continue
     python -m benchmarks.pbt_nas images --json           one JSON object per row
-    python -m benchmarks.pbt_nas images --smoke          two seeds, two chunks
+    python -m benchmarks.pbt_nas images --smoke          one to three seeds, two chunks
 
 Every row trains as many networks for as many epochs, from the same seeds. The value is the best that any member reached
 at the end of a chunk, on the search's own metric.
@@ -88,10 +88,10 @@ STUDIES = {
 }  # fmt: skip
 
 SMOKE = {
-    "planted": replace(STUDIES["planted"], seeds=5),
-    "images": replace(STUDIES["images"], on="images:digits", parts=None, seeds=2, members=4, epochs=2,
+    "planted": replace(STUDIES["planted"], seeds=3, settings=(DEFAULT, NO_MIXING, RANDOM, RANDOM_SHRUNK)),
+    "images": replace(STUDIES["images"], on="images:digits", parts=(200, 50, 50), seeds=2, members=4, epochs=2,
                       options={"steps_per_epoch": "2"}),
-    "gan": replace(STUDIES["gan"], seeds=2, members=4, epochs=2,
+    "gan": replace(STUDIES["gan"], seeds=1, members=4, epochs=2,
                    options={**STUDIES["gan"].options, "steps_per_epoch": "2", "samples": "100"}),
 }  # fmt: skip
 

@@ -67,9 +67,18 @@ def unowned(space: Any, archs: Sequence[Arch]) -> str:
 
 
 def _built(space: Any, arch: Arch) -> Any:
-    """The network, on the device "meta" if its code allows that."""
-    import torch
+    """The network, on the device "meta" if its code allows that.
 
-    with suppress(Exception), torch.device("meta"):
+    Nothing is drawn there: PyTorch draws no values on that device, but imports its compiler first, for a second.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Undrawn(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            drawing = function in (torch.Tensor.normal_, torch.Tensor.uniform_)
+            return args[0] if drawing else function(*args, **(kwargs or {}))
+
+    with suppress(Exception), torch.device("meta"), Undrawn():
         return space.build(arch, 0)
     return space.build(arch, 0)

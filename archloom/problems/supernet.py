@@ -61,7 +61,7 @@ class SupernetProblem(Problem):
 
     def default_report(self, objectives: Sequence[str]) -> tuple[str, ...]:
         """What the networks of a search cost, so that fronts can be drawn of everything that was sampled."""
-        return tuple(name for name in ("valid_loss", "params_m", "flops_m") if name not in objectives)
+        return tuple(name for name in ("params_m", "flops_m") if name not in objectives)
 
     @cached_property
     def shared(self) -> SharedNetwork:

@@ -280,11 +280,11 @@ class Study:
         """Which data answered the queries."""
         data = self.first.scenario.problem.data
         trained_on = self.first.scenario.problem.trained_on
+        if data is not None:
+            return f"table {named_source(data.name, data.source)}{'' if data.path else ' (changed or missing now)'}"
         if trained_on is not None:
             return f"trained on {named_source(trained_on.name, trained_on.source)}"
-        if data is None:
-            return f"own problem {self.benchmark}"
-        return f"table {named_source(data.name, data.source)}{'' if data.path else ' (changed or missing now)'}"
+        return f"own problem {self.benchmark}"
 
     @property
     def _unfinished(self) -> list[str]:

@@ -286,11 +286,11 @@ def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
     from archloom.analysis.study import named_source
 
     table, trained_on = manifest.get("table"), manifest.get("trained_on")
+    if isinstance(table, dict):
+        return f"data: table {table.get('name')} (sha256 {str(table.get('sha256'))[:12]}): {table.get('source')}"
     if isinstance(trained_on, dict):
         return f"data: trained on {named_source(str(trained_on.get('name')), str(trained_on.get('source')))}"
-    if not isinstance(table, dict):
-        return f"data: own problem {request.problem.on}"
-    return f"data: table {table.get('name')} (sha256 {str(table.get('sha256'))[:12]}): {table.get('source')}"
+    return f"data: own problem {request.problem.on}"
 
 
 def _checkpoints_line(run: Path) -> str | None:

@@ -239,6 +239,13 @@ EVALUATORS = Registry(
             "torch",
             "train",
         ),
+        "proxy": Entry(
+            "archloom.problems.proxy:ProxySource",
+            "zero-cost proxies: scores of untrained networks (synflow, naswot, jacob_cov ...; archloom list proxy)",
+            "torch",
+            "train",
+            form="proxy:NAME[+NAME]",
+        ),
         "table": Entry(
             "archloom.problems.tabular:AnyTable", "any table in archloom's format, with --table FILE", form="table"
         ),

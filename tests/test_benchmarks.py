@@ -116,6 +116,21 @@ def test_pbt_nas_where_the_answer_is_known(study: Any) -> None:
     assert shrunk["mean"] < random["mean"] - 10, "shrink-perturb alone is worse: the paper's Table 3"
 
 
+def test_proxies(study: Any, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="proxies need the extra train")
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    rows = study("proxies", "digits", "--workers", "1", "--keep", str(tmp_path))
+    assert [row["proxy"] for row in rows[:7]] == [
+        "synflow", "naswot", "jacob_cov", "grad_norm", "snip", "params", "flops",
+    ]  # fmt: skip
+    assert {row["metric"] for row in rows} == {"cifar10_test_200", "cifar100_test_200"}
+    assert all(row["cells"] == 12 and -1 <= row["low"] <= row["spearman"] <= row["high"] <= 1 for row in rows)
+    assert all(row["best"] <= row["attainable"] for row in rows)
+    assert rows[0]["published"] == 0.737
+    kept = study("proxies", "digits", "--workers", "1", "--keep", str(tmp_path))
+    assert [{**row, "seconds": 0.0} for row in rows] == kept
+
+
 def test_overhead(study: Any, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="the images, in the extra images")
     found = study("overhead")

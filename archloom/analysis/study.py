@@ -283,7 +283,7 @@ class Study:
         if data is not None:
             return f"table {named_source(data.name, data.source)}{'' if data.path else ' (changed or missing now)'}"
         if trained_on is not None:
-            return f"trained on {named_source(trained_on.name, trained_on.source)}"
+            return f"{trained_on.use} {named_source(trained_on.name, trained_on.source)}"
         return f"own problem {self.benchmark}"
 
     @property

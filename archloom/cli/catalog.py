@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archloom.cli.exit_codes import Exit
+from archloom.cli.options import check_target
 from archloom.cli.paths import UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, unknown
@@ -61,6 +62,8 @@ def list_all(name: str | None) -> int:
             lineage = [kind for kind in reversed(own.__mro__) if issubclass(kind, options.Options)][1:]
             notes = "\n\n".join(inspect.cleandoc(_notes(kind)) for kind in lineage)
             _describe(source.prefix, type(source), options.of_dataclass(own), "task.", notes)
+            for key, title in source.names.items():
+                click.echo(f"  {key:<18} {title}")
         elif name in catalog.BENCHMARKS:
             _show_benchmark(catalog.status(name, environ=os.environ))
             click.echo(f"  space {catalog.BENCHMARKS[name].space}: archloom list {catalog.BENCHMARKS[name].space}")
@@ -197,7 +200,7 @@ def data_convert(file: Path, target: Path, kind: str | None) -> int:
     """Convert an official benchmark FILE into a table in archloom's format."""
     from archloom.data.convert.official import convert
 
-    _check_target(target)
+    check_target(target)
     with _Stages() as show:
         table = convert(file, kind=kind, progress=lambda done, total: show("convert", done, total))
     click.echo(str(table.save(target)))
@@ -217,18 +220,6 @@ def data_verify(file: Path) -> int:
     for finding in findings:
         click.echo(f"  {'ok  ' if finding.ok else 'WRONG'} {finding.what}")
     return Exit.DONE if all(finding.ok for finding in findings) else Exit.FAILURES
-
-
-def _check_target(target: Path) -> None:
-    """InputError if a table cannot be written there; checked before the minutes that converting takes."""
-    if target.suffix != ".npz":
-        raise InputError(f"-o {target}: expected a file ending in .npz")
-    if target.is_dir():
-        raise InputError(f"-o {target}: is a folder; expected a file")
-    if not target.parent.is_dir():
-        raise InputError(f"-o {target}: there is no folder {target.parent}; make it first")
-    if not os.access(target.parent, os.W_OK):
-        raise InputError(f"-o {target}: the folder {target.parent} cannot be written; name another")
 
 
 class _Stages:

@@ -35,6 +35,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     ),
     "supernet": ("archloom.cli.supernet:supernet", "Train a weight-sharing supernet, to search on later."),
     "agent": ("archloom.cli.agent:agent", "Train agents that learn how to search, and evaluate them."),
+    "proxy": ("archloom.cli.proxy:proxy", "Score every architecture of a space without training, into a table."),
     "resume": ("archloom.cli.search:resume", "Continue a run that was stopped, or extend a finished one."),
     "status": ("archloom.cli.show:status", "Show the progress of a run."),
     "best": ("archloom.cli.show:best", "Show the best architecture of a run."),

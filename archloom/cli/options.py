@@ -320,6 +320,18 @@ def check_label(label: str, text: str) -> str:
     return label
 
 
+def check_target(target: Path) -> None:
+    """InputError if a table cannot be written there; checked before the minutes that making one takes."""
+    if target.suffix != ".npz":
+        raise InputError(f"-o {target}: expected a file ending in .npz")
+    if target.is_dir():
+        raise InputError(f"-o {target}: is a folder; expected a file")
+    if not target.parent.is_dir():
+        raise InputError(f"-o {target}: there is no folder {target.parent}; make it first")
+    if not os.access(target.parent, os.W_OK):
+        raise InputError(f"-o {target}: the folder {target.parent} cannot be written; name another")
+
+
 def check_workers(workers: int) -> int:
     if workers < 1:
         raise InputError(f"--workers {workers}: expected at least 1 (this machine has {os.cpu_count()} cores)")

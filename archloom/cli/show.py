@@ -284,12 +284,14 @@ def _members(run: Path) -> Mapping[Path, Request]:
 def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
     """The data of a run, from the manifest: the table itself may be large, or elsewhere by now."""
     from archloom.analysis.study import named_source
+    from archloom.problems.base import USES
 
     table, trained_on = manifest.get("table"), manifest.get("trained_on")
     if isinstance(table, dict):
         return f"data: table {table.get('name')} (sha256 {str(table.get('sha256'))[:12]}): {table.get('source')}"
     if isinstance(trained_on, dict):
-        return f"data: trained on {named_source(str(trained_on.get('name')), str(trained_on.get('source')))}"
+        use = USES[trained_on.get("trains") is not False]
+        return f"data: {use} {named_source(str(trained_on.get('name')), str(trained_on.get('source')))}"
     return f"data: own problem {request.problem.on}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,25 @@ def check_counts(**counts: object) -> None:
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+
+
+def percentages(
+    values: NDArray[np.float64], metric: str, table: Table, notify: Callable[[str], None] | None = None
+) -> NDArray[np.float64]:
+    """(rows,) the values (rows,) of a table's metric as percentages, NaN for what is not measured.
+
+    An accuracy is one; InputError for a metric that is none, or is not measured for all. A metric that only ranks
+    (`Table.ordinal`) becomes the percentage of the other architectures that are worse; those without a value, as of a
+    proxy that a network does not have, are the worst. `notify` is told of that.
+    """
+    if metric not in table.ordinal:
+        check_accuracies(values, metric, table)
+        return values
+    if notify is not None:
+        notify(f"{metric} only ranks: the value of an architecture is the percentage of the others that are worse")
+    utilities = np.where(np.isnan(values), -np.inf, values if table.all_goals[metric] == "max" else -values)
+    worse = np.searchsorted(np.sort(utilities), utilities)
+    return 100.0 * worse / max(1, len(values) - 1)
 
 
 def check_accuracies(values: NDArray[np.float64], metric: str, table: Table) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from archloom.data.tables import Table
 from archloom.data.tables.cell_index import CellIndex, open_index
 from archloom.envs import NeighbourhoodRequest
-from archloom.envs.checks import check_accuracies
+from archloom.envs.checks import percentages
 from archloom.envs.terrain import Graph, Rows, Terrain
 from archloom.problems import ProblemSpec, select_metrics
 from archloom.spaces.nb101.cells import by_size
@@ -27,7 +29,7 @@ def open_neighbourhood(request: NeighbourhoodRequest) -> Terrain:
     index = open_index(request.environ, request.notify)
     table = scenario.problem.table
     assert table is not None  # noqa: S101 - nb101 has no other problems
-    values = values_by_row(index, table, scenario.objectives[0])
+    values = values_by_row(index, table, scenario.objectives[0], request.notify)
     return Terrain(graph_of(index), values, request.slots, request.max_neighbours)
 
 
@@ -44,8 +46,10 @@ def graph_of(index: CellIndex) -> Graph:
     return Graph("nb101", "nb101", ALPHA, index.offsets, index.targets, encoded, starts, genes)
 
 
-def values_by_row(index: CellIndex, table: Table, metric: str) -> NDArray[np.float64]:
-    """(423624,) a table's metric in index order; InputError if it is not an accuracy of every cell.
+def values_by_row(
+    index: CellIndex, table: Table, metric: str, notify: Callable[[str], None] | None = None
+) -> NDArray[np.float64]:
+    """(423624,) a table's metric in index order, as `percentages`.
 
     As in a search, the first of several rows for one cell counts, and rows that are not valid cells are ignored.
     """
@@ -54,5 +58,4 @@ def values_by_row(index: CellIndex, table: Table, metric: str) -> NDArray[np.flo
     first = first[cells != UNCONNECTED]
     values = np.full(len(index), np.nan)
     values[index.rows(codes[first])] = table.metric(metric)[first]
-    check_accuracies(values, metric, table)
-    return values
+    return percentages(values, metric, table, notify)

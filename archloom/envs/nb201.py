@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from archloom.data.tables import Table
 from archloom.envs import NeighbourhoodRequest
-from archloom.envs.checks import check_accuracies
+from archloom.envs.checks import percentages
 from archloom.envs.terrain import Graph, Terrain
 from archloom.errors import InputError
 from archloom.problems import ProblemSpec, select_metrics
@@ -30,7 +31,7 @@ def open_neighbourhood(request: NeighbourhoodRequest) -> Terrain:
     )
     table, space = scenario.problem.table, scenario.space
     assert table is not None and isinstance(space, Categorical)  # noqa: S101 - nb201 has no other problems
-    values = values_by_row(space, table, scenario.objectives[0])
+    values = values_by_row(space, table, scenario.objectives[0], request.notify)
     return Terrain(graph_of(space), values, request.slots, request.max_neighbours)
 
 
@@ -64,12 +65,13 @@ def graph_of(space: Categorical) -> Graph:
     )
 
 
-def values_by_row(space: Categorical, table: Table, metric: str) -> NDArray[np.float64]:
-    """(rows,) a table's metric in the order of genes; InputError if it is not an accuracy of every cell."""
+def values_by_row(
+    space: Categorical, table: Table, metric: str, notify: Callable[[str], None] | None = None
+) -> NDArray[np.float64]:
+    """(rows,) a table's metric in the order of genes, as `percentages`."""
     values = np.full(space.sizes.prod(), np.nan)
     values[table.genes.astype(np.int64) @ _strides(space.sizes)] = table.metric(metric)
-    check_accuracies(values, metric, table)
-    return values
+    return percentages(values, metric, table, notify)
 
 
 def _strides(sizes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

@@ -32,6 +32,17 @@ class DataIdentity:
     source: str
     path: Path | None = None
     """Where it is; None if it is known from a record alone, or was made in memory."""
+    trains: bool = True
+    """Of data that networks see: whether they are trained on it; else it is shown to them only."""
+
+    @property
+    def use(self) -> str:
+        """What networks do with it, in words that stand before its name."""
+        return USES[self.trains]
+
+
+USES: Mapping[bool, str] = {True: "trained on", False: "scored on"}
+"""By whether networks are trained on data: what they do with it."""
 
 
 class Problem:
@@ -51,7 +62,7 @@ class Problem:
     trains = False
     """Whether evaluations end in states of trainings, which are kept while others may inherit from them."""
     trained_on: DataIdentity | None = None
-    """The data that networks are trained on, if it has a name."""
+    """The data that networks are trained on, or shown, if it has a name."""
     resource: Resource | None = None
 
     def __init__(

@@ -111,6 +111,11 @@ class ProblemSource(ABC):
         return None
 
     @property
+    def names(self) -> Mapping[str, str]:
+        """What its data may be, with a line on each, which `archloom list` shows; empty if that is no short list."""
+        return {}
+
+    @property
     def final_options(self) -> Collection[str]:
         """Its task's options that concern only the evaluation (see `tasks.base.SuppliedTask`)."""
         return ()

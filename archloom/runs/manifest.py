@@ -44,6 +44,7 @@ class RecordedData(msgspec.Struct):
     sha256: str
     source: str
     path: str = ""
+    trains: bool = True
 
 
 class Manifest(msgspec.Struct):
@@ -271,10 +272,13 @@ def check_space(path: Path, known: Fingerprint | None, scenario: Scenario) -> No
         )
 
 
-def _trained_on(scenario: Scenario) -> dict[str, str] | None:
+def _trained_on(scenario: Scenario) -> dict[str, str | bool] | None:
     """The data that networks are trained on, if it is known by name."""
     data = scenario.problem.trained_on
-    return None if data is None else {"name": data.name, "sha256": data.sha256, "source": data.source}
+    if data is None:
+        return None
+    said: dict[str, str | bool] = {"name": data.name, "sha256": data.sha256, "source": data.source}
+    return said if data.trains else {**said, "trains": False}
 
 
 def sha256_behind(scenario: Scenario) -> str | None:

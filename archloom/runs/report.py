@@ -188,14 +188,14 @@ def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scen
         raise InputError(f"{path}/run.json is damaged or not from an archloom run ({error})") from None
     problem = RecordedProblem(made.space, goals, _identity(made.table))
     if made.trained_on is not None:
-        problem.trains, problem.trained_on = True, _identity(made.trained_on)
+        problem.trains, problem.trained_on = made.trained_on.trains, _identity(made.trained_on)
     problem.resource = made.resource
     wanted = Criteria(tuple(Objective(metric, goal) for metric, goal in goals.items()), constraints)
     return Scenario(request.problem, problem, wanted, made.report)
 
 
 def _identity(data: RecordedData | None) -> DataIdentity | None:
-    return None if data is None else DataIdentity(data.name, data.sha256, data.source)
+    return None if data is None else DataIdentity(data.name, data.sha256, data.source, trains=data.trains)
 
 
 def summarise(report: RunReport) -> dict[str, Any]:

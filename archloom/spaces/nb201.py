@@ -195,6 +195,7 @@ class Nb201(SizedNetworks, Categorical):
     name = "nb201"
     epochs_in_names = re.compile(r"_(12|200)$")
     supernet_sizes: Mapping[str, int] = {"channels": 16, "cells": 5}
+    proxy_sizes: Mapping[str, int] = {"channels": 8, "cells": 2}
 
     def __init__(
         self,

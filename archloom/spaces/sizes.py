@@ -110,6 +110,8 @@ class SizedNetworks:
     """What spaces have whose networks' sizes are options: each size by its name."""
 
     network_sizes: NetworkSizes
+    proxy_sizes: Mapping[str, int]
+    """The sizes at which networks are scored untrained unless others are given: small ones rank as well."""
 
     @property
     def channels(self) -> int:

@@ -9,7 +9,8 @@
 
 `meta` may also have `fidelities`, `{"unit": "epochs", "metrics": {"valid": {"12": "valid_12", "200": "valid_200"}},
 "curves": {"train": [1, 2, 5]}}`: which arrays are one metric at several fidelities, and the fidelities of a curve's
-columns (by default 1, 2, 3 ...); and `seconds`, the name of the metric that holds the training time.
+columns (by default 1, 2, 3 ...); `seconds`, the name of the metric that holds the training time; and `ordinal`, a
+list of metrics whose values only rank architectures, as scores of untrained networks do.
 
 Files come in through `load_table`, arrays through `Table.from_arrays`; both run the same checks and raise a one-line
 `TableError`. Loading validates everything except the metrics' values: their shapes and types are read from the headers
@@ -183,6 +184,7 @@ class Table:
     _columns: _Columns = field(repr=False)
     fidelities: Fidelities = NO_FIDELITIES
     seconds: str | None = None
+    ordinal: tuple[str, ...] = ()
     _cache: dict[str, Floats] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -199,10 +201,11 @@ class Table:
         units: str,
         fidelities: Mapping[str, object] | None = None,
         seconds: str | None = None,
+        ordinal: Sequence[str] = (),
     ) -> Table:
         """A table in memory. Raises TableError for everything that `load_table` would refuse in a file."""
         label = f"table of space {space!r}"
-        written = _meta_json(space, gene_names, options, goals, source, units, fidelities, seconds)
+        written = _meta_json(space, gene_names, options, goals, source, units, fidelities, seconds, ordinal)
         meta = _check_meta(label, json.loads(json.dumps(written)))
         arrays = {name: np.asarray(values) for name, values in metrics.items()}
         rows = _check_genes(label, np.asarray(genes), meta)
@@ -223,6 +226,35 @@ class Table:
     def with_fidelities(self, fidelities: Fidelities, seconds: str | None = None) -> Table:
         """The same table with these fidelities."""
         return replace(self, fidelities=fidelities, seconds=seconds or self.seconds)
+
+    def with_metrics(
+        self,
+        metrics: Mapping[str, npt.ArrayLike],
+        goals: Mapping[str, str],
+        source: str,
+        units: str,
+        ordinal: Sequence[str] = (),
+    ) -> Table:
+        """The same rows with more metrics (n,), in memory; their source and units stand after the table's own.
+
+        TableError for a metric that the table has, and for what `from_arrays` refuses.
+        """
+        for name in metrics:
+            if name in self.all_goals:
+                raise TableError(f"{self.name}: has a metric {_short(name)}; expected another name; rename the new one")
+        return Table.from_arrays(
+            space=self.space,
+            gene_names=self.gene_names,
+            options=self.options,
+            genes=self.genes,
+            metrics={**{name: self._array(name) for name in self.goals}, **metrics},
+            goals={**self.goals, **goals},
+            source=f"{self.source}; {source}",
+            units=f"{self.units}; {units}" if self.units else units,
+            fidelities=_declared(self.fidelities),
+            seconds=self.seconds,
+            ordinal=(*self.ordinal, *ordinal),
+        )
 
     def array_at(self, metric: str, fidelity: int | None = None) -> str:
         """The array that holds a metric's values at a fidelity (None: the highest); a curve is its own array."""
@@ -359,11 +391,12 @@ def save_table(
     units: str,
     fidelities: Mapping[str, object] | None = None,
     seconds: str | None = None,
+    ordinal: Sequence[str] = (),
 ) -> Path:
     """Check the arrays as `load_table` would and write them to `path`.
 
-    Raises TableError, and then nothing is written. `fidelities` and `seconds` are those of `meta`, as described at
-    the top of this module.
+    Raises TableError, and then nothing is written. `fidelities`, `seconds` and `ordinal` are those of `meta`,
+    as described at the top of this module.
 
     The file appears whole or not at all (a temporary file beside it, fsync, rename), and its bytes depend on
     the content alone.
@@ -379,6 +412,7 @@ def save_table(
         units=units,
         fidelities=fidelities,
         seconds=seconds,
+        ordinal=ordinal,
     )
     return table.save(path)
 
@@ -398,12 +432,13 @@ class _Meta:
     units: str
     fidelities: Fidelities
     seconds: str | None
+    ordinal: tuple[str, ...]
 
 
 def _build(label: str, path: Path | None, meta: _Meta, genes: Integers, columns: _Columns) -> Table:
     table = Table(
         path, meta.space, meta.gene_names, meta.options, meta.goals, meta.source, meta.units, genes, columns,
-        meta.fidelities, meta.seconds,
+        meta.fidelities, meta.seconds, meta.ordinal,
     )  # fmt: skip
     twins = table._index.duplicates(genes)
     if twins is not None:
@@ -471,7 +506,14 @@ def _check_meta(label: str, meta: object) -> _Meta:
     seconds = meta.get("seconds")
     if seconds is not None and seconds not in fidelities.goals(goals):
         raise TableError(f"{label}: meta['seconds'] is {_short(seconds)}; expected the name of a metric; correct it")
-    return _Meta(meta["space"], names, checked, goals, meta["source"], meta["units"], fidelities, seconds)
+    ordinal = meta.get("ordinal", [])
+    if not isinstance(ordinal, list) or not all(isinstance(name, str) and name in goals for name in ordinal):
+        raise TableError(
+            f"{label}: meta['ordinal'] is {_short(ordinal)}; expected a list of names of metrics; correct it"
+        )
+    return _Meta(
+        meta["space"], names, checked, goals, meta["source"], meta["units"], fidelities, seconds, tuple(ordinal)
+    )
 
 
 def _check_fidelities(label: str, value: object, goals: Mapping[str, Goal]) -> Fidelities:
@@ -683,6 +725,7 @@ def _meta_json(
     units: str,
     fidelities: Mapping[str, object] | None = None,
     seconds: str | None = None,
+    ordinal: Sequence[str] = (),
 ) -> dict[str, object]:
     return {
         "space": space,
@@ -693,16 +736,21 @@ def _meta_json(
         "units": units,
         **({} if fidelities is None else {"fidelities": fidelities}),
         **({} if seconds is None else {"seconds": seconds}),
+        **({"ordinal": list(ordinal)} if ordinal else {}),
     }
 
 
 def _meta_string(table: Table) -> str:
-    found = table.fidelities
-    fidelities = msgspec.to_builtins(found, str_keys=True) if found.metrics or found.curves else None
     content = _meta_json(
-        table.space, table.gene_names, table.options, table.goals, table.source, table.units, fidelities, table.seconds
-    )
+        table.space, table.gene_names, table.options, table.goals, table.source, table.units,
+        _declared(table.fidelities), table.seconds, table.ordinal,
+    )  # fmt: skip
     return json.dumps(content)
+
+
+def _declared(found: Fidelities) -> dict[str, object] | None:
+    """Fidelities as they stand in `meta`; None for none."""
+    return msgspec.to_builtins(found, str_keys=True) if found.metrics or found.curves else None
 
 
 def _npz_bytes(table: Table) -> bytes:

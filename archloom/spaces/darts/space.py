@@ -112,6 +112,7 @@ class Darts(SizedNetworks):
     encoding = "darts"
     encoding_bits = WIDTH
     supernet_sizes: Mapping[str, int] = {"channels": 16, "cells": 6}
+    proxy_sizes: Mapping[str, int] = {"channels": 8, "cells": 6}
 
     def __init__(
         self,

@@ -128,6 +128,7 @@ class Nb101(SizedNetworks):
     encoding = "nb101"
     encoding_bits = BITS
     supernet_sizes: Mapping[str, int] = {"channels": 32, "cells": 3}
+    proxy_sizes: Mapping[str, int] = {"channels": 32, "cells": 1}
 
     def __init__(
         self,

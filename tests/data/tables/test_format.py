@@ -86,6 +86,32 @@ def test_reads_what_numpy_wrote_and_extra_meta(tmp_path: Path, content: Content)
     assert table.metric("test").tolist() == [11.0, 21.0, 31.0, 41.0, 51.0, 61.0]
 
 
+def test_metrics_that_only_rank(tmp_path: Path, content: Content) -> None:
+    name = next(iter(content["goals"]))
+    save_table(tmp_path / "t.npz", **content, ordinal=[name])
+    assert load_table(tmp_path / "t.npz").ordinal == (name,)
+    plain = Table.from_arrays(**content)
+    assert plain.ordinal == () and plain.sha256 != load_table(tmp_path / "t.npz").sha256
+    for wrong in (["none"], name, [1]):
+        meta = json.dumps(meta_of(content, ordinal=wrong))
+        assert "meta['ordinal'] is" in error_of(raw_file(tmp_path / "wrong.npz", content, meta=meta))
+
+
+def test_more_metrics_beside_those_of_a_table(content: Content) -> None:
+    table = Table.from_arrays(**content, ordinal=[next(iter(content["goals"]))])
+    values = np.arange(len(table), dtype=np.float32)
+    more = table.with_metrics({"score": values}, {"score": "max"}, "ours", "points", ["score"])
+    assert more.goals == {**table.goals, "score": "max"}
+    assert np.array_equal(more.metric("score"), values)
+    for name in table.metrics:
+        assert np.array_equal(more.metric(name), table.metric(name), equal_nan=True)
+    assert more.ordinal == (*table.ordinal, "score")
+    assert (more.source, more.units) == (f"{table.source}; ours", f"{table.units}; points")
+    assert np.array_equal(more.genes, table.genes) and more.seconds == table.seconds
+    with pytest.raises(TableError, match=r"has a metric 'score'"):
+        more.with_metrics({"score": values}, {"score": "max"}, "", "")
+
+
 def test_fortran_order_and_stored_members(tmp_path: Path, content: Content) -> None:
     path = tmp_path / "stored.npz"
     np.savez(path, genes=np.asfortranarray(content["genes"]), meta=np.array(json.dumps(meta_of(content))),

@@ -13,7 +13,7 @@ from archloom.checkpoints.mutate import mutate_weights
 from archloom.checkpoints.state import TrainingState, labelled
 from archloom.errors import InputError, unknown
 from archloom.spaces.base import HasModules, SearchSpace
-from archloom.tasks.base import Task, Training
+from archloom.tasks.base import PlansAhead, Task, Training
 from archloom.types import MIXED, Goal, Inherit, Proposal, Resource, Result, Weights
 
 
@@ -50,6 +50,8 @@ class TrainingEvaluator:
                 training.reseed(seed)  # a child that continued its parent's random numbers would be its twin
         if training.epochs > reach:
             raise InputError(f"fidelity {reach}: the inherited state has already trained for {training.epochs} epochs")
+        if isinstance(training, PlansAhead):
+            training.train_until(reach)
         training.train(reach - training.epochs)
         metrics = training.evaluate()
         result = Result(

@@ -79,7 +79,7 @@ class TaskSource(ProblemSource):
         problem = TaskProblem(searched, task.on(searched))
         problem.isolate = False
         problem.trained_on = DataIdentity(task.data.name, task.data.sha256, task.data.source)
-        problem.remarks = tuple(getattr(task.data, "remarks", ()))
+        problem.remarks = (*getattr(task.data, "remarks", ()), *getattr(task, "remarks", ()))
         return problem
 
     def absolute(self, spec: ProblemSpec) -> ProblemSpec:

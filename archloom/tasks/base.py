@@ -49,6 +49,15 @@ class Training(Protocol):
 
 
 @runtime_checkable
+class PlansAhead(Protocol):
+    """A training that depends on how long it will be: a learning rate may fall until its end."""
+
+    def train_until(self, epochs: int) -> None:
+        """It is evaluated next after so many epochs in all; said before it trains for those that are missing."""
+        ...
+
+
+@runtime_checkable
 class EvaluatedFinally(Protocol):
     """A training that is measured more thoroughly after a search than during it; others are just evaluated again."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,9 +12,6 @@ from torch import Tensor, nn
 from archloom.checkpoints.state import Optimiser, Tensors
 from archloom.errors import InputError
 from archloom.utils import seeds
-
-MakeOptimiser = Callable[[Iterator[nn.Parameter], float, float], torch.optim.Optimizer]
-"""Makes an optimiser of parameters, given the learning rate and the weight decay."""
 
 
 def on_cpu(tensor: Tensor) -> Tensor:

@@ -3,102 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-import msgspec
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archloom.data.images.labelled import NAMED, SHARE, ImageData, SplitRule, open_images
+from archloom.data.images.labelled import NAMED, ImageData, open_images
+from archloom.data.images.splits import Split
 from archloom.errors import InputError
-from archloom.spaces.base import Buildable
+from archloom.spaces.base import Buildable, SearchSpace, sample_valid
 from archloom.spaces.convnet import NETWORK, ConvNet
 from archloom.tasks.images.augment import AUGMENTATIONS, AugmentSettings
+from archloom.tasks.images.optimisation import HORIZONS, OPTIMISERS
+from archloom.tasks.images.options import ImagesOptions
 from archloom.tasks.images.parts import NORMALISATIONS, Part
 from archloom.tasks.network import DivergedError, NetworkTraining
-from archloom.tasks.training import (
-    EpochStreams,
-    MakeOptimiser,
-    device_of,
-)
+from archloom.tasks.training import EpochStreams, device_of
 from archloom.types import Arch, Goal
 from archloom.utils import seeds
-from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt
 
 EVALUATION_BATCH = 500
 """Images that are classified at once during evaluation."""
 
+TRAINED_ON_VALID = "networks are trained on the validation images too (train_on_valid): only test images measure them"
 
-def _sgd(parameters: Iterator[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """With Nesterov's momentum of 0.9."""
-    return torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=weight_decay, nesterov=True)
-
-
-def _adamw(parameters: Iterator[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr, weight_decay=weight_decay, fused=True)  # a third of the time on CPUs
-
-
-OPTIMISERS: Mapping[str, MakeOptimiser] = {"sgd": _sgd, "adamw": _adamw}
-
-
-def _constant(progress: float) -> float:
-    return 1.0
-
-
-def _cosine(progress: float) -> float:
-    """Loshchilov & Hutter 2017, equation 5, without restarts: from 1 to 0."""
-    return 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
-
-
-SCHEDULES: Mapping[str, Callable[[float], float]] = {"constant": _constant, "cosine": _cosine}
-"""The factor on the learning rate, as a function of the share of epochs that has passed."""
-
-
-@dataclass(frozen=True)
-class ImagesOptions(Options):
-    """How networks are trained.
-
-    An epoch is one pass over the training images in a new order, or `steps_per_epoch` batches of them, if that is not
-    0; images that do not fill a batch are left out. Networks are trained for `epochs` by default; over as many,
-    `schedule` "cosine" lets the learning rate `lr` fall to 0. `augment` names changes of the training images, made in
-    this order; `cutout` is the side in pixels of the square that "cutout" blanks, where 0 is half of each side of the
-    image. `normalisation` gives pixels values in [-1, 1] ("range"), or values with mean 0 and standard deviation 1 over
-    each channel of the training images ("mean_std"). `size` resizes images to `size` x `size` pixels; 0 leaves them as
-    they are.
-
-    `valid_share` of the training images of each class are split off for validation if no such part is published, drawn
-    from `split_seed`; `train_images` and `valid_images` are the most images of each part, 0 for all. `device` is
-    PyTorch's name of one: cpu, cuda, cuda:1.
-    """
-
-    RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "batches": "steps_per_epoch"}
-
-    epochs: PositiveInt = 20
-    batch_size: Annotated[int, msgspec.Meta(ge=2, description="normalisation over a batch needs two images")] = 64
-    steps_per_epoch: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
-    optimiser: Literal["sgd", "adamw"] = "adamw"
-    lr: PositiveFloat = 0.002
-    weight_decay: NonNegativeFloat = 0.01
-    schedule: Literal["constant", "cosine"] = "constant"
-    augment: tuple[Literal["none", "shift", "flip", "crop", "cutout"], ...] = ()
-    cutout: Annotated[NonNegativeInt, msgspec.Meta(description="0 is half of each side")] = 0
-    normalisation: Literal["range", "mean_std"] = "range"
-    label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
-    size: Annotated[NonNegativeInt, msgspec.Meta(description="0 leaves images as they are")] = 0
-    valid_share: Annotated[float, msgspec.Meta(gt=0, lt=1)] = SHARE
-    split_seed: NonNegativeInt = 0
-    train_images: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
-    valid_images: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
-    device: str = "cpu"
-
-    @property
-    def rule(self) -> SplitRule:
-        """How the images are shared out."""
-        return SplitRule(self.valid_share, self.split_seed, self.train_images, self.valid_images)
+_NEEDS: Mapping[str, str] = {"drop_path": "drop_path", "auxiliary_weight": "auxiliary"}
+"""Options that need something of the networks: what these must have. One with `auxiliary`, a head, gives its logits too
+by `with_auxiliary`; `drop_path` is a probability that can be set at any time."""
 
 
 class ImagesTask:
@@ -116,21 +51,24 @@ class ImagesTask:
     optional_settings: ClassVar[Collection[str]] = ("image_size",)
 
     def __init__(self, data: ImageData, settings: ImagesOptions | None = None, space: Buildable | None = None) -> None:
+        chosen = settings or ImagesOptions()
         self.data = data
-        self.options = settings or ImagesOptions()
+        self.train_images = _joined(data.train, data.valid) if chosen.train_on_valid else data.train
+        self.options = chosen
         self.epochs = self.options.epochs
         height, width = data.size
         self.space_settings: Mapping[str, Any] = {
             "image_channels": data.channels,
             "classes": len(data.classes),
             "image_size": height if height == width else (height, width),
+            **({"auxiliary": True} if self.options.auxiliary_weight else {}),
         }
         self.space = space or ConvNet(image_channels=data.channels, classes=len(data.classes))
         self.device = device_of(self.options.device)
-        if self.options.batch_size > len(data.train):
+        if self.options.batch_size > len(self.train_images):
             raise InputError(
-                f"task option batch_size={self.options.batch_size}: {data.name} has {len(data.train)} images to train "
-                f"on; expected 2 to {len(data.train)}"
+                f"task option batch_size={self.options.batch_size}: {data.name} has {len(self.train_images)} images to "
+                f"train on; expected 2 to {len(self.train_images)}"
             )
 
     @classmethod
@@ -148,24 +86,47 @@ class ImagesTask:
         return NAMED
 
     def on(self, space: Buildable) -> ImagesTask:
-        """The same task for the networks of another space."""
-        return ImagesTask(self.data, self.options, space)
+        """The same task for the networks of another space; InputError if these cannot do what the options want."""
+        task = ImagesTask(self.data, self.options, space)
+        if any(getattr(self.options, option) for option in _NEEDS) and isinstance(space, SearchSpace):
+            task._checked(space.build(sample_valid(space, seeds.stream(0, "images.checked")), 0))
+        return task
 
     @property
     def goals(self) -> Mapping[str, Goal]:
-        """Accuracy in percent and mean cross-entropy on the validation part, and parameters in millions."""
-        return {"valid_accuracy": "max", "valid_loss": "min", "params_m": "min"}
+        """Accuracy in percent and mean cross-entropy on the validation part, unless that is trained on, and parameters
+        in millions."""
+        on_valid: Mapping[str, Goal] = (
+            {} if self.options.train_on_valid else {"valid_accuracy": "max", "valid_loss": "min"}
+        )
+        return {**on_valid, "params_m": "min"}
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What a user must know of the metrics."""
+        return (TRAINED_ON_VALID,) if self.options.train_on_valid else ()
 
     @cached_property
     def parts(self) -> Mapping[str, Part]:
         """Training, validation and test images on the device."""
-        named = {"train": self.data.train, "valid": self.data.valid, "test": self.data.test}
-        normalisation = NORMALISATIONS[self.options.normalisation](self.data.train, self.device)
+        named = {"train": self.train_images, "valid": self.data.valid, "test": self.data.test}
+        normalisation = NORMALISATIONS[self.options.normalisation](self.train_images, self.device)
         return {name: Part.of(split, self.device, normalisation) for name, split in named.items()}
 
     def begin(self, arch: Arch, seed: int) -> ImagesTraining:
         weights = int(seeds.stream(seed, "weights").integers(2**63))
-        return ImagesTraining(self, self.space.build(arch, weights), seed)
+        return ImagesTraining(self, self._checked(self.space.build(arch, weights)), seed)
+
+    def _checked(self, network: nn.Module) -> nn.Module:
+        """InputError for a network that cannot drop paths, or has no auxiliary head, if the options want that."""
+        for option, member in _NEEDS.items():
+            value = getattr(self.options, option)
+            if value and getattr(network, member, None) is None:
+                raise InputError(
+                    f"task option {option}={value}: {type(network).__name__} has no {member}; expected networks that "
+                    "have it, as those of the space darts, or 0"
+                )
+        return network
 
 
 class ImagesTraining(NetworkTraining):
@@ -180,11 +141,18 @@ class ImagesTraining(NetworkTraining):
         # Convolutions take a third less time if the channels of a pixel are adjacent in memory.
         self.network: nn.Module = network.to(task.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         make = OPTIMISERS[self._settings.optimiser]
-        self._optimiser = make(self.network.parameters(), self._settings.lr, self._settings.weight_decay)
+        self._optimiser = make(self.network.parameters(), self._settings.optimiser_settings)
+        self._horizon = self._settings.epochs
         super().__init__({NETWORK: self.network}, {NETWORK: self._optimiser}, seed, task.device)
+
+    def train_until(self, epochs: int) -> None:
+        self._horizon = HORIZONS[self._settings.schedule_until](self._settings.epochs, epochs)
 
     def run_epoch(self, streams: EpochStreams) -> None:
         self.network.train()
+        if self._settings.drop_path:
+            share = min(self.epochs / self._horizon, 1.0)
+            self.network.drop_path = self._settings.drop_path * share  # type: ignore[assignment]
         data, settings = self._task.parts["train"], self._settings
         whole = len(data.labels) // settings.batch_size
         steps = min(settings.steps_per_epoch or whole, whole)
@@ -195,35 +163,51 @@ class ImagesTraining(NetworkTraining):
             images, labels = data.batch(order[step * settings.batch_size : (step + 1) * settings.batch_size])
             for change in changes:
                 images = change(images, streams.augment, how)
-            self._step(images, labels, self.epochs + step / steps)
+            begin, end = (self.epochs + passed / steps for passed in (step, step + 1))
+            self._step(images, labels, settings.learning_rate.at(begin, end, self._horizon))
 
-    def _step(self, images: Tensor, labels: Tensor, time: float) -> None:
-        """One step of the optimiser, `time` epochs after the start."""
-        rate = SCHEDULES[self._settings.schedule](time / self._settings.epochs)
+    def _step(self, images: Tensor, labels: Tensor, lr: float) -> None:
+        """One step of the optimiser."""
         for group in self._optimiser.param_groups:
-            group["lr"] = self._settings.lr * rate
-        loss = functional.cross_entropy(self.network(images), labels, label_smoothing=self._settings.label_smoothing)
+            group["lr"] = lr
+        loss = self._loss(images, labels)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self._settings.max_grad_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.max_grad_norm)
         self._optimiser.step()
 
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """With that of the auxiliary head, if it counts."""
+        smoothing, weight = self._settings.label_smoothing, self._settings.auxiliary_weight
+        if not weight:
+            return functional.cross_entropy(self.network(images), labels, label_smoothing=smoothing)
+        losses = [
+            functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+            for logits in self.network.with_auxiliary(images)  # type: ignore[operator]
+        ]
+        return losses[0] + weight * losses[1]
+
     def evaluate(self) -> Mapping[str, float]:
-        """Accuracies in percent on validation and test images, mean cross-entropy on validation images, parameters.
+        """Accuracies in percent on validation and test images, mean cross-entropy on validation images, parameters,
+        those of an auxiliary head included. Validation images that were trained on are not measured.
 
         DivergedError if the cross-entropy is not finite: the network's activations overflow. Test images without finite
         logits count as errors.
         """
-        valid_accuracy, valid_loss = self._measure(self._task.parts["valid"])
-        if not math.isfinite(valid_loss):
-            raise DivergedError(f"the validation loss is {valid_loss} after epoch {self.epochs}")
-        test_accuracy, _ = self._measure(self._task.parts["test"])
-        parameters = sum(parameter.numel() for parameter in self.network.parameters())
-        return {
-            "valid_accuracy": valid_accuracy,
-            "valid_loss": valid_loss,
-            "params_m": parameters / 1e6,
-            "test_accuracy": test_accuracy,
-        }
+        found = {}
+        if not self._settings.train_on_valid:
+            found["valid_accuracy"], found["valid_loss"] = self._measure(self._task.parts["valid"])
+            self._check_loss("validation", found["valid_loss"])
+        found["params_m"] = sum(parameter.numel() for parameter in self.network.parameters()) / 1e6
+        found["test_accuracy"], test_loss = self._measure(self._task.parts["test"])
+        if self._settings.train_on_valid:
+            self._check_loss("test", test_loss)
+        return found
+
+    def _check_loss(self, part: str, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise DivergedError(f"the {part} loss is {loss} after epoch {self.epochs}")
 
     def _measure(self, part: Part) -> tuple[float, float]:
         """Accuracy in percent, and mean cross-entropy."""
@@ -239,3 +223,7 @@ class ImagesTraining(NetworkTraining):
                 loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
         self.network.train(was_training)
         return 100.0 * hits / count, loss / count
+
+
+def _joined(one: Split, other: Split) -> Split:
+    return Split(np.concatenate([one.images, other.images]), np.concatenate([one.labels, other.labels]))

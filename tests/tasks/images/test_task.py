@@ -23,7 +23,9 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from archloom.checkpoints.state import TrainingState  # noqa: E402 - it needs PyTorch
 from archloom.evaluators.train import TrainingEvaluator  # noqa: E402
 from archloom.tasks.base import Task, Training  # noqa: E402
-from archloom.tasks.images.task import OPTIMISERS, SCHEDULES, ImagesOptions, ImagesTask  # noqa: E402
+from archloom.tasks.images.optimisation import OPTIMISERS, SCHEDULES  # noqa: E402
+from archloom.tasks.images.options import ImagesOptions  # noqa: E402
+from archloom.tasks.images.task import ImagesTask  # noqa: E402
 from archloom.tasks.network import DivergedError  # noqa: E402
 
 SMALL = {"stages": 2, "layers": 2, "width": 4, "image_channels": 1, "classes": 3}
@@ -153,6 +155,148 @@ def test_settings_make_a_difference() -> None:
     ]  # fmt: skip
     assert len({trained(**each) for each in settings}) == len(settings)
     assert trained() == trained(augment=("none",))
+
+
+def test_settings_that_change_the_steps_make_a_difference() -> None:
+    def trained(**settings: Any) -> str:
+        training = task(optimiser="sgd", lr=0.1, **settings).begin(arch(), 0)
+        training.train(2)
+        return bits(TrainingState(training.state().networks))
+
+    settings = [
+        {}, {"momentum": 0.5}, {"nesterov": False}, {"max_grad_norm": 0.1}, {"schedule": "linear"},
+        {"schedule": "cosine", "epochs": 4}, {"schedule": "cosine", "epochs": 4, "final_lr": 0.05},
+        {"warmup_epochs": 1.0}, {"train_on_valid": True},
+    ]  # fmt: skip
+    assert len({trained(**each) for each in settings}) == len(settings)
+
+
+def test_the_schedule_may_end_where_the_proposal_does() -> None:
+    """Two steps an epoch; a promotion from 2 to 4 of 8 epochs goes on halfway along the schedule of 4."""
+
+    def rates(reaches: list[int], **settings: Any) -> list[float]:
+        training = task(schedule="linear", epochs=8, lr=0.8, steps_per_epoch=2, **settings).begin(arch(), 0)
+        found: list[float] = []
+        training._optimiser.register_step_pre_hook(lambda own, *_: found.append(own.param_groups[0]["lr"]))
+        for reach in reaches:
+            training.train_until(reach)
+            training.train(reach - training.epochs)
+        return found
+
+    longest = [0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45]
+    assert rates([4]) == rates([2, 4]) == pytest.approx(longest)
+    assert rates([4], schedule_until="fidelity") == pytest.approx([0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
+    assert rates([2, 4], schedule_until="fidelity") == pytest.approx([0.8, 0.6, 0.4, 0.2, 0.4, 0.3, 0.2, 0.1])
+
+
+def test_an_evaluator_says_how_long_a_training_will_be() -> None:
+    def loss(**settings: Any) -> float:
+        one = task(schedule="cosine", epochs=20, lr=0.01, **settings)
+        found, _ = TrainingEvaluator(one, ConvNet(**SMALL), ["valid_loss"]).evaluate(
+            Proposal(arch(), 2), None, np.random.default_rng(0)
+        )
+        return found.scores["valid_loss"]
+
+    short = task(schedule="cosine", epochs=2, lr=0.01)
+    same = TrainingEvaluator(short, ConvNet(**SMALL), ["valid_loss"]).evaluate(
+        Proposal(arch(), 2), None, np.random.default_rng(0)
+    )
+    assert loss(schedule_until="fidelity") == same[0].scores["valid_loss"] != loss()
+
+
+def test_large_gradients_are_scaled_down() -> None:
+    training = task(max_grad_norm=0.125, optimiser="sgd", lr=0.1, steps_per_epoch=1).begin(arch(), 0)
+    norms: list[float] = []
+    parameters = list(training.network.parameters())
+
+    def look(*_: Any) -> None:
+        norms.append(float(torch.stack([p.grad.norm() for p in parameters if p.grad is not None]).norm()))
+
+    training._optimiser.register_step_pre_hook(look)
+    training.train(2)
+    assert norms == pytest.approx([0.125, 0.125], rel=1e-4)
+
+
+# -- networks that can do more ------------------------------------------------------------------------------------
+
+
+def cells(**settings: Any) -> Any:
+    """Two cells of convolutions on the bars."""
+    pytest.importorskip("numba", reason="the DARTS space needs the extra bench")
+    from archloom.spaces.darts import Darts
+
+    one = ImagesTask(bars(), ImagesOptions(**{"batch_size": 16, "steps_per_epoch": 2, **settings}))
+    return one.on(Darts(channels=2, cells=2, **one.space_settings))
+
+
+def test_paths_are_dropped_more_and_more() -> None:
+    one = cells(drop_path=0.4, epochs=4)
+    training = one.begin(one.space.sample(seeds.stream(0, "test")), 0)
+    seen = []
+    for _ in range(6):
+        training.train(1)
+        seen.append(training.network.drop_path)
+    assert seen == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 0.4])
+    first = training.evaluate()
+    assert training.evaluate() == first, "no path is dropped in evaluation"
+
+
+def test_dropping_paths_goes_on_from_a_state_bit_for_bit() -> None:
+    one = cells(drop_path=0.4, epochs=4, auxiliary_weight=0.4)
+    sampled = one.space.sample(seeds.stream(0, "test"))
+    whole, half, resumed = (one.begin(sampled, seed) for seed in (3, 3, 99))
+    whole.train(3)
+    half.train(2)
+    resumed.resume(half.state())
+    resumed.train(1)
+    assert bits(resumed.state()) == bits(whole.state())
+
+
+def test_the_loss_of_the_auxiliary_head_counts() -> None:
+    one, plain = cells(auxiliary_weight=0.4), cells()
+    assert one.space_settings["auxiliary"] is True and "auxiliary" not in plain.space_settings
+    sampled = one.space.sample(seeds.stream(0, "test"))
+    training, without = one.begin(sampled, 0), plain.begin(sampled, 0)
+    images, labels = one.parts["train"].batch(slice(0, 8))
+    logits, extra = training.network.train().with_auxiliary(images)
+    loss = torch.nn.functional.cross_entropy
+    expected = (loss(logits, labels) + 0.4 * loss(extra, labels)).item()
+    assert training._loss(images, labels).item() == pytest.approx(expected, rel=1e-6)
+    head = sum(parameter.numel() for parameter in training.network.auxiliary.parameters())
+    counted = training.evaluate()["params_m"] - without.evaluate()["params_m"]
+    assert counted == pytest.approx(head / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"drop_path": 0.2}, "task option drop_path=0.2: ConvNetwork has no drop_path; expected networks that have it"),
+        ({"auxiliary_weight": 0.4}, "task option auxiliary_weight=0.4: ConvNetwork has no auxiliary; expected"),
+    ],
+)
+def test_networks_that_cannot_do_what_is_asked(settings: dict[str, Any], says: str) -> None:
+    one = task(**settings)
+    for use in (lambda: one.on(ConvNet(**SMALL)), lambda: one.begin(arch(), 0)):
+        with pytest.raises(InputError) as caught:
+            use()
+        assert says in str(caught.value)
+
+
+def test_training_on_the_validation_images_leaves_only_the_test_images() -> None:
+    one, base = task(train_on_valid=True), task()
+    assert tuple(one.goals) == ("params_m",)
+    assert one.remarks == (
+        "networks are trained on the validation images too (train_on_valid): only test images measure them",
+    )
+    assert base.remarks == ()
+    assert len(one.parts["train"].labels) == len(bars().train) + len(bars().valid)
+    training = one.begin(arch(), 0)
+    training.train(1)
+    assert set(training.evaluate()) == {"params_m", "test_accuracy"}
+    with torch.no_grad():
+        training.network.head[2].weight.fill_(float("nan"))
+    with pytest.raises(DivergedError, match=r"^the test loss is nan after epoch 1$"):
+        training.evaluate()
 
 
 def test_the_learning_rate_falls_over_the_epochs() -> None:
@@ -335,6 +479,12 @@ def test_how_the_images_are_shared_out(tmp_path: Path) -> None:
         ({"label_smoothing": 1.0}, "label_smoothing=1.0"),
         ({"size": -1}, "size=-1"),
         ({"cutout": -1}, "cutout=-1"),
+        ({"cutout": 4}, "cutout=4: add cutout to augment, as in augment=shift,flip,cutout"),
+        ({"momentum": 1.0}, "momentum=1.0: expected a number from 0 to below 1"),
+        ({"final_lr": 0.1, "lr": 0.01}, "final_lr=0.1: expected at most lr, 0.01"),
+        ({"warmup_epochs": 3.0, "epochs": 3}, "warmup_epochs=3: expected fewer than epochs, 3"),
+        ({"drop_path": 1.0}, "drop_path=1.0"),
+        ({"max_grad_norm": -1.0}, "max_grad_norm=-1.0"),
         ({"valid_share": 0.0}, "valid_share=0.0"),
         ({"valid_share": 1.0}, "valid_share=1.0"),
         ({"train_images": -1}, "train_images=-1"),

@@ -189,7 +189,7 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
 
     read = config.read(name, search.params)
     own = options.by_owner(read.settings_for(strategy))
-    extractor = {"extractor": "paper_scale_features:means"}
+    extractor = {"extractor": "paper_scale_features:means"} if "extractor" in own.task else {}
     chosen = dataclasses.replace(own, task={**own.task, **extractor, **overrides})
     spec = options.spec_of(read.values["on"], None, (), (), (), read.values["space_name"], chosen)
     of_run = choose_strategy(strategy, chosen.strategy)
@@ -197,7 +197,7 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
 
 
 def test_what_ships() -> None:
-    assert set(config.shipped()) == {*SHIPPED, "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301"}
+    assert set(config.shipped()) == {*SHIPPED, "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10"}
 
 
 @pytest.mark.parametrize(
@@ -217,6 +217,43 @@ def test_the_two_set_ups_of_ga_nas(name: str, sizes: tuple[int, ...]) -> None:
     assert found == sizes and chosen.iterations == 10
     assert read.values["on"] == "nb101" and read.values["seeds"] == 10
     assert not read.settings_for("random"), "the sizes are ga_nas's alone"
+
+
+@pytest.mark.usefixtures("few_images")
+def test_the_evaluation_of_darts() -> None:
+    """FACTS of the thesis, sections 4.2 and 4.4; its 3.826 million parameters are those for ten classes."""
+    import torch
+
+    pytest.importorskip("numba", reason="the DARTS space needs the extra bench")
+    from archloom.spaces.darts import Darts
+
+    scenario, (_, chosen) = opened("darts_cifar10", "random", batch_size="2")
+    read = scenario.problem.task.options
+    assert (read.epochs, read.optimiser, read.momentum, read.nesterov) == (600, "sgd", 0.9, False)
+    assert (read.lr, read.final_lr, read.schedule, read.weight_decay) == (0.025, 0.0, "cosine", 3e-4)
+    assert (read.max_grad_norm, read.drop_path, read.auxiliary_weight) == (5, 0.2, 0.4)
+    assert (read.augment, read.cutout, read.normalisation) == (("shift", "flip", "cutout"), 16, "mean_std")
+    assert (list(scenario.problem.goals), scenario.report) == (["params_m"], ("test_accuracy",))
+    space = scenario.space
+    assert (space.channels, space.cells, space.image_size, space.auxiliary) == (36, 20, 32, True)
+    with torch.device("meta"):
+        network = Darts(auxiliary=True).build(space.parse(chosen.start), 0)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 3_825_768
+
+
+def test_an_evaluation_of_darts_from_the_shipped_file(
+    cli: Any, few_images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything as shipped but for size and time."""
+    monkeypatch.setenv("ARCHLOOM_DATA", str(few_images))
+    pytest.importorskip("numba", reason="the DARTS space needs the extra bench")
+    smaller = ["task.epochs=1", "task.batch_size=8", "space.channels=1", "space.cells=3"]
+    typed = [word for setting in smaller for word in ("--set", setting)]
+    said = cli("search", "--config", "darts_cifar10", *typed, "--json", "--quiet", "--out", "run")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert (found["strategy"], found["queries"]) == ("random", 1)
+    assert "('dil_conv_3x3', 2)" in said.out and "test_accuracy" in found["report"]
 
 
 @pytest.mark.usefixtures("few_images")

@@ -11,7 +11,7 @@ from archloom.runs.history import History
 from archloom.runs.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical, sample_valid
 from archloom.spaces.nb201 import Nb201
-from archloom.strategies.random_search import RandomSearch
+from archloom.strategies.random_search import RandomSearch, RandomSearchOptions
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, RuledSpace
 from archloom.utils import seeds
 
@@ -60,3 +60,16 @@ def test_planted_architectures_come_by_chance_only() -> None:
     strategy = RandomSearch(space, PLANTED_CRITERIA, seeds.stream(0, "strategy"))
     genes = np.array([p.arch.genes for p in strategy.ask(4000)])
     assert abs((genes == 1).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / genes.size)
+
+
+def test_it_begins_with_what_it_is_given() -> None:
+    space, rng = RuledSpace(), seeds.stream(1, "test")
+    given = [sample_valid(space, rng) for _ in range(3)]
+    options = RandomSearchOptions(start=" ; ".join(map(space.format, given)) + ";")
+    strategy = RandomSearch(space, PLANTED_CRITERIA, seeds.stream(3, "strategy"), options)
+    first = [p.arch for p in strategy.ask(2)]
+    resumed = RandomSearch(space, PLANTED_CRITERIA, seeds.stream(9, "strategy"), options)
+    resumed.load_state_dict(strategy.state_dict())
+    drawn, rng = [p.arch for p in strategy.ask(4)], seeds.stream(3, "strategy")
+    assert first + drawn == [*given, *(sample_valid(space, rng) for _ in range(3))]
+    assert [p.arch for p in resumed.ask(4)] == drawn

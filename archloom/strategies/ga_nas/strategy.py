@@ -17,14 +17,14 @@ import numpy as np
 from msgspec.structs import replace
 
 from archloom.constraints import Criteria
-from archloom.errors import InputError
 from archloom.learners.arrays import one_thread
 from archloom.learners.ppo import Ppo
-from archloom.spaces.base import MAX_TRIES, SearchSpace, is_valid
+from archloom.spaces.base import MAX_TRIES, SearchSpace
 from archloom.spaces.graphs import HasGrammar
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.strategies.ga_nas.generator_training import REFITS, REWARDS, FitData, Settings
 from archloom.strategies.ga_nas.note import SetNote
+from archloom.strategies.starts import starts_of, texts_in
 from archloom.types import Arch, Proposal, Trial
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
 
@@ -102,7 +102,7 @@ class GaNasOptions(Options):
     @property
     def starts(self) -> list[str]:
         """The architectures to begin with, as strings."""
-        return [text.strip() for text in self.start.split(";") if text.strip()]
+        return texts_in(self.start)
 
     def settings(self) -> Settings:
         """The settings of networks and training."""
@@ -126,7 +126,7 @@ class GaNas(BaseStrategy):
     ) -> None:
         super().__init__(space, criteria, rng, options)
         o = self.options
-        self.starts = [self._start(text) for text in o.starts]
+        self.starts = starts_of("ga_nas", o.start, space)
         self.refit = REFITS[o.refit](space, o.settings(), rng)
         self.iteration = -1  # of the last set that was drawn
         self.drawn: deque[Proposal] = deque()  # those of it that were not asked for yet
@@ -142,12 +142,6 @@ class GaNas(BaseStrategy):
         sets = t * o.batch_size + o.growth * t * (t - 1) // 2
         width = max(first, o.batch_size + o.growth * max(t - 1, 0))
         return Plan(trials=first + sets if t else None, width=width, random=first)
-
-    def _start(self, text: str) -> Arch:
-        arch = self.space.parse(text)
-        if not is_valid(self.space, arch):
-            raise InputError(f"ga_nas option start={text}: not valid in space {self.space.name!r}; give one that is")
-        return arch
 
     # -- asking ---------------------------------------------------------------------------------------------------
 

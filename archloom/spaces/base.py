@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError, NoArchitectureError
 from archloom.spaces.domains import Choice, Domain
+from archloom.spaces.drawing import AlphaLayout
 from archloom.spaces.graphs import Chain, Graph, GraphGrammar
 from archloom.spaces.options import fresh
 from archloom.spaces.space import Space
@@ -428,6 +429,12 @@ class Categorical(Space):
     @property
     def alpha_shape(self) -> tuple[int, int]:
         return len(self.options), int(self.sizes.max())
+
+    @property
+    def alpha_layout(self) -> AlphaLayout:
+        """A row for each choice; columns have the names of the options, or their numbers if choices differ in them."""
+        common = len(set(self.options)) == 1
+        return AlphaLayout(self.gene_names, self.options[0] if common else tuple(map(str, range(self.alpha_shape[1]))))
 
     def discretise(self, alpha: NDArray[np.floating]) -> Arch:
         """The largest entry of each row; ties go to the first. CADAM thesis, Algorithm 3."""

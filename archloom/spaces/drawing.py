@@ -1,10 +1,15 @@
-"""How an architecture looks as a graph: what a space gives to whoever draws it."""
+"""How architectures look: as a graph, as architecture parameters, as widths and depths; what a space gives to whoever
+draws them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from archloom.types import Arch
 
@@ -69,3 +74,48 @@ class HasChoices(Protocol):
     """A space whose architectures are named choices, as `Categorical` ones are."""
 
     def choices(self, arch: Arch) -> dict[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AlphaLayout:
+    """What the rows and columns of architecture parameters stand for (`spaces.base.HasAlpha`).
+
+    `edges` names the rows, `operations` the columns. `nodes` are the rows with which another node begins, apart from
+    the first of a part. `parts`, where there are several (the cells of DARTS), are named, each by its first row, from
+    0 on.
+    """
+
+    edges: tuple[str, ...]
+    operations: tuple[str, ...]
+    nodes: tuple[int, ...] = ()
+    parts: tuple[tuple[str, int], ...] = ()
+
+    def split(self) -> list[tuple[str, slice]]:
+        """Every part with its rows; one without a name if there are no parts."""
+        starts = [start for _, start in self.parts] or [0]
+        names = [name for name, _ in self.parts] or [""]
+        return [(name, slice(a, b)) for name, (a, b) in zip(names, pairwise([*starts, len(self.edges)]), strict=True)]
+
+
+@runtime_checkable
+class HasAlphaLayout(Protocol):
+    """A space with architecture parameters whose rows and columns have names."""
+
+    @property
+    def alpha_layout(self) -> AlphaLayout: ...
+
+
+class Topology(NamedTuple):
+    """Widths and depths of cells, each (n,)."""
+
+    widths: NDArray[np.floating[Any]]
+    depths: NDArray[np.integer[Any]]
+
+
+@runtime_checkable
+class HasTopology(Protocol):
+    """A space of cells whose width and depth are known, as Shu et al. (2020) define them."""
+
+    def topology(self, archs: Sequence[Arch]) -> Mapping[str, Topology]:
+        """By the name of the cell: widths and depths of every architecture."""
+        ...

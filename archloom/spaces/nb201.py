@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from archloom.errors import InputError, unknown
 from archloom.spaces.alignment import aligned
 from archloom.spaces.base import Categorical, check_whole
-from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.drawing import AlphaLayout, Drawing, DrawnEdge
 from archloom.spaces.exports import exported
 from archloom.spaces.flow import Flow, FlowBatch
 from archloom.spaces.graphs import OPEN, FixedGrammar, Graph, GraphGrammar
@@ -385,6 +386,14 @@ class Nb201(SizedNetworks, Categorical):
             if operation not in OPERATIONS:
                 raise unknown("operation to build", operation, OPERATIONS)
         return operations
+
+    @property
+    def alpha_layout(self) -> AlphaLayout:
+        """Edges as "source→node" from the input, of the nodes 1, 2 and the output."""
+        names = ("in", "1", "2", "out")
+        edges = tuple(f"{names[source]}→{names[target]}" for source, target in EDGES)
+        nodes = tuple(row for row in range(1, len(EDGES)) if EDGES[row][1] != EDGES[row - 1][1])
+        return replace(super().alpha_layout, edges=edges, nodes=nodes)
 
     def drawing(self, arch: Arch) -> Drawing:
         """The cell as a graph: its nodes, and its edges with their operations; `none` is an absent edge."""

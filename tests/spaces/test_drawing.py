@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from archloom.spaces.base import Categorical
-from archloom.spaces.drawing import Drawable, Drawing, DrawnEdge, HasChoices
-from archloom.spaces.nb201 import Nb201
+from archloom.spaces.drawing import AlphaLayout, Drawable, Drawing, DrawnEdge, HasChoices
+from archloom.spaces.nb201 import OPERATIONS, Nb201
 
 
 def test_edges_must_lead_to_later_nodes() -> None:
@@ -48,3 +48,14 @@ def test_a_cell_is_drawn_with_its_operations_and_without_those_that_are_none() -
     assert drawing.nodes == ("in", "1", "2", "out")
     there = [(e.source, e.target, e.label) for e in drawing.edges if not e.absent]
     assert there == [(0, 1, "nor_conv_3x3"), (1, 2, "skip_connect"), (0, 3, "avg_pool_3x3"), (2, 3, "nor_conv_1x1")]
+
+
+def test_layouts_of_alpha() -> None:
+    """Of cells with named edges, and of choices with common options and with others."""
+    cells = Nb201().alpha_layout
+    assert cells.edges == ("in→1", "in→2", "1→2", "in→out", "1→out", "2→out")
+    assert cells.operations == OPERATIONS and cells.nodes == (1, 3)
+    assert cells.split() == [("", slice(0, 6))]
+    common = Categorical({"a": ["x", "y"], "b": ["x", "y"]}).alpha_layout
+    assert common == AlphaLayout(("a", "b"), ("x", "y"))
+    assert Categorical({"a": ["x", "y"], "b": [1, 2, 3]}).alpha_layout == AlphaLayout(("a", "b"), ("0", "1", "2"))

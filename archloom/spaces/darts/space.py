@@ -17,6 +17,8 @@ from archloom.spaces.darts.encoding import LABELS, WIDTH, encode
 from archloom.spaces.darts.features import FLOW, LAYOUT, features, flow_batches
 from archloom.spaces.darts.genotypes import (
     CELLS,
+    EDGES,
+    FIRST_EDGE,
     NODES,
     OPERATIONS,
     SHAPE,
@@ -31,7 +33,8 @@ from archloom.spaces.darts.genotypes import (
 from archloom.spaces.darts.graph import GenotypeGrammar, genotype_of_graph, graph_of
 from archloom.spaces.darts.moves import NEIGHBOURS, TUPLES, draw_neighbours, neighbours
 from archloom.spaces.darts.texts import from_text, to_text
-from archloom.spaces.drawing import Drawing, DrawnEdge
+from archloom.spaces.darts.topology import depths, widths
+from archloom.spaces.drawing import AlphaLayout, Drawing, DrawnEdge, Topology
 from archloom.spaces.exports import exported
 from archloom.spaces.features import FeatureLayout
 from archloom.spaces.flow import Flow, FlowBatch
@@ -223,6 +226,21 @@ class Darts(SizedNetworks):
         matrix: NDArray[np.float32] = one_hot(genotype_of(arch)[None])[0]
         return matrix
 
+    @property
+    def alpha_layout(self) -> AlphaLayout:
+        """Both cells, their edges as "source→node": inputs k-2 and k-1 (the two cells before), nodes 2 to 5."""
+        sources = ("k-2", "k-1", *map(str, range(2, 2 + NODES)))
+        edges = tuple(f"{sources[source]}→{node + 2}" for node in range(NODES) for source in range(node + 2))
+        nodes = tuple(cell * EDGES + first for cell in range(len(CELLS)) for first in FIRST_EDGE[1:])
+        parts = tuple((f"{cell} cell", number * EDGES) for number, cell in enumerate(CELLS))
+        return AlphaLayout(len(CELLS) * edges, OPERATIONS, nodes, parts)
+
+    def topology(self, archs: Sequence[Arch]) -> Mapping[str, Topology]:
+        """Of the normal and the reduction cells; see `topology`."""
+        genotypes = _genotypes(archs)
+        wide, deep = widths(genotypes), depths(genotypes)
+        return {cell: Topology(wide[:, number], deep[:, number]) for number, cell in enumerate(CELLS)}
+
     def to_graph(self, arch: Arch) -> Graph:
         """Both cells side by side, 30 vertices, with operations on vertices; see `graph`."""
         return graph_of(_valid(arch))
@@ -313,13 +331,17 @@ class Darts(SizedNetworks):
         )
 
     def drawing(self, arch: Arch) -> Drawing:
-        """Both cells: inputs k-2 and k-1 (the two cells before), nodes 2 to 5, and the output k."""
+        """Both cells: inputs k-2 and k-1 (the two cells before), nodes 2 to 5, and the output k.
+
+        Their titles give width and depth (see `topology`).
+        """
         nodes: list[str] = []
         edges: list[DrawnEdge] = []
         parts: list[tuple[str, int]] = []
-        for cell, pairs in zip(CELLS, _pairs(arch), strict=True):
+        shapes = zip(widths(_valid(arch))[0].tolist(), depths(_valid(arch))[0].tolist(), strict=True)
+        for cell, pairs, (width, depth) in zip(CELLS, _pairs(arch), shapes, strict=True):
             start = len(nodes)
-            parts.append((f"{cell} cell", start))
+            parts.append((f"{cell} cell, width {width:g}, depth {depth}", start))
             nodes += ["k-2", "k-1", "2", "3", "4", "5", "k"]
             edges += [
                 DrawnEdge(start + source, start + 2 + pair // 2, name) for pair, (name, source) in enumerate(pairs)

@@ -124,12 +124,30 @@ def test_a_table_of_genotypes_makes_the_space() -> None:
 def test_a_drawing_has_both_cells(darts_v1: str) -> None:
     drawing = SPACE.drawing(SPACE.parse(darts_v1))
     assert drawing.nodes == 2 * ("k-2", "k-1", "2", "3", "4", "5", "k")
-    assert drawing.parts == (("normal cell", 0), ("reduce cell", 7))
+    assert drawing.parts == (("normal cell, width 3.5, depth 3", 0), ("reduce cell, width 2.5, depth 3", 7))
     edges = [(edge.source, edge.target, edge.label) for edge in drawing.edges]
     assert len(edges) == 24
     assert edges[:2] == [(1, 2, "sep_conv_3x3"), (0, 2, "sep_conv_3x3")]
     assert edges[12 + 6 : 12 + 8] == [(7 + 2, 7 + 5, "skip_connect"), (7 + 0, 7 + 5, "avg_pool_3x3")]
     assert edges[8:12] == [(2, 6, ""), (3, 6, ""), (4, 6, ""), (5, 6, "")]
+
+
+def test_the_layout_of_alpha_names_every_edge_and_operation(darts_v1: str) -> None:
+    layout = SPACE.alpha_layout
+    assert (len(layout.edges), len(layout.operations)) == SPACE.alpha_shape
+    assert layout.nodes == (2, 5, 9, 16, 19, 23)
+    assert layout.split() == [("normal cell", slice(0, 14)), ("reduce cell", slice(14, 28))]
+    arch = SPACE.parse(darts_v1)
+    rows, columns = np.nonzero(SPACE.one_hot(arch))
+    named = {(layout.edges[row], layout.operations[column]) for row, column in zip(rows, columns, strict=True)}
+    assert {("k-2→2", "sep_conv_3x3"), ("2→5", "skip_connect"), ("2→4", "skip_connect")} <= named
+
+
+def test_the_topology_of_both_cells(darts_v1: str, darts_v2: str) -> None:
+    found = SPACE.topology([SPACE.parse(darts_v1), SPACE.parse(darts_v2)])
+    assert {cell: (each.widths.tolist(), each.depths.tolist()) for cell, each in found.items()} == {
+        "normal": ([3.5, 3.5], [3, 3]), "reduce": ([2.5, 2.5], [3, 3]),
+    }  # fmt: skip
 
 
 def test_the_source_is_a_file_that_builds_the_same_network(darts_v2: str, exported: Any) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from archloom.analysis.figures import INK, drawable, limits, new_figure, styled, wrapped
+from archloom.analysis.point_labels import Labelled, label_points
 from archloom.analysis.published_panel import BEYOND
+from archloom.analysis.sampled import step_of, two_objectives
 from archloom.analysis.stats import Floats, summarise
-from archloom.analysis.study import Reports, Study, front_of, shown_name
+from archloom.analysis.study import Reports, Study, front_rows, shown_name
 from archloom.analysis.study_figures import bands_of, draw_bands, finish, named, styles
 from archloom.errors import InputError
 from archloom.runs.history import Axis
+from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport
 from archloom.utils.numbers import short, spread
 
@@ -27,71 +30,97 @@ _OUTSIDE = 0.04
 _DASHES = (0, (5, 3))
 
 
-def pareto(reports: Reports) -> Figure:
+def pareto(reports: Reports, against: Sequence[str] = ()) -> Figure:
     """Two objectives: every query, the Pareto set of all runs of each strategy, and the mean hypervolume of a run.
 
-    If there is a table, its own Pareto set is drawn as a dashed line. The hypervolume is measured from
-    `study.reference_point`. InputError for any other number of objectives, or if no run found anything.
+    The points of the sets are annotated with the step at which they were sampled, as many as there is room for. Runs
+    with another number of objectives show the first one against each metric of `against`, in a panel each, by default
+    against the FLOPs and the parameters that they know (`sampled.two_objectives`); `against` does so for any runs. If
+    there is a table, its own Pareto set is drawn as a dashed line. The hypervolume is measured from
+    `study.reference_point`. InputError if there is nothing to show the first objective against, or if no run found
+    anything.
     """
-    study = Study.of(reports)
-    objectives = study.criteria.objectives
-    if len(objectives) != 2:
-        raise InputError(
-            f"a Pareto plot needs two objectives, these runs have {len(objectives)} "
-            f"({', '.join(o.metric for o in objectives)}): "
-            + (
-                "search with two, e.g. --objective A --objective B"
-                if len(objectives) < 2
-                else "draw --kind hypervolume, which takes any number"
-            )
-        )
-    study.need_best()
-    points = {label: _points(study, runs) for label, runs in reports.items()}
-    everything = np.concatenate(list(points.values()))
-    fronts = {label: front_of(cloud, study.criteria) for label, cloud in points.items()}
-    whole = study.whole_front
-    y, x = objectives
+    Study.of(reports).need_best()
+    studies = [Study.of(each) for each in two_objectives(reports, against)]
     with styled():
-        figure = new_figure(7.6, 5.4)
-        axes = figure.add_subplot()
-        for style, (label, cloud) in zip(styles(), points.items(), strict=False):
-            axes.scatter(cloud[:, 1], cloud[:, 0], s=9, color=style["color"], alpha=0.25, linewidths=0, zorder=2)
-            axes.plot(
-                *_steps(fronts[label]), marker="o", markersize=4, markevery=slice(0, None, 2), linewidth=1.6, zorder=4,
-                label=f"{named(study, label)}: {_volume(study, reports[label])}", **style,
-            )  # fmt: skip
-        if whole is not None:
-            axes.plot(
-                *_steps(drawable(whole)), color=INK, linestyle=_DASHES, linewidth=1.0, marker="o", markersize=2.5,
-                markevery=slice(0, None, 2), zorder=3,
-                label=f"Pareto set of the table ({len(whole):,}): {short(_whole_volume(study))}",
-            )  # fmt: skip
-        shown = np.concatenate([*fronts.values(), *([] if whole is None else [drawable(whole)])])
-        outside = _view(axes, everything, shown, y.sign, x.sign)
-        axes.set_xlabel(f"{study.axis_label(x.metric)}, {_towards(x.sign)}")
-        axes.set_ylabel(f"{study.axis_label(y.metric)}, {_towards(y.sign)}")
-        axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, title_fontsize=9,
-            title=wrapped(f"hypervolume from {_reference(study)}", 85),
-        )  # fmt: skip
-        note = f"{_dots(study)}; steps: {_sets(study)}; hypervolume: {_hypervolumes(study)}."
-        note += f" Outside the view: {outside:,} of {len(everything):,} queries." if outside else ""
-        finish(figure, study, f"{shown_name(y.metric)} against {shown_name(x.metric)}", note)
+        figure = new_figure(7.6 if len(studies) == 1 else 5.6 * len(studies), 5.4)
+        panels = figure.subplots(1, len(studies), squeeze=False)[0]
+        drawn = [_draw_pareto(axes, study) for axes, study in zip(panels, studies, strict=True)]
+        study, outside = studies[0], [f"{each.outside:,}" for each in drawn]
+        note = f"{_dots(study)}; lines: {_sets(study)}; numbers: the steps at which points of a set were sampled, where there is room"
+        note += f"; hypervolume: {_hypervolumes(study)}."
+        if reports is not study.reports:
+            note += f" The runs optimised {_optimised(reports)}."
+        if any(each.outside for each in drawn):
+            note += f" Outside the view: {' and '.join(outside)} of {drawn[0].queries:,} queries."
+        y, x = study.criteria.objectives[0], [each.criteria.objectives[1] for each in studies]
+        finish(figure, study, f"{shown_name(y.metric)} against {' and '.join(shown_name(o.metric) for o in x)}", note)
+        for axes, each, (_, right) in zip(panels, drawn, (s.criteria.objectives for s in studies), strict=True):
+            label_points(axes, each.fronts, (right.sign, y.sign))
     return figure
 
 
-def hypervolume(reports: Reports, over: Axis = "queries") -> Figure:
+class _Drawn(NamedTuple):
+    """What a panel shows: the fronts with their steps, and how many of the queries are outside the view."""
+
+    fronts: list[Labelled]
+    outside: int
+    queries: int
+
+
+def _draw_pareto(axes: Axes, study: Study) -> _Drawn:
+    y, x = study.criteria.objectives
+    lines = {
+        label: [line for run in runs for line in run.history.comparable()] for label, runs in study.reports.items()
+    }
+    clouds = {label: _points(study, found) for label, found in lines.items()}
+    fronts = []
+    for style, (label, cloud) in zip(styles(), clouds.items(), strict=False):
+        rows = front_rows(cloud, study.criteria)
+        axes.scatter(cloud[:, 1], cloud[:, 0], s=9, color=style["color"], alpha=0.25, linewidths=0, zorder=2)
+        x_steps, y_steps = _steps(cloud[rows])
+        axes.plot(
+            x_steps, y_steps, marker="o", markersize=4, markevery=slice(0, None, 2), linewidth=1.6, zorder=4,
+            label=f"{named(study, label)}: {_volume(study, study.reports[label])}", **style,
+        )  # fmt: skip
+        numbers = [str(step_of(lines[label][row])) for row in rows]
+        fronts.append(Labelled(cloud[rows][:, ::-1], numbers, style["color"], np.stack([x_steps, y_steps], axis=1)))
+    shown = [front.points[:, ::-1] for front in fronts]
+    whole = study.whole_front
+    if whole is not None:
+        shown.append(drawable(whole))
+        axes.plot(
+            *_steps(drawable(whole)), color=INK, linestyle=_DASHES, linewidth=1.0, marker="o", markersize=2.5,
+            markevery=slice(0, None, 2), zorder=3,
+            label=f"Pareto set of the table ({len(whole):,}): {short(_whole_volume(study))}",
+        )  # fmt: skip
+    everything = np.concatenate(list(clouds.values()))
+    outside = _view(axes, everything, np.concatenate(shown), y.sign, x.sign)
+    axes.set_xlabel(f"{study.axis_label(x.metric)}, {_towards(x.sign)}")
+    axes.set_ylabel(f"{study.axis_label(y.metric)}, {_towards(y.sign)}")
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, title_fontsize=9,
+        title=wrapped(f"hypervolume from {_reference(study)}", 85),
+    )  # fmt: skip
+    return _Drawn(fronts, outside, len(everything))
+
+
+def hypervolume(reports: Reports, over: Axis = "queries", against: Sequence[str] = ()) -> Figure:
     """The hypervolume so far against what was spent, as `plots.anytime` draws the best value.
 
-    It is measured from `study.reference_point`; a dashed line is that of the table's own Pareto set. InputError for a
+    `against`, one metric, makes it that of the first objective and this metric, whatever the runs optimised. It is
+    measured from `study.reference_point`; a dashed line is that of the table's own Pareto set. InputError for a
     single objective, if no run found anything, or if runs did not record what `over` asks for.
     """
-    study = Study.of(reports)
+    if len(against) > 1:
+        raise InputError(f"--against {' --against '.join(against)}: a hypervolume is against one metric; name one")
+    Study.of(reports).need_best()
+    study = Study.of(two_objectives(reports, against)[0] if against else reports)
     if study.criteria.single:
         raise InputError(
-            f"a hypervolume needs several objectives, these runs have one ({study.metric}): draw --kind anytime"
+            f"a hypervolume needs several objectives, these runs have one ({study.metric}): draw --kind anytime, or "
+            "name a metric, --against params_m"
         )
-    study.need_best()
     label_of_axis = study.spent_label(over)
     bands = bands_of(study, lambda label: study.hypervolume_curves(label, over))
     whole = _whole_volume(study)
@@ -141,6 +170,11 @@ def _worst(study: Study) -> str:
     return f"the worst value of each objective {'in the table' if study.table else 'among all queries'}"
 
 
+def _optimised(reports: Reports) -> str:
+    names = [shown_name(objective.metric) for objective in Study.of(reports).criteria.objectives]
+    return f"{names[0]} alone" if len(names) == 1 else " and ".join(names)
+
+
 def _reference(study: Study) -> str:
     point = zip(study.criteria.objectives, study.reference_point, strict=True)
     return ", ".join(f"{shown_name(o.metric)} = {value:.4g}" for o, value in reversed(list(point)))
@@ -172,10 +206,10 @@ def _towards(sign: float) -> str:
 # -- points -------------------------------------------------------------------------------------------------------
 
 
-def _points(study: Study, runs: Sequence[RunReport]) -> Floats:
-    """(n, 2): both objectives of every feasible query of some runs, at the highest fidelity of each."""
+def _points(study: Study, lines: Sequence[TrialRecord]) -> Floats:
+    """(n, 2): both objectives of some trials."""
     metrics = [o.metric for o in study.criteria.objectives]
-    rows = [[line.scores[m] for m in metrics] for report in runs for line in report.history.comparable()]
+    rows = [[line.scores[m] for m in metrics] for line in lines]
     return drawable(np.array(rows, dtype=np.float64).reshape(-1, len(metrics)))
 
 

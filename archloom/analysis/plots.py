@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -19,10 +20,13 @@ from archloom.analysis.levels_plot import levels
 from archloom.analysis.lineage_plots import family, lineage
 from archloom.analysis.pareto_plots import hypervolume, pareto
 from archloom.analysis.published_panel import BEYOND, figure_with_panel, fill_panel, mark_published
+from archloom.analysis.sampled_plot import sampled
+from archloom.analysis.state_plot import state
 from archloom.analysis.stats import Floats, summarise
 from archloom.analysis.study import Reports, Study, shown_name
 from archloom.analysis.study_figures import bands_of, draw_bands, finish, named, styles
 from archloom.analysis.surrogate_plot import surrogate
+from archloom.analysis.topology_plot import topology
 from archloom.errors import InputError, unknown
 from archloom.runs.history import Axis
 from archloom.runs.report import RunReport
@@ -117,36 +121,59 @@ class PlotKind:
     """A kind of plot: a one-line description, and the function that draws it."""
 
     title: str
-    draw: Callable[[Reports], Figure]
-    over: Callable[[Reports, Axis], Figure] | None = None
-    """The same over other axes than queries, for kinds that have them."""
+    draw: Callable[..., Figure]
+    """From runs, and the options that it takes by name."""
+    takes: frozenset[str] = frozenset()
+    """Which options it takes."""
     needs_space: bool = False
     """Whether it needs the space in addition to the record."""
 
-    def drawn_over(self, axis: str) -> Callable[[Reports], Figure]:
-        """The function that draws it over this axis; InputError for an unknown axis, and for a kind that has none."""
-        known = {str(name): name for name in get_args(Axis)}
-        if axis not in known:
-            raise unknown("axis", axis, known)
-        over = self.over
-        if over is None:
-            raise InputError(
-                f"--over {axis}: only curves have such an axis; omit --over, or draw --kind anytime or hypervolume"
-            )
-        return lambda reports: over(reports, known[axis])
+    def with_options(self, given: Mapping[str, Any]) -> Callable[[Reports], Figure]:
+        """The function that draws it with these options; InputError for one that this kind does not take, and for an
+        unknown axis."""
+        for name, value in given.items():
+            if name not in self.takes:
+                others = [kind for kind, known in KINDS.items() if name in known.takes]
+                said = value[0] if isinstance(value, tuple) else value
+                raise InputError(
+                    f"--{name} {said}: this kind of plot takes no such option; omit --{name}, or draw --kind "
+                    f"{' or '.join(others)}"
+                )
+        if (axis := given.get("over", "queries")) not in get_args(Axis):
+            raise unknown("axis", axis, get_args(Axis))
+        return partial(self.draw, **given)
 
 
 KINDS: Mapping[str, PlotKind] = MappingProxyType(
     {
-        "anytime": PlotKind("best value against queries, mean and interval over seeds", anytime, anytime),
+        "anytime": PlotKind("best value against queries, mean and interval over seeds", anytime, frozenset({"over"})),
         "box": PlotKind("best value of every run, by strategy", box),
-        "pareto": PlotKind("two objectives: all queries, the Pareto sets, and the table's own", pareto),
-        "hypervolume": PlotKind("several objectives: the hypervolume so far against queries", hypervolume, hypervolume),
+        "pareto": PlotKind(
+            "two objectives, or accuracy against FLOPs and parameters: all queries, and the Pareto sets with the steps "
+            "of their points",
+            pareto,
+            frozenset({"against"}),
+        ),
+        "hypervolume": PlotKind(
+            "several objectives: the hypervolume so far against queries", hypervolume, frozenset({"over", "against"})
+        ),
         "lineage": PlotKind("a population: whose layers, of the first one, survive", lineage),
         "family": PlotKind("a population: who descends from whom, and the winner's ancestors", family),
         "levels": PlotKind("a generator that is fitted again and again: how high its samples reach", levels),
         "surrogate": PlotKind(
             "graph_bo's model: how well it predicts, what matters to it, what it expected", surrogate, needs_space=True
+        ),
+        "sampled": PlotKind(
+            "the running mean of what was sampled by step, with the one-shot network", sampled, frozenset({"window"})
+        ),
+        "topology": PlotKind(
+            "width and depth of the cells of the best architectures", topology, frozenset({"top"}), needs_space=True
+        ),
+        "state": PlotKind(
+            "the mean of the best architectures as a heat map, and that of the table's best",
+            state,
+            frozenset({"top"}),
+            needs_space=True,
         ),
         "cell": PlotKind("the best architecture as a graph or a table of choices", best_cell, needs_space=True),
     }

@@ -21,6 +21,8 @@ from archloom.utils.ranks import mean_ranks
 Floats = NDArray[np.float64]
 
 RESAMPLES = 5_000
+_PAIRED = 2_000
+"""Resamples of pairs, each of which is ranked."""
 CONFIDENCE = 0.95
 _SAME = 1e-9
 """Differences below this share of the largest sample are ties: they are due to rounding only."""
@@ -67,6 +69,69 @@ def bootstrap_interval(
     picks = rng.integers(len(sample), size=(resamples, len(sample)))  # (B, n)
     low, high = scaled(lambda s: np.quantile(statistic(s[picks], axis=1), tails), sample)
     return float(low), float(high)
+
+
+# -- two quantities -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A statistic of `n` pairs with its 95 % bootstrap interval; None where the pairs do not determine it."""
+
+    n: int
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def spearman(x: ArrayLike, y: ArrayLike, rng: np.random.Generator, resamples: int = _PAIRED) -> Estimate:
+    """The rank correlation of two quantities (n,), ties sharing their mean rank, with its interval over pairs.
+
+    None if one of them has a single value.
+    """
+
+    def statistic(a: Floats, b: Floats) -> float:
+        return pearson(mean_ranks(a), mean_ranks(b))
+
+    return _over_pairs(statistic, x, y, rng, resamples)
+
+
+def slope(x: ArrayLike, y: ArrayLike, rng: np.random.Generator, resamples: int = _PAIRED) -> Estimate:
+    """How much y (n,) rises with one unit of x (n,), by least squares, with its interval over pairs.
+
+    None if x has a single value.
+    """
+
+    def statistic(a: Floats, b: Floats) -> float:
+        centred = a - a.mean()
+        around = float(centred @ centred)
+        return float(centred @ b) / around if around > 0 else math.nan
+
+    return _over_pairs(statistic, x, y, rng, resamples)
+
+
+def pearson(x: Floats, y: Floats) -> float:
+    """The linear correlation of two quantities (n,); NaN if one of them has a single value."""
+    a, b = x - x.mean(), y - y.mean()
+    size = math.sqrt(float(a @ a)) * math.sqrt(float(b @ b))
+    return float(a @ b) / size if size > 0 else math.nan
+
+
+def _over_pairs(
+    statistic: Callable[[Floats, Floats], float], x: ArrayLike, y: ArrayLike, rng: np.random.Generator, resamples: int
+) -> Estimate:
+    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if a.shape != b.shape or a.ndim != 1 or not np.isfinite([a, b]).all():
+        raise InputError(f"values of shapes {a.shape} and {b.shape}: expected two of the same length, all finite")
+    value = statistic(a, b) if len(a) else math.nan
+    if math.isnan(value):
+        return Estimate(len(a), None)
+    drawn = np.array([statistic(a[rows], b[rows]) for rows in rng.integers(len(a), size=(resamples, len(a)))])
+    low, high = np.nanquantile(drawn, _tails(CONFIDENCE))  # resamples of a single pair say nothing
+    return Estimate(len(a), value, float(low), float(high))
 
 
 # -- paired tests -------------------------------------------------------------------------------------------------

@@ -337,13 +337,19 @@ def named_source(name: str, source: str) -> str:
 def front_of(values: NDArray[np.float64], criteria: Criteria) -> NDArray[np.float64]:
     """(f, objectives) the rows of `values` (n, objectives) that no other dominates, the best by the first objective
     first."""
+    return values[front_rows(values, criteria)]
+
+
+def front_rows(values: NDArray[np.float64], criteria: Criteria) -> NDArray[np.intp]:
+    """(f,) which rows of `values` (n, objectives) no other dominates, in the order of `front_of`; of equal ones the
+    first."""
     import moocore
 
     signs = np.array([objective.sign for objective in criteria.objectives])
     if not len(values):
-        return values
-    front = values[moocore.is_nondominated(values * signs, maximise=True, keep_weakly=False)]
-    return np.asarray(front[np.lexsort(-(front * signs).T[::-1])])
+        return np.empty(0, dtype=np.intp)
+    rows = np.flatnonzero(moocore.is_nondominated(values * signs, maximise=True, keep_weakly=False))
+    return np.asarray(rows[np.lexsort(-(values[rows] * signs).T[::-1])])
 
 
 def why_nothing(reports: Sequence[RunReport]) -> str:

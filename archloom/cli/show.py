@@ -171,15 +171,23 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
 @click.command()
 @RUN
 @click.option("--kind", default="anytime", show_default=True,
-              help="anytime, box, pareto, hypervolume, surrogate (graph_bo's model), levels (GA-NAS), lineage or "
-                   "family (populations), or cell.")  # fmt: skip
+              help="anytime, box, pareto, hypervolume, sampled (the running mean of what was sampled), topology (width "
+                   "and depth of the best cells), state (the mean of the best as a heat map), surrogate (graph_bo's "
+                   "model), levels (GA-NAS), lineage or family (populations), or cell.")  # fmt: skip
 @click.option("--over", default=None, metavar="AXIS",
               help="Of curves (anytime, hypervolume): queries (the default), resource (epochs), seconds.")  # fmt: skip
+@click.option("--against", multiple=True, metavar="METRIC",
+              help="Of pareto and hypervolume: show the first objective against METRIC. Default: the objectives, or the "
+                   "FLOPs and parameters that a run knows.")  # fmt: skip
+@click.option("--top", default=None, metavar="N",
+              help="Of state and topology: the best N architectures (64), or a share of all (5%).")  # fmt: skip
+@click.option("--window", type=click.IntRange(min=1), default=None, metavar="N",
+              help="Of sampled: how many steps a mean is over (50).")  # fmt: skip
 @click.option("-o", "--output", "target", type=UserPath(), default=None,
               help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
 @moved_options
 @options.trust_option
-def plot(run: Path, kind: str, over: str | None, target: Path | None, trust: bool, moved: Moved) -> int:
+def plot(run: Path, kind: str, target: Path | None, trust: bool, moved: Moved, **given: Any) -> int:
     """Draw RUN. Published numbers for the same benchmark are shown beside ours."""
     from archloom.analysis.figures import check_path, save
     from archloom.analysis.plots import KINDS
@@ -188,8 +196,10 @@ def plot(run: Path, kind: str, over: str | None, target: Path | None, trust: boo
         raise unknown("kind of plot", kind, KINDS)
     if target is not None:
         check_path(target)
+    chosen = {name: value for name, value in given.items() if value}
+    draw = KINDS[kind].with_options(chosen)
+    over = chosen.get("over")
     path = target or run / (f"{kind}.png" if over is None else f"{kind}-{over}.png")
-    draw = KINDS[kind].draw if over is None else KINDS[kind].drawn_over(over)
     save(draw(read_reports(run, KINDS[kind].needs_space, moved=moved, trust=trust)), path)
     output.say(str(path))
     return 0

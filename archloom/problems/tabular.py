@@ -111,12 +111,24 @@ class TableProblem(TabularProblem):
                     f"{' together with the others' if len(wanted.constraints) > 1 else ''} ({extent})"
                 )
 
+    def ranking(self, wanted: Criteria) -> NDArray[np.intp]:
+        """(n,) the rows of all architectures that have the objectives measured and meet the constraints, the best by
+        the first objective first, of equals the first in the table."""
+        rows = np.flatnonzero(self._attainable(wanted))
+        objective = wanted.objectives[0]
+        return np.asarray(rows[np.argsort(-objective.sign * self.table.metric(objective.metric)[rows], kind="stable")])
+
     def attainable(self, wanted: Criteria) -> NDArray[np.float64]:
-        rows = self._measured(wanted)
-        for constraint in wanted.constraints:
-            rows = rows & self._meets(constraint)
+        rows = self._attainable(wanted)
         values = [self.table.metric(objective.metric)[rows] for objective in wanted.objectives]
         return np.stack(values, axis=1).astype(np.float64)
+
+    def _attainable(self, wanted: Criteria) -> NDArray[np.bool_]:
+        """(n,) which rows can answer, have every objective measured, and meet the constraints."""
+        rows = self._measured(wanted)
+        for constraint in wanted.constraints:
+            rows &= self._meets(constraint)
+        return rows
 
     def _measured(self, wanted: Criteria) -> NDArray[np.bool_]:
         """(n,) which rows can answer, and have every objective measured."""

@@ -15,11 +15,15 @@ pytest.importorskip("scipy", reason="the reference is in the extra dev")
 import scipy.stats
 
 from archloom.analysis.stats import (
+    Estimate,
     bootstrap_interval,
     curve_band,
     paired_tests,
+    pearson,
     sample_curve,
     signed_rank_p,
+    slope,
+    spearman,
     summarise,
 )
 from archloom.errors import InputError
@@ -206,3 +210,25 @@ def test_values_at_both_ends_are_paired() -> None:
     assert tests == {"a": 1 / 8, "b": 1.0}
     band = curve_band([[(1, largest)], [(1, -largest)]], [1], np.random.default_rng(0))
     assert np.isfinite(band).all() and band.mean[0] == 0.0
+
+
+# -- two quantities
+
+
+def test_rank_correlation_and_slope() -> None:
+    """Against SciPy; the interval holds the value, and a tied quantity determines neither."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=40).round(1)
+    y = 2.0 * x + rng.normal(size=40)
+    rank, line = spearman(x, y, np.random.default_rng(1), 500), slope(x, y, np.random.default_rng(1), 500)
+    fitted = scipy.stats.linregress(x, y)
+    assert rank.value == pytest.approx(scipy.stats.spearmanr(x, y).statistic)
+    assert (line.value, pearson(x, y)) == (pytest.approx(fitted.slope), pytest.approx(fitted.rvalue))
+    for found in (rank, line):
+        assert found.n == 40 and found.low < found.value < found.high  # type: ignore[operator]
+    assert line.low == pytest.approx(fitted.slope - 2 * fitted.stderr, abs=0.2)  # type: ignore[arg-type]
+    assert spearman([1, 1, 1], [1, 2, 3], rng) == Estimate(3, None) == slope([1, 1, 1], [1, 2, 3], rng)
+    assert slope([], [], rng) == Estimate(0, None)
+    assert slope([1, 2], [3, 5], rng) == Estimate(2, 2.0, 2.0, 2.0)
+    with pytest.raises(InputError, match="two of the same length"):
+        spearman([1, 2], [1, 2, 3], rng)

@@ -1,9 +1,9 @@
 """Width and depth of DARTS cells, after Shu et al. (2020, "Understanding Architectures Learnt by Cell-based NAS").
 
-Depth is the number of connections on the longest path from an input to the output. Width is the number of nodes that are
-connected to the inputs, where a node that reads other nodes too counts in part. With two pairs a node that is half the
-number of pairs whose source is an input: the average number of pairs that originate from an input, as the DDAS thesis
-defines it (Fig. 3.5).
+Depth is the number of connections on the longest path from an input to the output. Width is the number of nodes that
+are connected to the inputs, where a node that reads other nodes too counts in part. With two pairs a node that is half
+the number of pairs whose source is an input: the average number of pairs that originate from an input, as the DDAS
+thesis defines it (Fig. 3.5).
 """
 
 from __future__ import annotations

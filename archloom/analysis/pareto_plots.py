@@ -47,7 +47,8 @@ def pareto(reports: Reports, against: Sequence[str] = ()) -> Figure:
         panels = figure.subplots(1, len(studies), squeeze=False)[0]
         drawn = [_draw_pareto(axes, study) for axes, study in zip(panels, studies, strict=True)]
         study, outside = studies[0], [f"{each.outside:,}" for each in drawn]
-        note = f"{_dots(study)}; lines: {_sets(study)}; numbers: the steps at which points of a set were sampled, where there is room"
+        note = f"{_dots(study)}; lines: {_sets(study)}; numbers: the steps at which points of a set were sampled, "
+        note += "where there is room"
         note += f"; hypervolume: {_hypervolumes(study)}."
         if reports is not study.reports:
             note += f" The runs optimised {_optimised(reports)}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archloom.analysis.stats import Floats
 
@@ -42,6 +42,10 @@ class _Box(NamedTuple):
     def meets(self, other: _Box) -> bool:
         return self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
 
+    def from_point(self, point: Sequence[float]) -> tuple[float, float]:
+        """Where the centre is from a point."""
+        return (self.x0 + self.x1) / 2 - point[0], (self.y0 + self.y1) / 2 - point[1]
+
     def within(self, other: _Box) -> bool:
         return other.x0 <= self.x0 and self.x1 <= other.x1 and other.y0 <= self.y0 and self.y1 <= other.y1
 
@@ -52,8 +56,6 @@ def label_points(axes: Axes, groups: Sequence[Labelled], towards: tuple[float, f
     `towards` is the direction (right, up) from a point in which there is most likely to be room. The figure must be
     complete and have its final size: its layout is computed, and labels do not change it.
     """
-    from matplotlib.patheffects import withStroke
-
     figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101 - axes that are drawn into have one
     figure.draw_without_rendering()
@@ -69,23 +71,16 @@ def label_points(axes: Axes, groups: Sequence[Labelled], towards: tuple[float, f
         for point, centre, text in zip(group.points.tolist(), centres.tolist(), group.texts, strict=True):
             size = _size(text)
             free = (
-                (ring, box)
-                for ring, box in _candidates(centre, size, math.degrees(math.atan2(towards[1], towards[0])))
-                if box.within(frame) and not any(box.meets(other) for other in taken)
+                (box, leader)
+                for box, leader in _candidates(centre, size, math.degrees(math.atan2(towards[1], towards[0])))
+                if box.within(frame) and not any(part.meets(other) for part in (box, *leader) for other in taken)
             )
-            ring, box = next(free, (0, None))
+            box, leader = next(free, (None, []))
             if box is None:
                 omitted += 1
                 continue
-            taken.append(box)
-            label = axes.annotate(
-                text, point, ((box.x0 + box.x1) / 2 - centre[0], (box.y0 + box.y1) / 2 - centre[1]),
-                textcoords="offset points", ha="center", va="center", fontsize=_SIZE, color=group.colour, zorder=6,
-                arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": group.colour, "shrinkA": 0, "shrinkB": 0}
-                if ring else None,
-            )  # fmt: skip
-            label.set_in_layout(False)
-            label.set_path_effects([withStroke(linewidth=1.5, foreground="white", alpha=0.8)])
+            taken += [box, *leader]
+            _write(axes, text, point, box.from_point(centre), group.colour, bool(leader))
     return omitted
 
 
@@ -103,14 +98,39 @@ def _size(text: str) -> tuple[float, float]:
     return float(extents.width) + 2.0, _SIZE * 0.74 + 1.5
 
 
-def _candidates(centre: Sequence[float], size: tuple[float, float], preferred: float) -> Iterator[tuple[int, _Box]]:
-    """Places of a label beside a point, the best first, each with the number of its ring."""
+def _candidates(
+    centre: Sequence[float], size: tuple[float, float], preferred: float
+) -> Iterator[tuple[_Box, list[_Box]]]:
+    """Places of a label beside a point, the best first, each with the places that a line to it passes."""
     width, height = size
     for ring, far in enumerate(_RINGS):
         for turn in _TURNS:
             angle = math.radians(preferred + turn)
             right, up = math.cos(angle), math.sin(angle)
-            # The centre of the label: its edge, not its centre, is `far` from the marker.
+            # The edge of the label, not its centre, is `far` from the marker.
             x = centre[0] + right * (far + _MARKER + width / 2)
             y = centre[1] + up * (far + _MARKER + height / 2)
-            yield ring, _Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            box = _Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            yield box, _leader(centre, (x, y), box) if ring else []
+
+
+def _leader(start: Sequence[float], end: Sequence[float], box: _Box) -> list[_Box]:
+    """Small rectangles along the line from a point's marker to the edge of its label."""
+    count = math.ceil(math.dist(start, end))
+    places = ([a + (b - a) * step / count for a, b in zip(start, end, strict=True)] for step in range(count))
+    dots = [_around([place], _LINE / 2) for place in places if math.dist(place, start) > 2 * _MARKER]
+    return [dot for dot in dots if not dot.meets(box)]
+
+
+def _write(
+    axes: Axes, text: str, point: Sequence[float], offset: tuple[float, float], colour: str, leader: bool
+) -> None:
+    from matplotlib.patheffects import withStroke
+
+    place: Any = {"xy": point, "xytext": offset, "textcoords": "offset points"}
+    label = axes.annotate(text, ha="center", va="center", fontsize=_SIZE, color=colour, zorder=6, **place)
+    label.set_path_effects([withStroke(linewidth=1.5, foreground="white", alpha=0.8)])
+    label.set_in_layout(False)
+    if leader:
+        line = {"arrowstyle": "-", "linewidth": 0.4, "color": colour, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", arrowprops=line, zorder=5, **place).set_in_layout(False)

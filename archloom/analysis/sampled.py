@@ -123,9 +123,11 @@ def _looked_up(report: RunReport, lines: Sequence[TrialRecord], metric: str) -> 
     space, problem = report.scenario.space, report.scenario.problem
     if isinstance(space, HasCounts) and metric in (counts := space.counts()):
         return np.asarray(counts[metric](np.array([line.genes for line in lines])), dtype=np.float64)
-    if not _answers(problem):
+    evaluator = problem.evaluator((), (metric,)) if _answers(problem) else None
+    if not getattr(evaluator, "looks_up", False):  # anything else may take long
         return np.full(len(lines), np.nan)
-    evaluator, rng = problem.evaluator((), (metric,)), np.random.default_rng(0)  # a look-up draws nothing
+    rng = np.random.default_rng(0)  # a look-up draws nothing
+    assert evaluator is not None  # noqa: S101 - None looks nothing up
     results = (evaluator.evaluate(line.proposal, None, rng)[0] for line in lines)
     return np.array([result.report.get(metric, np.nan) for result in results], dtype=np.float64)
 
@@ -191,9 +193,11 @@ def two_objectives(reports: Reports, metrics: Sequence[str]) -> list[Reports]:
         return [reports]
     chosen = list(dict.fromkeys(metrics or costs(study.first)))
     if not chosen:
+        several = len(study.criteria.objectives) > 1
+        instead = "draw --kind hypervolume, which takes any number" if several else "search with a second --objective"
         raise InputError(
-            f"these runs have {len(study.criteria.objectives)} objectives "
-            f"({', '.join(o.metric for o in study.criteria.objectives)}) and record neither FLOPs nor parameters: name "
-            "what to draw the first against, --against METRIC, or search with two, e.g. --objective A --objective B"
+            f"a Pareto set needs two objectives, these runs have {len(study.criteria.objectives)} "
+            f"({', '.join(o.metric for o in study.criteria.objectives)}) and know neither FLOPs nor parameters: name a "
+            f"metric to show the first one against, --against METRIC, or {instead}"
         )
     return [against(reports, metric) for metric in chosen]

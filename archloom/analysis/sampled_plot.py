@@ -18,7 +18,6 @@ from archloom.utils.numbers import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
     from matplotlib.figure import Figure
 
 WINDOW = 50

@@ -14,7 +14,6 @@ from archloom.analysis.state import State, check_alpha, exhaustive, layout_of
 from archloom.analysis.stats import Floats
 from archloom.analysis.study import Reports, Study, shown_name
 from archloom.analysis.study_figures import finish, named
-from archloom.errors import InputError
 from archloom.spaces.drawing import AlphaLayout
 from archloom.utils.text import one_line
 

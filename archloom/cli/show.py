@@ -177,8 +177,8 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
 @click.option("--over", default=None, metavar="AXIS",
               help="Of curves (anytime, hypervolume): queries (the default), resource (epochs), seconds.")  # fmt: skip
 @click.option("--against", multiple=True, metavar="METRIC",
-              help="Of pareto and hypervolume: show the first objective against METRIC. Default: the objectives, or the "
-                   "FLOPs and parameters that a run knows.")  # fmt: skip
+              help="Of pareto and hypervolume: show the first objective against METRIC. Default: the objectives, or "
+                   "the FLOPs and parameters that a run knows.")  # fmt: skip
 @click.option("--top", default=None, metavar="N",
               help="Of state and topology: the best N architectures (64), or a share of all (5%).")  # fmt: skip
 @click.option("--window", type=click.IntRange(min=1), default=None, metavar="N",

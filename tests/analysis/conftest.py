@@ -144,6 +144,29 @@ def make_two() -> MakeReport:
     return make
 
 
+@pytest.fixture(scope="session")
+def darts_runs() -> Reports:
+    """Two strategies with a run each of ten random DARTS cells, whose value y is drawn at random."""
+    from archloom.problems import Problem, select_metrics
+    from archloom.spaces.darts import Darts
+
+    def run(label: str, seed: int) -> RunReport:
+        space, rng = Darts(), np.random.default_rng(seed)
+        problem = Problem(space, lambda arch: 0.0, {"y": "max"})
+        scenario = select_metrics(problem, ProblemSpec("own.py"))
+        archs = [space.sample(rng) for _ in range(10)]
+        values = rng.permutation(10).astype(float).tolist()
+        lines = [
+            TrialRecord(i, arch.genes, space.format(arch), i + 1, scores={"y": value})
+            for i, (arch, value) in enumerate(zip(archs, values, strict=True))
+        ]
+        history = History.of(lines, scenario.criteria)
+        request = Request(label, scenario.spec, seed, Limits(queries=10))
+        return RunReport(request, scenario, history, 10, "all queries asked", 0.1)
+
+    return {label: [run(label, seed)] for seed, label in enumerate("ab")}
+
+
 FITTED = (
     *((row, {"iteration": 0, "draws": 0}) for row in (0, 1, 2, 3)),
     (7, {"iteration": 1, "draws": 2, "rho": 2 / 4, "js": 0.6, "known": {"3": 1, "0": 1}, "size": 3}),

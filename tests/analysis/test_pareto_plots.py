@@ -37,9 +37,46 @@ def test_pareto_steps_go_through_the_front(make_report: Any) -> None:
     np.testing.assert_allclose(line.get_ydata(), [87.0, 87.0, 87.7, 87.7, 91.2], rtol=1e-5)
 
 
-def test_pareto_needs_two_objectives(make_reports: Any) -> None:
-    with pytest.raises(InputError, match=r"two objectives, these runs have 1 \(cifar10_valid_200\)"):
+def test_pareto_needs_something_to_show_accuracy_against(make_reports: Any) -> None:
+    with pytest.raises(InputError, match=r"two objectives, these runs have 1 \(cifar10_valid_200\).*--against METRIC"):
         pareto(make_reports())
+    with pytest.raises(InputError, match="unknown metric 'cifar10_latency'; did you mean 'cifar10_fpga_latency_ms'"):
+        pareto(make_reports(), against=["cifar10_latency"])
+    with pytest.raises(InputError, match="--against cifar10_valid_200: it is what these runs optimise"):
+        pareto(make_reports(), against=["cifar10_valid_200"])
+
+
+def test_runs_of_one_objective_against_another_metric(make_report: Any, words: Any, assert_tidy: Any) -> None:
+    """The same picture as of runs that had both objectives."""
+    rows = [5, 0, 1, 32, 63]
+    one = pareto({"a": [make_report(rows)]}, against=TWO[1:])
+    two = pareto({"a": [make_report(rows, objectives=TWO)]})
+    for label in ("a ", TABLE):
+        np.testing.assert_allclose(line_of(one, label).get_xdata(), line_of(two, label).get_xdata(), rtol=1e-6)
+        np.testing.assert_allclose(line_of(one, label).get_ydata(), line_of(two, label).get_ydata(), rtol=1e-6)
+    assert "The runs optimised cifar10_valid_200 alone." in words(one) and "alone" not in words(two)
+    assert_tidy(one)
+
+
+def test_points_of_the_sets_have_their_steps(make_report: Any, assert_tidy: Any) -> None:
+    """Row 32 is dominated: it has as many convolutions as row 1, and a higher latency."""
+    figure = pareto({"a": [make_report([63, 32, 0, 1], objectives=TWO)]})
+    assert sorted(text.get_text() for text in figure.axes[0].texts) == ["1", "3", "4"]
+    assert_tidy(figure)
+
+
+def test_several_costs_have_panels(make_report: Any, words: Any, assert_tidy: Any) -> None:
+    figure = pareto({"a": [make_report([0, 1, 63])]}, against=["cifar10_fpga_latency_ms", "cifar10_baseline"])
+    assert [axes.get_xlabel().split()[0] for axes in figure.axes] == ["cifar10_fpga_latency_ms", "cifar10_baseline"]
+    assert "more is better" in figure.axes[1].get_xlabel(), "the table says so"
+    assert "cifar10_valid_200 against cifar10_fpga_latency_ms and cifar10_baseline" in words(figure)
+    assert_tidy(figure)
+
+
+def test_labels_are_omitted_where_there_is_no_room(make_two: Any, assert_tidy: Any) -> None:
+    figure = pareto({"a": [make_two([(float(i), float(i)) for i in range(400)])]})
+    assert 20 < len(figure.axes[0].texts) < 400
+    assert_tidy(figure)
 
 
 def test_a_hypervolume_needs_several_objectives(make_reports: Any) -> None:
@@ -119,6 +156,15 @@ def test_hypervolume_takes_three_objectives(make_reports: Any) -> None:
     assert line_of(hypervolume(reports), "random").get_ydata()[-1] == pytest.approx(expected, rel=1e-5)
     with pytest.raises(InputError, match="--kind hypervolume, which takes any number"):
         pareto(reports)
+    with pytest.raises(InputError, match="a hypervolume is against one metric"):
+        hypervolume(reports, against=TWO)
+
+
+def test_the_hypervolume_of_runs_of_one_objective(make_report: Any) -> None:
+    rows = [0, 1, 63]
+    one = line_of(hypervolume({"a": [make_report(rows)]}, against=TWO[1:]), "a ")
+    two = line_of(hypervolume({"a": [make_report(rows, objectives=TWO)]}), "a ")
+    np.testing.assert_allclose(one.get_ydata(), two.get_ydata(), rtol=1e-5)
 
 
 def test_it_is_the_hypervolume_of_the_queries_until_then(make_two: Any) -> None:

@@ -18,7 +18,21 @@ from archloom.spaces.base import Categorical
 
 
 def test_every_kind_has_a_title() -> None:
-    assert set(KINDS) == {"anytime", "box", "pareto", "hypervolume", "lineage", "family", "levels", "surrogate", "cell"}
+    assert set(KINDS) == {
+        "anytime", "box", "pareto", "hypervolume", "lineage", "family", "levels", "surrogate", "sampled", "topology",
+        "state", "cell",
+    }  # fmt: skip
+
+
+def test_options_go_to_kinds_that_take_them(make_reports: Any) -> None:
+    assert KINDS["anytime"].with_options({"over": "queries"})(make_reports()).axes
+    for kind, given, said in [
+        ("box", {"over": "queries"}, "--over queries: this kind of plot takes no such option.*anytime or hypervolume"),
+        ("anytime", {"against": ("x", "y")}, "--against x: .*draw --kind pareto or hypervolume"),
+        ("anytime", {"over": "epochs"}, "unknown axis 'epochs'"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            KINDS[kind].with_options(given)
     assert all(kind.title for kind in KINDS.values())
 
 

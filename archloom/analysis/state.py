@@ -45,8 +45,8 @@ class State:
     def over(cls, space: Any, archs: Sequence[Arch]) -> State:
         """That of some architectures, the best first."""
         check_alpha(space)
-        mean = np.mean([space.one_hot(arch) for arch in archs], axis=0, dtype=np.float64)
-        return cls(mean, tuple(map(space.format, archs)))
+        mean = np.mean(np.stack([space.one_hot(arch) for arch in archs]), axis=0, dtype=np.float64)
+        return cls(np.asarray(mean), tuple(map(space.format, archs)))
 
     def discretised(self, space: Any) -> NDArray[np.bool_]:
         """(E, O) the one-hot matrix of the architecture that the state stands for (Algorithms 2 and 3)."""

@@ -106,7 +106,7 @@ def _draw_all(figure: Figure, maps: list[_Map], layout: AlphaLayout) -> None:
     highest = max(float(each.matrix.max()) for each in maps)
     for axes in panels.flat:
         axes.set_axis_off()
-    image = None
+    image: Any = None
     for number, each in enumerate(maps):
         band, column = divmod(number, columns)
         for row, (part, rows) in enumerate(parts):

@@ -73,7 +73,8 @@ def topology(reports: Reports, top: str = SHARE) -> Figure:
 
 def _random(space: Any) -> Mapping[str, Topology]:
     rng = np.random.default_rng(0)
-    return space.topology([sample_valid(space, rng) for _ in range(_DRAWN)])
+    found: Mapping[str, Topology] = space.topology([sample_valid(space, rng) for _ in range(_DRAWN)])
+    return found
 
 
 def _draw_legend(axes: Axes, panel: Axes, best: Mapping[str, Sequence[TrialRecord]]) -> None:

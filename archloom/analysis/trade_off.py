@@ -174,7 +174,7 @@ def _evaluations_elsewhere(study: Study, metric: str | None, other: Study) -> tu
     here, there = study.first.scenario.space.name, other.first.scenario.space.name
     if here != there:
         raise InputError(f"--evaluated: those runs are on the space {there!r}, these on {here!r}: expected the same")
-    name, found = metric or other.metric, {}
+    name, found = metric or other.metric, dict[str, float]()
     for _, run in other.runs:
         lines = run.history.comparable()
         values = measured(run, lines, name).tolist()

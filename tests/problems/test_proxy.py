@@ -62,6 +62,7 @@ SMALL = {
     "nb101": {"channels": "8", "cells": "1"},
     "nb201": {"channels": "4", "cells": "1"},
     "convnet": {"width": "4"},
+    "proxyless": {"width": "0.1"},
 }
 
 

@@ -33,8 +33,8 @@ def test_images_are_opened_on_the_tasks_own_space_or_another(trained: None) -> N
     assert problem.trained_on.name == "digits"
     assert scenario.objectives == ("valid_accuracy",)
     assert scenario.report == ("test_accuracy",)
-    named = open_scenario(ProblemSpec("images:digits", space_name="convnet"))
-    assert named.space.name == "convnet"
+    for name in ("convnet", "proxyless", "efficientnet_b0"):
+        assert open_scenario(ProblemSpec("images:digits", space_name=name)).space.name == name
 
 
 @pytest.mark.parametrize(("space", "channels"), [("darts", 2), ("nb201", 2), ("nb101", 5)])

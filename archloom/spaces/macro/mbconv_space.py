@@ -49,8 +49,8 @@ class StagePlan:
 class MbconvSpace(Categorical):
     """Stages of inverted residual layers; every layer that can be of several kinds has a gene for its kind.
 
-    `width` multiplies all channels, which are rounded to multiples of 8 (see `widened`); `channels` and `classes` are
-    those of the images. Strings are the kinds of a stage's layers joined by ",", and the stages by "/"; stages
+    `width` multiplies all channels, which are rounded to multiples of 8 (see `widened`); `image_channels` and `classes`
+    are those of the images. Strings are the kinds of a stage's layers joined by ",", and the stages by "/"; stages
     without a gene are omitted.
     """
 
@@ -63,15 +63,17 @@ class MbconvSpace(Categorical):
     gated: ClassVar[bool]
     """Whether every layer has squeeze-excitation."""
 
-    def __init__(self, width: float = 1.0, channels: int = 3, classes: int = 1000) -> None:
+    def __init__(self, width: float = 1.0, image_channels: int = 3, classes: int = 1000) -> None:
         if not 0.0 < width < math.inf:
             raise InputError(f"{self.name} option width={width}: expected a number above 0, e.g. 0.25")
-        if channels < 1:
-            raise InputError(f"{self.name} option channels={channels}: expected a whole number from 1")
+        if image_channels < 1:
+            raise InputError(f"{self.name} option image_channels={image_channels}: expected a whole number from 1")
         if classes < 2:
             raise InputError(f"{self.name} option classes={classes}: expected at least 2 classes")
         self.width = width
-        self.frame = Frame(widened(self.stem, width), widened(self.head, width), self.activation, channels, classes)
+        self.frame = Frame(
+            widened(self.stem, width), widened(self.head, width), self.activation, image_channels, classes
+        )
         positions = [
             (stage, layer, kinds)
             for stage, planned in enumerate(self.plan)
@@ -153,7 +155,7 @@ class MbconvSpace(Categorical):
         return (f"{NETWORK}.body.{stage}.{layer}",)
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
-        """The network, for images of shape (B, channels, H, W) of any size."""
+        """The network, for images of shape (B, image_channels, H, W) of any size."""
         return build(self.stages_of(arch), self.frame, seed)
 
     def source(self, arch: Arch, found_by: str) -> str:

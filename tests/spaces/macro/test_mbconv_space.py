@@ -48,7 +48,7 @@ def test_contract(make: Callable[[], MbconvSpace]) -> None:
 @pytest.mark.parametrize("width", [1.0, 0.3])
 def test_a_space_counts_its_networks(space: MbconvSpace, counted: Callable[..., int], width: float) -> None:
     torch = pytest.importorskip("torch", reason="networks need the extra train")
-    space = type(space)(width=width, channels=1, classes=9)
+    space = type(space)(width=width, image_channels=1, classes=9)
     genes = some_genes(space, 3)
     with torch.device("meta"):
         networks = [space.build(Arch(tuple(row)), seed=0) for row in genes.tolist()]
@@ -113,7 +113,7 @@ def test_a_text_names_the_layers_of_stages(space: MbconvSpace) -> None:
         ({"width": 0.0}, "width=0.0: expected a number above 0"),
         ({"width": float("inf")}, "width=inf: expected a number above 0"),
         ({"width": float("nan")}, "width=nan: expected a number above 0"),
-        ({"channels": 0}, "channels=0: expected a whole number from 1"),
+        ({"image_channels": 0}, "image_channels=0: expected a whole number from 1"),
         ({"classes": 1}, "classes=1: expected at least 2 classes"),
     ],
 )
@@ -173,7 +173,7 @@ def test_every_gene_owns_one_layer_and_changes_nothing_else(space: MbconvSpace) 
 
 
 def test_the_exported_file_builds_the_same_network(space: MbconvSpace, exported: Any) -> None:
-    space = type(space)(width=SMALLEST, channels=2, classes=5)
+    space = type(space)(width=SMALLEST, image_channels=2, classes=5)
     ours, made = exported(space, Arch(tuple(some_genes(space, 1)[2].tolist())), (2, 2, 40, 24))
     assert type(made).__name__ == type(ours).__name__
     assert ours.head[-1].out_features == 5

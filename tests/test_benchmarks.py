@@ -66,6 +66,21 @@ def test_speed(data_dir: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
+@pytest.mark.parametrize("kind", ["costs", "images"])
+def test_speed_of_supernets(kind: str, study: Any) -> None:
+    torch = pytest.importorskip("torch", reason="networks need the extra train")
+    threads = torch.get_num_threads()
+    rows = study("supernets.speed", kind)
+    torch.set_num_threads(threads)
+    if kind == "images":
+        assert [row["layout"] for row in rows] == ["default", "channels_last"]
+        assert all(row["evaluate"] > 0 and row["train"] > 0 for row in rows)
+        return
+    assert [row["family"] for row in rows] == ["darts", "pc_darts", "nb201", "nb101"]
+    assert all(row["greatest_memory_ratio"] <= 1.1 for row in rows), "bytes, which do not depend on the machine"
+    assert all(row["time_ratio"] < 3 for row in rows)
+
+
 def test_scale(data_dir: Path, tmp_path: Path) -> None:
     found = smoke("scale", data_dir, tmp_path)
     assert (found["runs"], found["rows"], found["trials"]) == (6, 100, 60)

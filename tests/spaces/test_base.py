@@ -18,6 +18,7 @@ from archloom.spaces.base import (
     HasNeighbours,
     HasSize,
     HasSource,
+    HasSupernet,
     SearchSpace,
     is_valid,
     listed,
@@ -324,3 +325,47 @@ def test_every_space_of_choices_tells_genes_that_are_no_options(space: Any) -> N
         assert not is_valid(space, Arch(genes))
         with pytest.raises(InputError, match="expected"):
             space.key(Arch(genes))
+
+
+def supernet_spaces() -> list[Any]:
+    pytest.importorskip("numba", reason="the DARTS space needs the extra bench")
+    from archloom.spaces.darts import Darts
+    from archloom.spaces.nb101 import Nb101
+
+    more = {"classes": 3, "image_channels": 1, "image_size": 8}
+    return [Darts(channels=4, cells=3, **more), Nb201(channels=4, cells=1, **more), Nb101(channels=5, cells=1, **more)]
+
+
+def test_spaces_with_supernets_have_paths_in_them_and_plain_networks() -> None:
+    torch = pytest.importorskip("torch", reason="networks need the extra train")
+    from archloom.nets.supernets.base import Sharing
+
+    x = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    for space in supernet_spaces():
+        assert isinstance(space, HasSupernet)
+        assert set(space.supernet_sizes) == {"channels", "cells"}
+        network, rng = space.supernet(0, Sharing()).eval(), seeds.stream(0, "test")
+        for _ in range(3):
+            arch = sample_valid(space, rng)
+            path = space.path(arch)
+            assert path == space.path(space.canonical(arch))
+            network.select(path)
+            plain = space.plain(arch, 1, Sharing()).eval()
+            plain.load_state_dict(network.standalone(path))
+            with torch.no_grad():
+                logits = network(x)
+                assert torch.allclose(plain(x), logits, rtol=0, atol=1e-6)
+            assert logits.shape == (3, 3)
+
+
+def test_sharing_that_a_space_does_not_have_is_refused_with_what_to_do() -> None:
+    pytest.importorskip("torch", reason="networks need the extra train")
+    from archloom.nets.supernets.base import Sharing
+
+    darts, nb201, nb101 = supernet_spaces()
+    for space in (nb201, nb101):
+        with pytest.raises(InputError, match=f"partial 4 on {space.name}: only the supernet of darts"):
+            space.supernet(0, Sharing(partial=4))
+    for partial in (3, 0, -4):
+        with pytest.raises(InputError, match=f"partial {partial} with 4 channels: expected a divisor"):
+            darts.supernet(0, Sharing(partial=partial))

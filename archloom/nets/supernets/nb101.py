@@ -157,7 +157,7 @@ def _slot(operation: nn.Module) -> Slot:
 class Nb101Supernet(Supernet):
     """All cells of the benchmark in one network; a path has to be selected before it runs.
 
-    ValueError for fewer than 4 channels, which some cells need, and for partial channels, which it does not have.
+    ValueError for partial channels, which it does not have.
     """
 
     def __init__(
@@ -173,8 +173,6 @@ class Nb101Supernet(Supernet):
     ) -> None:
         super().__init__()
         check_whole("nb101", sharing)
-        if channels < 4:
-            raise ValueError(f"channels {channels}: expected 4 or more, for cells whose output joins four vertices")
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
             self.stem = nb101.STEMS[stem](image_channels, channels)

@@ -54,3 +54,48 @@ def test_what_is_off_the_path_rests(rests: Any, affine: bool) -> None:
 
 def test_the_seed_alone_decides_the_weights_and_nothing_global_changes(only_its_seed: Any) -> None:
     only_its_seed(lambda seed: small(seed=seed))
+
+
+def test_a_path_is_selected_before_it_runs() -> None:
+    network = small()
+    with pytest.raises(ValueError, match="no path is selected"):
+        network(images())
+    with pytest.raises(ValueError, match="select a path"):
+        network.select(None)
+
+
+def test_weights_are_cut_to_the_first_channels() -> None:
+    """Of a 7-channel cell whose output joins two vertices the first one has 4 channels, the second 3."""
+    matrix = ((0, 1, 1, 0), (0, 0, 0, 1), (0, 0, 0, 1), (0, 0, 0, 0))
+    network = small()
+    path = matrix, ("conv3x3", "conv1x1")
+    state = network.standalone(path)
+    assert state["body.0.vertices.1.0.weight"].shape == (4, 4, 3, 3)
+    assert state["body.0.vertices.2.0.weight"].shape == (3, 3, 1, 1)
+    assert state["body.0.projections.2.0.weight"].shape == (3, 7, 1, 1)
+    own = network.get_parameter("body.0.vertices.0.conv3x3.layer.0.weight")
+    assert own.shape == (7, 7, 3, 3)
+    assert torch.equal(state["body.0.vertices.1.0.weight"], own[:4, :4])
+    network.select(path)
+    network(images()).square().sum().backward()
+    assert own.grad[:4, :4].abs().sum() > 0
+    assert own.grad[4:].abs().sum() == own.grad[:, 4:].abs().sum() == 0
+
+
+def test_statistics_of_the_channels_that_are_cut_off_rest() -> None:
+    matrix = ((0, 1, 1, 0), (0, 0, 0, 1), (0, 0, 0, 1), (0, 0, 0, 0))
+    network = small().train()
+    network.select((matrix, ("conv3x3", "conv1x1")))
+    network(images())
+    norm = network.get_submodule("body.0.vertices.0.conv3x3.layer.1")
+    assert (norm.running_mean != 0).tolist() == [True] * 4 + [False] * 3
+    assert int(norm.num_batches_tracked) == 1
+
+
+def test_cells_that_do_not_fit_are_refused() -> None:
+    joining = ((0, 1, 1, 0), (0, 0, 0, 1), (0, 0, 0, 1), (0, 0, 0, 0))
+    with pytest.raises(ValueError, match="1 channels for 2 vertices"):
+        nb101.Nb101Supernet(0, Sharing(), 1).select((joining, ("conv1x1", "conv1x1")))
+    chain = tuple(tuple(int(y == x + 1) for y in range(8)) for x in range(8))
+    with pytest.raises(ValueError, match="cell of 8 vertices"):
+        small().select((chain, ("conv1x1",) * 6))

@@ -42,3 +42,16 @@ def test_what_is_off_the_path_rests(rests: Any, affine: bool) -> None:
 
 def test_the_seed_alone_decides_the_weights_and_nothing_global_changes(only_its_seed: Any) -> None:
     only_its_seed(lambda seed: small(seed=seed))
+
+
+def test_all_at_once_is_the_sum_of_all_operations_on_all_edges() -> None:
+    cell = nb201.SharedCell(3, Sharing()).eval()
+    x = images(2)
+    nodes: list[Any] = [x, 0, 0, 0]
+    for (source, target), edge in zip(plain.EDGES, cell.edges, strict=True):
+        nodes[target] = nodes[target] + sum(operation(nodes[source]) for operation in edge.values())
+    assert torch.allclose(cell(x), nodes[3], rtol=1e-4, atol=1e-5)
+    network = small()
+    network.select(None)
+    network(images()).square().sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())

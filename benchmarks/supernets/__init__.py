@@ -1,0 +1,1 @@
+"""Studies of weight-sharing supernets."""

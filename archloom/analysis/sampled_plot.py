@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from archloom.analysis.study import Reports, Study, shown_name
 from archloom.analysis.study_figures import bands_of, draw_bands, finish, styles
 from archloom.runs.history import History
 from archloom.runs.report import RunReport
+from archloom.strategies.note import Note
 from archloom.utils.numbers import short
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ WINDOW = 50
 """How many steps a mean is over."""
 ONE_SHOT = "one_shot"
 """Of a trial's details: the metrics of the supernet with all operations at once, before the search."""
-NOISE = "noise"
-"""Of a trial's note: which noise was on, beyond what its strategy always adds."""
 _DASHES = (0, (5, 3))
 _STRIP = 0.16
 """Inches of a strategy's strip of noise."""
@@ -35,21 +34,24 @@ def sampled(reports: Reports, window: int = WINDOW) -> Figure:
     """The mean of the first objective over the last `window` samples, against steps: its mean over seeds with the 95 %
     bootstrap interval.
 
-    A dashed line is the one-shot network, if runs recorded it; a strip below shows for each strategy the share of its
-    runs that had noise on, if their notes say so. Failed trials count nowhere. InputError if no run found anything.
+    A dashed line is the one-shot network, if runs recorded it; a strip below shows for each strategy how much noise
+    changed its proposals, if their notes say so (`NoiseNote`). Failed trials count nowhere. InputError if no run found
+    anything.
     """
     study = Study.of(reports)
     study.need_best()
     bands = bands_of(
         study, lambda label: [_curve(run.history, window) for run in reports[label] if samples(run.history)]
     )
-    noise = {label: shares for label, runs in reports.items() if (shares := _noise(runs)).any()}
+    noise = {label: changed for label, runs in reports.items() if (changed := _noise(runs)).any()}
     with styled():
         height = _STRIP * (len(noise) + 0.5) if noise else 0.0
         figure = new_figure(7.6, 4.9 + height)
         grid = figure.add_gridspec(2 if noise else 1, 1, height_ratios=[4.0, height] if noise else None)
         axes = figure.add_subplot(grid[0])
         values = draw_bands(axes, study, bands, 0.0)
+        full = [band.mean[places >= window] for places, band in bands.values()]  # from where a window is full
+        values += [mean for means in full for mean in means[np.isfinite(means)].tolist()]
         values += _draw_one_shot(axes, study)
         axes.set_ylim(*limits(values))
         end = max(float(band[0][-1]) for band in bands.values())
@@ -63,7 +65,11 @@ def sampled(reports: Reports, window: int = WINDOW) -> Figure:
             axes.tick_params(axis="x", labelbottom=False)
         bottom.set_xlabel("steps (proposals)")
         note = f"Mean over the last {window:,} samples. {study.spread}"
-        note += f" Strips: {_noise_names(reports)} noise was on; fainter: in some runs only." if noise else ""
+        if noise:
+            most = max(float(changed.max()) for changed in noise.values())
+            note += (
+                f" Strips: how many pairs (operation, edge) the noise changed, mean over runs; darkest: {short(most)}."
+            )
         finish(figure, study, f"{shown_name(study.metric)} of what was sampled, by step", note)
     return figure
 
@@ -111,38 +117,33 @@ def _draw_one_shot(axes: Axes, study: Study) -> list[float]:
 # -- noise --------------------------------------------------------------------------------------------------------
 
 
+class NoiseNote(Note, frozen=True):
+    """What ddas notes of a step at which its actor acted: how many pairs of operation and edge the noise changed."""
+
+    stage: str
+    changed: int
+
+
 def _noise(runs: Sequence[RunReport]) -> Floats:
-    """(steps,) the share of the runs that had noise on at each step."""
-    on = [{step_of(line): _noise_of(line.note) for line in _every(run)} for run in runs]
-    shares = np.zeros(max((step for steps in on for step in steps), default=0))
-    for steps in on:
-        for step, name in steps.items():
-            shares[step - 1] += bool(name) / len(runs)
-    return shares
-
-
-def _every(run: RunReport) -> list[Any]:
-    return [*run.history.lines, *run.history.repeats]
-
-
-def _noise_of(note: Mapping[str, Any]) -> str:
-    name = note.get(NOISE, "")
-    return name if isinstance(name, str) else ""
-
-
-def _noise_names(reports: Reports) -> str:
-    every = (line for runs in reports.values() for run in runs for line in _every(run))
-    return " and ".join(sorted({name for line in every if (name := _noise_of(line.note))}))
+    """(steps,) how many pairs noise changed at each step, the mean over runs; 0 where nothing is noted."""
+    lines = [line for run in runs for line in (*run.history.lines, *run.history.repeats)]
+    changed = np.zeros(max(map(step_of, lines), default=0))
+    for line in lines:
+        if "changed" in line.note and (note := NoiseNote.find(line.note)) is not None:
+            changed[step_of(line) - 1] += note.changed / len(runs)
+    return changed
 
 
 def _draw_noise(axes: Axes, study: Study, noise: Mapping[str, Floats]) -> None:
+    """A strip for each strategy, the darker the more pairs the noise changed."""
     from matplotlib.colors import to_rgb
 
     colours = {label: style["color"] for style, label in zip(styles(), study.reports, strict=False)}
-    for row, (label, shares) in enumerate(noise.items()):
-        image = np.concatenate([np.tile(to_rgb(colours[label]), (len(shares), 1)), shares[:, None]], axis=1)
+    most = max(float(changed.max()) for changed in noise.values())
+    for row, (label, changed) in enumerate(noise.items()):
+        image = np.concatenate([np.tile(to_rgb(colours[label]), (len(changed), 1)), changed[:, None] / most], axis=1)
         axes.imshow(
-            image[None], extent=(0.5, len(shares) + 0.5, row + 0.4, row - 0.4), aspect="auto", interpolation="nearest"
+            image[None], extent=(0.5, len(changed) + 0.5, row + 0.4, row - 0.4), aspect="auto", interpolation="nearest"
         )
     axes.set_ylim(len(noise) - 0.5, -0.5)
     axes.set_yticks(range(len(noise)), [shown_name(label) for label in noise], fontsize=8)

@@ -110,12 +110,15 @@ def slope(x: ArrayLike, y: ArrayLike, rng: np.random.Generator, resamples: int =
         around = float(centred @ centred)
         return float(centred @ b) / around if around > 0 else math.nan
 
-    return _over_pairs(statistic, x, y, rng, resamples)
+    size = _largest(y) / _largest(x)
+    found = _over_pairs(statistic, x, y, rng, resamples)
+    ends = (None if end is None else finite(end * size) for end in (found.value, found.low, found.high))
+    return Estimate(found.n, *ends)
 
 
-def pearson(x: Floats, y: Floats) -> float:
+def pearson(x: ArrayLike, y: ArrayLike) -> float:
     """The linear correlation of two quantities (n,); NaN if one of them has a single value."""
-    a, b = x - x.mean(), y - y.mean()
+    a, b = (values - values.mean() for values in (_sized(x), _sized(y)))
     size = math.sqrt(float(a @ a)) * math.sqrt(float(b @ b))
     return float(a @ b) / size if size > 0 else math.nan
 
@@ -123,7 +126,8 @@ def pearson(x: Floats, y: Floats) -> float:
 def _over_pairs(
     statistic: Callable[[Floats, Floats], float], x: ArrayLike, y: ArrayLike, rng: np.random.Generator, resamples: int
 ) -> Estimate:
-    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    """The statistic of two quantities, both divided by their largest sizes."""
+    a, b = _sized(x), _sized(y)
     if a.shape != b.shape or a.ndim != 1 or not np.isfinite([a, b]).all():
         raise InputError(f"values of shapes {a.shape} and {b.shape}: expected two of the same length, all finite")
     value = statistic(a, b) if len(a) else math.nan
@@ -132,6 +136,17 @@ def _over_pairs(
     drawn = np.array([statistic(a[rows], b[rows]) for rows in rng.integers(len(a), size=(resamples, len(a)))])
     low, high = np.nanquantile(drawn, _tails(CONFIDENCE))  # resamples of a single pair say nothing
     return Estimate(len(a), value, float(low), float(high))
+
+
+def _sized(values: ArrayLike) -> Floats:
+    """The values divided by the largest size among them, so that products stay finite."""
+    array = np.asarray(values, dtype=np.float64)
+    return np.asarray(array / _largest(array))
+
+
+def _largest(values: ArrayLike) -> float:
+    """The largest size of the values; 1 if there are none, or all are 0."""
+    return float(np.abs(np.asarray(values, dtype=np.float64)).max(initial=0.0)) or 1.0
 
 
 # -- paired tests -------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from archloom.analysis.figures import save
 from archloom.analysis.plots import KINDS
 from archloom.analysis.report import format_best, format_comparison
 from archloom.analysis.study import shown_name
+from archloom.analysis.trade_off import trade_off
+from archloom.analysis.trade_off_report import format_trade_off
 
 NAMES = [
     "val/acc", "acc@5", "params (M)", "µ_s", "$x_1^2$", r"\frac{a}{b}", "a_b^c", "[bold]", "</text><script>", "&amp;",
@@ -32,7 +34,8 @@ def test_a_name_in_every_text_and_picture(name: str, make_two: Any, words: Any) 
         assert "\x1b" not in text and "\x07" not in text and "\t" not in text
         assert all(line.isprintable() for line in text.split("\n"))
     assert shown_name(name) in " ".join(format_comparison(runs).split())
-    for kind in ("anytime", "pareto"):
+    assert format_trade_off(trade_off(runs), runs).replace("\n", "").isprintable()
+    for kind in ("anytime", "pareto", "sampled"):
         figure = KINDS[kind].draw(runs)
         shown = words(figure)
         assert shown_name(name) in shown

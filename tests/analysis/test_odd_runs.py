@@ -15,6 +15,8 @@ import pytest
 from archloom.analysis.comparison import compare
 from archloom.analysis.plots import KINDS
 from archloom.analysis.report import format_best, format_comparison
+from archloom.analysis.trade_off import trade_off
+from archloom.analysis.trade_off_report import format_trade_off
 from archloom.cli import output
 from archloom.errors import InputError
 from archloom.runs.history import History
@@ -36,7 +38,7 @@ ODD = {
     "one query": [(1.0, 1.0)],
     "one among failures": [FAILED, FAILED, (1.0, 2.0), FAILED],
 }
-CURVES = ("anytime", "box", "pareto", "hypervolume")
+CURVES = ("anytime", "box", "pareto", "hypervolume", "sampled")
 
 
 def refuse(constant: str) -> Any:
@@ -65,6 +67,9 @@ def test_every_output_of_odd_values(values: Any, make_two: Any, words: Any) -> N
     for kind in CURVES:
         assert_short(words(drawn(kind, reports)))
     assert_short(format_comparison(reports))
+    found = trade_off(reports)
+    assert_short(format_trade_off(found, reports))
+    json.loads(dumps(found.to_json()), parse_constant=refuse)
     for label, runs in reports.items():
         assert_short(format_best(runs[0], label))
         for content in (output.search_object(runs), summarise(runs[0]), compare(reports).to_json()):

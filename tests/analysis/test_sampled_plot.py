@@ -50,17 +50,18 @@ def test_the_one_shot_network(make_two: Any, words: Any) -> None:
 
 
 def test_where_noise_was_on(make_two: Any, words: Any, assert_tidy: Any) -> None:
-    """Steps 2 and 3 of one run, step 2 of the other: full, then half."""
+    """Noise changed 8 pairs at steps 2 and 3 of one run, and at step 2 of the other: 8, then 4 on average."""
     plain = make_two([(1, 0), (2, 0), (3, 0)], single=True)
-    on: dict[str, Any] = {"note": {"noise": "ou", "stage": 4}}
-    figure = sampled({"four": [changed(plain, [{}, on, on]), changed(plain, [{}, on])], "random": [plain]})
+    off: dict[str, Any] = {"note": {"stage": "fourth", "changed": 0, "action": [0.5]}}
+    on: dict[str, Any] = {"note": {"stage": "fourth", "changed": 8, "action": [0.5]}}
+    figure = sampled({"four": [changed(plain, [off, on, on]), changed(plain, [off, on])], "random": [plain]})
     (image,) = figure.axes[1].images
     np.testing.assert_allclose(np.asarray(image.get_array())[0, :, 3], [0.0, 1.0, 0.5], atol=0.01)
     assert [tick.get_text() for tick in figure.axes[1].get_yticklabels()] == ["four"]
-    assert "Strips: ou noise was on" in words(figure)
+    assert "how many pairs (operation, edge) the noise changed, mean over runs; darkest: 8" in words(figure)
     assert_tidy(figure)
 
 
-@pytest.mark.parametrize("note", [{"noise": ""}, {"noise": None}, {"noise": 3}, {}])
+@pytest.mark.parametrize("note", [{"stage": "explore", "changed": None}, {"changed": 3}, {"changed": "x"}, {}])
 def test_other_notes_are_no_noise(note: dict[str, Any], make_two: Any) -> None:
     assert len(sampled({"a": [changed(make_two([(1, 0)], single=True), [{"note": note}])]}).axes) == 1

@@ -202,6 +202,9 @@ STRATEGIES = Registry(
             "train",
         ),
         "cadam": Entry("archloom.strategies.cadam:Cadam", "CADAM: a DDPG agent over architecture parameters"),
+        "ddas": Entry(
+            "archloom.strategies.ddas.strategy:Ddas", "DDAS: a DDPG agent over a supernet that trains with it"
+        ),
     },
 )
 

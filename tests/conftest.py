@@ -109,6 +109,7 @@ def nb201_table(real_table: Callable[[str], Path]) -> Table:
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "apex": {"steps": 2, "epsilon": 0.3, "batch": 4},
     "cadam": {"hidden": "16,16", "top_k": 8},
+    "ddas": {"explore": 30, "exploit": 90, "hidden": "64,64", "actor_lr": 1e-3, "loss_weight": 0},
     "evolution": {"population": 3, "sample": 2},
     "ga_nas": {
         "initial": 4, "batch_size": 4, "growth": 4, "top_k": 2, "width": 4, "layers": 1, "rounds": 1, "pair_steps": 1,

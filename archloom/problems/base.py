@@ -64,6 +64,8 @@ class Problem:
     trained_on: DataIdentity | None = None
     """The data that networks are trained on, or shown, if it has a name."""
     resource: Resource | None = None
+    reference: Mapping[str, float] = {}
+    """What stands before any search, by metric: what all architectures share scores as a whole. Empty: nothing does."""
 
     def __init__(
         self,

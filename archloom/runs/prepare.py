@@ -124,7 +124,8 @@ class ChosenStrategy:
     @property
     def metrics(self) -> Sequence[str]:
         """What it learns from besides the metrics of the criteria."""
-        return getattr(self.found.kind, "metrics", ())
+        with self.found.code():
+            return tuple(self.found.kind.learns_from(self.options))
 
     @property
     def needs_resource(self) -> bool:
@@ -135,6 +136,11 @@ class ChosenStrategy:
     def takes_resource(self) -> bool:
         """Whether it is told what fidelities count."""
         return self.needs_resource or bool(getattr(self.found.kind, "takes_resource", False))
+
+    @property
+    def takes_reference(self) -> bool:
+        """Whether it is told what the problem says that it starts from."""
+        return bool(getattr(self.found.kind, "takes_reference", False))
 
     def check_warm_start(self, why: str = "") -> None:
         """InputError if the strategy cannot use trials of earlier runs; `why` it should, in words."""
@@ -148,13 +154,16 @@ class ChosenStrategy:
 
     def make(
         self, space: SearchSpace, wanted: Criteria, seed: int, resource: Resource | None = None,
-        earlier: Sequence[EarlierRun] | None = None,
+        earlier: Sequence[EarlierRun] | None = None, reference: Mapping[str, float] | None = None,
     ) -> Strategy:  # fmt: skip
-        """Ready to be asked, its random stream derived from `seed`; `resource` is what fidelities count.
+        """Ready to be asked, its random stream derived from `seed`; `resource` is what fidelities count, `reference`
+        what the problem says that it starts from.
 
         It is warm started with the `earlier` runs, unless these are None.
         """
-        more = {"resource": resource} if self.takes_resource else {}
+        more: dict[str, Any] = {"resource": resource} if self.takes_resource else {}
+        if self.takes_reference:
+            more["reference"] = reference or {}
         with self.found.code():
             made: Strategy = self.found.kind(space, wanted, seeds.stream(seed, "strategy"), self.options, **more)
         if earlier is not None:
@@ -339,7 +348,9 @@ class Preparer:
         if strategy is None:
             _check_space(chosen, scenario)
             earlier = None if request.warm_start is None else self.earlier(request.warm_start).runs
-            strategy = chosen.make(scenario.space, scenario.criteria, request.seed, scenario.resource, earlier)
+            strategy = chosen.make(
+                scenario.space, scenario.criteria, request.seed, scenario.resource, earlier, scenario.problem.reference
+            )
         if chosen.plan.needs_training and not scenario.problem.trains:
             raise InputError(
                 f"strategy {chosen.name} passes weights on, but nothing is trained on {request.problem.on}: "

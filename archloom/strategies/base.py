@@ -165,11 +165,14 @@ class BaseStrategy(ABC):
     """Bookkeeping for strategies that propose one architecture after another.
 
     A subclass says which capabilities its space must have (`needs`), which options it takes (`Options`, a frozen
-    dataclass), which metrics it learns from besides those of the criteria (`metrics`), and writes four methods:
+    dataclass), which metrics it learns from besides those of the criteria (`metrics`, or `learns_from` if that depends
+    on its options), and writes four methods:
     `propose` returns one proposal or None; `learn` takes one trial; `dump` and `restore` carry its own state. The
     random generator belongs to this class and is part of the state. One that evaluates in part sets `needs_resource`,
     and its constructor takes the keyword `resource`, the problem's `Resource` or None; one that only wants to know what
-    fidelities there are sets `takes_resource` instead.
+    fidelities there are sets `takes_resource` instead. One that compares with what the problem says that it starts from
+    sets `takes_reference`; its constructor takes the keyword `reference`, a mapping from metrics to values
+    (`problems.base.Problem.reference`).
 
     Each trial is told once, and only trials that were asked are told: `tell` raises InputError for any other.
     """
@@ -179,6 +182,7 @@ class BaseStrategy(ABC):
     metrics: ClassVar[tuple[str, ...]] = ()
     needs_resource: ClassVar[bool] = False
     takes_resource: ClassVar[bool] = False
+    takes_reference: ClassVar[bool] = False
 
     def __init__(
         self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: Any | None = None
@@ -204,6 +208,11 @@ class BaseStrategy(ABC):
     def plan(cls, options: Any) -> Plan:
         """What a run with these options comes to, and what it needs of the loop."""
         return Plan(inherits=cls.needs_resource)
+
+    @classmethod
+    def learns_from(cls, options: Any) -> Sequence[str]:
+        """The metrics that it learns from with these options, besides those of the criteria."""
+        return cls.metrics
 
     def caveats(self) -> Sequence[str]:
         """What a user must know of this run's results: a line each, printed before the search and kept with the run."""

@@ -9,28 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from archloom.constraints import Criteria
 from archloom.errors import InputError
-from archloom.learners.ddpg import Ddpg, Float32
-from archloom.spaces.base import MAX_TRIES, HasAlpha, SearchSpace, is_valid
-from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
-from archloom.strategies.note import Note
+from archloom.learners.mlp import Float32
+from archloom.learners.quantile import QuantileDdpg
+from archloom.spaces.base import SearchSpace, is_valid
+from archloom.strategies.alpha import ActionNote, AlphaStrategy, Decimals, Float64, rounded
+from archloom.strategies.base import Plan, pack_trials, unpack_trials
 from archloom.types import Arch, Proposal, Trial
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
 
-Float64 = NDArray[np.float64]
 Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]
-_DIGITS = 8
-"""Decimals to which actions are rounded, so that a trial's note is short and reads back exactly."""
 
 
 @dataclass(frozen=True)
@@ -87,40 +83,30 @@ class CadamOptions(Options):
             raise InputError(f"capacity={self.capacity}: expected 0 (all) or at least a batch of {self.batch_size}")
 
 
-class ActionNote(Note, frozen=True):
-    """`action`: alpha, row by row."""
-
-    action: list[float]
-
-
-class Cadam(BaseStrategy):
+class Cadam(AlphaStrategy):
     """Propose the actor's output, explore with probability epsilon, train on every answer.
 
-    A result's accuracy is its utility as a decimal (see `Replay.rewards`). With several objectives it is their mean,
+    A result's accuracy is its utility as a decimal (see `alpha.Decimals`). With several objectives it is their mean,
     each brought to [0, 1].
     """
 
     Options: ClassVar[type[Any]] = CadamOptions
-    needs = (HasAlpha,)
     options: CadamOptions
-    space: Any
 
     def __init__(
         self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: CadamOptions | None = None
     ) -> None:
         super().__init__(space, criteria, rng, options)
         o = self.options
-        self.shape: tuple[int, int] = self.space.alpha_shape
-        entries = self.shape[0] * self.shape[1]
-        self.net = Ddpg(
-            entries, o.hidden, tau=o.tau, actor_lr=o.actor_lr, critic_lr=o.critic_lr, betas=(o.beta1, o.beta2), rng=rng
-        )
-        self.replay = Replay(entries, len(criteria.objectives), o.capacity)
+        self.net = QuantileDdpg(
+            self.entries, o.hidden, tau=o.tau, actor_lr=o.actor_lr, critic_lr=o.critic_lr, betas=(o.beta1, o.beta2),
+            rng=rng,
+        )  # fmt: skip
+        self.replay = Replay(self.entries, len(criteria.objectives), o.capacity)
         self.top: list[Trial] = []  # the best K, in no order
-        self.top_sum = np.zeros(entries, np.float32)  # of their one-hot matrices
+        self.top_sum = np.zeros(self.entries, np.float32)  # of their one-hot matrices
         self.asked: dict[str, None] = {}  # keys, as an ordered set
         self.steps = 0  # proposals made
-        self.threads = ThreadpoolController()
 
     @classmethod
     def plan(cls, options: CadamOptions) -> Plan:
@@ -139,7 +125,7 @@ class Cadam(BaseStrategy):
         """The first candidate that is valid and was not asked for before; if there is none, the first that is valid."""
         known: tuple[Float64, Arch] | None = None
         for candidate in self.candidates():
-            alpha = np.round(candidate, _DIGITS)
+            alpha = rounded(candidate)
             arch = self.space.discretise(alpha)
             if is_valid(self.space, arch):
                 if self.space.key(arch) not in self.asked:
@@ -159,16 +145,6 @@ class Cadam(BaseStrategy):
             yield self.rng.random(self.shape)
         for _ in range(o.random_tries):
             yield self.rng.random(self.shape)
-
-    def any_valid(self) -> tuple[Float64, Arch]:
-        """A random action that stands for a valid architecture; if there is none, that of any valid architecture."""
-        for _ in range(MAX_TRIES):
-            alpha = np.round(self.rng.random(self.shape), _DIGITS)
-            arch = self.space.discretise(alpha)
-            if is_valid(self.space, arch):
-                return alpha, arch
-        arch = self.sample_valid()
-        return self.space.one_hot(arch).astype(np.float64), arch
 
     def epsilon(self) -> float:
         """The probability that the next action is random."""
@@ -202,11 +178,6 @@ class Cadam(BaseStrategy):
             for rows in self.rng.integers(len(self.replay), size=(cycles, o.batch_size)):
                 self.net.update_critic(self.replay.actions[rows], self.replay.rewards(rows, o.reward_base))
                 self.net.update_actor(self.replay.states[rows])
-
-    def one_thread(self) -> AbstractContextManager[Any]:
-        """Matrix products on one thread: the number of threads must not decide how a sum is rounded."""
-        limited: AbstractContextManager[Any] = self.threads.limit(limits=1, user_api="blas")
-        return limited
 
     def enter_top(self, trial: Trial) -> None:
         """Let a trial into the top K if it belongs there; the worst leaves, of equals the newest."""
@@ -259,8 +230,7 @@ class Replay:
         self.actions = np.zeros((rows, entries), np.float32)
         self.utilities = np.zeros((rows, objectives))
         self.violations = np.zeros(rows)
-        self.low = np.full(objectives, np.inf)  # over everything ever added
-        self.high = np.full(objectives, -np.inf)
+        self.decimals = Decimals(objectives)
 
     def __len__(self) -> int:
         return min(self.count, len(self.violations))
@@ -274,30 +244,22 @@ class Replay:
         row = self.count % len(self.violations)
         self.states[row], self.actions[row], self.violations[row] = state, action, violation
         self.utilities[row] = utilities
-        self.low, self.high = np.fmin(self.low, utilities), np.fmax(self.high, utilities)
+        self.decimals.saw(utilities)
         self.count += 1
 
     def rewards(self, rows: NDArray[np.integer[Any]], base: float) -> Float32:
         """(n,) base ** accuracy (eq. 4.1): at least 1 if the accuracy is not negative and all constraints are met.
 
-        Utilities that have all been within 0 and 1 are decimals already, within 0 and 100 percentages; any others,
-        and several objectives, are brought to [0, 1] by the smallest and largest so far. A broken constraint gives
-        1/(1 + violation), which falls with the violation; a failure 0.
+        A broken constraint gives 1/(1 + violation), which falls with the violation; a failure 0.
         """
-        # Halves throughout, which changes no quotient: the difference of two floats may be larger than any float.
-        utilities, violations = self.utilities[rows] / 2.0, self.violations[rows]
-        low, span = np.zeros_like(self.low), np.full_like(self.low, 0.5)
-        if len(low) > 1 or self.low[0] < 0 or self.high[0] > 100:
-            low, span = self.low / 2.0, np.maximum(self.high / 2.0 - self.low / 2.0, 5e-13)
-        elif self.high[0] > 1:
-            span = span * 100.0
-        accuracy = np.where(np.isfinite(violations), ((utilities - low) / span).mean(axis=1), 0.0)
+        violations = self.violations[rows]
+        accuracy = np.where(np.isfinite(violations), self.decimals.of(self.utilities[rows]), 0.0)
         rewards = np.where(violations > 0, 1.0 / (1.0 + violations), base**accuracy)
         return rewards.astype(np.float32)
 
     def state_dict(self) -> dict[str, Any]:
         arrays = {key: getattr(self, name)[: len(self)].copy() for name, key in _ARRAYS.items()}
-        return {"count": self.count, **arrays, "low": self.low.copy(), "high": self.high.copy()}
+        return {"count": self.count, **arrays, **self.decimals.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.count = int(state["count"])
@@ -308,4 +270,4 @@ class Replay:
             array = np.zeros((rows, *filled.shape[1:]), filled.dtype)
             array[:held] = filled
             setattr(self, name, array)
-        self.low, self.high = np.array(state["low"], np.float64), np.array(state["high"], np.float64)
+        self.decimals.load_state_dict(state)

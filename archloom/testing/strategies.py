@@ -46,7 +46,8 @@ from archloom.types import Proposal, Result, Trial, Weights
 from archloom.utils import seeds
 
 MakeStrategy = Callable[..., Strategy]
-"""Of (space, criteria, rng), and of the keyword `resource` for a strategy that says `needs_resource`."""
+"""Of (space, criteria, rng), and of the keyword `resource` for a strategy that says `needs_resource`, `reference` for
+one that says `takes_reference`."""
 
 
 _MINIMISED = Criteria((Objective("debt", "min"),))
@@ -113,7 +114,9 @@ def _new(make: MakeStrategy, make_space: MakeSpace, seed: int, criteria: Criteri
 def _on(space: SearchSpace, make: MakeStrategy, seed: int, criteria: Criteria = PLANTED_CRITERIA) -> Strategy:
     kind = make.func if isinstance(make, partial) else make
     takes = getattr(kind, "needs_resource", False) or getattr(kind, "takes_resource", False)
-    more = {"resource": PLANTED_RESOURCE} if takes else {}
+    more: dict[str, Any] = {"resource": PLANTED_RESOURCE} if takes else {}
+    if getattr(kind, "takes_reference", False):
+        more["reference"] = {}
     return make(space, criteria, seeds.stream(seed, "strategy"), **more)
 
 

@@ -4,108 +4,135 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-pytest.importorskip("torch", reason="the reference needs the extra train")
+torch = pytest.importorskip("torch", reason="the reference needs the extra train")
 
-import torch
+from archloom.learners.ddpg import Ddpg, Transitions  # noqa: E402 - after the check for PyTorch
+from archloom.learners.mlp import Mlp  # noqa: E402
 
-from archloom.learners.ddpg import Adam, Ddpg, Mlp
+ENTRIES, GAMMA, MIX = 6, 0.9, 0.1
 
 
-def make(seed: int = 0, tau: float = 0.9, actor_lr: float = 1e-3, critic_lr: float = 1e-3, entries: int = 12) -> Ddpg:
+def make(
+    seed: int = 0, hidden: tuple[int, ...] = (16, 32, 16), actor_lr: float = 1e-3, critic_lr: float = 1e-2
+) -> Ddpg:
     rng = np.random.default_rng(seed)
-    return Ddpg(entries, (16, 32, 16), tau=tau, actor_lr=actor_lr, critic_lr=critic_lr, betas=(0.9, 0.99), rng=rng)
+    net = Ddpg(
+        ENTRIES, hidden, gamma=GAMMA, mix=MIX, actor_lr=actor_lr, critic_lr=critic_lr, betas=(0.9, 0.99), rng=rng
+    )
+    for target in (net.actor_target, net.critic_target):  # so that it matters which network is asked
+        target.parameters += rng.normal(0.0, 0.1, target.parameters.shape).astype(np.float32)
+    return net
 
 
-def to_torch(net: Mlp) -> Any:
-    """The same network in torch, in float64."""
-    layers: list[Any] = []
-    for weight, bias in zip(net.weights, net.biases, strict=True):
-        linear = torch.nn.Linear(*weight.shape).double()
-        linear.weight.data = torch.from_numpy(weight.T.astype(float).copy())
-        linear.bias.data = torch.from_numpy(bias.astype(float).copy())
-        layers += [linear, torch.nn.ReLU()]
-    layers[-1] = torch.nn.Sigmoid() if net.sigmoid else torch.nn.Identity()
-    return torch.nn.Sequential(*layers)
+def batch(seed: int, size: int = 8) -> Transitions:
+    rng = np.random.default_rng(seed)
+    states, actions, following = (rng.random((size, ENTRIES), np.float32) for _ in range(3))
+    return Transitions(states, actions, rng.normal(0.0, 0.3, size).astype(np.float32), following)
 
 
-def flat_gradient(model: Any) -> NDArray[np.float64]:
-    return np.concatenate([p.grad.t().numpy().ravel() for p in model.parameters()])
+def joined(states: Any, actions: Any) -> Any:
+    return torch.cat([states, actions], dim=1)
 
 
-def test_critic_gradient_and_loss_equal_autograd() -> None:
-    net, rng = make(), np.random.default_rng(1)
-    actions, rewards = rng.random((8, 12)).astype(np.float32), rng.normal(0, 0.3, 8).astype(np.float32)
-    model = to_torch(net.critic)
-    u = torch.from_numpy(rewards.astype(float)) - model(torch.from_numpy(actions.astype(float)))[:, 0]
-    assert 0 < int((u < 0).sum()) < 8  # both branches of the check loss are met
-    loss = (u * (0.9 - (u < 0).double())).mean()
+def test_the_critics_gradient_and_loss_equal_autograd(reference: Any) -> None:
+    """Its goals come from the targets alone, and no gradient goes into them."""
+    net, seen = make(), batch(1)
+    states, actions, rewards, following = map(reference.double, seen)
+    critic = reference.network(net.critic)
+    with torch.no_grad():
+        next_actions = reference.network(net.actor_target)(following)
+        goals = rewards + GAMMA * reference.network(net.critic_target)(joined(following, next_actions))[:, 0]
+    loss = torch.nn.functional.mse_loss(critic(joined(states, actions))[:, 0], goals)
     loss.backward()
-    assert net.update_critic(actions, rewards) == pytest.approx(float(loss.detach()), rel=1e-5)
-    np.testing.assert_allclose(net.critic.gradient, flat_gradient(model), rtol=1e-4, atol=1e-7)
+    assert net.update_critic(seen) == pytest.approx(float(loss.detach()), rel=1e-5)
+    np.testing.assert_allclose(net.critic.gradient, reference.gradient(critic), rtol=1e-4, atol=1e-7)
 
 
-def test_actor_gradient_equals_autograd_and_leaves_the_critic_alone() -> None:
-    net, rng = make(), np.random.default_rng(2)
-    states = rng.random((8, 12)).astype(np.float32)
-    actor, critic = to_torch(net.actor), to_torch(net.critic)
-    value = critic(actor(torch.from_numpy(states.astype(float)))).mean()
+def test_the_actors_gradient_equals_autograd_and_leaves_the_critic_alone(reference: Any) -> None:
+    net, seen = make(), batch(2)
+    actor, critic, states = reference.network(net.actor), reference.network(net.critic), reference.double(seen.states)
+    value = critic(joined(states, actor(states))).mean()
     (-value).backward()
     before = net.critic.parameters.copy()
-    assert net.update_actor(states) == pytest.approx(float(value.detach()), rel=1e-5)
-    np.testing.assert_allclose(net.actor.gradient, flat_gradient(actor), rtol=1e-4, atol=1e-8)
+    assert net.update_actor(seen.states) == pytest.approx(float(value.detach()), rel=1e-5)
+    np.testing.assert_allclose(net.actor.gradient, reference.gradient(actor), rtol=1e-4, atol=1e-8)
     np.testing.assert_array_equal(net.critic.parameters, before)
 
 
-def test_adam_equals_torch() -> None:
-    rng = np.random.default_rng(3)
-    mine = rng.normal(size=200).astype(np.float32)
-    theirs = torch.from_numpy(mine.astype(float)).requires_grad_()
-    adam, reference = Adam(200, 1e-2, (0.9, 0.99)), torch.optim.Adam([theirs], lr=1e-2, betas=(0.9, 0.99))
-    for _ in range(300):
-        gradient = (rng.normal(size=200) * 10.0 ** rng.integers(-9, 3, 200)).astype(np.float32)
-        adam.step(mine, gradient)
-        theirs.grad = torch.from_numpy(gradient.astype(float))
-        reference.step()
-    np.testing.assert_allclose(mine, theirs.detach().numpy(), rtol=1e-4, atol=1e-5)
+def test_targets_follow_after_an_update() -> None:
+    net = make()
+    actor, critic = net.actor_target.parameters.copy(), net.critic_target.parameters.copy()
+    net.update(batch(3))
+    for target, before, now in (
+        (net.actor_target, actor, net.actor), (net.critic_target, critic, net.critic)
+    ):  # fmt: skip
+        np.testing.assert_allclose(target.parameters, (1 - MIX) * before + MIX * now.parameters, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("tau", [0.1, 0.5, 0.9])
-def test_check_loss_fits_the_quantile(tau: float) -> None:
-    """Rewards are exponential, whatever the action: the critic must come to -ln(1 - tau)."""
-    net, rng = make(tau=tau, entries=4), np.random.default_rng(4)
-    for step in range(4000):
-        net.critic_adam.lr = 1e-3 if step < 2000 else 1e-4
-        net.update_critic(rng.random((64, 4), np.float32), rng.exponential(size=64).astype(np.float32))
-    fitted = net.critic.forward(rng.random((1000, 4), np.float32)).mean()
-    assert fitted == pytest.approx(-np.log(1.0 - tau), abs=0.06 + 0.04 * tau)
+def copy_into(module: Any, net: Mlp) -> None:
+    """Put the weights of `net` into a sequence of torch's that has the same layers."""
+    linears = [layer for layer in module.modules() if isinstance(layer, torch.nn.Linear)]
+    with torch.no_grad():
+        for linear, weight, bias in zip(linears, net.weights, net.biases, strict=True):
+            linear.weight.copy_(torch.from_numpy(weight.T.copy()))
+            linear.bias.copy_(torch.from_numpy(bias))
 
 
-def test_actor_finds_the_planted_action() -> None:
-    """Reward = -|a - planted|^2: the actor must come to the planted action, where the reward is greatest."""
-    net, rng = make(tau=0.5, actor_lr=3e-4, critic_lr=3e-3, entries=2), np.random.default_rng(5)
-    planted, state = np.array([0.8, 0.3], np.float32), np.full((32, 2), 0.5, np.float32)
-    for step in range(3000):
-        net.critic_adam.lr = 3e-3 if step < 1500 else 3e-4
-        actions = rng.random((32, 2), np.float32)
-        net.update_critic(actions, -((actions - planted) ** 2).sum(axis=1))
-        if step >= 1000:
-            net.update_actor(state)
-    np.testing.assert_allclose(net.action(state[0]), planted, atol=0.08)
+def test_updates_equal_those_of_stable_baselines(reference: Any) -> None:
+    """Its DDPG on the same batches; its actors get a sigmoid for their tanh, so that actions are within [0, 1]."""
+    gymnasium = pytest.importorskip("gymnasium", reason="environments need the extra envs")
+    import stable_baselines3
+    from stable_baselines3.common.type_aliases import ReplayBufferSamples
+
+    class Unused(gymnasium.Env):  # type: ignore[misc, name-defined]
+        observation_space = gymnasium.spaces.Box(0.0, 1.0, (ENTRIES,), np.float32)
+        action_space = gymnasium.spaces.Box(0.0, 1.0, (ENTRIES,), np.float32)
+
+        def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+            return np.zeros(ENTRIES, np.float32), {}
+
+    hidden = [16, 32, 16]
+    theirs = stable_baselines3.DDPG(
+        "MlpPolicy", Unused(), learning_rate=1e-2, buffer_size=10, tau=MIX, gamma=GAMMA, device="cpu",
+        policy_kwargs={"net_arch": hidden, "optimizer_kwargs": {"betas": (0.9, 0.99)}},
+    )  # fmt: skip
+    net = make(actor_lr=1e-2, critic_lr=1e-2, hidden=tuple(hidden))
+    for actor, mine in ((theirs.actor, net.actor), (theirs.actor_target, net.actor_target)):
+        actor.mu[-1] = torch.nn.Sigmoid()  # where theirs has tanh
+        copy_into(actor, mine)
+    for critic, mine in ((theirs.critic, net.critic), (theirs.critic_target, net.critic_target)):
+        copy_into(critic, mine)
+    batches = [batch(seed) for seed in range(10, 30)]
+    waiting = list(batches)
+
+    def drawn(*_: Any, **__: Any) -> Any:
+        states, actions, rewards, following = map(torch.from_numpy, waiting.pop(0))
+        zeros = torch.zeros(len(states), 1)
+        return ReplayBufferSamples(states, actions, following, zeros, rewards[:, None])
+
+    theirs.replay_buffer.sample = drawn
+    theirs._setup_learn(1)
+    theirs.train(gradient_steps=len(batches), batch_size=8)
+    for seen in batches:
+        net.update(seen)
+    for module, mine in (
+        (theirs.actor, net.actor), (theirs.critic, net.critic),
+        (theirs.actor_target, net.actor_target), (theirs.critic_target, net.critic_target),
+    ):  # fmt: skip
+        np.testing.assert_allclose(mine.parameters, reference.parameters(module), rtol=1e-3, atol=2e-4)
 
 
 def test_restored_networks_train_on_bit_for_bit() -> None:
-    whole, other, rng = make(6), make(7), np.random.default_rng(6)
-    batches = [(rng.random((8, 12), np.float32), rng.random(8, np.float32)) for _ in range(40)]
-    for actions, rewards in batches[:20]:
-        whole.update_critic(actions, rewards)
-        whole.update_actor(actions)
+    whole, other = make(6), make(7)
+    batches = [batch(seed) for seed in range(40)]
+    for seen in batches[:20]:
+        whole.update(seen)
     other.load_state_dict(whole.state_dict())
     for net in (whole, other):
-        for actions, rewards in batches[20:]:
-            net.update_critic(actions, rewards)
-            net.update_actor(actions)
+        for seen in batches[20:]:
+            net.update(seen)
     first, second = whole.state_dict(), other.state_dict()
+    assert {"actor_target", "critic_target"} < first.keys()
     for name in first:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)

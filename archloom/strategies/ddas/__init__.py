@@ -1,0 +1,1 @@
+"""DDAS: a DDPG agent that draws architectures for a supernet that trains with it."""

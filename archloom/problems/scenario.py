@@ -58,7 +58,8 @@ class Scenario:
                     f"learn from {', '.join(n for n in self.problem.goals if not self.problem.for_people(n))}"
                 )
             if name not in self.problem.goals:
-                raise unknown(f"metric that {strategy} learns from", name, self.problem.goals)
+                error = unknown(f"metric that {strategy} learns from", name, self.problem.goals)
+                raise InputError(f"{error}; archloom list {strategy} shows the options that choose it")
         return replace(self, metrics=more) if more != self.metrics else self
 
     @property

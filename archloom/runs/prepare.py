@@ -348,8 +348,9 @@ class Preparer:
         if strategy is None:
             _check_space(chosen, scenario)
             earlier = None if request.warm_start is None else self.earlier(request.warm_start).runs
+            reference = scenario.problem.reference if chosen.takes_reference else None  # it may have to be measured
             strategy = chosen.make(
-                scenario.space, scenario.criteria, request.seed, scenario.resource, earlier, scenario.problem.reference
+                scenario.space, scenario.criteria, request.seed, scenario.resource, earlier, reference
             )
         if chosen.plan.needs_training and not scenario.problem.trains:
             raise InputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from archloom.problems.tabular import BenchmarkSource
 from archloom.runs import folders
 from archloom.runs.prepare import Preparer, Request, choose_strategy
 from archloom.runs.search import Limits
+from archloom.spaces.base import Categorical
 from archloom.strategies.base import BaseStrategy
+from archloom.strategies.random_search import RandomSearch
 from archloom.types import Arch
 from archloom.utils import options
 
@@ -262,6 +264,47 @@ def test_all_seeds_share_the_evaluator_of_a_strategy_that_learns_from_more(here:
     assert learns[0].metrics == ("params",)
     assert learns[0] is learns[1] and learns[0].evaluator is learns[1].evaluator
     assert plain[0] is plain[1] and plain[0] is not learns[0]
+
+
+def test_what_a_strategy_learns_from_may_depend_on_its_options(here: Path) -> None:
+    preparer = Preparer()
+    chosen = preparer.check(Request("ddas", ProblemSpec("nb201", objectives=("valid",)), options={"loss": "params"}))
+    assert chosen.scenario.metrics == ("params",)
+    assert preparer.check(Request("ddas", ProblemSpec("nb201"), options={"loss_weight": "0"})).scenario.metrics == ()
+    with pytest.raises(InputError, match=r"metric that ddas learns from 'valid_loss'.*; archloom list ddas shows"):
+        preparer.check(Request("ddas", ProblemSpec("nb201")))
+
+
+class Referring(RandomSearch):
+    """Keeps what it is told that the problem starts from."""
+
+    takes_reference = True
+
+    def __init__(self, *arguments: Any, reference: Mapping[str, float], **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.reference = reference
+
+
+class Refers(Problem):
+    """A problem whose reference takes a moment to measure."""
+
+    measured = 0
+
+    @property
+    def reference(self) -> Mapping[str, float]:  # type: ignore[override]
+        self.measured += 1
+        return {"score": 3.0}
+
+
+def test_a_strategy_that_takes_it_is_told_what_the_problem_starts_from() -> None:
+    problem = Refers(Categorical({"a": [1, 2]}), lambda choices: choices["a"], {"score": "max"})
+    scenario, preparer = api.scenario(problem), Preparer()
+    preparer.adopt(scenario)
+    preparer.check(Request("random", scenario.spec))
+    assert problem.measured == 0, "not for those that do not take it"
+    preparer.find(Referring)
+    strategy: Any = preparer.check(Request(preparer.find(Referring).given, scenario.spec)).strategy
+    assert strategy.reference == {"score": 3.0}
 
 
 def test_files_that_options_name_are_pinned(here: Path, reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -247,7 +247,7 @@ class Shared:
     """A network that all architectures share: each step trains the pairs of its architecture a third of their way.
 
     The accuracy is the mean training of the pairs, in percent, of those that are planted up to 1, of others up to 0.3.
-    Every eleventh step fails.
+    One step in ten fails.
     """
 
     goals: Mapping[str, Goal] = {"valid_accuracy": "max", "valid_loss": "min"}
@@ -261,18 +261,17 @@ class Shared:
         from archloom.checkpoints.state import TrainingState
 
         if proposal.inherit is None:
-            trained, steps = torch.full((8, 4), 0.1), 0
+            trained = torch.full((8, 4), 0.1)
         else:
             assert weights is not None
-            state = weights[proposal.inherit.base]
-            trained, steps = state.networks["pairs"]["trained"].clone(), state.rest["steps"]
-        if steps % 11 == 10 and rng.random() < 0.5:
+            trained = weights[proposal.inherit.base].networks["pairs"]["trained"].clone()
+        if rng.random() < 0.1:
             return Result.failed("on purpose"), None
         for row, gene in enumerate(proposal.arch.genes):
             trained[row, gene] += ((1.0 if gene == 1 else 0.3) - trained[row, gene]) / 3
         mean = float(np.mean([trained[row, gene].item() for row, gene in enumerate(proposal.arch.genes)]))
         scores = {"valid_accuracy": 100 * mean, "valid_loss": -float(np.log(mean))}
-        return Result(scores), TrainingState({"pairs": {"trained": trained}}, rest={"steps": steps + 1})
+        return Result(scores), TrainingState({"pairs": {"trained": trained}})
 
 
 class SharedProblem(archloom.Problem):
@@ -284,17 +283,14 @@ class SharedProblem(archloom.Problem):
 
 
 def test_a_run_trains_one_network_on_and_on() -> None:
-    """Each step inherits from the last that succeeded, trials are never repeats, and it beats drawing at random."""
+    """Each step inherits from the last that succeeded, trials are never repeats, and accuracies are above what a step
+    reaches from the start: a third of the way from 0.1."""
     pytest.importorskip("torch", reason="training needs the extra train")
-    options: dict[str, Any] = {"explore": 60, "exploit": 120, "hidden": (32, 32), "actor_lr": 1e-3}
-    means = {}
-    for setting in ("random", "noiseless"):
-        lines = archloom.run("ddas", on=SharedProblem(), setting=setting, **options).history.lines
-        assert len(lines) == 180
-        last = None
-        for line in lines:
-            assert line.inherit == (None if last is None else Inherit(last))
-            last = line.id if line.error is None else last
-        assert 1 < sum(line.error is not None for line in lines) < 40
-        means[setting] = np.mean([line.scores["valid_accuracy"] for line in lines[-50:] if line.error is None])
-    assert means["noiseless"] > means["random"] + 10
+    found = archloom.run("ddas", on=SharedProblem(), explore=30, exploit=30, hidden=(32, 32))
+    lines, last = found.history.lines, None
+    assert len(lines) == 60
+    for line in lines:
+        assert line.inherit == (None if last is None else Inherit(last))
+        last = line.id if line.error is None else last
+    assert any(line.error for line in lines) and not all(line.error for line in lines[-20:])
+    assert min(line.scores["valid_accuracy"] for line in lines[-20:] if line.error is None) > 40.0 / 3

@@ -64,8 +64,6 @@ class Problem:
     trained_on: DataIdentity | None = None
     """The data that networks are trained on, or shown, if it has a name."""
     resource: Resource | None = None
-    reference: Mapping[str, float] = {}
-    """What stands before any search, by metric: what all architectures share scores as a whole. Empty: nothing does."""
 
     def __init__(
         self,
@@ -96,6 +94,11 @@ class Problem:
     def data(self) -> DataIdentity | None:
         """The table or surrogate that answers, if any."""
         return None
+
+    @property
+    def reference(self) -> Mapping[str, float]:
+        """What stands before any search, by metric: what all architectures share scores as a whole; none by default."""
+        return {}
 
     def default_objectives(self, in_part: bool = False) -> tuple[str, ...]:
         """What is optimised by default; `in_part`: by strategies that need several fidelities."""

@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,17 +21,20 @@ from archloom.runs.history import History
 from archloom.runs.prepare import Request
 from archloom.runs.search import MemoryJournal, Search
 from archloom.spaces.base import Categorical
+from archloom.spaces.nb201 import Nb201
 from archloom.strategies.cadam import Cadam, CadamOptions, Replay
 from archloom.testing import PLANTED_CRITERIA, PlantedEvaluator, PlantedSpace, is_planted
-from archloom.types import Arch, Proposal, Result, Trial
+from archloom.types import Arch, Goal, Proposal, Resource, Result, Trial, Weights
 from archloom.utils import seeds
 
 SMALL = CadamOptions(hidden=(16, 16), top_k=8)
 PRINTED = CadamOptions(actor_lr=1e-8, critic_lr=1e-4, widen_tries=0, random_tries=0)
 
 
-def make(options: CadamOptions = SMALL, criteria: Criteria = PLANTED_CRITERIA, space: Any = None) -> Cadam:
-    return Cadam(space or PlantedSpace(), criteria, seeds.stream(0, "strategy"), options)
+def make(
+    options: CadamOptions = SMALL, criteria: Criteria = PLANTED_CRITERIA, space: Any = None, seed: int = 0
+) -> Cadam:
+    return Cadam(space or PlantedSpace(), criteria, seeds.stream(seed, "strategy"), options)
 
 
 def run(options: CadamOptions, seed: int, queries: int, max_repeats: int = 5000) -> tuple[History, int, Ending]:
@@ -82,6 +86,35 @@ def test_epsilon_schedules() -> None:
     assert warm.epsilon() == 1.0
     warm.steps = 3
     assert warm.epsilon() == 0.0
+
+
+class PlantedPairs:
+    """The share of the planted pairs of edge and operation in a cell, in percent: a supernet whose ranking is known."""
+
+    goals: Mapping[str, Goal] = {"worth": "max"}
+    resource: Resource | None = None
+
+    def __init__(self, space: Nb201, planted: Arch) -> None:
+        self.space, self.pairs = space, space.one_hot(planted)
+
+    def evaluate(
+        self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
+    ) -> tuple[Result, Weights | None]:
+        found = self.space.one_hot(proposal.arch) * self.pairs
+        return Result({"worth": 100.0 * float(found.sum() / self.pairs.sum())}), None
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_state_converges_to_the_planted_operations(seed: int) -> None:
+    """The 10 best of 15,625 cells: on every edge most of them have the planted operation."""
+    space = Nb201()
+    planted = space.sample(seeds.stream(seed, "planted"))
+    options = CadamOptions(hidden=(64, 64), top_k=10, batch_size=16, critic_lr=3e-3)
+    strategy = make(options, space=space, seed=seed)
+    Search(space, strategy, SerialExecutor(PlantedPairs(space, planted)), MemoryJournal(), Limits(500), seed).run()
+    state = strategy.state().reshape(space.alpha_shape)
+    assert space.discretise(state) == planted
+    assert state.max(axis=1).min() > 0.5
 
 
 def tell(strategy: Cadam, genes: list[tuple[tuple[int, ...], float]]) -> None:

@@ -197,7 +197,26 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
 
 
 def test_what_ships() -> None:
-    assert set(config.shipped()) == {*SHIPPED, "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10"}
+    supernets = {"ddas_cifar10", "cadam_cifar10", "pc_cadam_cifar10"}
+    others = {"ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10"}
+    assert set(config.shipped()) == {*SHIPPED, *others, *supernets}
+
+
+@pytest.mark.parametrize("name", ["ddas_cifar10", "cadam_cifar10", "pc_cadam_cifar10"])
+def test_set_ups_on_supernets_have_options_that_there_are(name: str) -> None:
+    """Nothing is opened: CIFAR-10 is not here."""
+    from archloom.cli import options
+    from archloom.cli.search import search
+    from archloom.runs.prepare import choose_strategy
+    from archloom.utils.options import convert_all
+
+    read = config.read(name, search.params)
+    strategy = name.removeprefix("pc_").partition("_")[0]
+    own = options.by_owner(read.settings_for(strategy))
+    assert choose_strategy(strategy, own.strategy).options
+    spec = options.spec_of(read.values["on"], None, (), (), (), read.values["space_name"], own)
+    assert convert_all("task", spec.source.task_options(spec), own.task)["valid_share"] == 0.5
+    assert convert_all("space", spec.source.space_options(spec), own.space)["channels"] == 16
 
 
 @pytest.mark.parametrize(

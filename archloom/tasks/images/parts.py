@@ -27,6 +27,11 @@ class Normalisation:
         values = images.float().div_(self.divisor).sub_(self.offset)
         return values.contiguous(memory_format=torch.channels_last)
 
+    def __str__(self) -> str:
+        """The formula, for each channel if these differ: b / 127.5 - 1."""
+        pairs = zip(*(np.ravel(torch.as_tensor(each).cpu()) for each in (self.divisor, self.offset)), strict=True)
+        return "; ".join(f"b / {divisor:.6g} - {offset:.6g}" for divisor, offset in pairs)
+
     @property
     def black(self) -> Values:
         """The value of the byte 0."""

@@ -20,7 +20,7 @@ from archloom.spaces.convnet import NETWORK, ConvNet
 from archloom.tasks.images.augment import AUGMENTATIONS, AugmentSettings
 from archloom.tasks.images.optimisation import HORIZONS, OPTIMISERS
 from archloom.tasks.images.options import ImagesOptions
-from archloom.tasks.images.parts import NORMALISATIONS, Part
+from archloom.tasks.images.parts import NORMALISATIONS, Normalisation, Part
 from archloom.tasks.network import DivergedError, NetworkTraining
 from archloom.tasks.training import EpochStreams, device_of
 from archloom.types import Arch, Goal
@@ -29,6 +29,7 @@ from archloom.utils import seeds
 EVALUATION_BATCH = 500
 """Images that are classified at once during evaluation."""
 
+SEEN_AS = "networks see a byte b of each channel as"
 TRAINED_ON_VALID = "networks are trained on the validation images too (train_on_valid): only test images measure them"
 
 _NEEDS: Mapping[str, str] = {"drop_path": "drop_path", "auxiliary_weight": "auxiliary"}
@@ -103,15 +104,19 @@ class ImagesTask:
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What a user must know of the metrics."""
-        return (TRAINED_ON_VALID,) if self.options.train_on_valid else ()
+        """What a user must know of the metrics, and to use a network."""
+        seen = () if isinstance(self.normalisation.divisor, float) else (f"{SEEN_AS}: {self.normalisation}",)
+        return (*seen, *((TRAINED_ON_VALID,) if self.options.train_on_valid else ()))
+
+    @cached_property
+    def normalisation(self) -> Normalisation:
+        return NORMALISATIONS[self.options.normalisation](self.train_images, self.device)
 
     @cached_property
     def parts(self) -> Mapping[str, Part]:
         """Training, validation and test images on the device."""
         named = {"train": self.train_images, "valid": self.data.valid, "test": self.data.test}
-        normalisation = NORMALISATIONS[self.options.normalisation](self.train_images, self.device)
-        return {name: Part.of(split, self.device, normalisation) for name, split in named.items()}
+        return {name: Part.of(split, self.device, self.normalisation) for name, split in named.items()}
 
     def begin(self, arch: Arch, seed: int) -> ImagesTraining:
         weights = int(seeds.stream(seed, "weights").integers(2**63))

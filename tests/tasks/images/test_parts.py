@@ -50,6 +50,13 @@ def split_of(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Split:
     return Split(images, np.zeros(len(images), np.int64))
 
 
+def test_what_networks_see_as_a_formula() -> None:
+    assert str(to_range(split(), CPU)) == "b / 127.5 - 1"
+    images = np.zeros((2, 2, 1, 1), np.uint8)
+    images[0, 0], images[:, 1] = 100, [[[20]], [[40]]]
+    assert str(by_mean_and_deviation(split_of(images), CPU)) == "b / 50 - 1; b / 10 - 3"
+
+
 @pytest.mark.parametrize("name", NORMALISATIONS)
 def test_black_is_the_value_of_the_byte_zero(name: str) -> None:
     normalisation = NORMALISATIONS[name](split(), CPU)

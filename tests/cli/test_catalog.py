@@ -34,7 +34,8 @@ def test_options_are_shown_as_they_are_typed(cli: Any) -> None:
     assert "  shown = 0  (a whole number of at least 0; 0 is all of them)\n" in cli("list", "local_search").out
     assert "  lr = 0.002  (a finite number above 0)\n" in cli("list", "images").out.replace("task.", "")
     assert "  space.canonical = false\n" in cli("list", "nb201").out
-    assert "no options" in cli("list", "random").out
+    assert "  start = \n" in cli("list", "random").out
+    assert "no options" in cli("list", "mnasnet").out
 
 
 @pytest.mark.parametrize("doc", ["", '    """`start` are drawn at random."""\n'])

@@ -170,7 +170,10 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
         written = "cell.py" if isinstance(single.scenario.space, HasSource) else "best.json"
         lines.append(f"      archloom plot {typed} --kind cell -o cell.png")
         lines.append(f"      archloom export {typed} -o {written}")
-        if single.scenario.problem.trains:
+        problem = single.scenario.problem
+        if problem.shares_weights and not problem.trains:
+            lines.append(f"      archloom rerank {typed}")
+        if problem.trains and not problem.shares_weights:
             lines.append(f"      archloom export {typed} -o weights.safetensors")
             lines.append(f"      archloom evaluate {typed}")
         if any(line.note and MemberNote.find(line.note) for line in single.history.lines):

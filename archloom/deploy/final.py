@@ -102,6 +102,11 @@ def _line(report: RunReport, trial: int | None, checkpoints: CheckpointFolder) -
 def _problem(report: RunReport, settings: Mapping[str, Any]) -> TaskProblem:
     """The run's problem, opened again if options of its task are changed."""
     spec, problem = report.request.problem, report.scenario.problem
+    if problem.shares_weights:
+        raise InputError(
+            f"{report.path}: its states are of a supernet, whose weights all architectures share; "
+            "archloom export RUN -o net.py writes the network of one, to train it"
+        )
     known = problem.trained_on
     _check_changes(spec, settings)
     if settings or not isinstance(problem, TaskProblem):

@@ -61,6 +61,8 @@ class Problem:
     """The units of the numbers, in words, if known."""
     trains = False
     """Whether evaluations end in states of trainings, which are kept while others may inherit from them."""
+    shares_weights = False
+    """Whether all architectures share their weights, so that a trained state is of none alone."""
     trained_on: DataIdentity | None = None
     """The data that networks are trained on, or shown, if it has a name."""
     resource: Resource | None = None

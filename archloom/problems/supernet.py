@@ -43,6 +43,7 @@ class SupernetProblem(Problem):
     """Architectures are measured as paths of a supernet whose weights stay as they are."""
 
     isolate = False
+    shares_weights = True
 
     def __init__(self, space: SearchSpace, found: SupernetFile, images: ImageData, chosen: FrozenOptions) -> None:
         from archloom.evaluators.supernet import GOALS

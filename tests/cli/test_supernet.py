@@ -73,13 +73,16 @@ def test_a_chain_of_trainings_is_resumed(cli: Any) -> None:
 
 
 def test_weights_of_a_supernet_are_not_exported_as_those_of_a_network(cli: Any) -> None:
-    asked = ["search", "random", "--on", "supernet_training:digits", "--space", "nb201", *SMALL, *TASK,
-             "--queries", 1, "--set", "task.steps=1", "--out", "run"]  # fmt: skip
-    assert cli(*asked).code == 0
-    if (cli.home / "run" / "weights").is_dir():
-        said = cli("export", "run", "-o", "net.safetensors")
-        assert said.code == 2
-        assert "the weights of a whole supernet" in said.err
+    asked = ["search", "ddas", "--on", "supernet_training:digits", "--space", "nb201", *SMALL, *TASK,
+             "--set", "explore=2", "--set", "exploit=1", "--set", "task.steps=1", "--out", "run"]  # fmt: skip
+    said = cli(*asked)
+    assert said.code == 0, said.err
+    assert "export run -o cell.py" in said.out
+    assert "safetensors" not in said.out and "evaluate" not in said.out
+    said = cli("export", "run", "-o", "net.safetensors")
+    assert (said.code, "the weights of a whole supernet" in said.err) == (2, True)
+    said = cli("evaluate", "run")
+    assert (said.code, "whose weights all architectures share" in said.err) == (2, True)
     assert cli("export", "run", "-o", "net.py").code == 0
 
 

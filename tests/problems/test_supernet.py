@@ -117,7 +117,7 @@ def test_other_images_than_those_it_was_trained_on(data: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"space_name": "convnet", "space": {}}, "--space convnet has no supernet; these have: darts, .*nb201"),
+        ({"space_name": "convnet", "space": {}}, "--space convnet has no supernet; these have: darts, nb101, nb201"),
         ({"space": {"classes": 3}}, "space option classes: supernet:.* sets it to 3; omit it"),
         ({"space": {"channel": 3}}, "channel"),
         ({"task": {"epoch": "1"}}, "epoch"),
@@ -129,6 +129,14 @@ def test_bad_input_is_one_line(data: Path, changed: dict[str, Any], said: str, c
     with pytest.raises(InputError, match=said):
         opened(spec(data, **changed))
     assert not list((cache / "supernets").glob("*.safetensors"))
+
+
+def test_nb101_has_no_network_of_all_operations(data: Path) -> None:
+    small = {"space_name": "nb101", "space": {"channels": 4, "cells": 1}}
+    with pytest.raises(InputError, match=r"sampling=all: .*; use sampling=paths"):
+        opened(spec(data, task={"sampling": "all"}, **small))
+    problem = opened(spec(data, **small))
+    assert problem.reference == {}
 
 
 def test_the_reference_is_what_the_search_measures(data: Path) -> None:

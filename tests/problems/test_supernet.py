@@ -132,7 +132,7 @@ def test_bad_input_is_one_line(data: Path, changed: dict[str, Any], said: str, c
 
 
 def test_nb101_has_no_network_of_all_operations(data: Path) -> None:
-    small = {"space_name": "nb101", "space": {"channels": 4, "cells": 1}}
+    small = {"space_name": "nb101", "space": {"channels": 5, "cells": 1}}
     with pytest.raises(InputError, match=r"sampling=all: .*; use sampling=paths"):
         opened(spec(data, task={"sampling": "all"}, **small))
     problem = opened(spec(data, **small))

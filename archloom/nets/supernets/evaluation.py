@@ -34,22 +34,34 @@ NORM_RULES: Mapping[str, NormRule] = {"running": running, "batch": batch}
 def evaluating(network: nn.Module, norm: NormRule) -> Iterator[None]:
     """Evaluation mode, normalisations by the rule `norm`; afterwards every module is in the mode it was in.
 
-    No buffer changes. It holds for the whole network, so other paths may be selected meanwhile.
+    No buffer changes. It holds for the whole network, so other paths may be selected meanwhile. In a supernet nothing
+    but the network itself and its normalisations is switched.
     """
-    modules = list(network.modules())
-    modes = [module.training for module in modules]
-    norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
-    tracking = [each.track_running_stats for each in norms]
+    moded, norms = _moded(network)
+    modes = [(module, module.training) for module in moded]
+    tracking = [(each, each.track_running_stats) for each in norms]
     try:
-        for module in modules:
+        for module in moded:
             module.training = False
         norm(norms)
         yield
     finally:
-        for module, mode in zip(modules, modes, strict=True):
+        for module, mode in modes:
             module.training = mode
-        for each, tracked in zip(norms, tracking, strict=True):
+        for each, tracked in tracking:
             each.track_running_stats = tracked
+
+
+def _moded(network: nn.Module) -> tuple[Sequence[nn.Module], Sequence[nn.BatchNorm2d]]:
+    """The modules whose mode matters, and the normalisations among them.
+
+    In a supernet that is nothing else, and to look through thousands of modules takes as long as a small batch.
+    """
+    if isinstance(network, Supernet):
+        norms = network.norms(None)
+        return [network, *norms], norms
+    modules = list(network.modules())
+    return modules, [module for module in modules if isinstance(module, nn.BatchNorm2d)]
 
 
 @contextmanager

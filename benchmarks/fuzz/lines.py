@@ -36,6 +36,8 @@ LINES: tuple[tuple[str, ...], ...] = (
     ("status", "RUN"), ("status", "GROUP"), ("best", "RUN", "--json"), ("best", "GROUP", "--json"),
     ("plot", "RUN", "-o", "x.svg"), ("plot", "GROUP", "--kind", "box", "-o", "y.svg"),
     ("plot", "RUN", "--over", "seconds", "-o", "z.svg"), ("export", "RUN", "-o", "best.json"),
+    ("plot", "GROUP", "--kind", "pareto", "--against", "params", "-o", "p.svg"), ("pareto", "GROUP", "--json"),
+    ("plot", "RUN", "--kind", "state", "--top", "5", "-o", "s.svg"), ("rerank", "RUN", "--top", "3"),
     ("lineage", "RUN", "--json"), ("evaluate", "RUN"), ("soup", "RUN"), ("list",), ("list", "random"), ("list",
     "configs"),
     ("list", "nb201"), ("data", "list"), ("data", "verify", "TABLE"), ("data", "convert", "TABLE", "-o", "new.npz"),

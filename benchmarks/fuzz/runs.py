@@ -40,7 +40,9 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("lineage", "RUN", "--csv"), ("export", "RUN", "-o", "OUT.py"), ("export", "RUN", "-o", "OUT.safetensors"),
     ("soup", "RUN"), ("evaluate", "RUN"), ("plot", "RUN", "-o", "OUT.svg"),
     ("plot", "RUN", "--kind", "cell", "-o", "OUT.svg"), ("plot", "RUN", "--kind", "lineage", "-o", "OUT.svg"),
-    ("resume", "RUN", "--queries", "31", "--quiet"),
+    ("plot", "RUN", "--kind", "pareto", "-o", "OUT.svg"), ("plot", "RUN", "--kind", "sampled", "-o", "OUT.svg"),
+    ("plot", "RUN", "--kind", "state", "-o", "OUT.svg"), ("pareto", "RUN"), ("pareto", "RUN", "--json"),
+    ("rerank", "RUN"), ("resume", "RUN", "--queries", "31", "--quiet"),
 )  # fmt: skip
 """Commands of which each case runs one; all run `status`, `best --json` and `resume`."""
 

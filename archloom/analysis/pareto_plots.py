@@ -62,7 +62,7 @@ def pareto(reports: Reports, against: Sequence[str] = ()) -> Figure:
 
 
 class _Drawn(NamedTuple):
-    """What a panel shows: the fronts with their steps, and how many of the queries are outside the view."""
+    """What a panel shows: the fronts with their steps, the table's without; how many queries are outside the view."""
 
     fronts: list[Labelled]
     outside: int
@@ -90,8 +90,10 @@ def _draw_pareto(axes: Axes, study: Study) -> _Drawn:
     whole = study.whole_front
     if whole is not None:
         shown.append(drawable(whole))
+        x_steps, y_steps = _steps(drawable(whole))
+        fronts.append(Labelled(np.empty((0, 2)), [], INK, np.stack([x_steps, y_steps], axis=1)))
         axes.plot(
-            *_steps(drawable(whole)), color=INK, linestyle=_DASHES, linewidth=1.0, marker="o", markersize=2.5,
+            x_steps, y_steps, color=INK, linestyle=_DASHES, linewidth=1.0, marker="o", markersize=2.5,
             markevery=slice(0, None, 2), zorder=3,
             label=f"Pareto set of the table ({len(whole):,}): {short(_whole_volume(study))}",
         )  # fmt: skip

@@ -13,6 +13,7 @@ from archloom.errors import InputError
 from archloom.problems import ProblemSpec, open_scenario
 from archloom.runs.budgets import Limits
 from archloom.runs.folders import run_in_memory
+from archloom.runs.history import History
 from archloom.runs.prepare import Request
 from archloom.runs.report import RunReport
 from archloom.spaces.convnet import ConvNet
@@ -73,3 +74,18 @@ def test_layouts_have_names(make_report: Any) -> None:
         alpha_shape = (2, 3)
 
     assert layout_of(Plain()).edges == ("1", "2") and layout_of(Plain()).operations == ("1", "2", "3")
+
+
+def test_the_top_of_nas_bench_201_is_what_the_thesis_describes(real_table: Any) -> None:
+    """Section 4.2.1, of CIFAR-100 test accuracy: `none` and pooling are rare, both convolutions are not, 3x3 more than
+    1x1, and skips are on the edge from the input to the output only. The state discretises to the best cell."""
+    spec = ProblemSpec("nb201", str(real_table("nb201.npz")), ("cifar100_test_200",))
+    scenario = open_scenario(spec)
+    report = RunReport(Request("cadam", spec, 0, Limits(1)), scenario, History.of([], scenario.criteria), 0, None, 0.0)
+    whole = exhaustive(report, 64)
+    assert whole is not None
+    none, skip, small, large, pool = whole.matrix.T
+    assert skip[3] > 0.95 and (np.delete(skip, 3) < 0.1).all()
+    assert (none < 0.15).all() and (pool < 0.1).all()
+    assert (np.delete(large, 3) > np.delete(small, 3)).all() and (np.delete(small, 3) > 0.15).all()
+    assert scenario.space.format(scenario.space.discretise(whole.matrix)) == whole.archs[0]

@@ -265,7 +265,7 @@ def _made_with(file: SupernetFile) -> dict[str, Any]:
 
 def _pretraining(asked: _Asked, path: Path) -> Pretraining:
     from archloom.tasks.supernet.file import SupernetCard
-    from archloom.tasks.supernet.options import as_plain
+    from archloom.tasks.supernet.options import FrozenOptions, as_plain, making
     from archloom.tasks.supernet.pretraining import Pretraining
     from archloom.tasks.supernet.shared import SharedNetwork
 
@@ -279,7 +279,9 @@ def _pretraining(asked: _Asked, path: Path) -> Pretraining:
         None,
         _version(),
     )
-    return Pretraining(SharedNetwork(_sharing(asked.space), asked.images, asked.chosen), card, path)
+    # How the first search happens to measure must not be in the file: it is not in its name either.
+    chosen = FrozenOptions(**vars(making(asked.chosen)), device=asked.chosen.device)
+    return Pretraining(SharedNetwork(_sharing(asked.space), asked.images, chosen), card, path)
 
 
 def _version() -> str:

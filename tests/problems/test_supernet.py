@@ -149,6 +149,17 @@ def test_the_reference_is_what_the_search_measures(data: Path) -> None:
     assert other.reference != plain.reference
 
 
+def test_a_supernet_is_the_same_however_the_search_that_makes_it_measures(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, made = {"epochs": "1", "batch_size": "16"}, []
+    for number, how in enumerate(({}, {"norm": "running", "measured_images": "5", "eval_batch_size": "3"})):
+        monkeypatch.setenv("ARCHLOOM_CACHE", str(tmp_path / str(number)))
+        made.append(opened(spec(data, task={**task, **how})))
+    assert made[0].data.sha256 == made[1].data.sha256
+    assert made[0].reference != made[1].reference
+
+
 def test_a_search_on_a_frozen_supernet(data: Path, tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="training a supernet takes about"):
         scene = archloom.scenario(

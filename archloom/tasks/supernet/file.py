@@ -40,8 +40,8 @@ class SupernetCard:
         data: the name or the path of its images, as `--on supernet:DATA` has it.
         data_sha256: of the images in their parts.
         epochs: how many it has been trained for.
-        one_shot: accuracy in percent and loss of all operations at once on the validation images; None if its space has
-            no such network.
+        one_shot: accuracy in percent and loss of all operations at once on all validation images, measured as
+            `FrozenOptions` does by default; None if its space has no such network.
         version: archloom's.
         format: that of the file.
     """

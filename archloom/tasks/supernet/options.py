@@ -71,7 +71,7 @@ class FrozenOptions(SupernetOptions):
         all paths share; or, to "recalibrate", those of a path on some training batches.
     eval_batch_size: about how many images are classified at once; with norm=batch the results depend on it.
     recalibration: training batches that recalibrate.
-    measured_images: how many validation images a search measures on, the first ones; 0: all.
+    measured_images: how many validation images a search measures on, always the same ones; 0: all.
     device: PyTorch's name of one: cpu, cuda, cuda:1.
     """
 

@@ -104,17 +104,23 @@ class SharedNetwork:
 
     def _cut(self, part: Part, most: int) -> Iterator[Batch]:
         """Batches of nearly equal sizes: normalisation over a last one of a single image would fail."""
-        count = min(most or len(part.labels), len(part.labels))
-        pieces = max(1, count // self._measuring.eval_batch_size)
-        for rows in torch.arange(count, device=self.device).tensor_split(pieces):
-            yield part.batch(rows)
+        rows = self._mixed(part)
+        rows = rows[: most or len(rows)]
+        for some in rows.tensor_split(max(1, len(rows) // self._measuring.eval_batch_size)):
+            yield part.batch(some)
+
+    def _mixed(self, part: Part) -> Tensor:
+        """The rows of a part in a random order that is always the same: many sets are sorted by class, and the
+        statistics of images of one class are not those of all."""
+        order = seeds.stream(0, "supernet.order").permutation(len(part.labels))
+        return torch.from_numpy(order).to(self.device)
 
     @cached_property
     def recalibration(self) -> Sequence[Tensor]:
         """Batches of training images (B, c, h, w) that statistics are taken from."""
         size = self.options.batch_size
         most = max(1, min(self._measuring.recalibration, len(self.train.labels) // size))
-        rows = torch.arange(len(self.train.labels), device=self.device)
+        rows = self._mixed(self.train)
         return [self.train.batch(rows[start : start + size])[0] for start in range(0, most * size, size)]
 
     def changed(self, images: Tensor, generator: torch.Generator) -> Tensor:

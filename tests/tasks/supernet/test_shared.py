@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,18 @@ def test_a_search_may_measure_on_fewer_images(shared: Make, images: ImageData) -
     assert sum(len(labels) for _, labels in net.searched) == 10
     assert sum(len(labels) for _, labels in net.whole("valid")) == len(images.valid)
     assert sum(len(labels) for _, labels in net.whole("test")) == len(images.test)
+
+
+def test_batches_are_mixed_if_images_are_sorted_by_class(images: ImageData, space: Nb201) -> None:
+    splits = (split.take(np.argsort(split.labels, kind="stable")) for split in (images.train, images.valid))
+    by_class = replace(images, **dict(zip(("train", "valid"), splits, strict=True)))
+    net = SharedNetwork(space, by_class, FrozenOptions(batch_size=16, eval_batch_size=10))
+    assert [len(set(labels.tolist())) for _, labels in net.searched] == [3, 3]
+    assert sorted(torch.cat([labels for _, labels in net.searched]).tolist()) == by_class.valid.labels.tolist()
+    some = SharedNetwork(space, by_class, FrozenOptions(batch_size=16, measured_images=10))
+    assert set(torch.cat([labels for _, labels in some.searched]).tolist()) == {0, 1, 2}
+    train = {values.numpy().tobytes(): int(label) for values, label in zip(*net.train.batch(slice(None)), strict=True)}
+    assert [len({train[values.numpy().tobytes()] for values in batch}) for batch in net.recalibration] == [3] * 6
 
 
 def test_no_batch_has_a_single_image(shared: Make) -> None:

@@ -12,7 +12,6 @@ state must be that of the undisturbed run, byte for byte, and nothing else may b
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import random
@@ -22,10 +21,9 @@ import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,9 +31,9 @@ from typing import Any
 import msgspec
 
 from archloom.cli.exit_codes import Exit
-from archloom.cli.main import run as archloom
 from archloom.data.images.labelled import find_images, save_images
 from archloom.runs.record import WEIGHTS, TrialRecord, read_lines
+from benchmarks.commands import archloom
 
 
 @dataclass(frozen=True)
@@ -122,15 +120,6 @@ def start(arguments: Sequence[object], workers: int) -> subprocess.Popen[str]:
     )
 
 
-def undisturbed(arguments: Sequence[object]) -> None:
-    """The command with one worker in this process, which has imported PyTorch before; RuntimeError if it fails."""
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        code = archloom([*map(str, arguments), "--workers", "1", "--quiet"])
-    if code != Exit.DONE:
-        raise RuntimeError(f"exit code {code}")
-
-
 def finished(process: subprocess.Popen[str], *codes: int) -> int:
     """The exit code of a process that ends by itself; RuntimeError for one that is not among these."""
     _, said = process.communicate()
@@ -212,7 +201,7 @@ def measure(size: Size, workers: int, seed: int, home: Path) -> dict[str, Any]:
     save_images(find_images("digits", os.environ)[0], images)  # reading them here saves every process a second
     search = size.search(images)
     began = time.perf_counter()
-    undisturbed([*search, "--out", whole, "--keep", "all"])
+    archloom(*search, "--out", whole, "--keep", "all", "--workers", 1)
     undisturbed_s = time.perf_counter() - began
     lines = read_lines(whole)
     # Twice the population: a chunk in training, and the last one, whose winners a soup may need. Then the best ever,

@@ -206,10 +206,121 @@ def test_fuzz(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
-def test_chain(study: Any) -> None:
+def test_supernets_that_train_while_they_are_searched_and_killed(study: Any, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    found = study("supernets.kills")
+    assert found == {"kills": 1, "trials": 18, "trials_different": 0, "states_different": 0, "left_over": 0}
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_supernets_searched_by_ddas(study: Any, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    words = ("--out", "ddas", "--seeds", "0")
+    (first,) = study("supernets.ddas", *words, "--settings", "noiseless")
+    assert (first["setting"], first["seeds"], first["above_random"]) == ("noiseless", 1, None)
+    rows = study("supernets.ddas", *words, "--settings", "random,four_stage")
+    assert [row["setting"] for row in rows] == ["random", "noiseless", "four_stage"], "what was there stays"
+    assert all(0 <= row["last"] <= 100 and 0 < row["flops_volume"] < 100 and row["params_volume"] > 0 for row in rows)
+    assert len({row["one_shot"] for row in rows}) == 1, "all begin with one supernet"
+    assert len({row["first"] for row in rows}) == 1, "and explore alike"
+    assert [row["above_random"] for row in rows] == [None, *(int(row["last"] > rows[0]["last"]) for row in rows[1:])]
+    kept = sorted(path.name for path in (tmp_path / "ddas").iterdir())
+    assert kept == ["four_stage", "noiseless", "random", "supernet-0.safetensors"]
+    assert study("supernets.ddas", *words, "--report") == rows
+    with pytest.raises(SystemExit, match="'greedy': expected some of random, noiseless"):
+        study("supernets.ddas", *words, "--settings", "greedy")
+
+
+def test_hypervolumes_of_a_mini_search() -> None:
     pytest.importorskip("torch", reason="training needs the extra train")
-    found = study("chain")
-    assert found == {"kills": 2, "trials": 60, "trials_different": 0, "states_different": 0, "left_over": 0}
+    from archloom.runs.record import TrialRecord
+    from benchmarks.supernets.ddas import volume
+
+    points = ((55.0, 1.0), (100.0, 3.0), (50.0, 3.0))
+    lines = [
+        TrialRecord(i, (), "", scores={"valid_accuracy": a}, report={"flops_m": f}) for i, (a, f) in enumerate(points)
+    ]
+    # Half of the accuracy beyond chance for a quarter of the most FLOPs, all of it for three quarters.
+    assert volume(lines, "flops_m", 4.0, 10.0) == pytest.approx(100 * (0.25 + 0.5 * 0.5))
+
+
+def test_frozen_supernets(study: Any, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    rows = study("supernets.frozen", "--out", "frozen", "--seeds", "0")
+    assert [(row["setting"], row["queries"]) for row in rows] == [(s, q) for q in (6, 10) for s in ("random", "cadam")]
+    random, cadam = rows[2:]
+    assert random["difference"] is None
+    assert cadam["difference"] == pytest.approx(cadam["mean_of_best"] - random["mean_of_best"], abs=1e-3)
+    assert all(row["mean"] <= row["mean_of_best"] <= row["best"] and row["spread"] > 0 < row["noise"] for row in rows)
+    (tmp_path / "frozen" / "cadam" / "0" / "summary.json").unlink()
+    assert [row["setting"] for row in study("supernets.frozen", "--out", "frozen", "--report")] == ["random"] * 2
+
+
+def test_supernets_of_nb101(study: Any) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    pytest.importorskip("numba", reason="NAS-Bench-101 cells need the extra bench")
+    rows = {row["method"]: row for row in study("supernets.nb101", "--seeds", "0")}
+    assert list(rows) == ["random", "ga_nas", *(f"{name} (published)" for name in ("DARTS", "NAO", "ENAS", "GA-NAS"))]
+    assert rows["GA-NAS (published)"]["best_rank"] == 5_386
+    ours = [rows["random"], rows["ga_nas"]]
+    assert all(row["metric"] == "valid_108_surrogate" and row["ranks"] == [row["best_rank"]] for row in ours)
+    assert all(50 < row["mean"] < 95 and 1 <= row["best_rank"] <= 423_624 for row in ours)
+    assert -1 <= rows["random"]["spearman"] <= 1
+
+
+def test_the_true_accuracies_of_cells(real_table: Any) -> None:
+    pytest.importorskip("torch", reason="training needs the extra train")
+    pytest.importorskip("numba", reason="NAS-Bench-101 cells need the extra bench")
+    from archloom.data.tables import load_table
+    from archloom.runs.record import TrialRecord
+    from benchmarks.supernets.nb101 import Truth
+
+    table = load_table(real_table("nb101_surrogate.npz"))
+    truth, values = Truth(table), table.metric("valid_108_surrogate")
+    places = [0, 5_000, 423_623, int(values.argmax())]
+    lines = [TrialRecord(i, tuple(table.genes[place].tolist()), "") for i, place in enumerate(places)]
+    assert truth.of(lines).tolist() == values[places].tolist()
+    assert truth.rank(float(values.max())) == 1
+    assert truth.rank(float(values[5_000])) == 1 + int((values > values[5_000]).sum())
+
+
+def test_ranks_in_supernets(study: Any) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    rows = study("supernets.ranks", "--seeds", "0")
+    assert [row["norm"] for row in rows] == ["batch", "running", "recalibrate"]
+    assert all(row["cells"] == 4 and -1 <= row["low"] <= row["spearman"] <= row["high"] <= 1 for row in rows)
+    assert len({row["alone_mean"] for row in rows}) == 1
+    assert rows[0]["shared_mean"] != rows[1]["shared_mean"]
+
+
+def test_rank_correlations_are_those_of_scipy() -> None:
+    pytest.importorskip("torch", reason="training needs the extra train")
+    from scipy.stats import spearmanr
+
+    from benchmarks.supernets.ranks import row, spearman
+
+    rng = np.random.default_rng(0)
+    one = rng.integers(0, 8, 20).astype(float)  # with ties
+    other = one + rng.normal(0, 3, 20)
+    assert spearman(one, other) == pytest.approx(float(spearmanr(one, other)[0]))
+    found = row("batch", 0, one, other, 500)
+    assert found.low < found.spearman < found.high and found.spearman == round(spearman(one, other), 3)
+    assert row("batch", 0, np.zeros(4), other[:4], 50).spearman is None, "equal values have no ranks"
+
+
+def test_the_share_of_ddas_agent(study: Any) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    (row,) = study("supernets.share", "--seeds", "0")
+    assert row["steps"] == 4 and row["agent_ms"] > 0 < row["training_ms"]
+    share = 100 * row["agent_ms"] / (row["agent_ms"] + row["training_ms"])
+    assert row["share_percent"] == pytest.approx(share, abs=0.1)
+    assert row["reached"] is (row["share_percent"] < 5)
+
+
+def test_supernets_on_a_gpu(study: Any) -> None:
+    pytest.importorskip("torch", reason="training needs the extra train")
+    (row,) = study("supernets.gpu")
+    assert row["device"] == "cpu" and row["train"] > 0 < row["evaluate"] and row["train_peak_percent"] is None
 
 
 def test_ga_nas(study: Any, tmp_path: Path) -> None:

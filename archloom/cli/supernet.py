@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -45,7 +46,7 @@ def supernet(
     archloom search cadam --on supernet:fashion --table supernet.safetensors
     """
     from archloom.problems.spec import ProblemSpec
-    from archloom.problems.supernet import SupernetSource
+    from archloom.problems.supernet import SupernetSource, alone
 
     given = options.split_settings(settings)
     task = {**given.strategy, **given.task}
@@ -53,8 +54,7 @@ def supernet(
         if "seed" in task:
             raise InputError(f"--seed {seed} and --set seed={task['seed']}: give only one of them")
         task["seed"] = str(seed)
-    if path.exists():
-        raise InputError(f"{path} is there already: remove it, or give another file")
+    _check_new(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist")
     spec = ProblemSpec(f"supernet:{data}", space=given.space, space_name=space_name, task=task)
@@ -64,13 +64,19 @@ def supernet(
         making = source.pretraining(spec, path)
     again = f"archloom supernet {quoted(data)} ... -o {quoted(path)}"
     try:
-        with TotalView("supernet", "batches", quiet) as view:
+        with alone(path, wait=False), TotalView("supernet", "batches", quiet) as view:
+            _check_new(path)  # another process may have made it by now
             making.run(output.note, view)
     except KeyboardInterrupt:
         kept = "goes on after the last epoch that was kept" if making.partial.exists() else "begins again"
         raise Interrupted(f"interrupted; the same command, {again}, {kept}") from None
     _show(path, as_json)
     return 0
+
+
+def _check_new(path: Path) -> None:
+    if os.path.lexists(path):
+        raise InputError(f"{path} is there already: remove it, or give another file")
 
 
 def _show(path: Path, as_json: bool) -> None:

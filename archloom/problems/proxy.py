@@ -20,7 +20,7 @@ from archloom.problems.base import DataIdentity, Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.problems.tabular import choices_of
 from archloom.spaces.base import Buildable, SearchSpace
-from archloom.spaces.sizes import grid_of
+from archloom.spaces.sizes import grid_of, image_size_of
 from archloom.utils import options
 from archloom.utils.options import Option
 
@@ -164,11 +164,10 @@ def _sizes(
             raise InputError(f"--space {kind.name}: takes no {name}, so it is not for {spec.on}")
     if images is None:
         return {}
-    height, width = images.size
     set_by_images = {
         "image_channels": images.channels,
         "classes": len(images.classes),
-        "image_size": height if height == width else (height, width),
+        "image_size": image_size_of(*images.size),
     }
     for name, value in set_by_images.items():
         if name in given:

@@ -22,8 +22,10 @@ from archloom.evaluators.base import Evaluator
 from archloom.problems.base import DataIdentity, Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.spaces.base import HasSupernet, SearchSpace
+from archloom.spaces.sizes import image_size_of
 from archloom.types import Goal
 from archloom.utils import options
+from archloom.utils.files import guarded, open_owned
 from archloom.utils.options import Option
 from archloom.utils.text import one_line
 
@@ -76,14 +78,17 @@ class SupernetProblem(Problem):
     @cached_property
     def reference(self) -> Mapping[str, float]:
         """What all operations at once come to, as the search measures; nothing if its space has no such network."""
-        from archloom.tasks.supernet.options import FrozenOptions, SupernetOptions
+        from archloom.tasks.network import DivergedError
+        from archloom.tasks.supernet.options import FrozenOptions, only_measuring
 
-        known, own = self._found.card.one_shot, {field.name for field in fields(SupernetOptions)}
-        others = (field for field in fields(FrozenOptions) if field.name not in own and field.name != "device")
-        if known is None or all(getattr(self._chosen, field.name) == field.default for field in others):
+        known, usual = self._found.card.one_shot, FrozenOptions()
+        if known is None or all(getattr(self._chosen, name) == getattr(usual, name) for name in only_measuring()):
             return known or {}
         self.shared.load(self._found.state)
-        found = self.shared.measure(None)
+        try:
+            found = self.shared.measure(None)
+        except DivergedError:
+            return {}
         return {"valid_accuracy": found.accuracy, "valid_loss": found.loss}
 
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
@@ -156,14 +161,25 @@ class SupernetSource(ProblemSource):
         if path.exists():
             return
         make_folder(path.parent)
-        with _alone(path):
+        with alone(path, wait=True):
             if not path.exists():
                 _pretraining(asked, path).run(notify, progress)
 
     def pretraining(self, spec: ProblemSpec, path: Path) -> Pretraining:
-        """The making of the supernet that a spec asks for, in this file; InputError if it names one already."""
+        """The making of the supernet that a spec asks for, in this file.
+
+        InputError if it names one already, and for options that would change nothing.
+        """
+        from archloom.tasks.supernet.options import only_measuring
+
         if spec.table:
             raise InputError(f"--table {spec.table}: a supernet is made here; omit it")
+        for name in only_measuring():
+            if name in spec.task:
+                raise InputError(
+                    f"task option {name}: says how a finished supernet is measured, not how it is made; give it to the "
+                    f"search, as --set task.{name}={one_line(str(spec.task[name]))}"
+                )
         return _pretraining(self._asked(spec), path)
 
     def absolute(self, spec: ProblemSpec) -> ProblemSpec:
@@ -239,7 +255,11 @@ def _space(
         others = [other for other, each in registry.SPACES.here() if hasattr(each, "supernet")]
         raise InputError(f"--space {name} has no supernet; these have: {', '.join(others)}")
     known = options.of_space(kind)
-    fixed = {"image_channels": images.channels, "image_size": max(images.size), "classes": len(images.classes)}
+    fixed = {
+        "image_channels": images.channels,
+        "image_size": image_size_of(*images.size),
+        "classes": len(images.classes),
+    }
     given = options.convert_all("space", known, spec.space)
     for setting, value in fixed.items():
         if setting in given:
@@ -310,11 +330,26 @@ def _sharing(space: Any) -> HasSupernet:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """While no other process makes the same file."""
-    with path.with_name(f"{path.name}.lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+def alone(path: Path, wait: bool) -> Iterator[None]:
+    """While no other process makes the file at `path`; without `wait`, InputError if one does.
+
+    StoreError if the file system refuses. An empty file beside it that ends in `.lock` is locked, and removed at the
+    end unless others may wait for it.
+    """
+    lock = path.with_name(f"{path.name}.lock")
+    descriptor = guarded(lock, lambda: open_owned(lock, os.O_RDWR | os.O_CREAT))
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise InputError(f"{path}: another process makes it; wait for it, or name another file") from None
+        try:
+            yield
+        finally:
+            if not wait and not os.fstat(descriptor).st_size:  # a file with content is somebody's own
+                lock.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
 
 
 def _named_images() -> Sequence[str]:

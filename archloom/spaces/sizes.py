@@ -48,6 +48,11 @@ class Convolution(NamedTuple):
     grid: Grid
 
 
+def image_size_of(height: int, width: int) -> ImageSize:
+    """The size of images as an option has it: the side of square ones."""
+    return height if height == width else (height, width)
+
+
 @dataclass(frozen=True)
 class Stem:
     """What comes before the first cell: 3x3 convolutions."""

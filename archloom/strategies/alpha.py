@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from archloom.constraints import Criteria
+from archloom.errors import TrainingError
 from archloom.spaces.base import MAX_TRIES, HasAlpha, SearchSpace, is_valid
 from archloom.strategies.base import BaseStrategy
 from archloom.strategies.note import Note
@@ -21,7 +22,12 @@ _DIGITS = 8
 
 
 def rounded(action: Float64) -> Float64:
-    """An action as notes hold it: what is discretised, and what is learnt from."""
+    """An action as notes hold it: what is discretised, and what is learnt from. TrainingError unless it is finite."""
+    if not np.isfinite(action).all():
+        raise TrainingError(
+            "the agent's actions are no longer finite: start a new run with smaller learning rates, weights of the "
+            "reward or noise"
+        )
     return np.round(action, _DIGITS)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from archloom.problems.supernet import alone
+
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("sklearn", reason="needs its digits")
 
@@ -95,6 +97,9 @@ def test_weights_of_a_supernet_are_not_exported_as_those_of_a_network(cli: Any) 
         (("--set", "batch_size=1000"), "batch_size=1000: there are 128 images"),
         (("--space", "convnet"), "has no supernet"),
         (("-o", "none/net.safetensors"), "the folder none does not exist"),
+        (("--set", "norm=running"), "give it to the search, as --set task.norm=running"),
+        (("--set", "task.measured_images=9"), "not how it is made"),
+        (("--set", "cutout=4"), "cutout=4: add cutout to augment"),
     ],
 )
 def test_bad_input_writes_nothing(cli: Any, more: tuple[object, ...], said: str) -> None:
@@ -109,6 +114,25 @@ def test_a_file_is_not_overwritten(cli: Any) -> None:
     found = make(cli)
     assert (found.code, (cli.home / "net.safetensors").read_text()) == (2, "mine")
     assert "is there already" in found.err
+
+
+def test_a_training_that_diverges_is_one_line(cli: Any) -> None:
+    found = make(cli, "--set", "lr=1e30", "--set", "clip=0")
+    assert (found.code, found.err.splitlines()[-1].count("unexpected")) == (3, 0)
+    assert "is not finite after epoch 1: lower lr, or clip gradients" in found.err
+    assert not list(cli.home.glob("net*"))
+
+
+def test_a_second_process_at_the_same_file_is_refused(cli: Any) -> None:
+    path = cli.home / "net.safetensors"
+    with alone(path, wait=False):
+        found = make(cli)
+        assert (found.code, path.exists()) == (2, False)
+        assert "another process makes it; wait for it, or name another file" in found.err
+    assert not list(cli.home.glob("net*"))
+    path.with_name("net.safetensors.lock").mkdir()
+    found = make(cli)
+    assert (found.code, found.err.count("\n"), path.exists()) == (3, 1, False)
 
 
 def test_options_are_listed(cli: Any) -> None:

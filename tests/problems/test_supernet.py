@@ -186,3 +186,21 @@ def test_paths_of_images_become_absolute(data: Path, monkeypatch: pytest.MonkeyP
     named = ProblemSpec("supernet:digits")
     assert named.source.absolute(named).on == "supernet:digits"
     assert Path.cwd() == data.parent
+
+
+def test_images_that_are_not_square_keep_both_sides(tmp_path: Path) -> None:
+    rng = seeds.stream(0, "test")
+    labels = (np.arange(40) % 2).astype(np.int64)
+    pixels = rng.integers(0, 256, (40, 1, 8, 6), dtype=np.uint8)
+    save_images(Splits(Split(pixels, labels), None, None, ("a", "b")), tmp_path / "wide.npz")
+    space: Any = opened(spec(tmp_path / "wide.npz")).space
+    assert space.image_size == (8, 6)
+
+
+def test_without_a_finite_loss_of_all_operations_there_is_no_reference(data: Path) -> None:
+    problem = opened(spec(data, task={"epochs": "1", "batch_size": "16", "norm": "running"}))
+    assert problem.reference.keys() == {"valid_accuracy", "valid_loss"}
+    again = opened(spec(data, task={"epochs": "1", "batch_size": "16", "norm": "running"}))
+    weights = next(iter(again._found.state.networks.values()))
+    weights[next(name for name in weights if name.endswith("weight"))].fill_(torch.nan)
+    assert again.reference == {}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archloom.errors import NoArchitectureError
+from archloom.errors import NoArchitectureError, TrainingError
 from archloom.spaces.base import is_valid
 from archloom.strategies.alpha import AlphaStrategy, Decimals, rounded
 from archloom.testing import PLANTED_CRITERIA, ForbiddenSpace, RuledSpace, SparseSpace
@@ -58,3 +58,9 @@ def test_any_action_stands_for_a_valid_architecture(kind: type[RuledSpace]) -> N
 def test_a_space_without_valid_architectures_ends_the_search() -> None:
     with pytest.raises(NoArchitectureError):
         Drawing(ForbiddenSpace(), PLANTED_CRITERIA, seeds.stream(0, "strategy")).any_valid()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_actions_that_are_not_finite_end_a_search(value: float) -> None:
+    with pytest.raises(TrainingError, match="no longer finite"):
+        rounded(np.array([0.5, value]))

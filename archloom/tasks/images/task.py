@@ -17,6 +17,7 @@ from archloom.data.images.splits import Split
 from archloom.errors import InputError
 from archloom.spaces.base import Buildable, SearchSpace, sample_valid
 from archloom.spaces.convnet import NETWORK, ConvNet
+from archloom.spaces.sizes import image_size_of
 from archloom.tasks.images.augment import AUGMENTATIONS, AugmentSettings
 from archloom.tasks.images.optimisation import HORIZONS, OPTIMISERS
 from archloom.tasks.images.options import ImagesOptions
@@ -57,11 +58,10 @@ class ImagesTask:
         self.train_images = _joined(data.train, data.valid) if chosen.train_on_valid else data.train
         self.options = chosen
         self.epochs = self.options.epochs
-        height, width = data.size
         self.space_settings: Mapping[str, Any] = {
             "image_channels": data.channels,
             "classes": len(data.classes),
-            "image_size": height if height == width else (height, width),
+            "image_size": image_size_of(*data.size),
             **({"auxiliary": True} if self.options.auxiliary_weight else {}),
         }
         self.space = space or ConvNet(image_channels=data.channels, classes=len(data.classes))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from archloom.data.images.labelled import SplitRule
+from archloom.errors import InputError
 from archloom.utils.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, PositiveInt, UnitInterval
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
@@ -57,6 +59,13 @@ class SupernetOptions(Options):
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: NonNegativeInt = 0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cutout and "cutout" not in self.augment:
+            raise InputError(
+                f"task option cutout={self.cutout}: add cutout to augment, as in augment=shift,flip,cutout"
+            )
+
     @property
     def split(self) -> SplitRule:
         """Which images train and which validate."""
@@ -94,6 +103,12 @@ class StepOptions(FrozenOptions):
     epochs: PositiveInt = 75
     steps: PositiveInt = 25
     step_lr: PositiveFloat = 0.001
+
+
+def only_measuring() -> Sequence[str]:
+    """The options that say how paths are measured, and that nothing in a supernet's file depends on."""
+    made = {field.name for field in fields(SupernetOptions)}
+    return [field.name for field in fields(FrozenOptions) if field.name not in made and field.name != "device"]
 
 
 def making(options: SupernetOptions) -> SupernetOptions:

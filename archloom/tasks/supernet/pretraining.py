@@ -7,9 +7,9 @@ supernet again goes on from there.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import torch
 
 from archloom.checkpoints.state_file import read_state, save_state
 from archloom.data.progress import Progress
-from archloom.errors import InputError
+from archloom.errors import InputError, TrainingError
 from archloom.nets.supernets.base import Path as NetworkPath
 from archloom.spaces.base import SearchSpace, sample_valid
 from archloom.tasks.network import DivergedError
@@ -74,7 +74,8 @@ class Pretraining:
     def run(self, notify: Notify | None = None, progress: Progress | None = None) -> None:
         """Train to the end and write the file. `progress` gets batches done, and all.
 
-        DivergedError after the first epoch that leaves a weight that is not finite.
+        InputError for a state at `partial` that is not of this supernet; TrainingError after the first epoch that
+        leaves a weight that is not finite; StoreError if the file system refuses.
         """
         say, total = notify or (lambda line: None), self.batches * self.options.epochs
         done = self._taken_up()
@@ -128,7 +129,7 @@ class Pretraining:
         finite = torch.stack([parameter.detach().isfinite().all() for parameter in parameters.values()]).tolist()
         for name, is_finite in zip(parameters, finite, strict=True):
             if not is_finite:
-                raise DivergedError(
+                raise TrainingError(
                     f"the supernet's {name} is not finite after epoch {epoch + 1}: lower lr, or clip gradients"
                 )
 
@@ -137,17 +138,30 @@ class Pretraining:
         save_state(self.partial, self.shared.state({"card": card}))
 
     def _taken_up(self) -> int:
-        """After how many epochs it goes on; 0 if nothing fits that was kept."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        """After how many epochs it goes on; 0 if nothing was kept.
+
+        InputError for a file that is there and is not of this supernet: it may be somebody's, or hours of training.
+        """
+        if not os.path.lexists(self.partial):
+            return 0
+        try:
             state = read_state(self.partial).state
             card = dict(state.rest["card"])
             epochs = int(card.pop("epochs"))
-            expected = asdict(self.card)
-            expected.pop("epochs")
-            if card == expected and 0 < epochs < self.options.epochs:
-                self.shared.load(state)
-                return epochs
-        return 0
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(
+                f"{self.partial}: not the state of a supernet whose training goes on, or damaged; remove it, or name "
+                "another file"
+            ) from None
+        expected = asdict(self.card)
+        expected.pop("epochs")
+        if card != expected or not 0 < epochs < self.options.epochs:
+            raise InputError(
+                f"{self.partial} is of a supernet with other settings, or of another version of archloom: give the "
+                "same settings to go on, remove it, or name another file"
+            )
+        self.shared.load(state)
+        return epochs
 
 
 def _about(seconds: float) -> str:

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from archloom.data.images.labelled import ImageData
-from archloom.errors import InputError
+from archloom.errors import InputError, TrainingError
 from archloom.spaces.nb201 import Nb201
-from archloom.tasks.network import DivergedError
 from archloom.tasks.supernet import pretraining
 from archloom.tasks.supernet.file import SupernetCard, load_supernet
 from archloom.tasks.supernet.options import FrozenOptions, SupernetOptions, as_plain, making
@@ -75,7 +74,7 @@ def test_what_was_killed_goes_on_and_ends_the_same(make: Make, tmp_path: Path, m
     assert [path.name for path in tmp_path.iterdir() if "killed" in path.name] == ["killed.safetensors"]
 
 
-def test_a_state_of_other_options_is_not_taken_up(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_of_other_options_is_refused(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretraining, "SAVE_EVERY_S", 0.0)
 
     def stop(done: int, total: int | None) -> None:
@@ -85,10 +84,19 @@ def test_a_state_of_other_options_is_not_taken_up(make: Make, tmp_path: Path, mo
     path = tmp_path / "net.safetensors"
     with pytest.raises(Stop):
         make(path).run(progress=stop)
-    said: list[str] = []
-    make(path, lr=0.05).run(said.append)
-    assert not any("going on" in line for line in said)
-    assert load_supernet(path).card.options["lr"] == 0.05
+    kept = make(path).partial.read_bytes()
+    with pytest.raises(InputError, match=r"net.safetensors.part is of a supernet with other settings"):
+        make(path, lr=0.05).run()
+    assert [each.name for each in tmp_path.iterdir()] == ["net.safetensors.part"]
+    assert make(path).partial.read_bytes() == kept
+
+
+def test_what_is_no_state_is_refused(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    make(path).partial.write_text("somebody's own")
+    with pytest.raises(InputError, match=r"net.safetensors.part: not the state of a supernet"):
+        make(path).run()
+    assert make(path).partial.read_text() == "somebody's own"
 
 
 def test_its_seed_decides(make: Make, tmp_path: Path) -> None:
@@ -101,7 +109,7 @@ def test_its_seed_decides(make: Make, tmp_path: Path) -> None:
 
 
 def test_divergence_is_an_error_and_writes_nothing(make: Make, tmp_path: Path) -> None:
-    with pytest.raises(DivergedError, match="is not finite after epoch 1"):
+    with pytest.raises(TrainingError, match="is not finite after epoch 1"):
         make(tmp_path / "net", lr=1e30, clip=0.0).run()
     assert not list(tmp_path.iterdir())
 
@@ -118,6 +126,12 @@ def test_how_long_it_takes_is_said(make: Make, tmp_path: Path) -> None:
     assert any("training a supernet takes about" in line for line in said)
     assert counted[0] == (1, len(counted))
     assert counted[-1] == (len(counted), len(counted))
+
+
+def test_cutout_without_its_change_is_refused() -> None:
+    with pytest.raises(InputError, match="cutout=4: add cutout to augment"):
+        SupernetOptions(cutout=4)
+    assert SupernetOptions(cutout=4, augment=("cutout",)).cutout == 4
 
 
 def test_the_options_that_a_file_depends_on() -> None:

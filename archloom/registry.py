@@ -244,7 +244,7 @@ EVALUATORS = Registry(
         ),
         "proxy": Entry(
             "archloom.problems.proxy:ProxySource",
-            "zero-cost proxies: scores of untrained networks (synflow, naswot, jacob_cov ...; archloom list proxy)",
+            "zero-cost proxies: scores of untrained networks (synflow, naswot, jacob_cov ...)",
             "torch",
             "train",
             form="proxy:NAME[+NAME]",

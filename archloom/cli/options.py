@@ -34,9 +34,10 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--on and everything else that defines what is searched, for how long and where."""
     decorators: list[Callable[..., Any]] = [
         click.option("--on", default=None, metavar="NAME",
-                     help="What to search: nb201, nbgraph:cora, fitted:mnasnet, table, my.py. "
-                     f"Default: {DEFAULT_ON}."),
-        click.option("--table", type=click.Path(), default=None, metavar="FILE", help="A table to use instead."),
+                     help="What to search: nb201, nbgraph:cora, fitted:mnasnet, images:digits, supernet:digits, "
+                     f"proxy:synflow, table, my.py; archloom list shows all. Default: {DEFAULT_ON}."),
+        click.option("--table", type=click.Path(), default=None, metavar="FILE",
+                     help="A table, or a supernet's file, to use instead."),
         click.option("--objective", "objectives", multiple=True, metavar="METRIC",
                      help="Metric to optimise; repeat it for a Pareto set. Default: the first validation metric."),
         click.option("--report", "reports", multiple=True, metavar="METRIC",
@@ -44,7 +45,8 @@ def problem_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--constraint", "constraints", multiple=True, metavar="METRIC<=NUMBER",
                      help="Hard constraint; repeatable."),
         click.option("--space", "space_name", default=None, metavar="NAME",
-                     help="The space to search, if networks are trained. Default: the task's own."),
+                     help="The space to search, if networks are built (images, supernets, proxies). Default: the "
+                     "task's own."),
         click.option("--workers", type=int, default=1, show_default=True, help="Processes; results do not change."),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
                      help="An option of the strategy, the space or the task: space.canonical=true, task.epochs=9."),

@@ -165,12 +165,15 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
     objectives = len(reports[0].scenario.criteria.objectives)
     if objectives > 1:
         lines.append(f"      archloom plot {typed} --kind {'pareto' if objectives == 2 else 'hypervolume'}")
+    problem = reports[0].scenario.problem
+    if problem.shares_weights:
+        lines += [f"      archloom plot {typed} --kind sampled"] if problem.trains else []
+        lines += [f"      archloom pareto {typed}"] if _knows_costs(reports[0]) else []
     if len(reports) == 1:
         single = reports[0]
         written = "cell.py" if isinstance(single.scenario.space, HasSource) else "best.json"
         lines.append(f"      archloom plot {typed} --kind cell -o cell.png")
         lines.append(f"      archloom export {typed} -o {written}")
-        problem = single.scenario.problem
         if problem.shares_weights and not problem.trains:
             lines.append(f"      archloom rerank {typed}")
         if problem.trains and not problem.shares_weights:
@@ -183,6 +186,13 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
     else:
         lines.append(f"      archloom best {typed}")
     return "\n".join(lines)
+
+
+def _knows_costs(report: RunReport) -> bool:
+    """Whether a run maximises something, an accuracy, and knows what its architectures cost."""
+    from archloom.analysis.sampled import costs
+
+    return report.scenario.criteria.objectives[0].goal == "max" and bool(costs(report))
 
 
 def note_failures(path: Path, reports: Sequence[RunReport]) -> None:

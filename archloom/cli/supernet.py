@@ -89,7 +89,7 @@ def _show(path: Path, as_json: bool) -> None:
         output.print_json({"file": str(path), "sha256": made.sha256, **asdict(card)})
         return
     sizes = ", ".join(f"{name} {value}" for name, value in card.space_options.items())
-    output.say(f"{path}: a supernet of {card.space} ({sizes}), {card.epochs} epochs on {card.data}")
+    output.say(f"{path}: a supernet of {card.space} ({sizes}), {card.trained}")
     if card.one_shot is not None:
         output.say(f"all operations at once: {card.one_shot['valid_accuracy']:.2f} % of the validation images")
     output.say(f"search it: archloom search cadam --on supernet:{quoted(card.data)} --table {quoted(path)}")

@@ -68,7 +68,7 @@ class ProxyProblem(Problem):
 
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         named = ", ".join(name for name in (*scores, *report) if name in PROXIES)
-        return [f"{named}: scores of untrained networks, which rank them; they are no accuracies"] if named else []
+        return [f"{named}: scores of untrained networks, which rank them; they are not accuracies"] if named else []
 
 
 # -- what `--on` names --------------------------------------------------------------------------------------------

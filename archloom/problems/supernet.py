@@ -59,7 +59,7 @@ class SupernetProblem(Problem):
     @property
     def data(self) -> DataIdentity:
         card = self._found.card
-        source = f"a supernet of {card.space}, {card.epochs} epochs on {card.data}"
+        source = f"a supernet of {card.space}, {card.trained}"
         return DataIdentity(self._found.path.stem, self._found.sha256, source, self._found.path)
 
     def default_report(self, objectives: Sequence[str]) -> tuple[str, ...]:

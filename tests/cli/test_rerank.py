@@ -21,6 +21,7 @@ def run(cli: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     said = cli("search", "random", "--on", "supernet:digits", "--space", "nb201", *settings, "--queries", 5,
                "--out", "run")  # fmt: skip
     assert said.code == 0, said.err
+    assert said.out.endswith("      archloom rerank run\n") and "      archloom pareto run\n" in said.out
     return "run"
 
 

@@ -36,7 +36,7 @@ def trials(run: Path) -> list[Any]:
 def test_make_then_search(cli: Any) -> None:
     said = make(cli)
     assert said.code == 0, said.err
-    assert "a supernet of nb201 (channels 2, cells 1), 1 epochs on digits" in said.out
+    assert "a supernet of nb201 (channels 2, cells 1), 1 epoch on digits" in said.out
     assert "archloom search cadam --on supernet:digits --table net.safetensors" in said.out
     found = cli("search", "random", "--on", "supernet:digits", "--table", "net.safetensors", "--queries", 4,
                 "--out", "a", "--json")  # fmt: skip
@@ -69,7 +69,9 @@ def test_a_chain_of_trainings_is_resumed(cli: Any) -> None:
              "--set", "task.steps=2"]  # fmt: skip
     assert cli(*asked, "--queries", 4, "--out", "whole").code == 0
     assert cli(*asked, "--queries", 2, "--out", "run").code == 0
-    assert cli("resume", "run", "--queries", 4).code == 0
+    said = cli("resume", "run", "--queries", 4)
+    assert said.code == 0 and "      archloom plot run --kind sampled\n      archloom pareto run\n" in said.out
+    assert "rerank" not in said.out
     assert trials(cli.home / "run") == trials(cli.home / "whole")
     assert {"params_m", "flops_m"} == trials(cli.home / "run")[0][2].keys()
 
@@ -141,3 +143,4 @@ def test_options_are_listed(cli: Any) -> None:
     assert "valid_share" in found and "recalibration" in found
     assert "task.steps = 25" in cli("list", "supernet_training").out
     assert "archloom list supernet shows its options" in cli("list").out
+    assert "supernet:digits" in cli("search", "--help").out

@@ -41,7 +41,7 @@ def test_proxies_without_images_are_of_the_spaces_own_networks() -> None:
     assert result.report == {"params": sum(p.numel() for p in network.parameters()) / 1e6}
     assert result.scores["synflow"] > 0
     assert scenario.caveats == [
-        "synflow, params: scores of untrained networks, which rank them; they are no accuracies"
+        "synflow, params: scores of untrained networks, which rank them; they are not accuracies"
     ]
 
 

@@ -62,6 +62,11 @@ class SupernetCard:
         known = options.of_dataclass(SupernetOptions)
         return SupernetOptions(**options.convert_all("supernet", known, self.options))
 
+    @property
+    def trained(self) -> str:
+        """For how long and on what, in words: "50 epochs on digits"."""
+        return f"{self.epochs:,} {'epoch' if self.epochs == 1 else 'epochs'} on {self.data}"
+
 
 @dataclass(frozen=True)
 class SupernetFile:

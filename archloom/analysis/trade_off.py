@@ -142,11 +142,12 @@ def trade_off(
     name, values = _evaluations(study, evaluation, evaluated_in)
     everything = _distinct([line for _, run in study.runs for line in run.history.comparable()])
     found = [_against(each, values, everything, study.first) for each in pairs]
-    by_label = {front.label: [point.arch for point in front.points] for front in found[0].fronts}
-    search = {arch: line.scores[study.metric] for arch, line in everything.items()}
-    correlations = {over: _correlation(archs, search, values) for over, archs in by_label.items()} if values else {}
+    correlations: dict[str, Estimate] = {}
     if values:
-        correlations[EVERYTHING] = _correlation(list(everything), search, values)
+        for front in found[0].fronts:
+            correlations[front.label] = _correlation([(point.arch, point.value) for point in front.points], values)
+        searched = [(arch, line.scores[study.metric]) for arch, line in everything.items()]
+        correlations[EVERYTHING] = _correlation(searched, values)
     return TradeOff(study.metric, name, tuple(found), correlations, study.first.scenario.space.name)
 
 
@@ -190,10 +191,10 @@ def _distinct(lines: Sequence[TrialRecord]) -> dict[str, TrialRecord]:
     return {line.arch: line for line in lines}
 
 
-def _correlation(archs: Sequence[str], search: Mapping[str, float], values: Mapping[str, float]) -> Estimate:
-    known = [arch for arch in archs if arch in values]
-    rng = seeds.stream(0, "bootstrap")
-    return spearman([search[arch] for arch in known], [values[arch] for arch in known], rng)
+def _correlation(searched: Sequence[tuple[str, float]], values: Mapping[str, float]) -> Estimate:
+    """Of architectures, each with its accuracy in one trial; in a supernet that trains it has another in each."""
+    pairs = [(accuracy, values[arch]) for arch, accuracy in searched if arch in values]
+    return spearman([x for x, _ in pairs], [y for _, y in pairs], seeds.stream(0, "bootstrap"))
 
 
 # -- against one cost ---------------------------------------------------------------------------------------------
@@ -206,14 +207,15 @@ def _against(
     fronts = tuple(_front(study, label, values) for label in study.reports)
     lines = list(everything.values())
     costs = dict(zip(everything, measured(first, lines, cost).tolist(), strict=True))
-    accuracies = values or {arch: line.scores[study.metric] for arch, line in everything.items()}
-    on_fronts = list(dict.fromkeys(point.arch for front in fronts for point in front.points))
-    slopes = tuple(
-        _slope(over, cost, [arch for arch in archs if arch in accuracies], costs, accuracies)
-        for over, archs in ((FRONTS, on_fronts), (EVERYTHING, list(everything)))
-    )
+    sampled = [(line.arch, line.scores[study.metric]) for line in lines]
+    on_fronts = [(point.arch, point.value) for front in fronts for point in front.points]
+    slopes = []
+    for over, searched in ((FRONTS, on_fronts), (EVERYTHING, sampled)):
+        known = [(arch, values.get(arch)) if values else (arch, accuracy) for arch, accuracy in searched]
+        pairs = [(costs[arch], accuracy) for arch, accuracy in dict.fromkeys(known) if accuracy is not None]
+        slopes.append(_slope(over, cost, pairs))
     value, bound = study.reference_point
-    return Against(cost, (value, bound), fronts, slopes)
+    return Against(cost, (value, bound), fronts, tuple(slopes))
 
 
 def _front(study: Study, label: str, values: Mapping[str, float]) -> Front:
@@ -231,12 +233,11 @@ def _front(study: Study, label: str, values: Mapping[str, float]) -> Front:
     return Front(label, points, summarise(volumes), interval)
 
 
-def _slope(
-    over: str, cost: str, archs: Sequence[str], costs: Mapping[str, float], accuracies: Mapping[str, float]
-) -> Slope:
+def _slope(over: str, cost: str, pairs: Sequence[tuple[float, float]]) -> Slope:
+    """Of costs and accuracies."""
     unit, share = unit_of(cost)
-    x = np.array([costs[arch] * share for arch in archs], dtype=np.float64)
-    y = np.array([accuracies[arch] for arch in archs], dtype=np.float64)
+    x = np.array([each * share for each, _ in pairs], dtype=np.float64)
+    y = np.array([accuracy for _, accuracy in pairs], dtype=np.float64)
     r = pearson(x, y) if len(x) else math.nan
     return Slope(over, unit, slope(x, y, seeds.stream(0, "bootstrap")), r if math.isfinite(r) else None)
 

@@ -65,6 +65,15 @@ def test_what_was_trained_alone_in_other_runs(make_two: Any) -> None:
         trade_off({"a": [search]}, evaluated_in={"b": [make_two([(1, 1)], arch="z")]})
 
 
+def test_accuracies_on_a_front_are_those_with_which_architectures_got_there(make_two: Any) -> None:
+    """In a supernet that trains, an architecture has another accuracy each time: here 60, then 40."""
+    runs = [make_two([(60, 5), (50, 4)]), make_two([(40, 5)], seed=1)]
+    alone = make_two([(90, 0), (80, 0)])
+    assert trade_off({"a": runs}, evaluated_in={"b": [alone]}).correlations["a"].value == pytest.approx(1.0)
+    on_front = next(each for each in trade_off({"a": runs}).against[0].slopes if each.over == FRONTS)
+    assert on_front.estimate.value == pytest.approx(10.0) and on_front.estimate.n == 2
+
+
 def test_a_loss_is_no_accuracy(make_two: Any) -> None:
     with pytest.raises(InputError, match="these runs minimise y: expected an accuracy"):
         trade_off({"a": [make_two([(1, 2)], goals=("min", "min"))]})

@@ -17,7 +17,8 @@ def costs_of(space: Buildable, arch: Arch, image: tuple[int, int, int]) -> dict[
     """`params_m` and `flops_m`, both in millions, of the network that a space builds, on an image of shape (c, h, w).
 
     FLOPs as the DDAS thesis counts them (Table 3.1): 2 * (multiply-adds of convolutions and linear layers + 2 per
-    element of a batch normalisation's output). Nothing is counted of an auxiliary head, which evaluation does not need.
+    element of a batch normalisation's output), without an auxiliary head, which evaluation does not need. The
+    parameters of such a head count, as they do there, if the space's networks have one.
     """
     network = space.build(arch, 0).eval()
     tally = [0, 0]  # multiply-adds, normalised elements

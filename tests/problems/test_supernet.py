@@ -123,7 +123,6 @@ def test_other_images_than_those_it_was_trained_on(data: Path, tmp_path: Path) -
         ({"task": {"epoch": "1"}}, "epoch"),
         ({"task": {"partial": "4"}}, "partial"),
         ({"task": {"device": "tpu9"}}, "device"),
-        ({"task": {"cutout": "4"}}, "cutout=4: add cutout to augment"),
     ],
 )
 def test_bad_input_is_one_line(data: Path, changed: dict[str, Any], said: str, cache: Path) -> None:

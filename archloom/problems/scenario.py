@@ -52,7 +52,7 @@ class Scenario:
         """The same with more metrics for a strategy to learn from; InputError for those that are for people only."""
         more = tuple(dict.fromkeys(name for name in metrics if name not in self.criteria.metrics))
         for name in more:
-            if name in self.report or self.problem.for_people(name):
+            if name in self.spec.report or self.problem.for_people(name):
                 raise InputError(
                     f"{strategy} wants to learn from {name}, which is reported to people and never selected by; it may "
                     f"learn from {', '.join(n for n in self.problem.goals if not self.problem.for_people(n))}"
@@ -60,7 +60,8 @@ class Scenario:
             if name not in self.problem.goals:
                 error = unknown(f"metric that {strategy} learns from", name, self.problem.goals)
                 raise InputError(f"{error}; archloom list {strategy} shows the options that choose it")
-        return replace(self, metrics=more) if more != self.metrics else self
+        report = tuple(name for name in self.report if name not in more)  # what is reported unless it is learnt from
+        return replace(self, metrics=more, report=report) if more != self.metrics else self
 
     @property
     def space(self) -> SearchSpace:

@@ -12,6 +12,7 @@ import archloom  # noqa: E402
 from archloom.data.images.labelled import save_images  # noqa: E402
 from archloom.data.images.splits import Split, Splits  # noqa: E402
 from archloom.errors import InputError  # noqa: E402
+from archloom.problems.scenario import select_metrics  # noqa: E402
 from archloom.problems.spec import ProblemSpec  # noqa: E402
 from archloom.problems.supernet import SupernetProblem, SupernetTrainingProblem  # noqa: E402
 from archloom.utils import seeds  # noqa: E402
@@ -204,3 +205,19 @@ def test_without_a_finite_loss_of_all_operations_there_is_no_reference(data: Pat
     weights = next(iter(again._found.state.networks.values()))
     weights[next(name for name in weights if name.endswith("weight"))].fill_(torch.nan)
     assert again.reference == {}
+
+
+def test_what_is_learnt_from_is_not_reported_as_well(data: Path) -> None:
+    asked = spec(data)
+    scene = select_metrics(opened(asked), asked)
+    assert scene.report == ("params_m", "flops_m")
+    learns = scene.with_metrics("ddas", ("params_m",))
+    assert (learns.report, learns.scores) == (("flops_m",), ("valid_accuracy", "params_m"))
+    chosen = asked.changed(report=("params_m",))
+    with pytest.raises(InputError, match="which is reported to people"):
+        select_metrics(opened(asked), chosen).with_metrics("ddas", ("params_m",))
+
+
+def test_a_rate_that_would_rise_is_refused(data: Path) -> None:
+    with pytest.raises(InputError, match=r"final_lr=1.0: expected at most lr, 0.025"):
+        opened(spec(data, task={"final_lr": "1.0"}))

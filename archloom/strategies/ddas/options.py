@@ -62,7 +62,7 @@ class DdasOptions(Options):
     beta2: Decay = 0.99
     gamma: Decay = 0.99
     soft_update: UnitInterval = 1e-3
-    batch_size: PositiveInt = 64
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
     capacity: PositiveInt = 1_000_000
     fourth_capacity: PositiveInt = 500
     noise_width: NonNegativeFloat = 1e-5

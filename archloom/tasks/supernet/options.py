@@ -61,6 +61,8 @@ class SupernetOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.final_lr > self.lr:
+            raise InputError(f"task option final_lr={self.final_lr}: expected at most lr, {self.lr}")
         if self.cutout and "cutout" not in self.augment:
             raise InputError(
                 f"task option cutout={self.cutout}: add cutout to augment, as in augment=shift,flip,cutout"

@@ -37,8 +37,8 @@ CADAM: Mapping[str, object] = {
     "top_k": 500, "tau": 0.95, "batch_size": 64, "noise": 5e-5, "max_cycles": 1, "capacity": 5_000,
     "hidden": "256,256,256", "warmup": 300,
 }  # fmt: skip
-"""The thesis's options for supernets but for both learning rates, which are the defaults; a tenth of the steps and of the
-random ones among them."""
+"""The thesis's options for supernets but for both learning rates, which are the defaults; a tenth of the steps, and of
+the random ones among them."""
 
 
 @dataclass(frozen=True)

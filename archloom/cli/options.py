@@ -322,6 +322,12 @@ def check_label(label: str, text: str) -> str:
     return label
 
 
+def check_new(path: Path) -> None:
+    """InputError if there is something at the path of a file that takes long to make."""
+    if os.path.lexists(path):
+        raise InputError(f"{path} is there already: remove it, or give another file")
+
+
 def check_target(target: Path) -> None:
     """InputError if a table cannot be written there; checked before the minutes that making one takes."""
     if target.suffix != ".npz":

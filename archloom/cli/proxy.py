@@ -41,6 +41,7 @@ def proxy(
     archloom agent train --on nb201 --table proxies.npz --objective synflow
     """
     options.check_target(target)
+    options.check_new(target)
     options.check_workers(workers)
     chosen = options.split_settings(settings)
     from archloom import registry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -54,7 +53,7 @@ def supernet(
         if "seed" in task:
             raise InputError(f"--seed {seed} and --set seed={task['seed']}: give only one of them")
         task["seed"] = str(seed)
-    _check_new(path)
+    options.check_new(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist")
     spec = ProblemSpec(f"supernet:{data}", space=given.space, space_name=space_name, task=task)
@@ -65,18 +64,13 @@ def supernet(
     again = f"archloom supernet {quoted(data)} ... -o {quoted(path)}"
     try:
         with alone(path, wait=False), TotalView("supernet", "batches", quiet) as view:
-            _check_new(path)  # another process may have made it by now
+            options.check_new(path)  # another process may have made it by now
             making.run(output.note, view)
     except KeyboardInterrupt:
         kept = "goes on after the last epoch that was kept" if making.partial.exists() else "begins again"
         raise Interrupted(f"interrupted; the same command, {again}, {kept}") from None
     _show(path, as_json)
     return 0
-
-
-def _check_new(path: Path) -> None:
-    if os.path.lexists(path):
-        raise InputError(f"{path} is there already: remove it, or give another file")
 
 
 def _show(path: Path, as_json: bool) -> None:

@@ -165,3 +165,10 @@ def test_a_table_that_is_in_use_elsewhere(cli: Any, cells: Path) -> None:
         said = scored(cli, cells, "--quiet")
     assert said.code == 2 and "another process makes this table" in said.err
     assert isinstance(load_table(cells), Table)
+
+
+def test_a_file_that_is_there_is_left_alone(cli: Any) -> None:
+    (cli.home / "mine.npz").write_text("mine")
+    said = cli("proxy", "nb201", "--proxies", "params", "-o", "mine.npz")
+    assert (said.code, (cli.home / "mine.npz").read_text()) == (2, "mine")
+    assert "mine.npz is there already: remove it, or give another file" in said.err

@@ -47,14 +47,14 @@ def topology(reports: Reports, top: str = SHARE) -> Figure:
         raise InputError(f"space {space.name!r} does not say how wide and deep its cells are: draw runs on darts")
     best = {label: [line for run in runs for line in wanted.of(run)] for label, runs in reports.items()}
     found = {label: space.topology([x.trial.proposal.arch for x in lines]) for label, lines in best.items() if lines}
-    random = _random(space)
+    control = _random(space)
     with styled():
         legend_rows = -(-(1 + len(found)) // 2)
-        figure = new_figure(4.3 * len(random), 5.1 + _LEGEND * legend_rows)
-        grid = figure.add_gridspec(3, len(random), height_ratios=[2.0, 2.0, _LEGEND * legend_rows])
+        figure = new_figure(4.3 * len(control), 5.1 + _LEGEND * legend_rows)
+        grid = figure.add_gridspec(3, len(control), height_ratios=[2.0, 2.0, _LEGEND * legend_rows])
         for row, what in enumerate(Topology._fields):
             first: Axes | None = None
-            for column, (cell, drawn) in enumerate(random.items()):
+            for column, (cell, drawn) in enumerate(control.items()):
                 axes = figure.add_subplot(grid[row, column], sharey=first)
                 by_label = {label: np.asarray(getattr(cells[cell], what), float) for label, cells in found.items()}
                 _draw(axes, study, by_label, np.asarray(getattr(drawn, what), float))

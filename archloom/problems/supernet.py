@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from archloom import registry
 from archloom.data.cache import cache_dir, make_folder
@@ -71,7 +71,7 @@ class SupernetProblem(Problem):
         """The one instance of this process."""
         from archloom.tasks.supernet.shared import SharedNetwork
 
-        shared = SharedNetwork(_sharing(self.space), self._images, self._chosen)
+        shared = SharedNetwork(cast(HasSupernet, self.space), self._images, self._chosen)
         shared.load(self._found.state)
         return shared
 
@@ -301,7 +301,7 @@ def _pretraining(asked: _Asked, path: Path) -> Pretraining:
     )
     # How the first search happens to measure must not be in the file: it is not in its name either.
     chosen = FrozenOptions(**vars(making(asked.chosen)), device=asked.chosen.device)
-    return Pretraining(SharedNetwork(_sharing(asked.space), asked.images, chosen), card, path)
+    return Pretraining(SharedNetwork(cast(HasSupernet, asked.space), asked.images, chosen), card, path)
 
 
 def _version() -> str:
@@ -322,11 +322,6 @@ def _key(asked: _Asked) -> str:
 
     depends = [asked.space_name, dict(asked.space_options), as_plain(asked.chosen), asked.images.sha256]
     return hashlib.sha256(json.dumps(depends, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _sharing(space: Any) -> HasSupernet:
-    found: HasSupernet = space
-    return found
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """A trained agent as one file: its network's weights as safetensors, and a card that says what it learned, on what.
 
-It is a state's file (`checkpoints.state_file`) with one network and the card in its plain data, so it is written whole
-or not at all, carries a checksum, and one SHA-256 pins weights and card together. Beside it stands the same card as
-JSON, for people: nothing reads it.
+See `checkpoints.carded` for what such files have in common. Beside it stands the same card as JSON, for people: nothing
+reads it.
 """
 
 from __future__ import annotations
@@ -16,25 +15,15 @@ import msgspec
 import numpy as np
 from torch import Tensor
 
-from archloom.checkpoints.state import TrainingState
-from archloom.checkpoints.state_file import read_state, save_state
-from archloom.errors import InputError, MissingExtraError
+from archloom.checkpoints.carded import CardedKind
 from archloom.learners.q_network import NetworkOptions, QNetwork
 from archloom.utils import options
-from archloom.utils.documents import convert
 from archloom.utils.files import write_json
 from archloom.utils.options import NonNegativeInt, PositiveInt
-from archloom.utils.text import MOST, one_line
-from archloom.utils.user_files import sha256_of
 
 FORMAT = 1
 
 MOST_NEIGHBOURS = 100_000
-
-_NETWORK, _CARD = "q", "agent"
-"""Their names in the state."""
-
-_MAKE_ONE = "archloom agent train --on nb201 --out DIR trains one"
 
 
 @dataclass(frozen=True)
@@ -82,14 +71,19 @@ class Agent:
     sha256: str
 
 
+_KIND = CardedKind(
+    "an", "agent", "q", "agent", AgentCard, FORMAT, "archloom agent train",
+    "archloom agent train --on nb201 --out DIR trains one", again="train another",
+)  # fmt: skip
+
+
 def save_agent(path: Path, network: QNetwork, card: AgentCard) -> None:
     """Write an agent's file, and its card for people beside it (`NAME.json`), each whole or not at all.
 
     InputError for a card that JSON cannot hold, StoreError if a file cannot be written.
     """
-    written = asdict(card)
-    save_state(path, TrainingState({_NETWORK: network.state_dict()}, rest={_CARD: written}))
-    write_json(card_path(path), written)
+    _KIND.save(path, network.state_dict(), card)
+    write_json(card_path(path), asdict(card))
 
 
 def card_path(path: Path) -> Path:
@@ -103,33 +97,7 @@ def load_agent(path: Path) -> Agent:
     InputError, in one line, for a file that is missing, damaged, of another kind or of a newer format, and for one
     whose weights do not fit its card or are not finite.
     """
-    try:
-        digest = sha256_of(path)
-        state = read_state(path).state
-        card = _card_of(state)
-        return Agent(_network_of(card, state.networks[_NETWORK]), card, digest)
-    except MissingExtraError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"agent {path}: there is no such file; {_MAKE_ONE}") from None
-    except OSError as error:
-        raise InputError(f"agent {path}: {error.strerror or error}; {_MAKE_ONE}") from error
-    except ValueError as error:  # which an InputError is, too
-        raise InputError(
-            f"agent {path}: {one_line(str(error), MOST)}; expected a file that archloom agent train wrote: copy it "
-            "again, or train another"
-        ) from None
-
-
-def _card_of(state: TrainingState) -> AgentCard:
-    """ValueError if the state is none of an agent, or of a format that we do not know."""
-    card = state.rest.get(_CARD)
-    if not isinstance(card, dict) or list(state.networks) != [_NETWORK]:
-        raise ValueError("it holds the state of a training, not an agent")
-    written = card.get("format")
-    if isinstance(written, int) and written > FORMAT:
-        raise ValueError(f"it has format {written}, and this archloom reads up to {FORMAT}: update archloom")
-    return convert(card, AgentCard)
+    return _KIND.load(path, lambda card, tensors, digest: Agent(_network_of(card, tensors), card, digest))
 
 
 def _network_of(card: AgentCard, tensors: Mapping[str, Tensor]) -> QNetwork:

@@ -1,30 +1,24 @@
 """A supernet as one file: its weights as safetensors, and a card that says of which space it is and how it was made.
 
-It is a state's file (`checkpoints.state_file`) with the card in its plain data: written whole or not at all, with a
-checksum, and one SHA-256 pins weights and card together.
+See `checkpoints.carded` for what such files have in common.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from archloom.checkpoints.state import TrainingState
-from archloom.checkpoints.state_file import read_state, save_state
-from archloom.errors import InputError, MissingExtraError
+from archloom.checkpoints.carded import CardedKind
+from archloom.checkpoints.state import Tensors, TrainingState
 from archloom.tasks.supernet.options import SupernetOptions
 from archloom.tasks.supernet.shared import NETWORK
 from archloom.utils import options
-from archloom.utils.documents import convert
 from archloom.utils.options import NonNegativeInt, PositiveInt
-from archloom.utils.text import MOST, one_line
-from archloom.utils.user_files import sha256_of
 
 FORMAT = 1
-
-_CARD = "card"
 
 MAKE_ONE = "archloom supernet DATA -o FILE makes one"
 
@@ -78,44 +72,28 @@ class SupernetFile:
     sha256: str
 
 
+_KIND = CardedKind(
+    "a", "supernet", NETWORK, "card", SupernetCard, FORMAT, "archloom supernet", MAKE_ONE, again="make another"
+)
+
+
 def save_supernet(path: Path, state: TrainingState, card: SupernetCard) -> None:
     """Write a supernet's file, whole or not at all: the weights alone of a state. StoreError if that fails."""
-    save_state(path, TrainingState({NETWORK: state.networks[NETWORK]}, rest={_CARD: asdict(card)}))
+    _KIND.save(path, state.networks[NETWORK], card)
 
 
 def load_supernet(path: Path) -> SupernetFile:
     """Read what `save_supernet` wrote.
 
-    InputError, in one line, for a file that is missing, damaged, of another kind or of a newer format.
+    InputError, in one line, for a file that is missing, damaged, of another kind or of a newer format, and for one
+    whose weights are not finite.
     """
-    try:
-        digest = sha256_of(path)
-        state = read_state(path).state
-        card = _card_of(state)
-        card.made  # noqa: B018 - fails here, in one line
-        return SupernetFile(path, card, state, digest)
-    except MissingExtraError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"supernet {path}: there is no such file; {MAKE_ONE}") from None
-    except OSError as error:
-        raise InputError(f"supernet {path}: {error.strerror or error}; {MAKE_ONE}") from error
-    except ValueError as error:  # which an InputError is, too
-        raise InputError(
-            f"supernet {path}: {one_line(str(error), MOST)}; expected a file that archloom supernet wrote: copy it "
-            "again, or make another"
-        ) from None
+    return _KIND.load(path, partial(_supernet, path))
 
 
-def _card_of(state: TrainingState) -> SupernetCard:
-    """ValueError if the state is none of a supernet, of a format that we do not know, or not finite."""
-    card = state.rest.get(_CARD)
-    if not isinstance(card, dict) or list(state.networks) != [NETWORK]:
-        raise ValueError("it holds the state of a training, not a supernet")
-    written = card.get("format")
-    if isinstance(written, int) and written > FORMAT:
-        raise ValueError(f"it has format {written}, and this archloom reads up to {FORMAT}: update archloom")
-    for name, tensor in state.networks[NETWORK].items():
+def _supernet(path: Path, card: SupernetCard, tensors: Tensors, digest: str) -> SupernetFile:
+    for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise ValueError(f"tensor {name} is not finite: its training diverged")
-    return convert(card, SupernetCard)
+    card.made  # noqa: B018 - fails here, in one line
+    return SupernetFile(path, card, TrainingState({NETWORK: tensors}), digest)

@@ -12,7 +12,7 @@ from archloom.errors import InputError, TrainingError
 from archloom.spaces.nb201 import Nb201
 from archloom.tasks.supernet import pretraining
 from archloom.tasks.supernet.file import SupernetCard, load_supernet
-from archloom.tasks.supernet.options import FrozenOptions, SupernetOptions, as_plain, making
+from archloom.tasks.supernet.options import FrozenOptions, as_plain
 from archloom.tasks.supernet.pretraining import Pretraining
 from archloom.tasks.supernet.shared import NETWORK, SharedNetwork
 
@@ -126,16 +126,3 @@ def test_how_long_it_takes_is_said(make: Make, tmp_path: Path) -> None:
     assert any("training a supernet takes about" in line for line in said)
     assert counted[0] == (1, len(counted))
     assert counted[-1] == (len(counted), len(counted))
-
-
-def test_cutout_without_its_change_is_refused() -> None:
-    with pytest.raises(InputError, match="cutout=4: add cutout to augment"):
-        SupernetOptions(cutout=4)
-    assert SupernetOptions(cutout=4, augment=("cutout",)).cutout == 4
-
-
-def test_the_options_that_a_file_depends_on() -> None:
-    chosen = FrozenOptions(norm="running", lr=0.5)
-    assert making(chosen) == SupernetOptions(lr=0.5)
-    assert "norm" not in as_plain(chosen)
-    assert as_plain(FrozenOptions(augment=("flip",)))["augment"] == ["flip"]

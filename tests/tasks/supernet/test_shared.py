@@ -12,7 +12,7 @@ from archloom.data.images.labelled import ImageData
 from archloom.nets.supernets.base import Sharing
 from archloom.spaces.nb201 import Nb201
 from archloom.tasks.network import DivergedError
-from archloom.tasks.supernet.options import FrozenOptions, StepOptions
+from archloom.tasks.supernet.options import FrozenOptions
 from archloom.tasks.supernet.shared import NETWORK, SharedNetwork
 
 SMALL = {"batch_size": 16, "eval_batch_size": 16}
@@ -162,9 +162,3 @@ def test_bfloat16_trains_too(shared: Make) -> None:
     losses = [float(net.step(CONVOLUTIONS, batch, labels, 0.05)) for _ in range(10)]
     assert losses[-1] < losses[0]
     assert all(parameter.dtype == torch.float32 for parameter in net.network.parameters())
-
-
-def test_ddas_has_its_published_defaults() -> None:
-    options = StepOptions()
-    assert (options.sampling, options.epochs, options.steps, options.step_lr) == ("all", 75, 25, 0.001)
-    assert (options.batch_size, options.lr, options.final_lr) == (64, 0.025, 0.001)

@@ -10,6 +10,8 @@ archloom 0.1.0 have no `crc32`, and say nothing of whose they are.
 from __future__ import annotations
 
 import json
+import math
+import mmap
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -47,6 +49,8 @@ _CODES = {
     torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2",
 }  # fmt: skip
 """The format's name of each dtype."""
+
+_DTYPES = {code: dtype for dtype, code in _CODES.items()}
 
 
 class _AverageLayout(msgspec.Struct):
@@ -151,11 +155,37 @@ def read_state(path: Path) -> OwnedState:
         _check(head, iter(lambda: stream.read(_BLOCK), b""))
     try:
         with safe_open(path, framework="pt") as file:
-            layout = _read_layout(file.metadata())
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+            layout = _read_layout(file.metadata())  # it has checked the header, offsets included
+        tensors = _mapped(path)
     except (SafetensorError, msgspec.ValidationError) as error:
         raise ValueError(str(error)) from None
     return OwnedState(_filled(layout, tensors), layout.owner)
+
+
+def _mapped(path: Path) -> Tensors:
+    """The tensors of a file whose header was checked, on memory that the file is mapped into, changed by nobody else.
+
+    ValueError for a type of numbers that no state has. The library's `get_tensor` would do, but loses some sixty bytes
+    a tensor each time (safetensors 0.8, PyTorch 2.13): a search whose every step reads the state of a supernet would
+    grow by a quarter of a megabyte a step.
+    """
+    with open_regular(path) as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(length))
+        memory = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+    header.pop("__metadata__", None)
+    tensors = {}
+    for key, about in header.items():
+        if about["dtype"] not in _DTYPES:
+            raise ValueError(f"{key} holds numbers of type {about['dtype']}")
+        dtype, shape, begin = _DTYPES[about["dtype"]], about["shape"], about["data_offsets"][0]
+        count = math.prod(shape)
+        if count:
+            flat = torch.frombuffer(memory, dtype=dtype, count=count, offset=8 + length + begin)
+            tensors[key] = flat.reshape(shape)
+        else:
+            tensors[key] = torch.empty(shape, dtype=dtype)
+    return tensors
 
 
 def check_content(content: memoryview, where: str) -> None:

@@ -40,8 +40,9 @@ class Inherit:
     `base` is the id of the trial whose checkpoint the child starts from. `donors` maps a gene to the trial whose
     layer it takes instead (None: freshly initialised); the gene `REST` is everything that no gene owns. A donor's
     tensor enters as `shrink * donor + perturb * fresh`. With `mutate` all weights are then mutated as in SEARL
-    (Franke et al. 2021). `files` names other files of earlier trials that are needed, by kind: those that they wrote
-    beside their checkpoints.
+    (Franke et al. 2021). With `reseed` the training goes on with random streams of its own, so that it is another
+    training than its base's even if nothing else is changed. `files` names other files of earlier trials that are
+    needed, by kind: those that they wrote beside their checkpoints.
     """
 
     base: int
@@ -50,6 +51,12 @@ class Inherit:
     perturb: float = 0.0
     mutate: bool = False
     files: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    reseed: bool = False
+
+    @property
+    def diverges(self) -> bool:
+        """Whether the training is another one than its base's, which it does not just go on with."""
+        return self.reseed or bool(self.donors) or self.mutate
 
 
 @dataclass(frozen=True, slots=True)

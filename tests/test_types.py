@@ -22,6 +22,7 @@ def test_a_trial_survives_json() -> None:
     assert type(back.proposal.arch.genes[1]) is float
     assert back.proposal.inherit is not None
     assert back.proposal.inherit.donors == {0: 1, 1: None}
+    assert msgspec.json.decode(b'{"base":3}', type=Inherit) == Inherit(3), "an older record has fewer fields"
 
 
 @pytest.mark.parametrize("value", [trial(), trial().proposal, trial().result, trial().proposal.arch, Inherit(1)])

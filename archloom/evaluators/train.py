@@ -46,7 +46,7 @@ class TrainingEvaluator:
         if proposal.inherit is not None:
             state, details = self._inherited(proposal, proposal.inherit, weights or {}, training, rng)
             training.resume(state)
-            if proposal.inherit.donors or proposal.inherit.mutate:
+            if proposal.inherit.diverges:
                 training.reseed(seed)  # a child that continued its parent's random numbers would be its twin
         if training.epochs > reach:
             raise InputError(f"fidelity {reach}: the inherited state has already trained for {training.epochs} epochs")

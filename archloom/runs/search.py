@@ -335,10 +335,10 @@ class Search:
     def _query(self, inherit: Inherit | None, key: str, fidelity: int, trial_id: int) -> str:
         """What makes a query unique; `key` is that of its architecture.
 
-        A promotion is the training that it continues, in however many steps; weights from elsewhere make it a training
-        of its own, which is never a repeat.
+        A promotion is the training that it continues, in however many steps; weights from elsewhere, or random streams
+        of its own, make it another training, which is never a repeat.
         """
-        own = inherit is not None and (inherit.donors or inherit.mutate or self._keys.get(inherit.base) != key)
+        own = inherit is not None and (inherit.diverges or self._keys.get(inherit.base) != key)
         return f"{key}#{trial_id}" if self._plan.unique or own else f"{key}@{fidelity}"
 
     def _mapped(self, inherit: Inherit | None) -> Inherit | None:
@@ -353,7 +353,7 @@ class Search:
         recorded = line.trial.proposal
         # Proposals pass through JSON on their way to the record; compare what comes back.
         asked = msgspec.json.decode(msgspec.json.encode(proposal), type=Proposal)
-        if recorded == asked:
+        if recorded == asked or recorded == _without_reseed(asked):
             return
         now = self._space.format(proposal.arch)
         if recorded.arch == asked.arch:
@@ -539,6 +539,12 @@ class Search:
         self._held.extend(saved.held)
         self._drop_checkpoints()
         self._repeats = saved.repeats
+
+
+def _without_reseed(proposal: Proposal) -> Proposal:
+    """A proposal as it was recorded before recipes said that a newborn member is reseeded."""
+    inherit = proposal.inherit
+    return proposal if inherit is None else replace(proposal, inherit=replace(inherit, reseed=False))
 
 
 class _Counts(msgspec.Struct):

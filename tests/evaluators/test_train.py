@@ -72,6 +72,22 @@ def test_a_child_has_its_donors_layers_shrunk_and_perturbed_and_goes_on_with_its
     assert states.load(2).rest["seed"] != states.load(0).rest["seed"]
 
 
+def test_a_reseeded_training_goes_on_and_is_another_one() -> None:
+    states = CheckpointsInMemory()
+    copied = Proposal(BEST, 5, Inherit(0, reseed=True))
+    run(Proposal(BEST, 3), Proposal(BEST, 5, Inherit(0)), copied, copied, states=states)
+    assert [states.load(trial).rest["epochs"] for trial in range(4)] == [3, 5, 5, 5]
+    ends = {trial: tuple(weights(states, trial)) for trial in (1, 2, 3)}
+    assert len(set(ends.values())) == 3
+    assert ends[2] == pytest.approx(ends[1], abs=0.02), "two epochs with a noise of 0.001 from the same state"
+    whole = PlantedTask().begin(BEST, int(seeds.stream(0, "evaluate", 0).integers(1 << 62)))
+    whole.train(3)
+    whole.reseed(int(seeds.stream(0, "evaluate", 2).integers(1 << 62)))
+    whole.train(2)
+    assert torch.equal(whole.state().networks["network"]["bias"], states.load(2).networks["network"]["bias"])
+    assert states.load(2).rest == whole.state().rest
+
+
 def test_what_a_recipe_could_not_give_is_in_the_details() -> None:
     states = CheckpointsInMemory()
     run(Proposal(BEST, 2), Proposal(OTHER, 2), Proposal(BEST, 4, Inherit(0)), states=states)

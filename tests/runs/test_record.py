@@ -96,7 +96,7 @@ def test_a_damaged_line_is_noticed(written: TrialRecord, data: st.DataObject) ->
 
 
 def test_a_line_carries_a_whole_trial() -> None:
-    proposal = Proposal(Arch((1, 2.5)), 3, Inherit(0, {1: None, 2: 7}, 0.5, 0.1), {"action": [1, "x"]})
+    proposal = Proposal(Arch((1, 2.5)), 3, Inherit(0, {1: None, 2: 7}, 0.5, 0.1, reseed=True), {"action": [1, "x"]})
     trial = Trial(9, proposal, Result({"a": 1.5}, {"b": -2.0}, 0.25, details={"mixed": {"counts": {"base": 3}}}))
     assert decode_line(encode_line(TrialRecord.of(trial, "text", 4, None))).trial == trial
     failed = Trial(10, proposal, Result.failed("half a surrogate \udcff\nand a second line"))

@@ -190,10 +190,11 @@ def test_another_fidelity_or_inherited_weights_are_another_query() -> None:
     low, high = Proposal(cell(1), fidelity=1), Proposal(cell(1), fidelity=3)
     going_on = Proposal(cell(1), inherit=Inherit(0))
     mixed = Proposal(cell(1), inherit=Inherit(0, {1: None}))
-    script = Scripted([1], low, high, low, going_on, mixed, mixed, [1])
+    reseeded = Proposal(cell(1), inherit=Inherit(0, reseed=True))
+    script = Scripted([1], low, high, low, going_on, mixed, mixed, reseeded, reseeded, [1])
     _, lines = search(script, counts=Resource("epochs", 9))
-    assert [line.query for line in lines] == [1, 2, 3, None, None, 4, 5, None]
-    assert [line.same for line in lines] == [None, None, None, 1, 0, None, None, 0], "a promotion is no other training"
+    assert [line.query for line in lines] == [1, 2, 3, None, None, 4, 5, 6, 7, None]
+    assert [line.same for line in lines] == [None, None, None, 1, 0, *[None] * 4, 0], "a promotion is no other training"
 
 
 def test_no_fidelity_is_ignored() -> None:
@@ -497,6 +498,19 @@ def test_a_strategy_that_asks_for_something_else_is_noticed() -> None:
     journal.state = None
     with pytest.raises(ResumeError, match=r"trial 1 is recorded as .*gene0=c.*now asks for .*gene0=d"):
         search(Scripted([1], [3]), journal=journal)
+
+
+def test_a_record_that_does_not_say_what_was_reseeded_is_gone_on_with() -> None:
+    """Once, whatever had donors or was mutated was reseeded, and nothing of it was recorded."""
+    journal = MemoryJournal()
+    old, new = (Proposal(cell(1), inherit=Inherit(0, {1: 0}, reseed=reseed)) for reseed in (False, True))
+    search(Scripted([1], old), queries=2, journal=journal)
+    before, journal.state = list(journal.lines), None
+    _, lines = search(Scripted([1], new, [3]), queries=3, journal=journal)
+    assert lines[:2] == before
+    journal.state = None
+    with pytest.raises(ResumeError, match="the same architecture with another fidelity, weights or note"):
+        search(Scripted([1], Proposal(cell(1), inherit=Inherit(0, {2: 0}, reseed=True))), queries=3, journal=journal)
 
 
 def test_notes_are_compared_as_they_were_written_down() -> None:

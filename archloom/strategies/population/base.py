@@ -231,7 +231,7 @@ class SelectingStrategy(PopulationStrategy):
             child = children[index]
             self.members[place] = Member(place, child.arch, child.inherit.base)
             self.born[place] = list(child.parents)
-            inherits[place] = child.inherit
+            inherits[place] = replace(child.inherit, reseed=True)  # else an unchanged child is its base's twin
         return inherits
 
     def fitness(self, trials: Sequence[Trial]) -> dict[int, float]:

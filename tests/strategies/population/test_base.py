@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.runs.folders import limits_for, run_folder, run_in_memory
+from archloom.runs.manifest import checkpoints_of
 from archloom.runs.prepare import Request, choose_strategy
 from archloom.runs.record import read_lines
 from archloom.runs.report import RunReport
@@ -183,6 +185,31 @@ def test_one_state_more_than_the_population_is_enough_room(problem: str, tmp_pat
     size = max(path.stat().st_size for path in (tmp_path / "whole" / "weights").iterdir())
     found = run_folder(tmp_path / "run", options, 2, overrides={"disk_budget": 11 * size})
     assert records(found) == records(whole)
+
+
+@pytest.mark.parametrize(("strategy", "options"), [("searl", {}), ("pbt_nas", {"crossover_prob": "0"})])
+def test_no_two_members_are_the_same_to_the_byte(
+    problem: str, tmp_path: Path, strategy: str, options: dict[str, str]
+) -> None:
+    """Not even a child that is a copy of its parent, and it trains on from where that stood."""
+    wanted = request(problem, strategy, **options)
+    report = run_folder(tmp_path / "run", wanted, isolate=False, overrides={"keep": None})
+    states = checkpoints_of(tmp_path / "run")
+    chunks: dict[int, list[Any]] = {}
+    copies = 0
+    for line in report.history.lines:
+        state = states.load(line.id)
+        assert state.rest["epochs"] == line.fidelity
+        chunks.setdefault(line.fidelity, []).append({name: x.tolist() for name, x in state.networks["network"].items()})
+        inherit = line.inherit
+        if inherit is not None and inherit.reseed and not inherit.donors and not inherit.mutate:
+            copies += 1
+            base = states.load(inherit.base)
+            assert base.networks["network"]["bias"].equal(state.networks["network"]["bias"]), "it never trains"
+    assert copies >= 2
+    assert len(chunks) == 6
+    for epoch, members in chunks.items():
+        assert all(one != other for one, other in combinations(members, 2)), epoch
 
 
 def test_two_members_that_are_the_same_network_are_two_trainings(trained: Path) -> None:

@@ -49,12 +49,13 @@ def test_the_worst_quarter_is_replaced_by_children_of_the_best_quarter() -> None
         assert second[member].arch == first[member].proposal.arch
         assert second[member].inherit is not None
         assert second[member].inherit.base == member
-        assert not second[member].inherit.donors, "a survivor goes on as it was"
+        assert not second[member].inherit.diverges, "a survivor goes on as it was"
         assert "parents" not in second[member].note
     for dead in (0, 1):
         inherit = second[dead].inherit
         assert inherit is not None
         assert inherit.base == 7, "the fitter of members 6 and 7"
+        assert inherit.reseed
         assert set(inherit.donors.values()) <= {6}
         assert (inherit.shrink, inherit.perturb) == (0.4, 0.1)
         assert second[dead].note["parents"] == [7, 6]

@@ -20,6 +20,7 @@ def test_a_child_is_a_copy_or_noisy_or_has_one_gene_changed_that_begins_anew() -
             inherit = proposal.inherit
             assert inherit is not None
             assert inherit.base == 7, "the better of the two parents, members 6 and 7"
+            assert inherit.reseed
             changed = [g for g in range(8) if proposal.arch.genes[g] != first[7].arch.genes[g]]
             assert dict(inherit.donors) == dict.fromkeys(changed)
             assert len(changed) <= 1

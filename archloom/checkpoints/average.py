@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from archloom.checkpoints.state import (
-    Average,
     Tensors,
     TrainingState,
     check_prefix,
@@ -41,7 +40,7 @@ def average(states: Sequence[TrainingState], parts: Sequence[str] | None = None)
         name: _blended(name, [state.networks.get(name, {}) for state in states], blend) for name in first.networks
     }
     averages = {
-        name: Average(copied.of, _blended(copied.of, [_copy(state, name) for state in states], blend), copied.target)
+        name: copied.with_tensors(_blended(copied.of, [_copy(state, name) for state in states], blend))
         for name, copied in first.averages.items()
     }
     return first.with_weights(networks, averages)

@@ -117,7 +117,7 @@ def mix(
             label = f"{network}.{name}"
             networks[network][name], of_networks[label] = recipe.weight(label, network, name, new)
     for copy, average in fresh.averages.items():
-        averages[copy] = Average(average.of, {}, average.target)
+        averages[copy] = average.with_tensors({})
         for name, new in average.tensors.items():
             label = f"{average.of}.{name}"
             averages[copy].tensors[name], of_averages[f"{copy}.{name}"] = recipe.averaged(label, copy, name, new)

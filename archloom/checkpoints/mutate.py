@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archloom.checkpoints.state import Average, TrainingState
+from archloom.checkpoints.state import TrainingState
 from archloom.errors import InputError
 
 LARGEST_WEIGHT = 1e6
@@ -24,9 +24,7 @@ def mutate_weights(state: TrainingState, rng: np.random.Generator) -> TrainingSt
     the actor alone, and exactly as many weights as it draws. InputError if there is no candidate.
     """
     networks = {name: dict(tensors) for name, tensors in state.networks.items()}
-    averages = {
-        name: Average(average.of, dict(average.tensors), average.target) for name, average in state.averages.items()
-    }
+    averages = {name: average.with_tensors(dict(average.tensors)) for name, average in state.averages.items()}
     places = [*networks.values(), *(average.tensors for average in averages.values() if average.target)]
     candidates = [
         (tensors, name)

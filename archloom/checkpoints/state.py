@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
@@ -22,11 +22,24 @@ class Average:
 
     `target`: the training learns from it, as from a target network, so it is mutated as networks are; a running average
     is not.
+
+    `measured`: metrics are those of the network with these tensors in place of its own; a tensor that the copy lacks
+    (batch normalisation's statistics, say) is the network's. None: so it is unless this is a target.
     """
 
     of: str
     tensors: Tensors
     target: bool = False
+    measured: bool | None = None
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether it is what is measured in the network's place."""
+        return not self.target if self.measured is None else self.measured
+
+    def with_tensors(self, tensors: Tensors) -> Average:
+        """The same kind of copy, of other tensors."""
+        return replace(self, tensors=tensors)
 
 
 @dataclass
@@ -58,6 +71,27 @@ class TrainingState:
     optimisers: dict[str, Optimiser] = field(default_factory=dict)
     arrays: Tensors = field(default_factory=dict)
     rest: dict[str, Any] = field(default_factory=dict)
+
+    def measured(self) -> dict[str, Tensors]:
+        """The networks that were measured: each with the tensors of the copy that stands in for it, if one does.
+
+        InputError if several do, or if a copy has tensors that its network lacks.
+        """
+        found = dict(self.networks)
+        stand_ins = {name: average for name, average in self.averages.items() if average.stands_in}
+        for name, average in stand_ins.items():
+            others = [other for other, rival in stand_ins.items() if rival.of == average.of]
+            if len(others) > 1:
+                raise InputError(
+                    f"averages {listed(others)} of network {average.of!r}: expected one that is measured in its place; "
+                    "give the others measured=False"
+                )
+            own = self.networks.get(average.of, {})
+            unknown = sorted(average.tensors.keys() - own.keys())
+            if unknown:
+                raise InputError(f"average {name!r} has {unknown[0]}, which its network {average.of!r} lacks")
+            found[average.of] = {**own, **average.tensors}
+        return found
 
     def with_weights(
         self,

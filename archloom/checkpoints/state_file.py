@@ -57,6 +57,7 @@ class _AverageLayout(msgspec.Struct):
     of: str
     tensors: list[str]
     target: bool = False
+    measured: bool | None = None
 
 
 class _OptimiserLayout(msgspec.Struct):
@@ -198,15 +199,18 @@ def check_content(content: memoryview, where: str) -> None:
 
 
 def network_bytes(state: TrainingState, found_by: str) -> bytes:
-    """The networks alone as the content of a safetensors file, for use without archloom.
+    """The networks that were measured (`TrainingState.measured`) as the content of a safetensors file, for use without
+    archloom.
 
-    Names are those of the network's `state_dict`, prefixed by `NETWORK.` if there are several.
+    Names are those of the network's `state_dict`, prefixed by `NETWORK.` if there are several. InputError if the state
+    does not say which networks were measured.
     """
     from safetensors.torch import save
 
+    networks = state.measured()
     tensors = {
-        name if len(state.networks) == 1 else f"{network}.{name}": tensor.contiguous()
-        for network, tensors in state.networks.items()
+        name if len(networks) == 1 else f"{network}.{name}": tensor.contiguous()
+        for network, tensors in networks.items()
         for name, tensor in tensors.items()
     }
     content: bytes = save(tensors, {"found_by": found_by})
@@ -239,7 +243,7 @@ def _layout(state: TrainingState, owner: str | None) -> _Layout:
         FORMAT,
         {name: list(tensors) for name, tensors in state.networks.items()},
         {
-            name: _AverageLayout(average.of, list(average.tensors), average.target)
+            name: _AverageLayout(average.of, list(average.tensors), average.target, average.measured)
             for name, average in state.averages.items()
         },
         {
@@ -338,7 +342,10 @@ def _filled(layout: _Layout, tensors: Tensors) -> TrainingState:
 
     state = TrainingState(
         {name: take(names, "networks", name) for name, names in layout.networks.items()},
-        {name: Average(it.of, take(it.tensors, "averages", name), it.target) for name, it in layout.averages.items()},
+        {
+            name: Average(it.of, take(it.tensors, "averages", name), it.target, it.measured)
+            for name, it in layout.averages.items()
+        },
         {
             name: Optimiser(
                 it.groups,

@@ -14,6 +14,7 @@ from archloom.checkpoints.average import average  # noqa: E402
 from archloom.checkpoints.mix import mix  # noqa: E402
 from archloom.checkpoints.mutate import mutate_weights  # noqa: E402
 from archloom.checkpoints.state import Average, Optimiser, TrainingState  # noqa: E402
+from archloom.errors import InputError  # noqa: E402
 
 
 def test_states_share_no_defaults() -> None:
@@ -23,6 +24,27 @@ def test_states_share_no_defaults() -> None:
     one.optimisers["adam"] = Optimiser([], {})
     one.arrays["noise"] = torch.zeros(1)
     assert (other.rest, other.averages, other.optimisers, other.arrays) == ({}, {}, {}, {})
+
+
+def test_networks_are_measured_with_their_copies_tensors() -> None:
+    one, two, three, four = (torch.tensor([float(number)]) for number in range(4))
+    state = TrainingState({"net": {"w": one, "bn": two}, "critic": {"w": one}})
+    assert state.measured() == state.networks
+    state.averages = {"ema": Average("net", {"w": three}), "target": Average("critic", {"w": four}, target=True)}
+    assert state.measured() == {"net": {"w": three, "bn": two}, "critic": {"w": one}}
+    assert state.networks["net"]["w"] is one
+    state.averages["target"].measured, state.averages["ema"].measured = True, False
+    assert state.measured() == {"net": {"w": one, "bn": two}, "critic": {"w": four}}
+
+
+def test_of_which_copy_measured_networks_are_is_no_guess() -> None:
+    weight = torch.zeros(1)
+    state = TrainingState({"net": {"w": weight}}, {name: Average("net", {"w": weight}) for name in ("fast", "slow")})
+    with pytest.raises(InputError, match=r"^averages fast, slow of network 'net': expected one .*measured=False$"):
+        state.measured()
+    state.averages = {"ema": Average("net", {"v": weight})}
+    with pytest.raises(InputError, match=r"^average 'ema' has v, which its network 'net' lacks$"):
+        state.measured()
 
 
 @pytest.mark.parametrize("way", ["mix", "mutate", "average"])

@@ -54,7 +54,9 @@ def check_same(a: TrainingState, b: TrainingState) -> None:
     assert list(ours) == list(theirs)
     assert [key for key in ours if not same(ours[key], theirs[key])] == []
     assert list(a.networks) == list(b.networks)
-    assert {n: x.of for n, x in a.averages.items()} == {n: x.of for n, x in b.averages.items()}
+    assert [(x.of, x.target, x.measured) for x in a.averages.values()] == [
+        (x.of, x.target, x.measured) for x in b.averages.values()
+    ]
     assert {n: x.groups for n, x in a.optimisers.items()} == {n: x.groups for n, x in b.optimisers.items()}
     assert {n: list(x.slots) for n, x in a.optimisers.items()} == {n: list(x.slots) for n, x in b.optimisers.items()}
     assert repr(a.rest) == repr(b.rest)  # NaN and -0.0 too
@@ -107,7 +109,7 @@ def test_every_type_of_number_comes_back_bit_for_bit(
     "state",
     [
         TrainingState({}),
-        TrainingState({"n": {}}, {"ema": Average("n", {})}, {"sgd": Optimiser([], {"n.w": {}})}),
+        TrainingState({"n": {}}, {"ema": Average("n", {}, measured=False)}, {"sgd": Optimiser([], {"n.w": {}})}),
         TrainingState({"n": {}}, optimisers={"sgd": Optimiser([{}], {})}, rest={"a": {}, "b": []}),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,69 @@ def test_the_winners_weights_are_exported(cli: Any, population: str) -> None:
     layers = [tensors[f"layers.{gene}.weight"].item() for gene in range(8)]
     value = best["runs"][0]["best"]["value"]
     assert 100 * sum(layers) / 8 == pytest.approx(value, abs=1e-4)
+
+
+EXAMPLE = re.compile(r"<!-- images of net\.py -->\n```python\n(.*?)```", re.DOTALL)
+
+
+def test_the_generator_that_was_measured_is_exported_with_its_code(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's example, as it stands there, makes the images that the run measured, of the winner and of the soup."""
+    import torch
+
+    sizes = "--set space.channels=4 --set space.discriminator_channels=4 --set task.extractor=pixels"
+    steps = "--set task.steps_per_epoch=2 --set task.batch_size=8 --set task.samples=20 --set task.ema=0.5"
+    chunks = "--set population=2 --set epochs=2 --set step=1 --set itself=true --set perturb=0 --set shrink=1"
+    line = f"search pbt_nas --on gan:{_sides(tmp_path)} {sizes} {steps} {chunks} --out run"
+    assert cli(*line.split()).code == 0
+    for written in ("net.py", "net.safetensors"):
+        assert cli("export", "run", "-o", written).code == 0
+    (example,) = EXAMPLE.findall((Path(__file__).parents[2] / "docs/pbt-nas.md").read_text(encoding="utf-8"))
+    monkeypatch.syspath_prepend(cli.home)
+    monkeypatch.delitem(sys.modules, "net", raising=False)
+    made: dict[str, Any] = {}
+    exec(example, made)
+    assert made["pixels"].shape == (64, 1, 8, 8)
+    assert made["scores"].shape == (64, 1)
+
+    from archloom.deploy.final import open_member
+    from archloom.deploy.soup import greedy_soup
+    from archloom.runs.report import read_report
+
+    report = read_report(cli.home / "run", need_space=True)
+    training: Any = open_member(report).training
+    assert _like(training, made["networks"])
+    raw = training.state().networks["generator"]
+    assert any(not torch.equal(raw[name], tensor) for name, tensor in made["networks"].generator.state_dict().items())
+    assert cli("soup", "run", "-o", "net.safetensors").code == 0
+    exec(example, made)
+    training.resume(greedy_soup(report).state)
+    assert _like(training, made["networks"])
+
+
+def _sides(folder: Path) -> Path:
+    """24 noisy images of 8 x 8 pixels."""
+    import numpy as np
+
+    from archloom.data.images.labelled import save_images
+    from archloom.data.images.splits import Split, Splits
+
+    values = np.random.default_rng(0).integers(0, 256, (24, 1, 8, 8)).astype(np.uint8)
+    save_images(Splits(Split(values, np.arange(24) % 2), None, None, ("a", "b")), folder / "sides.npz")
+    return folder / "sides.npz"
+
+
+def _like(training: Any, networks: Any) -> bool:
+    """Whether networks make what a training measures, and judge as its discriminator does."""
+    import torch
+
+    next(iter(training.generate(1)))  # sets the averaged generator's statistics
+    latent, judge = torch.randn(9, 120, generator=torch.Generator().manual_seed(0)), training.networks["discriminator"]
+    with torch.no_grad():
+        images = training.average(latent)
+        same = torch.allclose(networks.generator(latent), images, atol=1e-6)
+        return same and torch.allclose(networks.discriminator(images), judge.eval()(images), atol=1e-6)
 
 
 def test_bad_files_are_refused_before_anything_is_cooked(cli: Any, population: str) -> None:

@@ -14,14 +14,14 @@ Exported = Callable[[Any, Arch, Sequence[int]], tuple[Any, Any]]
 
 
 @pytest.fixture
-def exported() -> Exported:
-    """The network that a space builds, and the one that the file it exports builds, for images of a shape (B, C, H, W).
+def stand_alone() -> Callable[[Any, Arch], tuple[Any, Any]]:
+    """The network that a space builds, and the one that the file it exports builds; weights are the same.
 
-    The file needs nothing of archloom; weights and outputs are the same.
+    The file needs nothing of archloom.
     """
     torch = pytest.importorskip("torch", reason="networks need the extra train")
 
-    def compare(space: Any, arch: Arch, images: Sequence[int]) -> tuple[Any, Any]:
+    def compare(space: Any, arch: Arch) -> tuple[Any, Any]:
         assert isinstance(space, HasSource)
         text = space.source(arch, "found by a test")
         about, _, code = text.partition('"""\n\n')
@@ -33,6 +33,18 @@ def exported() -> Exported:
         ours_state, made_state = ours.state_dict(), made.state_dict()
         assert list(ours_state) == list(made_state)
         assert all(torch.equal(ours_state[name], made_state[name]) for name in ours_state)
+        return ours, made
+
+    return compare
+
+
+@pytest.fixture
+def exported(stand_alone: Callable[[Any, Arch], tuple[Any, Any]]) -> Exported:
+    """As `stand_alone`, of networks for images of a shape (B, C, H, W), whose outputs are the same, too."""
+    torch = pytest.importorskip("torch", reason="networks need the extra train")
+
+    def compare(space: Any, arch: Arch, images: Sequence[int]) -> tuple[Any, Any]:
+        ours, made = stand_alone(space, arch)
         x = torch.randn(*images, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             assert torch.equal(ours(x), made(x))

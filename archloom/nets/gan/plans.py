@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -54,8 +53,7 @@ BLOCKS = 4
 """Blocks of a discriminator."""
 
 
-@dataclass(frozen=True)
-class ProjectionPlan:
+class ProjectionPlan(NamedTuple):
     """Entries `first` to `last` - 1 of the latent vector become a map of `width` x `width` pixels.
 
     It is resized to `target` x `target` by `mode` ("nearest" or "bilinear") where that is larger. `dropout` is the
@@ -75,8 +73,7 @@ class ProjectionPlan:
         return (self.last - self.first + 1) * channels * self.width**2
 
 
-@dataclass(frozen=True)
-class BlockPlan:
+class BlockPlan(NamedTuple):
     """A searched block: the operations of the edges in `BLOCK`, `down0` and `down1`, and whether those two are used."""
 
     operations: Mapping[str, str]

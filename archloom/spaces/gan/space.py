@@ -19,6 +19,7 @@ from archloom.spaces.gan import counts, projections
 from archloom.spaces.gan.dimensions import Dimensions
 from archloom.spaces.gan.flow import LABELS, discriminators, flow, generators
 from archloom.spaces.gan.genes import GAN, GAN_HARD, Part
+from archloom.spaces.gan.source import source_of
 from archloom.types import Arch
 from archloom.utils.text import one_line
 
@@ -119,20 +120,43 @@ class GanSpace(Categorical, ABC):
         from archloom.nets.gan.generator import Generator
         from archloom.nets.gan.networks import GanNetworks, weights_from
 
-        chosen, size = self._chosen(arch), self.dimensions
-        cells = [{edge: str(option) for edge, option in chosen[f"cell{i + 1}"].items()} for i in range(CELLS)]
+        cells, plans, size = self.cell_operations(arch), self.projection_plans(arch), self.dimensions
         with weights_from(seed):
-            generator = Generator(
-                cells, self.projection_plans(arch), size.channels, size.image_channels, as_published=self.as_published
-            )
+            generator = Generator(cells, plans, size.channels, size.image_channels, as_published=self.as_published)
             return GanNetworks(generator, self._discriminator(arch))
+
+    def source(self, arch: Arch, found_by: str) -> str:
+        """The modules of `archloom.nets.gan` with this architecture filled in: a file that needs PyTorch only."""
+        return source_of(
+            self.cell_operations(arch),
+            self.projection_plans(arch),
+            self.block_plans(arch),
+            self.dimensions,
+            self.as_published,
+            arch=self.format(arch),
+            found_by=found_by,
+        )
+
+    def cell_operations(self, arch: Arch) -> list[dict[str, str]]:
+        """The operation of every edge of the generator, cell by cell."""
+        chosen = self._chosen(arch)
+        return [{edge: str(option) for edge, option in chosen[f"cell{i + 1}"].items()} for i in range(CELLS)]
 
     @abstractmethod
     def projection_plans(self, arch: Arch) -> list[ProjectionPlan]:
         """How the latent vector enters the generator: cell by cell, from the first on."""
 
     @abstractmethod
-    def _discriminator(self, arch: Arch) -> Discriminator: ...
+    def block_plans(self, arch: Arch) -> list[BlockPlan] | None:
+        """The discriminator's blocks; None if it is AutoGAN's, which is not searched."""
+
+    def _discriminator(self, arch: Arch) -> Discriminator:
+        from archloom.nets.gan.discriminator import autogan_discriminator, searched_discriminator
+
+        blocks, size = self.block_plans(arch), self.dimensions
+        if blocks is None:
+            return autogan_discriminator(size.image_channels, size.discriminator_channels)
+        return searched_discriminator(blocks, size.image_channels, size.discriminator_channels, self.as_published)
 
     def _chosen(self, arch: Arch) -> dict[str, dict[str, Any]]:
         """The option of every choice of every part, by their names."""
@@ -229,10 +253,8 @@ class Gan(GanSpace):
     def projection_plans(self, arch: Arch) -> list[ProjectionPlan]:
         return self._projections
 
-    def _discriminator(self, arch: Arch) -> Discriminator:
-        from archloom.nets.gan.discriminator import autogan_discriminator
-
-        return autogan_discriminator(self.dimensions.image_channels, self.dimensions.discriminator_channels)
+    def block_plans(self, arch: Arch) -> None:
+        return None
 
     def _bases(self) -> Mapping[str, int]:
         inputs = sum(plan.weights(self.dimensions.channels) for plan in self._projections)
@@ -276,16 +298,14 @@ class GanHard(GanSpace):
             plans.append(projections.searched(self.dimensions, i, *settings))
         return plans
 
-    def _discriminator(self, arch: Arch) -> Discriminator:
-        from archloom.nets.gan.discriminator import searched_discriminator
-
-        chosen, size = self._chosen(arch), self.dimensions
+    def block_plans(self, arch: Arch) -> list[BlockPlan]:
+        chosen = self._chosen(arch)
         blocks = []
         for i in range(BLOCKS):
             operations = dict(chosen[f"block{i + 1}"])
             downsample = operations.pop("downsample")
             blocks.append(BlockPlan(operations, downsample))
-        return searched_discriminator(blocks, size.image_channels, size.discriminator_channels, self.as_published)
+        return blocks
 
     def _bases(self) -> Mapping[str, int]:
         return {

@@ -39,16 +39,17 @@ def compare(
 ) -> int:  # fmt: skip
     """Run strategies on the same problem and seeds, and test their differences.
 
-    Options of one strategy carry its name: --set evolution.population=50. To compare settings of one strategy, give
-    each a label: LABEL=STRATEGY; options then carry the label. The tests are paired one-sided Wilcoxon signed-rank
-    tests over seeds, p-values Bonferroni-corrected.
+    An option that all of them have is set for all: --set population=12. That of one strategy carries its name: --set
+    evolution.population=50. To compare settings of one strategy, give each a label: LABEL=STRATEGY; options then carry
+    the label. The tests are paired one-sided Wilcoxon signed-rank tests over seeds, p-values Bonferroni-corrected.
 
     \b
     archloom compare random evolution cadam --on nb201 --queries 300 --seeds 10 --out runs/cmp
     archloom compare cadam slow=cadam --set slow.critic_lr=1e-4
+    archloom compare pbt_nas searl random_population --on images:digits --set population=6 --set epochs=20
     archloom compare random mine=my_strategy.py:Blr --set mine.batch=8
     """
-    from archloom.cli.groups import begin, settings_by_label
+    from archloom.cli.groups import begin, check_shared, settings_by_label
     from archloom.runs import groups, record
     from archloom.runs.earlier import warm_start
     from archloom.runs.prepare import Preparer, Request
@@ -62,7 +63,9 @@ def compare(
         for label, strategy in labels.items()
     }
     given = options.split_settings(settings).over(replace(next(iter(filed.values())), strategy={}))
-    typed = settings_by_label(labels, given.strategy)
+    typed = settings_by_label(labels, given.strategy, preparer)
+    for name in config.shared:
+        check_shared(f"{name} under [set]", name, labels, preparer)
     own = {label: {**filed[label].strategy, **typed[label]} for label in labels}
     spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
     with stdout_guard():

@@ -43,6 +43,11 @@ class Config:
     values: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def shared(self) -> list[str]:
+        """The --set options of all strategies."""
+        return [name for name in self.settings if "." not in name]
+
     def settings_for(self, strategy: str, label: str | None = None, labels: Collection[str] = ()) -> dict[str, str]:
         """The --set options for a strategy, which `compare` may have given a label, one of `labels`.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from archloom.cli import notes, options, output
 from archloom.cli.progress import ProgressView
 from archloom.cli.stdout_guard import stdout_guard
-from archloom.errors import InputError, StoreError
+from archloom.errors import InputError, StoreError, unknown
 from archloom.runs.prepare import Request
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def grow(
     given = options.split_settings(settings)
     if given.space or given.task:
         raise InputError("--set space.NAME and task.NAME belong to the problem, which a group keeps: omit them")
-    for label, own in settings_by_label(labels, given.strategy, several=len(labels) > 1).items():
+    for label, own in settings_by_label(labels, given.strategy, preparer).items():
         grown = _with_strategy(grown, preparer, label, labels[label], own)
     grown.write()
     return grown
@@ -83,22 +83,47 @@ def _label(added: str, preparer: Preparer) -> str:
 
 
 def settings_by_label(
-    labels: Iterable[str], given: Mapping[str, str], several: bool = True
+    strategies: Mapping[str, str], given: Mapping[str, str], preparer: Preparer
 ) -> dict[str, dict[str, str]]:
-    """The options of each strategy, which carry its label: LABEL.NAME; a single one's need not."""
-    own: dict[str, dict[str, str]] = {label: {} for label in labels}
+    """The options of each strategy, by label: LABEL.NAME is one strategy's, NAME is that of all.
+
+    InputError for a NAME that some of them do not have.
+    """
+    own: dict[str, dict[str, str]] = {label: {} for label in strategies}
     for setting, value in given.items():
         label, dot, option = setting.partition(".")
-        if not several and not (dot and label in own):
-            (label,), option = own, setting
-        elif not dot or label not in own:
-            expected = ", ".join(f"{known}.{option or setting}" for known in own)
+        if dot and label not in own:
             raise InputError(
-                f"--set {setting}: prefix it with a strategy or label, e.g. {expected} "
+                f"--set {setting}: expected {_prefixed(own, option)} for one strategy, or {option} for all "
                 "(space.NAME and task.NAME are the problem's)"
             )
-        own[label][option] = value
+        if dot:
+            continue
+        check_shared(f"--set {setting}={value}", setting, strategies, preparer)
+        for settings in own.values():
+            settings[setting] = value
+    for setting, value in given.items():
+        label, dot, option = setting.partition(".")
+        if dot:  # what is said of one strategy wins over what is said of all
+            own[label][option] = value
     return own
+
+
+def check_shared(said: str, option: str, strategies: Mapping[str, str], preparer: Preparer) -> None:
+    """InputError if an option of all strategies, by label, is one that some of them do not have."""
+    names = {label: preparer.find(strategy).option_names for label, strategy in strategies.items()}
+    have = [label for label, known in names.items() if option in known]
+    if not have:
+        raise unknown(f"option of {' and '.join(names)}", option, {name for known in names.values() for name in known})
+    if lacking := [label for label in names if label not in have]:
+        raise InputError(
+            f"{said}: {' and '.join(have)} {'have' if len(have) > 1 else 'has'} such an option, "
+            f"{' and '.join(lacking)} {'have' if len(lacking) > 1 else 'has'} not; expected {_prefixed(have, option)}"
+        )
+
+
+def _prefixed(labels: Iterable[str], option: str) -> str:
+    return " or ".join(f"{label}.{option}" for label in labels)
 
 
 def _with_strategy(group: Group, preparer: Preparer, label: str, strategy: str, settings: Mapping[str, str]) -> Group:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from archloom.problems.base import Problem
 from archloom.problems.spec import names_problem
 from archloom.strategies.base import BaseStrategy
 from archloom.utils.files import why_no_file
+from archloom.utils.options import of_dataclass
 from archloom.utils.user_code import file_of_module
 from archloom.utils.user_files import UserFile, users_code
 
@@ -35,6 +36,12 @@ class FoundStrategy:
     @property
     def name(self) -> str:
         return name_of(self.given)
+
+    @property
+    def option_names(self) -> Collection[str]:
+        """The names of its options, those of earlier versions among them."""
+        with self.code():
+            return {*of_dataclass(self.kind.Options), *getattr(self.kind.Options, "RENAMED", {})}
 
     def code(self) -> AbstractContextManager[None]:
         """To be entered while its code prepares a run: what a user's code raises then is reported in one line."""

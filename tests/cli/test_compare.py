@@ -122,9 +122,34 @@ def test_epochs_of_the_task_are_for_those_that_do_not_say_themselves(cli: Any) -
     assert {label: found["epochs"] for label, found in epochs.items()} == {"pbt_nas": "2", "random": "3"}
 
 
-def test_an_option_of_nobody_is_not_said_to_be_the_spaces(cli: Any, planted: Path) -> None:
-    said = cli.refuses("compare", "pbt_nas", "searl", "--on", planted, "--set", "population=4")
-    assert "pbt_nas.population, searl.population" in said and "space.population" not in said
+@pytest.mark.parametrize("filed", [False, True])
+def test_an_option_that_all_have_is_set_for_all(cli: Any, trained_here: Path, filed: bool) -> None:
+    shared, own = {"population": 4, "epochs": 2, "step": 1}, ("--set", "searl.step=2", "--seeds", 1, "--out", "cmp")
+    (cli.home / "sizes.toml").write_text("[set]\n" + "\n".join(f"{name} = {value}" for name, value in shared.items()))
+    typed = [word for name, value in shared.items() for word in ("--set", f"{name}={value}")]
+    said = cli("compare", "pbt_nas", "searl", "random_population", "--on", trained_here, "--quiet", *own,
+               *(["--config", "sizes.toml"] if filed else typed))  # fmt: skip
+    assert said.code == 0 and "budgets" not in said.err, said.err
+    found = {
+        label: json.loads((cli.home / "cmp" / label / "seed-0" / "run.json").read_text())["request"]
+        for label in ("pbt_nas", "searl", "random_population")
+    }
+    assert {label: request["options"]["step"] for label, request in found.items()} == {
+        "pbt_nas": "1", "searl": "2", "random_population": "1",
+    }  # fmt: skip
+    assert {label: request["limits"]["queries"] for label, request in found.items()} == {
+        "pbt_nas": 8, "searl": 4, "random_population": 8,
+    }  # fmt: skip
+
+
+def test_an_option_that_only_some_have_is_refused(cli: Any, planted: Path) -> None:
+    three = ("compare", "pbt_nas", "searl", "fast=random_population", "--on", planted)
+    said = ["--set parents=0.5: pbt_nas and searl have such an option, fast has not; expected pbt_nas.parents or searl"]
+    cli.refuses(*three, "--set", "parents=0.5", says=said)
+    cli.refuses(*three, "--set", "p=0.5", says=["pbt_nas has such an option, searl and fast have not"])
+    (cli.home / "some.toml").write_text("set.parents = 0.5")
+    cli.refuses(*three, "--config", "some.toml", says=["parents under [set]: pbt_nas and searl have", "fast has not"])
+    cli.refuses(*three, "--set", "popluation=4", says=["pbt_nas and searl and fast", "did you mean 'population'?"])
 
 
 def test_states_are_kept_where_there_are_any(cli: Any, small_table: Path) -> None:

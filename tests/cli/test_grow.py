@@ -131,7 +131,7 @@ def test_what_a_group_refuses(cli: Any, small_table: Path) -> None:
     cli.refuses("resume", "cmp", "--add", "pbt_nas", says=["nothing is trained"])
     cli.refuses("resume", "cmp", "--add", "cadam", "--add", "cadam", says=["give each a label of its own"])
     two = ("--add", "a=evolution", "--add", "b=evolution")
-    cli.refuses("resume", "cmp", *two, "--set", "population=5", says=["prefix it with", "a.population"])
+    cli.refuses("resume", "cmp", *two, "--set", "popul=5", says=["unknown option of a and b", "'population'"])
     cli.refuses("resume", "cmp", *two, "--set", "a.population=0", says=["population=0"])
     cli.refuses("resume", "cmp", "--queries", 2, says=["queries=2: the run has used 6 already"])
 

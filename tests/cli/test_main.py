@@ -94,9 +94,16 @@ TABLE = object()  # stands for the small table below
         ("compare random evolution TABLE --seeds 0", ["--seeds 0"]),
         (
             "compare random evolution TABLE --set population=5",
-            ["prefix it with a strategy or label", "evolution.population"],
+            ["evolution has such an option, random has not", "expected evolution.population"],
         ),
-        ("compare random evolution TABLE --set cadem.x=5", ["prefix it with a strategy or label"]),
+        (
+            "compare random evolution TABLE --set cadem.x=5",
+            ["expected random.x or evolution.x for one strategy"],
+        ),
+        (
+            "compare random evolution TABLE --set popul=5",
+            ["unknown option of random and evolution 'popul'"],
+        ),
         ("compare random evolution TABLE --set random.population=5", ["unknown strategy random option 'population'"]),
         ("compare random TABLE --out full", ["already holds a run"]),
         ("compare random a=random A=random TABLE", ["each may be given once", "give labels: A other=random"]),
@@ -110,7 +117,7 @@ TABLE = object()  # stands for the small table below
         ("compare space=random TABLE", ["--set space.NAME is an option of the space"]),
         (
             "compare a=evolution TABLE --set evolution.population=50",
-            ["prefix it with a strategy or label", "a.population"],
+            ["expected a.population for one strategy, or population for all"],
         ),
         ("resume group", ["group/group.json names no runs"]),
         ("resume missing", ["missing is not a run folder"]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -101,27 +101,42 @@ def shares(lines: Sequence[TrialRecord]) -> tuple[NDArray[np.int64], dict[int, N
 @dataclass(frozen=True)
 class Birth:
     """A child that takes a member's place after `epoch` epochs: the trial of its first chunk, and those whose states
-    it inherits. `donors` omits the base and reinitialised layers."""
+    it inherits. `donors` omits the base and reinitialised layers.
+
+    `attempts`: that trial and, if it failed, those of later chunks in which the child was to be made again.
+    """
 
     trial: int
     member: int
     epoch: int
     base: int
     donors: tuple[int, ...]
+    attempts: tuple[int, ...]
 
 
 def births(lines: Sequence[TrialRecord]) -> list[Birth]:
     """The children of a run, in the order of their trials."""
     by_id = {line.id: line for line in lines}
-    found = []
+    found: list[Birth] = []
+    latest: dict[int, int] = {}  # of each member, the place of its last birth in `found`
     for line in sorted(lines, key=lambda line: line.id):
         note = MemberNote.find(line.note)
         if note is None or note.parents is None or line.inherit is None:
             continue
+        before = found[latest[note.member]] if note.member in latest else None
+        if before is not None and by_id[before.trial].inherit == line.inherit:  # it failed, and is tried again
+            found[latest[note.member]] = replace(before, attempts=(*before.attempts, line.id))
+            continue
         donors = {trial for trial in line.inherit.donors.values() if trial is not None} - {line.inherit.base}
         base = by_id[line.inherit.base]
-        found.append(Birth(line.id, note.member, base.fidelity, base.id, tuple(sorted(donors))))
+        latest[note.member] = len(found)
+        found.append(Birth(line.id, note.member, base.fidelity, base.id, tuple(sorted(donors)), (line.id,)))
     return found
+
+
+def children(lines: Sequence[TrialRecord]) -> dict[int, Birth]:
+    """Trial -> the birth that it is an attempt at."""
+    return {trial: birth for birth in births(lines) for trial in birth.attempts}
 
 
 def ancestry(lines: Sequence[TrialRecord], trial: int) -> dict[int, frozenset[int]]:
@@ -268,7 +283,7 @@ class Lineage:
         epochs, table = shares(self.lines)
         found = mixed(self.lines)
         request = self.report.request
-        parents = {birth.trial: birth for birth in births(self.lines)}
+        born = children(self.lines)
         return {
             "strategy": request.strategy,
             "on": request.problem.on,
@@ -280,7 +295,7 @@ class Lineage:
             "shares": {name_of(origin): share.tolist() for origin, share in table.items()},
             "mixed": found.to_json() if found else None,
             "winner": self.winner.id if self.winner else None,
-            "trials": [self._trial(line, parents.get(line.id)) for line in self.lines],
+            "trials": [self._trial(line, born.get(line.id)) for line in self.lines],
         }
 
     def _trial(self, line: TrialRecord, birth: Birth | None) -> dict[str, Any]:
@@ -298,7 +313,7 @@ class Lineage:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The origin of every layer over time: a row for each choice of each trial."""
-        children = {birth.trial for birth in births(self.lines)}
+        born = children(self.lines)
         for line in self.lines:
             for gene, (choice, origin) in enumerate(zip(self.choices, self.origins[line.id], strict=True)):
                 taken = giver(line.inherit, gene) if line.inherit else None
@@ -307,7 +322,7 @@ class Lineage:
                     "member": member_of(line),
                     "trial": line.id,
                     "value": line.scores.get(self.metric),
-                    "child": int(line.id in children),
+                    "child": int(line.id in born),
                     "choice": choice,
                     "taken_from": taken,
                     "origin": None if origin == NEW else origin,
@@ -324,10 +339,10 @@ def format_lineage(lineage: Lineage) -> str:
         for origin, share in table.items()
         if share[-1] > 0 or final[origin]
     ]
-    children = counted(len(births(lineage.lines)), "child", "children")
+    born = counted(len(births(lineage.lines)), "child", "children")
     lines = [
         f"{request.name} on {request.problem.on}, seed {request.seed}: {counted(len(lineage.members), 'member')} "
-        f"through {counted(len(epochs), 'chunk')} to epoch {epochs[-1]}, {children}",
+        f"through {counted(len(epochs), 'chunk')} to epoch {epochs[-1]}, {born}",
         *align([["layers from", "first", "last", f"in the winner, of {len(lineage.choices)}"], *rows]),
     ]
     if winner is not None:

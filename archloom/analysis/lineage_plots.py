@@ -16,6 +16,7 @@ from archloom.analysis.lineage import (
     Lineage,
     ancestry,
     births,
+    children,
     giver,
     member_of,
     name_of,
@@ -122,7 +123,9 @@ class _Tree:
     def __init__(self, known: Lineage) -> None:
         self.known = known
         self.lines = {line.id: line for line in known.lines}
-        self.births = {birth.trial: birth for birth in births(known.lines)}
+        self.births = births(known.lines)
+        self.children = children(known.lines)
+        self.turns = {birth.trial for birth in self.births}
         self.epochs = [0, *(generation.epoch for generation in known.generations)]
         self._begin = dict(zip(self.epochs[1:], self.epochs, strict=False))
         self.fitness: dict[int, float] = {}  # from 0, the worst of its chunk, to 1
@@ -142,7 +145,7 @@ class _Tree:
     def span(self, trial: int) -> tuple[float, float]:
         """The x range in which a trial is drawn: a child's first chunk begins where the lines of its parents end."""
         begin, end = self.begin(trial), self.lines[trial].fidelity
-        return begin + _TURN * (end - begin) * (trial in self.births), end
+        return begin + _TURN * (end - begin) * (trial in self.turns), end
 
 
 def _places(known: Lineage, generation: Generation) -> dict[int, float]:
@@ -172,10 +175,10 @@ def _draw_lives(axes: Axes, tree: _Tree) -> None:
 
 def _draw_births(axes: Axes, tree: _Tree) -> None:
     """A line from each parent to its child, and a mark where the member that it replaces ended."""
-    for birth in tree.births.values():
+    for birth in tree.births:
         for parent in (birth.base, *birth.donors):
             _draw_descent(axes, tree, parent, birth, color=INK, linewidth=0.6, alpha=0.55, zorder=3)
-    ends = [(birth.epoch, tree.row(birth.trial)) for birth in tree.births.values()]
+    ends = [(birth.epoch, tree.row(birth.trial)) for birth in tree.births]
     if ends:
         x, y = zip(*ends, strict=True)
         axes.scatter(x, y, marker="x", s=16, color=INK, linewidths=1.0, zorder=4)
@@ -203,12 +206,12 @@ def _draw_ancestry(axes: Axes, tree: _Tree, winner: TrialRecord) -> None:
         return 1.0 + _WIDEST * len(set(genes) - {REST}) / len(winner.genes)
 
     for trial, genes in carried.items():
-        begin, end = tree.span(trial)
+        inherit, birth = tree.lines[trial].inherit, tree.children.get(trial)
+        begin, end = tree.span(trial if birth is None else birth.trial)[0], tree.lines[trial].fidelity
         row = tree.row(trial)
         axes.plot(
             [begin, end + hair], [row, row], color=_ACCENT, linewidth=width(genes), solid_capstyle="butt", zorder=5
         )
-        inherit, birth = tree.lines[trial].inherit, tree.births.get(trial)
         if inherit is None or birth is None:
             continue
         for parent in (birth.base, *birth.donors):
@@ -245,7 +248,7 @@ def _draw_key(figure: Figure, axes: Axes, tree: _Tree) -> None:
         key.append(Patch(facecolor=_FAILED, edgecolor=_LINE, hatch="////", label="failed chunk"))
     if tree.births:
         key.append(Line2D([], [], color=_LINE, linewidth=1.2, label="base of a child"))
-        if any(birth.donors for birth in tree.births.values()):
+        if any(birth.donors for birth in tree.births):
             key.append(Line2D([], [], color=_LINE, linewidth=1.2, linestyle=_DASHES, label="donor of layers"))
         key.append(Line2D([], [], color=INK, marker="x", markersize=5, linestyle="", label="dies"))
     if tree.known.winner is not None:
@@ -258,8 +261,8 @@ def _draw_key(figure: Figure, axes: Axes, tree: _Tree) -> None:
 
 
 def _told(tree: _Tree) -> str:
-    children = counted(len(tree.births), "child", "children")
-    text = f"{counted(len(tree.order), 'member')}, the best at the end on top; {children}."
+    born = counted(len(tree.births), "child", "children")
+    text = f"{counted(len(tree.order), 'member')}, the best at the end on top; {born}."
     if (winner := tree.known.winner) is not None:
         text += (
             f" The best one is member {member_of(winner)} after epoch {winner.fidelity}; the more of its "

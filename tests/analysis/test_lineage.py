@@ -15,6 +15,7 @@ from archloom.analysis.lineage import (
     Lineage,
     ancestry,
     births,
+    children,
     format_lineage,
     generations,
     mixed,
@@ -75,10 +76,18 @@ def test_shares_of_every_origin_add_up_and_the_largest_at_the_end_is_first() -> 
 
 def test_births_say_when_and_of_whom() -> None:
     assert births([*THIRD, *FIRST, *SECOND]) == [
-        Birth(4, 1, 10, 0, (2,)),
-        Birth(6, 0, 20, 4, (5,)),
-        Birth(8, 2, 20, 5, ()),
+        Birth(4, 1, 10, 0, (2,), (4,)),
+        Birth(6, 0, 20, 4, (5,), (6,)),
+        Birth(8, 2, 20, 5, (), (8,)),
     ]
+
+
+def test_a_child_that_is_tried_again_is_born_once() -> None:
+    recipe = Inherit(0, {1: 2}, reseed=True)
+    again = [line(6, 0, 30, Inherit(3)), line(7, 1, 30, recipe, [0, 2]), line(8, 2, 30, Inherit(5))]
+    known = [*FIRST, SECOND[0], line(4, 1, 20, recipe, [0, 2]), SECOND[2], *again]
+    assert births(known) == [Birth(4, 1, 10, 0, (2,), (4, 7))]
+    assert children(known).keys() == {4, 7}
 
 
 def test_ancestry_says_which_layers_went_through_whom() -> None:

@@ -153,6 +153,40 @@ def test_failed_chunks_are_marked(failing: tuple[int, ...], winner: bool, make_p
     assert ("winner: " in format_lineage(Lineage.only({"pbt_nas": [run]}))) == winner
 
 
+ONLY_CHILDREN = """
+from archloom.evaluators.train import TrainingEvaluator
+from archloom.problems import TaskProblem
+from archloom.tasks.planted import PlantedTask
+from archloom.testing import PlantedSpace
+
+class Failing(TrainingEvaluator):
+    def evaluate(self, proposal, weights, rng):
+        if proposal.fidelity == 4 or (proposal.fidelity == 6 and "parents" not in proposal.note):
+            raise MemoryError("no room on the GPU")
+        return super().evaluate(proposal, weights, rng)
+
+class Trained(TaskProblem):
+    def evaluator(self, scores, report):
+        return Failing(self.task, self.space, scores, report)
+
+problem = Trained(PlantedSpace(), PlantedTask())
+"""
+
+
+def test_the_ancestry_of_a_child_that_was_tried_again_is_whole(make_population: Any, trained: Path) -> None:
+    """From the end of its parents' chunk, over the one in which it failed."""
+    trained.write_text(ONLY_CHILDREN)
+    run = make_population(epochs=6)
+    known = Lineage.only({"pbt_nas": [run]})
+    assert known.winner is not None
+    (birth,) = (birth for birth in births(known.lines) if known.winner.id in birth.attempts)
+    assert birth.attempts == (known.winner.id - 8, known.winner.id)
+    axes: Any = family({"pbt_nas": [run]}).axes[0]
+    rows = {int(label.get_text()): row for row, label in enumerate(axes.get_yticklabels())}
+    spans = [line.get_xdata().tolist() for line in axes.lines if line.get_ydata()[0] == rows[birth.member]]
+    assert [2.9, pytest.approx(6, abs=0.1)] in spans
+
+
 # -- both
 
 

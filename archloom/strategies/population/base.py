@@ -74,7 +74,10 @@ class Selection(PopulationOptions):
 
 @dataclass(frozen=True)
 class Member:
-    """One of the population; `trial` is the one whose state its training has reached (None: before its first)."""
+    """One of the population; `trial` is the one whose state its training has reached (None: before its first).
+
+    A child has its base's until its own first chunk succeeds.
+    """
 
     id: int
     arch: Arch
@@ -94,7 +97,8 @@ class Child:
 class PopulationStrategy(BaseStrategy):
     """Trains a population in chunks, all of which must be evaluated before the next begins.
 
-    A subclass says in `begin_chunk` how each member continues. Options are a `PopulationOptions`.
+    A subclass says in `begin_chunk` how each member continues (`continued` for those that are not replaced). Options
+    are a `PopulationOptions`.
     """
 
     Options: ClassVar[type[Any]] = PopulationOptions
@@ -126,6 +130,15 @@ class PopulationStrategy(BaseStrategy):
         May put others into `self.members`. None starts a training from scratch.
         """
 
+    def continued(self, trials: Sequence[Trial]) -> list[Inherit | None]:
+        """How members continue that nobody replaces: from the state that each has reached, or from scratch if it has
+        none. A child whose first chunk failed is still to be made of its parents: its recipe is tried again.
+        """
+        return [
+            trial.proposal.inherit if _unmade(trial) else None if member.trial is None else Inherit(member.trial)
+            for member, trial in zip(self.members, trials, strict=True)
+        ]
+
     def propose(self) -> Proposal | None:
         return self.queue.popleft() if self.queue else None
 
@@ -156,7 +169,9 @@ class PopulationStrategy(BaseStrategy):
     def needed(self) -> set[int]:
         """The trials whose states may still be inherited, or be asked for by a soup of the last complete chunk."""
         latest = {member.trial for member in self.members if member.trial is not None}
-        return latest.union(self.winners, *(sources(proposal.inherit) for proposal in self.queue))
+        recipes = [proposal.inherit for proposal in self.queue]
+        recipes += [trial.proposal.inherit for trial in self.results.values() if _unmade(trial)]
+        return latest.union(self.winners, *map(sources, recipes))
 
     def dump(self) -> dict[str, Any]:
         return {
@@ -173,6 +188,12 @@ class PopulationStrategy(BaseStrategy):
         self.results = {MemberNote.of(t.proposal.note).member: t for t in unpack_trials(own["results"])}
         self.winners = set(own["winners"])
         self.queue = deque(msgspec.convert(own["queue"], list[Proposal], strict=False))
+
+
+def _unmade(trial: Trial) -> bool:
+    """Whether it is the first chunk of a child, and failed: what the child inherits is in no state yet."""
+    inherit = trial.proposal.inherit
+    return not trial.result.ok and inherit is not None and inherit.reseed
 
 
 def same_as_the_best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -204,7 +225,7 @@ class SelectingStrategy(PopulationStrategy):
     def __init__(
         self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: Any | None = None
     ) -> None:
-        self.born: dict[int, list[int]] = {}  # by place: the parents of a member whose first chunk is to come
+        self.born: dict[int, list[int]] = {}  # by place: the parents of a child that has no state of its own yet
         super().__init__(space, criteria, rng, options)
 
     @abstractmethod
@@ -212,8 +233,8 @@ class SelectingStrategy(PopulationStrategy):
         """One child of some of these members, of which a larger `fitness` is the fitter."""
 
     def begin_chunk(self, trials: Sequence[Trial]) -> list[Inherit | None]:
-        self.born = {}
-        inherits = [Inherit(member.trial) if member.trial is not None else None for member in self.members]
+        self.born = {place: parents for place, parents in self.born.items() if _unmade(trials[place])}
+        inherits = self.continued(trials)
         if not self.options.replaces(self.epoch):
             return inherits
         fitness = self.fitness(trials)

@@ -6,7 +6,7 @@ from archloom.strategies.note import Note
 
 
 class MemberNote(Note, frozen=True):
-    """`member`: whose chunk it is. `parents`: the members whose child it is, in its first chunk only."""
+    """`member`: whose chunk it is. `parents`: the members whose child it is, until it has trained through a chunk."""
 
     member: int
     parents: list[int] | None = None

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,9 @@ from archloom.runs.record import read_lines
 from archloom.runs.report import RunReport
 from archloom.spaces.base import is_valid
 from archloom.strategies.base import Plan
-from archloom.strategies.population.base import balanced
-from archloom.testing import PlantedSpace, RuledSpace
+from archloom.strategies.population.base import Child, Member, SelectingStrategy, Selection, balanced
+from archloom.testing import PLANTED_CRITERIA, PlantedSpace, RuledSpace
+from archloom.types import Inherit, Result, Trial
 
 SMALL = {"population": "8", "epochs": "12", "step": "2"}
 
@@ -210,6 +213,97 @@ def test_no_two_members_are_the_same_to_the_byte(
     assert len(chunks) == 6
     for epoch, members in chunks.items():
         assert all(one != other for one, other in combinations(members, 2)), epoch
+
+
+UNLUCKY = """
+from archloom.evaluators.train import TrainingEvaluator
+from archloom.problems import TaskProblem
+from archloom.tasks.planted import PlantedTask
+from archloom.testing import PlantedSpace
+
+class Unlucky(TrainingEvaluator):
+    def evaluate(self, proposal, weights, rng):
+        if proposal.fidelity == 6 and proposal.note["member"] in MEMBERS:
+            raise MemoryError("no room on the GPU")
+        return super().evaluate(proposal, weights, rng)
+
+class Trained(TaskProblem):
+    def evaluator(self, scores, report):
+        return Unlucky(self.task, self.space, scores, report)
+
+problem = Trained(PlantedSpace(), PlantedTask())
+"""
+
+WARM = {"warm_epochs": "12", "warm_step": "4"}
+"""Children are born after 4 and 8 epochs, so that one whose first chunk fails is not replaced at once."""
+
+
+@pytest.mark.parametrize(
+    ("strategy", "members", "state"), [("pbt_nas", "(0, 1, 2, 3, 4)", True), ("searl", "range(8)", False)]
+)
+def test_a_child_whose_first_chunk_fails_is_made_of_its_parents_in_the_next(
+    trained: Path, tmp_path: Path, strategy: str, members: str, state: bool
+) -> None:
+    trained.write_text(UNLUCKY.replace("MEMBERS", members))
+    wanted = request(str(trained), strategy, **WARM)
+    whole = run_in_memory(wanted)
+    lines = {(line.fidelity, line.note["member"]): line for line in whole.history.lines}
+    born = {member for epoch, member in lines if epoch == 6 and "parents" in lines[epoch, member].note}
+    assert len(born) == 2
+    unlucky = born & {line.note["member"] for line in whole.history.failed}
+    assert unlucky
+    for member in unlucky:
+        failed, again = lines[6, member], lines[8, member]
+        assert failed.error == "MemoryError: no room on the GPU"
+        assert (again.genes, again.inherit, again.note) == (failed.genes, failed.inherit, failed.note)
+        assert again.ok and lines[10, member].ok
+    born_later = [lines[10, member] for member in range(8) if "parents" in lines[10, member].note]
+    assert len(born_later) == 2, "none but new children is noted as one, once it has a state"
+    for line in born_later:
+        assert line.inherit is not None and lines[8, line.inherit.base % 8].id == line.inherit.base
+
+    # Stopped when all but one of that chunk are told, and gone on with from the saved state or from the record.
+    stopped = replace(wanted, limits=replace(wanted.limits, queries=8 * 3 - 1))
+    run_folder(tmp_path / "run", stopped, isolate=False)
+    if not state:
+        (tmp_path / "run" / "state.npz").unlink()
+    assert records(run_folder(tmp_path / "run", None, isolate=False, limits=wanted.limits)) == records(whole)
+
+
+class Copying(SelectingStrategy):
+    """A strategy as users write one."""
+
+    def offspring(self, parents: Sequence[Member], fitness: Mapping[int, float]) -> Child:
+        base, donor = parents[:2]
+        assert base.trial is not None
+        return Child(base.arch, Inherit(base.trial, {0: donor.trial}), (base.id, donor.id))
+
+
+def test_a_recipe_waits_until_it_has_been_used() -> None:
+    options = Selection(population=8, epochs=20, step=2, survivors=0.5, warm_epochs=20, warm_step=8)
+    strategy = Copying(PlantedSpace(), PLANTED_CRITERIA, np.random.default_rng(0), options)
+    asked: list[list[Any]] = []
+    for number in range(6):
+        asked.append(list(strategy.ask(100)))
+        wrong = range(1, 4) if number in (4, 5) else ()
+        trials = [
+            Trial(8 * number + member, p, Result.failed("x") if member in wrong else Result({"worth": float(member)}))
+            for member, p in enumerate(asked[-1])
+        ]
+        strategy.tell(trials[:-1])
+        if number == 4:
+            assert strategy.needed() >= {30, 31}, "the parents have trained on, and three children were not made"
+            twin = Copying(PlantedSpace(), PLANTED_CRITERIA, np.random.default_rng(0), options)
+            twin.load_state_dict(strategy.state_dict())
+            strategy = twin
+        strategy.tell(trials[-1:])
+    recipe = Inherit(31, {0: 30}, reseed=True)
+    assert [p.inherit for p in asked[4][:4]] == [recipe] * 4
+    assert [p.inherit for p in asked[5]] == [Inherit(32), *[recipe] * 3, *map(Inherit, range(36, 40))]
+    assert [p.note for p in asked[5][:4]] == [{"member": 0}, *({"member": m, "parents": [7, 6]} for m in (1, 2, 3))]
+    last = list(strategy.ask(100))
+    assert [p.inherit for p in last[:4]] == [Inherit(40), recipe, recipe, recipe]
+    assert all(p.fidelity == 14 for p in last)
 
 
 def test_two_members_that_are_the_same_network_are_two_trainings(trained: Path) -> None:

@@ -37,6 +37,10 @@ class NoArchitectureError(InputError):
     """A space gave no valid architecture within a bounded number of tries."""
 
 
+class Notice(UserWarning):
+    """Said of what is as it should be, but is worth knowing while it happens: that it takes long, say."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not among `known`, with the nearest one that is."""
     names = sorted(known)

@@ -35,6 +35,8 @@ def begin(
     """Announce a new group, and run it."""
     output.note_caveats(first.scenario)
     output.announce(group.path, quiet)
+    with output.going_on(group.path):
+        first.scenario.problem.prepare()
     return go_on(group, backend, as_json, quiet, overrides, preparer)
 
 

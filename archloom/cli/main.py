@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from archloom.cli.exit_codes import Exit, Interrupted
-from archloom.errors import ArchloomError, InputError, unknown
+from archloom.errors import ArchloomError, InputError, Notice, unknown
 from archloom.utils.text import one_line, reason_of, show_traceback, where_of
 
 TRACEBACK = "ARCHLOOM_TRACEBACK"
@@ -169,5 +169,6 @@ def _show_where(error: BaseException) -> None:
         show_traceback(error)
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"archloom: warning: {one_line(str(message), MOST_SHOWN)}", err=True)
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    kind = "note" if issubclass(category, Notice) else "warning"
+    click.echo(f"archloom: {kind}: {one_line(str(message), MOST_SHOWN)}", err=True)

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -24,6 +25,10 @@ from archloom.metrics import efficientnet_lite0
 from archloom.metrics.efficientnet_lite0 import EfficientNetLite0
 from archloom.metrics.inception import load_inception
 from archloom.metrics.inception_score import inception_score
+from archloom.utils.user_files import sha256_of
+
+BATCH = 250
+"""How many images go through an extractor at once."""
 
 # -- the distance -------------------------------------------------------------------------------------------------
 
@@ -157,12 +162,14 @@ class Classifier(Protocol):
 class Extractor:
     """A network of images (B, c, h, w), with values from 0 to 255, to features (B, d), and the names of its metrics.
 
-    `metrics.score` is measured if the network is a `Classifier`.
+    `metrics.score` is measured if the network is a `Classifier`. `code` identifies the code of the network: its name
+    if it comes with archloom, the SHA-256 of a user's file; None if it is not known.
     """
 
     name: str
     network: nn.Module
     metrics: Metrics
+    code: str | None = None
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -173,7 +180,7 @@ class Extractor:
 
     def describe(self, batches: Iterable[Tensor]) -> Gaussian:
         """The distribution of the features of batches of images, computed on the CPU."""
-        return gaussian(features.cpu() for features in self._features(batches))
+        return gaussian(self.features(images).cpu() for images in batches)
 
     def measure(self, real: Gaussian, batches: Iterable[Tensor]) -> dict[str, float]:
         """All metrics of generated images, in one pass over them, against the features of real ones.
@@ -183,7 +190,7 @@ class Extractor:
         logits: list[Tensor] = []
 
         def seen() -> Iterator[Tensor]:
-            for features in self._features(batches):
+            for features in map(self.features, batches):
                 if isinstance(self.network, Classifier):
                     logits.append(self.network.logits(features).cpu())
                 yield features.cpu()
@@ -192,17 +199,16 @@ class Extractor:
         scores = inception_score(torch.cat(logits)) if logits else ()
         return {self.metrics.distance: distance, **dict(zip(self.scores, scores, strict=True))}
 
-    def _features(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
-        for images in batches:
-            with torch.no_grad():
-                features = self.network(images)
-            if not isinstance(features, Tensor) or features.shape[:1] != images.shape[:1] or features.dim() != 2:
-                what = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
-                raise InputError(
-                    f"extractor {self.name!r} makes {what} of images {tuple(images.shape)}: expected features "
-                    "(images, d)"
-                )
-            yield features
+    def features(self, images: Tensor) -> Tensor:
+        """(B, d) of a batch; InputError if the network gives anything else."""
+        with torch.no_grad():
+            features = self.network(images)
+        if not isinstance(features, Tensor) or features.shape[:1] != images.shape[:1] or features.dim() != 2:
+            what = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+            raise InputError(
+                f"extractor {self.name!r} makes {what} of images {tuple(images.shape)}: expected features (images, d)"
+            )
+        return features
 
 
 def open_extractor(name: str, device: torch.device, environ: Mapping[str, str] | None = None) -> Extractor:
@@ -214,19 +220,21 @@ def open_extractor(name: str, device: torch.device, environ: Mapping[str, str] |
     """
     module, colon, function = name.partition(":")
     if colon:
-        network, metrics = _from_user(module, function), Metrics.of(function)
+        (network, code), metrics = _from_user(module, function), Metrics.of(function)
     elif name in EXTRACTORS:
         supplied = EXTRACTORS[name]
-        network, metrics = supplied.open(os.environ if environ is None else environ), supplied.metrics
+        network, metrics, code = supplied.open(os.environ if environ is None else environ), supplied.metrics, name
     else:
         raise unknown("extractor", name, [*EXTRACTORS, "module:function"])
-    return Extractor(function or name, network.to(device).eval().requires_grad_(False), metrics)
+    return Extractor(function or name, network.to(device).eval().requires_grad_(False), metrics, code)
 
 
-def _from_user(module: str, function: str) -> nn.Module:
+def _from_user(module: str, function: str) -> tuple[nn.Module, str | None]:
+    """The network that a function makes, and the SHA-256 of the function's file, if it has one."""
     given = f"task option extractor={module}:{function}"
     try:
-        found = getattr(importlib.import_module(module), function)()
+        home = importlib.import_module(module)
+        found = getattr(home, function)()
     except Exception as error:  # anything that a user's code raises is bad input
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
@@ -234,4 +242,7 @@ def _from_user(module: str, function: str) -> nn.Module:
         ) from error
     if not isinstance(found, nn.Module):
         raise InputError(f"{given} returned a {type(found).__name__}: expected a PyTorch module")
-    return found
+    try:
+        return found, sha256_of(Path(home.__file__ or ""))
+    except (AttributeError, OSError):  # made in memory, or in an archive
+        return found, None

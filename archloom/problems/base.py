@@ -162,6 +162,9 @@ class Problem:
         constraints; None if unknown."""
         return None
 
+    def prepare(self) -> None:
+        """Compute what evaluations in any process need and this machine keeps; called before a run evaluates."""
+
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         """What a user must know about these metrics before a search: those of selection, and those reported besides."""
         return ()

@@ -44,6 +44,12 @@ class TaskProblem(Problem):
 
         return TrainingEvaluator(self.task, self.space, scores, tuple(dict.fromkeys([*report, *self._report])))
 
+    def prepare(self) -> None:
+        from archloom.tasks.base import PreparesEvaluation  # which imports torch
+
+        if not self.isolate and isinstance(self.task, PreparesEvaluation):
+            self.task.prepare_evaluation()
+
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         return self.remarks
 

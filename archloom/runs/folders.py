@@ -146,6 +146,8 @@ def run_folder(
         checkpoints = None
         if prepared.scenario.problem.trains:
             checkpoints = policy.checkpoints(folder.path / WEIGHTS, folder.path, mark_of(folder.manifest))
+        if further or read_summary(folder.path).ending is None:
+            prepared.scenario.problem.prepare()
         executor = backend.executor(_evaluations(prepared.scenario, checkpoints, prepared.request.limits))
         return _go_on(folder, prepared, executor, progress, checkpoints, policy, path, on_open)
 

@@ -76,6 +76,15 @@ class GeneratesImages(Protocol):
 
 
 @runtime_checkable
+class PreparesEvaluation(Protocol):
+    """A task whose evaluations need something that takes long to compute and is kept on this machine."""
+
+    def prepare_evaluation(self) -> None:
+        """Compute it, unless it is kept already, before processes start that would all wait for it."""
+        ...
+
+
+@runtime_checkable
 class Task(Protocol):
     """What is trained for, on what data. A user adds a task in one file."""
 

@@ -6,6 +6,7 @@ How they train is PBT-NAS's (Chebykin et al. 2023, appendix and code), which fol
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +20,9 @@ from torch import Tensor, nn
 from archloom.checkpoints.state import Average, TrainingState
 from archloom.data.images.unlabelled import NAMES, UnlabelledImages, open_unlabelled
 from archloom.errors import InputError
-from archloom.metrics.frechet import Extractor, Gaussian, open_extractor
+from archloom.metrics.frechet import BATCH, Extractor, Gaussian, open_extractor
 from archloom.metrics.inception_score import SPLITS
+from archloom.metrics.real_statistics import RealImages, keepable, real_statistics
 from archloom.nets.gan.losses import discriminator_loss, generator_loss
 from archloom.nets.gan.networks import GanNetworks
 from archloom.spaces.gan import Dimensions, GanHard
@@ -42,9 +44,6 @@ EPSILON = 1e-4
 """The betas of both Adam optimisers."""
 
 Images = Annotated[int, msgspec.Meta(ge=2, description="a covariance needs two images")]
-
-EVALUATION_BATCH = 250
-"""How many images go through the extractor at once."""
 
 
 @runtime_checkable
@@ -178,8 +177,13 @@ class GanTask:
 
     @cached_property
     def real(self) -> Gaussian:
-        """The feature statistics of all real images; computed once."""
-        return self.extractor.describe(batch.float() for batch in torch.split(self.images, EVALUATION_BATCH))
+        """The feature statistics of all real images; computed once (see `metrics.real_statistics`)."""
+        return real_statistics(self.extractor, RealImages(self.data.name, self.images, self.data.sha256), os.environ)
+
+    def prepare_evaluation(self) -> None:
+        """Compute the statistics of real images, if other processes can read them then."""
+        if keepable(self.extractor, os.environ):
+            self.real  # noqa: B018 - is computed now
 
     def begin(self, arch: Arch, seed: int) -> GanTraining:
         weights = int(seeds.stream(seed, "weights").integers(2**63))
@@ -258,7 +262,7 @@ class GanTraining(NetworkTraining):
         self.average.load_state_dict(dict(self.networks[GENERATOR].named_buffers()), strict=False)
         rng = torch.Generator().manual_seed(int(seeds.stream(self._seed, purpose, self.epochs).integers(2**63)))
         with torch.no_grad():
-            for latent in torch.split(self._draw(count, rng), EVALUATION_BATCH):
+            for latent in torch.split(self._draw(count, rng), BATCH):
                 yield self.average(latent).mul(127.5).add(127.5).clamp(0, 255)
 
     def state(self) -> TrainingState:

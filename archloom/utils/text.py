@@ -86,3 +86,10 @@ def show_traceback(error: BaseException) -> None:
     """Print the whole traceback to standard error, whatever the exception's own methods do."""
     with suppress(Exception):
         traceback.print_exception(error, file=sys.stderr)
+
+
+def about(seconds: float) -> str:
+    """An estimated duration in words, as exactly as it is known."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {round(seconds / 60)} minutes" if seconds < 5400 else f"about {seconds / 3600:.1f} hours"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -153,6 +155,18 @@ def test_functions_that_do_not_serve(of_user: Any) -> None:
         of_user(lambda: 1 / 0)
     with pytest.raises(InputError, match=r"makes \(2, 1, 4, 4\) of images \(2, 1, 4, 4\): expected features"):
         of_user(torch.nn.Identity).describe([torch.zeros(2, 1, 4, 4)])
+
+
+def test_the_code_of_an_extractor_is_known_by_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_user: Any
+) -> None:
+    assert of_user(torch.nn.Flatten).code is None, "it was made in memory"
+    assert open_extractor("pixels", CPU).code == "pixels"
+    file = tmp_path / "archloom_own_features.py"
+    file.write_text("from torch.nn import Flatten as mine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, file.stem, raising=False)
+    assert open_extractor(f"{file.stem}:mine", CPU).code == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("name", ["archloom_nowhere:features", "json:features"])

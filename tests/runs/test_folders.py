@@ -17,7 +17,7 @@ import pytest
 
 from archloom.checkpoints.retention import RetentionPolicy
 from archloom.errors import InputError, StoreError
-from archloom.problems import ProblemSpec
+from archloom.problems import Problem, ProblemSpec
 from archloom.runs import folders, lock, record, search
 from archloom.runs.budgets import Limits
 from archloom.runs.lock import FolderLock
@@ -145,6 +145,20 @@ def test_a_finished_run_gives_its_result_again(tmp_path: Path, strategy: Any) ->
     assert again.history == first.history and again.ending == first.ending and heard == []
     assert again.seconds == pytest.approx(first.seconds, abs=1e-3), "nothing was searched"
     assert recorded(tmp_path / "run") == before
+
+
+def test_what_evaluations_need_is_prepared_unless_nothing_is_left(
+    tmp_path: Path, small_table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[int] = []
+    monkeypatch.setattr(Problem, "prepare", lambda problem: prepared.append(len(prepared)))
+    request = request_for(small_table, queries=4)
+    run_here(tmp_path / "run", request)
+    assert prepared == [0]
+    run_here(tmp_path / "run", request)
+    assert prepared == [0], "the run has ended"
+    run_here(tmp_path / "run", limits=Limits(6))
+    assert prepared == [0, 1]
 
 
 @pytest.mark.parametrize(

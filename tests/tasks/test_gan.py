@@ -31,7 +31,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from archloom.checkpoints.state import TrainingState  # noqa: E402
 from archloom.checkpoints.state_file import load_state, save_state  # noqa: E402
 from archloom.evaluators.train import TrainingEvaluator  # noqa: E402
-from archloom.tasks.base import EvaluatedFinally, GeneratesImages, Task, Training  # noqa: E402
+from archloom.tasks.base import EvaluatedFinally, GeneratesImages, PreparesEvaluation, Task, Training  # noqa: E402
 from archloom.tasks.gan import AVERAGE, DISCRIMINATOR, GENERATOR, GanOptions, GanTask, GanTraining  # noqa: E402
 from archloom.tasks.training import epoch_streams  # noqa: E402
 
@@ -193,6 +193,19 @@ def test_images_are_made_by_averaged_weights_with_the_generators_own_statistics(
     network.load_state_dict(state.networks[GENERATOR])
     with torch.no_grad():
         assert not torch.allclose(found[:9], network(torch.randn(9, 12, generator=rng)) * 127.5 + 127.5, atol=1)
+
+
+def test_what_all_evaluations_need_is_computed_first_if_others_can_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is computed whenever it is needed otherwise, and told apart from that by what the cache allows."""
+    made = task()
+    assert isinstance(made, PreparesEvaluation)
+    (tmp_path / "file").write_text("")
+    for cache, computed in (("file/in/the/way", False), ("cache", True)):
+        monkeypatch.setenv("ARCHLOOM_CACHE", str(tmp_path / cache))
+        made.prepare_evaluation()
+        assert ("real" in vars(made)) == computed
 
 
 def test_evaluation_changes_nothing() -> None:

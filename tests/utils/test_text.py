@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archloom.utils.text import one_line, printable, quoted, reason_of, show_traceback, where_of
+from archloom.utils.text import about, one_line, printable, quoted, reason_of, show_traceback, where_of
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,17 @@ def test_a_traceback_is_shown_whatever_the_exception_is(capsys: pytest.CaptureFi
         except (ValueError, Odd) as caught:
             show_traceback(caught)
     assert "ValueError: seen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.2, "about 1 s"),
+        (89, "about 89 s"),
+        (100, "about 2 minutes"),
+        (3000, "about 50 minutes"),
+        (9000, "about 2.5 hours"),
+    ],
+)
+def test_a_duration_in_words(seconds: float, said: str) -> None:
+    assert about(seconds) == said

@@ -27,6 +27,7 @@ from archloom.tasks.supernet.file import SupernetCard, save_supernet
 from archloom.tasks.supernet.shared import SharedNetwork
 from archloom.tasks.training import epoch_streams
 from archloom.utils import seeds
+from archloom.utils.text import about
 
 Notify = Callable[[str], None]
 
@@ -87,7 +88,7 @@ class Pretraining:
                 if epoch == done and batch == 0:
                     started = time.monotonic()  # the first batch takes longer than others
                 if epoch == done and batch == min(TIMED, self.batches - 1) and batch:
-                    say(f"training a supernet takes {_about((time.monotonic() - started) / batch * total)} in all")
+                    say(f"training a supernet takes {about((time.monotonic() - started) / batch * total)} in all")
                 if progress is not None:
                     progress(epoch * self.batches + batch + 1, total)
             self._check_finite(epoch)
@@ -162,10 +163,3 @@ class Pretraining:
             )
         self.shared.load(state)
         return epochs
-
-
-def _about(seconds: float) -> str:
-    """A duration in words, as exactly as it is known."""
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {round(seconds / 60)} minutes" if seconds < 5400 else f"about {seconds / 3600:.1f} hours"

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from archloom.analysis.stats import signed_rank_p
+from archloom.analysis.significance import signed_rank_p
 
 
 class Outcome(Protocol):

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from archloom.analysis.layout import counted
+from archloom.analysis.p_values import notes_of
+from archloom.analysis.pairing import begin_alike
 from archloom.analysis.published import Published
-from archloom.analysis.stats import PairedTest, Summary, paired_tests, summarise
+from archloom.analysis.significance import EVERY, Sample, Tests, Wanted, run_tests
+from archloom.analysis.stats import Summary, summarise
 from archloom.analysis.study import Reports, Study
 from archloom.constraints import Objective
 from archloom.errors import InputError
 from archloom.runs.report import RunReport
 from archloom.utils.numbers import short
 
-SIGNIFICANT = 0.05
 HYPERVOLUME = "hypervolume"
 """What runs with several objectives are compared by first."""
 
@@ -60,38 +62,44 @@ class Standing:
 class Comparison:
     """Strategies on the same problem: the standings (best mean first), the tests between them, published numbers.
 
-    `seeds` are those that every strategy ran; the tests are paired by them. With several objectives the order is that
-    of the hypervolume, and there are tests of it and of each objective (see `PairedTest.metric`).
+    `seeds` are those that every strategy ran. Paired tests are over the seeds of both, others over all runs (see
+    `significance.Wanted`). With several objectives the order is that of the hypervolume, and there are tests of it and
+    of each objective (see `Tested.metric`). `ddof` is that of all standard deviations (see `stats.summarise`).
     """
 
     metric: str
     standings: tuple[Standing, ...]
     seeds: tuple[int, ...]
-    tests: tuple[PairedTest, ...]
+    tests: Tests
     published: tuple[Published, ...]
     notes: tuple[str, ...]
+    ddof: int = 1
 
     def to_json(self) -> dict[str, Any]:
         return {
             "metric": self.metric,
             "strategies": {standing.label: standing.to_json() for standing in self.standings},
             "seeds": list(self.seeds),
-            "tests": [test.to_json() for test in self.tests],
+            "tests": [test.to_json() for test in self.tests.results],
+            "corrected_for": self.tests.corrected_for,
+            "ddof": self.ddof,
             "published": [published.to_json() for published in self.published],
             "notes": list(self.notes),
         }
 
 
-def compare(reports: Reports) -> Comparison:
-    """Compare strategies; InputError if their runs are not of one problem, or if a strategy has two runs of a seed."""
+def compare(reports: Reports, wanted: Wanted = EVERY) -> Comparison:
+    """Compare strategies by the `wanted` tests; InputError if their runs are not of one problem, or if a strategy has
+    two runs of a seed."""
     study = Study.of(reports)
     shared = sorted(set.intersection(*(_seeds(study, label) for label in reports)))
-    gains = _gains(study, shared) if shared else []
-    tests = [test for name, samples in gains for test in paired_tests(samples, name, len(gains))]
-    standings = sorted((_standing(study, label) for label in reports), key=lambda s: _merit(study, s), reverse=True)
+    tests = run_tests(_samples(study), wanted, partial(_alike, study))
+    standings = sorted(
+        (_standing(study, label, wanted.ddof) for label in reports), key=lambda s: _merit(study, s), reverse=True
+    )
     notes = [*study.caveats, *early_endings(reports), *_test_notes(study, shared, tests), *_several_notes(study)]
     return Comparison(
-        study.metric, tuple(standings), tuple(shared), tuple(tests), tuple(study.references), tuple(notes)
+        study.metric, tuple(standings), tuple(shared), tests, tuple(study.references), tuple(notes), wanted.ddof
     )
 
 
@@ -116,7 +124,7 @@ def early_endings(reports: Reports) -> list[str]:
 # -- standings ----------------------------------------------------------------------------------------------------
 
 
-def _standing(study: Study, label: str) -> Standing:
+def _standing(study: Study, label: str, ddof: int) -> Standing:
     runs = study.reports[label]
     bests = [best for report in runs if (best := report.history.best())]
     values = study.values(label)
@@ -125,29 +133,29 @@ def _standing(study: Study, label: str) -> Standing:
         label=label,
         runs=len(runs),
         found=len(values),
-        values=summarise(values) if values else None,
+        values=summarise(values, ddof) if values else None,
         best_rank=min(ranks, default=None),
-        report=summaries_by_name([best.report for best in bests]),
+        report=summaries_by_name([best.report for best in bests], ddof),
         queries=sum(report.history.queries for report in runs),
         repeats=sum(report.trials - report.history.queries for report in runs),
-        objectives=summaries_by_name([report.history.best_values() for report in runs]),
-        hypervolume=hypervolumes(study, label),
+        objectives=summaries_by_name([report.history.best_values() for report in runs], ddof),
+        hypervolume=hypervolumes(study, label, ddof),
     )
 
 
-def summaries_by_name(measured: Sequence[Mapping[str, float]]) -> dict[str, Summary]:
+def summaries_by_name(measured: Sequence[Mapping[str, float]], ddof: int = 1) -> dict[str, Summary]:
     """The summary of each metric over those that have it; a metric that only some have is one of fewer."""
     names = dict.fromkeys(name for values in measured for name in values)
-    return {name: summarise([values[name] for values in measured if name in values]) for name in names}
+    return {name: summarise([values[name] for values in measured if name in values], ddof) for name in names}
 
 
-def hypervolumes(study: Study, label: str) -> Summary | None:
+def hypervolumes(study: Study, label: str, ddof: int = 1) -> Summary | None:
     """The hypervolumes of a strategy's runs, 0 for those that found nothing; None for a single objective, if no run of
     the study found anything, or if one is beyond the largest float."""
     if study.criteria.single or not study.found:
         return None
     volumes = [study.hypervolume(report) for report in study.reports[label]]
-    return summarise(volumes) if all(map(math.isfinite, volumes)) else None
+    return summarise(volumes, ddof) if all(map(math.isfinite, volumes)) else None
 
 
 def _merit(study: Study, standing: Standing) -> float:
@@ -169,47 +177,55 @@ def _seeds(study: Study, label: str) -> set[int]:
     return set(seeds)
 
 
-def _gains(study: Study, seeds: Sequence[int]) -> list[tuple[str, dict[str, list[float]]]]:
-    """What is tested, by its name: strategy -> what it reached with each seed, more is better.
+def _alike(study: Study, one: str, other: str) -> bool:
+    return begin_alike(study.reports[one], study.reports[other])
 
-    Minus infinity stands for a run that found nothing.
+
+def _samples(study: Study) -> list[tuple[str, dict[str, Sample]]]:
+    """What is tested, with its name: strategy -> what it reached with each seed (see `significance.Sample`).
+
+    With several objectives the hypervolume is the first, unless one is beyond the largest float.
     """
-    by_label = {label: {run.request.seed: run for run in runs} for label, runs in study.reports.items()}
-    runs = {label: [by_seed[seed] for seed in seeds] for label, by_seed in by_label.items()}
-    gains = [
-        (objective.metric, {label: [_gain(run, objective) for run in known] for label, known in runs.items()})
+    gains: list[tuple[str, dict[str, Sample]]] = [
+        (
+            objective.metric,
+            {
+                label: {(0, run.request.seed): _gain(run, objective) for run in runs}
+                for label, runs in study.reports.items()
+            },
+        )
         for objective in study.criteria.objectives
     ]
     if study.criteria.single:
         return gains
-    volumes = {
-        label: [study.hypervolume(run) if run.value is not None else -math.inf for run in known]
-        for label, known in runs.items()
+    volumes: dict[str, Sample] = {
+        label: {(0, run.request.seed): study.hypervolume(run) if run.value is not None else -math.inf for run in runs}
+        for label, runs in study.reports.items()
     }
-    known = all(volume < math.inf for found in volumes.values() for volume in found)
+    known = all(volume < math.inf for found in volumes.values() for volume in found.values())
     return [(HYPERVOLUME, volumes), *gains] if known else gains
 
 
+def best_value(run: RunReport, metric: str) -> float | None:
+    """The best value of an objective, of several each on its own; None if the run found nothing."""
+    return run.value if run.scenario.criteria.single else run.history.best_values().get(metric)
+
+
 def _gain(run: RunReport, objective: Objective) -> float:
-    value = run.history.best_values().get(objective.metric)
+    value = best_value(run, objective.metric)
     return -math.inf if value is None else objective.utility(value)
 
 
-def _test_notes(study: Study, shared: Sequence[int], tests: Sequence[PairedTest]) -> list[str]:
+def _test_notes(study: Study, shared: Sequence[int], tests: Tests) -> list[str]:
     if len(study.reports) < 2:
         return []
-    if not tests:
-        return ["No seed is common to all strategies, so there are no tests: run them with the same seeds."]
+    if not tests.results:
+        return ["No two strategies have a seed in common, so there are no paired tests: run them with the same seeds."]
     notes = []
-    if any(len(runs) > len(shared) for runs in study.reports.values()):
-        notes.append(f"The tests use the {counted(len(shared), 'seed')} that every strategy ran.")
-    least = min(1.0, 0.5 ** len(shared) * len(tests))
-    if least > SIGNIFICANT:
-        notes.append(
-            f"With {counted(len(shared), 'seed')} and {len(tests)} tests no corrected p can be below {least:.2g}: "
-            "run more seeds."
-        )
-    return notes
+    uneven = any(len(runs) > len(shared) for runs in study.reports.values())
+    if uneven and any(test.paired for test in tests.results):
+        notes.append("Paired tests use the seeds that both strategies ran.")
+    return notes + notes_of(tests)
 
 
 def _several_notes(study: Study) -> list[str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archloom.analysis.comparison import HYPERVOLUME, SIGNIFICANT, Comparison, Standing, compare
+from archloom.analysis.comparison import HYPERVOLUME, Comparison, Standing, compare
 from archloom.analysis.layout import align, counted, pairs, wrap
+from archloom.analysis.p_values import list_lines, matrix_lines
 from archloom.analysis.published import Published
+from archloom.analysis.significance import EVERY, Wanted
 from archloom.analysis.stats import Summary
 from archloom.analysis.study import Reports, Study, query_unit, why_nothing
 from archloom.runs.record import TrialRecord
@@ -104,25 +106,36 @@ def _pareto_lines(study: Study, front: Sequence[TrialRecord]) -> list[str]:
 # -- many runs ----------------------------------------------------------------------------------------------------
 
 
-def format_comparison(reports: Reports) -> str:
-    """Tables of means, tests and published numbers, with notes below."""
+def format_comparison(reports: Reports, wanted: Wanted = EVERY) -> str:
+    """Tables of means, of the `wanted` tests and of published numbers, with notes below."""
     study = Study.of(reports)
-    comparison = compare(reports)
+    comparison = compare(reports, wanted)
     constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
     best = "best " + ", ".join(study.axis_label(objective.metric) for objective in study.criteria.objectives)
-    over = "mean ± std over seeds" if any(len(runs) > 1 for runs in reports.values()) else "one seed each"
+    several = any(len(runs) > 1 for runs in reports.values())
+    over = f"mean ± std over seeds{'' if wanted.ddof else ' (ddof 0)'}" if several else "one seed each"
     parts = [
         one_line(f"{best} on {study.benchmark}{constraints}; {over}"),
         *(_standing_lines(study, comparison) if study.criteria.single else _several_lines(study, comparison)),
+        *_test_lines(comparison, wanted),
     ]
-    for metric in dict.fromkeys(test.metric for test in comparison.tests):
-        parts += ["", *_matrix_lines(comparison, metric)]
     if comparison.published:
         parts += ["", *_published_lines(comparison.published)]
     of = "" if study.criteria.single else f"{one_line(study.metric)} "
     optimum = [] if study.optimum is None else [f"best {of}in the table: {_number(study, study.metric, study.optimum)}"]
     notes = [wrap(f"note: {note}") for note in comparison.notes]
     return "\n".join([*parts, "", *optimum, wrap(f"data: {study.table_line}"), *notes])
+
+
+def _test_lines(comparison: Comparison, wanted: Wanted) -> list[str]:
+    """Matrices of every ordered pair, or a list of the tests that were chosen."""
+    tests, labels = comparison.tests, [standing.label for standing in comparison.standings]
+    if not tests.results:
+        return []
+    if wanted.pairs is not None:
+        return ["", *list_lines(tests)]
+    metrics = dict.fromkeys(test.metric for test in tests.results)
+    return [line for metric in metrics for line in ("", *matrix_lines(tests, labels, metric))]
 
 
 def _standing_lines(study: Study, comparison: Comparison) -> list[str]:
@@ -183,20 +196,6 @@ def _spread(summary: Summary | None, of: int) -> str:
     return spread(summary.mean, summary.std) + some
 
 
-def _matrix_lines(comparison: Comparison, metric: str) -> list[str]:
-    """Corrected p-values: is the row's strategy better than the column's by this metric?"""
-    labels = [standing.label for standing in comparison.standings]
-    p = {(test.better, test.worse): test.p_corrected for test in comparison.tests if test.metric == metric}
-    rows = [[one_line(a), *("-" if a == b else _p(p[a, b]) for b in labels)] for a in labels]
-    by = f" by {metric}" if any(test.metric != metric for test in comparison.tests) else ""
-    title = (
-        f"p for the row being better than the column{by} (one-sided Wilcoxon signed-rank over "
-        f"{counted(len(comparison.seeds), 'seed')}, Bonferroni-corrected for {len(comparison.tests)} tests; "
-        f"* below {SIGNIFICANT})"
-    )
-    return [wrap(title), *align([["", *map(one_line, labels)], *rows])]
-
-
 def _published_lines(published: Sequence[Published]) -> list[str]:
     rows = [[p.label, p.value, str(p.queries) if p.queries else "not said", p.source] for p in published]
     notes = [wrap(f"note: {caveat}") for caveat in dict.fromkeys(p.caveat for p in published if p.caveat)]
@@ -214,7 +213,3 @@ def _rank(study: Study, report: RunReport) -> str:
 def _number(study: Study, metric: str, value: float | None) -> str:
     unit = study.unit(metric)
     return f"{short(value)} {unit}" if unit and value is not None else short(value)
-
-
-def _p(p: float) -> str:
-    return f"{p:.2g}" + ("*" if p < SIGNIFICANT else " ")

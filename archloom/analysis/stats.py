@@ -1,4 +1,4 @@
-"""Statistics over the runs of a study: summaries, bootstrap intervals, paired tests and bands around curves.
+"""Statistics over the runs of a study: summaries, bootstrap intervals and bands around curves.
 
 There are no hidden random streams: functions that resample take a generator.
 """
@@ -6,9 +6,8 @@ There are no hidden random streams: functions that resample take a generator.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import permutations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,14 +23,12 @@ RESAMPLES = 5_000
 _PAIRED = 2_000
 """Resamples of pairs, each of which is ranked."""
 CONFIDENCE = 0.95
-_SAME = 1e-9
-"""Differences below this share of the largest sample are ties: they are due to rounding only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A sample in six numbers. `std` is the sample's (ddof = 1); None for a single value, or if it is beyond the
-    largest float."""
+    """A sample in six numbers. `std` is the sample's (ddof = 1) unless asked otherwise; None for a single value, or if
+    it is beyond the largest float."""
 
     n: int
     mean: float
@@ -44,10 +41,14 @@ class Summary:
         return asdict(self)
 
 
-def summarise(values: Sequence[float]) -> Summary:
-    """The summary of at least one finite value; InputError otherwise."""
+def summarise(values: Sequence[float], ddof: int = 1) -> Summary:
+    """The summary of at least one finite value; InputError otherwise.
+
+    `ddof` is what the standard deviation's divisor is less than n: 1 estimates the spread of runs from a sample of
+    them, 0 is that of these runs alone, which some papers print.
+    """
     sample = _sample(values)
-    std = finite(float(scaled(lambda s: s.std(ddof=1), sample))) if len(sample) > 1 else None
+    std = finite(float(scaled(lambda s: s.std(ddof=ddof), sample))) if len(sample) > 1 else None
     mean, median = float(scaled(np.mean, sample)), float(scaled(np.median, sample))
     return Summary(len(sample), mean, std, median, float(sample.min()), float(sample.max()))
 
@@ -147,89 +148,6 @@ def _sized(values: ArrayLike) -> Floats:
 def _largest(values: ArrayLike) -> float:
     """The largest size of the values; 1 if there are none, or all are 0."""
     return float(np.abs(np.asarray(values, dtype=np.float64)).max(initial=0.0)) or 1.0
-
-
-# -- paired tests -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PairedTest:
-    """Is `better` better than `worse` by `metric`? `p` is one-sided; `p_corrected` is `p` times the number of tests, at
-    most 1.
-
-    `n` counts the pairs and `ties` those without a difference, which the signed-rank test leaves out.
-    """
-
-    better: str
-    worse: str
-    n: int
-    ties: int
-    p: float
-    p_corrected: float
-    metric: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def paired_tests(samples: Mapping[str, Sequence[float]], metric: str = "", metrics: int = 1) -> list[PairedTest]:
-    """One-sided Wilcoxon signed-rank tests of every ordered pair of samples, Bonferroni-corrected.
-
-    Samples are utilities (more is better), paired by position. Minus infinity stands for a run that found nothing: it
-    loses to any other. `metric` says what they are of; if as many as `metrics` are tested, the correction is for the
-    tests of all. Fewer than two samples give no tests; InputError for NaN or samples of different lengths.
-    """
-    arrays = {name: _gains(name, values) for name, values in samples.items()}
-    lengths = {name: len(array) for name, array in arrays.items()}
-    if len(set(lengths.values())) > 1:
-        listing = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise InputError(f"samples of different lengths ({listing}): paired tests need one value per seed in each")
-    pairs = list(permutations(arrays, 2))
-    tests = []
-    for better, worse in pairs:
-        difference = _difference(arrays[better], arrays[worse])
-        p = signed_rank_p(difference)
-        ties = int((difference == 0.0).sum())
-        tests.append(PairedTest(better, worse, len(difference), ties, p, min(1.0, p * len(pairs) * metrics), metric))
-    return tests
-
-
-def signed_rank_p(difference: ArrayLike) -> float:
-    """P(W+ >= the observed one) under random signs: the exact one-sided Wilcoxon signed-rank test.
-
-    Zeros are dropped (Wilcoxon 1945) and ties take their mean rank; the distribution is computed given those ranks, so
-    it is exact with ties too and for every n. With all differences above zero p = 2**-n; with none at all p = 1.
-    """
-    values = np.asarray(difference, dtype=np.float64)
-    values = values[values != 0.0]
-    ranks = (2 * mean_ranks(np.abs(values))).astype(np.int64)  # twice a mean rank is a whole number
-    chances = np.ones(1)  # chances[w]: P(twice W+ = w) over the ranks so far
-    for rank in ranks:
-        grown = np.zeros(len(chances) + rank)
-        grown[: len(chances)] += chances / 2
-        grown[rank:] += chances / 2
-        chances = grown
-    observed = int(ranks[values > 0.0].sum())
-    return min(1.0, float(chances[observed:].sum()))
-
-
-def _difference(a: Floats, b: Floats) -> Floats:
-    """a - b, with differences due to rounding set to zero; minus infinity equals itself."""
-
-    def rounded(both: Floats) -> Floats:
-        step = _SAME * (float(np.abs(both[np.isfinite(both)]).max(initial=0.0)) or 1.0)
-        difference = np.zeros(len(a))
-        np.subtract(both[0], both[1], out=difference, where=both[0] != both[1])
-        return np.asarray(np.round(difference / step) * step)
-
-    return np.asarray(scaled(rounded, np.stack([a, b])))
-
-
-def _gains(name: str, values: Sequence[float]) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or len(array) == 0 or np.isnan(array).any() or np.isposinf(array).any():
-        raise InputError(f"sample {name!r}: expected at least one number, none of them NaN or infinite")
-    return array
 
 
 # -- curves -------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from archloom.cli.supernet import make_first
 from archloom.errors import InputError
 
 if TYPE_CHECKING:
+    from archloom.analysis.significance import Wanted
     from archloom.checkpoints.retention import Overrides
     from archloom.executors.backends import Backend
     from archloom.problems import ProblemSpec
@@ -30,18 +31,20 @@ if TYPE_CHECKING:
 @options.warm_start_option
 @options.backend_options
 @options.checkpoint_options
+@options.test_options
 @options.output_options
 def compare(
     strategies: Sequence[str], on: str | None, table: str | None, objectives: Sequence[str], reports: Sequence[str],
     constraints: Sequence[str], space_name: str | None, settings: Sequence[str], limits: Changes,
     out: Path | None, seeds: int, earlier: Sequence[Path], as_json: bool, quiet: bool, config: Config,
-    overrides: Overrides, backend: Backend,
+    overrides: Overrides, backend: Backend, wanted: Wanted,
 ) -> int:  # fmt: skip
     """Run strategies on the same problem and seeds, and test their differences.
 
     An option that all of them have is set for all: --set population=12. That of one strategy carries its name: --set
     evolution.population=50. To compare settings of one strategy, give each a label: LABEL=STRATEGY; options then carry
-    the label. The tests are paired one-sided Wilcoxon signed-rank tests over seeds, p-values Bonferroni-corrected.
+    the label. Tests are one-sided, p-values Bonferroni-corrected; archloom test makes others later, over one folder or
+    several.
 
     \b
     archloom compare random evolution cadam --on nb201 --queries 300 --seeds 10 --out runs/cmp
@@ -58,6 +61,7 @@ def compare(
     with stdout_guard():
         labels = _by_label(strategies, preparer)
     options.check_seeds(seeds)
+    wanted.check(list(labels))
     filed = {
         label: options.by_owner(config.settings_for(preparer.find(strategy).name, label, labels))
         for label, strategy in labels.items()
@@ -90,7 +94,7 @@ def compare(
     notes.note_budgets(checked)
     notes.note_warm_start(first)
     group = groups.Group.create(path, members, True, first, overrides, preparer)
-    return begin(group, first, backend, as_json, quiet, overrides, preparer)
+    return begin(group, first, backend, as_json, quiet, overrides, preparer, wanted)
 
 
 def _specs(chosen: Mapping[str, ChosenStrategy], spec: ProblemSpec) -> dict[str, ProblemSpec]:

@@ -1,50 +1,74 @@
-"""`archloom evaluate`: measure a trained member of a run as thoroughly as its task can."""
+"""`archloom evaluate`: measure the trained member of a run, or those of several, as thoroughly as the task can."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from archloom.cli import options, output
+from archloom.cli.exit_codes import Exit
 from archloom.cli.paths import RunPath, UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
-from archloom.utils.text import quoted
 
 if TYPE_CHECKING:
+    from archloom.analysis.significance import Wanted
     from archloom.deploy.final import Member
+    from archloom.deploy.final_groups import Entry
 
 
 @click.command()
-@click.argument("run", type=RunPath())
+@click.argument("runs", type=RunPath(), nargs=-1, required=True, metavar="RUN...")
 @click.option("--trial", type=int, default=None, help="The trial whose network to evaluate. Default: the best.")
 @click.option("--set", "settings", multiple=True, metavar="task.NAME=VALUE",
               help="An option of the task that affects the evaluation alone: task.final_samples=10000.")  # fmt: skip
 @click.option("--images", "target", type=UserPath(), default=None,
-              help="Write some of a generator's images to this .png file.")  # fmt: skip
+              help="Write some of a generator's images to this .png file; of several runs, to FILE-LABEL-seed-N.png "
+                   "each.")  # fmt: skip
+@options.test_options
+@click.option("--metric", "metrics", multiple=True, metavar="METRIC",
+              help="Of several runs: test by this metric; repeatable. METRIC:max or METRIC:min if it is for people "
+                   "only. Default: the objective.")  # fmt: skip
 @options.trust_option
 @options.output_options
 def evaluate(
-    run: Path, trial: int | None, settings: Sequence[str], target: Path | None, trust: bool, as_json: bool, quiet: bool
-) -> int:
+    runs: Sequence[Path], trial: int | None, settings: Sequence[str], target: Path | None, wanted: Wanted,
+    metrics: Sequence[str], trust: bool, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
     """Evaluate the best network of RUN with the final settings of its task, without changing RUN.
 
     Generators make 50,000 images instead of 5,000, different from those that the search judged them by. Classifiers are
     evaluated on validation and test images. The metrics that the search recorded are shown beside these.
-    """
-    from archloom.runs import groups
-    from archloom.runs.report import read_report
 
+    If RUN is a folder of several runs, the best of each is evaluated, and strategies are compared by that, as archloom
+    test does; several folders are pooled. Runs that are not finished are named and omitted.
+
+    \b
+    archloom evaluate runs/gan --test pbt_nas:random_population
+    """
     changes = _of_task(settings)
     if target is not None and (target.suffix != ".png" or not target.parent.is_dir()):
         raise InputError(f"--images {target}: expected FILE.png in an existing folder")
-    if (run / "group.json").exists():
-        first = next(iter(groups.Group.open(run).paths))
-        raise InputError(f"{run} holds several runs: give one of them, e.g. archloom evaluate {quoted(first)}")
+    several = len(runs) > 1 or (runs[0] / "group.json").exists()
+    if not several:
+        wanted.check([], f", but {runs[0]} is a single run")
+        return _evaluate_one(runs[0], trial, changes, target, trust, as_json, quiet)
+    if trial is not None:
+        raise InputError(f"--trial {trial}: of several runs the best of each is evaluated; give a single run's folder")
+    return _evaluate_all(runs, changes, target, wanted, metrics, trust, as_json, quiet)
+
+
+def _evaluate_one(
+    run: Path, trial: int | None, changes: Mapping[str, str], target: Path | None, trust: bool, as_json: bool,
+    quiet: bool,
+) -> int:  # fmt: skip
+    from archloom.runs.report import read_report
+
     with stdout_guard():
         report = read_report(run)
         from archloom.deploy import final
@@ -57,7 +81,8 @@ def evaluate(
     if target is not None and pictures is not None:
         final.save_grid(pictures, target)
     if as_json:
-        output.print_json(_content(run, report.request.problem.on, member, metrics, target))
+        content = {"run": str(run), "on": report.request.problem.on, **member.facts(), "metrics": dict(metrics)}
+        output.print_json({**content, "images": None if target is None else str(target)})
         return 0
     output.say(f"trial           {member.line.id}, epochs of training: {member.training.epochs}")
     output.say(f"architecture    {member.line.arch}")
@@ -69,26 +94,74 @@ def evaluate(
     return 0
 
 
+def _evaluate_all(
+    runs: Sequence[Path], changes: Mapping[str, str], target: Path | None, wanted: Wanted, metrics: Sequence[str],
+    trust: bool, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
+    """Every run of some folders, and the tests over all of them."""
+    from archloom.analysis.pooled import format_pooled, pool
+    from archloom.cli.significance import check_different
+
+    check_different(runs)
+    with stdout_guard():
+        from archloom.deploy import final, final_groups
+
+        judges = [final_groups.Judge.parse(name) for name in metrics]
+        final_groups.check_runs(runs, changes, wanted)
+        pictures: list[Path] = []
+
+        def watch(run: Path, path: Path, member: Member) -> None:
+            if not quiet:
+                output.say(f"evaluating trial {member.line.id} of {path}: {_listed(member.settings)}", err=True)
+            if target is not None:
+                name = "-".join([*([run.name] * (len(runs) > 1)), *path.relative_to(run).parts])
+                pictures.append(target.with_name(f"{target.stem}-{name}.png"))
+                final.save_grid(member.images(), pictures[-1])
+
+        measured: dict[Path, list[Entry]] = {run: [] for run in runs}
+        for run, found in measured.items():
+            for entry in final_groups.entries(run, changes, trust, partial(watch, run)):
+                entry.check(judges)  # after the first, not after hours
+                found.append(entry)
+    settings = [final_groups.setting_of(run, entries, judges) for run, entries in measured.items()]
+    tested = [final_groups.judged_by(entries, judges) for entries in measured.values()]
+    pooled = pool(settings, list(zip(*tested, strict=True)), wanted)
+    every = [entry for entries in measured.values() for entry in entries]
+    if as_json:
+        content = {**pooled.to_json(), "runs": [entry.to_json() for entry in every]}
+        output.print_json({**content, "images": [str(picture) for picture in pictures]})
+    else:
+        output.say("\n".join(_rows(every)) + "\n")
+        output.say(format_pooled(pooled))
+        for picture in pictures:
+            output.say(str(picture))
+    return Exit.FAILURES if any(entry.missing for entry in every) else Exit.DONE
+
+
+def _rows(every: Sequence[Entry]) -> list[str]:
+    """A line for each run: what was measured, or why nothing was."""
+    from archloom.analysis.layout import align
+
+    names = list(dict.fromkeys(name for entry in every for name in entry.metrics))
+    rows = [
+        [
+            str(entry.path),
+            str(entry.facts.get("trial", "-")),
+            *(_shown(entry.metrics.get(name, math.nan)) for name in names),
+        ]
+        if entry.missing is None
+        else [str(entry.path), "-", *["-"] * len(names)]
+        for entry in every
+    ]
+    return align([["run", "trial", *names], *rows])
+
+
 def _of_task(settings: Sequence[str]) -> dict[str, str]:
     """The options of the task; InputError for those of the strategy and the space, which can no longer change."""
     split = options.split_settings(settings)
     for name in (*split.strategy, *(f"space.{name}" for name in split.space)):
         raise InputError(f"--set {name}: expected an option of the run's task, e.g. task.final_samples=10000")
     return split.task
-
-
-def _content(run: Path, on: str, member: Member, metrics: Mapping[str, float], images: Path | None) -> dict[str, Any]:
-    return {
-        "run": str(run),
-        "on": on,
-        "trial": member.line.id,
-        "epochs": member.training.epochs,
-        "arch": member.line.arch,
-        "settings": dict(member.settings),
-        "metrics": dict(metrics),
-        "in_search": member.in_search,
-        "images": None if images is None else str(images),
-    }
 
 
 def _listed(settings: Mapping[str, Any]) -> str:

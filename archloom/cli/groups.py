@@ -15,6 +15,7 @@ from archloom.errors import InputError, StoreError, unknown
 from archloom.runs.prepare import Request
 
 if TYPE_CHECKING:
+    from archloom.analysis.significance import Wanted
     from archloom.checkpoints.retention import Overrides
     from archloom.executors.backends import Backend
     from archloom.runs.budgets import Changes
@@ -31,24 +32,25 @@ def begin(
     quiet: bool,
     overrides: Overrides,
     preparer: Preparer,
+    wanted: Wanted | None = None,
 ) -> int:
     """Announce a new group, and run it."""
     output.note_caveats(first.scenario)
     output.announce(group.path, quiet)
     with output.going_on(group.path):
         first.scenario.problem.prepare()
-    return go_on(group, backend, as_json, quiet, overrides, preparer)
+    return go_on(group, backend, as_json, quiet, overrides, preparer, wanted=wanted)
 
 
 def go_on(
     group: Group, backend: Backend, as_json: bool, quiet: bool, overrides: Overrides, preparer: Preparer,
-    table: Path | None = None, changed: bool = False,
+    table: Path | None = None, changed: bool = False, wanted: Wanted | None = None,
 ) -> int:  # fmt: skip
-    """Run a group to its end and show it."""
+    """Run a group to its end and show it, a comparison with the `wanted` tests."""
     with output.going_on(group.path):
         by_label, failures = run_members(group, backend, quiet, table, changed, overrides, preparer)
     if group.comparison or len(by_label) > 1:  # groups of an earlier version do not record what they are
-        code = show_comparison(by_label, group.path, as_json)
+        code = show_comparison(by_label, group.path, as_json, wanted)
     else:
         code = show_runs([report for reports in by_label.values() for report in reports], group.path, as_json)
     if failures:
@@ -173,7 +175,7 @@ def run_members(
         scenario = group.check(changed, overrides, preparer).scenario
     limits = [request.limits.queries for request in group.members.values()]
     total = None if None in limits else sum(limit for limit in limits if limit is not None)
-    label = " ".join(dict.fromkeys(label_of(name, request) for name, request in group.members.items()))
+    label = " ".join(dict.fromkeys(groups.label_of(name, request) for name, request in group.members.items()))
     with ProgressView(label, total, scenario.criteria, quiet) as view:
         for path in group.paths:
             with suppress(StoreError):  # a damaged record is that member's failure, reported in its turn
@@ -186,16 +188,10 @@ def run_members(
             place = f"{group.path / name}: "  # what was found wrong in its folder begins so
             failures.append(place + found.removeprefix(place))
         else:
-            by_label.setdefault(label_of(name, found.request), []).append(found)
+            by_label.setdefault(groups.label_of(name, found.request), []).append(found)
     if not by_label:
         raise StoreError("; ".join(failures))
     return by_label, failures
-
-
-def label_of(member: str, request: Request) -> str:
-    """The label of a member of a group: the folder above its seed, else its strategy."""
-    parent = Path(member).parent.name
-    return parent or request.name
 
 
 def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
@@ -214,18 +210,20 @@ def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
     return output.exit_code(reports)
 
 
-def show_comparison(by_label: Mapping[str, Sequence[RunReport]], path: Path, as_json: bool) -> int:
+def show_comparison(
+    by_label: Mapping[str, Sequence[RunReport]], path: Path, as_json: bool, wanted: Wanted | None
+) -> int:
     """Print a comparison."""
     from archloom.analysis.comparison import compare as put_side_by_side
     from archloom.analysis.report import format_comparison
+    from archloom.analysis.significance import EVERY
 
     everything = [report for reports in by_label.values() for report in reports]
     output.note_early_endings(by_label)
     if as_json:
-        tests = [test.to_json() for test in put_side_by_side(by_label).tests]
-        output.print_json(output.compare_object(by_label, tests))
+        output.print_json(output.compare_object(by_label, put_side_by_side(by_label, wanted or EVERY)))
     else:
-        output.say(format_comparison(by_label))
+        output.say(format_comparison(by_label, wanted or EVERY))
         output.say(output.next_steps(path, everything))
     output.note_failures(path, everything)
     return max(output.exit_code(reports) for reports in by_label.values())

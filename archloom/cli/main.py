@@ -41,6 +41,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "best": ("archloom.cli.show:best", "Show the best architecture of a run."),
     "plot": ("archloom.cli.show:plot", "Draw a run: its curve, cell, Pareto set, state, graph_bo's model, or descent."),
     "pareto": ("archloom.cli.pareto:pareto", "Show what accuracy costs in FLOPs and parameters, as numbers."),
+    "test": ("archloom.cli.significance:test", "Test which strategies are better, over one comparison or several."),
     "lineage": ("archloom.cli.lineage:lineage", "Follow the layers of a population back to the first one, as data."),
     "export": ("archloom.cli.show:export", "Write the best architecture to a file for use elsewhere."),
     "evaluate": ("archloom.cli.evaluate:evaluate", "Measure the best network of a run with its task's final settings."),

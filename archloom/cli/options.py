@@ -165,6 +165,30 @@ def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return taking
 
 
+def test_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--test, --correct-for, --paired and --ddof, as the one argument `wanted`: `analysis.significance.Wanted`."""
+
+    @click.option("--test", "tests", multiple=True, metavar="BETTER:WORSE",
+                  help="Test whether strategy BETTER is better than WORSE; repeatable. Default: every ordered "
+                       "pair.")  # fmt: skip
+    @click.option("--correct-for", type=int, default=None, metavar="N",
+                  help="Correct p for N tests in all, if others are made elsewhere. Default: those made.")  # fmt: skip
+    @click.option("--paired/--unpaired", "paired", default=None,
+                  help="Wilcoxon's signed-rank test over seeds, or Mann and Whitney's, which pairs none. Default: for "
+                       "each pair of strategies whether their runs of a seed begin alike.")  # fmt: skip
+    @click.option("--ddof", type=click.IntRange(0, 1), default=1, show_default=True,
+                  help="Of standard deviations: 1 divides by n - 1, 0 by n, as some papers do.")  # fmt: skip
+    @functools.wraps(function)
+    def taking(
+        *arguments: Any, tests: Sequence[str], correct_for: int | None, paired: bool | None, ddof: int, **named: Any
+    ) -> Any:
+        from archloom.analysis.significance import Wanted
+
+        return function(*arguments, **named, wanted=Wanted.parse(tests, correct_for, paired, ddof))
+
+    return taking
+
+
 warm_start_option = click.option(
     "--warm-start", "earlier", type=RunPath(), multiple=True, metavar="RUN",
     help="An earlier run, or a folder of several, on the same space, whose trials the strategy is to learn from; "

@@ -16,6 +16,7 @@ from archloom.utils.json_text import dumps
 from archloom.utils.text import one_line, printable, quoted
 
 if TYPE_CHECKING:
+    from archloom.analysis.comparison import Comparison
     from archloom.analysis.study import Study
     from archloom.problems import Scenario
     from archloom.runs.report import RunReport
@@ -57,8 +58,9 @@ def note_early_endings(by_label: Mapping[str, Sequence[RunReport]]) -> None:
         note(text)
 
 
-def search_object(reports: Sequence[RunReport]) -> dict[str, Any]:
-    """The JSON object of one strategy's runs. `std` is the sample standard deviation over seeds (null for one)."""
+def search_object(reports: Sequence[RunReport], ddof: int = 1) -> dict[str, Any]:
+    """The JSON object of one strategy's runs. `std` is the standard deviation over seeds (null for one), by default
+    the sample's."""
     from archloom.analysis.stats import summarise as spread
     from archloom.analysis.study import Study
     from archloom.runs.report import summarise
@@ -67,7 +69,7 @@ def search_object(reports: Sequence[RunReport]) -> dict[str, Any]:
     study = Study.of({first.request.name: reports})
     table = first.scenario.problem.data
     values = [report.value for report in reports if report.value is not None]
-    overall = spread(values) if values else None
+    overall = spread(values, ddof) if values else None
     objectives = first.scenario.objectives
     return {
         "strategy": first.request.strategy,
@@ -82,17 +84,17 @@ def search_object(reports: Sequence[RunReport]) -> dict[str, Any]:
         "runs": [{**summarise(r), "curve": [[q, value] for q, value in r.history.curve()]} for r in reports],
         "mean": overall.mean if overall else None,
         "std": overall.std if overall else None,
-        **({} if study.criteria.single else {"hypervolume": _hypervolume(study)}),
-        "report": _reported(reports),
+        **({} if study.criteria.single else {"hypervolume": _hypervolume(study, ddof)}),
+        "report": _reported(reports, ddof),
     }
 
 
-def _hypervolume(study: Study) -> dict[str, Any]:
+def _hypervolume(study: Study, ddof: int) -> dict[str, Any]:
     """Mean and std over seeds of the hypervolume, and the point from which all of them are measured."""
     from archloom.analysis.comparison import hypervolumes
 
     label = next(iter(study.reports))
-    overall = hypervolumes(study, label)
+    overall = hypervolumes(study, label, ddof)
     return {
         "mean": overall.mean if overall else None,
         "std": overall.std if overall else None,
@@ -100,13 +102,15 @@ def _hypervolume(study: Study) -> dict[str, Any]:
     }
 
 
-def compare_object(
-    by_strategy: Mapping[str, Sequence[RunReport]], tests: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def compare_object(by_strategy: Mapping[str, Sequence[RunReport]], comparison: Comparison) -> dict[str, Any]:
     """The JSON object of a comparison."""
     return {
-        "results": [{**search_object(reports), "label": label} for label, reports in by_strategy.items()],
-        "tests": list(tests),
+        "results": [
+            {**search_object(reports, comparison.ddof), "label": label} for label, reports in by_strategy.items()
+        ],
+        "tests": [test.to_json() for test in comparison.tests.results],
+        "corrected_for": comparison.tests.corrected_for,
+        "ddof": comparison.ddof,
     }
 
 
@@ -185,6 +189,8 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
             lines.append(f"      archloom soup {typed}")
     else:
         lines.append(f"      archloom best {typed}")
+        if problem.trains and not problem.shares_weights:
+            lines.append(f"      archloom evaluate {typed}")
     return "\n".join(lines)
 
 
@@ -220,9 +226,9 @@ def exit_code(reports: Sequence[RunReport]) -> int:
     return Exit.DONE if clean else Exit.FAILURES
 
 
-def _reported(reports: Sequence[RunReport]) -> dict[str, Any]:
+def _reported(reports: Sequence[RunReport], ddof: int) -> dict[str, Any]:
     """Mean and std over seeds of the reported metrics of the best architectures; `n` of them have it."""
     from archloom.analysis.comparison import summaries_by_name
 
-    found = summaries_by_name([best.report for report in reports if (best := report.history.best())])
+    found = summaries_by_name([best.report for report in reports if (best := report.history.best())], ddof)
     return {name: {"mean": overall.mean, "std": overall.std, "n": overall.n} for name, overall in found.items()}

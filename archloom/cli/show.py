@@ -60,7 +60,9 @@ def moved_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @RUN
 def status(run: Path) -> int:
     """Show the progress of RUN, and whether a process is working on it."""
-    members, data, damaged = _members(run), [], []
+    from archloom.runs.groups import members_of
+
+    members, data, damaged = members_of(run), [], []
     checkpoints = _checkpoints_line(run)
     for path, request in members.items():
         try:
@@ -255,7 +257,7 @@ def _each_report(
     run: Path, need_space: bool = False, record_only: bool = False, moved: Moved = NOT_MOVED, trust: bool = False
 ) -> Iterator[tuple[str, RunReport]]:
     """The label and the report of every started run below a folder; InputError if there is none."""
-    from archloom.cli.groups import label_of
+    from archloom.runs.groups import label_of, members_of
     from archloom.runs.members import started
     from archloom.runs.prepare import Preparer
     from archloom.runs.report import read_report, recorded_report
@@ -266,7 +268,7 @@ def _each_report(
         if record_only
         else partial(read_report, need_space=need_space, table=moved.table, preparer=preparer, on=moved.on, trust=trust)
     )
-    members = _members(run)
+    members = members_of(run)
     labels = {path: label_of(str(path.relative_to(run)), request) for path, request in members.items()}
     begun = {path: labels[path] for path, request in members.items() if started(path, request)}
     if not begun:
@@ -279,16 +281,6 @@ def _each_report(
         with stdout_guard():
             report = read(path)
         yield label, report
-
-
-def _members(run: Path) -> Mapping[Path, Request]:
-    from archloom.runs import groups
-    from archloom.runs.manifest import read_request
-
-    if (run / "group.json").exists():
-        group = groups.Group.open(run)
-        return dict(zip(group.paths, group.members.values(), strict=True))
-    return {run: read_request(run)}
 
 
 def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
@@ -309,9 +301,10 @@ def _checkpoints_line(run: Path) -> str | None:
     """The disk usage of the checkpoints below a folder, and the policy for them; None if there are none."""
     from archloom.checkpoints.budget import disk_usage, format_bytes
     from archloom.checkpoints.retention import RetentionPolicy
+    from archloom.runs.groups import members_of
     from archloom.runs.record import WEIGHTS
 
-    found = [disk_usage(path / WEIGHTS) for path in _members(run) if (path / WEIGHTS).is_dir()]
+    found = [disk_usage(path / WEIGHTS) for path in members_of(run) if (path / WEIGHTS).is_dir()]
     if not found:
         return None
     files, size = map(sum, zip(*found, strict=True))

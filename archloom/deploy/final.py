@@ -50,6 +50,16 @@ class Member:
         found = training.evaluate_finally() if isinstance(training, EvaluatedFinally) else training.evaluate()
         return {name: float(value) for name, value in found.items()}
 
+    def facts(self) -> dict[str, Any]:
+        """Which member it is, how it is measured, and what the search recorded, as JSON-serialisable data."""
+        return {
+            "trial": self.line.id,
+            "epochs": self.training.epochs,
+            "arch": self.line.arch,
+            "settings": dict(self.settings),
+            "in_search": self.in_search,
+        }
+
     @property
     def in_search(self) -> dict[str, float]:
         """The metrics that the search recorded."""
@@ -108,7 +118,7 @@ def _problem(report: RunReport, settings: Mapping[str, Any]) -> TaskProblem:
             "archloom export RUN -o net.py writes the network of one, to train it"
         )
     known = problem.trained_on
-    _check_changes(spec, settings)
+    check_changes(spec, settings)
     if settings or not isinstance(problem, TaskProblem):
         # Another extractor has metrics of other names, and objectives no longer matter.
         changed = replace(spec, task={**spec.task, **settings}, objectives=(), report=(), constraints=())
@@ -123,7 +133,8 @@ def _problem(report: RunReport, settings: Mapping[str, Any]) -> TaskProblem:
     return problem
 
 
-def _check_changes(spec: ProblemSpec, settings: Mapping[str, Any]) -> None:
+def check_changes(spec: ProblemSpec, settings: Mapping[str, Any]) -> None:
+    """InputError for options of a task that affect more than the evaluation."""
     allowed = spec.source.final_options
     for name in settings:
         if name not in allowed:

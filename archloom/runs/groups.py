@@ -22,7 +22,7 @@ from archloom.runs import record
 from archloom.runs.budgets import Changes
 from archloom.runs.folders import run_folder, set_problem
 from archloom.runs.lock import FolderLock
-from archloom.runs.manifest import check_files, check_space, check_there, sha256_behind
+from archloom.runs.manifest import check_files, check_space, check_there, read_request, sha256_behind
 from archloom.runs.members import started
 from archloom.runs.places import FOLDER, found_again, with_problem
 from archloom.runs.prepare import Prepared, Preparer, Request
@@ -116,7 +116,7 @@ class Group:
 
         InputError if there is a strategy of this label.
         """
-        labels = {Path(name).parent.name or request.name for name, request in self.members.items()}
+        labels = {label_of(name, request) for name, request in self.members.items()}
         if label.lower() in map(str.lower, labels):
             raise InputError(
                 f"{self.path} has runs of {label} already: give the new ones another label, LABEL=STRATEGY"
@@ -226,6 +226,19 @@ class Group:
             path, content.members, content.comparison, content.made_with, content.files or {},
             content.space_fingerprint,
         )  # fmt: skip
+
+
+def members_of(run: Path) -> Mapping[Path, Request]:
+    """The runs below a folder with what was asked of each: those of a group, or the one whose folder it is."""
+    if (run / "group.json").exists():
+        group = Group.open(run)
+        return dict(zip(group.paths, group.members.values(), strict=True))
+    return {run: read_request(run)}
+
+
+def label_of(member: str, request: Request) -> str:
+    """The label of a member of a group: the folder above its seed, else its strategy."""
+    return Path(member).parent.name or request.name
 
 
 class _Content(msgspec.Struct):

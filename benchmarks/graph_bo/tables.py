@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archloom.analysis.stats import signed_rank_p, summarise
+from archloom.analysis.significance import signed_rank_p
+from archloom.analysis.stats import summarise
 from benchmarks.graph_bo.searches import Case, Found, Setting, gains_of, label
 
 

@@ -15,6 +15,7 @@ import pytest
 from archloom.analysis.comparison import compare
 from archloom.analysis.plots import KINDS
 from archloom.analysis.report import format_best, format_comparison
+from archloom.analysis.significance import Wanted
 from archloom.analysis.trade_off import trade_off
 from archloom.analysis.trade_off_report import format_trade_off
 from archloom.cli import output
@@ -166,7 +167,7 @@ def test_unequal_and_unfinished_runs(make_two: Any, words: Any) -> None:
         "b": [replace(make_two([(1.0, 2.0)], seed=1), ending=None)],
     }
     text = format_comparison(reports)
-    assert "The tests use the 1 seed that every strategy ran." in text
+    assert "Mann-Whitney over 2 and 1 runs" in " ".join(text.split()), "they do not begin alike"
     assert "1 of 3 runs are not finished." in text
     for kind in CURVES:
         said = words(drawn(kind, reports))
@@ -180,15 +181,15 @@ def test_several_objectives_are_compared_by_all(make_two: Any) -> None:
     """By y alone the first strategy is the better one, by x and by the hypervolume the second."""
     first = [make_two([(10.0, 9.0)], seed=s) for s in range(6)]
     second = [make_two([(9.0, 1.0), (1.0, 0.5), (0.0, 10.0)], seed=s) for s in range(6)]
-    found = compare({"first": first, "second": second})
+    found = compare({"first": first, "second": second}, Wanted.parse([], paired=True))
     assert [s.label for s in found.standings] == ["second", "first"]
-    p = {(t.metric, t.better): t.p for t in found.tests}
+    p = {(t.metric, t.better): t.p for t in found.tests.results}
     least = 1 / 64
     assert p == {
         ("hypervolume", "first"): 1.0, ("hypervolume", "second"): least, ("y", "first"): least, ("y", "second"): 1.0,
         ("x", "first"): 1.0, ("x", "second"): least,
     }  # fmt: skip
-    assert {t.p_corrected for t in found.tests} == {1.0, 6 * least}
+    assert {t.p_corrected for t in found.tests.results} == {1.0, 6 * least}
     by_label = {s.label: s for s in found.standings}
     assert by_label["second"].objectives["x"].mean == 0.5 and by_label["second"].objectives["y"].mean == 9.0
     assert by_label["first"].hypervolume is not None and by_label["second"].hypervolume is not None
@@ -203,7 +204,7 @@ def test_several_objectives_are_compared_by_all(make_two: Any) -> None:
 
 def test_a_metric_may_be_called_hypervolume(make_two: Any) -> None:
     runs = [make_two([(1.0, 2.0)], seed=s, names=("hypervolume", "x")) for s in range(2)]
-    metrics = [test.metric for test in compare({"a": runs, "b": runs}).tests]
+    metrics = [test.metric for test in compare({"a": runs, "b": runs}).tests.results]
     assert [name for name, _ in itertools.groupby(metrics)] == ["hypervolume", "x"] and len(metrics) == 6
 
 

@@ -73,8 +73,8 @@ def test_pareto_set_is_listed_best_first(make_report: Any) -> None:
 
 
 def test_comparison_ranks_tests_and_cites(make_report: Any) -> None:
-    good = [make_report([62, 63][: 1 + s % 2], seed=s) for s in range(9)]
-    bad = [make_report([0, 1], seed=s, repeats=2) for s in range(9)]
+    good = [make_report([1 + s % 2, 62, 63][: 2 + s % 2], seed=s) for s in range(9)]
+    bad = [make_report([1 + s % 2, 0], seed=s, repeats=2) for s in range(9)]
     text = format_comparison({"bad": bad, "good": good})
     table = [line.split() for line in text.splitlines()]
     order = [row[0] for row in table if row and row[0] in {"good", "bad"}]

@@ -20,7 +20,7 @@ def test_one_object_with_results_and_tests(cli: Any, small_table: Path) -> None:
     said = compared(cli, small_table, "--out", "cmp")
     assert said.code == 0 and said.out.count("\n") == 1, said.err
     found = json.loads(said.out)
-    assert set(found) == {"results", "tests"}
+    assert set(found) == {"results", "tests", "corrected_for", "ddof"}
     assert [result["strategy"] for result in found["results"]] == ["random", "local_search"]
     for result in found["results"]:
         assert [run["seed"] for run in result["runs"]] == list(range(5))
@@ -60,7 +60,7 @@ def test_one_strategy_is_a_comparison_too(cli: Any, small_table: Path) -> None:
     said = cli(*asked, "--json", "--out", "cmp")
     for out in (said.out, cli("resume", "cmp", "--json").out):
         found = json.loads(out)
-        assert set(found) == {"results", "tests"} and found["tests"] == []
+        assert set(found) == {"results", "tests", "corrected_for", "ddof"} and found["tests"] == []
         assert [result["label"] for result in found["results"]] == ["random"]
     said = cli(*asked, "--out", "text")
     assert said.code == 0 and "best valid (%) on nb201" in said.out and "archloom best text" in said.out

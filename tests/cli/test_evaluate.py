@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +109,125 @@ def test_bad_input_is_told_in_one_line(cli: Any, run: str, planted: Path) -> Non
     cli.refuses("evaluate", run, "--images", "grid.jpg", says=["expected FILE.png"])
     cli.refuses("evaluate", run, "--images", "missing/grid.png", says=["in an existing folder"])
     cli.refuses("evaluate", run, "--images", "grid.png", says=["generates no images"])
+    cli.refuses("evaluate", run, "--test", "a:b", says=["--test names a, but run is a single run"])
     search(cli.home / "plain", planted, "random", queries=3)
     cli.refuses("evaluate", "plain", says=["no trained networks are kept there"])
     assert cli("search", "random", "--on", planted, "--queries", 2, "--seeds", 2, "--quiet", "--out", "two").code == 0
-    cli.refuses("evaluate", "two", says=["two holds several runs", "archloom evaluate two/seed-0"])
+    cli.refuses(
+        "evaluate", "two", says=["two: nothing was measured (2 of its runs: no trained networks are kept there"]
+    )
     cli.refuses("lineage", "two", says=["these are 2: name the folder of one of them, e.g. two/seed-0"])
 
 
 def test_the_network_of_the_fid_is_asked_for(cli: Any, generators: str) -> None:
     cli.refuses("evaluate", generators, "--set", "task.extractor=inception", says=["archloom data fetch inception"])
     cli.refuses("evaluate", generators, "--set", "task.lr=1", says=["one of final_samples, extractor, device"])
+
+
+# -- folders of several runs --------------------------------------------------------------------------------------
+
+SMALL = ["--set", "population=2", "--set", "epochs=2", "--set", "step=1", "--quiet"]
+
+
+def compared(cli: Any, on: Path, out: str, *more: str) -> str:
+    strategies = ["pbt_nas", "random_population"]
+    settings = [part for name in strategies for option in SMALL[1:-1:2] for part in ("--set", f"{name}.{option}")]
+    assert cli("compare", *strategies, "--on", on, *settings, "--quiet", "--out", out, *more).code == 0
+    return out
+
+
+def test_every_run_of_a_comparison_is_measured(cli: Any, trained_here: Path, listing: Any) -> None:
+    compared(cli, trained_here, "one", "--seeds", "3")
+    before = listing(cli.home)
+    said = cli("evaluate", "one", "--test", "pbt_nas:random_population", "--correct-for", "4", "--ddof", "0")
+    content = json.loads(cli("evaluate", "one", "--json", "--metric", "test_worth:min", "--quiet").out)
+    assert (said.code, listing(cli.home)) == (0, before)
+    runs = [f"{label}/seed-{seed}" for label in ("pbt_nas", "random_population") for seed in range(3)]
+    assert [each["run"] for each in content["runs"]] == [f"one/{name}" for name in runs]
+    singles = [json.loads(cli("evaluate", f"one/{name}", "--json", "--quiet").out) for name in runs]
+    assert [each["metrics"] for each in content["runs"]] == [each["metrics"] for each in singles]
+    values = [each["metrics"]["worth"] for each in singles]
+    (setting,) = content["settings"]
+    ours = setting["metrics"]["worth"]["pbt_nas"]
+    assert (ours["mean"], ours["std"]) == (
+        pytest.approx(np.mean(values[:3])),
+        pytest.approx(np.std(values[:3], ddof=1)),
+    )
+    assert ours["interval"][0] <= ours["mean"] <= ours["interval"][1]
+    assert [test["metric"] for test in content["tests"]] == ["test_worth"] * 2
+    assert "one: worth on" in said.out and ", more is better" in said.out
+    assert f"{np.mean(values[:3]):.2f} ± {np.std(values[:3]):.2f}" in said.out
+    assert "mean ± std (ddof 0)" in said.out
+    row = next(line.split() for line in said.out.splitlines() if line.startswith("pbt_nas  random_population"))
+    assert row[2:5] == ["Wilcoxon", "signed-rank", "3"], "the founders are the same"
+    assert "evaluating trial" in said.err
+
+
+def test_runs_of_several_folders_are_pooled(cli: Any, trained_here: Path) -> None:
+    for out in ("one", "two"):
+        compared(cli, trained_here, out, "--seeds", "2")
+    content = json.loads(cli("evaluate", "one", "two", "--json", "--test", "pbt_nas:random_population").out)
+    assert [(test["n"], test["paired"]) for test in content["tests"]] == [(4, True)]
+    assert [setting["run"] for setting in content["settings"]] == ["one", "two"]
+    cli.refuses(
+        "evaluate", "one", "two", "--test", "pbt_nas:searl", says=["--test names searl, of which one has no runs"]
+    )
+    cli.refuses("evaluate", "one", "one/", says=["one is given twice"])
+    cli.refuses("evaluate", "one", "two", "--trial", "1", says=["--trial 1: of several runs the best of each"])
+    said = cli("evaluate", "one", "--metric", "speed")
+    assert (said.code, said.out, said.err.count("evaluating")) == (2, "", 1), "told after the first, not after hours"
+    assert "--metric speed: expected one of worth, test_worth" in said.err
+    said = cli("evaluate", "one", "--metric", "test_worth", "--quiet").err
+    assert "--metric test_worth: which is better? expected test_worth:max or test_worth:min" in said
+
+
+def test_runs_that_are_missing_are_told(cli: Any, trained_here: Path) -> None:
+    cli("search", "random_population", "--on", trained_here, *SMALL, "--seeds", "4", "--out", "four")
+    (cli.home / "four" / "seed-1" / "summary.json").unlink()
+    lines = (cli.home / "four" / "seed-1" / "trials.jsonl").read_text().splitlines(keepends=True)
+    (cli.home / "four" / "seed-1" / "trials.jsonl").write_text("".join(lines[:2]))
+    shutil.rmtree(cli.home / "four" / "seed-2")
+    for file in (cli.home / "four" / "seed-3" / "weights").glob("*.safetensors"):
+        file.unlink()
+    said = cli("evaluate", "four", "--quiet")
+    told = " ".join(said.out.split())
+    assert said.code == 1
+    assert "note: four/seed-1: not finished, 2 queries so far" in told
+    assert "note: four/seed-2: not started" in told
+    assert "note: four/seed-3: trial" in told and "its checkpoint is not kept" in told
+    content = json.loads(cli("evaluate", "four", "--quiet", "--json").out)
+    assert [bool(each["missing"]) for each in content["runs"]] == [False, True, True, True]
+    assert content["settings"][0]["metrics"]["worth"]["random_population"]["runs"] == 1
+
+
+def test_a_task_that_fails_at_the_end_does_not_end_the_others(cli: Any) -> None:
+    (cli.home / "fails.py").write_text(
+        "from archloom.problems import TaskProblem\n"
+        "from archloom.tasks.planted import PlantedTask, PlantedTraining\n"
+        "from archloom.testing import PlantedSpace\n"
+        "class Fails(PlantedTraining):\n"
+        "    def evaluate_finally(self):\n"
+        "        found = self.evaluate()\n"
+        "        if found['worth'] < 40:\n"
+        "            raise ValueError('too bad')\n"
+        "        return found | {'lost': float('nan')}\n"
+        "class Task(PlantedTask):\n"
+        "    def begin(self, arch, seed):\n"
+        "        return Fails(arch, seed)\n"
+        "problem = TaskProblem(PlantedSpace(), Task())\n"
+        "problem.isolate = False\n"
+    )
+    cli("search", "random", "--on", "fails.py", "--queries", "1", "--seeds", "4", "--quiet", "--out", "four")
+    content = json.loads(cli("evaluate", "four", "--quiet", "--json").out)
+    worths = {each["seed"]: each["metrics"].get("worth") for each in content["runs"]}
+    assert {each["missing"] for each in content["runs"]} == {None, "ValueError: too bad"}
+    assert {each["seed"] for each in content["runs"] if each["missing"]} == {s for s, w in worths.items() if w is None}
+    assert content["settings"][0]["metrics"]["lost"]["random"]["found"] == 0
+    assert any("lost was not measured" in note for note in content["settings"][0]["notes"])
+
+
+def test_pictures_of_several_generators(cli: Any, generators: str) -> None:
+    shutil.copytree(cli.home / "run", cli.home / "other")
+    said = cli("evaluate", "run", "other", "--images", "grid.png", "--quiet")
+    assert (said.code, said.out.splitlines()[-2:]) == (0, ["grid-run.png", "grid-other.png"])
+    assert (cli.home / "grid-run.png").read_bytes() == (cli.home / "grid-other.png").read_bytes()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from archloom.cli.groups import label_of, run_members
+from archloom.cli.groups import run_members
 from archloom.errors import StoreError
 from archloom.problems import ProblemSpec
 from archloom.runs import groups
@@ -15,12 +15,6 @@ from archloom.runs.prepare import Preparer, Request
 def group_of(path: Path, table: Path) -> groups.Group:
     spec = ProblemSpec("nb201", str(table))
     return groups.Group.create(path, {f"a/seed-{s}": Request("random", spec, s, Limits(8)) for s in range(2)})
-
-
-def test_members_are_listed_under_the_folder_above_their_seed_else_their_strategy(small_table: Path) -> None:
-    request = Request("random", ProblemSpec("nb201", str(small_table)))
-    assert label_of("slow/seed-3", request) == "slow"
-    assert label_of("seed-3", request) == "random"
 
 
 def test_a_damaged_member_is_told_and_the_others_are_run(tmp_path: Path, small_table: Path) -> None:

@@ -250,3 +250,9 @@ def test_a_group_that_was_changed_by_hand_is_noticed(tmp_path: Path, small_table
     file.write_text(file.read_text().replace('"seed": 1', '"seed": 7'))
     with pytest.raises(StoreError, match=r"group\.json has changed since archloom wrote it"):
         groups.Group.open(group.path)
+
+
+def test_members_are_listed_under_the_folder_above_their_seed_else_their_strategy(small_table: Path) -> None:
+    request = Request("random", ProblemSpec("nb201", str(small_table)))
+    assert groups.label_of("slow/seed-3", request) == "slow"
+    assert groups.label_of("seed-3", request) == "random"

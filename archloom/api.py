@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from archloom.problems.spec import IN_MEMORY, ProblemSpec
 from archloom.registry import DEFAULT_STRATEGY
 from archloom.runs import earlier, folders
 from archloom.runs.budgets import GIVE_UP, parse_duration
-from archloom.runs.prepare import Preparer, Request
+from archloom.runs.prepare import ChosenStrategy, Preparer, Request, fitted
 from archloom.runs.report import RunReport
 from archloom.runs.search import Progress
 from archloom.strategies.base import BaseStrategy, Strategy
@@ -54,7 +55,7 @@ def scenario(
     )
     if isinstance(on, str):
         spec.source.make(spec, lambda line: warnings.warn(line, stacklevel=3), lambda done, total: None)
-        return open_scenario(spec)
+        return open_scenario(fitted(spec, but=("epochs",)))  # a strategy may say how long networks are trained
     if table is not None or space or space_name or task:
         raise InputError("table, space and task are for what `on` names: a Problem has its own")
     return select_metrics(on, spec)
@@ -62,7 +63,10 @@ def scenario(
 
 def strategy(name: str | type[BaseStrategy], on: Scenario, *, seed: int = 0, **options: Any) -> Strategy:
     """A strategy to `ask` and `tell` yourself, e.g. `strategy("evolution", scenario("nb201"), population=50)`."""
-    return folders.make_strategy(name, on.space, on.criteria, seed, options, on.resource)
+    preparer = Preparer()
+    preparer.adopt(on)
+    settled = preparer.fitted_options(name, options, on.spec)
+    return folders.make_strategy(name, on.space, on.criteria, seed, settled, on.resource)
 
 
 def run(
@@ -110,20 +114,23 @@ def run(
     scene = on if isinstance(on, Scenario) else scenario(on)
     preparer = Preparer()
     preparer.adopt(scene)
-    chosen = preparer.choose(strategy, options)
     seconds, each = (parse_duration(t) if isinstance(t, str) else t for t in (time, trial_timeout))
     given_limits = {
         "queries": queries, "width": width, "resource": resource, "seconds": seconds, "target": target,
         "max_failures": max_failures, "trial_timeout": each, "as_completed": as_completed or None,
     }  # fmt: skip
-    limits = chosen.limits(
-        {"give_up": give_up} | {name: value for name, value in given_limits.items() if value is not None},
-        workers if isinstance(workers, int) else workers.workers,
-    )
-    spec = preparer.suited(chosen.spec(scene.spec), [chosen])
+    given_limits = {"give_up": give_up} | {name: value for name, value in given_limits.items() if value is not None}
     given = [warm_start] if isinstance(warm_start, str | PathLike) else warm_start
-    known = earlier.warm_start([Path(each).expanduser() for each in given], spec, [chosen], preparer)
-    request = Request(chosen.found.given, spec, seed, limits, chosen.settings, known)
+    known_runs = [Path(each).expanduser() for each in given]
+
+    def requested(chosen: ChosenStrategy, spec: ProblemSpec) -> Request:
+        limits = chosen.limits(given_limits, workers if isinstance(workers, int) else workers.workers)
+        spec = preparer.suited(spec, [chosen])
+        known = earlier.warm_start(known_runs, spec, [chosen], preparer)
+        return Request(chosen.found.given, spec, seed, limits, chosen.settings, known)
+
+    chosen = preparer.choose(strategy, preparer.fitted_options(strategy, options, scene.spec))
+    request = requested(chosen, fitted(chosen.spec(scene.spec)))
     overrides = parse_overrides(None if keep is None else str(keep), None if disk_budget is None else str(disk_budget))
     if out is None:
         if overrides:
@@ -139,10 +146,13 @@ def run(
             "from there again; put it into a file of its own, strategy='FILE.py:CLASS', or give its package an entry "
             "point in the group archloom.strategies"
         )
-    isolate = workers != 1
-    return folders.run_folder(
-        Path(out).expanduser(), request, workers, progress, isolate=isolate, overrides=overrides, preparer=preparer
-    )
+    path, isolate = Path(out).expanduser(), workers != 1
+    if (path / "run.json").exists() and not folders.holds(path, request, preparer):
+        with suppress(InputError):  # early versions did not fit sizes to the data, and recorded what was given alone
+            plain = preparer.choose(strategy, options)
+            before = requested(plain, plain.spec(ProblemSpec(on) if isinstance(on, str) else scene.spec))
+            request = before if folders.holds(path, before, preparer) else request
+    return folders.run_folder(path, request, workers, progress, isolate=isolate, overrides=overrides, preparer=preparer)
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

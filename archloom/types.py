@@ -183,6 +183,27 @@ def resolve_fidelity(resource: Resource | None, fidelity: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class PopulationSizes:
+    """How large a search that trains a population should be: `population` networks, each trained for `epochs` units of
+    the resource in all, `step` of them in a chunk."""
+
+    population: int
+    epochs: int
+    step: int
+
+    def asked(self, epochs: int | None = None, step: int | None = None) -> PopulationSizes:
+        """The same with what a user asks for: a training of other length has as many chunks, if they can be so short,
+        or more; chunks of another length are as many, or more."""
+        chunks = max(1, self.epochs // self.step)
+        if epochs is None:
+            step = self.step if step is None else step
+            return PopulationSizes(self.population, max(self.epochs, chunks * step), step)
+        return PopulationSizes(
+            self.population, epochs, min(self.step, max(1, epochs // chunks)) if step is None else step
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """An evaluator's answer.
 

@@ -8,7 +8,10 @@ import pytest
 
 import archloom
 from archloom.errors import InputError
-from archloom.runs.budgets import Ending
+from archloom.problems import ProblemSpec
+from archloom.runs.budgets import GIVE_UP, Ending, Limits
+from archloom.runs.folders import run_folder
+from archloom.runs.prepare import Request
 
 SPACE = archloom.Categorical({"width": [16, 32, 64], "depth": [1, 2, 3, 4]})
 
@@ -136,6 +139,22 @@ def test_a_population_tells_the_task_how_long_it_trains() -> None:
     found = archloom.run("random_population", on="images:digits", population=1, epochs=1, step=1)
     assert found.request.problem.task == {"epochs": "1"}
     assert found.scenario.problem.task.epochs == 1  # type: ignore[attr-defined]
+
+
+def test_what_was_recorded_before_sizes_fitted_the_data_goes_on_as_it_is(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the digits are in scikit-learn")
+    pytest.importorskip("torch", reason="training needs the extra train")
+    quick = {"task": {"steps_per_epoch": 1}, "space": {"width": 4}}
+    spec = ProblemSpec("images:digits", **quick).changed(task={"steps_per_epoch": 1, "epochs": "300"})
+    run_folder(tmp_path / "old", Request("random_population", spec, limits=Limits(2, 24, give_up=GIVE_UP)))
+    kept = (tmp_path / "old" / "run.json").read_bytes()
+    on = archloom.scenario("images:digits", **quick)
+    found = archloom.run("random_population", on=on, queries=2, out=tmp_path / "old")
+    assert found.trials == 2 and (tmp_path / "old" / "run.json").read_bytes() == kept
+    assert {line.fidelity for line in found.history.lines} == {10}, "a chunk as it was recorded"
+    assert archloom.strategy("searl", on).options.population == 12  # type: ignore[attr-defined]
+    fresh = archloom.run("random_population", on=on, queries=1, out=tmp_path / "new")
+    assert fresh.request.options == {"population": 12, "epochs": 800, "step": 80}
 
 
 @pytest.mark.parametrize(

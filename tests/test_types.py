@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from archloom.errors import InputError
-from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial
+from archloom.types import Arch, Inherit, PopulationSizes, Proposal, Resource, Result, Trial
 
 
 def trial() -> Trial:
@@ -76,3 +76,14 @@ def test_no_training_is_longer_than_can_be_added_up() -> None:
 def test_an_amount_of_a_resource_in_words() -> None:
     epochs = Resource("epochs", 2000)
     assert [epochs.amount(number) for number in (0, 1, 2, 1500)] == ["0 epochs", "1 epoch", "2 epochs", "1,500 epochs"]
+
+
+def test_sizes_of_a_population_that_suit_what_is_asked_for() -> None:
+    sizes = PopulationSizes(12, 50, 5)
+    assert sizes.asked() == sizes
+    assert sizes.asked(epochs=20) == PopulationSizes(12, 20, 2), "ten chunks"
+    assert sizes.asked(epochs=4) == PopulationSizes(12, 4, 1)
+    assert sizes.asked(epochs=300) == PopulationSizes(12, 300, 5)
+    assert sizes.asked(step=10) == PopulationSizes(12, 100, 10)
+    assert sizes.asked(step=1) == PopulationSizes(12, 50, 1)
+    assert sizes.asked(epochs=7, step=3) == PopulationSizes(12, 7, 3)

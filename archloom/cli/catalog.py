@@ -46,11 +46,16 @@ def list_all(name: str | None) -> int:
     if name is not None:
         if name in registry.STRATEGIES or UserFile.parse(name) is not None:
             from archloom.runs.found_strategies import find_strategy
+            from archloom.strategies.base import SizedByData
+            from archloom.types import PopulationSizes
 
             with stdout_guard():
                 found = find_strategy(name)
             kind = found.kind
             _describe(found.name, kind, options.of_dataclass(kind.Options), "", _notes(kind.Options))
+            if issubclass(kind, SizedByData):
+                sized = ", ".join(kind.fitted({}, PopulationSizes(1, 1, 1)))
+                click.echo(f"\nfit the data unless given, if the task says what does (images, gan): {sized}")
         elif name in registry.SPACES:
             kind = registry.load_space(name)
             _describe(name, kind, options.of_space(kind), "space.", "")

@@ -55,7 +55,7 @@ def compare(
     from archloom.cli.groups import begin, check_shared, settings_by_label
     from archloom.runs import groups, record
     from archloom.runs.earlier import warm_start
-    from archloom.runs.prepare import Preparer, Request
+    from archloom.runs.prepare import Preparer, Request, fitted
 
     preparer = Preparer()
     with stdout_guard():
@@ -73,13 +73,14 @@ def compare(
     own = {label: {**filed[label].strategy, **typed[label]} for label in labels}
     spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
     with stdout_guard():
-        chosen = {label: preparer.choose(strategy, own[label]) for label, strategy in labels.items()}
+        settled = {label: preparer.fitted_options(strategy, own[label], spec) for label, strategy in labels.items()}
+        chosen = {label: preparer.choose(strategy, settled[label]) for label, strategy in labels.items()}
         make_first(spec, quiet)
-        specs = _specs(chosen, preparer.suited(spec, chosen.values()))
+        specs = {label: preparer.suited(fitted(each), chosen.values()) for label, each in _specs(chosen, spec).items()}
         bounds = {label: each.limits(limits, backend.workers) for label, each in chosen.items()}
         known = warm_start(earlier, next(iter(specs.values())), chosen.values(), preparer)
         members = {
-            f"{label}/seed-{seed}": Request(strategy, specs[label], seed, bounds[label], own[label], known)
+            f"{label}/seed-{seed}": Request(strategy, specs[label], seed, bounds[label], settled[label], known)
             for label, strategy in labels.items()
             for seed in range(seeds)
         }
@@ -89,6 +90,7 @@ def compare(
     record.check_free(path)
     options.make_ready(backend)
     notes.note_idle(backend, max(each.width for each in bounds.values()), len(members))
+    notes.note_fitted({label: (own[label], prepared) for label, prepared in checked.items()}, spec)
     for prepared in checked.values():
         notes.note_plan(prepared)
     notes.note_budgets(checked)
@@ -100,7 +102,7 @@ def compare(
 def _specs(chosen: Mapping[str, ChosenStrategy], spec: ProblemSpec) -> dict[str, ProblemSpec]:
     """The problem for each label. task.epochs applies to strategies that do not decide themselves how long to train."""
     decides = {label: strategy.plan.epochs is not None for label, strategy in chosen.items()}
-    others = replace(spec, task={name: value for name, value in spec.task.items() if name != "epochs"})
+    others = spec.changed(task={name: value for name, value in spec.task.items() if name != "epochs"})
     return {
         label: strategy.spec(others if decides[label] and not all(decides.values()) else spec)
         for label, strategy in chosen.items()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from archloom.runs.groups import Group
     from archloom.runs.prepare import Prepared, Preparer
     from archloom.runs.report import RunReport
+    from archloom.types import PopulationSizes
 
 
 def begin(
@@ -136,6 +137,7 @@ def _with_strategy(group: Group, preparer: Preparer, label: str, strategy: str, 
     Its width is its own, unless results are told as completed: then all keep the same number of workers busy.
     """
     first = next(iter(group.members.values()))
+    settings = preparer.fitted_options(strategy, settings, first.problem, _sizes_of(group, preparer))
     chosen = preparer.choose(strategy, settings)
     if first.warm_start is not None:
         chosen.check_warm_start(f", as the runs of {group.path} are")
@@ -156,6 +158,17 @@ def _with_strategy(group: Group, preparer: Preparer, label: str, strategy: str, 
     grown = group.with_strategy(label, requests, preparer.pinned(requests[0]))
     notes.note_plan(prepared)
     return grown
+
+
+def _sizes_of(group: Group, preparer: Preparer) -> PopulationSizes | None:
+    """Those of the first of a group's strategies that trains a population, so that budgets stay equal."""
+    from archloom.strategies.base import SizedByData
+
+    for request in group.members.values():
+        chosen = preparer.choose(request.strategy, request.options)
+        if issubclass(chosen.found.kind, SizedByData):
+            return chosen.found.kind.sizes_of(chosen.options)
+    return None
 
 
 def run_members(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archloom.cli.output import note
 
 if TYPE_CHECKING:
     from archloom.executors.backends import Backend
+    from archloom.problems.spec import ProblemSpec
     from archloom.runs.budgets import Changes
     from archloom.runs.prepare import Prepared
+
+EPOCHS = "epochs"
+"""The option of a task that a strategy may decide."""
 
 BOUNDS = frozenset({"queries", "resource", "seconds"})
 """Limits of which one is needed for a run to end."""
@@ -26,6 +30,33 @@ def note_plan(prepared: Prepared) -> None:
     _note_random(prepared)
     _note_too_little(prepared)
     _note_unreachable(prepared)
+
+
+def note_fitted(planned: Mapping[str, tuple[Mapping[str, Any], Prepared]], asked: ProblemSpec) -> None:
+    """Print what was chosen to fit the data: options of strategies, by label, that were not given, and those of the
+    task and the space that were not `asked` for."""
+    labels: dict[str, list[str]] = {}
+    problem: dict[str, Any] = {}
+    for label, (given, prepared) in planned.items():
+        renamed = getattr(prepared.chosen.found.kind.Options, "RENAMED", {})
+        known, spec = {renamed.get(name, name) for name in given}, prepared.request.problem
+        if own := _listed({name: value for name, value in prepared.request.options.items() if name not in known}):
+            labels.setdefault(own, []).append(label)
+        decides = prepared.chosen.plan.epochs is not None  # its epochs are the task's
+        problem |= {
+            f"task.{n}": v for n, v in spec.task.items() if n not in asked.task and not (decides and n == EPOCHS)
+        }
+        problem |= {f"space.{n}": v for n, v in spec.space.items() if n not in asked.space}
+    said = [own if len(of) == len(planned) else f"{own} ({', '.join(of)})" for own, of in labels.items()]
+    if said := [*said, *filter(None, [_listed(problem)])]:
+        note(
+            f"chosen to fit the data: {'; '.join(said)}. --set NAME=VALUE sets another; archloom list configs has the "
+            "sizes of papers"
+        )
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def note_defaults(prepared: Prepared, typed: Changes, named: bool) -> None:

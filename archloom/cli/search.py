@@ -53,7 +53,7 @@ def search(
     from archloom.cli.groups import begin, show_runs
     from archloom.runs import folders, groups, record
     from archloom.runs.earlier import warm_start
-    from archloom.runs.prepare import Preparer, Request
+    from archloom.runs.prepare import Preparer, Request, fitted
 
     seed, seeds = typed_first(seed=seed, seeds=seeds)
     if seed is not None and seeds is not None:
@@ -66,19 +66,21 @@ def search(
         name = preparer.find(strategy).name
         given = options.split_settings(settings).over(options.by_owner(config.settings_for(name)))
         spec = options.spec_of(on, table, objectives, reports, constraints, space_name, given)
-        chosen = preparer.choose(strategy, given.strategy)
+        settled = preparer.fitted_options(strategy, given.strategy, spec)
+        chosen = preparer.choose(strategy, settled)
         make_first(spec, quiet)
-        spec = preparer.suited(chosen.spec(spec), [chosen])
+        asked, spec = spec, preparer.suited(fitted(chosen.spec(spec)), [chosen])
         bounds = chosen.limits(limits, backend.workers)
         known = warm_start(earlier, spec, [chosen], preparer)
         requests = [
-            Request(strategy, spec, number, bounds, given.strategy, known)
+            Request(strategy, spec, number, bounds, settled, known)
             for number in (range(seeds) if seeds is not None else [seed or 0])
         ]
         first = preparer.check(requests[0], overrides)
     path = out or options.new_folder(f"{name}-{spec.source.stem}")
     record.check_free(path)
     options.make_ready(backend)
+    notes.note_fitted({name: (given.strategy, first)}, asked)
     notes.note_idle(backend, bounds.width, len(requests))
     notes.note_defaults(first, limits, named)
     notes.note_plan(first)

@@ -17,7 +17,7 @@ from archloom.evaluators.base import Evaluator, FunctionEvaluator
 from archloom.evaluators.metrics import goals_of, reported_of
 from archloom.spaces.base import AbsentSpace, SearchSpace
 from archloom.spaces.config_space import as_space
-from archloom.types import Goal, Resource
+from archloom.types import Goal, PopulationSizes, Resource
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -66,6 +66,9 @@ class Problem:
     trained_on: DataIdentity | None = None
     """The data that networks are trained on, or shown, if it has a name."""
     resource: Resource | None = None
+    population_sizes: PopulationSizes | None = None
+    """How large a search that trains a population should be, unless a user says, if the problem knows; the sizes of
+    what `--on TASK:DATA` names follow from the data (`tasks.fit`)."""
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from archloom.utils.user_files import UserFile, sha256_of
 
 if TYPE_CHECKING:
     from archloom.problems.base import DataIdentity, Problem
+    from archloom.tasks.fit import Fit
 
 IN_MEMORY = "a Problem object"
 """`on` of a problem that was made in Python."""
@@ -60,8 +61,11 @@ class ProblemSpec:
         return parse(self.on)
 
     def changed(self, **values: Any) -> ProblemSpec:
-        """The same with other values."""
-        return replace(self, **values)
+        """The same with other values; on the same data, which its source need not read again."""
+        changed = replace(self, **values)
+        if changed.on == self.on:
+            changed.__dict__["source"] = self.source  # as the cached property keeps it
+        return changed
 
 
 class ProblemSource(ABC):
@@ -83,6 +87,10 @@ class ProblemSource(ABC):
     @abstractmethod
     def open(self, spec: ProblemSpec) -> Problem:
         """The problem; InputError in one line for whatever in the spec does not fit."""
+
+    def fit(self, spec: ProblemSpec) -> Fit | None:
+        """What fits its data if nobody says otherwise; None if it does not know."""
+        return None
 
     def make(  # noqa: B027 - most need nothing
         self, spec: ProblemSpec, notify: Callable[[str], None], progress: Progress

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from archloom.problems.base import DataIdentity, Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.config_space import as_space
+from archloom.tasks.fit import Fit, FitsData
 from archloom.utils import options
 from archloom.utils.options import Option
 
@@ -62,12 +64,17 @@ class TaskSource(ProblemSource):
 
     trains = True
 
+    def __init__(self, on: str) -> None:
+        super().__init__(on)
+        self._found: dict[Hashable, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_found": {}}  # another process reads the data itself
+
     def open(self, spec: ProblemSpec) -> Problem:
         if spec.table:
             raise InputError(f"--table {spec.table}: {spec.on} trains its networks and takes no table")
-        task: SuppliedTask = self._kind.open(
-            self.data, options.convert_all("task", self.task_options(spec), self._current(spec)), os.environ
-        )
+        task = self._opened(self._settings(spec))
         space = registry.load_space(spec.space_name or task.space_name)
         known = options.of_space(space)
         given = options.convert_all("space", known, spec.space)
@@ -87,6 +94,40 @@ class TaskSource(ProblemSource):
         problem.trained_on = DataIdentity(task.data.name, task.data.sha256, task.data.source)
         problem.remarks = (*getattr(task.data, "remarks", ()), *getattr(task, "remarks", ()))
         return problem
+
+    def _settings(self, spec: ProblemSpec) -> dict[str, Any]:
+        """The task's options that were given, as values."""
+        return options.convert_all("task", self.task_options(spec), self._current(spec))
+
+    def _opened(self, settings: Mapping[str, Any]) -> SuppliedTask:
+        kind = self._kind
+        known = {"found": self._read(kind, settings)} if isinstance(kind, FitsData) else {}
+        task: SuppliedTask = kind.open(self.data, settings, os.environ, **known)
+        return task
+
+    def _read(self, kind: FitsData, settings: Mapping[str, Any]) -> Any:
+        """The data, read once for all options on which they do not depend."""
+        key = tuple(settings.get(name) for name in kind.read_with)
+        if key not in self._found:
+            self._found[key] = kind.read(self.data, settings, os.environ)
+        return self._found[key]
+
+    def fit(self, spec: ProblemSpec) -> Fit | None:
+        """What fits the data, of the options that the spec does not give; None if the task does not say.
+
+        If it names metrics, the task's options that concern the measuring stay as they are.
+        """
+        kind, settings = self._kind, self._settings(spec)
+        if not isinstance(kind, FitsData):
+            return None
+        found = kind.fit(self._read(kind, settings), settings)
+        measured = self.final_options if (*spec.objectives, *spec.report, *spec.constraints) else ()
+        known = self.space_options(spec)
+        return replace(
+            found,
+            task={name: value for name, value in found.task.items() if name not in {*settings, *measured}},
+            space={name: value for name, value in found.space.items() if name in known and name not in spec.space},
+        )
 
     def absolute(self, spec: ProblemSpec) -> ProblemSpec:
         path = Path(self.data)

@@ -152,6 +152,11 @@ def run_folder(
         return _go_on(folder, prepared, executor, progress, checkpoints, policy, path, on_open)
 
 
+def holds(path: Path, request: Request, preparer: Preparer) -> bool:
+    """Whether the run at `path` is of this request."""
+    return _same(preparer.absolute(request), preparer.absolute(read_request(path)))
+
+
 def _write_first(overrides: Overrides, earlier: Earlier | None, path: Path) -> None:
     """Write what a new run's folder must hold as soon as there is a run to resume."""
     _update_policy(overrides, path)

@@ -6,7 +6,7 @@ to the loop.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -29,8 +29,8 @@ from archloom.runs.warm_start import Earlier, WarmStart
 from archloom.spaces.answers import check_answers
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.ownership import check_ownership
-from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, Strategy, WarmStarted, called
-from archloom.types import Resource
+from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, SizedByData, Strategy, WarmStarted, called
+from archloom.types import PopulationSizes, Resource
 from archloom.utils import options, seeds
 from archloom.utils.surroundings import Surroundings
 from archloom.utils.user_files import UserFile, sha256_of
@@ -240,6 +240,33 @@ class Preparer:
             self._chosen[key] = self._chosen[found.given, _settings_key(chosen.settings)] = chosen
         return self._chosen[key]
 
+    def fitted_options(
+        self,
+        given: str | type[BaseStrategy],
+        settings: Mapping[str, Any],
+        spec: ProblemSpec,
+        sizes: PopulationSizes | None = None,
+    ) -> Mapping[str, Any]:
+        """The options of a strategy for a new run: those that are set, and of the others those whose values follow from
+        the data of the problem, so that the run records them. `sizes` are those of runs beside which it is to stand."""
+        found = self.find(given)
+        if not issubclass(found.kind, SizedByData):
+            return settings
+        with found.code():
+            known = options.of_dataclass(found.kind.Options)
+        settings = options.current(f"strategy {found.name}", found.kind.Options, settings)
+        converted = options.convert_all(f"strategy {found.name}", known, settings)
+        if (fitting := sizes or self._sizes(spec)) is None:
+            return settings
+        with found.code():
+            return {**settings, **found.kind.fitted(converted, fitting)}
+
+    def _sizes(self, spec: ProblemSpec) -> PopulationSizes | None:
+        if spec.source.trains:
+            fit = spec.source.fit(spec)
+            return None if fit is None else fit.population
+        return self._problem(spec).population_sizes
+
     def scenario(self, spec: ProblemSpec) -> Scenario:
         """What a spec names, opened; InputError in one line for whatever does not fit."""
         key = _spec_key(spec)
@@ -385,6 +412,18 @@ class Preparer:
             placed = settled.source.on_table(settled, problem.data.path)
             for known in (placed, placed.source.absolute(placed)):
                 self._problems[_problem_key(known)] = problem
+
+
+def fitted(spec: ProblemSpec, but: Collection[str] = ()) -> ProblemSpec:
+    """The problem of a new run with the options of its task and its space that fit the data, of those that are not set.
+
+    `but`: options of the task that are left alone.
+    """
+    fit = spec.source.fit(spec) if spec.source.trains else None
+    if fit is None:
+        return spec
+    task = {name: value for name, value in fit.task.items() if name not in but}
+    return spec.changed(task={**spec.task, **task}, space={**spec.space, **fit.space}) if task or fit.space else spec
 
 
 def _strategies_here() -> Iterator[tuple[str, type[BaseStrategy]]]:

@@ -21,7 +21,7 @@ from archloom.errors import ArchloomError, InputError
 from archloom.spaces.base import Categorical, SearchSpace, mutate_valid, sample_valid
 from archloom.spaces.domains import Choice
 from archloom.spaces.space import Space
-from archloom.types import Arch, Proposal, Trial
+from archloom.types import Arch, PopulationSizes, Proposal, Trial
 from archloom.utils.text import one_line, reason_of, where_of
 
 
@@ -124,6 +124,21 @@ class WarmStarted(Protocol):
     def warm_start(self, earlier: Sequence[EarlierRun]) -> None:
         """Take them: once, before the first `ask` and before `load_state_dict`; the same again whenever the run is
         resumed, so they need not be part of the state."""
+        ...
+
+
+@runtime_checkable
+class SizedByData(Protocol):
+    """What a strategy's class has whose size follows from the data of a problem, if nobody gives it."""
+
+    @classmethod
+    def fitted(cls, given: Mapping[str, Any], sizes: PopulationSizes) -> Mapping[str, Any]:
+        """Its options whose values follow from the `sizes` that fit the problem, but for those that are `given`."""
+        ...
+
+    @classmethod
+    def sizes_of(cls, options: Any) -> PopulationSizes:
+        """The sizes that its options come to."""
         ...
 
 

@@ -27,6 +27,7 @@ from archloom.nets.gan.losses import discriminator_loss, generator_loss
 from archloom.nets.gan.networks import GanNetworks
 from archloom.spaces.gan import Dimensions, GanHard
 from archloom.spaces.gan.dimensions import SCALE
+from archloom.tasks.fit import Fit, sizes_for
 from archloom.tasks.network import NetworkTraining
 from archloom.tasks.training import EpochStreams, device_of, load_network, on_cpu
 from archloom.types import Arch, Goal
@@ -44,6 +45,15 @@ EPSILON = 1e-4
 """The betas of both Adam optimisers."""
 
 Images = Annotated[int, msgspec.Meta(ge=2, description="a covariance needs two images")]
+
+NUMBERS_PER_CHANNEL, LEAST_CHANNELS, MOST_CHANNELS = 12, 32, 256
+"""How many channels of a generator fit images of so many numbers (pixels x channels)."""
+
+AVERAGED_SHARE, LEAST_NEW, MOST_NEW = 30, 0.001, 0.1
+"""The share of an averaged generator that each step renews: 30 / steps, within these bounds (0.001 is the paper's, for
+75,000 steps)."""
+
+EFFICIENTNET_FEATURES = 1280
 
 
 @runtime_checkable
@@ -71,6 +81,9 @@ class GanOptions(Options):
     The averaged generator is measured by the Fréchet distance of `samples` of its images to all real ones, in the
     features of `extractor`: inception (then it is the FID, and the Inception Score is reported beside it),
     efficientnet_lite0, pixels, or a function of your own as module:function. `archloom evaluate` takes `final_samples`.
+
+    `epochs`, `ema` and `extractor`, and `channels` and `discriminator_channels` of the space, fit the data unless they
+    are given (docs/pbt-nas.md has the rule); the defaults here are the paper's.
 
     `size` resizes images to `size` x `size` pixels, a multiple of 8; 0 resizes only those that do not fit, to the next
     multiple. `device` is PyTorch's name of one: cpu, cuda, cuda:1.
@@ -102,6 +115,7 @@ class GanTask:
     Options = GanOptions
     final_options: ClassVar[Collection[str]] = ("final_samples", "extractor", "device")
     functions: ClassVar[Collection[str]] = ("extractor",)
+    read_with: ClassVar[tuple[str, ...]] = ("size",)
 
     def __init__(
         self,
@@ -129,17 +143,49 @@ class GanTask:
                 raise InputError(f"task option {name}={count}: expected at least {SPLITS} for {scores[0]}")
 
     @classmethod
-    def open(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> GanTask:
-        """The task for the images with this name or path (see `archloom.data.images.unlabelled.open_unlabelled`).
+    def read(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> UnlabelledImages:
+        """The images with this name or path (see `archloom.data.images.unlabelled.open_unlabelled`), resized to the
+        next multiple of 8 pixels unless they fit."""
+        found = open_unlabelled(data, environ, GanOptions(**settings).size)
+        size = _next_size(found)
+        return found if found.size == (size, size) else open_unlabelled(data, environ, size)
+
+    @classmethod
+    def open(
+        cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str], found: UnlabelledImages | None = None
+    ) -> GanTask:
+        """The task for the images with this name or path, or for those that were `found` there.
 
         `settings` are values of `GanOptions`. InputError for settings that do not fit.
         """
         chosen = GanOptions(**settings)
-        found = open_unlabelled(data, environ, chosen.size)
-        size = _next_size(found)
         extractor = open_extractor(chosen.extractor, device_of(chosen.device), environ)
-        fitting = found if found.size == (size, size) else open_unlabelled(data, environ, size)
-        return cls(fitting, chosen, extractor=extractor)
+        return cls(cls.read(data, settings, environ) if found is None else found, chosen, extractor=extractor)
+
+    @classmethod
+    def fit(cls, found: UnlabelledImages, settings: Mapping[str, Any]) -> Fit:
+        """Sizes and epochs by how many steps an epoch has, `ema` by how many steps the generator then takes, channels
+        and the extractor by how many numbers an image is.
+
+        Channels are the paper's for CIFAR-10, one for 12 numbers, and at most those. Images of fewer numbers than
+        EfficientNet has features are described by their pixels.
+        """
+        chosen = GanOptions(**settings)
+        whole = -(-len(found.images) // chosen.batch_size)
+        steps = min(chosen.steps_per_epoch or whole, whole)
+        sizes = sizes_for(steps, settings.get("epochs"))
+        generator_steps = sizes.epochs * -(-steps // chosen.generator_every)
+        numbers = found.channels * found.size[0] * found.size[1]
+        channels = min(max(numbers // NUMBERS_PER_CHANNEL // SCALE * SCALE, LEAST_CHANNELS), MOST_CHANNELS)
+        return Fit(
+            sizes,
+            task={
+                "epochs": sizes.epochs,
+                "ema": round(1 - min(max(AVERAGED_SHARE / generator_steps, LEAST_NEW), MOST_NEW), 4),
+                **({"extractor": "pixels"} if numbers < EFFICIENTNET_FEATURES else {}),
+            },
+            space={"channels": channels, "discriminator_channels": channels // 2},
+        )
 
     @classmethod
     def named(cls) -> Collection[str]:

@@ -142,6 +142,25 @@ def test_an_option_that_all_have_is_set_for_all(cli: Any, trained_here: Path, fi
     }  # fmt: skip
 
 
+def test_populations_have_the_sizes_that_fit_the_data(cli: Any) -> None:
+    pytest.importorskip("sklearn", reason="the digits are in scikit-learn")
+    pytest.importorskip("torch", reason="training needs the extra train")
+    small = ("--set", "task.steps_per_epoch=1", "--set", "space.width=4", "--set", "step=1", "--set", "epochs=2")
+    said = cli("compare", "pbt_nas", "random_population", "--on", "images:digits", *small, "--set", "population=2",
+               "--seeds", 1, "--out", "own", "--quiet")  # fmt: skip
+    assert said.code == 0 and "fit the data" not in said.err
+    one = ("--set", "pbt_nas.population=2", *small[:4], "--set", "epochs=3", "--queries", 1, "--seeds", 1, "--quiet")
+    said = cli("compare", "pbt_nas", "searl", "--on", "images:digits", *one, "--out", "cmp")
+    assert "chosen to fit the data: step=1 (pbt_nas); population=12, step=1 (searl). --set" in said.err
+    told = {name: json.loads((cli.home / "cmp" / name / "seed-0" / "run.json").read_text())["request"]["options"]
+            for name in ("pbt_nas", "searl")}  # fmt: skip
+    assert told["pbt_nas"] == {"population": "2", "epochs": "3", "step": 1}
+    assert told["searl"] == {"epochs": "3", "population": 12, "step": 1}
+    assert cli("resume", "cmp", "--add", "random_population", "--quiet").code == 0
+    added = json.loads((cli.home / "cmp/random_population/seed-0/run.json").read_text())["request"]["options"]
+    assert added == {"population": 2, "epochs": 3, "step": 1}, "those of the group's first population"
+
+
 def test_an_option_that_only_some_have_is_refused(cli: Any, planted: Path) -> None:
     three = ("compare", "pbt_nas", "searl", "fast=random_population", "--on", planted)
     said = ["--set parents=0.5: pbt_nas and searl have such an option, fast has not; expected pbt_nas.parents or searl"]

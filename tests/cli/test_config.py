@@ -185,7 +185,7 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
     from archloom.cli import options
     from archloom.cli.search import search
     from archloom.problems import open_scenario
-    from archloom.runs.prepare import choose_strategy
+    from archloom.runs.prepare import Preparer, choose_strategy, fitted
 
     read = config.read(name, search.params)
     own = options.by_owner(read.settings_for(strategy))
@@ -193,6 +193,8 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
     chosen = dataclasses.replace(own, task={**own.task, **extractor, **overrides})
     spec = options.spec_of(read.values["on"], None, (), (), (), read.values["space_name"], chosen)
     of_run = choose_strategy(strategy, chosen.strategy)
+    assert Preparer().fitted_options(strategy, chosen.strategy, spec) == chosen.strategy, "the file names every size"
+    assert fitted(spec, but=["epochs"]) == spec
     return open_scenario(spec), (of_run.limits(), of_run.options)
 
 

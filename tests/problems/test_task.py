@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pickle
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,3 +107,35 @@ def test_how_many_images_there_are_is_a_caveat(trained: None, tmp_path: Path) ->
         f"{tmp_path / 'own.npz'}: 12 images to train on in 2 classes (0 6, 1 6), 4 to validate (split off), "
         "4 to test (split off); not read: arrays ids",
     )
+
+
+def test_options_that_fit_the_data_are_those_not_given(trained: None) -> None:
+    fit = ProblemSpec("gan:digits", space={"channels": "16"}, task={"ema": "0.5"}).source.fit
+    found = fit(ProblemSpec("gan:digits", space={"channels": "16"}, task={"ema": "0.5"}))
+    assert found is not None
+    assert (found.task, found.space) == ({"epochs": 20, "extractor": "pixels"}, {"discriminator_channels": 16})
+    named = fit(ProblemSpec("gan:digits", objectives=("frechet_efficientnet_lite0",)))
+    assert named is not None and "extractor" not in named.task, "whoever names its metric has an extractor in mind"
+    found = ProblemSpec("images:digits").source.fit(ProblemSpec("images:digits", task={"epochs": "30"}))
+    assert found is not None and (found.population.epochs, found.task, found.space) == (30, {}, {})
+
+
+def test_data_are_read_once_for_all_options(trained: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from archloom.tasks.images.task import ImagesTask
+
+    read = Counter[str]()
+    whole = ImagesTask.read
+
+    def counted(cls: type[ImagesTask], data: str, *more: Any) -> Any:
+        read[data] += 1
+        return whole(data, *more)
+
+    monkeypatch.setattr(ImagesTask, "read", classmethod(counted))
+    spec = ProblemSpec("images:digits")
+    spec.source.fit(spec)
+    longer = spec.changed(task={"epochs": "3"})
+    opened = [open_scenario(each).problem for each in (spec, longer)]
+    assert read == {"digits": 1} and opened[0].trained_on == opened[1].trained_on
+    open_scenario(spec.changed(task={"split_seed": "1"}))
+    assert read == {"digits": 2}, "other images are held back"
+    assert len(pickle.dumps(longer)) < 2_000, "another process reads them itself"

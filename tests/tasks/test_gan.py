@@ -412,6 +412,28 @@ def test_a_child_takes_the_donors_average_as_it_is_and_trains_on() -> None:
 # -- opening ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("count", "size", "channels", "fitting", "width"),
+    [
+        (1_797, 8, 1, {"epochs": 20, "ema": 0.9, "extractor": "pixels"}, 32),  # 180 steps of the generator
+        (5_000, 32, 1, {"epochs": 20, "ema": 0.94, "extractor": "pixels"}, 80),  # 500
+        (50_000, 32, 3, {"epochs": 20, "ema": 0.994}, 256),  # the paper's channels for CIFAR-10
+        (100_000, 48, 3, {"epochs": 20, "ema": 0.997}, 256),
+    ],
+)
+def test_what_fits_images(count: int, size: int, channels: int, fitting: dict[str, Any], width: int) -> None:
+    shown = np.broadcast_to(np.uint8(0), (count, channels, size, size))
+    found = GanTask.fit(UnlabelledImages("made", shown, "made", ""), {})
+    assert found.task == fitting
+    assert found.space == {"channels": width, "discriminator_channels": width // 2}
+
+
+def test_the_average_follows_a_training_that_is_asked_for() -> None:
+    shown = np.broadcast_to(np.uint8(0), (1_797, 1, 8, 8))
+    found = GanTask.fit(UnlabelledImages("made", shown, "made", ""), {"epochs": 300, "steps_per_epoch": 20})
+    assert (found.population.epochs, found.population.step, found.task["ema"]) == (300, 4, 0.975)
+
+
 def opened(on: str, **settings: Any) -> Any:
     space = {"channels": 8, "discriminator_channels": 8}
     return open_scenario(ProblemSpec(f"gan:{on}", space=space, task={"extractor": "pixels", **settings}))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -22,8 +22,8 @@ from archloom.errors import InputError
 from archloom.spaces.base import HasSizes, SearchSpace, is_valid, sample_valid
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.strategies.population.note import MemberNote
-from archloom.types import Arch, Inherit, Proposal, Result, Trial
-from archloom.utils.options import NonNegativeInt, Options, PositiveInt
+from archloom.types import Arch, Inherit, PopulationSizes, Proposal, Result, Trial
+from archloom.utils.options import NonNegativeInt, Options, PositiveInt, of_dataclass
 
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 _WHY_TWO = "the worst continue from the best (random_population trains networks on their own)"
@@ -31,7 +31,11 @@ _WHY_TWO = "the worst continue from the best (random_population trains networks 
 
 @dataclass(frozen=True)
 class PopulationOptions(Options):
-    """`population`: members. `epochs`: how many each trains in all. `step`: epochs of a chunk."""
+    """`population`: members. `epochs`: how many each trains in all. `step`: epochs of a chunk.
+
+    The defaults are the paper's for generators. A task that says what fits its data (images and gan do) sets those that
+    are not given when a run begins, the same for every strategy, and the run records them.
+    """
 
     population: PositiveInt = 24
     epochs: PositiveInt = 300
@@ -117,6 +121,20 @@ class PopulationStrategy(BaseStrategy):
         self.winners: set[int] = set()  # the trials of the last chunk that a soup is made of
         self.queue: deque[Proposal] = deque()
         self.enqueue([None] * len(self.members))
+
+    @classmethod
+    def fitted(cls, given: Mapping[str, Any], sizes: PopulationSizes) -> Mapping[str, Any]:
+        """See `strategies.base.SizedByData`. A subclass that has defaults of its own keeps them."""
+        own, common = of_dataclass(cls.Options), of_dataclass(PopulationOptions)
+        there = [name for name in common if name in own]
+        changed = {name: own[name].default for name in there if own[name].default != common[name].default}
+        said = {**changed, **given}
+        fitting = asdict(sizes.asked(said.get("epochs"), said.get("step")))
+        return {name: fitting[name] for name in there if name not in said}
+
+    @classmethod
+    def sizes_of(cls, options: Any) -> PopulationSizes:
+        return PopulationSizes(options.population, options.epochs, options.step)
 
     @classmethod
     def plan(cls, options: Any) -> Plan:

@@ -87,6 +87,11 @@ class ImagesOptions(Options):
                 f"task option cutout={self.cutout}: add cutout to augment, as in augment=shift,flip,cutout"
             )
 
+    def steps_of(self, images: int) -> int:
+        """The steps of an epoch on so many images."""
+        whole = images // self.batch_size
+        return min(self.steps_per_epoch or whole, whole)
+
     @property
     def rule(self) -> SplitRule:
         """How the images are shared out."""

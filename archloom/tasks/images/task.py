@@ -18,6 +18,7 @@ from archloom.errors import InputError
 from archloom.spaces.base import Buildable, SearchSpace, sample_valid
 from archloom.spaces.convnet import NETWORK, ConvNet
 from archloom.spaces.sizes import image_size_of
+from archloom.tasks.fit import Fit, sizes_for
 from archloom.tasks.images.augment import AUGMENTATIONS, AugmentSettings
 from archloom.tasks.images.optimisation import HORIZONS, OPTIMISERS
 from archloom.tasks.images.options import ImagesOptions
@@ -50,6 +51,7 @@ class ImagesTask:
     Options = ImagesOptions
     report: ClassVar[Sequence[str]] = ("test_accuracy",)
     final_options: ClassVar[Collection[str]] = ("device",)
+    read_with: ClassVar[tuple[str, ...]] = ("size", "valid_share", "split_seed", "train_images", "valid_images")
     optional_settings: ClassVar[Collection[str]] = ("image_size",)
 
     def __init__(self, data: ImageData, settings: ImagesOptions | None = None, space: Buildable | None = None) -> None:
@@ -73,13 +75,27 @@ class ImagesTask:
             )
 
     @classmethod
-    def open(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> ImagesTask:
-        """The task for the images with this name or path (see `archloom.data.images.labelled.open_images`).
+    def read(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> ImageData:
+        """The images with this name or path (see `archloom.data.images.labelled.open_images`)."""
+        chosen = ImagesOptions(**settings)
+        return open_images(data, environ, chosen.size, chosen.rule)
+
+    @classmethod
+    def open(
+        cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str], found: ImageData | None = None
+    ) -> ImagesTask:
+        """The task for the images with this name or path, or for those that were `found` there.
 
         `settings` are values of `ImagesOptions`. InputError for settings that do not fit.
         """
+        return cls(cls.read(data, settings, environ) if found is None else found, ImagesOptions(**settings))
+
+    @classmethod
+    def fit(cls, found: ImageData, settings: Mapping[str, Any]) -> Fit:
+        """The sizes of a population by how many steps an epoch has."""
         chosen = ImagesOptions(**settings)
-        return cls(open_images(data, environ, chosen.size, chosen.rule), chosen)
+        images = len(found.train) + (len(found.valid) if chosen.train_on_valid else 0)
+        return Fit(sizes_for(chosen.steps_of(images), settings.get("epochs")))
 
     @classmethod
     def named(cls) -> Collection[str]:
@@ -159,8 +175,7 @@ class ImagesTraining(NetworkTraining):
             share = min(self.epochs / self._horizon, 1.0)
             self.network.drop_path = self._settings.drop_path * share  # type: ignore[assignment]
         data, settings = self._task.parts["train"], self._settings
-        whole = len(data.labels) // settings.batch_size
-        steps = min(settings.steps_per_epoch or whole, whole)
+        steps = settings.steps_of(len(data.labels))
         changes = [AUGMENTATIONS[name] for name in settings.augment]
         how = AugmentSettings(data.normalisation.black, settings.cutout)
         order = torch.randperm(len(data.labels), generator=streams.order).to(self._task.device)

@@ -7,10 +7,10 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -23,10 +23,22 @@ from archloom.runs.prepare import Request, choose_strategy
 from archloom.runs.record import read_lines
 from archloom.runs.report import RunReport
 from archloom.spaces.base import is_valid
-from archloom.strategies.base import Plan
-from archloom.strategies.population.base import Child, Member, SelectingStrategy, Selection, balanced
+from archloom.strategies.base import Plan, SizedByData
+from archloom.strategies.population.base import (
+    Child,
+    Member,
+    PopulationOptions,
+    SelectingStrategy,
+    Selection,
+    balanced,
+)
+from archloom.strategies.population.pbt_nas import PbtNas, PbtNasOptions
+from archloom.strategies.population.random_population import RandomPopulation
+from archloom.strategies.population.searl import Searl
+from archloom.strategies.random_search import RandomSearch
 from archloom.testing import PLANTED_CRITERIA, PlantedSpace, RuledSpace
-from archloom.types import Inherit, Result, Trial
+from archloom.types import Inherit, PopulationSizes, Result, Trial
+from archloom.utils.options import PositiveInt
 
 SMALL = {"population": "8", "epochs": "12", "step": "2"}
 
@@ -83,6 +95,27 @@ def test_a_plan_says_how_long_networks_are_trained() -> None:
         trials=20, width=5, epochs=7, inherits=True, unique=True, needs_training=True
     )
     assert choose_strategy("random", {}).plan == Plan(None, 1, None)
+
+
+@dataclass(frozen=True)
+class OwnOptions(PopulationOptions):
+    population: PositiveInt = 4
+
+
+class OwnPopulation(RandomPopulation):
+    """A user's, which has a default of its own and no warm phase."""
+
+    Options: ClassVar[type[Any]] = OwnOptions
+
+
+def test_sizes_that_are_not_given_fit_the_data() -> None:
+    sizes = PopulationSizes(12, 50, 5)
+    for kind in (PbtNas, Searl, RandomPopulation):
+        assert kind.fitted({}, sizes) == {"population": 12, "epochs": 50, "step": 5}
+        assert kind.fitted({"epochs": 20, "population": 3}, sizes) == {"step": 2}
+    assert OwnPopulation.fitted({}, sizes) == {"epochs": 50, "step": 5}
+    assert issubclass(PbtNas, SizedByData) and not issubclass(RandomSearch, SizedByData)
+    assert PbtNas.sizes_of(PbtNasOptions()) == PopulationSizes(24, 300, 10), "the paper's, where no data say"
 
 
 def test_only_valid_ones_are_dealt() -> None:

@@ -23,6 +23,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from archloom.checkpoints.state import TrainingState  # noqa: E402 - it needs PyTorch
 from archloom.evaluators.train import TrainingEvaluator  # noqa: E402
 from archloom.tasks.base import Task, Training  # noqa: E402
+from archloom.tasks.fit import sizes_for  # noqa: E402
 from archloom.tasks.images.optimisation import OPTIMISERS, SCHEDULES  # noqa: E402
 from archloom.tasks.images.options import ImagesOptions  # noqa: E402
 from archloom.tasks.images.task import ImagesTask  # noqa: E402
@@ -447,6 +448,12 @@ def test_opening(tmp_path: Path) -> None:
     training = opened.begin(ConvNet().sample(seeds.stream(0, "test")), 0)
     training.train(1)
     assert 0 <= training.evaluate()["valid_accuracy"] <= 100
+
+
+def test_the_sizes_that_fit_the_images() -> None:
+    assert ImagesTask.fit(bars(720), {}).population == sizes_for(7)
+    assert ImagesTask.fit(bars(720), {"batch_size": 8, "steps_per_epoch": 3}).population == sizes_for(3)
+    assert ImagesTask.fit(bars(720), {"epochs": 7}).population == sizes_for(7, 7)
 
 
 def test_how_the_images_are_shared_out(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,15 @@ from archloom.runs.prepare import Preparer, Request
 # Tests run beside each other, and sums of floats depend on how many threads share them: PyTorch, imported later than
 # this, gets one thread in every process, as the command line gives it.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+MEMORY = Path("/dev/shm")
+ROOMY = 8_000_000_000
+"""Bytes."""
+
+# Tests commit thousands of times, and each waits for a disk a few milliseconds: where memory is a roomy file system, it
+# keeps their folders. Nothing here depends on what a disk does after a power cut: that is simulated.
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOMY:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 # A busy machine is no error: the first example may wait for an import.
 hypothesis.settings.register_profile("archloom", deadline=None)

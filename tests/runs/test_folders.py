@@ -271,8 +271,8 @@ print(json.dumps([killed_again_and_again(each, home / str(at)) for at, each in e
 
 
 def test_killed_at_random_instants(process: Any, tmp_path: Path, strategy: Any) -> None:
-    """Over all strategies more than 150 kills; every run that was killed comes out byte for byte the same."""
-    kills, requests = 8, [request_of(strategy, queries=100, width=width) for width in (1, 3)]
+    """Over all strategies more than 140 kills; every run that was killed comes out byte for byte the same."""
+    kills, requests = 6, [request_of(strategy, queries=100, width=width) for width in (1, 3)]
     with process("-c", KILLER, msgspec.json.encode(requests).decode(), tmp_path, kills) as killer:
         out, err = killer.communicate(timeout=300)
     assert killer.returncode == 0, err
@@ -330,7 +330,7 @@ def test_crashed_at_every_commit_boundary(
     monkeypatch.setattr(record, "COMMIT_EVERY_S", 0.0)
     monkeypatch.setattr(search, "SAVE_EVERY_S", 0.0)
     monkeypatch.setattr(search, "SAVE_SHARE", float("inf"))
-    request = request_of(strategy, queries=6, width=width)
+    request = request_of(strategy, queries=4, width=width)
     counter = DyingOs(10**9)
     use_os(monkeypatch, counter)
     run_here(tmp_path / "whole", request)

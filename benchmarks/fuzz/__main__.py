@@ -26,7 +26,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from benchmarks.fuzz.harness import Kind, run_cases
 
 KINDS = ("runs", "problems", "spaces", "tables", "arrays", "images", "lines", "agents")
-SMOKE_CASES = 30
+SMOKE_CASES = 15
 
 
 def kinds(names: Sequence[str]) -> list[Kind[Any, Any]]:

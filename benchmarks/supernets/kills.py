@@ -56,7 +56,7 @@ class Size:
 
 
 FULL = Size(runs=3, steps=150, kills=10)
-SMOKE = Size(runs=1, steps=18, kills=1)
+SMOKE = Size(runs=1, steps=9, kills=1)
 
 PAUSE_S = 0.05
 """The longest delay of a kill after the run has reached its point in the record: about a step."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
@@ -75,6 +77,41 @@ class Constraint:
         return 0.0 if over <= 0.0 else min(over / (abs(self.bound) or 1.0), _LARGEST)
 
 
+class Winner(Enum):
+    """Which trial of a run is its best: of those that count, and of them those of the highest `rank`, the first one
+    with the best value.
+
+    In a population every fidelity has one trial of each member, its chunk; all of one are evaluated before the next.
+    """
+
+    AT_HIGHEST_FIDELITY = "at highest fidelity"
+    """Shorter trainings do not count beside longer ones."""
+    EVER = "ever"
+    """At whatever fidelity: a member counts as it was after each of its chunks."""
+    OF_LAST_POPULATION = "of last population"
+    """Of the last chunk that all members of the population have been through: values of earlier ones may have been
+    measured against something else."""
+
+    def rank(self, fidelity: int) -> int:
+        """Trials of a higher rank come before those of a lower one, whatever their values."""
+        return 0 if self is Winner.EVER else fidelity
+
+    def counted(self, fidelities: Sequence[int]) -> Sequence[int]:
+        """(n,) how many trials count after each one of a run; they count in their order.
+
+        `fidelities` (n,) of all trials, failed ones included.
+        """
+        if self is not Winner.OF_LAST_POPULATION:
+            return range(1, len(fidelities) + 1)
+        members = max(Counter(fidelities).values(), default=0)  # in a first chunk that is not over: those told so far
+        seen, counted, number = Counter[int](), [], 0
+        for position, fidelity in enumerate(fidelities, 1):
+            seen[fidelity] += 1
+            number = position if seen[fidelity] == members else number
+            counted.append(number)
+        return counted
+
+
 class Scored(Protocol):
     """What is judged: a `Result`, or a line of a record."""
 
@@ -91,11 +128,13 @@ class Criteria:
 
     A failed result is worse than any other; a result that violates a constraint is worse than any that satisfies them
     all, and the worse the larger the violation (Deb 2000, "An efficient constraint handling method for genetic
-    algorithms"). Several objectives are compared by Pareto dominance.
+    algorithms"). Several objectives are compared by Pareto dominance. `winner` says which trial of a run is its best;
+    criteria that differ only in it are equal, as they ask for the same.
     """
 
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...] = ()
+    winner: Winner = field(default=Winner.AT_HIGHEST_FIDELITY, compare=False)
 
     def __post_init__(self) -> None:
         names = [objective.metric for objective in self.objectives]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archloom.constraints import Constraint, Criteria, Objective, criteria
+from archloom.constraints import Constraint, Criteria, Objective, Winner, criteria
 from archloom.errors import InputError
 from archloom.types import Goal, Result
 
@@ -193,3 +193,27 @@ def test_the_order_holds_at_the_ends_of_floats(goal: Goal, bound: float) -> None
     assert fitness[0] > fitness[1] > fitness[2] > fitness[3] > fitness[4] == fitness[5] == fitness[6] == -math.inf
     assert 0.0 < wanted.violation(breaking) < math.inf
     assert not any(wanted.feasible(result) for result in (breaking, *lacking))
+
+
+# -- which trial of a run is its best
+
+
+@pytest.mark.parametrize(
+    ("fidelities", "counted"),
+    [
+        ([], []),
+        ([10, 10, 10], [0, 0, 3]),  # a first chunk that is not over has the members that are there
+        ([10, 10, 10, 20, 20], [0, 0, 3, 3, 3]),
+        ([10, 10, 10, 20, 20, 20, 30], [0, 0, 3, 3, 3, 6, 6]),
+    ],
+)
+def test_only_whole_populations_count_if_the_last_one_has_the_winner(fidelities: list[int], counted: list[int]) -> None:
+    assert Winner.OF_LAST_POPULATION.counted(fidelities) == counted
+    for winner in (Winner.AT_HIGHEST_FIDELITY, Winner.EVER):
+        assert list(winner.counted(fidelities)) == list(range(1, len(fidelities) + 1))
+
+
+def test_which_trial_is_the_best_is_no_goal() -> None:
+    goal = (Objective("acc"),)
+    assert Criteria(goal, winner=Winner.EVER) == Criteria(goal)
+    assert Criteria(goal, winner=Winner.EVER).to_json() == Criteria(goal).to_json()

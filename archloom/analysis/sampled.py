@@ -150,7 +150,7 @@ def _with_cost(report: RunReport, cost: str) -> RunReport:
     if cost == first.metric:
         raise InputError(f"--against {cost}: it is what these runs optimise; name a cost, e.g. {_example(report)}")
     goal: Goal = problem.goals.get(cost, "min")
-    criteria = Criteria((first, Objective(cost, goal)), old.constraints)
+    criteria = Criteria((first, Objective(cost, goal)), old.constraints, old.winner)
     goals = {**problem.goals, cost: goal}
     scenario = replace(report.scenario, criteria=criteria, problem=_of_goals(problem, goals))
     history = report.history

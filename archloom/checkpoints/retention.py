@@ -105,8 +105,9 @@ class Retention:
     """Which checkpoints stay: those that the strategy needs, those that trials in flight inherit from, and that of the
     best trial so far; also, as long as there is space, those of the `keep` best trials (None: of all).
 
-    The best trial has the best value of the first objective at the highest fidelity that was reached, among those that
-    satisfy all constraints, as in `History.best`.
+    The best trial has the best value of the first objective among those that satisfy all constraints, as a rule at the
+    highest fidelity that was reached (`constraints.Winner`), as in `History.best`. While a population is in the middle
+    of a chunk, the best of the last one is kept because the strategy needs it.
 
     Sweeping is safe: a strategy's needs follow from the trials it was told, so what was dropped is never asked for
     again, even after a crash. While a record is replayed, checkpoints of trials that are yet to be told stay.
@@ -128,7 +129,7 @@ class Retention:
         self._keep = keep
         self._members = self._checks_left = members
         self._ranked: list[tuple[float, int, float, int]] = []
-        """(violation, -fidelity, -utility, trial), the best first."""
+        """(violation, -rank, -utility, trial), the best first."""
 
     def check(self, needed: Needed, in_flight: Iterable[Inherit | None]) -> None:
         """StoreError if something that a trial to come may inherit is missing or damaged.
@@ -157,7 +158,8 @@ class Retention:
         if self._checks_left:
             self._checks_left = 0 if self._checkpoints.warn_if_short(self._members) else self._checks_left - 1
         violation = self._criteria.violation(answer)
-        place = (-fidelity, -self._criteria.utilities(answer)[0]) if violation <= 0 else (0, 0.0)
+        rank = self._criteria.winner.rank(fidelity)
+        place = (-rank, -self._criteria.utilities(answer)[0]) if violation <= 0 else (0, 0.0)
         insort(self._ranked, (violation, *place, trial))
         if self._keep is not None:
             del self._ranked[self._keep :]

@@ -51,7 +51,7 @@ def evaluate(
     \b
     archloom evaluate runs/gan --test pbt_nas:random_population
     """
-    changes = _of_task(settings)
+    changes = options.of_task(settings)
     if target is not None and (target.suffix != ".png" or not target.parent.is_dir()):
         raise InputError(f"--images {target}: expected FILE.png in an existing folder")
     several = len(runs) > 1 or (runs[0] / "group.json").exists()
@@ -154,14 +154,6 @@ def _rows(every: Sequence[Entry]) -> list[str]:
         for entry in every
     ]
     return align([["run", "trial", *names], *rows])
-
-
-def _of_task(settings: Sequence[str]) -> dict[str, str]:
-    """The options of the task; InputError for those of the strategy and the space, which can no longer change."""
-    split = options.split_settings(settings)
-    for name in (*split.strategy, *(f"space.{name}" for name in split.space)):
-        raise InputError(f"--set {name}: expected an option of the run's task, e.g. task.final_samples=10000")
-    return split.task
 
 
 def _listed(settings: Mapping[str, Any]) -> str:

@@ -319,6 +319,14 @@ def split_settings(settings: Sequence[str]) -> Settings:
     return by_owner(parse_settings(settings))
 
 
+def of_task(settings: Sequence[str]) -> dict[str, str]:
+    """The options of a run's task; InputError for those of the strategy and the space, which can no longer change."""
+    split = split_settings(settings)
+    for name in (*split.strategy, *(f"space.{name}" for name in split.space)):
+        raise InputError(f"--set {name}: expected an option of the run's task, e.g. task.final_samples=10000")
+    return split.task
+
+
 def by_owner(parsed: Mapping[str, str]) -> Settings:
     """The same as `split_settings`, from names and values."""
     owned: dict[str, dict[str, str]] = {owner: {} for owner in OWNERS}

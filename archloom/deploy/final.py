@@ -46,9 +46,7 @@ class Member:
 
     def evaluate(self) -> dict[str, float]:
         """Every metric by name; NaN where one could not be measured."""
-        training = self.training
-        found = training.evaluate_finally() if isinstance(training, EvaluatedFinally) else training.evaluate()
-        return {name: float(value) for name, value in found.items()}
+        return measure_finally(self.training)
 
     def facts(self) -> dict[str, Any]:
         """Which member it is, how it is measured, and what the search recorded, as JSON-serialisable data."""
@@ -73,6 +71,12 @@ class Member:
         return np.concatenate(batches)
 
 
+def measure_finally(training: Training) -> dict[str, float]:
+    """Every metric by name, measured as thoroughly as the task can; NaN where one could not be measured."""
+    found = training.evaluate_finally() if isinstance(training, EvaluatedFinally) else training.evaluate()
+    return {name: float(value) for name, value in found.items()}
+
+
 def open_member(
     report: RunReport, trial: int | None = None, settings: Mapping[str, Any] | None = None, trust: bool = False
 ) -> Member:
@@ -91,7 +95,7 @@ def open_member(
     checkpoints = checkpoints_of(report.path)
     line = _line(report, trial, checkpoints)
     check_code(report.path, read_manifest(report.path), trust, settings or {})
-    problem = _problem(report, settings or {})
+    problem = open_problem(report, settings or {})
     check_string(report.path, line, problem.space)
     training = problem.task.begin(line.trial.proposal.arch, 0)
     training.resume(checkpoints.load(line.id))
@@ -109,8 +113,11 @@ def _line(report: RunReport, trial: int | None, checkpoints: CheckpointFolder) -
     return line
 
 
-def _problem(report: RunReport, settings: Mapping[str, Any]) -> TaskProblem:
-    """The run's problem, opened again if options of its task are changed."""
+def open_problem(report: RunReport, settings: Mapping[str, Any]) -> TaskProblem:
+    """The run's problem, opened again if options of its task are changed.
+
+    InputError for other options than `final_options`, for a run that trains nothing, and if its data has changed.
+    """
     spec, problem = report.request.problem, report.scenario.problem
     if problem.shares_weights:
         raise InputError(

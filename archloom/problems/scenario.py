@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from archloom.constraints import Constraint, Criteria, criteria
+from archloom.constraints import Constraint, Criteria, Winner, criteria
 from archloom.errors import InputError, unknown
 from archloom.evaluators.base import Evaluator
 from archloom.problems.base import Problem
@@ -62,6 +62,11 @@ class Scenario:
                 raise InputError(f"{error}; archloom list {strategy} shows the options that choose it")
         report = tuple(name for name in self.report if name not in more)  # what is reported unless it is learnt from
         return replace(self, metrics=more, report=report) if more != self.metrics else self
+
+    def won_by(self, winner: Winner) -> Scenario:
+        """The same with this rule for the best trial of a run."""
+        same = winner is self.criteria.winner
+        return self if same else replace(self, criteria=replace(self.criteria, winner=winner))
 
     @property
     def space(self) -> SearchSpace:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archloom import registry
+from archloom.constraints import Winner
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator
 from archloom.evaluators.metrics import goals_of, reported_of
@@ -35,11 +36,18 @@ class TaskProblem(Problem):
     """What a user must know of the data that networks are trained on: how much there is, what was left out."""
 
     def __init__(self, space: SearchSpace, task: Task) -> None:
+        from archloom.tasks.base import ChoosesWinner  # which imports torch
+
         self.space = as_space(space)
         self.task = task
         self.goals = goals_of(task.goals)
         self._report = reported_of(task.report)
         self.evaluator(tuple(self.goals), self._report)  # fails here, rather than in a worker
+        self.winner = task.winner if isinstance(task, ChoosesWinner) else Winner.EVER
+        if not isinstance(self.winner, Winner):
+            raise InputError(
+                f"task {task.name}: winner={self.winner!r}: expected an archloom.constraints.Winner, e.g. Winner.EVER"
+            )
 
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
         from archloom.evaluators.train import TrainingEvaluator  # which imports torch

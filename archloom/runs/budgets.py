@@ -51,8 +51,9 @@ class Limits:
         resource: units of the evaluator's resource (epochs, say) to use in total. A proposal that would exceed this is
             not evaluated.
         seconds: how long to search, over all sessions; what is in flight then is finished.
-        target: the value of the first objective that the best trial at the highest fidelity is to reach; evaluated in
-            full, unless trainings may go on for longer than that (`Resource.open_ended`).
+        target: the value of the first objective that the best trial is to reach, as a rule that at the highest fidelity
+            (`constraints.Winner`); evaluated in full, unless trainings may go on for longer than that
+            (`Resource.open_ended`).
         max_failures: so many failed queries end the run.
         give_up: the run ends if so many first queries all fail, for one reason but for the numbers in it.
         trial_timeout: seconds that the evaluation of a trial may take; then it is ended and has failed.
@@ -169,7 +170,11 @@ class Spending:
     fidelities: dict[int, int] = field(default_factory=dict)
     """The resolved fidelity of each trial that was asked for."""
     best: tuple[int, float] | None = None
-    """(fidelity, utility) of the best trial told so far, if there is a target."""
+    """(rank, utility) of the best trial so far (`constraints.Winner`), if there is a target."""
+    waiting: list[tuple[int, float]] = field(default_factory=list)
+    """The same of trials that do not count yet."""
+    told_at: list[int] = field(default_factory=list)
+    """The fidelities of the trials told so far, if there is a target."""
 
     def __post_init__(self) -> None:
         check_countable(self.limits, self.resource)
@@ -202,13 +207,18 @@ class Spending:
         if answer.details:
             self.used += units_used(answer.details, price) - price
         # Only a target needs the best value, and a run that is resumed may have hundreds of thousands of trials.
-        if self._target is None or self.criteria is None or not self._in_full(trial):
-            return
-        if self.criteria.feasible(answer):
-            objective = self.criteria.objectives[0]
-            found = self.fidelities[trial], objective.utility(answer.scores[objective.metric])
-            if self.best is None or found > self.best:
-                self.best = found
+        if self._target is not None and self.criteria is not None:
+            self._rank(self.criteria, self.fidelities[trial], answer, self._in_full(trial))
+
+    def _rank(self, criteria: Criteria, fidelity: int, answer: Answer, in_full: bool) -> None:
+        """Find the best trial, now that this one is told too."""
+        objective, winner = criteria.objectives[0], criteria.winner
+        self.told_at.append(fidelity)
+        if in_full and criteria.feasible(answer):
+            self.waiting.append((winner.rank(fidelity), objective.utility(answer.scores[objective.metric])))
+        if winner.counted(self.told_at)[-1] == len(self.told_at):
+            self.best = max([*self.waiting, *([] if self.best is None else [self.best])], default=None)
+            self.waiting.clear()
 
     def _compare(self, answer: Answer) -> None:
         """Count a failure that is like all before it."""

@@ -26,7 +26,7 @@ from archloom.problems.begun import Begun, open_evaluator
 from archloom.problems.scenario import Scenario, absolute
 from archloom.runs.budgets import GIVE_UP, Limits
 from archloom.runs.history import History
-from archloom.runs.manifest import identity_of, manifest_of, mark_of, read_request, read_summary, reopen
+from archloom.runs.manifest import identity_of, manifest_of, mark_of, parsed, read_request, read_summary, reopen
 from archloom.runs.places import with_problem
 from archloom.runs.prepare import Prepared, Preparer, Request, check_overrides, choose_strategy
 from archloom.runs.record import EARLIER, TRIALS, WEIGHTS, RunFolder, TrialRecord
@@ -132,7 +132,7 @@ def run_folder(
                 request = replace(request, limits=limits)
         else:
             problem = request.problem
-        prepared = preparer.prepare(request, problem)
+        prepared = preparer.prepare(request, problem, parsed(path, folder.manifest).winner)
         check_scores(path, folder.lines, prepared.scenario.scores)
         check_strings(path, folder.lines, prepared.scenario.space)
         if request.warm_start is not None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import numpy as np
@@ -26,8 +26,8 @@ Axis = Literal["queries", "resource", "seconds"]
 class History:
     """The queries of a run, in the order of their numbers, judged by its criteria.
 
-    Results are compared at one fidelity: the best is the best at the highest fidelity that any feasible result has
-    reached.
+    Which results are compared is said by the criteria (`constraints.Winner`): by default those at one fidelity, the
+    highest that any feasible result has reached.
     """
 
     criteria: Criteria
@@ -57,7 +57,8 @@ class History:
         return list(self._feasible)
 
     def comparable(self) -> list[TrialRecord]:
-        """The feasible queries at the highest fidelity that one of them has reached."""
+        """The feasible queries that the best is the best of: as a rule those at the highest fidelity that one of them
+        has reached."""
         return list(self._comparable)
 
     def fidelity(self, line: TrialRecord) -> int:
@@ -88,20 +89,22 @@ class History:
     def curve(self, axis: Axis = "queries") -> list[tuple[float, float]]:
         """(amount spent, best value of the first objective so far) for every query from the first feasible one on.
 
-        "So far" means at the highest fidelity reached so far, so the curve may fall when a higher one is reached.
+        "So far" means of the results that were compared until then, as a rule those at the highest fidelity reached so
+        far, so the curve may fall when a higher one is reached.
         """
         metric = self.criteria.objectives[0].metric
         points: list[tuple[float, float]] = []
         best: TrialRecord | None = None
-        for line, spent in zip(self.lines, self._spent(axis), strict=True):
-            if self.criteria.feasible(line) and (best is None or self._place(line) > self._place(best)):
-                best = line
+        for new, spent in zip(self._steps(), self._spent(axis), strict=True):
+            for line in new:
+                if self.criteria.feasible(line) and (best is None or self._place(line) > self._place(best)):
+                    best = line
             if best is not None:
                 points.append((spent, best.scores[metric]))
         return points
 
     def settled(self, axis: Axis = "queries") -> float:
-        """How much was spent before the first result at the highest fidelity that the run reached."""
+        """How much was spent before the first of the results that are compared in the end."""
         reached = {line.id for line in self.comparable()}
         spent = zip(self.lines, self._spent(axis), strict=True)
         return next((amount for line, amount in spent if line.id in reached), 0.0)
@@ -144,8 +147,19 @@ class History:
 
     @cached_property
     def _comparable(self) -> tuple[TrialRecord, ...]:
-        highest = max(map(self.fidelity, self._feasible), default=0)
-        return tuple(line for line in self._feasible if self.fidelity(line) == highest)
+        waiting = {line.id for line in self.lines[self._counted[-1] :]} if self.lines else ()
+        counted = [line for line in self._feasible if line.id not in waiting]
+        highest = max(map(self._rank, counted), default=0)
+        return tuple(line for line in counted if self._rank(line) == highest)
+
+    @cached_property
+    def _counted(self) -> Sequence[int]:
+        """How many queries count after each."""
+        return self.criteria.winner.counted([self.fidelity(line) for line in self.lines])
+
+    def _steps(self) -> Iterator[Sequence[TrialRecord]]:
+        """The queries that count from each query on."""
+        return (self.lines[before:now] for before, now in pairwise((0, *self._counted)))
 
     @cached_property
     def _best(self) -> TrialRecord | None:
@@ -161,8 +175,11 @@ class History:
         front = [line for line, kept in zip(self._comparable, keep, strict=True) if kept]
         return tuple(sorted(front, key=self.utility, reverse=True))
 
+    def _rank(self, line: TrialRecord) -> int:
+        return self.criteria.winner.rank(self.fidelity(line))
+
     def _place(self, line: TrialRecord) -> tuple[int, float]:
-        return self.fidelity(line), self.utility(line)
+        return self._rank(line), self.utility(line)
 
     def _spent(self, axis: Axis) -> Iterator[float]:
         """The amount spent after each query."""
@@ -191,15 +208,17 @@ class History:
     def hypervolume_curve(self, reference: Sequence[float], axis: Axis = "queries") -> list[tuple[float, float]]:
         """(amount spent, hypervolume so far beyond `reference`) for every query from the first feasible one on.
 
-        "So far" means at the highest fidelity reached so far, as in `curve`.
+        "So far" means the same as in `curve`.
         """
         points: list[tuple[float, float]] = []
         front, volume, highest = np.empty((0, len(self.criteria.objectives))), 0.0, -1
-        for line, spent in zip(self.lines, self._spent(axis), strict=True):
-            fidelity = self.fidelity(line)
-            if self.criteria.feasible(line) and fidelity >= highest:
-                if fidelity > highest:
-                    front, highest = front[:0], fidelity
+        for new, spent in zip(self._steps(), self._spent(axis), strict=True):
+            for line in filter(self.criteria.feasible, new):
+                rank = self._rank(line)
+                if rank < highest:
+                    continue
+                if rank > highest:
+                    front, highest = front[:0], rank
                 (found,) = self._objective_values([line])
                 if not (front >= found).all(axis=1).any():
                     front = np.vstack([front[~(front <= found).all(axis=1)], found])

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from archloom.checkpoints.store import CheckpointFolder
+from archloom.constraints import Winner
 from archloom.errors import InputError
 from archloom.problems.begun import data_of
 from archloom.problems.scenario import Scenario
@@ -56,6 +57,7 @@ class Manifest(msgspec.Struct):
     space: str
     report: tuple[str, ...]
     resource: Resource | None = None
+    winner: Winner = Winner.AT_HIGHEST_FIDELITY
     table: RecordedData | None = None
     trained_on: RecordedData | None = None
     remarks: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ def manifest_of(prepared: Prepared, files: Mapping[str, str]) -> dict[str, Any]:
     return {
         "request": msgspec.to_builtins(request),
         "criteria": scenario.criteria.to_json(),
+        "winner": scenario.criteria.winner.value,
         "resource": None if scenario.resource is None else msgspec.to_builtins(scenario.resource),
         "report": list(scenario.report),
         "space": scenario.space.name,

@@ -17,7 +17,7 @@ import numpy as np
 
 from archloom import registry
 from archloom.checkpoints.retention import NO_OVERRIDES, Overrides
-from archloom.constraints import Criteria
+from archloom.constraints import Criteria, Winner
 from archloom.errors import InputError
 from archloom.problems.base import Problem
 from archloom.problems.scenario import Scenario, select_metrics
@@ -338,7 +338,7 @@ class Preparer:
         `overrides` is the user's policy for checkpoints. If `problem` is given, it is opened instead of the
         request's: its table may have moved since. The strategy that is made here is the one that `prepare` returns.
         """
-        prepared, key = self._prepare(request, problem)
+        prepared, key = self._prepare(request, problem, None)
         self._checked[key] = prepared.strategy
         check_overrides(overrides, prepared.scenario)
         return prepared
@@ -357,19 +357,22 @@ class Preparer:
             check_ownership(space)
             self._owned.add(id(space))
 
-    def prepare(self, request: Request, problem: ProblemSpec | None = None) -> Prepared:
-        """A request ready to run, once: see `check`."""
-        prepared, key = self._prepare(request, problem)
+    def prepare(self, request: Request, problem: ProblemSpec | None = None, winner: Winner | None = None) -> Prepared:
+        """A request ready to run, once: see `check`. `winner` is what the run began with, if it is not new."""
+        prepared, key = self._prepare(request, problem, winner)
         self._checked.pop(key, None)
         return prepared
 
-    def _prepare(self, request: Request, problem: ProblemSpec | None) -> tuple[Prepared, Hashable]:
+    def _prepare(
+        self, request: Request, problem: ProblemSpec | None, winner: Winner | None
+    ) -> tuple[Prepared, Hashable]:
         seeds.check_seed(request.seed)
         chosen = self.choose(request.strategy, request.options)
-        scenario = self._for_strategy(self.scenario(problem or request.problem), chosen)
+        scenario = self._for_strategy(self.scenario(problem or request.problem), chosen, winner)
         check_countable(request.limits, scenario.resource)
         # Not the scenario: a group is pinned to the table that its first run was checked on.
-        key = (id(scenario.problem), scenario.criteria, id(chosen), request.seed, request.warm_start)
+        criteria = scenario.criteria
+        key = (id(scenario.problem), criteria, criteria.winner, id(chosen), request.seed, request.warm_start)
         strategy = self._checked.get(key)
         self._check_answers(scenario.space)
         if strategy is None:
@@ -388,10 +391,14 @@ class Preparer:
         self._check_mixing(prepared)
         return prepared, key
 
-    def _for_strategy(self, scenario: Scenario, chosen: ChosenStrategy) -> Scenario:
-        """With the metrics that the strategy learns from, the same for every seed: its evaluator is made once."""
-        more = scenario.with_metrics(chosen.name, chosen.metrics)
-        return self._with_metrics.setdefault((_spec_key(scenario.spec), id(scenario.problem), more.metrics), more)
+    def _for_strategy(self, scenario: Scenario, chosen: ChosenStrategy, winner: Winner | None) -> Scenario:
+        """With the metrics that the strategy learns from, and the rule for its best trial; the same for every seed: its
+        evaluator is made once."""
+        if winner is None:
+            winner = scenario.problem.winner if chosen.plan.population else Winner.AT_HIGHEST_FIDELITY
+        more = scenario.with_metrics(chosen.name, chosen.metrics).won_by(winner)
+        key = (_spec_key(scenario.spec), id(scenario.problem), more.metrics, winner)
+        return self._with_metrics.setdefault(key, more)
 
     def _problem(self, spec: ProblemSpec) -> Problem:
         key = _problem_key(spec)

@@ -126,7 +126,7 @@ def read_report(
         try:
             check_code(path, manifest, trust)
             request, problem = reopen(path, manifest, table, True, preparer)
-            scenario = preparer.scenario(problem)
+            scenario = preparer.scenario(problem).won_by(parsed(path, manifest).winner)
         except InputError as error:
             if need_space or table is not None:
                 raise
@@ -190,7 +190,7 @@ def _recorded(path: Path, request: Request, manifest: Mapping[str, Any]) -> Scen
     if made.trained_on is not None:
         problem.trains, problem.trained_on = made.trained_on.trains, _identity(made.trained_on)
     problem.resource = made.resource
-    wanted = Criteria(tuple(Objective(metric, goal) for metric, goal in goals.items()), constraints)
+    wanted = Criteria(tuple(Objective(metric, goal) for metric, goal in goals.items()), constraints, made.winner)
     return Scenario(request.problem, problem, wanted, made.report)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from archloom.checkpoints.state import TrainingState
+from archloom.constraints import Winner
 from archloom.types import Arch, Goal
 
 
@@ -82,6 +83,14 @@ class PreparesEvaluation(Protocol):
     def prepare_evaluation(self) -> None:
         """Compute it, unless it is kept already, before processes start that would all wait for it."""
         ...
+
+
+@runtime_checkable
+class ChoosesWinner(Protocol):
+    """A task that says which trial of a population is the best of its run: that of other tasks is the best ever."""
+
+    winner: Winner
+    """`Winner.OF_LAST_POPULATION` if what networks are measured against changes as they train."""
 
 
 @runtime_checkable

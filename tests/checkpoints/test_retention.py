@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from archloom.checkpoints.budget import disk_usage
 from archloom.checkpoints.retention import Retention, RetentionPolicy, parse_overrides
 from archloom.checkpoints.store import CheckpointFolder, Kind, sources
-from archloom.constraints import Constraint, Criteria, Objective
+from archloom.constraints import Constraint, Criteria, Objective, Winner
 from archloom.errors import InputError, StoreError
 from archloom.testing import PLANTED_CRITERIA
 from archloom.types import Inherit, Result
@@ -89,6 +90,18 @@ def test_the_best_is_the_one_that_is_shown_as_the_best(checkpoints: Any, state: 
         retention.told(trial, Result({"worth": worth, "cost": cost}))
     retention.sweep(4, set(), [])
     assert there(checkpoints) == {3}, "6 is nearer to 5 than 7"
+
+
+@pytest.mark.parametrize(("winner", "stays"), [(Winner.EVER, 0), (Winner.AT_HIGHEST_FIDELITY, 2)])
+def test_the_best_of_a_population_is_what_its_task_says(
+    checkpoints: Any, state: Any, there: Any, winner: Winner, stays: int
+) -> None:
+    retention = Retention(checkpoints, replace(PLANTED_CRITERIA, winner=winner))
+    for trial, (worth, epoch) in enumerate([(90.0, 1), (80.0, 2), (85.0, 2)]):
+        checkpoints.save(trial, state(worth))
+        retention.told(trial, Result({"worth": worth}), epoch)
+    retention.sweep(2, set(), [])
+    assert there(checkpoints) == {stays}
 
 
 def test_what_is_not_recorded_goes_at_the_beginning(checkpoints: Any, state: Any, there: Any) -> None:

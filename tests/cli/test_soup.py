@@ -38,6 +38,11 @@ def test_a_soup_is_told_and_written(cli: Any, population: str) -> None:
     told = cli("soup", population).out
     assert "best member" in told
     assert f"no. {', '.join(map(str, content['members']))}" in told
+    assert f"after epoch {content['epoch']}, whose best is trial {content['trial']}" in told
+    assert "behind" not in told
+    assert json.loads(cli("soup", population, "--final", "--json").out) == content, "its task has no final settings"
+    cli.refuses("soup", population, "--set", "task.samples=3", says=["give --final too"])
+    cli.refuses("soup", population, "--final", "--set", "step=3", says=["expected an option of the run's task"])
 
 
 def test_a_part_that_is_not_there_is_refused_whoever_shares_the_winners_genes(cli: Any, population: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from archloom.constraints import Constraint, Criteria, Objective
+from archloom.constraints import Constraint, Criteria, Objective, Winner
 from archloom.errors import InputError
 from archloom.evaluators.base import STEPS
 from archloom.runs.budgets import LIMITED, Ending, Limits, Spending, parse_duration
@@ -123,6 +124,16 @@ def test_the_target_is_reached_by_the_best_at_the_highest_fidelity() -> None:
     on_and_on = Spending(Limits(None, target=0.9), Resource("epochs", 9, open_ended=True), ACC)
     told(on_and_on, 0, Result({"acc": 0.95}), 3)
     assert on_and_on.ending(0.0) is Ending.TARGET, "a network that is there, however long it was trained"
+
+
+def test_the_target_is_reached_by_a_whole_population_if_the_last_one_has_the_winner() -> None:
+    last = replace(ACC, winner=Winner.OF_LAST_POPULATION)
+    spending = Spending(Limits(None, target=0.9), Resource("epochs", 9, open_ended=True), last)
+    for trial, (acc, epoch) in enumerate([(0.5, 3), (0.6, 3), (0.95, 6)]):
+        told(spending, trial, Result({"acc": acc}), epoch)
+    assert spending.ending(0.0) is None, "not all members have been through the chunk"
+    told(spending, 3, Result.failed("no room"), 6)
+    assert spending.ending(0.0) is Ending.TARGET
 
 
 def test_limits_are_raised_and_taken_away() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from archloom.constraints import criteria
+from archloom.constraints import Winner, criteria
 from archloom.errors import InputError
 from archloom.runs.history import History
 from archloom.runs.record import TrialRecord
@@ -124,6 +125,50 @@ def test_the_best_is_the_best_at_the_highest_fidelity_reached() -> None:
     assert [line.query for line in History.of([rung(1, 90, 1), rung(4, 99, 3)], ACC, RUNGS).comparable()] == [4]
     pareto = History.of([rung(1, 1, 1), rung(2, 5, 9), rung(3, 6, 9)], BOTH, RUNGS).pareto()
     assert [line.query for line in pareto] == [3, 2]
+
+
+def chunks(*populations: list[float | None]) -> list[TrialRecord]:
+    """A population's chunks of 10 epochs; None for a member that failed."""
+    values = [(10 * (number + 1), acc) for number, found in enumerate(populations) for acc in found]
+    return [
+        rung(query, acc or 0, epoch) if acc is not None else replace(rung(query, 0, epoch), scores={}, error="x")
+        for query, (epoch, acc) in enumerate(values, 1)
+    ]
+
+
+STOPPED = chunks([10, 40, 20], [50, 30, None], [20, None, 45], [15, 60])
+
+
+@pytest.mark.parametrize(
+    ("winner", "best", "compared", "settled", "curve"),
+    [
+        (Winner.AT_HIGHEST_FIDELITY, 11, [10, 11], 10, [10, 40, 40, 50, 50, 50, 20, 20, 45, 15, 60]),
+        (Winner.EVER, 11, [1, 2, 3, 4, 5, 7, 9, 10, 11], 1, [10, 40, 40, 50, 50, 50, 50, 50, 50, 50, 60]),
+        (Winner.OF_LAST_POPULATION, 9, [7, 9], 7, [40, 40, 40, 50, 50, 50, 45, 45, 45]),
+    ],
+)
+def test_the_best_of_a_population(
+    winner: Winner, best: int, compared: list[int], settled: float, curve: list[float]
+) -> None:
+    counted = Resource("epochs", 10, open_ended=True)
+    history = History.of(STOPPED, dataclasses.replace(ACC, winner=winner), counted)
+    found = history.best()
+    assert found is not None and found.query == best
+    assert [line.query for line in history.comparable()] == compared
+    assert history.settled() == settled
+    assert [value for _, value in history.curve()] == curve
+    assert [spent for spent, _ in history.curve()] == list(range(12 - len(curve), 12))
+    several = History.of(STOPPED, dataclasses.replace(BOTH, winner=winner), counted)
+    assert several.hypervolume_curve([0.0, 100.0])[-1][1] == several.hypervolume([0.0, 100.0])
+
+
+def test_a_last_population_that_failed_has_no_winner() -> None:
+    last = dataclasses.replace(ACC, winner=Winner.OF_LAST_POPULATION)
+    best = History.of(chunks([10, 40], [None, None]), last).best()
+    assert best is not None and best.query == 2
+    assert History.of(chunks([None, None]), last).best() is None
+    stopped = History.of(chunks([10, 40]), last).best()
+    assert stopped is not None and stopped.query == 2, "the first one, as far as it is"
 
 
 def test_a_curve_is_at_the_highest_fidelity_so_far_over_what_was_spent() -> None:

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from archloom.checkpoints.store import sources
-from archloom.constraints import Criteria, Objective
+from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.spaces.base import HasSizes, SearchSpace, is_valid, sample_valid
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
@@ -118,7 +118,8 @@ class PopulationStrategy(BaseStrategy):
         self.members = [Member(number, arch) for number, arch in enumerate(archs)]
         self.epoch = 0  # that all members have reached
         self.results: dict[int, Trial] = {}  # by member, of the chunk in training
-        self.winners: set[int] = set()  # the trials of the last chunk that a soup is made of
+        self.winners: set[int] = set()  # the trials of one chunk that a soup is made of
+        self.won: tuple[int, float] | None = None  # the rank and the utility of the best of these
         self.queue: deque[Proposal] = deque()
         self.enqueue([None] * len(self.members))
 
@@ -139,7 +140,9 @@ class PopulationStrategy(BaseStrategy):
     @classmethod
     def plan(cls, options: Any) -> Plan:
         trials = options.population * -(-options.epochs // options.step)
-        return Plan(trials, options.population, options.epochs, inherits=True, unique=True, needs_training=True)
+        return Plan(
+            trials, options.population, options.epochs, inherits=True, unique=True, needs_training=True, population=True
+        )
 
     @abstractmethod
     def begin_chunk(self, trials: Sequence[Trial]) -> list[Inherit | None]:
@@ -169,10 +172,20 @@ class PopulationStrategy(BaseStrategy):
             return
         trials = [self.results[number] for number in range(len(self.members))]
         self.results = {}
-        self.winners = {trial.id for trial in same_as_the_best(trials, self.criteria.objectives[0])}
+        self._find_winners(trials)
         self.epoch = min(self.epoch + self.options.step, self.options.epochs)
         if self.epoch < self.options.epochs:
             self.enqueue(self.begin_chunk(trials))
+
+    def _find_winners(self, trials: Sequence[Trial]) -> None:
+        """Keep the winners of this chunk instead of those of an earlier one, if the run's best is among them now."""
+        found = same_as_the_best(trials, self.criteria)
+        if not found:
+            return
+        objective, best = self.criteria.objectives[0], found[0]
+        won = self.criteria.winner.rank(best.proposal.fidelity), objective.utility(best.result.scores[objective.metric])
+        if self.won is None or won > self.won:
+            self.winners, self.won = {trial.id for trial in found}, won
 
     def enqueue(self, inherits: Sequence[Inherit | None]) -> None:
         """Queue the next chunk of every member."""
@@ -185,7 +198,8 @@ class PopulationStrategy(BaseStrategy):
         return MemberNote(member.id)
 
     def needed(self) -> set[int]:
-        """The trials whose states may still be inherited, or be asked for by a soup of the last complete chunk."""
+        """The trials whose states may still be inherited, or be asked for by a soup: of the members with the winner's
+        genes, in the complete chunk with the best of the run."""
         latest = {member.trial for member in self.members if member.trial is not None}
         recipes = [proposal.inherit for proposal in self.queue]
         recipes += [trial.proposal.inherit for trial in self.results.values() if _unmade(trial)]
@@ -197,6 +211,7 @@ class PopulationStrategy(BaseStrategy):
             "epoch": self.epoch,
             "results": pack_trials(list(self.results.values())),
             "winners": sorted(self.winners),
+            "won": self.won,
             "queue": msgspec.to_builtins(list(self.queue)),
         }
 
@@ -205,6 +220,8 @@ class PopulationStrategy(BaseStrategy):
         self.epoch = own["epoch"]
         self.results = {MemberNote.of(t.proposal.note).member: t for t in unpack_trials(own["results"])}
         self.winners = set(own["winners"])
+        won = own.get("won")  # earlier versions kept the winners of the last chunk
+        self.won = None if won is None else (won[0], won[1])
         self.queue = deque(msgspec.convert(own["queue"], list[Proposal], strict=False))
 
 
@@ -214,9 +231,13 @@ def _unmade(trial: Trial) -> bool:
     return not trial.result.ok and inherit is not None and inherit.reseed
 
 
-def same_as_the_best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
-    """The trials of a chunk with the genes of the best one, best first: what a soup is made of. Empty if all failed."""
-    done = [trial for trial in trials if trial.result.ok]
+def same_as_the_best(trials: Sequence[Trial], criteria: Criteria) -> list[Trial]:
+    """The trials of a chunk with the genes of the best one, best first: what a soup is made of.
+
+    Empty if none succeeded and meets the constraints.
+    """
+    objective = criteria.objectives[0]
+    done = [trial for trial in trials if criteria.feasible(trial.result)]
     ranked = sorted(done, key=lambda trial: (-objective.utility(trial.result.scores[objective.metric]), trial.id))
     return [trial for trial in ranked if trial.proposal.arch.genes == ranked[0].proposal.arch.genes]
 

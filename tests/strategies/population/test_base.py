@@ -92,7 +92,7 @@ def test_populations_that_cannot_be(strategy: str, options: dict[str, int], says
 
 def test_a_plan_says_how_long_networks_are_trained() -> None:
     assert choose_strategy("pbt_nas", {"population": 5, "epochs": 7, "step": 2}).plan == Plan(
-        trials=20, width=5, epochs=7, inherits=True, unique=True, needs_training=True
+        trials=20, width=5, epochs=7, inherits=True, unique=True, needs_training=True, population=True
     )
     assert choose_strategy("random", {}).plan == Plan(None, 1, None)
 

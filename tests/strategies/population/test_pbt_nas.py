@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from archloom.constraints import Winner
 from archloom.errors import InputError
 from archloom.strategies.population.pbt_nas import PbtNas, PbtNasOptions
 from archloom.testing import PLANTED_CRITERIA, PlantedSpace
@@ -137,6 +139,25 @@ def test_the_states_that_may_be_inherited_are_needed() -> None:
     assert strategy.needed() == {2, 3, 4, 5, 6, 7}
     strategy.tell([Trial(8, asked[2], Result({"worth": 2.0}))])
     assert strategy.needed() == {8, 3, 4, 5, 6, 7}
+
+
+@pytest.mark.parametrize(("winner", "kept"), [(Winner.EVER, [7, 7, 21]), (Winner.AT_HIGHEST_FIDELITY, [7, 13, 21])])
+def test_the_winners_of_the_population_with_the_best_are_needed(winner: Winner, kept: list[int]) -> None:
+    """In the second chunk member 5 is best, and worse than the best of the first; in the third it is better."""
+    criteria = replace(PLANTED_CRITERIA, winner=winner)
+    options = PbtNasOptions(population=8, epochs=60, step=10, survivors=1.0)
+    strategy = PbtNas(PlantedSpace(), criteria, seeds.stream(0, "strategy"), options)
+    first = chunk(strategy, 0)
+    genes = {trial.proposal.note["member"]: trial.proposal.arch.genes for trial in first}
+    assert len(set(genes.values())) == 8
+    for number, best in enumerate(kept):
+        if number:
+            chunk(strategy, 8 * number, lambda p: (0, 5, 50)[number] * (p.note["member"] == 5))  # noqa: B023
+        assert strategy.winners == {best}
+        twin = PbtNas(PlantedSpace(), criteria, seeds.stream(1, "strategy"), options)
+        twin.load_state_dict(strategy.state_dict())
+        strategy = twin
+        assert best in strategy.needed()
 
 
 @pytest.mark.parametrize(

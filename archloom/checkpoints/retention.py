@@ -120,13 +120,15 @@ class Retention:
         keep: int | None = 1,
         members: int = 1,
         others: Mapping[str, CheckpointStore] | None = None,
+        kept: int = 0,
     ) -> None:
-        """`members`: at least that many checkpoints will be needed at once. `others`: stores of other kinds, by name;
+        """`members`: at least that many checkpoints will be needed at once; `kept`: so many there will be, unless a
+        budget limits them. `others`: stores of other kinds, by name;
         in these, only what is needed stays."""
         self._checkpoints = checkpoints
         self._others = dict(others or {})
         self._criteria = criteria
-        self._keep = keep
+        self._keep, self._kept = keep, kept
         self._members = self._checks_left = members
         self._ranked: list[tuple[float, int, float, int]] = []
         """(violation, -rank, -utility, trial), the best first."""
@@ -156,7 +158,9 @@ class Retention:
         if not answer.ok:
             return
         if self._checks_left:
-            self._checks_left = 0 if self._checkpoints.warn_if_short(self._members) else self._checks_left - 1
+            self._checks_left = (
+                0 if self._checkpoints.warn_if_short(self._members, self._kept) else self._checks_left - 1
+            )
         violation = self._criteria.violation(answer)
         rank = self._criteria.winner.rank(fidelity)
         place = (-rank, -self._criteria.utilities(answer)[0]) if violation <= 0 else (0, 0.0)

@@ -6,6 +6,7 @@ what they made; the driver never sees the weights.
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -84,8 +85,9 @@ class CheckpointStore(CheckpointSource, Protocol):
         """Drop all other checkpoints, and everything half-written. Nobody may be writing meanwhile."""
         ...
 
-    def warn_if_short(self, count: int) -> bool:
-        """Warn and return True if `count` checkpoints of the average size of the present ones will not fit."""
+    def warn_if_short(self, count: int, kept: int = 0) -> bool:
+        """Warn and return True if `count` checkpoints of the average size of the present ones will not fit into the
+        budget, or without one `kept` of them, if those are more, on the disk."""
         ...
 
 
@@ -110,7 +112,7 @@ class CheckpointsInMemory:
     def drop_all_but(self, trials: Collection[int]) -> None:
         self.kept = {trial: state for trial, state in self.kept.items() if trial in trials}
 
-    def warn_if_short(self, count: int) -> bool:
+    def warn_if_short(self, count: int, kept: int = 0) -> bool:
         return False  # memory has no budget
 
 
@@ -177,14 +179,25 @@ class CheckpointFolder:
                 if file not in kept:
                     _remove(file)
 
-    def warn_if_short(self, count: int) -> bool:
+    def warn_if_short(self, count: int, kept: int = 0) -> bool:
         files, size = disk_usage(self.path)
-        if self.budget is None or not files or size * count <= self.budget.limit * files:
+        if not files:
+            return False
+        if self.budget is not None and size * count > self.budget.limit * files:
+            warnings.warn(
+                f"checkpoints take {format_bytes(size / files)} each so far, and {count} of them will be needed at "
+                f"once: this run will exceed its --disk-budget of {format_bytes(self.budget.limit)} and stop; to raise "
+                f"it, stop the run, then: {self.budget.advice(size * count // files)}",
+                stacklevel=2,
+            )
+            return True
+        count, free = count if self.budget else max(count, kept), shutil.disk_usage(self.path).free
+        if (needed := size * count / files) - size <= free:
             return False
         warnings.warn(
-            f"checkpoints take {format_bytes(size / files)} each so far, and {count} of them will be needed at once: "
-            f"this run will exceed its --disk-budget of {format_bytes(self.budget.limit)} and stop; to raise it, stop "
-            f"the run, then: {self.budget.advice(size * count // files)}",
+            f"checkpoints take {format_bytes(size / files)} each so far, and {count:,} of them will be there at once, "
+            f"{format_bytes(needed)}, but only {format_bytes(free)} are free at {self.path}: it will be full "
+            "and the run stop; free some space now, or then, and continue it (archloom resume)",
             stacklevel=2,
         )
         return True

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archloom.cli import notes, options, output
+from archloom.cli.forecast import Forecast
 from archloom.cli.progress import ProgressView
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, StoreError, unknown
@@ -173,7 +174,7 @@ def _sizes_of(group: Group, preparer: Preparer) -> PopulationSizes | None:
 
 def run_members(
     group: Group,
-    backend: int | Backend,
+    backend: Backend,
     quiet: bool,
     table: Path | None,
     changed: bool,
@@ -189,10 +190,13 @@ def run_members(
     limits = [request.limits.queries for request in group.members.values()]
     total = None if None in limits else sum(limit for limit in limits if limit is not None)
     label = " ".join(dict.fromkeys(groups.label_of(name, request) for name, request in group.members.items()))
-    with ProgressView(label, total, scenario.criteria, quiet) as view:
-        for path in group.paths:
+    forecast = Forecast(
+        dict(zip(group.paths, group.members.values(), strict=True)), scenario.resource, backend, preparer
+    )
+    with ProgressView(label, total, scenario.criteria, quiet, forecast) as view:
+        for run, path in enumerate(group.paths):
             with suppress(StoreError):  # a damaged record is that member's failure, reported in its turn
-                view.add(History.of(record.read_lines(path), scenario.criteria, scenario.resource))
+                view.add(History.of(record.read_lines(path), scenario.criteria, scenario.resource), run)
         outcome = groups.run_group(group, backend, view, table, changed, overrides, preparer)
     by_label: dict[str, list[RunReport]] = {}
     failures = []

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from archloom.agents.training_log import TrainingRow
+    from archloom.cli.forecast import Forecast
     from archloom.constraints import Criteria
     from archloom.runs.history import History
     from archloom.runs.record import TrialRecord
@@ -32,15 +33,17 @@ class _View:
     """
 
     below = False
+    estimates = False
+    """Whether it estimates itself how long it will still take."""
 
     def __init__(self, label: str, total: int | None, unit: str, quiet: bool) -> None:
         self._total, self._unit, self._quiet = total, unit, quiet
         self._done = 0
         self._said_at = time.monotonic()
         self._aside = stdout_guard()  # what an evaluator prints is not the command's output
-        self._bar = _make_bar(self.below) if not quiet and sys.stderr.isatty() else None
+        self._bar = _make_bar(self.below, self.estimates) if not quiet and sys.stderr.isatty() else None
         shown = one_line(label, _WIDEST)
-        self._task = self._bar.add_task(shown, total=total, best="") if self._bar is not None else None
+        self._task = self._bar.add_task(shown, total=total, best="", left="") if self._bar is not None else None
 
     def __enter__(self) -> Self:
         self._aside.__enter__()
@@ -55,28 +58,46 @@ class _View:
             self._bar.stop()
         self._aside.__exit__(kind, value, trace)
 
-    def _show(self, what: str, state: str) -> None:
-        """Show `what` is being worked on, and its `state`."""
+    def _show(self, what: str, state: str, left: str = "") -> None:
+        """Show `what` is being worked on, its `state`, and how long it will still take, if that is known."""
         what, state = one_line(what, _WIDEST), one_line(state, _WIDEST)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._done, best=state or what)
+            self._bar.update(self._task, completed=self._done, best=state or what, left=left)
         elif not self._quiet and time.monotonic() - self._said_at > LINE_EVERY_S:
             self._said_at = time.monotonic()
             share = f"{self._done:,}" if self._total is None else f"{self._done:,} of {self._total:,}"
             count = f"{what}: {share} {self._unit}"
-            output.say(f"{count}, {state}" if state else count, err=True)
+            output.say(", ".join(filter(None, [count, state, left])), err=True)
 
 
 class ProgressView(_View):
-    """Counts queries over all runs and shows the best value so far."""
+    """Counts queries over all runs and shows the best value so far, and with a `forecast` how long it will take."""
 
-    def __init__(self, label: str, total: int | None, criteria: Criteria, quiet: bool = False) -> None:
+    estimates = True
+
+    def __init__(
+        self, label: str, total: int | None, criteria: Criteria, quiet: bool = False, forecast: Forecast | None = None
+    ) -> None:
         super().__init__(label, total, "queries", quiet)
+        self._forecast = None if quiet else forecast
         self._label = label
         self._criteria = criteria
         self._metric = criteria.objectives[0].metric
         self._best: TrialRecord | None = None
         self._failed = 0
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        if self._forecast is not None:
+            self._forecast.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._forecast is not None:
+            self._forecast.__exit__(kind, value, trace)
+        super().__exit__(kind, value, trace)
 
     def __call__(self, run: int, lines: Sequence[TrialRecord]) -> None:
         """Count newly committed trials of one of the runs."""
@@ -85,16 +106,24 @@ class ProgressView(_View):
             self._failed += line.error is not None and line.query is not None
             if self._criteria.feasible(line) and self._is_better(line):
                 self._best = line
-        self._show(self._label, self._state())
+        if self._forecast is not None:
+            self._forecast(run, lines)
+        self._show(self._label, self._state(), self._left)
 
-    def add(self, known: History) -> None:
-        """Count trials that were already there."""
+    def add(self, known: History, run: int = 0) -> None:
+        """Count trials that one of the runs had already."""
+        if self._forecast is not None:
+            self._forecast.add(run, known)
         self._done += known.queries
         self._failed += len(known.failed)
         best = known.best()
         if best is not None and self._is_better(best):
             self._best = best
-        self._show(self._label, self._state())
+        self._show(self._label, self._state(), self._left)
+
+    @property
+    def _left(self) -> str:
+        return "" if self._forecast is None else self._forecast.left
 
     def _is_better(self, line: TrialRecord) -> bool:
         sign = self._criteria.objectives[0].sign
@@ -160,7 +189,7 @@ class TotalView(_View):
         self._show(self._label, "")
 
 
-def _make_bar(below: bool) -> Progress:
+def _make_bar(below: bool, estimates: bool) -> Progress:
     from rich.console import Console, RenderableType
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.text import Text
@@ -170,7 +199,8 @@ def _make_bar(below: bool) -> Progress:
             yield self.make_tasks_table(self.tasks)
             yield from (Text(task.fields["best"]) for task in self.tasks)
 
-    columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    left = TextColumn("{task.fields[left]}", markup=False) if estimates else TimeRemainingColumn()
+    columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), left]
     if below:
         return StateBelow(*columns, console=Console(stderr=True))
     return Progress(*columns, TextColumn("{task.fields[best]}", markup=False), console=Console(stderr=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from archloom.agents.training_folder import is_training
 from archloom.cli import notes, options, output
 from archloom.cli.config import Config, typed_first
+from archloom.cli.forecast import Forecast
 from archloom.cli.paths import UserPath
 from archloom.cli.progress import ProgressView
 from archloom.cli.stdout_guard import stdout_guard
@@ -91,7 +93,9 @@ def search(
         return begin(group, first, backend, as_json, quiet, overrides, preparer)
     output.note_caveats(first.scenario)
     output.announce(path, quiet)
-    with output.going_on(path), ProgressView(name, bounds.queries, first.scenario.criteria, quiet) as view:
+    forecast = Forecast({path: requests[0]}, first.scenario.resource, backend, preparer)
+    criteria = first.scenario.criteria
+    with output.going_on(path), ProgressView(name, bounds.queries, criteria, quiet, forecast) as view:
         report = folders.run_folder(
             path, requests[0], backend, lambda lines: view(0, lines), overrides=overrides, preparer=preparer
         )
@@ -176,8 +180,10 @@ def resume(
     if table is None:
         make_first(request.problem, quiet)
     options.make_ready(backend)
-    queries = (raised or request.limits).queries
-    with output.going_on(run), ProgressView(request.name, queries, scenario.criteria, quiet) as view:
+    request = replace(request, limits=raised or request.limits)
+    forecast = Forecast({run: request}, scenario.resource, backend, preparer)
+    queries = request.limits.queries
+    with output.going_on(run), ProgressView(request.name, queries, scenario.criteria, quiet, forecast) as view:
         report = folders.run_folder(
             run, None, backend, lambda lines: view(0, lines), view.add,
             table=table, changed=changed, overrides=overrides, preparer=preparer, limits=raised,

@@ -104,7 +104,8 @@ def _status(path: Path, request: Request) -> tuple[list[str], list[str]]:
         data += [_data_line(request, manifest), *(f"note: {text}" for text in manifest.get("remarks", []))]
     state = f"working ({held})" if held else _resting(path, lines, wanted) if has_begun else "not started"
     share = str(asked) if wanted is None else f"{asked}/{wanted}"
-    used = _used(path, request) if has_begun else ""
+    used, spent = _used(path, request) if has_begun else ("", 0)
+    state += _left(path, request, lines, spent)
     return [f"{one_line(str(path))}  {request.name} seed {request.seed}  {share} queries{used}  {state}", *notes], data
 
 
@@ -141,15 +142,28 @@ def _resting(path: Path, lines: Sequence[TrialRecord], wanted: int | None) -> st
     return "stopped: archloom resume continues it"
 
 
-def _used(path: Path, request: Request) -> str:
-    """How much of its resource a run has used, if that is limited."""
+def _used(path: Path, request: Request) -> tuple[str, int]:
+    """How much of its resource a run has used, if that is limited: in words, and as a number."""
     from archloom.runs.report import recorded_report
 
     limit = request.limits.resource
     if limit is None:
-        return ""
+        return "", 0
     history = recorded_report(path).history
-    return "" if history.resource is None else f", {history.resource_used:,}/{limit:,} {history.resource.unit}"
+    if history.resource is None:
+        return "", 0
+    return f", {history.resource_used:,}/{limit:,} {history.resource.unit}", history.resource_used
+
+
+def _left(path: Path, request: Request, lines: Sequence[TrialRecord], used: int) -> str:
+    """How long a run that has not ended will still take, after a comma, if its pace so far tells."""
+    from archloom.runs.estimate import in_words, left_of
+    from archloom.runs.manifest import ending_of
+
+    if not lines or ending_of(path, len(lines)) is not None:
+        return ""
+    left = left_of(path, request.limits, lines, used)
+    return f", about {in_words(left)} left at its pace so far" if left else ""
 
 
 @click.command()

@@ -25,6 +25,7 @@ from archloom.executors.serial import SerialExecutor
 from archloom.problems.begun import Begun, open_evaluator
 from archloom.problems.scenario import Scenario, absolute
 from archloom.runs.budgets import GIVE_UP, Limits
+from archloom.runs.estimate import checkpoints_at_once
 from archloom.runs.history import History
 from archloom.runs.manifest import identity_of, manifest_of, mark_of, parsed, read_request, read_summary, reopen
 from archloom.runs.places import with_problem
@@ -253,8 +254,9 @@ def _new_search(
     request, scenario, plan = prepared.request, prepared.scenario, prepared.chosen.plan
     retention = None
     if checkpoints is not None:
-        members = plan.width if plan.inherits else 1
-        retention = Retention(checkpoints, scenario.criteria, (policy or RetentionPolicy()).keep, members)
+        members, keep = plan.width if plan.inherits else 1, (policy or RetentionPolicy()).keep
+        kept, _ = checkpoints_at_once(prepared.chosen.found.kind, plan, request.limits, keep)
+        retention = Retention(checkpoints, scenario.criteria, keep, members, kept=kept)
     return Search(
         scenario.space, prepared.strategy, executor, journal, request.limits, request.seed, progress, retention, plan,
         scenario.resource, scenario.criteria,

@@ -24,6 +24,7 @@ from archloom.problems.scenario import Scenario, select_metrics
 from archloom.problems.spec import ProblemSpec
 from archloom.problems.task import TaskProblem
 from archloom.runs.budgets import GIVE_UP, Changes, Limits, check_countable
+from archloom.runs.estimate import units_in_all
 from archloom.runs.found_strategies import FoundStrategy, find_strategy, name_of
 from archloom.runs.warm_start import Earlier, WarmStart
 from archloom.spaces.answers import check_answers
@@ -195,12 +196,7 @@ class Prepared:
         """
         if not isinstance(self.scenario.problem, TaskProblem):
             return None
-        plan, queries = self.chosen.plan, self.request.limits.queries
-        if queries is None or self.chosen.needs_resource:
-            return self.request.limits.resource
-        if plan.trials is None or plan.epochs is None:
-            return queries * self.scenario.problem.task.epochs
-        return round(plan.width * plan.epochs * min(1.0, queries / plan.trials))
+        return units_in_all(self.chosen.plan, self.chosen.needs_resource, self.request.limits, self.scenario.resource)
 
 
 class Preparer:

@@ -225,7 +225,7 @@ class RunFolder:
     def load_state(self) -> dict[str, Any] | None:
         """The run's state as last saved; None if there is none that can be read (the run then replays its record)."""
         try:
-            return decode_state(read_file(self.path / "state.npz"))
+            return read_state(self.path)
         except FileNotFoundError:
             return None
         except Exception as error:  # noqa: BLE001 - a damaged zip raises almost anything, and the record has everything
@@ -354,6 +354,12 @@ def _no_run(path: Path) -> str:
 def read_lines(path: Path) -> list[TrialRecord]:
     """The committed trials of a run folder, by id, without changing anything; a run may be writing to it."""
     return sorted(_scan(path)[0], key=lambda line: line.id)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The state of the run in a folder, as last saved; FileNotFoundError if there is none, almost any other error if it
+    is damaged."""
+    return decode_state(read_file(path / "state.npz"))
 
 
 def encode_line(line: TrialRecord) -> bytes:

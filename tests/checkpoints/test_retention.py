@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archloom.checkpoints.budget import disk_usage
+from archloom.checkpoints.budget import DiskBudget, disk_usage
 from archloom.checkpoints.retention import Retention, RetentionPolicy, parse_overrides
 from archloom.checkpoints.store import CheckpointFolder, Kind, sources
 from archloom.constraints import Constraint, Criteria, Objective, Winner
@@ -37,6 +38,23 @@ def sized(folder: CheckpointFolder, trial: int, size: int) -> None:
 
 def numbers(folder: CheckpointFolder) -> set[int]:
     return {int(path.stem) for path in folder.path.iterdir()}
+
+
+def test_a_disk_that_will_be_full_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = CheckpointFolder(tmp_path / "weights")
+    free = [1_000]
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free[0]))
+    assert not folder.warn_if_short(3, 8), "there are none yet"
+    folder.path.mkdir()
+    (folder.path / "000000.safetensors").write_bytes(bytes(100))
+    assert not folder.warn_if_short(3, 11), "ten more fit"
+    with pytest.warns(
+        UserWarning, match=r"take 100 B each so far, and 12 .* 1.2 KB, but only 1 KB are free at .*weights"
+    ):
+        assert folder.warn_if_short(3, 12)
+    free[0] = 100
+    with pytest.warns(UserWarning, match=r"each so far, and 3 of them"):
+        assert CheckpointFolder(folder.path, DiskBudget(folder.path, 10_000)).warn_if_short(3, 12), "budget and disk"
 
 
 def test_the_best_ever_stays(checkpoints: Any, state: Any, there: Any) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from archloom.checkpoints.budget import format_bytes
+from archloom.problems import ProblemSpec
+from archloom.runs.prepare import Preparer
 
 
 def arguments(table: Path, *more: object, strategy: str = "random") -> list[object]:
@@ -94,8 +96,11 @@ def test_a_population_that_is_cut_is_noted(cli: Any, trained_here: Path) -> None
 
 def test_epochs_that_a_population_would_ignore_are_refused(cli: Any) -> None:
     pytest.importorskip("torch", reason="training needs the extra train")
-    told = ["task.epochs=5: searl itself decides how long its networks are trained, 300 epochs", "--set epochs=5"]
-    cli.refuses("search", "searl", "--on", "images:digits", "--set", "task.epochs=5", says=told)
+    told = ["task.epochs=5: searl itself decides how long its networks are trained, 30 epochs", "--set epochs=5"]
+    both = ("--set", "task.epochs=5", "--set", "epochs=30")
+    cli.refuses("search", "searl", "--on", "images:digits", *both, says=told)
+    settled = Preparer().fitted_options("searl", {}, ProblemSpec("images:digits", task={"epochs": "5"}))
+    assert settled == {"population": 12, "epochs": 5, "step": 1}, "alone they are the population's"
 
 
 def test_a_metric_that_is_not_measured_everywhere_is_noted(cli: Any, small_table: Path) -> None:

@@ -4,7 +4,9 @@ command line to type into."""
 from __future__ import annotations
 
 import hashlib
+import importlib
 import itertools
+import json
 import os
 import re
 import shutil
@@ -629,3 +631,18 @@ def cell_index(shared_cache: Path) -> Any:
         if table.is_file():
             patch.setattr(module, "official_codes", lambda: pack(load_table(table).genes))
         return module.open_index({"ARCHLOOM_CACHE": str(shared_cache)})
+
+
+@pytest.fixture
+def study(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """What a benchmark prints in this process, with one worker: others would take seconds to import PyTorch."""
+
+    def smoke_here(module: str, *words: str) -> Any:
+        monkeypatch.setenv("ARCHLOOM_DATA", str(data_dir))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [module, *words, "--smoke", "--json"])
+        capsys.readouterr()
+        importlib.import_module(f"benchmarks.{module}").main()
+        return json.loads(capsys.readouterr().out)
+
+    return smoke_here

@@ -6,7 +6,6 @@ one run, measured in turns, may be, with a wide margin.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import subprocess
@@ -33,21 +32,6 @@ def smoke(module: str, data_dir: Path, cwd: Path, *words: str, **more: str) -> A
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-@pytest.fixture
-def study(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """What a benchmark prints in this process, with one worker: others would take seconds to import PyTorch."""
-
-    def smoke_here(module: str, *words: str) -> Any:
-        monkeypatch.setenv("ARCHLOOM_DATA", str(data_dir))
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [module, *words, "--smoke", "--json"])
-        capsys.readouterr()
-        importlib.import_module(f"benchmarks.{module}").main()
-        return json.loads(capsys.readouterr().out)
-
-    return smoke_here
 
 
 def test_quality(study: Any) -> None:
@@ -101,34 +85,6 @@ def test_spaces(data_dir: Path, tmp_path: Path, cell_index: Any, shared_cache: P
     assert 10 < found["local_search_queries"] < 200
     assert 10 < found["local_search_best_of_50_queries"] < 1_000
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
-
-
-def test_pbt_nas_on_images(study: Any, tmp_path: Path) -> None:
-    pytest.importorskip("sklearn", reason="the images, in the extra images")
-    record = tmp_path / "done.jsonl"
-    rows = study("pbt_nas", "images", "--workers", "1", "--record", str(record))
-    assert [row["seeds"] for row in rows] == [2] * 7
-    assert all(0 < row["mean"] < 100 and row["low"] <= row["mean"] <= row["high"] for row in rows)
-    assert rows[0]["p_default_better"] is None
-    assert all(0 < row["p_default_better"] <= row["p_corrected"] <= 1 for row in rows[1:])
-    assert len({row["mean"] for row in rows}) > 2, "settings differ"
-    assert len(record.read_text().splitlines()) == 14
-    assert study("pbt_nas", "images", "--workers", "1", "--record", str(record)) == rows, "nothing is left to do"
-
-
-def test_pbt_nas_on_generators(study: Any, tmp_path: Path) -> None:
-    pytest.importorskip("sklearn", reason="the images, in the extra images")
-    rows = study("pbt_nas", "gan", "--workers", "1")
-    assert [(row["seeds"], row["test_mean"]) for row in rows] == [(1, None)] * 3
-    assert all(row["mean"] > 0 for row in rows)
-    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
-
-
-def test_pbt_nas_where_the_answer_is_known(study: Any) -> None:
-    pytest.importorskip("torch", reason="training needs the extra train")
-    default, no_mixing, random, shrunk = study("pbt_nas", "planted", "--workers", "1")
-    assert default["mean"] > max(no_mixing["mean"], random["mean"]) + 3, "8 more, measured with 30 seeds"
-    assert shrunk["mean"] < random["mean"] - 10, "shrink-perturb alone is worse: the paper's Table 3"
 
 
 def test_proxies(study: Any, tmp_path: Path) -> None:

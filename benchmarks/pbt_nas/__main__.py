@@ -1,0 +1,49 @@
+"""PBT-NAS compared with its ablations and baselines, as in the paper's Tables 1 to 3 and Figure 4, in minutes.
+
+    python -m benchmarks.pbt_nas chain       Tables 2 and 3 on chains that imitate one: 24 members, 20 seeds
+    python -m benchmarks.pbt_nas moving      the same while what they imitate drifts
+    python -m benchmarks.pbt_nas scaling     Figure 4: 6, 12 and 24 members, beside as many random networks
+    python -m benchmarks.pbt_nas gan         Tables 1 and 2, space gan_hard, on digits of 8 x 8 pixels: 5 seeds
+    python -m benchmarks.pbt_nas planted     Tables 2 and 3 on a task whose answer is known: 30 seeds, a minute
+    python -m benchmarks.pbt_nas images      Table 3 on small images of clothes: 12 members, 10 seeds
+    python -m benchmarks.pbt_nas chain --record FILE    keep finished searches in FILE, and continue
+    python -m benchmarks.pbt_nas chain --json           one JSON object per row
+    python -m benchmarks.pbt_nas chain --smoke          one or two seeds, two chunks
+
+A search of 24 chains takes 6 s. `chain` and `scaling` may share a record. Every row trains its networks for as many
+epochs, from the same seeds. The value is that of a run's best network, on the search's own metric: the best ever, or
+of the last population where the target moves.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from benchmarks.pbt_nas.searches import Found, search
+from benchmarks.pbt_nas.studies import STUDIES, smoke
+from benchmarks.pbt_nas.tables import rows, show
+from benchmarks.recorded import outcomes, parser
+
+
+def main() -> None:
+    arguments = parser(__doc__, STUDIES, smoke="small sizes").parse_args()
+    study = smoke(arguments.study) if arguments.smoke else STUDIES[arguments.study]
+    study = replace(study, seeds=arguments.seeds or study.seeds)
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = study.prepared(Path(folder))
+        # Every setting of a seed before the next seed.
+        jobs = (((row.name, seed), (prepared, row, seed)) for seed in range(study.seeds) for row in study.settings)
+        found = outcomes(Found, search, jobs, arguments.workers, arguments.record, study.text)
+    found = [each for each in found if each.seed < study.seeds]  # a record may have more
+    table = rows(study, found)
+    if arguments.json:
+        print(json.dumps([asdict(row) for row in table]))
+    else:
+        show(study, found[0].metric, table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The studies: which rows are compared, on what, with how many seeds, and which tests are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks.pbt_nas.searches import Imitations, Named, Setting, Study
+
+DEFAULT = Setting("PBT-NAS", "pbt_nas")
+NO_MIXING = Setting("no mixing: itself, shrink-perturbed", "pbt_nas", {"itself": True})
+COPIED = Setting("copied exactly [1, 0]", "pbt_nas", {"shrink": 1.0, "perturb": 0.0})
+REINITIALISED = Setting("reinitialised [0, 1]", "pbt_nas", {"shrink": 0.0, "perturb": 1.0})
+SEARL = Setting("SEARL-like mutation", "searl")
+RANDOM = Setting("random search", "random_population")
+RANDOM_SHRUNK = Setting("random search, shrink-perturbed", "random_population", {"shrink_perturb": True})
+EVERYTHING = (DEFAULT, NO_MIXING, COPIED, REINITIALISED, SEARL, RANDOM, RANDOM_SHRUNK)
+
+SIZES = (6, 12)
+"""Members, besides 24. The published runs had 12, 24 and 36 (generators) and 6, 12 and 18 (agents)."""
+
+
+def sized(setting: Setting, members: int) -> Setting:
+    return Setting(f"{setting.name}, {members} members", setting.strategy, {**setting.options, "population": members})
+
+
+def than_default(settings: Sequence[Setting]) -> Mapping[str, str]:
+    """The tests that the default is better than each other row."""
+    return {setting.name: DEFAULT.name for setting in settings if setting is not DEFAULT}
+
+
+def _scaling() -> tuple[tuple[Setting, ...], Mapping[str, str]]:
+    """Populations of every size, beside as many random networks; each is tested against the next larger one."""
+    ours, random = ([*(sized(row, members) for members in SIZES), row] for row in (DEFAULT, RANDOM))
+    larger = {small.name: large.name for small, large in pairwise(ours)}
+    return (*ours, *random), larger | {theirs.name: our.name for our, theirs in zip(ours, random, strict=True)}
+
+
+_SCALED, _LARGER = _scaling()
+_CHAIN = Imitations(EVERYTHING, seeds=20, members=24, epochs=20, beaten_by=than_default(EVERYTHING))
+
+STUDIES: Mapping[str, Study] = {
+    "chain": _CHAIN,
+    "moving": replace(_CHAIN, drift=0.05),
+    "scaling": replace(_CHAIN, settings=_SCALED, beaten_by=_LARGER),
+    "gan": Named(
+        EVERYTHING[:-1], seeds=5, members=8, epochs=16, beaten_by=than_default(EVERYTHING[:-1]), on="gan:digits",
+        task={"steps_per_epoch": "30", "generator_every": "1", "lr": "0.0005", "ema": "0.95", "samples": "1000",
+              "extractor": "pixels"},
+        space={"channels": "16", "discriminator_channels": "16", "latent": "60"},
+    ),
+    "planted": Named(
+        EVERYTHING, seeds=30, members=12, epochs=20, beaten_by=than_default(EVERYTHING),
+        on=str(Path(__file__).with_name("planted.py")),
+    ),
+    "images": Named(
+        EVERYTHING, seeds=10, members=12, epochs=10, beaten_by=than_default(EVERYTHING), on="images:fashion",
+        task={"steps_per_epoch": "30", "lr": "0.005"}, space={"width": "4"}, parts=(4_000, 1_000, 1_000), size=8,
+    ),
+}  # fmt: skip
+
+
+def smoke(name: str) -> Study:
+    """The same study in seconds."""
+    return _SMOKE[name]
+
+
+_SMALL: Mapping[str, Any] = {"members": 4, "epochs": 2}
+_SMOKE: Mapping[str, Study] = {
+    "chain": replace(STUDIES["chain"], seeds=2, **_SMALL),
+    "moving": replace(STUDIES["moving"], seeds=1, settings=(DEFAULT, COPIED), **_SMALL),
+    "scaling": replace(STUDIES["scaling"], seeds=1, **_SMALL),
+    "gan": replace(
+        STUDIES["gan"], seeds=1, settings=(DEFAULT, SEARL), members=2, epochs=2,
+        task={**STUDIES["gan"].task, "steps_per_epoch": "2", "samples": "50"},
+    ),
+    "planted": replace(STUDIES["planted"], seeds=2, settings=(RANDOM, RANDOM_SHRUNK), members=4, epochs=4),
+    "images": replace(
+        STUDIES["images"], seeds=1, settings=(DEFAULT, REINITIALISED), **_SMALL, on="images:digits",
+        parts=(200, 50, 50), task={"steps_per_epoch": "2"},
+    ),
+}  # fmt: skip

@@ -1,0 +1,51 @@
+"""The smoke versions of the studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs the extra train")
+
+
+def test_chains(study: Any, tmp_path: Path) -> None:
+    words = ("--workers", "1", "--record", str(tmp_path / "done.jsonl"))
+    rows = study("pbt_nas.__main__", "chain", *words)
+    assert [row["seeds"] for row in rows] == [2] * 7
+    assert all(0 < row["mean"] < 100 and row["low"] <= row["mean"] <= row["high"] for row in rows)
+    assert rows[0]["p"] is None and all(0 < row["p"] <= row["p_corrected"] <= 1 for row in rows[1:])
+    assert len({row["mean"] for row in rows}) > 2, "settings differ"
+    assert study("pbt_nas.__main__", "chain", *words) == rows, "nothing is left to do"
+
+
+def test_a_moving_target(study: Any) -> None:
+    default, copied = study("pbt_nas.__main__", "moving", "--workers", "1")
+    assert 0 < default["mean"] < 100 and copied["beaten_by"] == "PBT-NAS"
+
+
+def test_scaling(study: Any) -> None:
+    rows = study("pbt_nas.__main__", "scaling", "--workers", "1")
+    assert [row["setting"] for row in rows][2::3] == ["PBT-NAS", "random search"]
+    assert rows[1]["mean"] != rows[2]["mean"], "12 members and 4"
+
+
+def test_images(study: Any) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    rows = study("pbt_nas.__main__", "images", "--workers", "1")
+    assert [row["seeds"] for row in rows] == [1] * 2
+    assert all(0 < row["mean"] < 100 and 0 < row["test_mean"] < 100 for row in rows)
+
+
+def test_generators(study: Any, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    rows = study("pbt_nas.__main__", "gan", "--workers", "1")
+    assert [(row["seeds"], row["test_mean"]) for row in rows] == [(1, None)] * 2
+    assert all(row["mean"] > 0 for row in rows)
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_where_the_answer_is_known(study: Any) -> None:
+    random, shrunk = study("pbt_nas.__main__", "planted", "--workers", "1")
+    assert shrunk["mean"] < random["mean"] - 10, "shrink-perturb alone is worse: the paper's Table 3"

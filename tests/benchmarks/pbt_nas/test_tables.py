@@ -1,0 +1,40 @@
+"""The rows of a study, and its tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.pbt_nas.searches import Found
+from benchmarks.pbt_nas.studies import DEFAULT, NO_MIXING, RANDOM, STUDIES
+from benchmarks.pbt_nas.tables import rows
+
+
+def test_rows_are_tested_as_the_study_says() -> None:
+    study = replace(STUDIES["chain"], settings=(DEFAULT, NO_MIXING, RANDOM))
+    values = {DEFAULT.name: (5, 6, 7, 8, 9), NO_MIXING.name: (4, 5, 6, 7, 8), RANDOM.name: (5.5, 5, 5, 5, 5)}
+    found = [
+        Found(name, seed, "explained", "max", value, None, 0.1)
+        for name, each in values.items()
+        for seed, value in enumerate(each)
+    ]
+    default, no_mixing, random = rows(study, found)
+    assert (default.mean, default.std, default.beaten_by, default.p) == (7, pytest.approx(2.5**0.5), None, None)
+    assert (no_mixing.beaten_by, no_mixing.p, no_mixing.p_corrected) == (DEFAULT.name, 1 / 32, 2 / 32)
+    assert (random.p, random.published_fid) == (2 / 32, "16.79 ± 0.97")
+    less_is_better = [replace(each, goal="min") for each in found]
+    assert [row.p for row in rows(study, less_is_better)] == [None, 1.0, 31 / 32]
+
+
+def test_sizes_are_tested_against_the_next_larger_and_against_random_networks() -> None:
+    study = STUDIES["scaling"]
+    assert study.beaten_by == {
+        "PBT-NAS, 6 members": "PBT-NAS, 12 members",
+        "PBT-NAS, 12 members": "PBT-NAS",
+        "random search, 6 members": "PBT-NAS, 6 members",
+        "random search, 12 members": "PBT-NAS, 12 members",
+        "random search": "PBT-NAS",
+    }
+    assert study.text == STUDIES["chain"].text, "they share records"
+    assert study.text != STUDIES["moving"].text

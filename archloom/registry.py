@@ -195,6 +195,9 @@ STRATEGIES = Registry(
             "archloom.strategies.population.random_population:RandomPopulation",
             "random networks trained in a population's chunks",
         ),
+        "given": Entry(
+            "archloom.strategies.population.given:Given", "architectures that you give, trained (archloom train)"
+        ),
         "ga_nas": Entry(
             "archloom.strategies.ga_nas.strategy:GaNas",
             "GA-NAS: a generator learns to draw the best graphs",

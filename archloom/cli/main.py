@@ -29,6 +29,7 @@ MOST_SHOWN = 3000
 VERBS: Mapping[str, tuple[str, str]] = {
     "search": ("archloom.cli.search:search", "Search for an architecture."),
     "compare": ("archloom.cli.compare:compare", "Run several strategies side by side, with statistics over seeds."),
+    "train": ("archloom.cli.train:train", "Train architectures that you give, without a search."),
     "episodes": (
         "archloom.cli.episodes:episodes",
         "Let policies walk from random architectures, and measure how much they improve.",

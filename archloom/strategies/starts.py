@@ -12,13 +12,13 @@ def texts_in(start: str) -> list[str]:
     return [text.strip() for text in start.split(";") if text.strip()]
 
 
-def starts_of(strategy: str, start: str, space: SearchSpace) -> list[Arch]:
-    """The architectures in the option `start` of a strategy; InputError for one that is not valid in the space."""
-    return [_start(strategy, text, space) for text in texts_in(start)]
+def starts_of(strategy: str, start: str, space: SearchSpace, option: str = "start") -> list[Arch]:
+    """The architectures in an option of a strategy; InputError for one that is not valid in the space."""
+    return [_start(f"{strategy} option {option}", text, space) for text in texts_in(start)]
 
 
-def _start(strategy: str, text: str, space: SearchSpace) -> Arch:
+def _start(option: str, text: str, space: SearchSpace) -> Arch:
     arch = space.parse(text)
     if not is_valid(space, arch):
-        raise InputError(f"{strategy} option start={text}: not valid in space {space.name!r}; give one that is")
+        raise InputError(f"{option}={text}: not valid in space {space.name!r}; give one that is")
     return arch

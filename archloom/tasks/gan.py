@@ -38,10 +38,9 @@ GENERATOR, DISCRIMINATOR, AVERAGE = "generator", "discriminator", "generator_ema
 """Names in the state of a training: of both networks, and of the averaged copy of the generator's parameters."""
 
 GENERATOR_BATCH = 2
-"""The generator's batches are this many times as large as the discriminator's."""
+"""The generator's batches are this many times as large as the discriminator's, unless a size is given."""
 
 BETAS = (0.0, 0.9)
-EPSILON = 1e-4
 """The betas of both Adam optimisers."""
 
 Images = Annotated[int, msgspec.Meta(ge=2, description="a covariance needs two images")]
@@ -72,8 +71,8 @@ class GanOptions(Options):
 
     An epoch is one pass over all images in a new order, or `steps_per_epoch` batches of them, if that is not 0; the
     last batch may be short. The discriminator takes a step on each batch of `batch_size` images; on every
-    `generator_every`th batch of an epoch, beginning with the first, the generator takes one, on twice as many images.
-    Both learn at the rate `lr`.
+    `generator_every`th batch of an epoch, beginning with the first, the generator takes one, on `generator_batch_size`
+    images of its own. Both learn by Adam at the rate `lr`; `eps` is what it adds to the root of the second moment.
 
     `ema` is the share of the averaged generator that each of its steps keeps. The default 0.999 is for tens of
     thousands of steps; hundreds would hardly move it from its initial values: use 0.9 for those.
@@ -95,7 +94,9 @@ class GanOptions(Options):
     batch_size: PositiveInt = 40
     steps_per_epoch: Annotated[NonNegativeInt, msgspec.Meta(description="0 is all images")] = 0
     generator_every: PositiveInt = 5
+    generator_batch_size: Annotated[NonNegativeInt, msgspec.Meta(description="0 is twice batch_size")] = 0
     lr: PositiveFloat = 0.0002
+    eps: PositiveFloat = 1e-4
     ema: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.999
     samples: Images = 5000
     final_samples: Images = 50000
@@ -244,13 +245,13 @@ class GanTraining(NetworkTraining):
 
     def __init__(self, task: GanTask, networks: GanNetworks, seed: int) -> None:
         self._task = task
-        self._settings = task.options
+        self._settings = options = task.options
         networks.to(task.device)
         self.average: nn.Module = copy.deepcopy(networks.generator).eval().requires_grad_(False)
         self.steps = {GENERATOR: 0, DISCRIMINATOR: 0}
         trained = {GENERATOR: networks.generator, DISCRIMINATOR: networks.discriminator}
         optimisers = {
-            name: torch.optim.AdamW(network.parameters(), task.options.lr, BETAS, EPSILON, weight_decay=0.0, fused=True)
+            name: torch.optim.AdamW(network.parameters(), options.lr, BETAS, options.eps, weight_decay=0.0, fused=True)
             for name, network in trained.items()
         }
         super().__init__(trained, optimisers, seed, task.device)
@@ -264,7 +265,8 @@ class GanTraining(NetworkTraining):
             real = images[rows].to(torch.get_default_dtype()).div_(127.5).sub_(1.0)
             self._discriminator_step(real, self._draw(len(rows), streams.augment))
             if step % settings.generator_every == 0:
-                self._generator_step(self._draw(GENERATOR_BATCH * settings.batch_size, streams.augment))
+                count = settings.generator_batch_size or GENERATOR_BATCH * settings.batch_size
+                self._generator_step(self._draw(count, streams.augment))
 
     def _discriminator_step(self, real: Tensor, latent: Tensor) -> None:
         """On as many generated images as real ones; the generator's batch statistics see them too."""

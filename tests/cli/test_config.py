@@ -200,7 +200,7 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
 
 def test_what_ships() -> None:
     supernets = {"ddas_cifar10", "cadam_cifar10", "pc_cadam_cifar10"}
-    others = {"ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10"}
+    others = {"advnas_cifar10", "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10"}
     assert set(config.shipped()) == {*SHIPPED, *others, *supernets}
 
 
@@ -307,6 +307,25 @@ def test_the_numbers_of_the_paper(name: str, strategy: str) -> None:
     images = 105_000 if stl else 50_000
     steps = -(-images // task.batch_size)
     assert (steps, -(-steps // task.generator_every)) == ((821, 165) if stl else (1250, 250))
+
+
+@pytest.mark.usefixtures("few_images")
+def test_the_generator_of_adversarialnas() -> None:
+    """FACTS of the paper, sections 1.4 and 1.5, and the code of AdversarialNAS."""
+    from archloom.spaces.gan import ADVERSARIALNAS_CIFAR10
+
+    scenario, (limits, chosen) = opened("advnas_cifar10", "given")
+    assert (chosen.epochs, chosen.step, limits.queries, limits.width) == (600, 5, 120, 1)
+    arch = scenario.space.parse(chosen.archs)
+    assert arch == ADVERSARIALNAS_CIFAR10
+    counts = scenario.space.parameters(np.array([arch.genes]))
+    assert {name: count.tolist() for name, count in counts.items()} == {
+        "generator": [8_846_851],
+        "discriminator": [1_053_824],
+    }
+    task = scenario.problem.task.options
+    assert (task.batch_size, task.steps_per_epoch, task.generator_every, task.generator_batch_size) == (20, 1250, 5, 80)
+    assert (task.lr, task.eps, task.ema, task.samples, task.final_samples) == (2e-4, 1e-8, 0.999, 50_000, 50_000)
 
 
 PARAMETERS = {

@@ -103,17 +103,24 @@ def double() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("double")
-@pytest.mark.parametrize("space", [SPACE, Gan(image_size=8, image_channels=1, **SMALL)], ids=["gan_hard", "gan"])
-def test_an_epoch_written_out(space: Any) -> None:
+@pytest.mark.parametrize(
+    ("space", "settings", "generated", "eps"),
+    [
+        (SPACE, {}, 16, 1e-4),
+        (Gan(image_size=8, image_channels=1, **SMALL), {"generator_batch_size": 6, "eps": 1e-6}, 6, 1e-6),
+    ],
+    ids=["gan_hard", "gan"],
+)
+def test_an_epoch_written_out(space: Any, settings: dict[str, Any], generated: int, eps: float) -> None:
     """Two epochs of 5 batches as the paper's appendix and code have them: every tensor, averages and moments too."""
-    made = task().on(space)
+    made = task(**settings).on(space)
     arch = space.sample(np.random.default_rng(5))
     training, plain = made.begin(arch, 7), made.begin(arch, 7)
     training.train(2)
     generator, discriminator = plain.networks[GENERATOR].train(), plain.networks[DISCRIMINATOR].train()
     averaged = {name: parameter.detach().clone() for name, parameter in generator.named_parameters()}
     learners = {
-        network: torch.optim.Adam(module.parameters(), 2e-4, betas=(0.0, 0.9), eps=1e-4)
+        network: torch.optim.Adam(module.parameters(), 2e-4, betas=(0.0, 0.9), eps=eps)
         for network, module in plain.networks.items()
     }
     real = torch.tensor(made.data.images) / 127.5 - 1
@@ -128,7 +135,8 @@ def test_an_epoch_written_out(space: Any) -> None:
                 learners[DISCRIMINATOR].step()
                 if step in (0, 2, 4):
                     learners[GENERATOR].zero_grad()
-                    (-discriminator(generator(torch.randn(16, 12, generator=streams.augment))).mean()).backward()
+                    latent = torch.randn(generated, 12, generator=streams.augment)
+                    (-discriminator(generator(latent)).mean()).backward()
                     learners[GENERATOR].step()
                     for name, parameter in generator.named_parameters():
                         averaged[name] = 0.999 * averaged[name] + 0.001 * parameter.detach()
@@ -463,7 +471,7 @@ def test_names_of_data_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("name", "value"),
     [
         ("epochs", 0), ("batch_size", 0), ("steps_per_epoch", -1), ("generator_every", 0), ("lr", 0.0),
-        ("lr", math.nan),
+        ("lr", math.nan), ("eps", 0.0), ("generator_batch_size", -1),
         ("ema", 1.0), ("ema", -0.1), ("samples", 1), ("final_samples", 1), ("size", 12), ("size", -8),
     ],
 )  # fmt: skip

@@ -102,11 +102,11 @@ class PopulationStrategy(BaseStrategy):
     """Trains a population in chunks, all of which must be evaluated before the next begins.
 
     A subclass says in `begin_chunk` how each member continues (`continued` for those that are not replaced). Options
-    are a `PopulationOptions`.
+    are a `PopulationOptions`, or have `population`, `epochs` and `step`, too.
     """
 
     Options: ClassVar[type[Any]] = PopulationOptions
-    needs = (HasSizes,)
+    needs: ClassVar[tuple[type[Any], ...]] = (HasSizes,)
     options: Any
     space: Any
 
@@ -114,8 +114,7 @@ class PopulationStrategy(BaseStrategy):
         self, space: SearchSpace, criteria: Criteria, rng: np.random.Generator, options: Any | None = None
     ) -> None:
         super().__init__(space, criteria, rng, options)
-        archs = balanced(space, self.options.population, rng)
-        self.members = [Member(number, arch) for number, arch in enumerate(archs)]
+        self.members = [Member(number, arch) for number, arch in enumerate(self.founders())]
         self.epoch = 0  # that all members have reached
         self.results: dict[int, Trial] = {}  # by member, of the chunk in training
         self.winners: set[int] = set()  # the trials of one chunk that a soup is made of
@@ -143,6 +142,10 @@ class PopulationStrategy(BaseStrategy):
         return Plan(
             trials, options.population, options.epochs, inherits=True, unique=True, needs_training=True, population=True
         )
+
+    def founders(self) -> list[Arch]:
+        """The architectures of the first members."""
+        return balanced(self.space, self.options.population, self.rng)
 
     @abstractmethod
     def begin_chunk(self, trials: Sequence[Trial]) -> list[Inherit | None]:

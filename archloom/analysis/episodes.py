@@ -268,6 +268,8 @@ class Setting(NamedTuple):
         shown = [name for name in (self.metric, self.reported) if name is not None]
         predicted = ", ".join(name for name in shown if is_surrogate(name))
         notes = [f"Values of {predicted} are predictions of a surrogate, not measurements."] if predicted else []
+        if self.plan.free_start:
+            notes.append("Starts are not counted as queries: policies that compare pay for neighbours alone.")
         if is_test_metric(self.on, self.metric):
             notes.append(f"Policies climbed a test metric ({self.metric}).")
         return notes
@@ -290,7 +292,7 @@ class EpisodesReport:
             "table_sha256": data.sha256 if data else None,
             "objective": setting.metric,
             "report": setting.reported,
-            **{name: getattr(plan, name) for name in ("sets", "starts", "steps", "neighbours", "seed")},
+            **{name: getattr(plan, name) for name in ("sets", "starts", "steps", "neighbours", "seed", "free_start")},
             "policies": [policy.to_json() for policy in self.policies],
             "notes": setting.caveats,
         }

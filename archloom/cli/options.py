@@ -149,18 +149,22 @@ def loop_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--sets, --starts, --steps, --neighbours and --seed of episodes, as the one argument `plan`."""
+    """--sets, --starts, --steps, --neighbours, --seed and --free-start of episodes, as the one argument `plan`."""
 
     @click.option("--starts", type=int, default=10_000, show_default=True, help="Random start architectures in a set.")
     @click.option("--sets", type=int, default=5, show_default=True, help="Sets of starts.")
     @click.option("--steps", type=int, default=32, show_default=True, help="Moves after which an episode ends.")
     @click.option("--neighbours", type=int, default=50, show_default=True, help="Neighbours shown at a step, at most.")
     @click.option("--seed", type=int, default=0, show_default=True)
+    @click.option("--free-start", is_flag=True,
+                  help="A local search pays for the neighbours that it compares, not for its start.")  # fmt: skip
     @functools.wraps(function)
-    def taking(*arguments: Any, sets: int, starts: int, steps: int, neighbours: int, seed: int, **named: Any) -> Any:
+    def taking(
+        *arguments: Any, sets: int, starts: int, steps: int, neighbours: int, seed: int, free_start: bool, **named: Any
+    ) -> Any:
         from archloom.envs.episodes import Plan
 
-        return function(*arguments, **named, plan=Plan(sets, starts, steps, neighbours, seed))
+        return function(*arguments, **named, plan=Plan(sets, starts, steps, neighbours, seed, free_start))
 
     return taking
 

@@ -42,7 +42,9 @@ MAX_SLOTS = 2_048
 class Plan:
     """How many episodes to run: `sets` sets of `starts` random start architectures, at most `steps` moves from each.
 
-    A policy is shown at most `neighbours` neighbours at a step. The defaults are those of Cassimon et al.
+    A policy is shown at most `neighbours` neighbours at a step. With `free_start` a policy that compares its start with
+    the neighbours does not pay for it, only for them. The other defaults are those of Cassimon et al.; whether their
+    count includes the start is not said.
     """
 
     sets: int = 5
@@ -50,6 +52,7 @@ class Plan:
     steps: int = 32
     neighbours: int = 50
     seed: int = 0
+    free_start: bool = False
 
     def __post_init__(self) -> None:
         seeds.check_seed(self.seed)
@@ -71,7 +74,8 @@ class Plan:
 
 
 class QueryLog(NamedTuple):
-    """Architectures whose accuracy became known, with the slot and the number of the query (from 1), each (m,)."""
+    """Architectures whose accuracy became known, with the slot and the number of the query (from 1; 0 for a start that
+    costs nothing), each (m,)."""
 
     slot: Slots
     query: Integers
@@ -105,7 +109,8 @@ class Walk:
 
     Until all are done (`active` is empty) a policy calls `show`, then `act`; `query` in between returns accuracies.
     Each accuracy returned costs a query: every neighbour's at every step, and that of the slot's own architecture if
-    it is not yet known. An episode that never queries costs one, for the architecture that it ends with.
+    it is not yet known (unless it is the start and that is free). An episode that never queries costs one, for the
+    architecture that it ends with.
     """
 
     def __init__(
@@ -115,6 +120,7 @@ class Walk:
         steps: int,
         encoded: NDArray[np.uint8],
         rng: np.random.Generator,
+        free_start: bool = False,
     ) -> None:
         """Use the first `slots` of the neighbourhood's n slots; `encoded` (n, N + 1, bits) is its buffer for `show`."""
         self.active: Slots = np.arange(slots)
@@ -126,6 +132,7 @@ class Walk:
         self._steps_left = steps
         self._encoded = encoded
         self._rng = rng
+        self._start_cost = 0 if free_start else 1
         self._log: list[QueryLog] = []
         self._view: View | None = None
 
@@ -142,7 +149,8 @@ class Walk:
         """
         view = self._seen()
         if not view.queried:
-            self._learn(view.slots[~self._known[view.slots]], 1)
+            unknown = view.slots[~self._known[view.slots]]
+            self._learn(unknown, np.where(self.moves[unknown] == 0, self._start_cost, 1))
             self.queries[view.slots] += view.shown
             view.queried = True
         return self._neighbourhood.values(view.slots), self._neighbourhood.shown_values(view.slots)
@@ -179,7 +187,7 @@ class Walk:
         order = np.argsort(slot, kind="stable")  # already in order of time
         return QueryLog(slot[order], query[order], value[order], states[order])
 
-    def _learn(self, slots: Slots, cost: int) -> None:
+    def _learn(self, slots: Slots, cost: int | Integers) -> None:
         """Log the accuracy of the architectures in these slots, which is known from now on."""
         self.queries[slots] += cost
         self._known[slots] = True
@@ -316,9 +324,9 @@ class Outcome:
 class Episodes:
     """The n episodes of one policy: the set each belongs to, its moves and queries, and the state it ended in.
 
-    The architecture of log entry j became known at query `query[j]` (from 1) of episode `episode[j]`. Entries are
-    ordered by episode, then by query; the last one of an episode is where it ended. `climbed` is the metric that the
-    policy saw, `reported` is None if there is no other metric. `player` (n,) says which of several agents played an
+    The architecture of log entry j became known at query `query[j]` of episode `episode[j]` (see `QueryLog`). Entries
+    are ordered by episode, then by query; the last one of an episode is where it ended. `climbed` is the metric that
+    the policy saw, `reported` is None if there is no other metric. `player` (n,) says which of several agents played an
     episode, if theirs are pooled.
     """
 
@@ -367,7 +375,7 @@ def run_episodes(
         for name, policy in policies.items():
             rng = seeds.stream(plan.seed, f"episodes/{name}", number)
             for states in starts:
-                batches[name].append(_play(problem, policy, states, plan.steps, encoded, rng))
+                batches[name].append(_play(problem, policy, states, plan, encoded, rng))
                 if progress is not None:
                     progress(name, len(states))
     return {name: _joined(name, problem, plan, found) for name, found in batches.items()}
@@ -401,12 +409,12 @@ def _play(
     problem: EpisodeProblem,
     policy: Policy,
     starts: States,
-    steps: int,
+    plan: Plan,
     encoded: NDArray[np.uint8],
     rng: np.random.Generator,
 ) -> _Batch:
     problem.neighbourhood.set_state(np.arange(len(starts)), starts)
-    walk = Walk(problem.neighbourhood, len(starts), steps, encoded, rng)
+    walk = Walk(problem.neighbourhood, len(starts), plan.steps, encoded, rng, plan.free_start)
     policy.play(walk, rng)
     log = walk.finish()
     last = np.searchsorted(log.slot, np.arange(len(starts)), side="right") - 1

@@ -98,6 +98,26 @@ def test_local_search_pays_for_its_start_and_for_every_neighbour_it_queries() ->
     assert first.tolist() == [1, 2, 4, 6, 8, 10], "a move is known when its step is paid; the last query finds nothing"
 
 
+def test_a_start_may_be_free() -> None:
+    values = [10, 11, 12, 13, 14, 15]
+    paid, free = (
+        walked("local_search", Plan(1, 50, neighbours=2, free_start=free), row_problem(values))
+        for free in (False, True)
+    )
+    assert (free.queries == paid.queries - 1).all()
+    assert (free.query == paid.query - 1).all(), "the start is known after no query"
+    assert (free.climbed.found == paid.climbed.found).all()
+    for name in ("random", "random_walk"):
+        assert (walked(name, Plan(1, 50, neighbours=2, free_start=True)).queries == 1).all(), "an episode is one query"
+
+
+def test_what_is_queried_first_after_a_move_is_no_start() -> None:
+    policy = Scripted((False, 1), (True, 0))
+    found = run_episodes(row_problem(), {"x": policy}, Plan(1, 50, neighbours=2, free_start=True))["x"]
+    shown = np.where(np.isin(found.final_states[:, 0], (0, len(HILLS) - 1)), 1, 2)
+    assert (found.queries == 1 + shown).all(), "the architecture that it moved to, and its neighbours"
+
+
 def test_local_search_stops_where_the_steps_end() -> None:
     values = list(range(10, 30))
     found = walked("local_search", Plan(sets=1, starts=50, steps=3, neighbours=2), row_problem(values))

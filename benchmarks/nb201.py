@@ -3,7 +3,8 @@
     python -m benchmarks.nb201            every row, on the official table (ARCHLOOM_DATA or the cache)
     python -m benchmarks.nb201 --smoke    two seeds, few queries
 
-One run of 1,000 queries gives the values at all smaller budgets too: strategies do not know their budget.
+One run of 1,000 queries gives the values at all smaller budgets too: strategies do not know their budget. `found` is
+how many of the runs found the best cell of the table.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import NamedTuple
 
 from archloom.analysis.stats import summarise
 from archloom.problems import ProblemSpec
@@ -55,7 +57,7 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class Row:
-    """A measurement: mean and std over seeds of the best value."""
+    """A measurement: mean and std over seeds of the best value, and how many of the runs found the table's best."""
 
     strategy: str
     metric: str
@@ -64,19 +66,28 @@ class Row:
     mean: float
     std: float
     worst: float
+    found: int
     published: str = ""
     reached: bool = True
 
 
-def values(strategy: str, metric: str, budgets: Sequence[int], seed: int) -> list[float]:
-    """The best value that one run has after each budget."""
+class Best(NamedTuple):
+    """The best value that a run has found, and whether it is the best of the table."""
+
+    value: float
+    is_optimum: bool
+
+
+def values(strategy: str, metric: str, budgets: Sequence[int], seed: int) -> list[Best]:
+    """What one run has found after each budget."""
     spec = ProblemSpec("nb201", objectives=(metric,))
-    curve = dict(run_in_memory(Request(strategy, spec, seed, Limits(max(budgets)))).curve)
-    return [curve[budget] for budget in budgets]
+    report = run_in_memory(Request(strategy, spec, seed, Limits(max(budgets))))
+    curve = dict(report.curve)
+    return [Best(curve[b], report.scenario.problem.rank(metric, curve[b]) == 1) for b in budgets]
 
 
-Sample = Callable[[str, str, Sequence[int], int], list[list[float]]]
-"""(strategy, metric, budgets, seeds) -> a list of values per seed."""
+Sample = Callable[[str, str, Sequence[int], int], list[list[Best]]]
+"""(strategy, metric, budgets, seeds) -> for each seed what was found after each budget."""
 
 
 def published_rows(sample: Sample, targets: Iterable[Target]) -> list[Row]:
@@ -99,9 +110,10 @@ def comparison_rows(sample: Sample, metrics: Sequence[str]) -> list[Row]:
     return rows
 
 
-def _row(strategy: str, metric: str, queries: int, found: Sequence[float]) -> Row:
-    s = summarise(found)
-    return Row(strategy, metric, queries, len(found), round(s.mean, 3), round(s.std or 0.0, 3), round(s.min, 3))
+def _row(strategy: str, metric: str, queries: int, found: Sequence[Best]) -> Row:
+    s = summarise([best.value for best in found])
+    mean, std, worst = round(s.mean, 3), round(s.std or 0.0, 3), round(s.min, 3)
+    return Row(strategy, metric, queries, len(found), mean, std, worst, sum(best.is_optimum for best in found))
 
 
 def main() -> None:
@@ -112,7 +124,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with mapping(arguments.workers) as mapped:
 
-        def sample(strategy: str, metric: str, budgets: Sequence[int], seeds: int) -> list[list[float]]:
+        def sample(strategy: str, metric: str, budgets: Sequence[int], seeds: int) -> list[list[Best]]:
             return list(mapped(partial(values, strategy, metric, budgets), range(seeds)))
 
         if arguments.smoke:
@@ -123,11 +135,14 @@ def main() -> None:
     if arguments.json:
         print(json.dumps([asdict(row) for row in rows]))
         return
-    print(f"{'strategy':<13}{'metric':<20}{'queries':>8}{'seeds':>6}{'measured':>18}{'worst':>9}  published")
+    print(
+        f"{'strategy':<13}{'metric':<20}{'queries':>8}{'seeds':>6}{'measured':>18}{'worst':>9}{'found':>7}  published"
+    )
     for row in rows:
         value, mark = f"{row.mean:.3f} ± {row.std:.3f}", "" if row.reached else "   MISSED"
         print(
-            f"{row.strategy:<13}{row.metric:<20}{row.queries:>8}{row.seeds:>6}{value:>18}{row.worst:>9.3f}  "
+            f"{row.strategy:<13}{row.metric:<20}{row.queries:>8}{row.seeds:>6}{value:>18}{row.worst:>9.3f}"
+            f"{row.found:>7}  "
             f"{row.published}{mark}"
         )
 

@@ -37,7 +37,7 @@ def smoke(module: str, data_dir: Path, cwd: Path, *words: str, **more: str) -> A
 def test_quality(study: Any) -> None:
     rows = study("nb201", "--workers", "1")
     assert [row["strategy"] for row in rows] == ["random", "cadam"]
-    assert all(80 < row["mean"] < 95 for row in rows)
+    assert all(80 < row["mean"] < 95 and row["found"] <= row["seeds"] for row in rows)
 
 
 def test_speed(data_dir: Path, tmp_path: Path) -> None:
@@ -124,6 +124,7 @@ def test_settings_of_cadam(study: Any) -> None:
     rows = {row["setting"]: row for row in study("cadam", "--workers", "1")}
     assert rows["default"]["unique"] == 60, "every step is a new cell"
     assert all(row["half"][0] <= row["all"][0] for row in rows.values())
+    assert all(0 <= row["found"][0] <= row["found"][1] <= row["seeds"] for row in rows.values())
 
 
 def test_a_rate_is_the_best_of_windows_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:

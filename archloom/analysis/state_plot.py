@@ -71,7 +71,7 @@ def _maps(study: Study, top: Top, space: Any) -> tuple[list[_Map], str]:
         if found:
             mean = State(np.mean([each.matrix for each in found], axis=0), ())
             best = f"{len(found[0].archs):,} are in the table's top {most:,}"
-            shared = "" if whole is None else f"\n{_shared(found, whole)} of its {best}"
+            shared = "" if whole is None else f"\n{_shared(found, whole)} of its {best}\n{_distance(found, whole)}"
             maps.append(_Map(f"{named(study, label)}{shared}", mean.matrix, mean.discretised(space)))
     note = "Rows: operations; columns: edges; bars: where another node begins; dots: what the state discretises to"
     if whole is not None:
@@ -84,6 +84,12 @@ def _shared(found: list[State], whole: State) -> str:
     table = set(whole.archs)
     mean = float(np.mean([len(table & set(each.archs)) for each in found]))
     return f"{mean:.0f}" if mean == round(mean) else f"{mean:.1f}"
+
+
+def _distance(found: list[State], whole: State) -> str:
+    """How far the states of single runs are from that of the table, on average over entries and runs."""
+    mean = float(np.mean([np.abs(each.matrix - whole.matrix) for each in found]))
+    return f"mean difference of an entry: {mean:.3f}"
 
 
 # -- drawing ------------------------------------------------------------------------------------------------------

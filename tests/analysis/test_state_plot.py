@@ -19,7 +19,8 @@ def test_a_run_beside_the_table(make_report: Any, words: Any, assert_tidy: Any) 
     np.testing.assert_allclose(np.asarray(table.get_array()).sum(axis=0), 1.0)
     said = words(figure)
     assert "State: the mean of the top 2 by cifar10_valid_200" in said and "the table's top 2" in said
-    assert "cadam (n = 1) 1 of its 2 are in the table's top 2" in said
+    assert "cadam (n = 1) 1 of its 2 are in the table's top 2 mean difference of an entry: " in said
+    assert f"entry: {np.abs(np.asarray(run.get_array()) - np.asarray(table.get_array())).mean():.3f}" in said
     axes = figure.axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()][:4] == ["in→1", "in→2", "1→2", "in→out"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["none", "nor_conv_3x3"]
@@ -32,6 +33,7 @@ def test_runs_are_averaged_and_strategies_side_by_side(make_report: Any, assert_
     runs = {"a": [make_report([63]), make_report([0])], "b": [make_report([0])], "c": [make_report([1])]}
     figure = state(runs, top="1")
     np.testing.assert_allclose(figure.axes[0].images[0].get_array(), np.full((2, 6), 0.5))
+    assert "entry: 0.500" in figure.axes[0].get_title(), "of single runs, not of their mean"
     assert [bool(axes.images) for axes in figure.axes[:4]] == [True] * 4, "three strategies and the table"
     assert_tidy(figure)
 

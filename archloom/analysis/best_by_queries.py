@@ -9,7 +9,7 @@ import numpy as np
 
 from archloom.analysis.episodes import EpisodesReport, best_curves
 from archloom.analysis.figures import INK, caption, limits, new_figure, styled
-from archloom.analysis.published import QuotedTable, quoted_table
+from archloom.analysis.published_episodes import QuotedTable, quoted_table
 from archloom.analysis.published_panel import MARKERS
 from archloom.analysis.stats import RESAMPLES, Band, Floats, band
 from archloom.analysis.study_figures import styles

@@ -10,7 +10,7 @@ from typing import Any
 
 from archloom.analysis.p_values import notes_of
 from archloom.analysis.pairing import begin_alike
-from archloom.analysis.published import Published
+from archloom.analysis.published_rows import Published
 from archloom.analysis.significance import EVERY, Sample, Tests, Wanted, run_tests
 from archloom.analysis.stats import Summary, summarise
 from archloom.analysis.study import Reports, Study

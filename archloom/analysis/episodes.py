@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.analysis.layout import WIDTH, align
-from archloom.analysis.published import PublishedEpisodes, episode_references, is_test_metric
+from archloom.analysis.published import is_test_metric
+from archloom.analysis.published_episodes import PublishedEpisodes, episode_references
 from archloom.analysis.stats import Floats, bootstrap_interval, summarise
 from archloom.analysis.study import is_surrogate
 from archloom.envs.episodes import EpisodeProblem, Episodes, Outcome, Plan
@@ -382,10 +383,15 @@ def _best_rows(found: EpisodesReport) -> list[list[str]]:
         ours = {best.queries: _best(best) for best in policy.best_after}
         rows.append([policy.policy, *(ours.get(queries, "-") for queries in found.budgets)])
         if policy.published is not None:
-            theirs = policy.published.best_after
-            cells = [f"{theirs[q][0]:.2f} ± {theirs[q][1]:.2f}" if q in theirs else "-" for q in found.budgets]
-            rows.append([_PUBLISHED, *cells])
+            rows.append([_PUBLISHED, *(_theirs(policy.published, queries) for queries in found.budgets)])
     return rows
+
+
+def _theirs(published: PublishedEpisodes, queries: int) -> str:
+    if queries not in published.best_after:
+        return "-"
+    (mean, std), (low, high) = published.best_after[queries], published.intervals[queries]
+    return f"{mean:.2f} ± {std:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _best(best: BestAfter) -> str:

@@ -10,10 +10,9 @@ import numpy as np
 
 from archloom.analysis.figures import INK, drawable, limits, new_figure, styled, wrapped
 from archloom.analysis.point_labels import Labelled, label_points
-from archloom.analysis.published_panel import BEYOND
 from archloom.analysis.sampled import step_of, two_objectives
 from archloom.analysis.stats import Floats, summarise
-from archloom.analysis.study import Reports, Study, front_rows, shown_name
+from archloom.analysis.study import BEYOND, Reports, Study, front_rows, shown_name
 from archloom.analysis.study_figures import bands_of, draw_bands, finish, named, styles
 from archloom.errors import InputError
 from archloom.runs.history import Axis

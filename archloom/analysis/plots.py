@@ -19,11 +19,11 @@ from archloom.analysis.figures import COLOURS, drawable, limits, new_figure, sty
 from archloom.analysis.levels_plot import levels
 from archloom.analysis.lineage_plots import family, lineage
 from archloom.analysis.pareto_plots import hypervolume, pareto
-from archloom.analysis.published_panel import BEYOND, figure_with_panel, fill_panel, mark_published
+from archloom.analysis.published_panel import figure_with_panel, fill_panel, mark_published, reach
 from archloom.analysis.sampled_plot import sampled
 from archloom.analysis.state_plot import state
 from archloom.analysis.stats import Floats, summarise
-from archloom.analysis.study import Reports, Study, shown_name
+from archloom.analysis.study import BEYOND, Reports, Study, shown_name
 from archloom.analysis.study_figures import bands_of, draw_bands, finish, named, styles
 from archloom.analysis.surrogate_plot import surrogate
 from archloom.analysis.topology_plot import topology
@@ -206,7 +206,4 @@ def _draw_box(axes: Axes, at: int, values: Floats, colour: str, rng: np.random.G
 
 def _limit(axes: Axes, study: Study, values: Sequence[float]) -> None:
     """A y-range that holds the values, the published results and the optimum, with some room."""
-    shown = [*values, *(p.mean + side * (p.std or 0.0) for p in study.references for side in (-1, 1))]
-    if study.optimum is not None:
-        shown.append(study.optimum)
-    axes.set_ylim(*limits(shown))
+    axes.set_ylim(*limits([*values, *reach(study, values)]))

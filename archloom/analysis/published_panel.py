@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archloom.analysis.figures import FAINT, INK, new_figure
-from archloom.analysis.published import Published
-from archloom.analysis.study import Study
+from archloom.analysis.published_rows import Published
+from archloom.analysis.study import BEYOND, Study
 from archloom.utils.numbers import short
 
 if TYPE_CHECKING:
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = ("D", "s", "^", "o", "v", "P", "X", "p", "h", "*")
-"""One for each published result."""
+"""One for each published method."""
 
-BEYOND = 1.05
-"""How far the axis of queries extends, relative to the longest run; results beyond it are only in the panel."""
+_NARROW, _WIDE, _MANY = 0.14, 0.21, 10
+"""Inches between results in the panel, if there are more than so many, and if not."""
+_HIGH, _ROOM = 4.9, 12
+"""Inches of a figure's height, which leave room for so many notes."""
 _NOTE_GAP = 12.5
 """The minimum distance of notes, in points."""
 _NOTE_LINE = 13.0
@@ -38,8 +40,9 @@ class _Note:
 def figure_with_panel(study: Study, main: float = 5.6) -> tuple[Figure, Axes, Axes | None]:
     """A figure with main axes `main` inches wide and, if there are published results, a panel with the same y axis."""
     count = len(study.references)
-    panel = 0.2 + 0.21 * count
-    figure = new_figure(main + 0.6 + (panel + 3.0 if count else 1.3), 4.9)
+    panel = 0.2 + (_NARROW if count > _MANY else _WIDE) * count
+    high = _HIGH + 0.18 * max(0, count - _ROOM)
+    figure = new_figure(main + 0.6 + (panel + 3.0 if count else 1.3), high)
     if not count:
         return figure, figure.add_subplot(), None
     axes, side = figure.subplots(1, 2, sharey=True, width_ratios=(main, panel))
@@ -47,30 +50,47 @@ def figure_with_panel(study: Study, main: float = 5.6) -> tuple[Figure, Axes, Ax
 
 
 def mark_published(axes: Axes, study: Study) -> None:
-    """Draw published results at their query counts, those at the same count side by side."""
+    """Draw published results at their query counts, those at the same count side by side; of a method all that is
+    known."""
     from matplotlib.transforms import ScaledTranslation
 
-    counts = _counts(study)
-    seen: dict[int, int] = {}
-    for marker, published in zip(_markers(), study.references, strict=False):
-        if published.queries is None or published.queries > study.queries * BEYOND:
-            continue
-        place = seen.setdefault(published.queries, 0)
-        seen[published.queries] += 1
-        shift = (place - (counts.count(published.queries) - 1) / 2) * 8 / 72  # inches
-        assert axes.figure is not None  # noqa: S101 - it has been drawn into
-        move = ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans)
-        _draw_published(axes, published.queries, published, marker, axes.transData + move)
+    marks = dict(zip((p.method for p in study.references), _marks(), strict=False))
+    shown = [p for p in study.published if p.queries is not None and p.queries <= study.queries * BEYOND]
+    for method, mark in marks.items():
+        own = sorted((p for p in shown if p.method == method), key=lambda p: p.queries or 0)
+        for published in own:
+            beside = [p for p in shown if p.queries == published.queries]
+            shift = (beside.index(published) - (len(beside) - 1) / 2) * (8 if len(beside) <= 5 else 6) / 72  # inches
+            assert axes.figure is not None  # noqa: S101 - it has been drawn into
+            move = ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans)
+            _draw_published(axes, published.queries or 0, published, mark, axes.transData + move)
 
 
-def _draw_published(axes: Axes, x: float, published: Published, marker: str, transform: Any) -> None:
-    if published.std is not None:
+def reach(study: Study, values: Sequence[float]) -> list[float]:
+    """What published results add to the y-range of a figure of `values`: those that are not far from it."""
+    optimum = [] if study.optimum is None else [study.optimum]
+    ours = [*values, *optimum]
+    low, high = min(ours), max(ours)
+    far = max(2 * (high - low), 0.01 * max(abs(low), abs(high)))
+    near = [p for p in study.references if low - far <= p.mean <= high + far]
+    return [*optimum, *(p.mean + side * (p.std or 0.0) for p in near for side in (-1, 1))]
+
+
+def _draw_published(axes: Axes, x: float, published: Published, mark: _Mark, transform: Any) -> None:
+    """A mean with its spread; one beyond the axes is a marker at their edge, and the panel says the number."""
+    if published.std is not None and _within(axes, published.mean) == published.mean:
         low, high = published.mean - published.std, published.mean + published.std
         axes.plot([x, x], [low, high], color=INK, linewidth=1.1, transform=transform, zorder=5)
     axes.plot(
-        [x], [published.mean], marker=marker, markersize=6, color=INK, markerfacecolor="white", markeredgewidth=1.2,
-        transform=transform, zorder=6,
+        [x], [_within(axes, published.mean)], marker=mark.shape, markersize=6, color=INK, markerfacecolor=mark.face,
+        markeredgewidth=1.2, transform=transform, zorder=6,
     )  # fmt: skip
+
+
+def _within(axes: Axes, value: float) -> float:
+    bottom, top = axes.get_ylim()
+    edge = 0.02 * (top - bottom)
+    return min(max(value, bottom + edge), top - edge)
 
 
 def fill_panel(figure: Figure, axes: Axes, panel: Axes | None, study: Study) -> None:
@@ -79,12 +99,13 @@ def fill_panel(figure: Figure, axes: Axes, panel: Axes | None, study: Study) -> 
     sources = sources_of(study)
     edge = len(study.references) - 0.4
     if panel is not None:
-        for slot, (marker, published) in enumerate(zip(_markers(), study.references, strict=False)):
-            _draw_published(panel, slot, published, marker, panel.transData)
-            notes.append(_Note(_legend(published, sources), slot + 0.35, published.mean))
+        for slot, (mark, published) in enumerate(zip(_marks(), study.references, strict=False)):
+            _draw_published(panel, slot, published, mark, panel.transData)
+            notes.append(_Note(_legend(published, sources), slot + 0.35, _within(panel, published.mean)))
         panel.set_xlim(-0.7, edge)
         panel.set_xticks([])
-        panel.set_title("published" + ("*" if study.references[0].caveat else ""), color=INK, fontsize=9)
+        caveats = any(published.caveats for published in study.references)
+        panel.set_title("published" + ("*" if caveats else ""), color=INK, fontsize=9)
         panel.tick_params(axis="y", length=0, labelleft=False)
         panel.spines["left"].set_color(FAINT)
     if study.optimum is not None:
@@ -103,7 +124,8 @@ def _write_notes(figure: Figure, axes: Axes, notes: Sequence[_Note]) -> None:
     frame = axes.get_window_extent()
     width, height = frame.width / figure.dpi * 72, frame.height / figure.dpi * 72  # points
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    ordered = sorted(notes, key=lambda note: note.y)
+    upwards = list(reversed(notes))  # of those at one height the first, the better one, is on top
+    ordered = sorted(upwards, key=lambda note: note.y)
     heights = spread([(note.y - bottom) / (top - bottom) * height for note in ordered], _NOTE_GAP, height)
     for note, up in zip(ordered, heights, strict=True):
         end = right + (right - left) * _NOTE_LINE / width
@@ -142,7 +164,8 @@ def spread(wanted: Sequence[float], gap: float, top: float) -> list[float]:
 
 def _legend(published: Published, sources: Mapping[str, int]) -> str:
     count = f", {published.queries} queries" if published.queries is not None else ""
-    return f"{published.label}{count}: {published.value} [{sources[published.source]}]"
+    star = "*" if published.caveats else ""
+    return f"{published.label}{count}: {published.value} [{sources[published.source]}]{star}"
 
 
 def sources_of(study: Study) -> dict[str, int]:
@@ -150,10 +173,15 @@ def sources_of(study: Study) -> dict[str, int]:
     return {source: i for i, source in enumerate(dict.fromkeys(p.source for p in study.references), start=1)}
 
 
-def _counts(study: Study) -> list[int]:
-    return [p.queries for p in study.references if p.queries is not None]
+class _Mark(NamedTuple):
+    """How a published result is drawn."""
+
+    shape: str
+    face: str
 
 
-def _markers() -> Iterator[str]:
+def _marks() -> Iterator[_Mark]:
+    """One for each method; shapes come again filled, then as they were."""
     while True:
-        yield from MARKERS
+        for face in ("white", FAINT):
+            yield from (_Mark(shape, face) for shape in MARKERS)

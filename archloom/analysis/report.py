@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from archloom.analysis.comparison import HYPERVOLUME, Comparison, Standing, compare
 from archloom.analysis.layout import align, counted, pairs, wrap
 from archloom.analysis.p_values import list_lines, matrix_lines
-from archloom.analysis.published import Published
+from archloom.analysis.published_rows import Published
 from archloom.analysis.significance import EVERY, Wanted
 from archloom.analysis.stats import Summary
 from archloom.analysis.study import Reports, Study, query_unit, why_nothing
@@ -197,9 +197,14 @@ def _spread(summary: Summary | None, of: int) -> str:
 
 
 def _published_lines(published: Sequence[Published]) -> list[str]:
-    rows = [[p.label, p.value, str(p.queries) if p.queries else "not said", p.source] for p in published]
-    notes = [wrap(f"note: {caveat}") for caveat in dict.fromkeys(p.caveat for p in published if p.caveat)]
-    return [*align([["published", "mean ± std", "queries", "source"], *rows], left=(3,)), *notes]
+    ranked = any(p.rank is not None for p in published)
+    rows = [
+        [p.label, p.value, *([short(p.rank)] * ranked), str(p.queries) if p.queries else "not said", p.source]
+        for p in published
+    ]
+    heads = ["published", "mean ± std", *(["rank"] * ranked), "queries", "source"]
+    notes = [wrap(f"note: {caveat}") for caveat in dict.fromkeys(caveat for p in published for caveat in p.caveats)]
+    return [*align([heads, *rows], left=(len(heads) - 1,)), *notes]
 
 
 # -- the pieces ---------------------------------------------------------------------------------------------------

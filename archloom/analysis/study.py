@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.analysis.published import Published, Role, is_test_metric, references
+from archloom.analysis.published import is_test_metric, references
+from archloom.analysis.published_rows import Published, Role
 from archloom.constraints import Criteria, Objective
 from archloom.data.tables import Table
 from archloom.errors import InputError
@@ -28,6 +29,9 @@ Reports = Mapping[str, Sequence[RunReport]]
 
 MOST_OF_A_NAME = 40
 """How many characters of a metric's name are shown beside numbers and axes."""
+
+BEYOND = 1.05
+"""How far beyond the longest run published results count as those of as many queries."""
 
 _EQUAL = 1.1
 """Budgets are called equal up to this ratio: a limit cuts a strategy that trains in chunks earlier than another."""
@@ -227,12 +231,28 @@ class Study:
         return "" if finite else "A hypervolume that exceeds the largest float is shown as -."
 
     @cached_property
+    def published(self) -> list[Published]:
+        """Published searches that query the same benchmark for the same metric, the best first; under constraints also
+        what others have under these. A method may be there at several numbers of queries."""
+        constraints = self.criteria.constraints
+        known = references(self.benchmark, self.first.scenario.problem.measured_as(self.metric), constraints)
+        roles = {Role.QUERIES} if not constraints else set(Role) - {Role.OPTIMUM}
+        return [p for p in known if p.role in roles]
+
+    @cached_property
     def references(self) -> list[Published]:
-        """Published searches that query the same benchmark for the same metric, without constraints."""
-        if self.criteria.constraints:
-            return []
-        known = references(self.benchmark, self.first.scenario.problem.measured_as(self.metric))
-        return [p for p in known if p.role is Role.QUERIES]
+        """The published searches, each once: at the most queries that these runs have made, too, or else the fewest."""
+        by_method: dict[tuple[str, str], list[Published]] = {}
+        for published in self.published:
+            by_method.setdefault(published.method, []).append(published)
+        chosen = [
+            max(
+                known,
+                key=lambda p: p.queries or 0 if (p.queries or 0) <= self.queries * BEYOND else -(p.queries or 0),
+            )
+            for known in by_method.values()
+        ]
+        return sorted(chosen, key=lambda p: p.mean, reverse=True)
 
     @property
     def caveats(self) -> list[str]:

@@ -103,4 +103,4 @@ def finish(figure: Figure, study: Study, title: str, note: str, counted: bool = 
 
 
 def _reference_caveats(study: Study) -> list[str]:
-    return list(dict.fromkeys(p.caveat for p in study.references if p.caveat))
+    return list(dict.fromkeys(caveat for p in study.references for caveat in p.caveats))

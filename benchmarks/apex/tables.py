@@ -63,7 +63,7 @@ def _draw(arguments: argparse.Namespace, walked: Walked) -> None:
 
 def best(arguments: argparse.Namespace, on: str) -> list[dict[str, Any]]:
     """The best after so many queries. `apart`: its interval is above those of all others at as many queries."""
-    from archloom.analysis.published import quoted_table
+    from archloom.analysis.published_episodes import quoted_table
 
     found = walk(arguments, on).together.report
     rows = []

@@ -6,14 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from archloom.analysis.published import (
-    PUBLISHED,
-    Role,
-    episode_references,
-    is_test_metric,
-    quoted_table,
-    references,
-)
+from archloom.analysis.published import is_test_metric, references
+from archloom.analysis.published_rows import BEST_ON_SUPERNETS, IMAGENET_TOP1, PARAMETERS_M, PUBLISHED, Role
+from archloom.constraints import Constraint
 from archloom.data.tables import load_table
 
 
@@ -28,6 +23,72 @@ def test_ga_nas_table_4() -> None:
     assert by_label("cifar10_test_200")["RS-500"] == (94.11, 0.16, 500)
     assert by_label("cifar100_test_200")["RS-500"] == (72.54, 0.54, 500)
     assert "GA-NAS" not in by_label("cifar10_valid_200")  # it queried the test accuracy
+    ranks = {(p.label, p.metric): p.rank for p in PUBLISHED["nb201"] if p.rank is not None}
+    assert ranks["GA-NAS", "cifar100_test_200"] == 3.25 and ranks["RS-500", "imagenet16_test_200"] == 34.18
+
+
+def test_ga_nas_tables_1_to_3() -> None:
+    found = references("nb101", "test_108")
+    known = {(p.label, p.queries): p for p in found}
+    one = {"RS": (93.66, 2000), "RE": (93.97, 2000), "NAO": (93.87, 2000), "BANANAS": (94.23, 800),
+           "GA-NAS, set-up 1": (94.22, 150), "GA-NAS, set-up 2": (94.23, 378)}  # fmt: skip
+    assert all(known[f"{label}, one run", queries].mean == mean for label, (mean, queries) in one.items())
+    assert (known["SemiNAS, one run", 300].mean, known["SemiNAS, one run", 2100].mean) == (93.98, 94.09)
+    best = known["GA-NAS, set-up 2", 1562]
+    assert (best.mean, best.std, best.rank) == (94.23, 0.00743, 2.50)
+    assert (known["RS-648", 648].rank, known["RS-1562", 1562].rank) == (498.80, 211.50)
+    sharing = {p.label: (p.mean, p.std) for p in found if p.role is Role.WEIGHT_SHARING}
+    assert sharing == {
+        "DARTS": (92.21, 0.61), "NAO": (92.59, 0.59), "ENAS": (91.83, 0.42), "GA-NAS": (92.80, 0.54),
+    }  # fmt: skip
+    assert {each.label: (each.accuracy, each.rank) for each in BEST_ON_SUPERNETS}["GA-NAS"] == (93.46, 5386)
+
+
+def bounded(*constraints: str) -> dict[str, float]:
+    found = references("nb101", "test_108", [Constraint.parse(text) for text in constraints])
+    return {p.label.partition(",")[0]: p.mean for p in found}
+
+
+def test_ga_nas_table_5_is_for_runs_under_its_bounds() -> None:
+    inception = {"hand-crafted": 93.09, "RS": 93.14, "GA-NAS": 93.28}
+    assert bounded("params_m<=2.69", "train_seconds_108<=1156") == inception
+    assert bounded("params_m<=2.694282") == inception, "its exact number; the training time is a further bound there"
+    assert bounded("train_seconds_108<=2251.6") == {"hand-crafted": 93.18, "RS": 93.84, "GA-NAS": 93.96}
+    for other in (["params_m<=2.5"], ["params_m>=2.69"], ["params_m<=2.69", "macs_m<=100"], ["macs_m<=2.69"]):
+        assert bounded(*other) == {}
+    assert not any("bounds" in p.label for p in references("nb101", "test_108"))
+    assert all("under both bounds" in p.caveats[-1] for p in PUBLISHED["nb101"] if p.constraints)
+
+
+def test_ga_nas_table_6() -> None:
+    wanted = [Constraint("params_m", 5.3)]
+    found = {p.label: p.mean for p in references("efficientnet_b0", IMAGENET_TOP1, wanted)}
+    assert found == {"EfficientNet-B0": 76.7, "GA-NAS-ENet-1": 76.5, "GA-NAS-ENet-2": 76.8, "GA-NAS-ENet-3": 76.9}
+    proxyless = {p.label: p.mean for p in references("proxyless", IMAGENET_TOP1)}
+    assert proxyless == {"ProxylessNAS-GPU": 75.1, "GA-NAS-ProxylessNAS": 75.5}
+    assert {label: PARAMETERS_M[label] for label in found} == {
+        "EfficientNet-B0": 5.3, "GA-NAS-ENet-1": 4.6, "GA-NAS-ENet-2": 5.2, "GA-NAS-ENet-3": 5.3,
+    }  # fmt: skip
+
+
+def test_what_is_said_of_ga_nas_figure_1() -> None:
+    (found,) = (p for p in references("nb301", "valid_surrogate") if p.label.startswith("GA-NAS"))
+    assert (found.mean, found.std, found.queries) == (95.0, None, 6000) and "only says" in found.caveats[0]
+
+
+def test_walks_are_there_at_every_number_of_queries() -> None:
+    known = {(p.label, p.queries): (p.mean, p.std) for p in references("nb101", "test_108")}
+    assert known["local search", 300] == (94.05, 0.17) and known["Ape-X", 50] == (93.73, 0.16)
+    assert known["GraphPNAS", 300] == (94.19, 0.07)
+    known = {(p.label, p.queries): (p.mean, p.std) for p in references("nb301", "valid_surrogate")}
+    assert known["random walk", 1000] == (94.44, 0.09) and known["CR-LSO", 400] == (94.80, 0.06)
+
+
+def test_a_surrogate_of_validation_is_shown_test_accuracies_with_a_caveat() -> None:
+    official, near = references("nb101", "test_108"), references("nb101", "valid_108_surrogate")
+    assert [p.mean for p in near] == [p.mean for p in official]
+    assert all("regression of validation accuracies" in p.caveats[0] for p in near)
+    assert references("nb101", "valid_108") == []
 
 
 def test_cadam_table_4_1() -> None:
@@ -36,7 +97,7 @@ def test_cadam_table_4_1() -> None:
     assert by_label("imagenet16_valid_200")["CADAM-1k"] == (46.58, 0.08, 1000)
     assert by_label("cifar10_test_200")["REA"] == (93.92, 0.30, None)
     assert by_label("cifar100_valid_200")["RS"] == (70.93, 1.09, None)
-    assert by_label("cifar10_test_200")["DARTS"] == (54.30, None, None)
+    assert by_label("cifar10_test_200")["DARTS"] == (54.30, 0.0, None)
     assert "GAEA" not in by_label("cifar10_valid_200")  # an empty cell
     assert by_label("imagenet16_test_200")["optimum"] == (47.31, None, None)
 
@@ -49,8 +110,9 @@ def test_nothing_published_exceeds_the_optimum() -> None:
 
 
 def test_every_number_names_its_source() -> None:
-    assert all("Table" in p.source for p in PUBLISHED["nb201"])
-    labels = [(p.label, p.metric) for p in PUBLISHED["nb201"]]
+    every = [p for known in PUBLISHED.values() for p in known]
+    assert all("Table" in p.source or "Figure" in p.source for p in every)
+    labels = [(p.label, p.metric, p.queries, p.role) for p in every]
     assert len(set(labels)) == len(labels)
     assert json.loads(json.dumps([p.to_json() for p in PUBLISHED["nb201"]]))[0]["role"] == "queries"
 
@@ -58,8 +120,8 @@ def test_every_number_names_its_source() -> None:
 def test_numbers_of_another_training_say_so() -> None:
     official, near = references("nb201", "cifar10_test_200"), references("nb201", "cifar10_baseline")
     assert [p.mean for p in near] == [p.mean for p in official]
-    assert all(p.caveat and "NAS-Bench-201's own test accuracy" in p.caveat for p in near)
-    assert not any(p.caveat for p in official)
+    assert all("NAS-Bench-201's own test accuracy" in p.caveats[0] for p in near)
+    assert not any(p.caveats for p in official)
 
 
 @pytest.mark.parametrize(("benchmark", "metric"), [("nb201", "cifar10_fpga_latency_ms"), ("nbgraph:cora", "cora_test")])
@@ -85,56 +147,3 @@ def test_the_published_optimum_is_that_of_the_real_table() -> None:
     assert len(optima) == 4
     for metric, mean in optima.items():
         assert float(table.metric(metric).max()) == pytest.approx(mean, abs=0.006), metric
-
-
-# -- episodes
-
-
-def test_episodes_on_nas_bench_101() -> None:
-    found = episode_references("nb101")
-    assert {name: (one.median, one.skew) for name, one in found.items()} == {
-        "local_search": (3.77, -2.091), "apex": (1.15, -1.821), "random_walk": (0.26, 0.091), "random": (0.00, 0.219),
-    }  # fmt: skip
-    assert {name: one.best_after[50] for name, one in found.items()} == {
-        "local_search": (93.61, 0.55), "apex": (93.73, 0.16), "random_walk": (93.62, 0.20), "random": (93.48, 0.15),
-    }  # fmt: skip
-    assert found["local_search"].best_after[300] == (94.05, 0.17)
-    assert "test accuracy" in found["apex"].metric and "Table 1" in found["apex"].source
-
-
-def test_episodes_on_nas_bench_301() -> None:
-    found = episode_references("nb301")
-    assert set(found) == {"local_search", "apex", "random_walk", "random"}
-    assert all(list(one.best_after) == [150, 200, 300, 400, 800, 1000] for one in found.values())
-    assert found["local_search"].best_after[1000] == (94.95, 0.08) and found["apex"].best_after[150] == (94.83, 0.05)
-    assert all(one.median is None and "XGB" in one.metric for one in found.values())
-
-
-@pytest.mark.parametrize("benchmark", ["nb101", "nb301"])
-def test_more_queries_find_no_worse(benchmark: str) -> None:
-    for one in episode_references(benchmark).values():
-        means = [mean for mean, _ in one.best_after.values()]
-        assert means == sorted(means), one.policy
-        assert json.loads(json.dumps(one.to_json()))["best_after"][-1]["mean"] == means[-1]
-
-
-def test_no_episodes_elsewhere() -> None:
-    assert episode_references("nb201") == {}
-
-
-@pytest.mark.parametrize(("benchmark", "methods", "rows"), [("nb101", 6, 6), ("nb301", 8, 18)])
-def test_what_is_quoted_of_other_methods(benchmark: str, methods: int, rows: int) -> None:
-    quoted = quoted_table(benchmark)
-    assert quoted is not None and (len(quoted.methods), len(quoted.rows)) == (methods, rows)
-    assert all(row.low < row.mean < row.high for row in quoted.rows)
-    widths = [(row.high - row.mean) / row.std for row in quoted.rows if row.std > 0.02]
-    assert all(1.9 < width < 3.5 for width in widths), "of a single run: the mean ± t times the standard deviation"
-    assert len({(row.method, row.queries) for row in quoted.rows}) == rows
-
-
-def test_what_is_quoted_by_hand() -> None:
-    by_name = {(row.method, row.queries): row for on in ("nb101", "nb301") for row in quoted_table(on).rows}
-    best = by_name["GraphPNAS", 300]
-    assert (best.mean, best.std, best.low, best.high) == (94.19, 0.07, 94.03, 94.36)
-    assert by_name["CR-LSO", 800].mean == 94.89 and by_name["CL-fine-tune (GPTP)", 800].mean == 94.83
-    assert quoted_table("nb201") is None

@@ -69,9 +69,9 @@ class Setting:
                 for label, runs in reports.items()
             }
             if all(volume is None or math.isfinite(volume) for found in volumes.values() for volume in found.values()):
-                name = HYPERVOLUME if HYPERVOLUME not in objectives else f"{HYPERVOLUME} of all objectives"
-                values = {name: volumes, **values}
-                objectives = {name: Objective(name, "max"), **objectives}
+                joint = HYPERVOLUME if HYPERVOLUME not in objectives else f"{HYPERVOLUME} of all objectives"
+                values = {joint: volumes, **values}
+                objectives = {joint: Objective(joint, "max"), **objectives}
         notes = [*study.caveats, *early_endings(reports)]
         return cls(name, study.benchmark, values, objectives, alike_in(reports), notes)
 

@@ -62,7 +62,7 @@ def test_strategies_that_a_setting_lacks(make_two: Any) -> None:
 def test_several_objectives(make_two: Any) -> None:
     runs = {label: [make_two([(1.0 + n, 2.0)], seed=s) for s in range(2)] for n, label in enumerate("ab")}
     both = Setting.of("both", runs)
-    assert list(both.values) == ["hypervolume", "y", "x"]
+    assert (both.name, list(both.values)) == ("both", ["hypervolume", "y", "x"])
     pooled = pool([both], shared_metrics([both], ()), EVERY)
     assert len(pooled.tests.results) == 6
     assert len(pool([both], shared_metrics([both], ["x"]), EVERY).tests.results) == 2

@@ -266,6 +266,11 @@ class Lineage:
         """The best trial of complete chunks; None if none succeeded and met the constraints."""
         return History.of(self.lines, self.report.scenario.criteria).best()
 
+    def reached(self, line: TrialRecord) -> str:
+        """How long the network of a trial had been trained, in words: "20 epochs"."""
+        resource = self.report.history.resource
+        return counted(line.fidelity, "epoch") if resource is None else resource.amount(line.fidelity)
+
     @property
     def metric(self) -> str:
         return self.report.scenario.criteria.objectives[0].metric
@@ -342,11 +347,11 @@ def format_lineage(lineage: Lineage) -> str:
     born = counted(len(births(lineage.lines)), "child", "children")
     lines = [
         f"{request.name} on {request.problem.on}, seed {request.seed}: {counted(len(lineage.members), 'member')} "
-        f"through {counted(len(epochs), 'chunk')} to epoch {epochs[-1]}, {born}",
+        f"through {counted(len(epochs), 'chunk')} to {lineage.reached(lineage.lines[-1])}, {born}",
         *align([["layers from", "first", "last", f"in the winner, of {len(lineage.choices)}"], *rows]),
     ]
     if winner is not None:
-        lines.append(f"winner: member {member_of(winner)} after epoch {winner.fidelity}, {one_line(winner.arch)}")
+        lines.append(f"winner: member {member_of(winner)} after {lineage.reached(winner)}, {one_line(winner.arch)}")
     found = mixed(lineage.lines)
     return "\n".join([*lines, *([str(found)] if found else [])])
 

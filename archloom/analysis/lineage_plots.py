@@ -23,6 +23,7 @@ from archloom.analysis.lineage import (
     shares,
 )
 from archloom.analysis.study import Reports, Study
+from archloom.analysis.timeline import Time, Timeline
 from archloom.runs.record import TrialRecord
 from archloom.strategies.population.note import MemberNote
 from archloom.types import REST
@@ -51,10 +52,11 @@ _TURN = 0.45
 # -- whose layers survive -----------------------------------------------------------------------------------------
 
 
-def lineage(reports: Reports) -> Figure:
+def lineage(reports: Reports, over: Time = "resource") -> Figure:
     """Stacked over time: the first members whose layers make up the population. One run at a time."""
     known = Lineage.only(reports, chunks=2)
-    epochs, table = shares(known.lines)
+    _, table = shares(known.lines)
+    times = Timeline.of(known.report, known.generations, over)
     founders = [origin for origin in table if origin != NEW]
     named = founders[: len(COLOURS)]
     rest = founders[len(COLOURS) :]
@@ -68,13 +70,13 @@ def lineage(reports: Reports) -> Figure:
         axes = figure.add_subplot()
         # A population is the same for a whole chunk: its shares reach from the end of the chunk before to its own.
         axes.stackplot(
-            [0, *epochs], *[100 * np.concatenate([share[:1], share]) for _, _, share in layers], step="pre",
+            [0, *times.ends], *[100 * np.concatenate([share[:1], share]) for _, _, share in layers], step="pre",
             labels=[f"{name}: {_percent(share[-1])}" for name, _, share in layers],
             colors=[colour for _, colour, _ in layers], alpha=0.85, linewidth=0,
         )  # fmt: skip
-        axes.set_xlim(0, epochs[-1])
+        axes.set_xlim(0, times.ends[-1])
         axes.set_ylim(0, 100)
-        axes.set_xlabel("epochs")
+        axes.set_xlabel(times.label)
         axes.set_ylabel("layers of the population (%)")
         handles, labels = axes.get_legend_handles_labels()
         axes.legend(
@@ -97,14 +99,14 @@ def _percent(share: float) -> str:
 # -- who descends from whom ---------------------------------------------------------------------------------------
 
 
-def family(reports: Reports) -> Figure:
+def family(reports: Reports, over: Time = "resource") -> Figure:
     """Members as rows over time, shaded by their rank in each chunk, with a line from each parent to its child.
 
     The ancestors of the run's best trial stand out, the wider the more of its layers they passed on. One run at a time.
     """
-    tree = _Tree(Lineage.only(reports, chunks=2))
+    tree = _Tree(Lineage.only(reports, chunks=2), over)
     with styled():
-        width = float(np.clip(0.4 * len(tree.epochs) + 2.2, 7.0, 16.0))
+        width = float(np.clip(0.4 * len(tree.times.ends) + 2.6, 7.0, 16.0))
         figure = new_figure(width, _ROW * len(tree.order) + 2.2)
         axes = figure.add_subplot()
         _draw_lives(axes, tree)
@@ -120,14 +122,15 @@ def family(reports: Reports) -> Figure:
 class _Tree:
     """The layout of a family tree: rows are members, the best of the last chunk first."""
 
-    def __init__(self, known: Lineage) -> None:
+    def __init__(self, known: Lineage, over: Time) -> None:
         self.known = known
+        self.times = Timeline.of(known.report, known.generations, over)
         self.lines = {line.id: line for line in known.lines}
         self.births = births(known.lines)
         self.children = children(known.lines)
         self.turns = {birth.trial for birth in self.births}
-        self.epochs = [0, *(generation.epoch for generation in known.generations)]
-        self._begin = dict(zip(self.epochs[1:], self.epochs, strict=False))
+        epochs = [generation.epoch for generation in known.generations]
+        self._chunks = dict(zip(epochs, zip(self.times.begins, self.times.ends, strict=True), strict=True))
         self.fitness: dict[int, float] = {}  # from 0, the worst of its chunk, to 1
         for generation in known.generations:
             self.fitness |= _places(known, generation)
@@ -138,13 +141,13 @@ class _Tree:
     def row(self, trial: int) -> int:
         return self._rows[MemberNote.of(self.lines[trial].note).member]
 
-    def begin(self, trial: int) -> int:
-        """The epoch at which a trial's chunk begins."""
-        return self._begin[self.lines[trial].fidelity]
+    def begin(self, trial: int) -> float:
+        """When a trial's chunk begins."""
+        return self._chunks[self.lines[trial].fidelity][0]
 
     def span(self, trial: int) -> tuple[float, float]:
         """The x range in which a trial is drawn: a child's first chunk begins where the lines of its parents end."""
-        begin, end = self.begin(trial), self.lines[trial].fidelity
+        begin, end = self._chunks[self.lines[trial].fidelity]
         return begin + _TURN * (end - begin) * (trial in self.turns), end
 
 
@@ -178,7 +181,7 @@ def _draw_births(axes: Axes, tree: _Tree) -> None:
     for birth in tree.births:
         for parent in (birth.base, *birth.donors):
             _draw_descent(axes, tree, parent, birth, color=INK, linewidth=0.6, alpha=0.55, zorder=3)
-    ends = [(birth.epoch, tree.row(birth.trial)) for birth in tree.births]
+    ends = [(tree.begin(birth.trial), tree.row(birth.trial)) for birth in tree.births]
     if ends:
         x, y = zip(*ends, strict=True)
         axes.scatter(x, y, marker="x", s=16, color=INK, linewidths=1.0, zorder=4)
@@ -200,14 +203,14 @@ def _draw_descent(axes: Axes, tree: _Tree, parent: int, birth: Birth, **how: Any
 def _draw_ancestry(axes: Axes, tree: _Tree, winner: TrialRecord) -> None:
     """The winner's ancestors and their births, the wider the more of its layers they passed on."""
     carried = ancestry(tree.known.lines, winner.id)
-    hair = 0.002 * tree.epochs[-1]  # so that no seam shows between two chunks
+    hair = 0.002 * tree.times.ends[-1]  # so that no seam shows between two chunks
 
     def width(genes: Collection[int]) -> float:
         return 1.0 + _WIDEST * len(set(genes) - {REST}) / len(winner.genes)
 
     for trial, genes in carried.items():
         inherit, birth = tree.lines[trial].inherit, tree.children.get(trial)
-        begin, end = tree.span(trial if birth is None else birth.trial)[0], tree.lines[trial].fidelity
+        begin, end = tree.span(trial if birth is None else birth.trial)[0], tree.span(trial)[1]
         row = tree.row(trial)
         axes.plot(
             [begin, end + hair], [row, row], color=_ACCENT, linewidth=width(genes), solid_capstyle="butt", zorder=5
@@ -218,20 +221,20 @@ def _draw_ancestry(axes: Axes, tree: _Tree, winner: TrialRecord) -> None:
             given = {gene for gene in genes if giver(inherit, gene) == parent}
             if given:
                 _draw_descent(axes, tree, parent, birth, color=_ACCENT, linewidth=width(given), zorder=5)
-    axes.scatter(winner.fidelity, tree.row(winner.id), marker="*", s=150, color=_ACCENT, edgecolor="white",
+    axes.scatter(tree.span(winner.id)[1], tree.row(winner.id), marker="*", s=150, color=_ACCENT, edgecolor="white",
                  linewidths=0.8, zorder=7, clip_on=False)  # fmt: skip
 
 
 def _frame(axes: Axes, tree: _Tree) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlim(0, tree.epochs[-1])
+    axes.set_xlim(0, tree.times.ends[-1])
     axes.set_ylim(len(tree.order) - 0.4, -0.6)
     axes.set_yticks(range(len(tree.order)), [str(member) for member in tree.order])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False)
-    axes.set_xlabel("epochs")
+    axes.set_xlabel(tree.times.label)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.set_ylabel("member")
 
@@ -265,7 +268,7 @@ def _told(tree: _Tree) -> str:
     text = f"{counted(len(tree.order), 'member')}, the best at the end on top; {born}."
     if (winner := tree.known.winner) is not None:
         text += (
-            f" The best one is member {member_of(winner)} after epoch {winner.fidelity}; the more of its "
+            f" The best one is member {member_of(winner)} after {tree.known.reached(winner)}; the more of its "
             "layers a line passed on, the wider it is."
         )
     return text

@@ -19,6 +19,7 @@ from archloom.analysis.figures import COLOURS, drawable, limits, new_figure, sty
 from archloom.analysis.levels_plot import levels
 from archloom.analysis.lineage_plots import family, lineage
 from archloom.analysis.pareto_plots import hypervolume, pareto
+from archloom.analysis.population_plot import population
 from archloom.analysis.published_panel import figure_with_panel, fill_panel, mark_published, reach
 from archloom.analysis.sampled_plot import sampled
 from archloom.analysis.state_plot import state
@@ -26,6 +27,7 @@ from archloom.analysis.stats import Floats, summarise
 from archloom.analysis.study import BEYOND, Reports, Study, shown_name
 from archloom.analysis.study_figures import bands_of, draw_bands, finish, named, styles
 from archloom.analysis.surrogate_plot import surrogate
+from archloom.analysis.timeline import Time
 from archloom.analysis.topology_plot import topology
 from archloom.errors import InputError, unknown
 from archloom.runs.history import Axis
@@ -36,6 +38,10 @@ from archloom.utils.numbers import short
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+RESOURCE = "resource"
+"""The axis of what is used of a resource."""
 
 
 # -- kinds --------------------------------------------------------------------------------------------------------
@@ -125,12 +131,16 @@ class PlotKind:
     """From runs, and the options that it takes by name."""
     takes: frozenset[str] = frozenset()
     """Which options it takes."""
+    axes: tuple[str, ...] = get_args(Axis)
+    """What its horizontal axis may count, if it takes `over`."""
     needs_space: bool = False
     """Whether it needs the space in addition to the record."""
 
     def with_options(self, given: Mapping[str, Any]) -> Callable[[Reports], Figure]:
-        """The function that draws it with these options; InputError for one that this kind does not take, and for an
-        unknown axis."""
+        """The function that draws it with these options; InputError for one that this kind does not take.
+
+        It raises InputError for an unknown axis: the resource is known by the name of what it counts, too.
+        """
         for name, value in given.items():
             if name not in self.takes:
                 others = [kind for kind, known in KINDS.items() if name in known.takes]
@@ -139,9 +149,21 @@ class PlotKind:
                     f"--{name} {said}: this kind of plot takes no such option; omit --{name}, or draw --kind "
                     f"{' or '.join(others)}"
                 )
-        if (axis := given.get("over", "queries")) not in get_args(Axis):
-            raise unknown("axis", axis, get_args(Axis))
-        return partial(self.draw, **given)
+        return partial(self._drawn, given)
+
+    def _drawn(self, given: Mapping[str, Any], reports: Reports) -> Figure:
+        over = {"over": self._axis(given["over"], reports)} if "over" in given else {}
+        return self.draw(reports, **{**given, **over})
+
+    def _axis(self, over: str, reports: Reports) -> str:
+        """The axis of this name."""
+        if over in self.axes:
+            return over
+        resources = {report.history.resource for found in reports.values() for report in found}
+        units = {resource.unit for resource in resources if resource is not None}
+        if units == {over}:
+            return RESOURCE
+        raise unknown("axis", over, [*self.axes, *units])
 
 
 KINDS: Mapping[str, PlotKind] = MappingProxyType(
@@ -157,8 +179,21 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
         "hypervolume": PlotKind(
             "several objectives: the hypervolume so far against queries", hypervolume, frozenset({"over", "against"})
         ),
-        "lineage": PlotKind("a population: whose layers, of the first one, survive", lineage),
-        "family": PlotKind("a population: who descends from whom, and the winner's ancestors", family),
+        "population": PlotKind(
+            "a population: the best, the median and every member, chunk by chunk",
+            population,
+            frozenset({"over"}),
+            axes=get_args(Time),
+        ),
+        "lineage": PlotKind(
+            "a population: whose layers, of the first one, survive", lineage, frozenset({"over"}), axes=get_args(Time)
+        ),
+        "family": PlotKind(
+            "a population: who descends from whom, and the winner's ancestors",
+            family,
+            frozenset({"over"}),
+            axes=get_args(Time),
+        ),
         "levels": PlotKind("a generator that is fitted again and again: how high its samples reach", levels),
         "surrogate": PlotKind(
             "graph_bo's model: how well it predicts, what matters to it, what it expected", surrogate, needs_space=True

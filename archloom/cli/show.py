@@ -189,9 +189,11 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
 @click.option("--kind", default="anytime", show_default=True,
               help="anytime, box, pareto, hypervolume, sampled (the running mean of what was sampled), topology (width "
                    "and depth of the best cells), state (the mean of the best as a heat map), surrogate (graph_bo's "
-                   "model), levels (GA-NAS), lineage or family (populations), or cell.")  # fmt: skip
+                   "model), levels (GA-NAS), population, lineage or family (of a population), or cell.")  # fmt: skip
 @click.option("--over", default=None, metavar="AXIS",
-              help="Of curves (anytime, hypervolume): queries (the default), resource (epochs), seconds.")  # fmt: skip
+              help="Of curves (anytime, hypervolume): queries (the default), resource, seconds. Of populations "
+                   "(population, lineage, family): chunks, resource (the default), seconds. The resource has the name "
+                   "of what it counts, too: epochs.")  # fmt: skip
 @click.option("--against", multiple=True, metavar="METRIC",
               help="Of pareto and hypervolume: show the first objective against METRIC. Default: the objectives, or "
                    "the FLOPs and parameters that a run knows.")  # fmt: skip

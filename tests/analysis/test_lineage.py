@@ -183,7 +183,7 @@ def test_rows_say_what_the_object_says(make_population: Any) -> None:
 def test_the_text_of_a_real_run(make_population: Any) -> None:
     known = Lineage.only({"pbt_nas": [make_population()]})
     head, columns, *rows, winner, recipes = format_lineage(known).splitlines()
-    assert head.endswith("seed 0: 8 members through 4 chunks to epoch 8, 6 children")
+    assert head.endswith("seed 0: 8 members through 4 chunks to 8 epochs, 6 children")
     assert columns.split("  ")[0] == "layers from" and columns.endswith("in the winner, of 8")
     assert sum(int(row.split()[-1]) for row in rows) == 8
     assert sum(float(row.split()[-3]) for row in rows) == pytest.approx(100, abs=0.5)

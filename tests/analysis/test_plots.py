@@ -19,8 +19,8 @@ from archloom.spaces.base import Categorical
 
 def test_every_kind_has_a_title() -> None:
     assert set(KINDS) == {
-        "anytime", "box", "pareto", "hypervolume", "lineage", "family", "levels", "surrogate", "sampled", "topology",
-        "state", "cell",
+        "anytime", "box", "pareto", "hypervolume", "population", "lineage", "family", "levels", "surrogate",
+        "sampled", "topology", "state", "cell",
     }  # fmt: skip
 
 
@@ -29,11 +29,21 @@ def test_options_go_to_kinds_that_take_them(make_reports: Any) -> None:
     for kind, given, said in [
         ("box", {"over": "queries"}, "--over queries: this kind of plot takes no such option.*anytime or hypervolume"),
         ("anytime", {"against": ("x", "y")}, "--against x: .*draw --kind pareto or hypervolume"),
-        ("anytime", {"over": "epochs"}, "unknown axis 'epochs'"),
     ]:
         with pytest.raises(InputError, match=said):
             KINDS[kind].with_options(given)
     assert all(kind.title for kind in KINDS.values())
+
+
+def test_a_resource_is_known_by_what_it_counts(make_reports: Any, make_population: Any) -> None:
+    with pytest.raises(InputError, match=r"unknown axis 'epochs'.*queries, resource, seconds"):
+        KINDS["anytime"].with_options({"over": "epochs"})(make_reports())
+    run = {"pbt_nas": [make_population()]}
+    for kind in ("anytime", "population", "lineage", "family"):
+        by_name, by_kind = (KINDS[kind].with_options({"over": over})(run).axes[0] for over in ("epochs", "resource"))
+        assert by_name.get_xlabel() == by_kind.get_xlabel() and by_name.get_xlabel().startswith("epochs")
+    with pytest.raises(InputError, match=r"unknown axis 'queries'.*chunks, epochs, resource, seconds"):
+        KINDS["lineage"].with_options({"over": "queries"})(run)
 
 
 @pytest.mark.parametrize("kind", ["anytime", "box"])

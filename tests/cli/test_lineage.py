@@ -22,7 +22,9 @@ def test_text_object_and_table_agree(cli: Any, population: str) -> None:
     assert [row["origin"] for row in own] == [str(origin) for origin in trial["origins"]]
     said = cli("lineage", population)
     assert said.code == 0 and said.err == ""
-    assert said.out.startswith(f"pbt_nas on {content['on']}, seed 0: 8 members through 4 chunks to epoch 8, 6 children")
+    assert said.out.startswith(
+        f"pbt_nas on {content['on']}, seed 0: 8 members through 4 chunks to 8 epochs, 6 children"
+    )
 
 
 def test_choices_go_by_their_numbers_where_the_problem_is_gone(cli: Any, population: str, trained: Path) -> None:

@@ -1,0 +1,157 @@
+"""How populations learn: the values of all members, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archloom.analysis.figures import COLOURS, INK, drawable, limits, new_figure, styled
+from archloom.analysis.layout import counted
+from archloom.analysis.lineage import Generation, births, generations
+from archloom.analysis.stats import Floats
+from archloom.analysis.study import Reports, Study, shown_name
+from archloom.analysis.study_figures import bands_of, finish, named, styles
+from archloom.analysis.timeline import Time, Timeline
+from archloom.errors import InputError
+from archloom.runs.report import RunReport
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_EARLY = 0.1
+"""The share of chunks whose values do not affect the y-range: networks begin far from where they end."""
+
+
+_DASHES = (2.5, 1.5)
+
+
+def population(reports: Reports, over: Time = "resource") -> Figure:
+    """The best, the median and the quartiles of a population at the end of each chunk, and the curve of each member.
+
+    Of several runs the best of each chunk, its mean over seeds with its 95 % bootstrap interval, and, dashed, the mean
+    of the medians. InputError if no run trained a population.
+    """
+    study = Study.of(reports)
+    study.need_best()
+    known = {label: [_Learnt(report, over) for report in found] for label, found in reports.items()}
+    known = {label: runs for label, found in known.items() if (runs := [run for run in found if run.generations])}
+    if not known:
+        raise InputError(
+            f"{' and '.join(reports)} trained no population through a complete chunk: continue the run (archloom "
+            "resume), or take one of a strategy that trains a population, e.g. pbt_nas"
+        )
+    runs = [run for found in known.values() for run in found]
+    with styled():
+        figure = new_figure(7.6, 4.6)
+        axes = figure.add_subplot()
+        if len(runs) == 1:
+            note, shown = _draw_one(axes, runs[0]), _late(runs[0])
+        else:
+            note, shown = _draw_several(axes, Study.of({label: reports[label] for label in known}), known)
+        axes.set_xlim(0, max(run.times.ends[-1] for run in runs))
+        low, high = limits(shown)
+        axes.set_ylim(low, high)
+        axes.set_xlabel(runs[0].times.label)
+        axes.set_ylabel(study.axis_label(study.metric))
+        axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right")
+        outside = sum(int(((run.values < low) | (run.values > high)).sum()) for run in runs) if len(runs) == 1 else 0
+        note += f" {counted(outside, 'value')} of weak members {'is' if outside == 1 else 'are'} outside." * bool(
+            outside
+        )
+        finish(figure, study, f"How the population learns: {shown_name(study.metric)}", note)
+    return figure
+
+
+class _Learnt:
+    """What one run's population has learnt: `values` (chunks, members), NaN for a chunk that failed."""
+
+    def __init__(self, report: RunReport, over: Time) -> None:
+        self.report = report
+        self.generations: Sequence[Generation] = generations(report.history.lines)
+        objective = report.scenario.criteria.objectives[0]
+        self.sign = objective.sign
+        self.values: Floats = drawable(
+            np.array(
+                [
+                    [line.scores.get(objective.metric, np.nan) for _, line in sorted(generation.trials.items())]
+                    for generation in self.generations
+                ]
+            )
+        )
+        if self.generations:
+            self.times = Timeline.of(report, self.generations, over)
+
+    def share(self, rank: float) -> list[tuple[float, float]]:
+        """(end of a chunk, the value of the member at this place from the worst, 0, to the best, 1) where any is
+        known."""
+        found = []
+        for end, row in zip(self.times.ends, self.values, strict=True):
+            if len(finite := row[np.isfinite(row)]):
+                found.append((float(end), self.sign * float(np.quantile(self.sign * finite, rank))))
+        return found
+
+    def curves(self) -> Iterator[tuple[list[float], list[float]]]:
+        """The curve of each network from its first chunk to its last; a child's begins where its base's chunk ended."""
+        born = {birth.trial: birth.base for birth in births(self.report.history.lines)}
+        at = {
+            line.id: (end, float(value))
+            for end, generation, row in zip(self.times.ends, self.generations, self.values, strict=True)
+            for (_, line), value in zip(sorted(generation.trials.items()), row, strict=True)
+        }
+        for place in range(self.values.shape[1]):
+            points: list[tuple[float, float]] = []
+            for generation in self.generations:
+                line = generation.trials[sorted(generation.trials)[place]]
+                if line.id in born:
+                    yield _split(points)
+                    points = [at[born[line.id]]] if born[line.id] in at else []
+                points.append(at[line.id])
+            yield _split(points)
+
+
+def _split(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def _late(run: _Learnt) -> list[float]:
+    """The values that determine the y-range: those of the better half of each chunk after the first tenth."""
+    first = min(len(run.values) - 1, max(1, round(_EARLY * len(run.values))))
+    later = run.values[first:]
+    middle = np.nanquantile(run.sign * later, 0.25, axis=1, keepdims=True)
+    kept = later[(run.sign * later >= middle) & np.isfinite(later)]
+    return [float(value) for value in kept] or [float(value) for value in run.values[np.isfinite(run.values)]]
+
+
+def _draw_one(axes: Axes, run: _Learnt) -> str:
+    for x, y in run.curves():
+        axes.plot(x, y, color=INK, linewidth=0.7, alpha=0.35, marker="." if len(x) == 1 else "", markersize=3, zorder=2)
+    low, high = (run.share(rank) for rank in (0.25, 0.75))
+    axes.fill_between(*_split(low), [y for _, y in high], color=COLOURS[0], alpha=0.18, linewidth=0, zorder=1)
+    axes.plot([], [], color=INK, linewidth=0.7, alpha=0.6, label="a member")
+    axes.plot(*_split(run.share(0.5)), color=COLOURS[0], linewidth=1.8, label="median and quartiles", zorder=3)
+    axes.plot(*_split(run.share(1.0)), color=COLOURS[1], linewidth=1.8, label="best of the chunk", zorder=3)
+    return f"{counted(run.values.shape[1], 'member')}; a child's curve begins at its base's."
+
+
+def _draw_several(axes: Axes, study: Study, known: dict[str, list[_Learnt]]) -> tuple[str, list[float]]:
+    """Returns what to say of it, and the values that determine the y-range."""
+
+    def curves(label: str, rank: float) -> list[list[tuple[float, float]]]:
+        return [curve for run in known[label] if (curve := run.share(rank))]
+
+    best, middle = (bands_of(study, partial(curves, rank=rank)) for rank in (1.0, 0.5))
+    shown: list[float] = []
+    for style, label in zip(styles(), study.reports, strict=False):
+        if label not in best:
+            continue
+        for (grid, band), how in ((best[label], {"label": named(study, label)}), (middle[label], {"dashes": _DASHES})):
+            axes.plot(grid, band.mean, color=style["color"], linewidth=1.2 if "dashes" in how else 1.8, zorder=3, **how)
+            late = band.mean[grid >= _EARLY * grid[-1]]
+            shown += [float(value) for value in late if np.isfinite(value)]
+        grid, band = best[label]
+        axes.fill_between(grid, band.low, band.high, color=style["color"], alpha=0.15, linewidth=0, zorder=2)
+    return f"Best of each chunk, dashed the median of the population. {study.spread}", shown

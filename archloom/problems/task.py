@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,8 @@ class TaskProblem(Problem):
         from archloom.tasks.base import PreparesEvaluation  # which imports torch
 
         if not self.isolate and isinstance(self.task, PreparesEvaluation):
-            self.task.prepare_evaluation()
+            with suppress(Exception):  # what fails now fails in every evaluation, and is recorded there
+                self.task.prepare_evaluation()
 
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         return self.remarks

@@ -16,6 +16,7 @@ from archloom.problems import (
     open_scenario,
 )
 from archloom.spaces.base import sample_valid
+from archloom.testing import PlantedSpace
 from archloom.types import Proposal
 
 
@@ -139,3 +140,24 @@ def test_data_are_read_once_for_all_options(trained: None, monkeypatch: pytest.M
     open_scenario(spec.changed(task={"split_seed": "1"}))
     assert read == {"digits": 2}, "other images are held back"
     assert len(pickle.dumps(longer)) < 2_000, "another process reads them itself"
+
+
+def test_what_evaluations_need_is_computed_by_a_task_that_has_it_and_is_ours() -> None:
+    pytest.importorskip("torch", reason="training needs the extra train")
+    from archloom.tasks.planted import PlantedTask
+
+    class Prepared(PlantedTask):
+        asked = 0
+
+        def prepare_evaluation(self) -> None:
+            self.asked += 1
+            raise ValueError("no weights")  # which evaluations will say, and the record then
+
+    task = Prepared()
+    problem = TaskProblem(PlantedSpace(), task)
+    problem.prepare()
+    assert task.asked == 0, "a user's code is not run in the process of the search"
+    problem.isolate = False
+    problem.prepare()
+    assert task.asked == 1
+    TaskProblem(PlantedSpace(), PlantedTask()).prepare()

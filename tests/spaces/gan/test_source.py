@@ -35,7 +35,7 @@ def test_the_file_builds_the_same_networks(
     assert isinstance(space, GanSpace)
     size, draw = space.dimensions, torch.Generator().manual_seed(0)
     latent = torch.randn(2, size.latent, generator=draw)
-    for _ in range(6):
+    for _ in range(3):
         ours, made = stand_alone(space, space.sample(rng))
         for train in (False, True, False):  # a pass of training moves statistics, and vectors of the singular values
             with torch.random.fork_rng(), torch.no_grad():

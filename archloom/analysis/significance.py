@@ -25,8 +25,8 @@ SIGNIFICANT = 0.05
 _SAME = 1e-9
 """Differences below this share of the largest sample are ties: they are due to rounding only."""
 _EXACT = 100
-"""Up to so many values in a setting the rank-sum test counts all divisions of them; beyond, its distribution is
-normal to three digits."""
+"""Up to so many values (of several settings the root of the sum of squares) the rank-sum test counts all divisions of
+them; beyond, its distribution is normal to three digits."""
 
 Sample = Mapping[tuple[int, int], float]
 """(number of the setting, seed) -> what the run reached, more is better; minus infinity if it found nothing."""
@@ -125,7 +125,7 @@ def _rank_sum_p(settings: Sequence[Floats], counts: Sequence[int]) -> float:
     """That of several settings: all values of each, of which the first `counts` are the better one's."""
     ranks = [(2 * mean_ranks(values)).astype(np.int64) for values in settings]  # twice a mean rank is a whole number
     observed = sum(int(each[:n].sum()) for each, n in zip(ranks, counts, strict=True))
-    if max(map(len, ranks)) > _EXACT:
+    if math.hypot(*map(len, ranks)) > _EXACT:
         return _normal_p(ranks, counts, observed)
     chances = np.ones(1)
     for each, n in zip(ranks, counts, strict=True):

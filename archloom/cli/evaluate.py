@@ -57,6 +57,8 @@ def evaluate(
     several = len(runs) > 1 or (runs[0] / "group.json").exists()
     if not several:
         wanted.check([], f", but {runs[0]} is a single run")
+        if metrics:
+            raise InputError(f"--metric {metrics[0]}: {runs[0]} is a single run, of which all metrics are shown")
         return _evaluate_one(runs[0], trial, changes, target, trust, as_json, quiet)
     if trial is not None:
         raise InputError(f"--trial {trial}: of several runs the best of each is evaluated; give a single run's folder")

@@ -109,6 +109,7 @@ def test_bad_input_is_told_in_one_line(cli: Any, run: str, planted: Path) -> Non
     cli.refuses("evaluate", run, "--images", "grid.jpg", says=["expected FILE.png"])
     cli.refuses("evaluate", run, "--images", "missing/grid.png", says=["in an existing folder"])
     cli.refuses("evaluate", run, "--images", "grid.png", says=["generates no images"])
+    cli.refuses("evaluate", run, "--metric", "worth", says=["--metric worth: run is a single run"])
     cli.refuses("evaluate", run, "--test", "a:b", says=["--test names a, but run is a single run"])
     search(cli.home / "plain", planted, "random", queries=3)
     cli.refuses("evaluate", "plain", says=["no trained networks are kept there"])
@@ -228,6 +229,8 @@ def test_a_task_that_fails_at_the_end_does_not_end_the_others(cli: Any) -> None:
 
 def test_pictures_of_several_generators(cli: Any, generators: str) -> None:
     shutil.copytree(cli.home / "run", cli.home / "other")
-    said = cli("evaluate", "run", "other", "--images", "grid.png", "--quiet")
+    said = cli("evaluate", "run", "other", "--images", "grid.png", "--quiet", "--set", "task.final_samples=50")
     assert (said.code, said.out.splitlines()[-2:]) == (0, ["grid-run.png", "grid-other.png"])
     assert (cli.home / "grid-run.png").read_bytes() == (cli.home / "grid-other.png").read_bytes()
+    single = cli("evaluate", "run", "--quiet", "--json", "--set", "task.final_samples=50")
+    assert said.out.count(f"{json.loads(single.out)['metrics']['frechet_pixels']:.4f}") == 2, "options apply to all"

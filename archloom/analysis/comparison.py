@@ -219,7 +219,7 @@ def _gain(run: RunReport, objective: Objective) -> float:
 def _test_notes(study: Study, shared: Sequence[int], tests: Tests) -> list[str]:
     if len(study.reports) < 2:
         return []
-    if not tests.results:
+    if not tests.results and tests.skipped:
         return ["No two strategies have a seed in common, so there are no paired tests: run them with the same seeds."]
     notes = []
     uneven = any(len(runs) > len(shared) for runs in study.reports.values())

@@ -38,12 +38,14 @@ def list_lines(tests: Tests) -> list[str]:
 
 
 def notes_of(tests: Tests) -> list[str]:
-    """What the sizes of the samples do not allow."""
-    if not tests.results or tests.least <= SIGNIFICANT:
-        return []
-    sizes = " or ".join(dict.fromkeys(map(_size_in_words, tests.results)))
-    made = counted(tests.corrected_for, "test")
-    return [f"With {sizes} and {made} no corrected p can be below {tests.least:.2g}: run more seeds."]
+    """What was not tested, and what the sizes of the samples do not allow."""
+    pairs = ", ".join(f"{better}:{worse}" for better, worse in tests.skipped)
+    notes = [f"Not tested, because there are no runs to compare: {pairs}."] if pairs else []
+    if tests.results and tests.least > SIGNIFICANT:
+        sizes = " or ".join(dict.fromkeys(map(_size_in_words, tests.results)))
+        made = counted(tests.corrected_for, "test")
+        notes.append(f"With {sizes} and {made} no corrected p can be below {tests.least:.2g}: run more seeds.")
+    return notes
 
 
 def _by(tests: Tests, metric: str) -> str:

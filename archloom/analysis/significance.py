@@ -266,11 +266,13 @@ EVERY = Wanted()
 
 @dataclass(frozen=True)
 class Tests:
-    """Tests, what p is corrected for, and the smallest corrected p that any of them could have had."""
+    """Tests, what p is corrected for, and the smallest corrected p that any of them could have had; `skipped` are the
+    wanted ones that have no values to compare."""
 
     results: tuple[Tested, ...]
     corrected_for: int
     least: float
+    skipped: tuple[tuple[str, str], ...] = ()
 
 
 def run_tests(
@@ -283,6 +285,7 @@ def run_tests(
     plus infinity, for a test of a strategy that is not there, and for a correction for fewer tests than these.
     """
     made: list[tuple[str, str, str, Procedure, Found]] = []
+    skipped: dict[tuple[str, str], None] = {}
     for metric, by_label in samples:
         for label, sample in by_label.items():
             _check(label, sample)
@@ -293,6 +296,8 @@ def run_tests(
             procedure = wanted.procedure or (SIGNED_RANK if pairing else RANK_SUM)
             if (found := procedure(one, other)) is not None:
                 made.append((metric, better, worse, procedure, found))
+            else:
+                skipped[better, worse] = None
     factor = wanted.corrected_for or len(made)
     if factor < len(made):
         raise InputError(f"--correct-for {factor}: expected at least the number of tests made, {len(made)}")
@@ -303,7 +308,8 @@ def run_tests(
         )
         for metric, better, worse, how, found in made
     )  # fmt: skip
-    return Tests(results, factor, min((min(1.0, factor * found.least) for *_, found in made), default=1.0))
+    least = min((min(1.0, factor * found.least) for *_, found in made), default=1.0)
+    return Tests(results, factor, least, tuple(skipped))
 
 
 def _check(label: str, sample: Sample) -> None:

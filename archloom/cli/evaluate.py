@@ -117,8 +117,9 @@ def _evaluate_all(
                 output.say(f"evaluating trial {member.line.id} of {path}: {_listed(member.settings)}", err=True)
             if target is not None:
                 name = "-".join([*([run.name] * (len(runs) > 1)), *path.relative_to(run).parts])
-                pictures.append(target.with_name(f"{target.stem}-{name}.png"))
-                final.save_grid(member.images(), pictures[-1])
+                picture = target.with_name(f"{target.stem}-{name}.png")
+                final.save_grid(member.images(), picture)
+                pictures.append(picture)
 
         measured: dict[Path, list[Entry]] = {run: [] for run in runs}
         for run, found in measured.items():
@@ -127,7 +128,7 @@ def _evaluate_all(
                 found.append(entry)
     settings = [final_groups.setting_of(run, entries, judges) for run, entries in measured.items()]
     tested = [final_groups.judged_by(entries, judges) for entries in measured.values()]
-    pooled = pool(settings, list(zip(*tested, strict=True)), wanted)
+    pooled = pool(settings, list(zip(*tested, strict=False)), wanted)  # none where a setting has nothing to test
     every = [entry for entries in measured.values() for entry in entries]
     if as_json:
         content = {**pooled.to_json(), "runs": [entry.to_json() for entry in every]}

@@ -72,14 +72,12 @@ def real_statistics(
     shown = extractor.features(real.images[:SHOWN].float()).cpu()
     gaussian([shown])  # which takes its time, too, if there are many features
     expected = (time.perf_counter() - started) * len(real.images) / len(shown)
-    key = _key(extractor, real)
+    key = None if expected < least_s else _key(extractor, real)
     if key is None:
         return _described(extractor, real)
     kept = _Kept(cache_dir(environ) / FOLDER / f"{key}.safetensors", key, shown)
     if (found := kept.read()) is not None:
         return found
-    if expected < least_s:
-        return _described(extractor, real)
     with ExitStack() as held:
         try:
             held.enter_context(kept.alone())

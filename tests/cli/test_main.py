@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archloom.cli.main import TRACEBACK, VERBS, Exit, LazyGroup, run
-from archloom.errors import InputError, StoreError
+from archloom.cli.main import TRACEBACK, VERBS, Exit, LazyGroup, _show_warning, run
+from archloom.errors import InputError, Notice, StoreError
 
 
 @pytest.fixture
@@ -573,3 +573,9 @@ def test_those_who_ask_see_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys
     shown = capsys.readouterr().err
     assert shown.startswith("Traceback")
     assert shown.splitlines()[-1].startswith("archloom: unexpected KeyError")
+
+
+def test_what_is_as_it_should_be_is_a_note_and_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    for category, said in ((Notice, "note"), (UserWarning, "warning")):
+        _show_warning("it takes\nlong", category)
+        assert capsys.readouterr().err == f"archloom: {said}: it takes long\n"

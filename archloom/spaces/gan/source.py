@@ -75,7 +75,7 @@ def source_of(
     arch: str,
     found_by: str,
 ) -> str:
-    """A file that needs PyTorch only; the discriminator is AutoGAN's where `blocks` is None."""
+    """A file that needs PyTorch only; the discriminator is AutoGAN's if `blocks` is None."""
     size = dimensions
     shape = f"{size.image_channels}, {size.image_size}, {size.image_size}"
     if blocks is None:

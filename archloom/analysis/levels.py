@@ -19,26 +19,8 @@ from archloom.errors import InputError
 from archloom.runs.budgets import Ending
 from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport
+from archloom.strategies.ga_nas.levels import level
 from archloom.strategies.ga_nas.note import SetNote
-
-_ROUNDING = 1e-9
-"""The tolerance, in draws, for a share of the draws, which is a floating-point number."""
-
-
-def level(utilities: Floats, times: NDArray[np.int64], rho: float) -> float:
-    """gamma(theta, rho) of Algorithm 1: the (1 - rho)-quantile of `utilities` (n,), each of them drawn `times` (n,)
-    times.
-
-    It is the largest utility that at least the share `rho` of all draws reaches. If the quantile lies between two
-    utilities, it is the upper one: so the level of the starting set is the threshold of the first truth set, and
-    nothing is interpolated towards the minus infinity of a failed trial. NaN without draws, and for `rho` = 0.
-    """
-    best_first = np.argsort(-utilities, kind="stable")
-    draws = int(times.sum())
-    needed = min(math.ceil(rho * draws - _ROUNDING), draws)
-    if needed < 1:
-        return math.nan
-    return float(utilities[best_first][np.searchsorted(np.cumsum(times[best_first]), needed)])
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,13 @@ class Episodes:
         drawn = PartialGraph(self.drawn.labels[rows], self.drawn.adjacency[rows])
         return Episodes(drawn, *(getattr(self, field.name)[rows] for field in fields(self)[1:]))
 
+    def followed_by(self, others: Episodes) -> Episodes:
+        """These episodes and then `others`, of the same grammar."""
+        pairs = [(getattr(self, field.name), getattr(others, field.name)) for field in fields(self)[1:]]
+        labels = np.concatenate([self.drawn.labels, others.drawn.labels])
+        adjacency = np.concatenate([self.drawn.adjacency, others.drawn.adjacency])
+        return Episodes(PartialGraph(labels, adjacency), *(np.concatenate(pair) for pair in pairs))
+
     @property
     def live(self) -> NDArray[np.bool_]:
         """(B, S) where there was something to decide."""

@@ -56,18 +56,20 @@ class Ppo:
         returns = torch.from_numpy((advantages + old.values.numpy()).astype(np.float32))
         scaled = (advantages - advantages[live].mean()) / (advantages[live].std() + 1e-8)
         scaled_advantages, there = torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(live)
+        shown = expert if self.expert else None
         for rows in self._batches(len(episodes), rng):
-            now = policy.judge(episodes[rows])
-            ratio = (now.log_probs - old.log_probs[rows]).exp()
+            batch, n = episodes[rows], len(rows)
+            now = policy.judge(batch if shown is None else batch.followed_by(shown))  # one pass for both
+            ratio = (now.log_probs[:n] - old.log_probs[rows]).exp()
             objective = torch.minimum(
                 ratio * scaled_advantages[rows],
                 ratio.clamp(1 - self.clip_range, 1 + self.clip_range) * scaled_advantages[rows],
             )
-            error = (now.values - returns[rows]) ** 2
-            per_step = -objective - self.entropy * now.entropies + self.value_coef * error
+            error = (now.values[:n] - returns[rows]) ** 2
+            per_step = -objective - self.entropy * now.entropies[:n] + self.value_coef * error
             loss = per_step[there[rows]].mean()
-            if expert is not None and self.expert:
-                loss = loss - self.expert * policy.judge(expert).log_probs[torch.from_numpy(expert.live)].mean()
+            if shown is not None:
+                loss = loss - self.expert * now.log_probs[n:][torch.from_numpy(shown.live)].mean()
             step(policy, optimiser, loss, self.max_grad_norm)
 
     def _batches(self, count: int, rng: np.random.Generator) -> Iterator[NDArray[np.integer[Any]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from archloom.learners.gnn import GraphBatch, PairDiscriminator, pair_loss
 from archloom.learners.graph_policy import Episodes, GraphPolicy, retrace
 from archloom.learners.ppo import Ppo, step
 from archloom.spaces.base import SearchSpace, sample_valid
-from archloom.spaces.graphs import Graph, PartialGraph
+from archloom.spaces.graphs import Graph
 from archloom.types import Arch
 
 REWARDS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -38,6 +38,9 @@ REWARDS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 _CERTAIN = 1e-6
 """No probability is taken to be nearer to 0 or 1 when the divergence is estimated."""
+
+_SAME = 1e-12
+"""Fitness that differs by less, relative to its size, is the same."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Settings:
     step_penalty: float
     penalty: float
     pool: int
+    standardise: bool
     ppo: Ppo
 
 
@@ -88,19 +92,21 @@ class GraphView:
     def batch(self, archs: Sequence[Arch]) -> GraphBatch:
         return GraphBatch.of(self.graphs(archs), self.vertices)
 
-    def read(self, drawn: PartialGraph) -> tuple[list[Arch | None], NDArray[np.int64]]:
-        """The architectures, None for a graph that is not a valid one, and how many rules of the space each breaks."""
-        archs: list[Arch | None] = []
-        broken = np.zeros(len(drawn.labels), dtype=np.int64)
-        for row, graph in enumerate(drawn.graphs()):
+    def read(self, episodes: Episodes) -> tuple[list[Arch | None], NDArray[np.int64]]:
+        """The architectures, None for a graph that is not a valid one, and the violations (B,) of each: its illegal
+        choices or, if it has none, the rules of the space that the whole breaks."""
+        archs: list[Arch | None] = [None] * len(episodes)
+        violations = episodes.illegal.sum(axis=1)
+        graphs = episodes.drawn.graphs()
+        for row in np.flatnonzero(violations == 0).tolist():
             try:
-                arch = self.space.from_graph(graph)
+                arch = self.space.from_graph(graphs[row])
             except InputError:
-                broken[row] = 1
+                violations[row] = 1
             else:
-                broken[row] = sum(amount > 0.0 for amount in self.space.violations(arch).values())
-            archs.append(None if broken[row] else arch)
-        return archs, broken
+                violations[row] = sum(amount > 0.0 for amount in self.space.violations(arch).values())
+                archs[row] = None if violations[row] else arch
+        return archs, violations
 
 
 class GeneratorTrainer(ABC):
@@ -202,11 +208,17 @@ class Generator:
     def draw(self, count: int, temperature: float = 1.0) -> Episodes:
         return self.policy.draw(count, self.rng, temperature)
 
-    def reinforce(self, episodes: Episodes, final: NDArray[np.floating[Any]], expert: Episodes | None = None) -> None:
+    def reinforce(
+        self,
+        episodes: Episodes,
+        final: NDArray[np.floating[Any]],
+        expert: Episodes | None = None,
+        ppo: Ppo | None = None,
+    ) -> None:
         """One PPO update: an illegal choice is penalised at its step, `final` (B,) comes at the last step."""
         rewards = -self.settings.step_penalty * episodes.illegal.astype(np.float64)
         rewards[np.arange(len(final)), episodes.live.sum(axis=1) - 1] += final
-        self.settings.ppo.update(self.policy, self.optimiser, episodes, rewards, self.rng, expert)
+        (ppo or self.settings.ppo).update(self.policy, self.optimiser, episodes, rewards, self.rng, expert)
 
 
 # -- trainers -------------------------------------------------------------------------------------------------------
@@ -220,7 +232,7 @@ class _Learned(GeneratorTrainer):
         self.generator = Generator(self.view, settings, rng)
 
     def draw(self, count: int, temperature: float) -> list[Arch | None]:
-        return self.view.read(self.generator.draw(count, temperature).drawn)[0]
+        return self.view.read(self.generator.draw(count, temperature))[0]
 
     def retraced(self, archs: Sequence[Arch]) -> Episodes:
         """The decisions that lead to these architectures."""
@@ -259,13 +271,13 @@ class Adversarial(_Learned):
         return divergence
 
     def _judge(self, episodes: Episodes, discriminator: Discriminator) -> NDArray[np.float64]:
-        """R_final (B,): the discriminator's reward, averaged over the truth set, or a penalty for each broken rule."""
-        archs, broken = self.view.read(episodes.drawn)
-        final = -self.settings.penalty * broken.astype(np.float64)
+        """R_final (B,): the discriminator's reward, averaged over the truth set, or a penalty for each violation."""
+        archs, violations = self.view.read(episodes)
+        final = -self.settings.penalty * violations.astype(np.float64)
         valid = [arch for arch in archs if arch is not None]
         if valid and len(discriminator.truth):
             logits = discriminator.logits(self.view.batch(valid))
-            final[broken == 0] = self.settings.reward(logits).mean(dim=1).double().numpy()
+            final[violations == 0] = self.settings.reward(logits).mean(dim=1).double().numpy()
         return final
 
     def dump(self) -> dict[str, Any]:
@@ -289,15 +301,26 @@ _LARGEST_REWARD = 1e15
 class FromAccuracy(_Learned):
     """Without the discriminator: the reward is the fitness of the architectures evaluated last.
 
-    As many updates as the adversarial generator gets, on these episodes instead of freshly drawn ones.
+    As many updates as the adversarial generator gets, all of them on these episodes: one long update of PPO, whose
+    clipped ratio is to the policy that drew them. (What was drawn at random or at a higher temperature counts as drawn
+    by it.)
     """
 
     def refit(self, data: FitData) -> float | None:
-        episodes = self.retraced(data.latest)
-        rewards = np.clip(data.fitness, -_LARGEST_REWARD, _LARGEST_REWARD)
-        for _ in range(self.settings.rounds * self.settings.updates):
-            self.generator.reinforce(episodes, rewards)
+        s = self.settings
+        episodes, expert = self.retraced(data.latest), self.retraced(data.truth)
+        ppo = replace(s.ppo, epochs=s.rounds * s.updates * s.ppo.epochs)
+        fitness = standardised(data.fitness) if s.standardise else data.fitness.clip(-_LARGEST_REWARD, _LARGEST_REWARD)
+        self.generator.reinforce(episodes, fitness, expert, ppo)
         return None
+
+
+def standardised(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) of mean 0 and standard deviation 1, so that the critic's loss has the scale it has with a discriminator."""
+    size = float(np.abs(fitness).max(initial=0.0))
+    scaled = fitness / size if size else fitness  # the mean of the largest numbers would be infinite
+    spread = float(scaled.std())
+    return (scaled - scaled.mean()) / spread if spread > _SAME else np.zeros_like(scaled)
 
 
 class Likelihood(_Learned):

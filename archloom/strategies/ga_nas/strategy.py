@@ -7,6 +7,7 @@ can be in the truth set.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,12 +18,14 @@ import numpy as np
 from msgspec.structs import replace
 
 from archloom.constraints import Criteria
+from archloom.errors import InputError
 from archloom.learners.arrays import one_thread
 from archloom.learners.ppo import Ppo
 from archloom.spaces.base import MAX_TRIES, SearchSpace
 from archloom.spaces.graphs import HasGrammar
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
 from archloom.strategies.ga_nas.generator_training import REFITS, REWARDS, FitData, Settings
+from archloom.strategies.ga_nas.levels import level, risen
 from archloom.strategies.ga_nas.note import SetNote
 from archloom.strategies.starts import starts_of, texts_in
 from archloom.types import Arch, Proposal, Trial
@@ -37,10 +40,18 @@ class GaNasOptions(Options):
     batch_size, growth: |X_1|, and how much each X_t is larger than the one before. Published 100, 50 (200, 100).
     top_k: K, the size of the truth set. Published 25 (50).
     iterations: T, after which the search ends; 0: when its queries are asked. Published 10.
+    alpha: the level at which the search ends (Algorithm 1): when gamma(theta_t, rho_t), the value of the objective that
+        the share rho_t of the generator's draws reaches, is as good as this. With delta = 0, rho_t is the truth set's
+        share in all that was evaluated before; none: no such end.
+    delta: above 0 (in the objective's units): the truth set is not the best K, but all that reach the level of the
+        iteration before, with rho_t the largest share, at most K / |X_0|, that raises it by delta: gamma(theta_t,
+        rho_t) >= min(alpha, gamma(theta_t-1, rho_t-1) + delta) (Algorithm 1). If no draw is that good, it stays.
     start: architectures to begin with, in X_0, as `archloom best` writes them; several are separated by ";".
     refit: how the generator is refitted: "adversarial"; "accuracy" (no discriminator: the reward is the fitness of the
         latest architectures); "likelihood" (KL in place of JS: the cross-entropy method); "random" (no generator: the
         discriminator chooses among `pool` times as many random architectures).
+    standardise: whether "accuracy" standardises the fitness of each set. If not, the critic's loss grows with the
+        square of the objective's unit, and drowns the policy's gradient where that is percent.
     redraws, widen: while too few of the architectures drawn are new, draw again, each time at a `widen` times higher
         temperature, at most `redraws` times; after that X_t is smaller.
     width, layers: of the k-GNNs; width also of the GRU and the heads.
@@ -50,13 +61,16 @@ class GaNasOptions(Options):
     pairs, pair_steps: a turn of the discriminator is `pair_steps` batches of `pairs` pairs.
     smoothing: the label of pairs from the truth set.
     updates, episodes: a turn of the generator is `updates` PPO updates, each on `episodes` graphs.
-    reward: of the discriminator's D: "logit" (log(D/(1-D))), "probability", "log", "minimax" (-log(1-D)).
-    masked: whether illegal choices have no probability. If they have, each costs `step_penalty` (R_step).
-    penalty: R_final for each rule of the space that a whole architecture breaks.
+    reward: of the discriminator's D: "minimax" (-log(1-D), the generator's side of the game that minimises the
+        Jensen-Shannon divergence), "logit" (log(D/(1-D)): the reverse Kullback-Leibler divergence, which keeps one kind
+        of truth), "probability" (D), "log" (log D).
+    masked: whether illegal choices have no probability. If they have, each costs `step_penalty` (R_step), and a graph
+        with any is not evaluated. Only "adversarial" learns from such graphs.
+    penalty: minus R_final, instead of the reward, for each illegal choice and each rule of the space that is broken.
     clip_range, entropy, value_coef, gamma, gae_lambda, epochs, minibatch, max_grad_norm: PPO's (see
         `archloom.learners.ppo.Ppo`).
-    expert: weight of the truth set's log-likelihood beside PPO's objective. Above 0 (4, say) the generator keeps
-        all of a truth set that is of several kinds, where PPO alone keeps only the largest; elsewhere it is slower.
+    expert: weight of the truth set's log-likelihood beside PPO's objective (the expert's gradient of You et al. 2018).
+        Above 0 the generator keeps all of a truth set that is of several kinds, where PPO alone keeps the largest.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {
@@ -67,8 +81,10 @@ class GaNasOptions(Options):
     initial: PositiveInt = 50
     batch_size: PositiveInt = 25
     growth: NonNegativeInt = 0
-    top_k: PositiveInt = 25
+    top_k: PositiveInt = 10
     iterations: NonNegativeInt = 0
+    alpha: float | None = None
+    delta: NonNegativeFloat = 0.0
     start: str = ""
     refit: Literal["adversarial", "accuracy", "likelihood", "random"] = "adversarial"
     redraws: NonNegativeInt = 20
@@ -78,23 +94,24 @@ class GaNasOptions(Options):
     lr: PositiveFloat = 1e-3
     discriminator_lr: PositiveFloat = 1e-3
     fresh: bool = True
-    rounds: PositiveInt = 3
+    rounds: PositiveInt = 2
     pairs: Annotated[int, msgspec.Meta(ge=2)] = 128
-    pair_steps: PositiveInt = 50
+    pair_steps: PositiveInt = 30
     smoothing: UnitInterval = 1.0
-    updates: PositiveInt = 5
+    updates: PositiveInt = 4
     episodes: PositiveInt = 64
-    reward: Literal["logit", "probability", "log", "minimax"] = "logit"
+    reward: Literal["minimax", "logit", "probability", "log"] = "minimax"
     masked: bool = True
     step_penalty: NonNegativeFloat = 0.5
     penalty: NonNegativeFloat = 5.0
     pool: PositiveInt = 20
+    standardise: bool = True
     clip_range: PositiveFloat = 0.2
     entropy: NonNegativeFloat = 0.02
     value_coef: NonNegativeFloat = 0.5
     gamma: UnitInterval = 1.0
     gae_lambda: UnitInterval = 0.95
-    expert: NonNegativeFloat = 0.0
+    expert: NonNegativeFloat = 1.0
     epochs: PositiveInt = 4
     minibatch: PositiveInt = 64
     max_grad_norm: PositiveFloat = 5.0
@@ -133,6 +150,14 @@ class GaNas(BaseStrategy):
         self.waiting = 0  # asked for and not told
         self.told: list[Trial] = []
         self.trials: dict[str, int] = {}  # key -> place in `told`
+        self.draws: Counter[str] = Counter()  # key -> how often it came up among the first draws of the last set
+        self.rho = 1.0  # rho_t of the last set
+        self.gamma = -math.inf  # with `delta`, the level that the truth set reaches; more is better
+        if not criteria.single and (o.alpha is not None or o.delta):
+            raise InputError(
+                f"ga_nas: alpha and delta are of one objective, these are {len(criteria.objectives)} "
+                f"({', '.join(objective.metric for objective in criteria.objectives)}): omit both or name one"
+            )
 
     @classmethod
     def plan(cls, options: GaNasOptions) -> Plan:
@@ -147,7 +172,7 @@ class GaNas(BaseStrategy):
 
     def propose(self) -> Proposal | None:
         if not self.drawn and not self.waiting:
-            if self.options.iterations and self.iteration >= self.options.iterations:
+            if (self.options.iterations and self.iteration >= self.options.iterations) or self.at_alpha():
                 return None
             self.iteration += 1
             with one_thread():
@@ -161,11 +186,15 @@ class GaNas(BaseStrategy):
         """X_0: the architectures given to start with, then random ones."""
         unique = {self.space.key(arch): arch for arch in self.starts}
         self._add_random(unique, max(self.options.initial, len(unique)))
+        self.draws = Counter(list(unique))
+        self.rho = min(1.0, self.options.top_k / len(unique))
         return [Proposal(arch, note=SetNote(0, draws=0).to_note()) for arch in unique.values()]
 
     def next_set(self) -> list[Proposal]:
         """X_t: refit the generator, and draw architectures from it that were not evaluated before."""
         o = self.options
+        if o.delta:
+            self.gamma = self.level()
         size = o.batch_size + (self.iteration - 1) * o.growth
         rho: float | None = None
         divergence: float | None = None
@@ -174,6 +203,7 @@ class GaNas(BaseStrategy):
         if fit_data := self.fit_data():
             divergence = self.refit.refit(fit_data)
             rho = len(fit_data.truth) / len(self.told)
+            self.rho = self.rho if o.delta else rho
             for redraw in range(1 + o.redraws):
                 archs = [arch for arch in self.refit.draw(size, o.widen**redraw) if arch is not None]
                 keys = [self.space.key(arch) for arch in archs]
@@ -186,6 +216,7 @@ class GaNas(BaseStrategy):
                     break
         if not unique:  # the generator only repeats itself, or there is no truth to fit it to
             self._add_random(unique, size)
+        self.draws = counts
         notes = [SetNote(self.iteration, counts[key]) for key in unique]
         known = {self.told[self.trials[key]].id: n for key, n in counts.items() if key in self.trials}
         notes[:1] = [replace(note, rho=rho, js=divergence, size=len(unique), known=known) for note in notes[:1]]
@@ -209,13 +240,38 @@ class GaNas(BaseStrategy):
         results = [trial.result for trial in good]
         fitness = self.criteria.fitness(results)
         order = np.lexsort((-np.arange(len(good)), -fitness)).tolist()  # of equals the newest first
-        keep = [at for at in order if self.criteria.feasible(results[at])] or order
+        feasible = [at for at in order if self.criteria.feasible(results[at])]
+        keep = (feasible or order)[: self.options.top_k]
+        if self.options.delta and feasible:
+            keep = [at for at in feasible if fitness[at] >= self.gamma]
         latest = [at for at, trial in enumerate(good) if iteration_of(trial) == self.iteration - 1]
         return FitData(
-            [good[at].proposal.arch for at in keep[: self.options.top_k]],
+            [good[at].proposal.arch for at in keep],
             [good[at].proposal.arch for at in latest or order],
             fitness[latest or order],
         )
+
+    # -- levels: more is better -----------------------------------------------------------------------------------
+
+    def at_alpha(self) -> bool:
+        """Whether the last set, which is told, has reached the level that was asked for."""
+        alpha = self.options.alpha
+        return alpha is not None and self.iteration >= 0 and self.level() >= self.criteria.objectives[0].utility(alpha)
+
+    def level(self) -> float:
+        """gamma(theta_t, rho_t) of the last set, which is told; NaN if nothing was drawn."""
+        o, objective = self.options, self.criteria.objectives[0]
+        utilities = np.array([self._utility(self.told[self.trials[key]]) for key in self.draws])
+        times = np.array(list(self.draws.values()), dtype=np.int64)
+        if not o.delta or not self.iteration:
+            return level(utilities, times, self.rho)
+        target = min(math.inf if o.alpha is None else objective.utility(o.alpha), self.gamma + o.delta)
+        return risen(utilities, times, self.rho, target, self.gamma)
+
+    def _utility(self, trial: Trial) -> float:
+        """Of the one objective; minus infinity for what failed or breaks constraints."""
+        feasible = self.criteria.feasible(trial.result)
+        return self.criteria.utilities(trial.result)[0] if feasible else -math.inf
 
     # -- learning -------------------------------------------------------------------------------------------------
 
@@ -234,6 +290,9 @@ class GaNas(BaseStrategy):
             "drawn": [[list(proposal.arch.genes), dict(proposal.note)] for proposal in self.drawn],
             "waiting": self.waiting,
             "told": pack_trials(self.told),
+            "draws": dict(self.draws),
+            "rho": self.rho,
+            "gamma": self.gamma,
         }
 
     def restore(self, own: dict[str, Any]) -> None:
@@ -242,6 +301,7 @@ class GaNas(BaseStrategy):
         self.drawn = deque(Proposal(Arch(tuple(genes)), note=note) for genes, note in own["drawn"])
         self.told = unpack_trials(own["told"])
         self.trials = {self.space.key(trial.proposal.arch): at for at, trial in enumerate(self.told)}
+        self.draws, self.rho, self.gamma = Counter(own["draws"]), own["rho"], own["gamma"]
 
 
 def iteration_of(trial: Trial) -> int:

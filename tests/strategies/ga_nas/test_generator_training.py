@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +19,11 @@ from archloom.strategies.ga_nas.generator_training import (  # noqa: E402
     Adversarial,
     Discriminator,
     FitData,
+    FromAccuracy,
     Generator,
     GeneratorTrainer,
     GraphView,
+    standardised,
 )
 from archloom.strategies.ga_nas.strategy import GaNasOptions  # noqa: E402
 from archloom.types import Arch  # noqa: E402
@@ -175,14 +178,82 @@ def test_what_breaks_rules_of_the_space_is_no_architecture_and_costs() -> None:
 
 
 def test_illegal_choices_cost_at_their_step() -> None:
-    generator = Generator(
-        GraphView(SPACE), replace(OPTIONS, masked=False, episodes=64).settings(), np.random.default_rng(0)
-    )
+    generator = Generator(GraphView(SPACE), replace(OPTIONS, masked=False).settings(), np.random.default_rng(0))
     before = generator.draw(200).illegal.mean()
     for _ in range(15):
         generator.reinforce(episodes := generator.draw(64), np.zeros(len(episodes)))
     assert before > 0.5  # of 15 labels three are legal at a step
     assert generator.draw(200).illegal.mean() < 0.3 * before
+
+
+def cells(module: str, name: str) -> Any:
+    pytest.importorskip("numba", reason=f"{name} cells need the extra bench")
+    return getattr(importlib.import_module(module), name)()
+
+
+SPACES: Mapping[str, Callable[[], Any]] = {
+    "choices": lambda: SPACE,
+    "nbgraph": NbGraph,
+    "nb101": lambda: cells("archloom.spaces.nb101.space", "Nb101"),
+    "darts": lambda: cells("archloom.spaces.darts", "Darts"),
+}
+
+
+@pytest.mark.parametrize("make", SPACES.values(), ids=SPACES)
+def test_a_graph_with_an_illegal_choice_is_no_architecture(make: Callable[[], Any]) -> None:
+    """R_final is minus the number of such choices, although the graph is drawn to its end with legal ones instead."""
+    space = make()
+    untrained = Adversarial(space, replace(OPTIONS, masked=False, penalty=2.0).settings(), np.random.default_rng(0))
+    episodes = untrained.generator.draw(60)
+    counts = episodes.illegal.sum(axis=1)
+    assert (counts > 0).mean() > 0.5
+    archs, violations = untrained.view.read(episodes)
+    np.testing.assert_array_equal(violations[counts > 0], counts[counts > 0])
+    assert all(arch is None for arch, count in zip(archs, counts, strict=True) if count)
+    judge = Discriminator(untrained.view, untrained.settings, untrained.rng)
+    np.testing.assert_array_equal(untrained._judge(episodes, judge)[counts > 0], -2.0 * counts[counts > 0])
+
+
+def test_a_generator_without_masks_learns_what_is_legal() -> None:
+    """By its rewards alone (section 3.2): at first hardly one graph in a thousand has no illegal choice."""
+    generator = refit("adversarial", replace(OPTIONS, masked=False, rounds=1))
+    legal = []
+    for _ in range(7):
+        legal.append(sum(arch is not None for arch in generator.draw(200, 1.0)))
+        generator.refit(fit_data())
+    assert legal[0] < 5 and legal[-1] > 100
+
+
+def test_accuracy_as_the_reward_is_one_long_update_of_ppo() -> None:
+    """The clipped ratio is to the policy that drew the episodes, so that more updates do not go ever farther."""
+
+    def moved(clip_range: float, updates: int) -> float:
+        options = replace(OPTIONS, clip_range=clip_range, updates=updates, entropy=0.0, value_coef=0.0, expert=0.0)
+        trainer = refit("accuracy", replace(options, rounds=1, lr=3e-3))
+        assert isinstance(trainer, FromAccuracy)
+        episodes = trainer.retraced(fit_data().latest)
+        before = trainer.generator.policy.judge(episodes).log_probs.detach()
+        trainer.refit(fit_data())
+        after = trainer.generator.policy.judge(episodes).log_probs.detach()
+        return float((after - before).abs()[torch.from_numpy(episodes.live)].mean())
+
+    assert moved(0.02, 15) < 1.5 * moved(0.02, 5) < 0.5 * moved(10.0, 5)
+    assert moved(10.0, 15) > 4 * moved(10.0, 5)
+
+
+def test_fitness_as_a_reward_is_standardised() -> None:
+    """So that it does not matter whether accuracies are in percent."""
+    np.testing.assert_allclose(standardised(np.array([1.0, 3.0, 5.0])), np.array([-1.0, 0.0, 1.0]) * np.sqrt(1.5))
+    largest = np.finfo(np.float64).max
+    np.testing.assert_allclose(standardised(np.array([-largest, largest])), [-1.0, 1.0])
+    for same in ([94.1, 94.1], [0.0, 0.0, 0.0], [7.0]):
+        np.testing.assert_array_equal(standardised(np.array(same)), np.zeros(len(same)))
+    data, learned = fit_data(), []
+    for standardise, scale in ((True, 1.0), (True, 64.0), (False, 1.0), (False, 64.0)):
+        trainer = refit("accuracy", replace(BRIEF, standardise=standardise))
+        trainer.refit(replace(data, fitness=scale * data.fitness))
+        learned.append(trainer.draw(50, 1.0))
+    assert learned[0] == learned[1] and learned[2] != learned[3]
 
 
 def test_equal_architectures_look_the_same() -> None:

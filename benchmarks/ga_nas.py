@@ -31,7 +31,7 @@ from archloom.problems import ProblemSpec
 from archloom.runs.budgets import Limits
 from archloom.runs.folders import run_in_memory
 from archloom.runs.prepare import Request
-from benchmarks.recorded import outcomes, p_better, parser
+from benchmarks.recorded import outcomes, p_better_unpaired, parser
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,8 @@ STUDIES = {
 class Found:
     """The result of one search: the best value after each budget and its rank, when it was found, and its other scores.
 
-    `scores` are the best architecture's at the end: objective, constraints and reported metrics. `seconds` is the whole
-    search, on one core.
+    `scores` are the best architecture's at the end: objective, constraints and reported metrics. `seconds` is the
+    processor time of the whole search, on one core.
     """
 
     setting: str
@@ -255,7 +255,7 @@ def rows(study: Study, found: Sequence[Found]) -> list[Row]:
                     round(summarise(reported).mean, 3) if reported and last else None,
                     sum(f.feasible for f in runs),
                     round(summarise([f.seconds for f in runs]).mean, 1),
-                    None if name == study.settings[0].name else p_better(first, values, 1.0),
+                    None if name == study.settings[0].name else p_better_unpaired(first, values),
                 )
             )
     return table

@@ -12,7 +12,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from archloom.analysis.significance import signed_rank_p
+import numpy as np
+
+from archloom.analysis.significance import rank_sum_p, signed_rank_p
 
 
 class Outcome(Protocol):
@@ -88,5 +90,13 @@ def parser(doc: str | None, studies: Iterable[str], smoke: str) -> argparse.Argu
 
 
 def p_better(ours: Sequence[float], theirs: Sequence[float], sign: float) -> float:
-    """One-sided Wilcoxon signed-rank test over seeds that ours are better."""
+    """One-sided Wilcoxon signed-rank test over seeds that ours are better: runs of one seed begin alike."""
     return signed_rank_p([sign * (a - b) for a, b in zip(ours, theirs, strict=True)])
+
+
+def p_better_unpaired(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """One-sided Mann-Whitney test that ours are larger: runs of one seed have only its number in common.
+
+    NaN, where nothing was found, is less than any number.
+    """
+    return rank_sum_p(*(np.where(np.isnan(values), -np.inf, values) for values in (ours, theirs)))

@@ -7,6 +7,7 @@ one run, measured in turns, may be, with a wide margin.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -278,6 +279,13 @@ def test_supernets_on_a_gpu(study: Any) -> None:
     pytest.importorskip("torch", reason="training needs the extra train")
     (row,) = study("supernets.gpu")
     assert row["device"] == "cpu" and row["train"] > 0 < row["evaluate"] and row["train_peak_percent"] is None
+
+
+def test_seeds_of_two_strategies_pair_nothing() -> None:
+    from benchmarks.recorded import p_better_unpaired
+
+    assert p_better_unpaired([3.0, 2.0], [1.0, 0.0]) == pytest.approx(1 / 6)
+    assert p_better_unpaired([3.0, 2.0], [math.nan, 0.0]) == pytest.approx(1 / 6), "nothing found is worse than all"
 
 
 def test_ga_nas(study: Any, tmp_path: Path) -> None:

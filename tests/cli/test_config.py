@@ -238,6 +238,17 @@ def test_the_two_set_ups_of_ga_nas(name: str, sizes: tuple[int, ...]) -> None:
     assert found == sizes and chosen.iterations == 10
     assert read.values["on"] == "nb101" and read.values["seeds"] == 10
     assert not read.settings_for("random"), "the sizes are ga_nas's alone"
+    assert read.values["objectives"] == ["test_108"], "S is the test accuracy"
+
+
+def test_a_set_up_of_ga_nas_on_a_surrogate_names_what_it_lacks(
+    cli: Any, real_table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="ga_nas needs the extra train")
+    pytest.importorskip("numba", reason="NAS-Bench-101 cells need the extra bench")
+    monkeypatch.setenv("ARCHLOOM_DATA", str(real_table("nb101_surrogate.npz").parent))
+    says = ["unknown objective 'test_108'", "valid_108_surrogate", "is not the official table"]
+    cli.refuses("search", "--config", "ga_nas_1", "--out", "run", says=says)
 
 
 @pytest.mark.usefixtures("few_images")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from archloom.cli.output import note
+from archloom.utils.text import about, duration
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 LONG_S = 120.0
 """A search that takes less is not worth a note."""
 
-SILENCE_S = 60.0
-"""If no trial has finished by then, this is said, with what follows from it."""
+SILENCE_S, START_S = 180.0, 30.0
+"""If no trial has finished by then, this is said, with what follows from it if workers took so long to start."""
 
 
 class Forecast:
@@ -70,18 +71,14 @@ class Forecast:
     @property
     def left(self) -> str:
         """How long it will still take, in words; empty if that is not known."""
-        from archloom.runs.estimate import in_words
-
-        return "" if (left := self.pace.left) is None else f"about {in_words(left)} left"
+        return f"{about(left)} left" if (left := self.pace.left) else ""
 
     def _told(self, left: float) -> str:
-        from archloom.runs.estimate import in_words
-
         chosen = {path: self._preparer.choose(r.strategy, r.options) for path, r in self._requests.items()}
         planned, amount = self._planned(chosen)
         each = self.pace.seconds * self._at_once / (amount * self.pace.gained)
         on = f"{self._at_once} worker{'s' if self._at_once > 1 else ''}"
-        return f"{planned} planned; at {in_words(each)} each on {on} about {in_words(left)} left{self._room(chosen)}"
+        return f"{planned} planned; at {duration(each)} each on {on} {about(left)} left{self._room(chosen)}"
 
     def _planned(self, chosen: Mapping[Path, ChosenStrategy]) -> tuple[str, float]:
         """What all runs come to, in words and as a number: units of the resource if these are known, else queries."""
@@ -114,11 +111,13 @@ class Forecast:
         return f"; checkpoints of up to {format_bytes(most)}"
 
     def _break_silence(self) -> None:
-        from archloom.runs.estimate import in_words
-
-        if (least := self.pace.least) is not None and least > self.pace.seconds:
-            waited = in_words(self.pace.seconds)
-            note(f"no trial has finished after {waited}; all of them will take more than {in_words(least)}")
+        if (trials := self.pace.open) is not None and trials > self._at_once:
+            waited = self.pace.seconds
+            least = duration((waited - START_S) * trials / self._at_once)
+            note(
+                f"no trial has finished after {duration(waited)}; if all take as long, {trials:,} of them take more "
+                f"than {least}"
+            )
 
 
 def at_once(requests: Sequence[Request], backend: Backend) -> int:

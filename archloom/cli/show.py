@@ -19,7 +19,7 @@ from archloom.cli.paths import RunPath, UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import ArchloomError, InputError, StoreError, unknown
 from archloom.utils.json_text import dumps
-from archloom.utils.text import one_line, quoted
+from archloom.utils.text import about, one_line, quoted
 
 if TYPE_CHECKING:
     from archloom.runs.prepare import Request
@@ -157,13 +157,13 @@ def _used(path: Path, request: Request) -> tuple[str, int]:
 
 def _left(path: Path, request: Request, lines: Sequence[TrialRecord], used: int) -> str:
     """How long a run that has not ended will still take, after a comma, if its pace so far tells."""
-    from archloom.runs.estimate import in_words, left_of
+    from archloom.runs.estimate import left_of
     from archloom.runs.manifest import ending_of
 
     if not lines or ending_of(path, len(lines)) is not None:
         return ""
     left = left_of(path, request.limits, lines, used)
-    return f", about {in_words(left)} left at its pace so far" if left else ""
+    return f", {about(left)} left at its pace so far" if left else ""
 
 
 @click.command()

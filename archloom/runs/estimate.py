@@ -109,13 +109,10 @@ class Pace:
         return left if None in times else min(left, max(0.0, sum(filter(None, times)) - self.seconds))
 
     @property
-    def least(self) -> float | None:
-        """Seconds that the runs will take in all at the very least, if nothing has been answered yet."""
+    def open(self) -> int | None:
+        """How many queries are to be answered, as long as none was in this session; None if they are not limited."""
         wanted = [each.queries for each in self.limits]
-        if self.answered or None in wanted:
-            return None
-        open_ = sum(filter(None, wanted)) - self._queries
-        return self.seconds * open_ / self.at_once
+        return None if self.answered or None in wanted else sum(filter(None, wanted)) - self._queries
 
 
 def left_of(path: Path, limits: Limits, lines: Sequence[TrialRecord], used: float) -> float | None:
@@ -157,7 +154,7 @@ def checkpoints_at_once(kind: type[BaseStrategy], plan: Plan, limits: Limits, ke
         return every, every
     if plan.inherits:
         least = plan.width + keep
-        return least, 2 * least if plan.unique else max(least, every)
+        return least, 2 * least if plan.population else max(least, every)
     return keep, keep + limits.width
 
 
@@ -167,16 +164,3 @@ def average_checkpoint(paths: Iterable[Path]) -> float | None:
         sum(numbers) for numbers in zip((0, 0), *(disk_usage(path / WEIGHTS) for path in paths), strict=True)
     )
     return size / files if files else None
-
-
-def in_words(seconds: float) -> str:
-    """A duration for people, in its two largest units: "2 d 4 h", "4 h 6 min", "8 min", "45 s"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{whole} s"
-    minutes = round(seconds / 60)
-    hours, minutes_left = divmod(minutes, 60)
-    days, hours_left = divmod(round(seconds / 3600), 24)
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{hours} h {minutes_left} min" if hours < 24 else f"{days:,} d {hours_left} h"

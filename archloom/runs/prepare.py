@@ -261,7 +261,8 @@ class Preparer:
         if spec.source.trains:
             fit = spec.source.fit(spec)
             return None if fit is None else fit.population
-        return self._problem(spec).population_sizes
+        own = spec.source.file is not None or _problem_key(spec) in self._problems
+        return self._problem(spec).population_sizes if own else None
 
     def scenario(self, spec: ProblemSpec) -> Scenario:
         """What a spec names, opened; InputError in one line for whatever does not fit."""

@@ -89,7 +89,15 @@ def show_traceback(error: BaseException) -> None:
 
 
 def about(seconds: float) -> str:
-    """An estimated duration in words, as exactly as it is known."""
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {round(seconds / 60)} minutes" if seconds < 5400 else f"about {seconds / 3600:.1f} hours"
+    """An estimated duration in words."""
+    return f"about {duration(seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """A duration in words, in its two largest units: "4 d 4 h", "4 h 6 min", "8 min", "45 s", "4.1 s"."""
+    whole, minutes, hours = (round(seconds / unit) for unit in (1, 60, 3600))
+    if whole < 60:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{whole} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 24 * 60 else f"{hours // 24:,} d {hours % 24} h"

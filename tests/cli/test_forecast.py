@@ -56,11 +56,13 @@ def test_a_search_of_seconds_is_not_worth_a_word(cli: Any, trained_here: Path, m
 def test_silence_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(forecast, "SILENCE_S", 0.0)
     view = Forecast({tmp_path: asked()}, None, Processes(), Preparer())
-    view.pace.clock, view.pace._started = lambda: 60.0, 0.0
+    view.pace.clock, view.pace._started = lambda: 180.0, 0.0
     with view:
         while not (said := capsys.readouterr().err):
             time.sleep(0.001)
-    assert said == "archloom: note: no trial has finished after 1 min; all of them will take more than 12 h 0 min\n"
+    assert said == (
+        "archloom: note: no trial has finished after 3 min; if all take as long, 720 of them take more than 1 d 6 h\n"
+    )
 
 
 def test_how_many_go_on_at_once() -> None:

@@ -12,7 +12,6 @@ from archloom.runs.estimate import (
     Pace,
     average_checkpoint,
     checkpoints_at_once,
-    in_words,
     left_of,
     share_done,
     units_in_all,
@@ -84,13 +83,12 @@ def test_units_count_where_they_are_limited() -> None:
     assert limited.left == 20.0, "its time will be up"
 
 
-def test_that_nothing_has_finished_tells_something_too() -> None:
+def test_queries_are_open_until_one_is_answered() -> None:
     clock = Clock()
     pace = Pace([Limits(20), Limits(10)], None, 3, clock)
-    clock.now = 160.0
-    assert pace.least == 600.0
+    assert pace.open == 30
     pace.count(0, [line(0)])
-    assert pace.least is None
+    assert pace.open is None
 
 
 def test_units_of_a_whole_run() -> None:
@@ -125,12 +123,3 @@ def test_a_run_that_rests_has_a_pace_too(tmp_path: Path) -> None:
     assert left_of(tmp_path, Limits(20), [], 0) is None
     (tmp_path / "state.npz").write_bytes(b"torn")
     assert left_of(tmp_path, Limits(20), lines, 0) is None
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.5, "0.5 s"), (4.13, "4.1 s"), (45.4, "45 s"), (59.7, "1 min"), (480, "8 min"), (14_760, "4 h 6 min"),
-     (3_599, "1 h 0 min"), (360_000, "4 d 4 h")],
-)  # fmt: skip
-def test_durations_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archloom.utils.text import about, one_line, printable, quoted, reason_of, show_traceback, where_of
+from archloom.utils.text import about, duration, one_line, printable, quoted, reason_of, show_traceback, where_of
 
 
 @pytest.mark.parametrize(
@@ -123,13 +123,8 @@ def test_a_traceback_is_shown_whatever_the_exception_is(capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [
-        (0.2, "about 1 s"),
-        (89, "about 89 s"),
-        (100, "about 2 minutes"),
-        (3000, "about 50 minutes"),
-        (9000, "about 2.5 hours"),
-    ],
-)
+    [(0.5, "0.5 s"), (4.13, "4.1 s"), (9.96, "10 s"), (45.4, "45 s"), (59.7, "1 min"), (480, "8 min"),
+     (3_599, "1 h 0 min"), (14_760, "4 h 6 min"), (86_390, "1 d 0 h"), (360_000, "4 d 4 h")],
+)  # fmt: skip
 def test_a_duration_in_words(seconds: float, said: str) -> None:
-    assert about(seconds) == said
+    assert (duration(seconds), about(seconds)) == (said, f"about {said}")

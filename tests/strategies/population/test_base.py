@@ -19,7 +19,7 @@ from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.runs.folders import limits_for, run_folder, run_in_memory
 from archloom.runs.manifest import checkpoints_of
-from archloom.runs.prepare import Request, choose_strategy
+from archloom.runs.prepare import Preparer, Request, choose_strategy
 from archloom.runs.record import read_lines
 from archloom.runs.report import RunReport
 from archloom.spaces.base import is_valid
@@ -116,6 +116,15 @@ def test_sizes_that_are_not_given_fit_the_data() -> None:
     assert OwnPopulation.fitted({}, sizes) == {"epochs": 50, "step": 5}
     assert issubclass(PbtNas, SizedByData) and not issubclass(RandomSearch, SizedByData)
     assert PbtNas.sizes_of(PbtNasOptions()) == PopulationSizes(24, 300, 10), "the paper's, where no data say"
+
+
+def test_a_problem_of_ones_own_says_what_fits_it(trained: Path) -> None:
+    spec = ProblemSpec(str(trained))
+    assert Preparer().fitted_options("searl", {}, spec) == {}, "it does not say: the defaults hold"
+    sizes = "from archloom.types import PopulationSizes\nproblem.population_sizes = PopulationSizes(4, 6, 2)\n"
+    trained.write_text(trained.read_text() + sizes)
+    assert Preparer().fitted_options("searl", {"epochs": "9"}, spec) == {"population": 4, "epochs": "9", "step": 2}
+    assert Preparer().fitted_options("searl", {}, ProblemSpec("nb201")) == {}, "not opened for that"
 
 
 def test_only_valid_ones_are_dealt() -> None:

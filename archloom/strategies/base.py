@@ -59,10 +59,10 @@ class Plan:
         unique: every trial is evaluated, even if its architecture was asked for before: none is a repeat, and the
             space is never exhausted.
         needs_training: it makes sense only if something trains.
-        population: its trials are chunks of trainings side by side, as their notes say (`population.note.MemberNote`),
-            so the task says which of them is the best of a run (`constraints.Winner`).
         random: so many of its first trials are drawn at random, before it uses what it has learned.
         highest: the highest fidelity that it asks for; 0: that of the resource.
+        population: its trials are chunks of trainings side by side, as their notes say (`population.note.MemberNote`),
+            so the task says which of them is the best of a run (`constraints.Winner`).
     """
 
     trials: int | None = None
@@ -71,9 +71,9 @@ class Plan:
     inherits: bool = False
     unique: bool = False
     needs_training: bool = False
-    population: bool = False
     random: int = 0
     highest: int = 0
+    population: bool = False
 
 
 def plan_of(strategy: Strategy) -> Plan:

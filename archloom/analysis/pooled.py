@@ -168,8 +168,16 @@ def pool(settings: Sequence[Setting], tested: Sequence[Sequence[str]], wanted: W
     return Pooled(tuple(settings), tests, (*_notes(settings, common, tests), *notes_of(tests)), wanted)
 
 
+def check_once(metrics: Sequence[str]) -> None:
+    """InputError for a metric that is given twice: its tests would be made, and corrected for, twice."""
+    for name in metrics:
+        if metrics.count(name) > 1:
+            raise InputError(f"--metric {name} is given twice: expected each metric once")
+
+
 def shared_metrics(settings: Sequence[Setting], wanted: Sequence[str]) -> list[tuple[str, ...]]:
     """What is tested: these metrics, which every setting must have, or else all, those in the same place together."""
+    check_once(wanted)
     for name in wanted:
         for setting in settings:
             if name not in setting.values:

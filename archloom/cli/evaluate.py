@@ -101,7 +101,7 @@ def _evaluate_all(
     trust: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Every run of some folders, and the tests over all of them."""
-    from archloom.analysis.pooled import format_pooled, pool
+    from archloom.analysis.pooled import check_once, format_pooled, pool
     from archloom.cli.significance import check_different
 
     check_different(runs)
@@ -109,6 +109,7 @@ def _evaluate_all(
         from archloom.deploy import final, final_groups
 
         judges = [final_groups.Judge.parse(name) for name in metrics]
+        check_once([judge.metric for judge in judges])
         final_groups.check_runs(runs, changes, wanted)
         pictures: list[Path] = []
 

@@ -69,6 +69,8 @@ def test_several_objectives(make_two: Any) -> None:
     one = setting(make_two, "one", 1.0)
     with pytest.raises(InputError, match="different numbers of objectives"):
         shared_metrics([both, one], ())
+    with pytest.raises(InputError, match="--metric x is given twice"):
+        shared_metrics([both], ["x", "y", "x"])
 
 
 def test_runs_that_found_nothing_and_a_standard_deviation_of_these_runs(make_two: Any) -> None:

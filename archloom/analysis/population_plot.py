@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _EARLY = 0.1
 """The share of chunks whose values do not affect the y-range: networks begin far from where they end."""
 
+_WEAK = 0.25
+"""The share of members, the worst of a chunk, whose values do not affect it either."""
 
 _DASHES = (2.5, 1.5)
 
@@ -33,16 +35,16 @@ def population(reports: Reports, over: Time = "resource") -> Figure:
     """The best, the median and the quartiles of a population at the end of each chunk, and the curve of each member.
 
     Of several runs the best of each chunk, its mean over seeds with its 95 % bootstrap interval, and, dashed, the mean
-    of the medians. InputError if no run trained a population.
+    of the medians. InputError if no run trained a population with success.
     """
     study = Study.of(reports)
     study.need_best()
     known = {label: [_Learnt(report, over) for report in found] for label, found in reports.items()}
-    known = {label: runs for label, found in known.items() if (runs := [run for run in found if run.generations])}
+    known = {label: runs for label, found in known.items() if (runs := [run for run in found if run.learnt])}
     if not known:
         raise InputError(
-            f"{' and '.join(reports)} trained no population through a complete chunk: continue the run (archloom "
-            "resume), or take one of a strategy that trains a population, e.g. pbt_nas"
+            f"{' and '.join(reports)} trained no population through a complete chunk in which a member succeeded: "
+            "continue the run (archloom resume), or take one of a strategy that trains a population, e.g. pbt_nas"
         )
     runs = [run for found in known.values() for run in found]
     with styled():
@@ -85,6 +87,11 @@ class _Learnt:
         if self.generations:
             self.times = Timeline.of(report, self.generations, over)
 
+    @property
+    def learnt(self) -> bool:
+        """Whether any member succeeded."""
+        return bool(np.isfinite(self.values).any())
+
     def share(self, rank: float) -> list[tuple[float, float]]:
         """(end of a chunk, the value of the member at this place from the worst, 0, to the best, 1) where any is
         known."""
@@ -118,22 +125,23 @@ def _split(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[flo
 
 
 def _late(run: _Learnt) -> list[float]:
-    """The values that determine the y-range: those of the better half of each chunk after the first tenth."""
-    first = min(len(run.values) - 1, max(1, round(_EARLY * len(run.values))))
-    later = run.values[first:]
-    middle = np.nanquantile(run.sign * later, 0.25, axis=1, keepdims=True)
-    kept = later[(run.sign * later >= middle) & np.isfinite(later)]
-    return [float(value) for value in kept] or [float(value) for value in run.values[np.isfinite(run.values)]]
+    """The values that determine the y-range: from the lower quartile up, of each chunk after the first tenth in which
+    a member succeeded."""
+    known = run.values[np.isfinite(run.values).any(axis=1)]
+    later = known[round(_EARLY * len(known)) :]
+    lowest = np.nanquantile(run.sign * later, _WEAK, axis=1, keepdims=True)
+    return [float(value) for value in later[run.sign * later >= lowest]]
 
 
 def _draw_one(axes: Axes, run: _Learnt) -> str:
     for x, y in run.curves():
         axes.plot(x, y, color=INK, linewidth=0.7, alpha=0.35, marker="." if len(x) == 1 else "", markersize=3, zorder=2)
-    low, high = (run.share(rank) for rank in (0.25, 0.75))
+    low, high = (run.share(rank) for rank in (_WEAK, 1 - _WEAK))
     axes.fill_between(*_split(low), [y for _, y in high], color=COLOURS[0], alpha=0.18, linewidth=0, zorder=1)
     axes.plot([], [], color=INK, linewidth=0.7, alpha=0.6, label="a member")
-    axes.plot(*_split(run.share(0.5)), color=COLOURS[0], linewidth=1.8, label="median and quartiles", zorder=3)
-    axes.plot(*_split(run.share(1.0)), color=COLOURS[1], linewidth=1.8, label="best of the chunk", zorder=3)
+    for rank, colour, label in ((0.5, COLOURS[0], "median and quartiles"), (1.0, COLOURS[1], "best of the chunk")):
+        x, y = _split(run.share(rank))
+        axes.plot(x, y, color=colour, linewidth=1.8, marker="o" if len(x) == 1 else "", label=label, zorder=3)
     return f"{counted(run.values.shape[1], 'member')}; a child's curve begins at its base's."
 
 

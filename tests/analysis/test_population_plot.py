@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 pytest.importorskip("matplotlib", reason="plots need the extra plots")
 
@@ -51,6 +52,31 @@ def test_less_may_be_better(make_population: Any) -> None:
     least = replace(run, scenario=replace(run.scenario, criteria=Criteria((Objective("worth", "min"),))))
     drawn = labelled(population({"pbt_nas": [least]}).axes[0])
     assert drawn["best of the chunk"].get_ydata().tolist() == worth(run).min(axis=1).tolist()
+
+
+def test_a_single_chunk_is_seen(make_population: Any) -> None:
+    run = make_population(epochs=2)
+    axes: Any = population({"pbt_nas": [run]}).axes[0]
+    drawn = labelled(axes)
+    low, high = axes.get_ylim()
+    for name in ("best of the chunk", "median and quartiles"):
+        assert drawn[name].get_marker() == "o" and low < drawn[name].get_ydata()[0] < high
+    assert drawn["best of the chunk"].get_ydata().tolist() == worth(run).max(axis=1).tolist()
+
+
+def test_chunks_in_which_all_failed(make_population: Any) -> None:
+    run = make_population()
+
+    def failing(*chunks: int) -> RunReport:
+        lines = [structs.replace(line, scores={}, error="broken") if line.id // 8 in chunks else line for line in whole]
+        return replace(run, history=replace(run.history, lines=tuple(lines)))
+
+    whole = run.history.lines
+    drawn = labelled(population({"pbt_nas": [failing(0, 2)]}).axes[0])
+    assert drawn["best of the chunk"].get_xdata().tolist() == [4, 8]
+    whole = run.history.lines[:12]  # the second chunk is not complete, and only there a member succeeded
+    with pytest.raises(InputError, match="no population through a complete chunk in which a member succeeded"):
+        population({"pbt_nas": [failing(0)]})
 
 
 def test_several_runs_have_means(make_population: Any, words: Any, assert_tidy: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from archloom.cli.exit_codes import Exit
 from archloom.cli.options import check_target
 from archloom.cli.paths import UserPath
 from archloom.cli.stdout_guard import stdout_guard
-from archloom.errors import InputError, unknown
+from archloom.errors import InputError, MissingExtraError, unknown
 from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
@@ -59,10 +60,11 @@ def list_all(name: str | None) -> int:
         elif name in registry.SPACES:
             kind = registry.load_space(name)
             _describe(name, kind, options.of_space(kind), "space.", "")
+            if name in registry.TASKS:
+                with suppress(MissingExtraError):  # a space can be looked at without what trains its networks
+                    _describe_task(name, above="\n")
         elif (source := parse(name)).trains:
-            task = registry.load_task(source.prefix)
-            _describe(source.prefix, task, options.of_dataclass(task.Options), "task.", _notes(task.Options))
-            click.echo(f"\ndata: {', '.join(task.named())}, or a path")
+            _describe_task(source.prefix)
         elif (own := source.options_kind) is not None:
             lineage = [kind for kind in reversed(own.__mro__) if issubclass(kind, options.Options)][1:]
             notes = "\n\n".join(inspect.cleandoc(_notes(kind)) for kind in lineage)
@@ -261,6 +263,17 @@ def _show_benchmark(status: Status) -> None:
     benchmark = status.benchmark
     where = f"{status.origin}{f': {status.path}' if status.path else ''}" if status.origin else "not here"
     click.echo(f"{benchmark.name}\n  {benchmark.title}\n  {where}; licence {benchmark.licence}; {benchmark.size}")
+
+
+def _describe_task(name: str, above: str = "") -> None:
+    """Print a task, its options and the data that it knows, below some text."""
+    from archloom import registry
+    from archloom.utils import options
+
+    task = registry.load_task(name)
+    click.echo(above, nl=False)
+    _describe(name, task, options.of_dataclass(task.Options), "task.", _notes(task.Options))
+    click.echo(f"\ndata: {', '.join(task.named())}, or a path")
 
 
 def _describe(name: str, kind: type, known: dict, prefix: str, notes: str) -> None:  # type: ignore[type-arg]

@@ -34,6 +34,11 @@ def test_options_are_shown_as_they_are_typed(cli: Any) -> None:
     assert "  shown = 0  (a whole number of at least 0; 0 is all of them)\n" in cli("list", "local_search").out
     assert "  lr = 0.002  (a finite number above 0)\n" in cli("list", "images").out.replace("task.", "")
     assert "  space.canonical = false\n" in cli("list", "nb201").out
+    gan = cli("list", "gan").out
+    assert "  space.channels = 256\n" in gan and "  task.ema = 0.999  (a number from 0" in gan, "a space and a task"
+    assert "fit the data unless given, if the task says what does (images, gan): population, epochs, step" in cli(
+        "list", "searl"
+    ).out  # fmt: skip
     assert "  start = \n" in cli("list", "random").out
     assert "no options" in cli("list", "mnasnet").out
 

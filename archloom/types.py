@@ -185,11 +185,17 @@ def resolve_fidelity(resource: Resource | None, fidelity: int) -> int:
 @dataclass(frozen=True, slots=True)
 class PopulationSizes:
     """How large a search that trains a population should be: `population` networks, each trained for `epochs` units of
-    the resource in all, `step` of them in a chunk."""
+    the resource in all, `step` of them in a chunk. InputError if one is no whole number from 1 up."""
 
     population: int
     epochs: int
     step: int
+
+    def __post_init__(self) -> None:
+        for name in ("population", "epochs", "step"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"PopulationSizes: {name}={value!r}: expected a whole number of at least 1")
 
     def asked(self, epochs: int | None = None, step: int | None = None) -> PopulationSizes:
         """The same with what a user asks for: a training of other length has as many chunks, if they can be so short,

@@ -87,3 +87,5 @@ def test_sizes_of_a_population_that_suit_what_is_asked_for() -> None:
     assert sizes.asked(step=10) == PopulationSizes(12, 100, 10)
     assert sizes.asked(step=1) == PopulationSizes(12, 50, 1)
     assert sizes.asked(epochs=7, step=3) == PopulationSizes(12, 7, 3)
+    with pytest.raises(InputError, match="PopulationSizes: step=0: expected a whole number of at least 1"):
+        PopulationSizes(12, 50, 0)

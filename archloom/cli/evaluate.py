@@ -51,11 +51,14 @@ def evaluate(
     \b
     archloom evaluate runs/gan --test pbt_nas:random_population
     """
+    from archloom.runs.record import read_manifest
+
     changes = options.of_task(settings)
     if target is not None and (target.suffix != ".png" or not target.parent.is_dir()):
         raise InputError(f"--images {target}: expected FILE.png in an existing folder")
     several = len(runs) > 1 or (runs[0] / "group.json").exists()
     if not several:
+        read_manifest(runs[0])  # what is no run at all is not a single one
         wanted.check([], f", but {runs[0]} is a single run")
         if metrics:
             raise InputError(f"--metric {metrics[0]}: {runs[0]} is a single run, of which all metrics are shown")

@@ -151,6 +151,7 @@ def resume(
     from archloom.cli.groups import go_on, grow, show_runs
     from archloom.runs import folders, groups
     from archloom.runs.prepare import Preparer
+    from archloom.runs.record import read_manifest
     from archloom.runs.report import raised_limits, recorded_scenario
     from archloom.runs.trust import check_called
 
@@ -169,6 +170,7 @@ def resume(
             group = grow(group, preparer, limits, seeds, added, settings, changed)
         options.make_ready(backend)
         return go_on(group, backend, as_json, quiet, overrides, preparer, table, changed)
+    read_manifest(run)  # what is no run at all is not a single one
     for option, value in (("--seeds", seeds), *(("--add", each) for each in added)):
         if value is not None:
             raise InputError(f"{option} {value}: {run} is a single run; start a group with search --seeds, or compare")

@@ -262,7 +262,13 @@ class Preparer:
             fit = spec.source.fit(spec)
             return None if fit is None else fit.population
         own = spec.source.file is not None or _problem_key(spec) in self._problems
-        return self._problem(spec).population_sizes if own else None
+        found = self._problem(spec).population_sizes if own else None
+        if not isinstance(found, PopulationSizes | None):
+            raise InputError(
+                f"{spec.on}: population_sizes={found!r}: expected archloom.types.PopulationSizes, e.g. "
+                "PopulationSizes(population=8, epochs=40, step=4)"
+            )
+        return found
 
     def scenario(self, spec: ProblemSpec) -> Scenario:
         """What a spec names, opened; InputError in one line for whatever does not fit."""

@@ -111,6 +111,7 @@ def test_bad_input_is_told_in_one_line(cli: Any, run: str, planted: Path) -> Non
     cli.refuses("evaluate", run, "--images", "grid.png", says=["generates no images"])
     cli.refuses("evaluate", run, "--metric", "worth", says=["--metric worth: run is a single run"])
     cli.refuses("evaluate", run, "--test", "a:b", says=["--test names a, but run is a single run"])
+    cli.refuses("evaluate", "none", "--test", "a:b", says=["none is not a run folder"])
     search(cli.home / "plain", planted, "random", queries=3)
     cli.refuses("evaluate", "plain", says=["no trained networks are kept there"])
     assert cli("search", "random", "--on", planted, "--queries", 2, "--seeds", 2, "--quiet", "--out", "two").code == 0

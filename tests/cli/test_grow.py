@@ -82,6 +82,7 @@ def test_what_cannot_be_changed_or_is_less_than_was_asked(cli: Any, small_table:
     cli.refuses("search", "random", *on, "--resource", 9, "--out", "no", says=["nothing here is evaluated in part"])
     cli.refuses("resume", "run", "--seeds", 3, says=["--seeds 3", "is a single run"])
     cli.refuses("resume", "run", "--add", "evolution", says=["--add evolution", "is a single run"])
+    cli.refuses("resume", "none", "--add", "evolution", says=["none is not a run folder"])
     cli.refuses("resume", "run", "--set", "population=3", says=["--set population=3: a run keeps its options"])
 
 

@@ -125,6 +125,9 @@ def test_a_problem_of_ones_own_says_what_fits_it(trained: Path) -> None:
     trained.write_text(trained.read_text() + sizes)
     assert Preparer().fitted_options("searl", {"epochs": "9"}, spec) == {"population": 4, "epochs": "9", "step": 2}
     assert Preparer().fitted_options("searl", {}, ProblemSpec("nb201")) == {}, "not opened for that"
+    trained.write_text(trained.read_text() + "problem.population_sizes = (4, 6, 2)\n")
+    with pytest.raises(InputError, match=r"population_sizes=\(4, 6, 2\): expected archloom.types.PopulationSizes"):
+        Preparer().fitted_options("searl", {}, spec)
 
 
 def test_only_valid_ones_are_dealt() -> None:

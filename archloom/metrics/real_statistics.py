@@ -76,7 +76,8 @@ def real_statistics(
     if key is None:
         return _described(extractor, real)
     kept = _Kept(cache_dir(environ) / FOLDER / f"{key}.safetensors", key, shown)
-    if (found := kept.read()) is not None:
+    found, _ = kept.read()
+    if found is not None:
         return found
     with ExitStack() as held:
         try:
@@ -84,8 +85,10 @@ def real_statistics(
         except (OSError, NotImplementedError) as error:
             _warn_unkept(kept.path, error)
             return _described(extractor, real)
-        found = kept.read()  # another process may have computed it while this one waited
+        found, wrong = kept.read()  # another process may have computed it while this one waited
         if found is None:
+            if wrong is not None:
+                warnings.warn(f"{kept.path} is {one_line(wrong, 200)}: computed again", stacklevel=2)
             found = _described(extractor, real)
             kept.write(found, {"images": one_line(real.name), "extractor": extractor.name})
         return found
@@ -142,26 +145,22 @@ class _Kept:
     key: str
     shown: Tensor
 
-    def read(self) -> Gaussian | None:
-        """None, with a warning unless there is no file, if it does not hold what would be computed now."""
+    def read(self) -> tuple[Gaussian | None, str | None]:
+        """What it holds if that is what would be computed now; else what is wrong with it, if there is a file."""
         try:
             state, owner = read_state(self.path)
             arrays = state.arrays
             mean, covariance, shown = arrays["mean"], arrays["covariance"], arrays["shown"]
         except (FileNotFoundError, NotADirectoryError, MissingExtraError):
-            return None
+            return None, None
         except (OSError, ValueError, KeyError) as error:
-            reason = f"damaged ({_reason(error)})"
-        else:
-            width = self.shown.shape[1]
-            if owner != self.key or (mean.shape, covariance.shape) != ((width,), (width, width)):
-                reason = "of other images, or of another extractor"
-            elif not self._are_still(shown):
-                reason = "of an extractor that depends on more than its file and its parameters, and is another now"
-            else:
-                return Gaussian(mean, covariance)
-        warnings.warn(f"{self.path} is {one_line(reason, 200)}: computed again", stacklevel=3)
-        return None
+            return None, f"damaged ({_reason(error)})"
+        width = self.shown.shape[1]
+        if owner != self.key or (mean.shape, covariance.shape) != ((width,), (width, width)):
+            return None, "of other images, or of another extractor"
+        if not self._are_still(shown):
+            return None, "of an extractor that depends on more than its file and its parameters, and is another now"
+        return Gaussian(mean, covariance), None
 
     def _are_still(self, features: Tensor) -> bool:
         if features.shape != self.shown.shape or features.dtype != self.shown.dtype:

@@ -136,8 +136,9 @@ def test_what_is_damaged_is_computed_again(damage: str, environ: Mapping[str, st
     computed = real_statistics(extractor(), REAL, environ, least_s=0)
     (path,) = kept(environ)
     DAMAGES[damage](path)
-    with pytest.warns(UserWarning, match=r"damaged \(.*computed again"):
+    with pytest.warns(UserWarning, match=r"damaged \(.*computed again") as said:
         assert same(computed, real_statistics(extractor(), REAL, environ, least_s=0))
+    assert sum("computed again" in str(warning.message) for warning in said) == 1, "once, though it is read twice"
     again = extractor()
     assert same(computed, real_statistics(again, REAL, environ, least_s=0))
     assert seen(again) == SHOWN
@@ -210,6 +211,6 @@ def test_how_long_it_takes_is_said_if_that_is_long(environ: Mapping[str, str], m
         real_statistics(extractor(), REAL, environ, least_s=0)
     (said,) = [str(each.message) for each in caught]
     assert said == (
-        "describing the 600 real images of digits with counting, which generated ones are compared with: about 3 "
-        "minutes more"
+        "describing the 600 real images of digits with counting, which generated ones are compared with: about 3 min "
+        "more"
     )

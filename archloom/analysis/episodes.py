@@ -257,7 +257,7 @@ class Setting(NamedTuple):
     def words(self) -> str:
         plan = self.plan
         sets = f"{plan.sets} set{'s' if plan.sets > 1 else ''} of {plan.starts:,} random starts"
-        return f"{sets}, at most {plan.steps} steps, {plan.neighbours} neighbours shown, seed {plan.seed}"
+        return f"{sets}, at most {plan.steps} steps, at most {plan.neighbours} neighbours shown, seed {plan.seed}"
 
     @property
     def data_line(self) -> str:

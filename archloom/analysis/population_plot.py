@@ -54,16 +54,16 @@ def population(reports: Reports, over: Time = "resource") -> Figure:
             note, shown = _draw_one(axes, runs[0]), _late(runs[0])
         else:
             note, shown = _draw_several(axes, Study.of({label: reports[label] for label in known}), known)
-        axes.set_xlim(0, max(run.times.ends[-1] for run in runs))
+        lone = all(len(run.times.ends) == 1 for run in runs)  # markers instead of lines, which the edge would cut
+        axes.set_xlim(0, max(run.times.ends[-1] for run in runs) * (1.05 if lone else 1))
         low, high = limits(shown)
         axes.set_ylim(low, high)
         axes.set_xlabel(runs[0].times.label)
         axes.set_ylabel(study.axis_label(study.metric))
         axes.legend(loc="lower right" if study.objective.sign > 0 else "upper right")
         outside = sum(int(((run.values < low) | (run.values > high)).sum()) for run in runs) if len(runs) == 1 else 0
-        note += f" {counted(outside, 'value')} of weak members {'is' if outside == 1 else 'are'} outside." * bool(
-            outside
-        )
+        if outside:
+            note += f" {counted(outside, 'value')} of weak members {'is' if outside == 1 else 'are'} outside the axes."
         finish(figure, study, f"How the population learns: {shown_name(study.metric)}", note)
     return figure
 

@@ -50,8 +50,8 @@ def note_fitted(planned: Mapping[str, tuple[Mapping[str, Any], Prepared]], asked
     said = [own if len(of) == len(planned) else f"{own} ({', '.join(of)})" for own, of in labels.items()]
     if said := [*said, *filter(None, [_listed(problem)])]:
         note(
-            f"chosen to fit the data: {'; '.join(said)}. --set NAME=VALUE sets another; archloom list configs has the "
-            "sizes of papers"
+            f"chosen to fit the data: {'; '.join(said)}. --set NAME=VALUE chooses another; configurations "
+            "have the papers' (archloom list configs)"
         )
 
 

@@ -70,7 +70,7 @@ def test_median_and_intervals_stand_where_they_are(drawn: Any, words: Any) -> No
 def test_the_picture_names_its_data(drawn: Any, words: Any) -> None:
     said = words(drawn(local_search=spread(4, 3)))
     assert "Improvement over an episode on nb101: valid_108_surrogate" in said
-    assert "1 set of 100 random starts, at most 32 steps, 50 neighbours shown, seed 0." in said
+    assert "1 set of 100 random starts, at most 32 steps, at most 50 neighbours shown, seed 0." in said
     assert "Data: small.npz: made for a test." in said
     assert "predictions of a surrogate, not measurements" in said
     assert "* Cassimon et al., section 4.1.2 and Table 1: test accuracy of NAS-Bench-101" in said

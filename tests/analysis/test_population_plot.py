@@ -61,6 +61,7 @@ def test_a_single_chunk_is_seen(make_population: Any) -> None:
     low, high = axes.get_ylim()
     for name in ("best of the chunk", "median and quartiles"):
         assert drawn[name].get_marker() == "o" and low < drawn[name].get_ydata()[0] < high
+    assert axes.get_xlim()[1] > drawn["best of the chunk"].get_xdata()[0] == 2, "the edge cuts no marker"
     assert drawn["best of the chunk"].get_ydata().tolist() == worth(run).max(axis=1).tolist()
 
 

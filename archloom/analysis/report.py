@@ -14,7 +14,7 @@ from archloom.analysis.p_values import list_lines, matrix_lines
 from archloom.analysis.published_rows import Published
 from archloom.analysis.significance import EVERY, Wanted
 from archloom.analysis.stats import Summary
-from archloom.analysis.study import Reports, Study, query_unit, why_nothing
+from archloom.analysis.study import Reports, Study, continues, query_unit, why_nothing
 from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport
 from archloom.utils.numbers import short, spread
@@ -77,7 +77,7 @@ def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
         used, amount = history.resource_used, history.resource.amount
         failed += f", {amount(used) if limit is None else f'{used:,} of {amount(limit)}'} in all"
     asked = f"{share} {query_unit(report, wanted == 1)}{failed}"
-    if all(line.inherit is None for line in history.lines):
+    if not continues(report):
         asked += f", {counted(repeats, 'repeat')} for free"
     ending = f"ended early: {report.ending}" if report.ended_early else report.ending or "not finished"
     return {"asked": f"{asked}; {ending}", "data": study.table_line}

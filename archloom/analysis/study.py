@@ -22,6 +22,7 @@ from archloom.registry import STRATEGIES
 from archloom.runs.budgets import Ending
 from archloom.runs.history import Axis
 from archloom.runs.report import RunReport
+from archloom.strategies.population.note import MemberNote
 from archloom.utils.text import MOST, one_line
 
 Reports = Mapping[str, Sequence[RunReport]]
@@ -392,11 +393,18 @@ def why_nothing(reports: Sequence[RunReport]) -> str:
 
 
 def query_unit(report: RunReport, singular: bool = False) -> str:
-    """What a query of a run is, in the plural: queries may continue each other's trainings."""
+    """What a query of a run is, in the plural unless `singular`."""
     plural = "" if singular else "s"
-    if all(line.inherit is None for line in report.history.lines):
+    if not continues(report):
         return f"unique architecture{plural}"
     return f"chunk{plural} of training" if report.scenario.problem.trains else f"evaluation{plural}"
+
+
+def continues(report: RunReport) -> bool:
+    """Whether queries continue each other's trainings: those of a population do, also in its first chunk."""
+    lines = report.history.lines
+    members = bool(lines) and MemberNote.find(lines[0].note) is not None
+    return members or any(line.inherit is not None for line in lines)
 
 
 def is_surrogate(name: str) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ import matplotlib
 from archloom.analysis import plots
 from archloom.analysis.plots import KINDS, anytime, box, cell
 from archloom.errors import InputError
+from archloom.problems import ProblemSpec
+from archloom.runs.budgets import Limits
+from archloom.runs.folders import run_in_memory
+from archloom.runs.prepare import Request
 from archloom.spaces.base import Categorical
 
 # -- the kinds
@@ -74,7 +79,7 @@ def test_anytime_draws_the_mean_of_the_curves(make_report: Any) -> None:
     assert line.get_drawstyle() == "steps-post"
 
 
-def test_the_axis_says_what_a_query_is(make_report: Any, make_population: Any) -> None:
+def test_the_axis_says_what_a_query_is(make_report: Any, make_population: Any, trained: Path) -> None:
     def parse_overrides(reports: Any) -> str:
         axes: Any = anytime(reports).axes[0]
         return str(axes.get_xlabel())
@@ -82,7 +87,8 @@ def test_the_axis_says_what_a_query_is(make_report: Any, make_population: Any) -
     chunks = make_population()
     assert parse_overrides({"random": [make_report([1, 2])]}) == "queries (unique architectures)"
     assert parse_overrides({"pbt_nas": [chunks]}) == "queries (chunks of training)"
-    whole = make_population("random_population", epochs=2)
+    assert parse_overrides({"pbt_nas": [make_population(epochs=2)]}) == "queries (chunks of training)", "one chunk"
+    whole = run_in_memory(Request("random", ProblemSpec(str(trained)), 0, Limits(2), {}))
     assert (
         parse_overrides({"whole": [whole], "pbt_nas": [chunks]})
         == "queries (unique architectures or chunks of training)"

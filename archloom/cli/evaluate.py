@@ -130,8 +130,12 @@ def _evaluate_all(
             for entry in final_groups.entries(run, changes, trust, partial(watch, run)):
                 entry.check(judges)  # after the first, not after hours
                 found.append(entry)
-    settings = [final_groups.setting_of(run, entries, judges) for run, entries in measured.items()]
-    tested = [final_groups.judged_by(entries, judges) for entries in measured.values()]
+    # What was measured of a folder, perhaps for hours, is not lost because another one has nothing.
+    useful = {run: entries for run, entries in measured.items() if any(entry.metrics for entry in entries)} or measured
+    settings = [final_groups.setting_of(run, entries, judges) for run, entries in useful.items()]
+    for run in (run for run in measured if run not in useful):
+        output.note(f"{final_groups.nothing_measured(run, measured[run])}; the others are compared without it")
+    tested = [final_groups.judged_by(entries, judges) for entries in useful.values()]
     pooled = pool(settings, list(zip(*tested, strict=False)), wanted)  # none where a setting has nothing to test
     every = [entry for entries in measured.values() for entry in entries]
     if as_json:

@@ -124,9 +124,7 @@ def setting_of(run: Path, measured: Sequence[Entry], judges: Sequence[Judge]) ->
     """
     known = [entry for entry in measured if entry.metrics]
     if not known or known[0].report is None:
-        reasons = Counter(entry.missing for entry in measured)
-        listed = "; ".join(f"{count} of its runs: {reason}" for reason, count in reasons.items())
-        raise InputError(f"{run}: nothing was measured ({listed})")
+        raise InputError(nothing_measured(run, measured))
     scenario = known[0].report.scenario
     names = dict.fromkeys(name for entry in known for name in entry.metrics)
     goals = {**known[0].goals, **{judge.metric: judge.goal for judge in judges if judge.goal is not None}}
@@ -140,6 +138,13 @@ def setting_of(run: Path, measured: Sequence[Entry], judges: Sequence[Judge]) ->
         str(run), scenario.spec.on, {name: _values(name, measured) for name in names}, objectives,
         lambda one, other: begin_alike(by_label[one], by_label[other]), [*missing, *lacking],
     )  # fmt: skip
+
+
+def nothing_measured(run: Path, measured: Sequence[Entry]) -> str:
+    """Why a folder has nothing to compare, in words."""
+    reasons = Counter(entry.missing for entry in measured)
+    listed = "; ".join(f"{count} of its runs: {reason}" for reason, count in reasons.items())
+    return f"{run}: nothing was measured ({listed})"
 
 
 def judged_by(measured: Sequence[Entry], judges: Sequence[Judge]) -> list[str]:

@@ -183,6 +183,18 @@ def test_runs_of_several_folders_are_pooled(cli: Any, trained_here: Path) -> Non
     assert "--metric test_worth: which is better? expected test_worth:max or test_worth:min" in said
 
 
+def test_a_folder_in_which_nothing_was_measured_costs_the_others_nothing(cli: Any, trained_here: Path) -> None:
+    for out in ("one", "bare"):
+        compared(cli, trained_here, out, "--seeds", "1")
+    for file in (cli.home / "bare").glob("*/*/weights/*.safetensors"):
+        file.unlink()
+    said = cli("evaluate", "one", "bare", "--quiet")
+    assert said.code == 1 and "one: worth on" in said.out and "bare: worth on" not in said.out
+    assert "note: bare: nothing was measured (" in said.err and "the others are compared without it" in said.err
+    content = json.loads(cli("evaluate", "one", "bare", "--quiet", "--json").out)
+    assert [setting["run"] for setting in content["settings"]] == ["one"] and len(content["runs"]) == 4
+
+
 def test_runs_that_are_missing_are_told(cli: Any, trained_here: Path) -> None:
     cli("search", "random_population", "--on", trained_here, *SMALL, "--seeds", "4", "--out", "four")
     (cli.home / "four" / "seed-1" / "summary.json").unlink()

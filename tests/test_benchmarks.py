@@ -288,6 +288,21 @@ def test_seeds_of_two_strategies_pair_nothing() -> None:
     assert p_better_unpaired([3.0, 2.0], [math.nan, 0.0]) == pytest.approx(1 / 6), "nothing found is worse than all"
 
 
+@pytest.mark.parametrize(("name", "better"), [("inception", 490), ("bottleneck", 18)])
+def test_cells_to_improve_satisfy_their_bounds_and_are_not_the_best(name: str, better: int, nb201_table: Any) -> None:
+    from archloom.constraints import Constraint
+    from archloom.spaces.nb201 import Nb201
+    from benchmarks.ga_nas import STUDIES
+
+    study = STUDIES[name]
+    bound = Constraint.parse(study.constraints[0])
+    genes = np.array(Nb201().parse(str(study.settings[0].options["start"])).genes)
+    (row,) = np.flatnonzero((nb201_table.genes == genes).all(axis=1)).tolist()
+    params, accuracy = (nb201_table.metric(metric) for metric in (bound.metric, study.objective))
+    assert 0 <= bound.bound - params[row] < 1e-3
+    assert int(((params <= bound.bound) & (accuracy > accuracy[row])).sum()) == better
+
+
 def test_ga_nas(study: Any, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="ga_nas needs the extra train")
     record = tmp_path / "done.jsonl"

@@ -239,10 +239,12 @@ class Lineage:
         (report,) = runs
         found = generations(report.history.lines)
         if len(found) < chunks:
-            other = "" if found else ", or take one of a strategy that trains a population, e.g. pbt_nas"
+            other = (
+                "search with more epochs" if found else "take one of a strategy that trains a population, e.g. pbt_nas"
+            )
             raise InputError(
                 f"{report.request.name} has trained a population through {counted(len(found), 'complete chunk')}: "
-                f"a lineage needs {chunks}; continue the run (archloom resume){other}"
+                f"a lineage needs {chunks}; continue the run (archloom resume), or {other}"
             )
         known = cls(report, found)
         _check_whole(known.lines, report)

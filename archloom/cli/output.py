@@ -185,8 +185,9 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
             lines.append(f"      archloom evaluate {typed}")
         if any(line.note and MemberNote.find(line.note) for line in single.history.lines):
             lines.append(f"      archloom plot {typed} --kind population")
-            lines.append(f"      archloom plot {typed} --kind lineage")
-            lines.append(f"      archloom plot {typed} --kind family")
+            if any(line.inherit is not None for line in single.history.lines):
+                lines.append(f"      archloom plot {typed} --kind lineage")
+                lines.append(f"      archloom plot {typed} --kind family")
             lines.append(f"      archloom soup {typed}")
     else:
         lines.append(f"      archloom best {typed}")

@@ -195,7 +195,9 @@ def test_one_run_of_a_population_is_needed(make_population: Any, make_report: An
     run = make_population()
     with pytest.raises(InputError, match="a lineage is that of one run, these are 2"):
         Lineage.only({"pbt_nas": [run, run]})
-    with pytest.raises(InputError, match=r"4 complete chunks: .* needs 5; continue the run \(archloom resume\)$"):
+    with pytest.raises(
+        InputError, match=r"4 complete chunks: .* needs 5; continue the run .*, or search with more epochs$"
+    ):
         Lineage.only({"pbt_nas": [run]}, chunks=5)
     with pytest.raises(InputError, match="random has trained a population through 0 complete chunks"):
         Lineage.only({"random": [make_report([1, 2])]})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from archloom.analysis.stats import bootstrap_interval, summarise
 from archloom.utils import seeds
@@ -12,12 +11,13 @@ from benchmarks.pbt_nas.searches import Found, Study
 from benchmarks.recorded import p_better
 
 
-class Published(NamedTuple):
+@dataclass(frozen=True)
+class Published:
     """Mean and standard deviation over 3 seeds: FID on CIFAR-10 in the space `gan_hard` (less is better), and the score
     of the agent on Quadruped (more is better). Tables 1, 2, 3 and 6 of the paper."""
 
-    fid: str
-    score: str
+    fid: str = ""
+    score: str = ""
 
 
 PUBLISHED: Mapping[str, Published] = {
@@ -25,7 +25,7 @@ PUBLISHED: Mapping[str, Published] = {
     "no mixing: itself, shrink-perturbed": Published("14.90 ± 1.29", "672 ± 53"),
     "copied exactly [1, 0]": Published("14.94 ± 0.56", "699 ± 4"),
     "reinitialised [0, 1]": Published("15.06 ± 2.59", "532 ± 62"),
-    "SEARL-like mutation": Published("15.72 ± 2.22", ""),
+    "SEARL-like mutation": Published("15.72 ± 2.22"),
     "random search": Published("16.79 ± 0.97", "616 ± 53"),
     "random search, shrink-perturbed": Published("22.39 ± 2.64", "498 ± 30"),
 }
@@ -33,7 +33,26 @@ PUBLISHED: Mapping[str, Published] = {
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """Is the row `better` better than this one?"""
+
+    better: str
+    by: float
+    """The mean difference over seeds,"""
+    low: float
+    high: float
+    """and its 95 % interval."""
+    p: float
+    """One-sided Wilcoxon signed-rank test over seeds: searches of a seed have the same first population, which trains
+    alike in the first chunk, and the same teacher."""
+    p_corrected: float
+    """The same after Bonferroni's correction for the number of tests of the study."""
+
+
+@dataclass(frozen=True)
 class Row:
+    """Values of a setting; those of networks on test images, if there are any."""
+
     setting: str
     seeds: int
     mean: float
@@ -41,35 +60,36 @@ class Row:
     low: float
     high: float
     test_mean: float | None
-    beaten_by: str | None
-    """The row that is tested to be better than this one, if any."""
-    p: float | None
-    """One-sided Wilcoxon signed-rank test over seeds: searches of a seed have the same first population, which trains
-    alike in the first chunk, and the same teacher."""
-    p_corrected: float | None
-    """The same after Bonferroni's correction for the number of tests of the study."""
-    published_fid: str
-    published_score: str
+    tested: Comparison | None
+    published: Published
 
 
 def rows(study: Study, found: Sequence[Found]) -> list[Row]:
     sign = {"max": 1.0, "min": -1.0}[found[0].goal]
     values = {setting.name: _of(setting.name, found, lambda f: f.value) for setting in study.settings}
+
+    def tested(worse: str) -> Comparison | None:
+        better = study.tests.get(worse)
+        if better is None:
+            return None
+        by = [sign * (ours - theirs) for ours, theirs in zip(values[better], values[worse], strict=True)]
+        p = p_better(values[better], values[worse], sign)
+        return Comparison(better, summarise(by).mean, *_interval(by), p, min(1.0, p * len(study.tests)))
+
     table = []
-    for setting in study.settings:
-        stats = summarise(values[setting.name])
-        low, high = bootstrap_interval(values[setting.name], seeds.stream(0, "bootstrap"))
-        better = study.tests.get(setting.name)
-        p = None if better is None else p_better(values[better], values[setting.name], sign)
-        corrected = None if p is None else min(1.0, p * len(study.tests))
-        tests = _of(setting.name, found, lambda f: f.test)
+    for name, each in values.items():
+        stats, tests = summarise(each), _of(name, found, lambda f: f.test)
+        low, high = _interval(each)
         test_mean = summarise(tests).mean if tests else None
-        published = PUBLISHED.get(setting.name, Published("", ""))
+        published = PUBLISHED.get(name, Published())
         table.append(
-            Row(setting.name, stats.n, stats.mean, stats.std or 0.0, low, high, test_mean, better, p, corrected,
-                *published)
+            Row(name, stats.n, stats.mean, stats.std or 0.0, low, high, test_mean, tested(name), published)
         )  # fmt: skip
     return table
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float]:
+    return bootstrap_interval(values, seeds.stream(0, "bootstrap"))
 
 
 def _of(setting: str, found: Sequence[Found], value: Callable[[Found], float | None]) -> list[float]:
@@ -81,14 +101,20 @@ def show(study: Study, metric: str, table: Sequence[Row]) -> None:
     print(f"{study.trained}; {study.members} members unless a row says it, {study.epochs} chunks of an epoch")
     print(f"{len(study.tests)} tests; published: FID, CIFAR-10, GanHard, and score on Quadruped, 3 seeds each")
     print(
-        f"{'setting':<36}{'seeds':>6}{metric:>18}{'95 % interval':>18}{'test':>8}{'p':>10}{'corrected':>11}"
-        f"{'FID':>15}{'score':>10}  tested to be worse than"
+        f"{'setting':<36}{'seeds':>6}{metric:>18}{'95 % interval':>18}{'test':>7}{'behind by':>11}{'95 % interval':>18}"
+        f"{'p':>9}{'corrected':>10}{'FID':>14}{'score':>10}  behind"
     )
     for row in table:
-        value, interval = f"{row.mean:.2f} ± {row.std:.2f}", f"{row.low:.2f} to {row.high:.2f}"
-        test = "" if row.test_mean is None else f"{row.test_mean:.2f}"
-        p, corrected = ("" if p is None else f"{p:.2g}" for p in (row.p, row.p_corrected))
+        value, test = f"{row.mean:.2f} ± {row.std:.2f}", "" if row.test_mean is None else f"{row.test_mean:.2f}"
         print(
-            f"{row.setting:<36}{row.seeds:>6}{value:>18}{interval:>18}{test:>8}{p:>10}{corrected:>11}"
-            f"{row.published_fid:>15}{row.published_score:>10}  {row.beaten_by or ''}".rstrip()
+            f"{row.setting:<36}{row.seeds:>6}{value:>18}{f'{row.low:.2f} to {row.high:.2f}':>18}{test:>7}"
+            f"{_shown(row.tested):<48}{row.published.fid:>14}{row.published.score:>10}"
+            f"  {row.tested.better if row.tested else ''}".rstrip()
         )
+
+
+def _shown(tested: Comparison | None) -> str:
+    if tested is None:
+        return ""
+    interval = f"{tested.low:.2f} to {tested.high:.2f}"
+    return f"{tested.by:>11.2f}{interval:>18}{tested.p:>9.2g}{tested.p_corrected:>10.2g}"

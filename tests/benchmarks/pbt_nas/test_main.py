@@ -15,14 +15,15 @@ def test_chains(study: Any, tmp_path: Path) -> None:
     rows = study("pbt_nas.__main__", "chain", *words)
     assert [row["seeds"] for row in rows] == [2] * 7
     assert all(0 < row["mean"] < 100 and row["low"] <= row["mean"] <= row["high"] for row in rows)
-    assert rows[0]["p"] is None and all(0 < row["p"] <= row["p_corrected"] <= 1 for row in rows[1:])
+    tests = [row["tested"] for row in rows]
+    assert tests[0] is None and all(0 < test["p"] <= test["p_corrected"] <= 1 for test in tests[1:])
     assert len({row["mean"] for row in rows}) > 2, "settings differ"
     assert study("pbt_nas.__main__", "chain", *words) == rows, "nothing is left to do"
 
 
 def test_a_moving_target(study: Any) -> None:
     default, copied = study("pbt_nas.__main__", "moving", "--workers", "1")
-    assert 0 < default["mean"] < 100 and copied["beaten_by"] == "PBT-NAS"
+    assert 0 < default["mean"] < 100 and copied["tested"]["better"] == "PBT-NAS"
 
 
 def test_scaling(study: Any) -> None:

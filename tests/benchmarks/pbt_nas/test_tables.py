@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.pbt_nas.searches import Found
 from benchmarks.pbt_nas.studies import DEFAULT, NO_MIXING, RANDOM, STUDIES
-from benchmarks.pbt_nas.tables import rows
+from benchmarks.pbt_nas.tables import Comparison, rows
 
 
 def test_rows_are_tested_as_the_study_says() -> None:
@@ -20,11 +20,13 @@ def test_rows_are_tested_as_the_study_says() -> None:
         for seed, value in enumerate(each)
     ]
     default, no_mixing, random = rows(study, found)
-    assert (default.mean, default.std, default.beaten_by, default.p) == (7, pytest.approx(2.5**0.5), None, None)
-    assert (no_mixing.beaten_by, no_mixing.p, no_mixing.p_corrected) == (DEFAULT.name, 1 / 32, 2 / 32)
-    assert (random.p, random.published_fid) == (2 / 32, "16.79 ± 0.97")
+    assert (default.mean, default.std, default.tested) == (7, pytest.approx(2.5**0.5), None)
+    assert no_mixing.tested == Comparison(DEFAULT.name, 1, 1, 1, 1 / 32, 2 / 32)
+    assert random.tested is not None and random.tested.low < random.tested.by < random.tested.high
+    assert (random.tested.by, random.tested.p) == (pytest.approx(1.9), 2 / 32)
+    assert random.published.fid == "16.79 ± 0.97"
     less_is_better = [replace(each, goal="min") for each in found]
-    assert [row.p for row in rows(study, less_is_better)] == [None, 1.0, 31 / 32]
+    assert [row.tested.p for row in rows(study, less_is_better) if row.tested] == [1.0, 31 / 32]
 
 
 def test_sizes_are_tested_against_the_next_larger_and_against_random_networks() -> None:

@@ -1,7 +1,7 @@
 """A chain of layers learns to imitate a random one: a task on which mixing networks can show what it is worth.
 
-    archloom search pbt_nas --on benchmarks/chain.py --set population=24 --set epochs=20 --set step=1
-    archloom search pbt_nas --on benchmarks/chain.py:drifting --set population=24 --set epochs=20 --set step=1
+    archloom search pbt_nas --on benchmarks/pbt_nas/chain.py --set population=24 --set epochs=20 --set step=1
+    archloom search pbt_nas --on benchmarks/pbt_nas/chain.py:drifting --set population=24 --set epochs=20 --set step=1
 
 Eight pairs of numbers enter a chain, one pair at each layer, and it is to give what the teacher gives, a chain of the
 same form with random weights. A layer is of one of six kinds. The teacher has the first four only, each of which

@@ -1,4 +1,4 @@
-"""What final evaluations of several runs are judged by; the evaluations themselves are in tests/cli/test_evaluate.py."""
+"""What final evaluations of several runs are judged by; tests/cli/test_evaluate.py has the evaluations."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ that measures a generator needs them.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 import warnings
@@ -25,6 +24,7 @@ from archloom.checkpoints.state_file import read_state, save_state
 from archloom.data.cache import CACHE_VARIABLE, cache_dir
 from archloom.errors import MissingExtraError, Notice, StoreError
 from archloom.metrics.frechet import BATCH, Extractor, Gaussian, gaussian
+from archloom.utils import json_text
 from archloom.utils.files import TEMPORARY
 from archloom.utils.text import about, one_line
 
@@ -193,7 +193,7 @@ def _key(extractor: Extractor, real: RealImages) -> str | None:
     if extractor.code is None:
         return None
     about_it = [VERSION, real.sha256, list(real.images.shape), extractor.name, extractor.code, real.images.device.type]
-    digest = hashlib.sha256(json.dumps(about_it).encode())
+    digest = hashlib.sha256(json_text.dumps(about_it).encode())
     for name, tensor in sorted(extractor.network.state_dict().items()):
         if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.is_quantized:
             return None

@@ -39,7 +39,7 @@ def small(sharing: Sharing = SHARINGS[0], seed: int = 0, **sizes: Any) -> darts.
     return darts.DartsSupernet(seed, sharing, **SIZES | sizes)
 
 
-@pytest.mark.parametrize(("sharing", "count"), [(SHARINGS[0], 50), (SHARINGS[1], 10), (SHARINGS[2], 50)])
+@pytest.mark.parametrize(("sharing", "count"), [(SHARINGS[0], 25), (SHARINGS[1], 10), (SHARINGS[2], 25)])
 def test_a_path_is_its_plain_network(alike: Any, sharing: Sharing, count: int) -> None:
     def twin(path: Any) -> plain.DartsNetwork:
         return darts.plain_network(path, 1, sharing, **SIZES)

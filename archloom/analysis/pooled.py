@@ -245,9 +245,12 @@ def _setting_lines(setting: Setting, metric: str, ddof: int) -> list[str]:
 
 def _test_lines(pooled: Pooled) -> list[str]:
     tests = pooled.tests
-    over = [f"tests over {len(pooled.settings)} settings together:"] if len(pooled.settings) > 1 else []
-    if pooled.wanted.pairs is not None:
-        return [*over, *list_lines(tests), ""]
-    labels = list(dict.fromkeys(test.better for test in tests.results))
     metrics = dict.fromkeys(test.metric for test in tests.results)
-    return [*over, *(line for metric in metrics for line in (*matrix_lines(tests, labels, metric), ""))]
+    shown = {metric for setting in pooled.settings for metric in setting.values}
+    what = [f"by {', '.join(map(one_line, metrics))}"] if len(shown) > len(metrics) == 1 else []
+    what += [f"over {len(pooled.settings)} settings together"] if len(pooled.settings) > 1 else []
+    title = [f"tests {' '.join(what)}:"] if what else []
+    if pooled.wanted.pairs is not None:
+        return [*title, *list_lines(tests), ""]
+    labels = list(dict.fromkeys(test.better for test in tests.results))
+    return [*title, *(line for metric in metrics for line in (*matrix_lines(tests, labels, metric), ""))]

@@ -157,7 +157,7 @@ def test_every_run_of_a_comparison_is_measured(cli: Any, trained_here: Path, lis
     )
     assert ours["interval"][0] <= ours["mean"] <= ours["interval"][1]
     assert [test["metric"] for test in content["tests"]] == ["test_worth"] * 2
-    assert "one: worth on" in said.out and ", more is better" in said.out
+    assert "one: worth on" in said.out and ", more is better" in said.out and "tests by worth:" in said.out
     assert f"{np.mean(values[:3]):.2f} ± {np.std(values[:3]):.2f}" in said.out
     assert "mean ± std (ddof 0)" in said.out
     row = next(line.split() for line in said.out.splitlines() if line.startswith("pbt_nas  random_population"))

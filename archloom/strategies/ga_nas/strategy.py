@@ -233,7 +233,11 @@ class GaNas(BaseStrategy):
                 unique.setdefault(key, arch)
 
     def fit_data(self) -> FitData | None:
-        """The truth set (the best K that satisfy the constraints, or else those nearest to that) and the latest set."""
+        """The truth set and the latest set.
+
+        The truth set are the best K that satisfy the constraints, or, with `delta`, all that satisfy them and reach the
+        level; as long as none satisfies them, those nearest to that.
+        """
         good = [trial for trial in self.told if trial.result.ok]
         if not good:
             return None
@@ -243,7 +247,8 @@ class GaNas(BaseStrategy):
         feasible = [at for at in order if self.criteria.feasible(results[at])]
         keep = (feasible or order)[: self.options.top_k]
         if self.options.delta and feasible:
-            keep = [at for at in feasible if fitness[at] >= self.gamma]
+            # Not by fitness: among constraints it only orders the results.
+            keep = [at for at in feasible if self._utility(good[at]) >= self.gamma]
         latest = [at for at, trial in enumerate(good) if iteration_of(trial) == self.iteration - 1]
         return FitData(
             [good[at].proposal.arch for at in keep],

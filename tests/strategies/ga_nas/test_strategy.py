@@ -335,6 +335,17 @@ def test_levels_are_of_what_satisfies_the_constraints() -> None:
     assert fit_data is not None and [arch.genes[0] for arch in fit_data.truth] == [20, 19, 18]
 
 
+def test_levels_at_the_ends_of_floats_are_reached_by_what_reached_them() -> None:
+    """Fitness there is a rank, so that what breaks a constraint has room below; a level is a value."""
+    criteria = Criteria((Objective("worth"),), (Constraint("cost", 20.0),))
+    strategy = make(replace(SMALL, initial=40, top_k=8, delta=1.0), Categorical({"a": list(range(40))}), criteria)
+    sets(strategy, lambda arch: {"worth": 4.5e306 * arch.genes[0], "cost": float(arch.genes[0])}, 1)
+    strategy.gamma = strategy.level()
+    assert strategy.gamma == 4.5e306 * 13
+    fit_data = strategy.fit_data()
+    assert fit_data is not None and [arch.genes[0] for arch in fit_data.truth] == list(range(20, 12, -1))
+
+
 def test_a_level_of_several_objectives_is_refused() -> None:
     two = Criteria((Objective("worth"), Objective("cost", "min")))
     for wrong in ({"alpha": 3.0}, {"delta": 1.0}):

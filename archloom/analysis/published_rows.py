@@ -11,6 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from archloom.analysis import published_generators as generators
 from archloom.analysis.published_episodes import episode_references, quoted_table
 from archloom.constraints import Constraint
 
@@ -301,6 +302,34 @@ _XGB = (
 )
 _ITS_MODEL = "which model of NAS-Bench-301 answered what Cassimon et al. quote is not said there"
 
+
+# -- generators of networks ---------------------------------------------------------------------------------------
+
+
+def _generated(data: str) -> list[Published]:
+    """What NAGO reached on a data set: validation accuracies of searches, test accuracies and memory of networks."""
+    searched = [
+        Published(
+            search.label, generators.table(search.table), "valid_accuracy", found.accuracy,
+            caveats=(generators.SEARCHED,),
+        )
+        for search in generators.SEARCHES
+        for found in search.found
+        if found.data == data
+    ]  # fmt: skip
+    trained = [each for each in generators.NETWORKS if each.data == data]
+    source, caveats = generators.table(4), (generators.TRAINED,)
+    return [
+        *searched,
+        *(Published(e.label, source, "test_accuracy", e.accuracy, e.std, caveats=caveats) for e in trained),
+        *(Published(e.label, source, "memory_mb", e.memory_mb, caveats=caveats) for e in trained),
+    ]
+
+
+_IMAGENET_ROWS = tuple(
+    _Row(each.label, generators.table(5), (IMAGENET_TOP1,), ((each.top1, None),)) for each in generators.IMAGENET
+)
+
 PUBLISHED: Mapping[str, tuple[Published, ...]] = MappingProxyType(
     {
         benchmark: (*(published for row in rows for published in row.published()), *more)
@@ -310,6 +339,8 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = MappingProxyType(
             ("nb301", _NB301_ROWS, _walks("nb301", "valid_surrogate", _NB301_WALKS, _XGB, [_ITS_MODEL])),
             ("efficientnet_b0", _EFFICIENTNET_ROWS, ()),
             ("proxyless", _PROXYLESS_ROWS, ()),
+            ("hnag", _IMAGENET_ROWS, ()),
+            *((f"images:{data}", (), _generated(data)) for data in generators.DATA),
         )
     }
 )

@@ -217,11 +217,14 @@ def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
     if as_json:
         output.print_json(output.search_object(reports))
     else:
+        from archloom.analysis.networks import Spread, format_networks, has_networks
         from archloom.analysis.report import format_best, format_comparison
 
         if len(reports) > 1:
             output.say(format_comparison({reports[0].request.name: reports}) + "\n")
         output.say(format_best(output.best_of(reports)))
+        if has_networks(reports):
+            output.say("\n" + format_networks(Spread.of({reports[0].request.name: reports})))
         output.say(output.next_steps(path, reports))
     output.note_failures(path, reports)
     return output.exit_code(reports)

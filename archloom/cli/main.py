@@ -41,6 +41,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "status": ("archloom.cli.show:status", "Show the progress of a run."),
     "best": ("archloom.cli.show:best", "Show the best architecture of a run."),
     "plot": ("archloom.cli.show:plot", "Draw a run: its curve, cell, Pareto set, state, graph_bo's model, or descent."),
+    "networks": ("archloom.cli.networks:networks", "Show how far the networks of each generator spread."),
     "pareto": ("archloom.cli.pareto:pareto", "Show what accuracy costs in FLOPs and parameters, as numbers."),
     "test": ("archloom.cli.significance:test", "Test which strategies are better, over one comparison or several."),
     "lineage": ("archloom.cli.lineage:lineage", "Follow the layers of a population back to the first one, as data."),

@@ -61,6 +61,7 @@ def note_early_endings(by_label: Mapping[str, Sequence[RunReport]]) -> None:
 def search_object(reports: Sequence[RunReport], ddof: int = 1) -> dict[str, Any]:
     """The JSON object of one strategy's runs. `std` is the standard deviation over seeds (null for one), by default
     the sample's."""
+    from archloom.analysis.networks import Spread, has_networks
     from archloom.analysis.stats import summarise as spread
     from archloom.analysis.study import Study
     from archloom.runs.report import summarise
@@ -86,6 +87,7 @@ def search_object(reports: Sequence[RunReport], ddof: int = 1) -> dict[str, Any]
         "std": overall.std if overall else None,
         **({} if study.criteria.single else {"hypervolume": _hypervolume(study, ddof)}),
         "report": _reported(reports, ddof),
+        **({"networks": Spread.of(study.reports).to_json(ddof)} if has_networks(reports) else {}),
     }
 
 
@@ -159,6 +161,7 @@ def _better(first: RunReport, second: RunReport) -> RunReport:
 
 def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
     """What to type next; for a single run, also what can be done with its architecture."""
+    from archloom.analysis.networks import has_networks
     from archloom.spaces.base import HasSource
     from archloom.strategies.population.note import MemberNote
 
@@ -183,6 +186,8 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
         if problem.trains and not problem.shares_weights:
             lines.append(f"      archloom export {typed} -o weights.safetensors")
             lines.append(f"      archloom evaluate {typed}")
+        if has_networks(reports):
+            lines.append(f"      archloom plot {typed} --kind networks")
         if any(line.note and MemberNote.find(line.note) for line in single.history.lines):
             lines.append(f"      archloom plot {typed} --kind population")
             if any(line.inherit is not None for line in single.history.lines):

@@ -53,6 +53,8 @@ def test_what_was_not_recorded_is_looked_up(make_report: Any) -> None:
     lines = list(report.history.lines)
     assert LATENCY not in {**lines[0].scores, **lines[0].report}
     np.testing.assert_allclose(measured(report, lines, LATENCY), [1.0, 2.01, 7.63], rtol=1e-6)
+    shorter = [replace(line, fidelity=12) for line in lines]
+    np.testing.assert_allclose(measured(report, shorter, LATENCY), [1.0, 2.01, 7.63], rtol=1e-6)
     np.testing.assert_allclose(measured(report, lines, "cifar10_valid_200"), [87.0, 87.7, 91.2], rtol=1e-6)
     with pytest.raises(InputError, match="unknown metric 'latency'"):
         measured(report, lines, "latency")

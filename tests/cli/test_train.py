@@ -57,6 +57,33 @@ def test_several_seeds_are_a_group(cli: Any, trained_here: Path) -> None:
     assert [run["seed"] for run in json.loads(said.out)["runs"]] == [0, 1]
 
 
+def test_several_networks_of_each_generator(cli: Any, generators: Path) -> None:
+    line = ("train", "a=1, b=0, graph=5", "--random", 1, "--networks", 3, "--on", generators, "--set", "epochs=2")
+    said = cli(*line, "--set", "step=1", "--json", "--out", "run")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)["networks"]
+    own, other = sorted(found["generators"], key=lambda each: each["arch"] != "a=1, b=0")
+    assert own["arch"] == "a=1, b=0" and len(other["networks"]) == 3 and found["trained"] == "2 epochs"
+    values = [network["metrics"]["test_worth"] for network in own["networks"]]
+    assert own["summaries"]["test_worth"]["std"] == pytest.approx(np.std(values, ddof=1))
+    exact = json.loads(cli("networks", "run", "--ddof", 0, "--json").out)["generators"]
+    assert [each["summaries"]["test_worth"]["std"] for each in exact if each["arch"] == "a=1, b=0"] == [
+        pytest.approx(np.std(values))
+    ]
+    assert "networks of 2 generators" in cli("resume", "run").out
+    cli.refuses("train", "a=1, b=0, graph=5", "--on", generators, "--networks", 2, "--set", "networks=3",
+                says=["--networks and --set networks: give only one"])  # fmt: skip
+
+
+def test_the_best_of_a_run_is_trained(cli: Any, generators: Path) -> None:
+    cli("search", "random", "--on", generators, "--queries", 3, "--out", "found", "--quiet")
+    best = json.loads(cli("best", "found", "--json").out)["runs"][0]["best"]["arch"]
+    said = cli("train", "--from", "found", "--set", "epochs=2", "--quiet", "--json", "--out", "again")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["runs"][0]["best"]["arch"] == best
+    cli.refuses("train", "--from", "found", best, "--networks", 2, says=["the same but for their seeds"])
+
+
 def test_what_cannot_be_trained(cli: Any, trained_here: Path, planted: Path) -> None:
     on = ("--on", trained_here)
     cli.refuses("train", ONES, says=["--on: expected what to train on, e.g. --on images:digits"])
@@ -68,6 +95,21 @@ def test_what_cannot_be_trained(cli: Any, trained_here: Path, planted: Path) -> 
     )
     cli.refuses("train", ONES, *on, "--set", "population=4", says=["unknown strategy given option 'population'"])
     cli.refuses("train", ONES, "--on", planted, says=["no architecture is trained there by itself"])
+
+
+@pytest.fixture
+def generators(tmp_path: Path) -> Path:
+    """Networks of two whole numbers, of which 1 is the better, and a seed."""
+    path = tmp_path / "generators.py"
+    path.write_text(
+        "from archloom.problems import TaskProblem\n"
+        "from archloom.spaces.domains import Integer, Seed\n"
+        "from archloom.spaces.space import Space\n"
+        "from archloom.tasks.planted import PlantedTask\n"
+        "problem = TaskProblem(Space({'a': Integer(0, 3), 'b': Integer(0, 3), 'graph': Seed()}), PlantedTask())\n"
+        "problem.isolate = False\n"
+    )
+    return path
 
 
 @pytest.fixture

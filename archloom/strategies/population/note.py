@@ -10,3 +10,11 @@ class MemberNote(Note, frozen=True):
 
     member: int
     parents: list[int] | None = None
+
+
+class NetworkNote(MemberNote, frozen=True, kw_only=True):
+    """Of several networks of one generator: `generator`: which of those that are trained, from 1. `network`: which of
+    its networks, from 1."""
+
+    generator: int
+    network: int

@@ -15,8 +15,11 @@ from archloom.runs.manifest import checkpoints_of
 from archloom.runs.prepare import Request, choose_strategy
 from archloom.runs.report import RunReport
 from archloom.spaces.convnet import ConvNet
+from archloom.spaces.domains import Integer, Seed
 from archloom.spaces.nb201 import Nb201
+from archloom.spaces.space import Space
 from archloom.strategies.population.given import Given, GivenOptions
+from archloom.strategies.population.note import NetworkNote
 from archloom.testing import PLANTED_CRITERIA, PlantedSpace, RuledSpace
 from archloom.types import Arch, Inherit, PopulationSizes, Result, Trial
 from archloom.utils import seeds
@@ -82,6 +85,45 @@ def test_how_long_it_takes_fits_the_data_unless_it_is_given() -> None:
 def test_any_space_will_do() -> None:
     cell = Nb201().format(Nb201().sample(np.random.default_rng(0)))
     assert len(made(cell, Nb201()).ask(3)) == 1
+
+
+SEEDED = Space({"width": Integer(1, 64), "kind": ["a", "b"], "graph": Seed(), "weights": Seed(when={"kind": "b"})})
+
+
+def networks(archs: str, **options: int) -> list[Arch]:
+    return [p.arch for p in made(archs, SEEDED, **options).ask(999)]
+
+
+def test_networks_of_a_generator_differ_in_their_seeds_alone() -> None:
+    one, other = "width=8, kind=a, graph=5", "width=3, kind=b, graph=5, weights=6"
+    strategy = made(f"{one}; {other}", SEEDED, networks=4, random=2, epochs=2, step=2)
+    assert Given.plan(strategy.options).trials == 16
+    asked = strategy.ask(99)
+    genes = [p.arch.genes for p in asked]
+    assert [g[:2] for g in genes[:8]] == [(8, 0)] * 4 + [(3, 1)] * 4
+    assert (
+        len({g[2] for g in genes}) == 16
+        and len({g[3] for g in genes[4:8]}) == 4
+        and len({g[3] for g in genes[:4]}) == 1
+    )
+    assert [len({g[:2] for g in genes[i : i + 4]}) for i in (8, 12)] == [1, 1]
+    assert genes[8][:2] != genes[12][:2]
+    notes = [NetworkNote.of(p.note) for p in asked]
+    assert [(n.member, n.generator, n.network) for n in notes[3:6]] == [(3, 1, 4), (4, 2, 1), (5, 2, 2)]
+
+
+def test_a_network_is_the_same_whatever_else_is_trained() -> None:
+    one, other = "width=8, kind=a, graph=5", "width=3, kind=a, graph=5"
+    assert networks(one, networks=8)[:3] == networks(f"{one}; {other}", networks=3)[:3]
+    assert networks(one, networks=2, random=1)[2:] == networks(one, networks=2, random=2)[2:4]
+    assert networks(one, random=1)[0] == SEEDED.parse(one), "a single one is trained as it is given"
+
+
+def test_networks_of_what_has_no_seed() -> None:
+    with pytest.raises(InputError, match=r"^networks=8: gene0=a, .* of space 'planted' has no seed .*--seeds 8 "):
+        made(ARCHS[0], networks=8)
+    with pytest.raises(InputError, match=r"^architectures 1 and 2 of 2 are the same but for their seeds, width=8"):
+        networks("width=8, kind=a, graph=5; width=8, kind=a, graph=6", networks=2)
 
 
 def test_how_training_is_cut_or_stopped_changes_nothing(trained: Path, tmp_path: Path) -> None:

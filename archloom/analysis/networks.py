@@ -42,8 +42,10 @@ class Network:
 
 @dataclass(frozen=True)
 class GeneratorNetworks:
-    """The networks of one generator, which is what their strings have in common."""
+    """The networks of one generator, which is what their strings have in common; `label` is that of the runs that
+    trained them."""
 
+    label: str
     arch: str
     networks: tuple[Network, ...]
 
@@ -75,10 +77,10 @@ class Spread:
         """InputError if runs do not belong together, or did not train several networks of each generator."""
         study = Study.of(reports)
         length = max((run.history.fidelity(line) for _, run in study.runs for line in _ended(run)), default=0)
-        found: dict[str, list[Network]] = {}
-        for _, run in study.runs:
+        found: dict[tuple[str, str], list[Network]] = {}
+        for label, run in study.runs:
             for arch, networks in _of_run(run, length):
-                found.setdefault(arch, []).extend(networks)
+                found.setdefault((label, arch), []).extend(networks)
         if not found:
             raise InputError(
                 "these runs did not train several networks of each architecture: archloom train ARCH --networks 8 does"
@@ -90,7 +92,7 @@ class Spread:
         tests = [name for name in metrics if is_test_metric(study.benchmark, name)]
         metric = next(iter(tests), study.metric)
         sign = study.objective.sign if metric == study.metric else 1.0
-        every = [GeneratorNetworks(arch, tuple(networks)) for arch, networks in found.items()]
+        every = [GeneratorNetworks(label, arch, tuple(networks)) for (label, arch), networks in found.items()]
         every.sort(key=lambda each: _merit(each, metric, sign))
         resource = study.first.history.resource
         return cls(metric, metrics, tuple(every), "" if resource is None else resource.amount(length), study.benchmark)

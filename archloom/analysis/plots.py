@@ -18,6 +18,7 @@ from archloom.analysis.cell_drawing import draw_cell
 from archloom.analysis.figures import COLOURS, drawable, limits, new_figure, styled
 from archloom.analysis.levels_plot import levels
 from archloom.analysis.lineage_plots import family, lineage
+from archloom.analysis.networks_plot import networks
 from archloom.analysis.pareto_plots import hypervolume, pareto
 from archloom.analysis.population_plot import population
 from archloom.analysis.published_panel import figure_with_panel, fill_panel, mark_published, reach
@@ -193,6 +194,11 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
             family,
             frozenset({"over"}),
             axes=get_args(Time),
+        ),
+        "networks": PlotKind(
+            "several networks of each generator: how far they spread, and what their accuracy costs",
+            networks,
+            frozenset({"against"}),
         ),
         "levels": PlotKind("a generator that is fitted again and again: how high its samples reach", levels),
         "surrogate": PlotKind(

@@ -96,7 +96,7 @@ def _within(axes: Axes, value: float) -> float:
 def fill_panel(figure: Figure, axes: Axes, panel: Axes | None, study: Study) -> None:
     """Draw all published results in the panel, the optimum as a dashed line, and label both on the right."""
     notes = []
-    sources = sources_of(study)
+    sources = sources_of(study.references)
     edge = len(study.references) - 0.4
     if panel is not None:
         for slot, (mark, published) in enumerate(zip(_marks(), study.references, strict=False)):
@@ -168,9 +168,9 @@ def _legend(published: Published, sources: Mapping[str, int]) -> str:
     return f"{published.label}{count}: {published.value} [{sources[published.source]}]{star}"
 
 
-def sources_of(study: Study) -> dict[str, int]:
+def sources_of(shown: Sequence[Published]) -> dict[str, int]:
     """Source -> its number in the footnote, in order of appearance."""
-    return {source: i for i, source in enumerate(dict.fromkeys(p.source for p in study.references), start=1)}
+    return {source: i for i, source in enumerate(dict.fromkeys(p.source for p in shown), start=1)}
 
 
 class _Mark(NamedTuple):

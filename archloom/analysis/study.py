@@ -38,7 +38,7 @@ _EQUAL = 1.1
 """Budgets are called equal up to this ratio: a limit cuts a strategy that trains in chunks earlier than another."""
 
 _UNITS: Mapping[str, str] = MappingProxyType(
-    {"ms": "ms", "s": "s", "seconds": "s", "mj": "mJ", "m": "millions", "ips": "images/s"}
+    {"ms": "ms", "s": "s", "seconds": "s", "mj": "mJ", "m": "millions", "mb": "MB", "ips": "images/s"}
 )
 """The last part of a metric's name -> its unit, as in the names of tables' metrics."""
 

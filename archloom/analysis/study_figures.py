@@ -9,6 +9,7 @@ import numpy as np
 
 from archloom.analysis.figures import COLOURS, FARTHEST, caption, sentence
 from archloom.analysis.published_panel import sources_of
+from archloom.analysis.published_rows import Published
 from archloom.analysis.stats import Band, Floats, curve_band
 from archloom.analysis.study import Study, shown_name
 from archloom.utils import seeds
@@ -96,11 +97,16 @@ def finish(figure: Figure, study: Study, title: str, note: str, counted: bool = 
         lines += [
             f"{shown_name(study.metric)} is the first of {count} objectives; --kind hypervolume shows all of them."
         ]
-    if published and study.references:
-        lines += ["Published, mean ± std: " + "; ".join(f"[{i}] {s}" for s, i in sources_of(study).items()) + "."]
-        lines += [f"* {caveat[0].upper()}{caveat[1:]}." for caveat in _reference_caveats(study)]
+    lines += published_lines(study.references) if published else []
     caption(figure, [title, where + constraints], lines)
 
 
-def _reference_caveats(study: Study) -> list[str]:
-    return list(dict.fromkeys(caveat for p in study.references for caveat in p.caveats))
+def published_lines(shown: Sequence[Published]) -> list[str]:
+    """Where published numbers are from, by the numbers in `sources_of`, and why some are not comparable."""
+    if not shown:
+        return []
+    caveats = dict.fromkeys(caveat for p in shown for caveat in p.caveats)
+    return [
+        "Published, mean ± std: " + "; ".join(f"[{i}] {s}" for s, i in sources_of(shown).items()) + ".",
+        *(f"* {caveat[0].upper()}{caveat[1:]}." for caveat in caveats),
+    ]

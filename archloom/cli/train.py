@@ -58,7 +58,7 @@ def train(
     from archloom.strategies.population.given import GivenOptions
 
     found = Source.of(sources) if sources else None
-    on = on or (found and found.on)
+    on = found.on if on is None and found is not None else on
     if on is None:
         raise InputError("--on: expected what to train on, e.g. --on images:digits, gan:cifar10, or a task in my.py")
     own = {field.name for field in fields(GivenOptions)}
@@ -133,15 +133,15 @@ class Source:
                 archs.setdefault(winner.best.arch)
                 problems[run] = winner.request.problem
                 if not winner.scenario.criteria.single:
-                    first = winner.scenario.objectives[0]
-                    output.note(
-                        f"{run}: of several objectives the first counts: the architecture with the best {first}"
-                    )
-        first, *others = problems
+                    best = winner.scenario.objectives[0]
+                    output.note(f"{run}: of several objectives the first counts: the architecture with the best {best}")
+        source, *others = problems
         for other in others:
-            if _space(problems[other]) != _space(problems[first]):
-                raise InputError(f"--from {first} --from {other}: these runs are on different spaces; train them apart")
-        problem = problems[first]
+            if _space(problems[other]) != _space(problems[source]):
+                raise InputError(
+                    f"--from {source} --from {other}: these runs are on different spaces; train them apart"
+                )
+        problem = problems[source]
         settings = {f"space.{name}": str(value) for name, value in problem.space.items()}
         return cls(tuple(archs), problem.on, problem.space_name, settings)
 

@@ -24,7 +24,8 @@ from archloom.runs.record import TrialRecord
 from archloom.runs.report import RunReport
 from archloom.spaces.base import Categorical
 from archloom.spaces.nb201 import EDGES, Nb201
-from archloom.types import Arch
+from archloom.strategies.population.note import NetworkNote
+from archloom.types import Arch, Resource
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -245,6 +246,23 @@ def make_episodes_report(make_episodes: Any) -> Callable[..., Any]:
 
 
 # -- what figures say ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def trained_networks(make_two: MakeReport) -> RunReport:
+    """Two networks of two generators after 1 and 2 epochs, of which the second one fails in the end."""
+    values, tests = [5.0] * 4 + [1.0, None, 8.0, 9.0], [50.0] * 4 + [10.0, 0.0, 80.0, 90.0]
+    pairs = [None if value is None else (value, 0.0) for value in values]
+    report = make_two(pairs, single=True, report=[{"test": test} for test in tests])
+    lines = []
+    for line in report.history.lines:
+        (generator, network), epoch = divmod(line.id % 4, 2), line.id // 4 + 1
+        note = NetworkNote(line.id % 4, generator=generator + 1, network=network + 1).to_note()
+        scores = {name: value for name, value in line.scores.items() if name == "y"}
+        arch = f"a={generator + 1}, seed={line.id % 4}"
+        lines.append(replace(line, note=note, fidelity=epoch, cost_s=float(epoch), arch=arch, scores=scores))
+    history = History.of(lines, report.scenario.criteria, Resource("epochs", 2, open_ended=True))
+    return dataclasses.replace(report, history=history)
 
 
 @pytest.fixture(scope="session")

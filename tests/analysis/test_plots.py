@@ -25,7 +25,7 @@ from archloom.spaces.base import Categorical
 def test_every_kind_has_a_title() -> None:
     assert set(KINDS) == {
         "anytime", "box", "pareto", "hypervolume", "population", "lineage", "family", "levels", "surrogate",
-        "sampled", "topology", "state", "cell",
+        "sampled", "topology", "state", "cell", "networks",
     }  # fmt: skip
 
 
@@ -116,7 +116,9 @@ def test_runs_that_found_nothing_are_said(make_report: Any, words: Any) -> None:
     figure = anytime({"a": [make_report([0], **wanted), make_report([63], seed=1, **wanted)]})
     assert "a (n = 1; 1 found nothing)" in words(figure)
     assert "cifar10_fpga_latency_ms>=5" in words(figure)
-    expected = r"nothing to show|two objectives|several objectives|complete chunks|no levels|no such model"
+    expected = (
+        r"nothing to show|two objectives|several objectives|complete chunks|no levels|no such model|several networks"
+    )
     for kind in KINDS.values():
         with pytest.raises(InputError, match=expected):
             kind.draw({"a": [make_report([0], **wanted)]})

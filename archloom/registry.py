@@ -142,6 +142,12 @@ SPACES = Registry(
         "gan_hard": Entry(
             "archloom.spaces.gan:GanHard", "PBT-NAS's GanHard: generator, latent projections, discriminator"
         ),
+        "hnag": Entry(
+            "archloom.spaces.random_graph:Hnag",
+            "NAGO's generators: random graphs, three levels deep, of convolutions",
+        ),
+        "hnag_aug1": Entry("archloom.spaces.random_graph:HnagAug1", "hnag with probabilities of merges and operations"),
+        "hnag_aug2": Entry("archloom.spaces.random_graph:HnagAug2", "hnag with ratios of stages and of channels"),
         "mnasnet": Entry(
             "archloom.spaces.macro.mnasnet:Mnasnet", "MnasNet-like: 7 blocks x expansion, kernel, layers, SE"
         ),
@@ -155,6 +161,9 @@ SPACES = Registry(
         "nbgraph": Entry("archloom.spaces.nbgraph:NbGraph", "NAS-Bench-Graph: trees of 4 graph-network layers"),
         "proxyless": Entry(
             "archloom.spaces.macro.proxyless:Proxyless", "ProxylessNAS: 21 layers x kernel, expansion, or none"
+        ),
+        "rnag": Entry(
+            "archloom.spaces.random_graph:Rnag", "randomly wired networks: a random graph for each of three stages"
         ),
         "table": Entry("archloom.spaces.table:TableSpace", "the plain choices of any table"),
     },

@@ -12,7 +12,7 @@ from archloom.checkpoints.mix import mix
 from archloom.checkpoints.mutate import mutate_weights
 from archloom.checkpoints.state import TrainingState, labelled
 from archloom.errors import InputError, unknown
-from archloom.spaces.base import HasModules, SearchSpace
+from archloom.spaces.base import HasDetails, HasModules, SearchSpace
 from archloom.tasks.base import PlansAhead, Task, Training
 from archloom.types import MIXED, Goal, Inherit, Proposal, Resource, Result, Weights
 
@@ -22,7 +22,8 @@ class TrainingEvaluator:
 
     A proposal's fidelity is how many epochs its training has had in all when it is evaluated; 0: the task's own. One
     that inherits continues from the state of its base, some layers taken from other states as its recipe says, and is
-    evaluated after the missing epochs. What its recipe could not provide is in the result's details.
+    evaluated after the missing epochs. What its recipe could not provide is in the result's details, and what the space
+    says of the network (`HasDetails`).
     """
 
     def __init__(self, task: Task, space: SearchSpace, scores: Sequence[str], report: Sequence[str] = ()) -> None:
@@ -42,9 +43,10 @@ class TrainingEvaluator:
         reach = self.resource.resolve(proposal.fidelity)
         seed = int(rng.integers(1 << 62))
         training = self._task.begin(proposal.arch, seed)
-        details: dict[str, Any] = {}
+        details = dict(self._space.details(proposal.arch)) if isinstance(self._space, HasDetails) else {}
         if proposal.inherit is not None:
-            state, details = self._inherited(proposal, proposal.inherit, weights or {}, training, rng)
+            state, taken = self._inherited(proposal, proposal.inherit, weights or {}, training, rng)
+            details |= taken
             training.resume(state)
             if proposal.inherit.diverges:
                 training.reseed(seed)  # a child that continued its parent's random numbers would be its twin

@@ -212,6 +212,15 @@ class HasCounts(Protocol):
 
 
 @runtime_checkable
+class HasDetails(Protocol):
+    """Spaces whose networks have properties that the text of an architecture does not tell."""
+
+    def details(self, arch: Arch) -> Mapping[str, Any]:
+        """Small JSON-serialisable facts about the network; the details of a training's result have them."""
+        ...
+
+
+@runtime_checkable
 class HasKnownAnswers(Protocol):
     """Classes of spaces that public benchmarks hold: what is known of such a table, whatever genes it has."""
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archloom.analysis.figures import INK, caption, drawable, limits, new_figure, sentence, styled
+from archloom.analysis.figures import caption, drawable, limits, new_figure, sentence, styled
 from archloom.analysis.layout import counted
 from archloom.analysis.networks import SECONDS, GeneratorNetworks, Spread
-from archloom.analysis.published_panel import MARKERS, sources_of
+from archloom.analysis.published_panel import mark_two
 from archloom.analysis.published_rows import Published
 from archloom.analysis.sampled import costs
+from archloom.analysis.several import differences
 from archloom.analysis.stats import Floats
 from archloom.analysis.study import Reports, Study, shown_name
 from archloom.analysis.study_figures import named, published_lines, styles
@@ -52,7 +53,8 @@ def networks(reports: Reports, against: Sequence[str] = ()) -> Figure:
         first.set_ylabel(study.axis_label(found.metric))
         for axes, cost in zip(others, chosen, strict=True):
             _draw_against(axes, shown, found.metric, cost, colours)
-            _mark_published(axes, published, found.metric, cost)
+            if marks := mark_two(axes, published, found.metric, cost):
+                axes.legend(handles=marks, title="published*", title_fontsize=8, fontsize=8, loc="best")
             if min(value for each in shown for value in each.values(cost)) >= 0:
                 axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))
             axes.set_xlabel(f"{study.axis_label(cost)}{' of training' if cost == SECONDS else ''}")
@@ -65,7 +67,7 @@ def networks(reports: Reports, against: Sequence[str] = ()) -> Figure:
             f"{f', of {runs} runs' if runs > 1 else ''}{f', after {found.trained}' if found.trained else ''}); "
             "dots: single networks.",
             *(f"{counted(count, 'network')}: {reason}." for reason, count in found.missing.items()),
-            sentence(study.table_line), *study.caveats, *published_lines(published),
+            sentence(study.table_line), *differences(reports), *study.caveats, *published_lines(published),
         ]  # fmt: skip
         caption(figure, [title, f"on {study.benchmark}"], lines)
     return figure
@@ -113,21 +115,6 @@ def _draw(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
         [x.mean()], [y.mean()], [_spread(y)], [_spread(x)], fmt="o", markersize=3.5, color=colour, linewidth=1.1,
         zorder=3,
     )  # fmt: skip
-
-
-def _mark_published(axes: Axes, published: Sequence[Published], metric: str, cost: str) -> None:
-    """Networks of which both the metric and the cost are published, with a legend above."""
-    costs = {each.method: each.mean for each in published if each.metric == cost}
-    both = [each for each in published if each.metric == metric and each.method in costs]
-    sources = sources_of(published)
-    for each, marker in zip(both, MARKERS, strict=False):
-        axes.errorbar(
-            [costs[each.method]], [each.mean], [each.std or 0.0], fmt=marker, markersize=6, color=INK, linewidth=1.1,
-            markerfacecolor="white", markeredgewidth=1.2, zorder=4,
-            label=f"{each.label}: {each.value} [{sources[each.source]}]",
-        )  # fmt: skip
-    if both:
-        axes.legend(title="published*", title_fontsize=8, fontsize=8, loc="best")
 
 
 def _reach(shown: Sequence[GeneratorNetworks], metric: str, published: Sequence[Published]) -> list[float]:

@@ -10,6 +10,9 @@ import numpy as np
 
 from archloom.analysis.figures import INK, drawable, limits, new_figure, styled, wrapped
 from archloom.analysis.point_labels import Labelled, label_points
+from archloom.analysis.published import references
+from archloom.analysis.published_panel import mark_two, of_two
+from archloom.analysis.published_rows import Published
 from archloom.analysis.sampled import step_of, two_objectives
 from archloom.analysis.stats import Floats, summarise
 from archloom.analysis.study import BEYOND, Reports, Study, front_rows, shown_name
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 _OUTSIDE = 0.04
 """The worst share of the points, by each objective, that may be outside the view; no point of a Pareto set is."""
+_ENTRIES = 3
+"""How many entries of the legend leave room enough for the axes; more make a figure higher."""
 _DASHES = (0, (5, 3))
 
 
@@ -42,9 +47,11 @@ def pareto(reports: Reports, against: Sequence[str] = ()) -> Figure:
     Study.of(reports).need_best()
     studies = [Study.of(each) for each in two_objectives(reports, against)]
     with styled():
-        figure = new_figure(7.6 if len(studies) == 1 else 5.6 * len(studies), 5.4)
+        published = [each for study in studies for each in _published(study)]
+        entries = len(reports) + len(published) // 2
+        figure = new_figure(7.6 if len(studies) == 1 else 5.6 * len(studies), 5.4 + 0.22 * max(0, entries - _ENTRIES))
         panels = figure.subplots(1, len(studies), squeeze=False)[0]
-        drawn = [_draw_pareto(axes, study) for axes, study in zip(panels, studies, strict=True)]
+        drawn = [_draw_pareto(axes, study, published) for axes, study in zip(panels, studies, strict=True)]
         study, outside = studies[0], [f"{each.outside:,}" for each in drawn]
         note = f"{_dots(study)}; lines: {_sets(study)}; numbers: the steps at which points of a set were sampled, "
         note += "where there is room"
@@ -54,7 +61,8 @@ def pareto(reports: Reports, against: Sequence[str] = ()) -> Figure:
         if any(each.outside for each in drawn):
             note += f" Outside the view: {' and '.join(outside)} of {drawn[0].queries:,} queries."
         y, x = study.criteria.objectives[0], [each.criteria.objectives[1] for each in studies]
-        finish(figure, study, f"{shown_name(y.metric)} against {' and '.join(shown_name(o.metric) for o in x)}", note)
+        title = f"{shown_name(y.metric)} against {' and '.join(shown_name(o.metric) for o in x)}"
+        finish(figure, study, title, note, marked=published)
         for axes, each, (_, right) in zip(panels, drawn, (s.criteria.objectives for s in studies), strict=True):
             label_points(axes, each.fronts, (right.sign, y.sign))
     return figure
@@ -68,7 +76,7 @@ class _Drawn(NamedTuple):
     queries: int
 
 
-def _draw_pareto(axes: Axes, study: Study) -> _Drawn:
+def _draw_pareto(axes: Axes, study: Study, published: Sequence[Published]) -> _Drawn:
     y, x = study.criteria.objectives
     lines = {
         label: [line for run in runs for line in run.history.comparable()] for label, runs in study.reports.items()
@@ -96,6 +104,9 @@ def _draw_pareto(axes: Axes, study: Study) -> _Drawn:
             markevery=slice(0, None, 2), zorder=3,
             label=f"Pareto set of the table ({len(whole):,}): {short(_whole_volume(study))}",
         )  # fmt: skip
+    mark_two(axes, published, y.metric, x.metric)
+    pairs = of_two(published, y.metric, x.metric)
+    shown.append(np.array([[one.mean, other.mean] for one, other in pairs], dtype=np.float64).reshape(-1, 2))
     everything = np.concatenate(list(clouds.values()))
     outside = _view(axes, everything, np.concatenate(shown), y.sign, x.sign)
     axes.set_xlabel(f"{study.axis_label(x.metric)}, {_towards(x.sign)}")
@@ -105,6 +116,13 @@ def _draw_pareto(axes: Axes, study: Study) -> _Drawn:
         title=wrapped(f"hypervolume from {_reference(study)}", 85),
     )  # fmt: skip
     return _Drawn(fronts, outside, len(everything))
+
+
+def _published(study: Study) -> list[Published]:
+    """What is published of methods by both objectives."""
+    names = [objective.metric for objective in study.criteria.objectives]
+    known = [each for name in names for each in references(study.benchmark, name, study.criteria.constraints)]
+    return [each for pair in of_two(known, *names) for each in pair]
 
 
 def hypervolume(reports: Reports, over: Axis = "queries", against: Sequence[str] = ()) -> Figure:

@@ -136,6 +136,8 @@ class PlotKind:
     """What its horizontal axis may count, if it takes `over`."""
     needs_space: bool = False
     """Whether it needs the space in addition to the record."""
+    across_spaces: bool = False
+    """Whether runs on different spaces may be in one picture."""
 
     def with_options(self, given: Mapping[str, Any]) -> Callable[[Reports], Figure]:
         """The function that draws it with these options; InputError for one that this kind does not take.
@@ -153,6 +155,12 @@ class PlotKind:
         return partial(self._drawn, given)
 
     def _drawn(self, given: Mapping[str, Any], reports: Reports) -> Figure:
+        spaces = dict.fromkeys(report.scenario.space.name for runs in reports.values() for report in runs)
+        if len(spaces) > 1 and not self.across_spaces:
+            others = " or ".join(name for name, kind in KINDS.items() if kind.across_spaces)
+            raise InputError(
+                f"runs on the spaces {', '.join(spaces)}: this kind of plot is of one; draw --kind {others}"
+            )
         over = {"over": self._axis(given["over"], reports)} if "over" in given else {}
         return self.draw(reports, **{**given, **over})
 
@@ -169,16 +177,22 @@ class PlotKind:
 
 KINDS: Mapping[str, PlotKind] = MappingProxyType(
     {
-        "anytime": PlotKind("best value against queries, mean and interval over seeds", anytime, frozenset({"over"})),
-        "box": PlotKind("best value of every run, by strategy", box),
+        "anytime": PlotKind(
+            "best value against queries, mean and interval over seeds", anytime, frozenset({"over"}), across_spaces=True
+        ),
+        "box": PlotKind("best value of every run, by strategy", box, across_spaces=True),
         "pareto": PlotKind(
             "two objectives, or accuracy against FLOPs and parameters: all queries, and the Pareto sets with the steps "
             "of their points",
             pareto,
             frozenset({"against"}),
+            across_spaces=True,
         ),
         "hypervolume": PlotKind(
-            "several objectives: the hypervolume so far against queries", hypervolume, frozenset({"over", "against"})
+            "several objectives: the hypervolume so far against queries",
+            hypervolume,
+            frozenset({"over", "against"}),
+            across_spaces=True,
         ),
         "population": PlotKind(
             "a population: the best, the median and every member, chunk by chunk",
@@ -199,6 +213,7 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
             "several networks of each generator: how far they spread, and what their accuracy costs",
             networks,
             frozenset({"against"}),
+            across_spaces=True,
         ),
         "levels": PlotKind("a generator that is fitted again and again: how high its samples reach", levels),
         "surrogate": PlotKind(

@@ -14,6 +14,7 @@ from archloom.utils.numbers import short
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 MARKERS = ("D", "s", "^", "o", "v", "P", "X", "p", "h", "*")
 """One for each published method."""
@@ -64,6 +65,29 @@ def mark_published(axes: Axes, study: Study) -> None:
             assert axes.figure is not None  # noqa: S101 - it has been drawn into
             move = ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans)
             _draw_published(axes, published.queries or 0, published, mark, axes.transData + move)
+
+
+def of_two(published: Sequence[Published], metric: str, cost: str) -> list[tuple[Published, Published]]:
+    """What is published of methods by a metric, each with its cost, which another table may have."""
+    costs = {each.label: each for each in published if each.metric == cost}
+    return [(each, costs[each.label]) for each in published if each.metric == metric and each.label in costs]
+
+
+def mark_two(axes: Axes, published: Sequence[Published], metric: str, cost: str) -> list[Line2D]:
+    """Draw methods at their published cost (x) and metric (y), as `of_two` pairs them; returns what a legend is to
+    show."""
+    sources, drawn = sources_of(published), []
+    for (each, paid), mark in zip(of_two(published, metric, cost), _marks(), strict=False):
+        if each.std is not None:
+            axes.plot([paid.mean] * 2, [each.mean - each.std, each.mean + each.std], color=INK, linewidth=1.1, zorder=5)
+        numbers = dict.fromkeys(sources[source] for source in (each.source, paid.source))
+        (line,) = axes.plot(
+            [paid.mean], [each.mean], mark.shape, markersize=6, color=INK, markerfacecolor=mark.face,
+            markeredgewidth=1.2, zorder=6,
+            label=f"{each.label}: {each.value} at {short(paid.mean)} [{', '.join(map(str, numbers))}]",
+        )  # fmt: skip
+        drawn.append(line)
+    return drawn
 
 
 def reach(study: Study, values: Sequence[float]) -> list[float]:

@@ -10,6 +10,7 @@ import numpy as np
 from archloom.analysis.figures import COLOURS, FARTHEST, caption, sentence
 from archloom.analysis.published_panel import sources_of
 from archloom.analysis.published_rows import Published
+from archloom.analysis.several import differences
 from archloom.analysis.stats import Band, Floats, curve_band
 from archloom.analysis.study import Study, shown_name
 from archloom.utils import seeds
@@ -85,11 +86,16 @@ def _late(grid: Floats, band: Band, early: float) -> list[float]:
     return list(values[np.isfinite(values)])
 
 
-def finish(figure: Figure, study: Study, title: str, note: str, counted: bool = True, published: bool = False) -> None:
-    """The title above the figure; below it marks, seeds, data, sources (if published numbers are shown) and caveats."""
+def finish(
+    figure: Figure, study: Study, title: str, note: str, counted: bool = True, published: bool = False,
+    marked: Sequence[Published] = (),
+) -> None:  # fmt: skip
+    """The title above the figure; below it marks, seeds, data, sources (of the published numbers of the study, if these
+    are shown, and of others that are `marked`) and caveats."""
     where = f"on {study.benchmark}" + (f" ({study.table.name})" if study.table else "")
     constraints = "".join(f", {constraint}" for constraint in study.criteria.constraints)
-    lines = [f"{note} {sentence(study.seeds)}" if counted else note, sentence(study.table_line), *study.caveats]
+    lines = [f"{note} {sentence(study.seeds)}" if counted else note, sentence(study.table_line)]
+    lines += [*differences(study.reports), *study.caveats]
     if counted and study.largest > FARTHEST:
         lines += [f"Values beyond ±{FARTHEST:g} are drawn at ±{FARTHEST:g}."]
     if published and not study.criteria.single:
@@ -97,7 +103,7 @@ def finish(figure: Figure, study: Study, title: str, note: str, counted: bool = 
         lines += [
             f"{shown_name(study.metric)} is the first of {count} objectives; --kind hypervolume shows all of them."
         ]
-    lines += published_lines(study.references) if published else []
+    lines += published_lines([*(study.references if published else ()), *marked])
     caption(figure, [title, where + constraints], lines)
 
 

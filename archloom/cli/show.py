@@ -185,11 +185,12 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
 
 
 @click.command()
-@RUN
+@click.argument("runs", type=RunPath(), nargs=-1, required=True, metavar="RUN...")
 @click.option("--kind", default="anytime", show_default=True,
               help="anytime, box, pareto, hypervolume, sampled (the running mean of what was sampled), topology (width "
                    "and depth of the best cells), state (the mean of the best as a heat map), surrogate (graph_bo's "
-                   "model), levels (GA-NAS), population, lineage or family (of a population), or cell.")  # fmt: skip
+                   "model), levels (GA-NAS), population, lineage or family (of a population), networks (of "
+                   "generators), or cell.")  # fmt: skip
 @click.option("--over", default=None, metavar="AXIS",
               help="Of curves (anytime, hypervolume): queries (the default), resource, seconds. Of populations "
                    "(population, lineage, family): chunks, resource (the default), seconds. The resource has the name "
@@ -202,13 +203,16 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
 @click.option("--window", type=click.IntRange(min=1), default=None, metavar="N",
               help="Of sampled: how many steps a mean is over (50).")  # fmt: skip
 @click.option("-o", "--output", "target", type=UserPath(), default=None,
-              help="File: .png, .pdf or .svg. Default: KIND.png in the run folder.")  # fmt: skip
+              help="File: .png, .pdf or .svg. Default: KIND.png in the (first) run folder.")  # fmt: skip
 @moved_options
 @options.trust_option
-def plot(run: Path, kind: str, target: Path | None, trust: bool, moved: Moved, **given: Any) -> int:
-    """Draw RUN. Published numbers for the same benchmark are shown beside ours."""
+def plot(runs: Sequence[Path], kind: str, target: Path | None, trust: bool, moved: Moved, **given: Any) -> int:
+    """Draw RUN, or several on the same problem in one picture: a space each, say. Published numbers for the same
+    benchmark are shown beside ours.
+    """
     from archloom.analysis.figures import check_path, save
     from archloom.analysis.plots import KINDS
+    from archloom.analysis.several import together
 
     if kind not in KINDS:
         raise unknown("kind of plot", kind, KINDS)
@@ -217,8 +221,9 @@ def plot(run: Path, kind: str, target: Path | None, trust: bool, moved: Moved, *
     chosen = {name: value for name, value in given.items() if value}
     draw = KINDS[kind].with_options(chosen)
     over = chosen.get("over")
-    path = target or run / (f"{kind}.png" if over is None else f"{kind}-{over}.png")
-    save(draw(read_reports(run, KINDS[kind].needs_space, moved=moved, trust=trust)), path)
+    path = target or runs[0] / (f"{kind}.png" if over is None else f"{kind}-{over}.png")
+    found = {run: read_reports(run, KINDS[kind].needs_space, moved=moved, trust=trust) for run in runs}
+    save(draw(together(found)), path)
     output.say(str(path))
     return 0
 

@@ -56,7 +56,7 @@ def test_published_networks_are_marked(trained_networks: RunReport, words: Any, 
     )
     figure = networks({"given": [report]})
     said = words(figure)
-    assert "HNAG-BOHB: 96.60 ± 0.15 [1]" in said and "[1] NAGO paper (2020), Table 4" in said
+    assert "HNAG-BOHB: 96.60 ± 0.15 at 17.00 [1]" in said and "[1] NAGO paper (2020), Table 4" in said
     assert [axes.get_xlabel() for axes in figure.axes[1:]] == ["memory_mb (MB)", "seconds of training"]
     assert figure.axes[0].get_ylim()[1] > 96.6 and figure.axes[1].get_xlim()[1] > 57.9
     assert_tidy(figure)

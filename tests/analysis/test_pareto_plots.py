@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import moocore
@@ -12,6 +13,7 @@ from archloom.analysis.pareto_plots import hypervolume, pareto
 from archloom.analysis.study import front_of
 from archloom.constraints import criteria
 from archloom.errors import InputError
+from archloom.problems import RecordedProblem
 
 TWO = ("cifar10_valid_200", "cifar10_fpga_latency_ms")
 TABLE = "Pareto set of the table"
@@ -35,6 +37,28 @@ def test_pareto_steps_go_through_the_front(make_report: Any) -> None:
     line = line_of(pareto({"a": [make_report([0, 1, 32, 63], objectives=TWO)]}), "a ")
     np.testing.assert_allclose(line.get_xdata(), [1.0, 2.01, 2.01, 7.63, 7.63], rtol=1e-5)  # row 32 is dominated
     np.testing.assert_allclose(line.get_ydata(), [87.0, 87.0, 87.7, 87.7, 91.2], rtol=1e-5)
+
+
+def test_runs_on_two_spaces_with_what_is_published_of_both_objectives(
+    make_two: Any, words: Any, assert_tidy: Any
+) -> None:
+    """As if on CIFAR-10: accuracies of NAGO's Table 2 at the memory of its Table 4, in view."""
+
+    def on(space: str, values: Any) -> Any:
+        report = make_two(values, names=("valid_accuracy", "memory_mb"))
+        problem = RecordedProblem(space, report.scenario.problem.goals, None)
+        asked = dataclasses.replace(report.request, problem=report.request.problem.changed(on="images:cifar10"))
+        return dataclasses.replace(
+            report, request=asked, scenario=dataclasses.replace(report.scenario, problem=problem)
+        )
+
+    figure = pareto({"bohb on hnag": [on("hnag", [(90, 20), (92, 30)])], "bohb on rnag": [on("rnag", [(89, 25)])]})
+    said = words(figure)
+    assert "HNAG-BOHB: 95.60 at 17.00 [1, 2]" in said and "RNAG-BOHB: 93.50 at 57.90 [1, 2]" in said
+    assert "Spaces: bohb on hnag hnag, bohb on rnag rnag." in said and "NAGO paper (2020), Table 4" in said
+    (left, right), (bottom, top) = figure.axes[0].get_xlim(), figure.axes[0].get_ylim()
+    assert left < 17 and right > 57.9 and bottom < 89 and top > 95.6
+    assert_tidy(figure)
 
 
 def test_pareto_needs_something_to_show_accuracy_against(make_reports: Any) -> None:

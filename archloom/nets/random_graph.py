@@ -281,21 +281,19 @@ def body_of(child: Any, c_in: int, c_out: int) -> tuple[nn.Module, int]:
 
 
 def sources_of(plan: GraphPlan) -> list[list[int]]:
-    """For every node the nodes that lead to it, in order; none for input nodes."""
+    """What comes into each node, in order: 0 is what comes into the graph, i + 1 the output of node i."""
     edges, _, _, _, children = plan
-    sources: list[list[int]] = [[] for _ in children]
-    for low, high in sorted(edges):
-        sources[high].append(int(low))
-    return sources
+    found = [[int(low) + 1 for low, high in sorted(edges) if high == node] for node in range(len(children))]
+    return [sources or [0] for sources in found]
 
 
 def nodes_of(plan: GraphPlan, c_in: int, channels: Sequence[int]) -> list[Node]:
     """The nodes of a graph that `c_in` channels come into; `channels` are those that its nodes should give."""
-    nodes: list[Node] = []
     _, _, _, merges, children = plan
-    for number, sources in enumerate(sources_of(plan)):
-        incoming = [nodes[source].channels for source in sources] or [c_in]
-        nodes.append(Node(merge_of(merges[number], incoming), children[number], channels[number]))
+    widths, nodes = [c_in], list[Node]()
+    for merge, child, sources, c_out in zip(merges, children, sources_of(plan), channels, strict=True):
+        nodes.append(Node(merge_of(merge, [widths[source] for source in sources]), child, c_out))
+        widths.append(nodes[-1].channels)
     return nodes
 
 
@@ -306,15 +304,12 @@ class Graph(nn.Module):
         super().__init__()
         self.nodes = nn.ModuleList(nodes_of(plan, c_in, [c_out] * len(plan[4])))
         self.sources = sources_of(plan)
-        self.outputs = [int(node) for node in plan[2]]
+        self.outputs = [int(node) + 1 for node in plan[2]]
 
     def forward(self, x: Tensor) -> Tensor:  # (B, c_in, H, W) -> (B, c_out, H, W)
-        values: list[Tensor] = []
+        values = [x]
         for number, node in enumerate(self.nodes):
-            inputs: list[Tensor] = []
-            for source in self.sources[number]:
-                inputs.append(values[source])  # noqa: PERF401 - see above
-            values.append(node(inputs if len(inputs) > 0 else [x]))
+            values.append(node([values[source] for source in self.sources[number]]))
         return mean([values[output] for output in self.outputs])
 
 
@@ -437,17 +432,17 @@ class RandomGraphNetwork(nn.Module):
         make_stem, halvings = STEMS[plan["stem"]]
         self.halvings = [halvings + int(stage) for stage in plan["stages"]]
         self.sources = sources_of(graph)
-        self.outputs = [int(node) for node in graph[2]]
+        self.outputs = [int(node) + 1 for node in graph[2]]
         self.branch = self.halvings.index(self.halvings[-1])
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds the GPUs as well
             self.stem = make_stem(image_channels, channels[0])
             nodes = nodes_of(graph, channels[0], channels)
-            width = nodes[self.outputs[-1]].channels
+            width = nodes[-1].channels
             self.nodes = nn.ModuleList(nodes)
             self.joined = nn.ModuleList(
                 nn.Identity() if nodes[node].channels == width else Conv(nodes[node].channels, width, (1, 1))
-                for node in self.outputs
+                for node in graph[2]
             )
             self.head = nn.Sequential(
                 nn.ReLU(),
@@ -490,22 +485,15 @@ class RandomGraphNetwork(nn.Module):
     def _features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What the auxiliary head works on, and the graph's output."""
         height, width = x.shape[2], x.shape[3]
-        stem = self.stem(x)
-        values: list[Tensor] = []
-        branch = stem
+        values = [self.stem(x)]
+        branch = values[0]
+        rows, columns = height, width
         for number, node in enumerate(self.nodes):
             rows, columns = side_at(height, self.halvings[number]), side_at(width, self.halvings[number])
-            inputs: list[Tensor] = []
-            for source in self.sources[number]:
-                inputs.append(resized(values[source], rows, columns))  # noqa: PERF401 - see above
-            if len(inputs) == 0:
-                inputs.append(resized(stem, rows, columns))
-            merged = node.merge(inputs)
+            merged = node.merge([resized(values[source], rows, columns) for source in self.sources[number]])
             if number == self.branch:
                 branch = merged
             values.append(node.body(merged))
-        last = self.outputs[-1]
-        rows, columns = side_at(height, self.halvings[last]), side_at(width, self.halvings[last])
         terms: list[Tensor] = []
         for place, conv in enumerate(self.joined):
             terms.append(conv(resized(values[self.outputs[place]], rows, columns)))

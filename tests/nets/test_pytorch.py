@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="networks need the extra train")
 
-from archloom.nets import convnet, darts, mbconv, nb101, nb201  # noqa: E402 - they need PyTorch
+from archloom.nets import convnet, darts, mbconv, nb101, nb201, random_graph  # noqa: E402 - they need PyTorch
 
 CELL = [(name, source) for name, source in zip(darts.OPERATIONS, (0, 1, 1, 2, 0, 3, 1), strict=True)]
 ODD = [*CELL, ("skip_connect", 4)]
@@ -28,6 +28,19 @@ STAGES = [
     ("layer", [("conv_3", "id")]),
 ]
 LAYERS: list[list[mbconv.Layer | None]] = [[(4, 1, 3, 1, True), None], [(8, 2, 5, 2, False), (8, 3, 3, 1, True)]]
+WIRED = (((0, 1), (0, 2), (1, 3), (2, 3)), (0,), (3,))
+ONE = ((), (0,), (0,), ("sum",), ("conv1x1",))
+POOLED = (*WIRED, ("sum", "sum", "sum", "attention"), ("avg_pool_3", "conv3x1", "avg_pool_5", "conv1x3"))
+WIDE = (*WIRED, ("sum", "sum", "sum", "concat"), ("conv3x3", "avg_pool_3", "conv5x5", "conv1x1"))
+NESTED = (((0, 1),), (0,), (1,), ("sum", "sum"), (WIDE, POOLED))
+GRAPHS = (((0, 2), (1, 2), (1, 3)), (0, 1), (2, 3), ("sum", "sum", "attention", "sum"), (ONE, POOLED, NESTED, ONE))
+"""Merges of every kind and all operations, in graphs of two and of three levels, some with several ends."""
+
+
+def wired(graph: Any, stages: tuple[int, ...], stem: str, **more: Any) -> random_graph.RandomGraphNetwork:
+    plan = {"graph": graph, "stages": stages, "channels": [2 + stage for stage in stages], "stem": stem}
+    return random_graph.RandomGraphNetwork(plan, 0, head_width=8, **more)
+
 
 NETWORKS: dict[str, Callable[..., torch.nn.Module]] = {
     "nb201": lambda **more: nb201.Nb201Network(ALL, 0, 4, 1, **more),
@@ -38,6 +51,8 @@ NETWORKS: dict[str, Callable[..., torch.nn.Module]] = {
     "darts, imagenet": lambda **more: darts.DartsNetwork(SKIPS, ODD, 0, 2, 3, images=darts.IMAGENET, **more),
     "convnet": lambda image_channels=3: convnet.ConvNetwork(STAGES, 0, image_channels, 4),
     "mbconv": lambda image_channels=3: mbconv.MbconvNetwork(LAYERS, 0, stem=4, head=8, channels=image_channels),
+    "random graph": lambda **more: wired(GRAPHS, (0, 1, 1, 2), "small", **more),
+    "random graph, large": lambda **more: wired(NESTED, (1, 2), "large", **more),
 }
 SOME = ["nb201", "nb101", "darts", "convnet", "mbconv"]
 SIZES = [(33, 33), (31, 28), (64, 48), (7, 5), (3, 2), (1, 1)]
@@ -59,7 +74,9 @@ def saved(network: Any) -> Any:
 def test_scripted_it_computes_the_same(name: str) -> None:
     network, x = NETWORKS[name](), images()
     scripted = saved(torch.jit.script(network))
-    assert torch.allclose(scripted.train()(x), network.train()(x), atol=1e-5)
+    with torch.random.fork_rng(devices=[]):
+        trained = [torch.manual_seed(0) and each.train()(x) for each in (scripted, network)]  # dropout draws
+    assert torch.allclose(*trained, atol=1e-5)
     assert torch.allclose(scripted.eval()(x), network.eval()(x), atol=1e-5)
     assert torch.allclose(scripted(images(9, 12)), network(images(9, 12)), atol=1e-5)
 

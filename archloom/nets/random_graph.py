@@ -490,10 +490,10 @@ class RandomGraphNetwork(nn.Module):
         rows, columns = height, width
         for number, node in enumerate(self.nodes):
             rows, columns = side_at(height, self.halvings[number]), side_at(width, self.halvings[number])
-            merged = node.merge([resized(values[source], rows, columns) for source in self.sources[number]])
+            merged = node.merge([resized(values[source], rows, columns) for source in self.sources[number]])  # type: ignore[operator]
             if number == self.branch:
                 branch = merged
-            values.append(node.body(merged))
+            values.append(node.body(merged))  # type: ignore[operator]
         terms: list[Tensor] = []
         for place, conv in enumerate(self.joined):
             terms.append(conv(resized(values[self.outputs[place]], rows, columns)))

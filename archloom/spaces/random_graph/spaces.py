@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,14 @@ from archloom.spaces.random_graph.settings import (
     probabilities,
     whole_numbers,
 )
+from archloom.spaces.random_graph.source import source_of
 from archloom.spaces.random_graph.wiring import ErdosRenyi, Model, Path, WattsStrogatz
 from archloom.spaces.sizes import ImageSize
 from archloom.spaces.space import Space
 from archloom.types import Arch
+
+if TYPE_CHECKING:
+    from torch import nn
 
 GRAPH_SEED = "graph_seed"
 """The gene of the seed that all graphs of a network follow from. No model sees it."""
@@ -93,6 +97,24 @@ class RandomGraphSpace(Space, ABC):
             "multiplier": plan.multiplier,
             "operation_params_m": plan.weights / 1e6,
         }
+
+    def build(self, arch: Arch, seed: int) -> nn.Module:
+        """The network, for images of shape (B, image_channels, H, W), its weights drawn from `seed` alone."""
+        from archloom.nets.random_graph import RandomGraphNetwork
+
+        networks = self.networks
+        return RandomGraphNetwork(
+            self.plan(arch).literal(),
+            seed,
+            image_channels=networks.image_channels,
+            classes=networks.classes,
+            head_width=networks.head_width,
+            auxiliary=networks.auxiliary,
+        )
+
+    def source(self, arch: Arch, found_by: str) -> str:
+        """The network as a file that needs PyTorch only."""
+        return source_of(self.plan(arch), self.networks, arch=self.format(arch), found_by=found_by)
 
 
 class Hnag(RandomGraphSpace):

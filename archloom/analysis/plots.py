@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from archloom.analysis.budgets_plot import budgets
 from archloom.analysis.cell_drawing import draw_cell
 from archloom.analysis.figures import COLOURS, drawable, limits, new_figure, styled
+from archloom.analysis.gain_plot import gain
 from archloom.analysis.levels_plot import levels
 from archloom.analysis.lineage_plots import family, lineage
 from archloom.analysis.networks_plot import networks
@@ -193,6 +195,16 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
             hypervolume,
             frozenset({"over", "against"}),
             across_spaces=True,
+        ),
+        "budgets": PlotKind(
+            "short trainings and long ones: results by budget, and the rank correlations between budgets",
+            budgets,
+            frozenset({"over"}),
+            needs_space=True,
+            across_spaces=True,
+        ),
+        "gain": PlotKind(
+            "the best of each strategy among random samples", gain, frozenset({"samples"}), across_spaces=True
         ),
         "population": PlotKind(
             "a population: the best, the median and every member, chunk by chunk",

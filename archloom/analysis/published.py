@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from archloom.analysis.published_generators import PAPER
 from archloom.analysis.published_rows import PUBLISHED, Published
 from archloom.constraints import Constraint
 
@@ -44,6 +45,12 @@ def _fits(published: Sequence[Constraint], wanted: Sequence[Constraint]) -> bool
     )
 
 
+def rank_correlations(benchmark: str) -> Mapping[tuple[int, int], tuple[float, str]]:
+    """Published rank correlations between results after two numbers of epochs, each with its source; empty if none are
+    known."""
+    return _CORRELATIONS.get(benchmark, {})
+
+
 def is_test_metric(benchmark: str, metric: str) -> bool:
     """Whether a metric is measured on test data, which selection should not see."""
     return "test" in metric.lower().split("_") or metric in _TEST_BY_ANOTHER_NAME.get(benchmark, frozenset())
@@ -72,6 +79,10 @@ _NEAR: Mapping[tuple[str, str], _Near] = MappingProxyType(
             "regression of validation accuracies, whose best cell has 94.82",
         ),
     }
+)
+
+_CORRELATIONS: Mapping[str, Mapping[tuple[int, int], tuple[float, str]]] = MappingProxyType(
+    {"images:cifar10": {(60, 120): (0.82, f"{PAPER}, Appendix I")}}
 )
 
 # analog-nasbench brings no validation accuracy: every accuracy in it is measured on CIFAR-10's test images.

@@ -202,9 +202,3 @@ IMAGENET = (
     OnImageNet("PNAS", 74.2, 91.9, 5.1),
     OnImageNet("DARTS", 73.1, 91.0, 4.9),
 )
-
-
-# -- in words -----------------------------------------------------------------------------------------------------
-
-RANK_CORRELATIONS: Mapping[tuple[int, int], float] = MappingProxyType({(60, 120): 0.82})
-"""Appendix I, Figure 9: Spearman's correlation between validation errors after so many epochs."""

@@ -190,7 +190,8 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
               help="anytime, box, pareto, hypervolume, sampled (the running mean of what was sampled), topology (width "
                    "and depth of the best cells), state (the mean of the best as a heat map), surrogate (graph_bo's "
                    "model), levels (GA-NAS), population, lineage or family (of a population), networks (of "
-                   "generators), or cell.")  # fmt: skip
+                   "generators), budgets (results after short and long trainings), gain (the best among random "
+                   "samples), or cell.")  # fmt: skip
 @click.option("--over", default=None, metavar="AXIS",
               help="Of curves (anytime, hypervolume): queries (the default), resource, seconds. Of populations "
                    "(population, lineage, family): chunks, resource (the default), seconds. The resource has the name "
@@ -200,6 +201,8 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
                    "the FLOPs and parameters that a run knows.")  # fmt: skip
 @click.option("--top", default=None, metavar="N",
               help="Of state and topology: the best N architectures (64), or a share of all (5%).")  # fmt: skip
+@click.option("--samples", default=None, metavar="LABEL",
+              help="Of gain: the strategy whose results are the random samples (random).")  # fmt: skip
 @click.option("--window", type=click.IntRange(min=1), default=None, metavar="N",
               help="Of sampled: how many steps a mean is over (50).")  # fmt: skip
 @click.option("-o", "--output", "target", type=UserPath(), default=None,

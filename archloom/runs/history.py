@@ -95,7 +95,7 @@ class History:
         metric = self.criteria.objectives[0].metric
         points: list[tuple[float, float]] = []
         best: TrialRecord | None = None
-        for new, spent in zip(self._steps(), self._spent(axis), strict=True):
+        for new, spent in zip(self._steps(), self.spent(axis), strict=True):
             for line in new:
                 if self.criteria.feasible(line) and (best is None or self._place(line) > self._place(best)):
                     best = line
@@ -106,7 +106,7 @@ class History:
     def settled(self, axis: Axis = "queries") -> float:
         """How much was spent before the first of the results that are compared in the end."""
         reached = {line.id for line in self.comparable()}
-        spent = zip(self.lines, self._spent(axis), strict=True)
+        spent = zip(self.lines, self.spent(axis), strict=True)
         return next((amount for line, amount in spent if line.id in reached), 0.0)
 
     def used(self, line: TrialRecord) -> int:
@@ -181,8 +181,8 @@ class History:
     def _place(self, line: TrialRecord) -> tuple[int, float]:
         return self._rank(line), self.utility(line)
 
-    def _spent(self, axis: Axis) -> Iterator[float]:
-        """The amount spent after each query."""
+    def spent(self, axis: Axis) -> Iterator[float]:
+        """The amount spent after each query, of all queries until then."""
         amounts = {"queries": lambda _: 1, "resource": self.used, "seconds": self.seconds}
         if axis not in amounts:
             raise unknown("axis", axis, amounts)
@@ -212,7 +212,7 @@ class History:
         """
         points: list[tuple[float, float]] = []
         front, volume, highest = np.empty((0, len(self.criteria.objectives))), 0.0, -1
-        for new, spent in zip(self._steps(), self._spent(axis), strict=True):
+        for new, spent in zip(self._steps(), self.spent(axis), strict=True):
             for line in filter(self.criteria.feasible, new):
                 rank = self._rank(line)
                 if rank < highest:

@@ -25,7 +25,7 @@ from archloom.spaces.base import Categorical
 def test_every_kind_has_a_title() -> None:
     assert set(KINDS) == {
         "anytime", "box", "pareto", "hypervolume", "population", "lineage", "family", "levels", "surrogate",
-        "sampled", "topology", "state", "cell", "networks",
+        "sampled", "topology", "state", "cell", "networks", "budgets", "gain",
     }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def memory_of(space: Buildable, arch: Arch, image: tuple[int, int, int], auxilia
     paths, with its auxiliary head if that is trained.
     """
     with torch.random.fork_rng(devices=[]):  # dropout draws
-        network = space.build(arch, 0).train()
+        network = space.build(arch, 0).cpu().train()
         saved = [_saved(network, torch.zeros(count, *image), auxiliary) for count in (2, 3)]
     return (saved[1] - saved[0]) / _MEGABYTE
 

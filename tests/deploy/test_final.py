@@ -165,7 +165,7 @@ def test_classifiers_show_test_numbers_as_test_numbers(search: Run, sides: Path)
     task = {"batch_size": "8", "epochs": "1"}
     member = open_member(search(f"images:{sides}", queries=1, task=task))
     found = member.evaluate()
-    assert found.keys() == {"valid_accuracy", "valid_loss", "params_m", "test_accuracy"}
+    assert found.keys() == {"valid_accuracy", "valid_loss", "params_m", "memory_mb", "test_accuracy"}
     assert {name: found[name] for name in member.in_search} == pytest.approx(member.in_search)
     assert member.settings == {"device": "cpu"}
 

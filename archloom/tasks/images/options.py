@@ -37,7 +37,7 @@ class ImagesOptions(Options):
 
     `drop_path` is the probability with which networks that can drop paths do so at the end of the schedule; it rises
     linearly from 0. With `auxiliary_weight` networks have an auxiliary head, whose loss is added with this weight; of
-    archloom's spaces `darts` has both.
+    archloom's spaces `darts` and those of random graphs (`hnag`, `rnag`) have both.
 
     `valid_share` of the training images of each class are split off for validation if no such part is published, drawn
     from `split_seed`; `train_images` and `valid_images` are the most images of each part, 0 for all. With

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from archloom.tasks.images.augment import AUGMENTATIONS, AugmentSettings
 from archloom.tasks.images.optimisation import HORIZONS, OPTIMISERS
 from archloom.tasks.images.options import ImagesOptions
 from archloom.tasks.images.parts import NORMALISATIONS, Normalisation, Part
+from archloom.tasks.memory import memory_of
 from archloom.tasks.network import DivergedError, NetworkTraining
 from archloom.tasks.training import EpochStreams, device_of
 from archloom.types import Arch, Goal
@@ -67,6 +69,7 @@ class ImagesTask:
             **({"auxiliary": True} if self.options.auxiliary_weight else {}),
         }
         self.space = space or ConvNet(image_channels=data.channels, classes=len(data.classes))
+        self._memory: dict[Arch, float | None] = {}
         self.device = device_of(self.options.device)
         if self.options.batch_size > len(self.train_images):
             raise InputError(
@@ -111,12 +114,12 @@ class ImagesTask:
 
     @property
     def goals(self) -> Mapping[str, Goal]:
-        """Accuracy in percent and mean cross-entropy on the validation part, unless that is trained on, and parameters
-        in millions."""
+        """Accuracy in percent and mean cross-entropy on the validation part, unless that is trained on, parameters in
+        millions, and the memory that training takes for an image, in megabytes."""
         on_valid: Mapping[str, Goal] = (
             {} if self.options.train_on_valid else {"valid_accuracy": "max", "valid_loss": "min"}
         )
-        return {**on_valid, "params_m": "min"}
+        return {**on_valid, "params_m": "min", "memory_mb": "min"}
 
     @property
     def remarks(self) -> Sequence[str]:
@@ -136,7 +139,18 @@ class ImagesTask:
 
     def begin(self, arch: Arch, seed: int) -> ImagesTraining:
         weights = int(seeds.stream(seed, "weights").integers(2**63))
-        return ImagesTraining(self, self._checked(self.space.build(arch, weights)), seed)
+        return ImagesTraining(self, arch, self._checked(self.space.build(arch, weights)), seed)
+
+    def memory_of(self, arch: Arch) -> float | None:
+        """The megabytes that autograd saves of an image (see `archloom.tasks.memory`); None if the architecture's
+        network does not run on the CPU.
+        """
+        if arch not in self._memory:
+            self._memory[arch] = None
+            with suppress(Exception):  # it can be trained, and few ask for this metric
+                image = (self.data.channels, *self.data.size)
+                self._memory[arch] = memory_of(self.space, arch, image, bool(self.options.auxiliary_weight))
+        return self._memory[arch]
 
     def _checked(self, network: nn.Module) -> nn.Module:
         """InputError for a network that cannot drop paths, or has no auxiliary head, if the options want that."""
@@ -145,7 +159,7 @@ class ImagesTask:
             if value and getattr(network, member, None) is None:
                 raise InputError(
                     f"task option {option}={value}: {type(network).__name__} has no {member}; expected networks that "
-                    "have it, as those of the space darts, or 0"
+                    "have it, as those of the spaces darts and hnag, or 0"
                 )
         return network
 
@@ -156,8 +170,9 @@ class ImagesTraining(NetworkTraining):
     On the CPU two trainings are identical, bit for bit, if they use the same number of threads.
     """
 
-    def __init__(self, task: ImagesTask, network: nn.Module, seed: int) -> None:
+    def __init__(self, task: ImagesTask, arch: Arch, network: nn.Module, seed: int) -> None:
         self._task = task
+        self._arch = arch
         self._settings = task.options
         # Convolutions take a third less time if the channels of a pixel are adjacent in memory.
         self.network: nn.Module = network.to(task.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -209,8 +224,8 @@ class ImagesTraining(NetworkTraining):
         return losses[0] + weight * losses[1]
 
     def evaluate(self) -> Mapping[str, float]:
-        """Accuracies in percent on validation and test images, mean cross-entropy on validation images, parameters,
-        those of an auxiliary head included. Validation images that were trained on are not measured.
+        """Accuracies in percent on validation and test images, mean cross-entropy on validation images, parameters and
+        memory, those of an auxiliary head included. Validation images that were trained on are not measured.
 
         DivergedError if the cross-entropy is not finite: the network's activations overflow. Test images without finite
         logits count as errors.
@@ -220,6 +235,8 @@ class ImagesTraining(NetworkTraining):
             found["valid_accuracy"], found["valid_loss"] = self._measure(self._task.parts["valid"])
             self._check_loss("validation", found["valid_loss"])
         found["params_m"] = sum(parameter.numel() for parameter in self.network.parameters()) / 1e6
+        if (memory := self._task.memory_of(self._arch)) is not None:
+            found["memory_mb"] = memory
         found["test_accuracy"], test_loss = self._measure(self._task.parts["test"])
         if self._settings.train_on_valid:
             self._check_loss("test", test_loss)

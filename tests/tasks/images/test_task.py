@@ -27,6 +27,7 @@ from archloom.tasks.fit import sizes_for  # noqa: E402
 from archloom.tasks.images.optimisation import OPTIMISERS, SCHEDULES  # noqa: E402
 from archloom.tasks.images.options import ImagesOptions  # noqa: E402
 from archloom.tasks.images.task import ImagesTask  # noqa: E402
+from archloom.tasks.memory import memory_of  # noqa: E402
 from archloom.tasks.network import DivergedError  # noqa: E402
 
 SMALL = {"stages": 2, "layers": 2, "width": 4, "image_channels": 1, "classes": 3}
@@ -67,7 +68,7 @@ def bits(state: TrainingState) -> str:
 def test_the_contracts() -> None:
     assert isinstance(task(), Task)
     assert isinstance(task().begin(arch(), 0), Training)
-    assert tuple(task().goals) == ("valid_accuracy", "valid_loss", "params_m")
+    assert tuple(task().goals) == ("valid_accuracy", "valid_loss", "params_m", "memory_mb")
     assert task().report == ("test_accuracy",)
     assert task().space_settings == {"image_channels": 1, "classes": 3, "image_size": 6}
 
@@ -121,7 +122,7 @@ def test_every_option_of_the_space_takes_a_step() -> None:
             before = bits(training.state())
             training.train(1)
             assert bits(training.state()) != before
-            assert len(training.evaluate()) == 4, "a loss that is not finite"
+            assert len(training.evaluate()) == 5, "a loss that is not finite"
 
 
 @pytest.mark.parametrize(
@@ -285,7 +286,7 @@ def test_networks_that_cannot_do_what_is_asked(settings: dict[str, Any], says: s
 
 def test_training_on_the_validation_images_leaves_only_the_test_images() -> None:
     one, base = task(train_on_valid=True), task()
-    assert tuple(one.goals) == ("params_m",)
+    assert tuple(one.goals) == ("params_m", "memory_mb")
     assert one.remarks == (
         "networks are trained on the validation images too (train_on_valid): only test images measure them",
     )
@@ -295,11 +296,38 @@ def test_training_on_the_validation_images_leaves_only_the_test_images() -> None
     assert len(one.parts["train"].labels) == len(bars().train) + len(bars().valid)
     training = one.begin(arch(), 0)
     training.train(1)
-    assert set(training.evaluate()) == {"params_m", "test_accuracy"}
+    assert set(training.evaluate()) == {"params_m", "memory_mb", "test_accuracy"}
     with torch.no_grad():
         training.network.head[2].weight.fill_(float("nan"))
     with pytest.raises(DivergedError, match=r"^the test loss is nan after epoch 1$"):
         training.evaluate()
+
+
+def test_the_memory_of_an_architecture_is_measured_once_and_changes_nothing() -> None:
+    one, other = task(), task()
+    trained, untouched = one.begin(arch(), 0), other.begin(arch(), 0)
+    before = bits(trained.state())
+    memory = trained.evaluate()["memory_mb"]
+    assert bits(trained.state()) == before
+    assert memory == memory_of(ConvNet(**SMALL), arch(), (1, 6, 6)) > 0
+    for training in (trained, untouched):
+        training.train(1)
+    assert bits(trained.state()) == bits(untouched.state())
+    assert trained.evaluate()["memory_mb"] == memory
+    builds: list[Arch] = []
+    one.space.build = lambda *given: builds.append(given)  # type: ignore[method-assign,assignment]
+    assert trained.evaluate()["memory_mb"] == memory and not builds
+
+
+def test_a_network_that_does_not_run_on_the_cpu_has_no_memory() -> None:
+    class Odd(ConvNet):
+        def build(self, arch: Arch, seed: int) -> Any:
+            network = super().build(arch, seed)
+            network.register_forward_pre_hook(lambda _, given: given[0].view(-1, 2, 1, 6, 6).flatten(0, 1))
+            return network
+
+    one = ImagesTask(bars(), ImagesOptions(batch_size=16), Odd(**SMALL))
+    assert set(one.begin(arch(), 0).evaluate()) == {"valid_accuracy", "valid_loss", "params_m", "test_accuracy"}
 
 
 def test_the_learning_rate_falls_over_the_epochs() -> None:

@@ -40,7 +40,7 @@ USED_BY = {
     "images": ["tasks/images/task.py", "data/images/labelled.py", "data/images/folders.py"],
     "gan": ["tasks/gan.py", "metrics/frechet.py", "metrics/efficientnet_lite0.py", "nets/gan/generator.py"],
     "plots": ["analysis/plots.py", "analysis/figures.py", "analysis/lineage_plots.py", "analysis/levels_plot.py",
-              "analysis/cell_drawing.py"],
+              "analysis/cell_drawing.py", "analysis/nested_drawing.py"],
     "bench": ["data/convert/packages.py", "data/convert/nasbench101.py", "data/convert/tfrecord.py",
               "spaces/nb101/space.py", "spaces/darts/space.py", "data/tables/cell_index.py"],
     "envs": ["envs/__init__.py", "envs/incremental.py", "envs/terrain.py", "envs/nb101.py", "envs/nb201.py",

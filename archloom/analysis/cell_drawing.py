@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from archloom.analysis.nested_drawing import draw_nested
 from archloom.spaces.base import SearchSpace
-from archloom.spaces.drawing import Drawable, Drawing, DrawnEdge, HasChoices
+from archloom.spaces.drawing import Drawable, Drawing, DrawnEdge, HasChoices, HasNestedDrawing
 from archloom.types import Arch
 from archloom.utils.text import one_line
 
@@ -60,7 +61,10 @@ def draw_cells(figure: Figure, space: SearchSpace, titled: Sequence[tuple[str, A
         axes.set_axis_off()
         axes.set_anchor("C" if len(titled) == 1 else "W")
         axes.set_title(one_line(title), loc="left", fontsize=10)
-        sizes.append(_draw_graph(axes, drawings[number], shades) if drawings else _draw_words(axes, space, arch))
+        if isinstance(space, HasNestedDrawing):
+            sizes.append(draw_nested(axes, space.nested_drawing(arch), colours))
+        else:
+            sizes.append(_draw_graph(axes, drawings[number], shades) if drawings else _draw_words(axes, space, arch))
     panels[0].get_gridspec().set_height_ratios([height for _, height in sizes])
     titles = sum(_TITLE_ABOVE for title, _ in titled if title)
     figure.set_size_inches(max(7.0, *(width for width, _ in sizes)), _AROUND + titles + sum(h for _, h in sizes))

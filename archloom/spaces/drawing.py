@@ -69,6 +69,39 @@ class Drawable(Protocol):
     def drawing(self, arch: Arch) -> Drawing: ...
 
 
+@dataclass(frozen=True, slots=True)
+class NestedGraph:
+    """A directed acyclic graph in whose nodes are such graphs or, at the bottom, the names of operations.
+
+    Edges go from lower to higher numbers. `added` are those that the model of the graph did not have.
+    """
+
+    edges: tuple[tuple[int, int], ...]
+    children: tuple[NestedGraph | str, ...]
+    added: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NestedDrawing:
+    """A network as graphs of graphs of graphs of operations: three levels.
+
+    `groups`, `labels`: for each top node the group that it belongs to, which has a colour, and what is written at it.
+    `notes`: what is written above all, line by line.
+    """
+
+    top: NestedGraph
+    groups: tuple[str, ...]
+    labels: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@runtime_checkable
+class HasNestedDrawing(Protocol):
+    """A space whose architectures are drawn level by level."""
+
+    def nested_drawing(self, arch: Arch) -> NestedDrawing: ...
+
+
 @runtime_checkable
 class HasChoices(Protocol):
     """A space whose architectures are named choices, as `Categorical` ones are."""

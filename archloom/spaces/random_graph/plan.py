@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+from archloom.spaces.drawing import NestedGraph
 from archloom.spaces.random_graph.wiring import Wiring
 from archloom.spaces.sizes import Grid
 
@@ -22,6 +23,9 @@ MERGES = ("sum", "concat", "attention")
 STAGES = 3
 _CLOSE = 1e-9
 """How far a number may be from a whole one that it is meant to be."""
+
+Channels = TypeVar("Channels", int, float)
+"""Numbers of channels; those relative to a stage's may be no whole ones."""
 
 Place = tuple[int, ...]
 """The way to a graph in the hierarchy: () is the top, (i,) the graph in its node i, (i, j) that in node j of it."""
@@ -38,16 +42,16 @@ class Graph:
     merges: tuple[str, ...]
     children: tuple[Graph | str, ...]
 
-    def channels(self, c_in: float, widths: Sequence[float]) -> list[tuple[float, float]]:
+    def channels(self, c_in: Channels, widths: Sequence[Channels]) -> list[tuple[Channels, Channels]]:
         """For each node the channels of its merged input and of its result, which has `widths` channels.
 
         An input node gets what the graph gets, `c_in`. A sum and attention have the channels of the last input, that
         with the highest number; concatenation has those of all. A pool keeps what comes in.
         """
-        found: list[tuple[float, float]] = []
+        found: list[tuple[Channels, Channels]] = []
         for sources, merge, child, width in zip(self.wiring.sources, self.merges, self.children, widths, strict=True):
             coming = [found[source][1] for source in sources] or [c_in]
-            merged = sum(coming) if merge == "concat" else coming[-1]
+            merged = sum(coming[1:], start=coming[0]) if merge == "concat" else coming[-1]
             found.append((merged, merged if child in POOLS else width))
         return found
 
@@ -67,6 +71,12 @@ class Graph:
         children = tuple(child.literal if isinstance(child, Graph) else child for child in self.children)
         wiring = self.wiring
         return wiring.edges, wiring.inputs, wiring.outputs, self.merges, children
+
+    @property
+    def drawn(self) -> NestedGraph:
+        """The graph as it is drawn."""
+        children = tuple(child.drawn if isinstance(child, Graph) else child for child in self.children)
+        return NestedGraph(self.wiring.edges, children, self.wiring.joined)
 
     def walk(self, place: Place = ()) -> Iterator[tuple[Place, Graph]]:
         """This graph and all below it, each with its place: a graph before those in its nodes."""

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archloom.errors import InputError
+from archloom.spaces.base import Count
 from archloom.spaces.domains import Domain, Real, Seed
+from archloom.spaces.drawing import NestedDrawing
+from archloom.spaces.random_graph.counts import parameters
 from archloom.spaces.random_graph.generator import Generator, Weights
 from archloom.spaces.random_graph.plan import AREAS, CONVOLUTIONS, MERGES, STAGES, Plan, stages_of
 from archloom.spaces.random_graph.settings import (
@@ -98,6 +101,18 @@ class RandomGraphSpace(Space, ABC):
             "operation_params_m": plan.weights / 1e6,
         }
 
+    def parameters(self, arch: Arch) -> int:
+        """The exact number of parameters of the network, its stem and its heads included."""
+        return parameters(self.plan(arch), self.networks)
+
+    def counts(self) -> Mapping[str, Count]:
+        """Parameters in millions; a few milliseconds for each architecture."""
+
+        def params_m(genes: NDArray[np.number[Any]]) -> NDArray[np.float64]:
+            return np.array([self.parameters(Arch(tuple(row))) / 1e6 for row in genes.tolist()], dtype=np.float64)
+
+        return {"params_m": params_m}
+
     def build(self, arch: Arch, seed: int) -> nn.Module:
         """The network, for images of shape (B, image_channels, H, W), its weights drawn from `seed` alone."""
         from archloom.nets.random_graph import RandomGraphNetwork
@@ -115,6 +130,24 @@ class RandomGraphSpace(Space, ABC):
     def source(self, arch: Arch, found_by: str) -> str:
         """The network as a file that needs PyTorch only."""
         return source_of(self.plan(arch), self.networks, arch=self.format(arch), found_by=found_by)
+
+    def nested_drawing(self, arch: Arch) -> NestedDrawing:
+        """The three levels, the top nodes with their channels and the size of their images."""
+        plan = self.plan(arch)
+        joined = len(plan.joined)
+        return NestedDrawing(
+            plan.graph.drawn,
+            tuple(f"stage {stage + 1}" for stage in plan.stages),
+            tuple(
+                f"{channels} channels, {size.height} x {size.width}"
+                for channels, size in zip(plan.channels, plan.sizes, strict=True)
+            ),
+            (
+                f"{plan.weights / 1e6:.3g} of {self.networks.params_m:g} million weights in operations, "
+                f"multiplier {plan.multiplier}; {parameters(plan, self.networks) / 1e6:.3g} million parameters in all",
+                *([f"graphs that were never drawn connected, and were joined: {joined}"] if joined else []),
+            ),
+        )
 
 
 class Hnag(RandomGraphSpace):

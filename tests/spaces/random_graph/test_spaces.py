@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from archloom import registry
-from archloom.spaces.base import HasDetails, HasNeighbours, HasUnitCube
+from archloom.spaces.base import Buildable, HasCounts, HasDetails, HasNeighbours, HasSource, HasUnitCube
+from archloom.spaces.drawing import HasNestedDrawing
 from archloom.spaces.random_graph import Hnag, HnagAug1, HnagAug2, RandomGraphSpace, Rnag
 from archloom.spaces.random_graph.plan import CONVOLUTIONS, Plan
 from archloom.testing import check_space
@@ -48,7 +49,7 @@ def test_dimensions_are_those_of_the_paper() -> None:
     for name, kind in SPACES.items():
         assert registry.load_space(name) is kind
         assert kind().gene_names[-1] == "graph_seed"
-        for capability in (HasUnitCube, HasNeighbours, HasDetails):
+        for capability in (HasUnitCube, HasNeighbours, Buildable, HasSource, HasCounts, HasDetails, HasNestedDrawing):
             assert isinstance(kind(), capability)
 
 

@@ -24,6 +24,7 @@ def table(number: int) -> str:
     return f"{PAPER}, Table {number}"
 
 
+_SMALL = frozenset({"cifar10", "cifar100"})
 DATA = ("cifar10", "cifar100", "sport8", "mit67", "flowers102")
 """The data sets, in the order of the tables' rows."""
 
@@ -117,6 +118,16 @@ class Generator:
     mid: tuple[int, float]
     bottom: tuple[int, int, float]
     memory_mb: float
+
+    @property
+    def image_size(self) -> int:
+        """The side of the images that its networks are for, in pixels."""
+        return 32 if self.data in _SMALL else 224
+
+    @property
+    def params_m(self) -> float:
+        """The limit of the parameters of its networks, in millions."""
+        return 4.0 if self.data in _SMALL else 6.0
 
     def arch(self, seed: int = 0) -> str:
         """The architecture of the space `hnag` whose graphs are drawn from `seed`, as `archloom train` takes it."""

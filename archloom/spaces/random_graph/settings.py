@@ -11,12 +11,8 @@ from archloom.errors import InputError, unknown
 from archloom.spaces.domains import Choice, Domain, Integer, Real
 from archloom.spaces.sizes import Grid, ImageSize, grid_of
 
-WholeRange = Annotated[
-    int | tuple[int, int], msgspec.Meta(description="the lowest and the highest, or one number for all")
-]
-RealRange = Annotated[
-    float | tuple[float, float], msgspec.Meta(description="the lowest and the highest, or one number for all")
-]
+WholeRange = Annotated[int | tuple[int, int], msgspec.Meta(description="the lowest and the highest")]
+RealRange = Annotated[float | tuple[float, float], msgspec.Meta(description="the lowest and the highest")]
 StemName = Literal["auto", "small", "large"]
 
 MOST_NODES = 100

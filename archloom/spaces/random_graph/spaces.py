@@ -91,7 +91,7 @@ class RandomGraphSpace(Space, ABC):
         """What the text of an architecture does not tell of its network; results of trainings have it.
 
         `joined_graphs`: how many graphs were never drawn connected. `operation_params_m` are the weights, in millions,
-        that the limit `params_m` is for; they are above it if even a multiplier of 1 is too much.
+        that the limit `params_m` is for; `over_limit` is there, and true, if even a multiplier of 1 is too much.
         """
         plan = self.plan(arch)
         return {
@@ -99,6 +99,7 @@ class RandomGraphSpace(Space, ABC):
             "joined_graphs": len(plan.joined),
             "multiplier": plan.multiplier,
             "operation_params_m": plan.weights / 1e6,
+            **({"over_limit": True} if plan.weights > plan.limit else {}),
         }
 
     def parameters(self, arch: Arch) -> int:

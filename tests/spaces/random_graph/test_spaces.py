@@ -166,6 +166,9 @@ def test_the_details_of_a_network() -> None:
         "multiplier": 58,
         "operation_params_m": pytest.approx(288 * 58**2 / 1e6),
     }
+    least = Hnag(bottom_nodes=(2, 3), params_m=0.0002)
+    told = {"operations": 6, "joined_graphs": 3, "multiplier": 1, "operation_params_m": 0.000288, "over_limit": True}
+    assert least.details(arch) == told
 
 
 @pytest.mark.parametrize(("name", "expected"), PINNED.items())

@@ -91,7 +91,7 @@ def test_traced_it_computes_the_same_for_other_sizes_too(name: str) -> None:
         assert torch.allclose(symbolic(x), network(x), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["nb101", "convnet"])
+@pytest.mark.parametrize("name", ["nb101", "convnet", "random graph, large"])
 def test_compiled_it_is_one_graph_that_computes_the_same(name: str) -> None:
     network, x = NETWORKS[name]().eval(), images(8, 8)
     compiled = torch.compile(network, backend="eager", fullgraph=True)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from archloom.data.images.splits import Split, Splits
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
 from archloom.spaces.convnet import ConvNet
+from archloom.spaces.random_graph import Hnag
 from archloom.types import Arch, Proposal
 from archloom.utils import options, seeds
 
@@ -243,8 +245,15 @@ def test_paths_are_dropped_more_and_more() -> None:
     assert training.evaluate() == first, "no path is dropped in evaluation"
 
 
-def test_dropping_paths_goes_on_from_a_state_bit_for_bit() -> None:
-    one = cells(drop_path=0.4, epochs=4, auxiliary_weight=0.4)
+def graphs(**settings: Any) -> Any:
+    """Small networks of random graphs on the bars."""
+    one = ImagesTask(bars(), ImagesOptions(**{"batch_size": 16, "steps_per_epoch": 2, **settings}))
+    return one.on(Hnag(params_m=0.01, mid_nodes=1, bottom_nodes=3, head_width=8, **one.space_settings))
+
+
+@pytest.mark.parametrize("make", [cells, graphs])
+def test_dropping_paths_goes_on_from_a_state_bit_for_bit(make: Callable[..., Any]) -> None:
+    one = make(drop_path=0.4, epochs=4, auxiliary_weight=0.4)
     sampled = one.space.sample(seeds.stream(0, "test"))
     whole, half, resumed = (one.begin(sampled, seed) for seed in (3, 3, 99))
     whole.train(3)

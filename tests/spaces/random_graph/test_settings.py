@@ -11,8 +11,8 @@ from archloom.utils import options
 WRONG: dict[str, tuple[Any, ...]] = {
     "bottom_nodes": (0, 101, (6, 3), (3,), (3, 4, 5), (True, 4), 3.5, ()),
     "top_neighbours": (1, (1, 4), "2"),
-    "mid_edge": (-0.1, 1.5, (0.9, 0.1), float("nan"), (0.1, 0.2, 0.3), True),
-    "params_m": (0.0, -1.0, float("nan"), 1e9),
+    "mid_edge": (-0.1, 1.5, (0.9, 0.1), float("nan"), (0.1, 0.2, 0.3), True, ("0", "1")),
+    "params_m": (0.0, -1.0, float("nan"), 1e9, "4", True),
     "image_channels": (0, 2.5, True),
     "classes": (1, True),
     "image_size": (0, (8, 0)),

@@ -32,7 +32,7 @@ def whole_numbers(space: str, option: str, given: WholeRange, least: int) -> Dom
 def probabilities(space: str, option: str, given: RealRange) -> Domain:
     """A gene's domain; InputError for numbers out of 0 to 1."""
     low, high = (given, given) if isinstance(given, int | float) else _pair(given)
-    if any(type(end) not in (int, float) for end in (low, high)) or not 0.0 <= low <= high <= 1.0:
+    if not (_is_number(low) and _is_number(high)) or not 0.0 <= low <= high <= 1.0:
         raise _refused(space, option, given, "a number from 0 to 1")
     if low == high:
         return Choice([float(low)])
@@ -45,6 +45,10 @@ def probabilities(space: str, option: str, given: RealRange) -> Domain:
 def _pair(given: object) -> tuple[float, float]:
     """A range's ends; (1, 0), which no range is, for what has not two."""
     return (given[0], given[1]) if isinstance(given, list | tuple) and len(given) == 2 else (1, 0)
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def _refused(space: str, option: str, given: object, expected: str) -> InputError:
@@ -75,7 +79,7 @@ class NetworkOptions:
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise self._refused(name, f"a whole number of at least {least}")
-        if type(self.params_m) not in (int, float) or not 1e-6 <= self.params_m <= 1e6:
+        if not _is_number(self.params_m) or not 1e-6 <= self.params_m <= 1e6:
             raise self._refused("params_m", "a number of millions from 0.000001 to 1,000,000")
         if self.stem not in ("auto", "small", "large"):
             raise unknown(f"{self.space} option stem", self.stem, ("auto", "small", "large"))

@@ -207,6 +207,12 @@ STRATEGIES = Registry(
         "given": Entry(
             "archloom.strategies.population.given:Given", "architectures that you give, trained (archloom train)"
         ),
+        "qnehvi": Entry(
+            "archloom.strategies.qnehvi.strategy:Qnehvi",
+            "BoTorch's Bayesian optimisation by noisy expected hypervolume improvement",
+            "botorch",
+            "botorch",
+        ),
         "ga_nas": Entry(
             "archloom.strategies.ga_nas.strategy:GaNas",
             "GA-NAS: a generator learns to draw the best graphs",

@@ -28,6 +28,11 @@ FILES: Mapping[str, str] = {
 space = archloom.Categorical({"x": [1, 2, 3], "y": [0, 5]})
 problem = archloom.Problem(space, lambda choices, rng: {"worth": choices["x"] + choices["y"]}, {"worth": "max"})
 """,
+    "two.py": """import archloom
+space = archloom.Space({"x": archloom.Real(0.0, 1.0), "y": [0, 5]})
+both = {"worth": "max", "cost": "min"}
+problem = archloom.Problem(space, lambda c, rng: {"worth": c["x"] + c["y"], "cost": c["x"] ** 2}, both)
+""",
     "hyper.py": """import archloom, ConfigSpace
 space = ConfigSpace.ConfigurationSpace({"lr": (0.1, 1.0), "kind": ["a", "b"]}, seed=0)
 problem = archloom.Problem(space, lambda choices, rng: {"worth": float(choices["lr"])}, {"worth": "max"})
@@ -56,6 +61,7 @@ for name in ("a", "b"):
 _TRAIN = "--queries 1 --set task.epochs=1 --set task.batch_size=4 --set task.steps_per_epoch=1 --quiet"
 _GAN = "--set task.samples=10 --set space.channels=4 --set space.discriminator_channels=4 --set space.latent=12"
 _SEARCH = "archloom search random"
+_FEW = "--set initial=4 --set batch=2"
 
 COMMANDS: Mapping[str, Sequence[str]] = {
     BASE: ("archloom doctor", "archloom list", f"{_SEARCH} --on worth.py --queries 4 --out run --quiet",
@@ -73,6 +79,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
               "archloom list nb101", "archloom list darts"),
     "envs": ("python walk.py",),
     "nb301": ("archloom list darts", "python ensemble.py"),
+    "botorch": (f"archloom search qnehvi --on two.py --queries 8 {_FEW} --out run --quiet",),
     "configspace": (f"{_SEARCH} --on hyper.py --queries 4 --out run --quiet",),
     "ray": (f"{_SEARCH} --on worth.py --queries 4 --out run --quiet --ray",),
     "tensorboard": ("python events.py",),

@@ -14,6 +14,7 @@ from archloom.errors import InputError
 from archloom.strategies.base import EarlierRun
 from archloom.strategies.graph_bo.kernel import Float64
 from archloom.strategies.graph_bo.targets import Warp
+from archloom.strategies.suggestions import by_fidelity
 from archloom.types import Arch, Resource, Result, Trial
 
 _LEAST = 1e-9
@@ -146,14 +147,6 @@ class Knowledge:
 
     def results(self, rows: NDArray[np.intp]) -> Sequence[Result]:
         return [self.answers[row].result for row in rows.tolist()]
-
-
-def by_fidelity(trials: Sequence[Trial]) -> Sequence[Sequence[Trial]]:
-    """Trials at each fidelity that there is, from the lowest; 0 is the highest."""
-    levels: dict[float, list[Trial]] = {}
-    for trial in trials:
-        levels.setdefault(trial.proposal.fidelity or math.inf, []).append(trial)
-    return [levels[level] for level in sorted(levels)]
 
 
 def _aligned(targets: Float64, lower: Sequence[float | None]) -> Float64:

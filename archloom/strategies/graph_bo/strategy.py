@@ -15,16 +15,17 @@ from threadpoolctl import ThreadpoolController
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.spaces.answers import features_of
-from archloom.spaces.base import SearchSpace, is_valid, listed
+from archloom.spaces.base import SearchSpace, listed
 from archloom.spaces.featured import featured
 from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, pack_trials, unpack_trials
 from archloom.strategies.graph_bo.beliefs import Beliefs
 from archloom.strategies.graph_bo.candidates import Candidates, Numbers, climb
 from archloom.strategies.graph_bo.explanation import Explanation
 from archloom.strategies.graph_bo.kernel import Float64
-from archloom.strategies.graph_bo.knowledge import OWN, Knowledge, by_fidelity
+from archloom.strategies.graph_bo.knowledge import OWN, Knowledge
 from archloom.strategies.graph_bo.options import GraphBoOptions
 from archloom.strategies.note import Note
+from archloom.strategies.suggestions import best_architectures
 from archloom.types import Arch, Inherit, Proposal, Resource, Trial
 
 
@@ -126,7 +127,7 @@ class GraphBo(BaseStrategy):
                 self._learn_same(run)
             else:
                 self.knowledge.add_foreign(run)
-                self.suggested = self._best_of(run) + self.suggested
+                self.suggested = best_architectures(self.space, run, (self.options.initial + 1) // 2) + self.suggested
 
     def _learn_same(self, run: EarlierRun) -> None:
         top = self.knowledge.resolved(0)
@@ -136,18 +137,6 @@ class GraphBo(BaseStrategy):
             if not found or self.knowledge.resolved(trial.proposal.fidelity) >= top:
                 self.progress[self.space.key(trial.proposal.arch)] = Progress(len(self.levels), None)
                 self.settled = True
-
-    def _best_of(self, run: EarlierRun) -> list[Arch]:
-        """Its best architectures, as many as half of the initial design, the best last: those at its highest fidelity
-        before any others, for only results of one fidelity can be compared."""
-        found: dict[Hashable, Arch] = {}
-        for trials in reversed(by_fidelity(run.trials)):
-            fitness = run.criteria.fitness([trial.result for trial in trials])
-            for place in np.argsort(-fitness, kind="stable").tolist():
-                arch = trials[place].proposal.arch
-                if np.isfinite(fitness[place]) and is_valid(self.space, arch):  # not if it failed
-                    found.setdefault(self.space.key(arch), arch)
-        return list(found.values())[: (self.options.initial + 1) // 2][::-1]
 
     # -- proposing ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""qnehvi: BoTorch's noisy expected hypervolume improvement as a strategy."""

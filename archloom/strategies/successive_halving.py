@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,8 +21,9 @@ from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace, listed, size_of
 from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
+from archloom.strategies.brackets import Bracket
 from archloom.types import Arch, Inherit, Proposal, Resource, Trial
-from archloom.utils.options import NonNegativeInt, Options
+from archloom.utils.options import NonNegativeInt, Options, PositiveInt
 
 MAX_KNOWN = 1_000
 """So many architectures in a row drawn that were drawn before: then drawing brings no others any more."""
@@ -32,12 +32,27 @@ MAX_KNOWN = 1_000
 @dataclass(frozen=True)
 class HalvingOptions(Options):
     """`eta`: the best 1 in `eta` of a rung is promoted. `minimum`, `maximum`: the fidelities of the lowest and the
-    highest rung (0: those of the problem's resource).
+    highest rung (0: those of the problem's resource). `budgets`: the fidelities of all rungs instead, two or more.
     """
 
     eta: Annotated[int, msgspec.Meta(ge=2, description="the best 1 in eta is promoted")] = 3
     minimum: NonNegativeInt = 0
     maximum: NonNegativeInt = 0
+    budgets: tuple[PositiveInt, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.budgets and (self.minimum or self.maximum):
+            raise InputError("budgets are all rungs: omit minimum and maximum beside them")
+        if self.budgets and len(set(self.budgets)) < 2:
+            raise InputError(f"budgets={','.join(map(str, self.budgets))}: expected two or more, e.g. 30,60,120")
+
+
+def rungs_of(resource: Resource, options: HalvingOptions) -> tuple[int, ...]:
+    """The fidelities to stop at, ascending: the `budgets` of the options, or else `rungs_between`."""
+    if not options.budgets:
+        return rungs_between(resource, options)
+    return tuple(sorted({_resolved(resource, "budgets", budget) for budget in options.budgets}))
 
 
 def rungs_between(resource: Resource, options: HalvingOptions) -> tuple[int, ...]:
@@ -62,7 +77,8 @@ def _resolved(resource: Resource, name: str, fidelity: int) -> int:
     try:
         return resource.resolve(fidelity)
     except InputError:
-        raise InputError(f"{name}={fidelity}: expected {resource}, or 0 for the {name}") from None
+        default = "" if name == "budgets" else f", or 0 for the {name}"
+        raise InputError(f"{name}={fidelity}: expected {resource}{default}") from None
 
 
 def _at_least(resource: Resource, fidelity: int) -> int:
@@ -91,7 +107,8 @@ class HalvingStrategy(BaseStrategy):
         resource: Resource | None = None,
     ) -> None:
         super().__init__(space, criteria, rng, options)
-        self.rungs = rungs_between(self._divisible(resource), self.options)
+        self.resource = self._divisible(resource)
+        self.rungs = rungs_of(self.resource, self.options)
         self.drawn: set[str] = set()  # keys
         self.used_up = False  # whether drawing brings no others any more
 
@@ -112,7 +129,7 @@ class HalvingStrategy(BaseStrategy):
 
     @classmethod
     def plan(cls, options: Any) -> Plan:
-        return Plan(inherits=True, highest=options.maximum)
+        return Plan(inherits=True, highest=options.maximum or max(options.budgets, default=0))
 
     @abstractmethod
     def needed(self) -> set[int]:
@@ -181,9 +198,8 @@ class HalvingStrategy(BaseStrategy):
 
 @dataclass(frozen=True)
 class AshaOptions(HalvingOptions):
-    """`eta`: the best 1 in `eta` of a rung is promoted. `minimum`, `maximum`: the fidelities of the lowest and the
-    highest rung (0: those of the problem's resource). `early_stopping_rate`: this many of the lowest rungs are omitted
-    (the paper's s).
+    """Those of `HalvingOptions`, and `early_stopping_rate`: this many of the lowest rungs are omitted (the paper's
+    s).
     """
 
     early_stopping_rate: NonNegativeInt = 0
@@ -294,73 +310,62 @@ class Hyperband(HalvingStrategy):
         resource: Resource | None = None,
     ) -> None:
         super().__init__(space, criteria, rng, options, resource=resource)
-        self.told: list[Trial] = []  # of this rung
-        self.queue: deque[Proposal] = deque()  # of this rung, to be asked
-        self.begin(len(self.rungs) - 1)
+        self.bracket = self.begun(len(self.rungs) - 1)
 
-    def begin(self, bracket: int) -> None:
-        """Begin a bracket, by its number s."""
-        self.bracket = bracket
-        self.rung = len(self.rungs) - 1 - bracket
-        self.to_draw = self.expected = self.planned(0)
-
-    def planned(self, step: int) -> int:
-        """How many trials this bracket plans on the rung that is so many above its first."""
-        eta, s = self.options.eta, self.bracket
-        first = -(-len(self.rungs) * eta**s // (s + 1))
-        return int(first // eta**step)
+    def begun(self, number: int) -> Bracket:
+        """A bracket at its beginning, by its number s."""
+        eta = self.options.eta
+        first = -(-len(self.rungs) * eta**number // (number + 1))
+        return Bracket(self.rungs[-1 - number :], [first // eta**step for step in range(number + 1)])
 
     def propose(self) -> Proposal | None:
-        if not self.queue and self.to_draw:
-            arch = self.fresh()
-            if arch is not None:
-                self.to_draw -= 1
-                return Proposal(arch, self.rungs[self.rung])
-            self.expected -= self.to_draw  # the bracket goes on with those it has
-            self.to_draw = 0
-            if self.expected and len(self.told) == self.expected:
-                self.close()
-        return self.queue.popleft() if self.queue else None
+        proposal = self.bracket.ask(self.drawn_proposal)
+        if proposal is None and self.bracket.told and self.bracket.complete:  # nothing more could be drawn
+            self.close()
+            proposal = self.bracket.ask(self.drawn_proposal)
+        return proposal
+
+    def drawn_proposal(self, fidelity: int) -> Proposal | None:
+        arch = self.fresh()
+        return None if arch is None else Proposal(arch, fidelity)
 
     def learn(self, trial: Trial) -> None:
-        self.told.append(trial)
-        if len(self.told) == self.expected:
+        self.bracket.tell(trial)
+        if self.bracket.complete:
             self.close()
 
     def close(self) -> None:
         """All trials of the rung are told: promote the best of them, or begin the next bracket."""
-        best, self.told = self.best(), []
-        if not best:
-            self.begin(self.bracket - 1 if self.bracket else len(self.rungs) - 1)
-            return
-        self.rung += 1
-        self.expected = len(best)
-        self.queue.extend(self.promotion(trial, self.rung) for trial in best)
+        best = self.best()
+        if best:
+            self.bracket.advance([self.promotion(trial, self.rung + 1) for trial in best])
+        else:
+            self.bracket = self.begun((self.number - 1) % len(self.rungs))
+
+    @property
+    def number(self) -> int:
+        """That of the bracket: how many rungs it has above its first."""
+        return len(self.bracket.sizes) - 1
+
+    @property
+    def rung(self) -> int:
+        """The place of the bracket's present rung among all."""
+        return len(self.rungs) - 1 - self.number + self.bracket.rung
 
     def best(self) -> list[Trial]:
         """Those of the rung's trials that would be promoted if no more were told."""
-        step = self.rung - (len(self.rungs) - 1 - self.bracket)
-        return self.ranked(self.told)[: self.planned(step + 1)] if step < self.bracket else []
+        return self.ranked(self.bracket.told)[: self.bracket.most_promoted]
 
     def needed(self) -> set[int]:
         # With one objective, whoever is not among the best now will not be when all are told.
-        waiting = self.best() if self.criteria.single else self.told
-        return {trial.id for trial in waiting} | {p.inherit.base for p in self.queue if p.inherit is not None}
+        waiting = self.best() if self.criteria.single else self.bracket.told
+        queued = {proposal.inherit.base for proposal in self.bracket.queue if proposal.inherit is not None}
+        return {trial.id for trial in waiting} | queued
 
     def dump(self) -> dict[str, Any]:
-        return {
-            **super().dump(),
-            "bracket": self.bracket,
-            "rung": self.rung,
-            "to_draw": self.to_draw,
-            "expected": self.expected,
-            "told": pack_trials(self.told),
-            "queue": msgspec.to_builtins(list(self.queue)),
-        }
+        return {**super().dump(), **self.bracket.dump(), "bracket": self.number, "rung": self.rung}
 
     def restore(self, own: dict[str, Any]) -> None:
         super().restore(own)
-        self.bracket, self.rung = own["bracket"], own["rung"]
-        self.to_draw, self.expected = own["to_draw"], own["expected"]
-        self.told = unpack_trials(own["told"])
-        self.queue = deque(msgspec.convert(own["queue"], list[Proposal], strict=False))
+        first = len(self.rungs) - 1 - own["bracket"]
+        self.bracket = self.begun(own["bracket"]).restored({**own, "rung": own["rung"] - first})

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -32,6 +33,7 @@ from archloom.strategies.successive_halving import (
     HalvingStrategy,
     Hyperband,
     rungs_between,
+    rungs_of,
 )
 from archloom.testing import PLANTED_CRITERIA, PLANTED_RESOURCE, PlantedCurves, PlantedSpace, SmallSpace, is_planted
 from archloom.types import Arch, Inherit, Proposal, Resource, Result, Trial
@@ -39,13 +41,13 @@ from archloom.utils import seeds
 
 
 def asha(
-    seed: int = 0, resource: Resource = PLANTED_RESOURCE, space: SearchSpace | None = None, **options: int
+    seed: int = 0, resource: Resource = PLANTED_RESOURCE, space: SearchSpace | None = None, **options: Any
 ) -> Asha:
     return _made(Asha, seed, resource, space, AshaOptions(**options))
 
 
 def hyperband(
-    seed: int = 0, resource: Resource = PLANTED_RESOURCE, space: SearchSpace | None = None, **options: int
+    seed: int = 0, resource: Resource = PLANTED_RESOURCE, space: SearchSpace | None = None, **options: Any
 ) -> Hyperband:
     return _made(Hyperband, seed, resource, space, HalvingOptions(**options))
 
@@ -103,9 +105,19 @@ def test_rungs(resource: Resource, options: dict[str, int], rungs: tuple[int, ..
     assert rungs_between(resource, HalvingOptions(**options)) == rungs
 
 
+def test_rungs_may_be_given() -> None:
+    for kind in (asha, hyperband):
+        assert kind(resource=Resource("epochs", 98), budgets=(98, 11, 33)).rungs == (11, 33, 98)
+    assert rungs_of(Resource("epochs", 98), HalvingOptions(minimum=10)) == (10, 30, 98)
+    assert Hyperband.plan(HalvingOptions(budgets=(60, 30))).highest == 60
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ({"budgets": (4, 12)}, "budgets=12: expected 4 or 36 epochs"),
+        ({"budgets": (4, 4)}, "budgets=4,4: expected two or more, e.g. 30,60,120"),
+        ({"budgets": (4, 36), "maximum": 36}, "budgets are all rungs: omit minimum and maximum beside them"),
         ({"minimum": 12}, "minimum=12: expected 4 or 36 epochs, or 0 for the minimum"),
         ({"maximum": 37}, "maximum=37: expected 4 or 36 epochs, or 0 for the maximum"),
         ({"minimum": -1}, "AshaOptions option minimum=-1: expected a whole number of at least 0"),
@@ -117,7 +129,7 @@ def test_rungs(resource: Resource, options: dict[str, int], rungs: tuple[int, ..
         ({"early_stopping_rate": 2}, "early_stopping_rate=2: expected 0 to 1, of the rungs 4, 36"),
     ],
 )
-def test_impossible_rungs_are_refused(options: dict[str, int], told: str) -> None:
+def test_impossible_rungs_are_refused(options: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError) as caught:
         asha(resource=Resource.at("epochs", [4, 36]), **options)
     assert str(caught.value) == told
@@ -311,6 +323,26 @@ def test_a_bracket_goes_on_with_those_that_succeed() -> None:
     assert (promoted.fidelity, base(promoted)) == (3, 4)
     strategy.tell([fail(9, promoted)])
     assert [p.fidelity for p in strategy.ask(9)] == [3] * 5, "nobody is left: the next bracket"
+
+
+def test_a_state_that_0_1_0_wrote_is_read() -> None:
+    """Bracket 1 of 4 rungs, on its second of two: two are told, one is asked for, another waits to be."""
+    archs = [Arch((n, *(0,) * 7)) for n in range(4)]
+    asked = [Proposal(arch, 27, Inherit(n)) for n, arch in enumerate(archs)]
+    queued = [{"arch": {"genes": asked[3].arch.genes}, "fidelity": 27, "inherit": {"base": 3}}]
+    told = [msgspec.to_builtins(answer(9 + n, asked[n], float(n))) for n in range(2)]
+    strategy = hyperband()
+    state = strategy.state_dict()
+    state["own"] = {
+        "drawn": [], "used_up": False, "bracket": 1, "rung": 3, "to_draw": 0, "expected": 4, "told": told,
+        "queue": queued,
+    }  # fmt: skip
+    state["in_flight"] = [msgspec.to_builtins(asked[2])]
+    strategy.load_state_dict(state)
+    assert list(strategy.ask(2)) == [asked[3]]
+    assert strategy.state_dict()["own"].keys() == state["own"].keys()
+    strategy.tell([answer(11, asked[2], 5.0), answer(12, asked[3], 4.0)])
+    assert [p.fidelity for p in strategy.ask(9)] == [27] * 4, "bracket 0"
 
 
 # -- both ---------------------------------------------------------------------------------------------------------

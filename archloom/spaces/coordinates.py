@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +64,18 @@ class Coordinates(ABC):
         return arch
 
 
+@runtime_checkable
+class HasCoordinates(Protocol):
+    """A space that says itself how models see its architectures."""
+
+    def coordinates(self) -> Coordinates: ...
+
+
 def coordinates_of(space: SearchSpace) -> Coordinates:
-    """How models see a space's architectures: by its domains, else by its alpha (a category per row), else by its unit
-    cube. InputError for a space that has none of these."""
+    """How models see a space's architectures: as it says itself, else by its domains, else by its alpha (a category per
+    row), else by its unit cube. InputError for a space that has none of these."""
+    if isinstance(space, HasCoordinates):
+        return space.coordinates()
     if isinstance(space, Space):
         return _OfDomains(space)
     if isinstance(space, HasAlpha):

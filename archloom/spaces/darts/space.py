@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from archloom.errors import InputError
 from archloom.spaces.alignment import aligned
 from archloom.spaces.base import says_otherwise, shown_one_by_one
+from archloom.spaces.coordinates import Coordinates
 from archloom.spaces.darts.alpha import ALPHA_SHAPE, discretise, one_hot
+from archloom.spaces.darts.coordinates import DartsCoordinates
 from archloom.spaces.darts.encoding import LABELS, WIDTH, encode
 from archloom.spaces.darts.features import FLOW, LAYOUT, features, flow_batches
 from archloom.spaces.darts.genotypes import (
@@ -234,6 +236,10 @@ class Darts(SizedNetworks):
         nodes = tuple(cell * EDGES + first for cell in range(len(CELLS)) for first in FIRST_EDGE[1:])
         parts = tuple((f"{cell} cell", number * EDGES) for number, cell in enumerate(CELLS))
         return AlphaLayout(len(CELLS) * edges, OPERATIONS, nodes, parts)
+
+    def coordinates(self) -> Coordinates:
+        """For each node its two sources, and the operation of either."""
+        return DartsCoordinates(_valid)
 
     def topology(self, archs: Sequence[Arch]) -> Mapping[str, Topology]:
         """Of the normal and the reduction cells; see `topology`."""

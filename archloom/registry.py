@@ -193,6 +193,10 @@ STRATEGIES = Registry(
         "asha": Entry(
             "archloom.strategies.successive_halving:Asha", "asynchronous successive halving (Li et al. 2020)"
         ),
+        "bohb": Entry(
+            "archloom.strategies.bohb.strategy:Bohb",
+            "BOHB: Hyperband that learns where to search (Falkner et al. 2018)",
+        ),
         "hyperband": Entry("archloom.strategies.successive_halving:Hyperband", "Hyperband (Li et al. 2018)"),
         "pbt_nas": Entry(
             "archloom.strategies.population.pbt_nas:PbtNas", "PBT-NAS: networks that train together and trade layers"

@@ -328,6 +328,18 @@ def test_multi_fidelity(study: Any, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
+def test_bohb(study: Any, tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="bohb is compared with its TPE")
+    record = tmp_path / "done.jsonl"
+    rows = study("bohb", "nb201", "--workers", "1", "--record", str(record))
+    assert [row["setting"] for row in rows] == ["bohb", "bohb again", "random", "hyperband", "asha", "optuna"]
+    assert all(row["seeds"] == 2 and 60 < row["worst"] <= row["mean"] < 73.5 for row in rows)
+    started, full = ({row["setting"]: row[name] for row in rows} for name in ("started", "full"))
+    assert started["random"] == full["random"] == 20 and started["bohb"] == 33, "the epochs of 20 full trainings"
+    assert full["bohb again"] < full["bohb"] < started["asha"] and full["optuna"] < started["optuna"]
+    assert len(record.read_text().splitlines()) == 12
+
+
 def test_graph_bo_where_the_optimum_is_known(study: Any, tmp_path: Path) -> None:
     record = tmp_path / "done.jsonl"
     words = ("--workers", "1", "--strategy", "local_search", "--record", str(record))

@@ -47,6 +47,9 @@ ROOMY = 8_000_000_000
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOMY:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
+# What tests start imports what others have compiled: compiling it takes each of hundreds of processes 0.2 s.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A busy machine is no error: the first example may wait for an import.
 hypothesis.settings.register_profile("archloom", deadline=None)
 hypothesis.settings.load_profile("archloom")

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from archloom.learners import arrays
 from archloom.learners.q_network import Bucket, QNetwork
+from archloom.utils.optimisers import Adam
 from archloom.utils.threads import spread
 
 
@@ -76,7 +77,7 @@ class QLearner:
         self.network = network
         self.learning = learning
         self.target = copy.deepcopy(network).requires_grad_(False)
-        self._optimiser = torch.optim.Adam(network.parameters(), learning.lr, eps=learning.adam_eps)
+        self._optimiser = Adam(network.parameters(), learning.lr, eps=learning.adam_eps)
         self._since_target = 0
 
     def learn(self, batch: Batch, rate: float = 1.0) -> tuple[NDArray[np.float32], float]:

@@ -32,6 +32,7 @@ from archloom.tasks.network import NetworkTraining
 from archloom.tasks.training import EpochStreams, device_of, load_network, on_cpu
 from archloom.types import Arch, Goal
 from archloom.utils import seeds
+from archloom.utils.optimisers import AdamW
 from archloom.utils.options import NonNegativeInt, Options, PositiveFloat, PositiveInt
 
 GENERATOR, DISCRIMINATOR, AVERAGE = "generator", "discriminator", "generator_ema"
@@ -251,7 +252,7 @@ class GanTraining(NetworkTraining):
         self.steps = {GENERATOR: 0, DISCRIMINATOR: 0}
         trained = {GENERATOR: networks.generator, DISCRIMINATOR: networks.discriminator}
         optimisers = {
-            name: torch.optim.AdamW(network.parameters(), options.lr, BETAS, options.eps, weight_decay=0.0, fused=True)
+            name: AdamW(network.parameters(), options.lr, BETAS, options.eps, weight_decay=0.0, fused=True)
             for name, network in trained.items()
         }
         super().__init__(trained, optimisers, seed, task.device)

@@ -23,6 +23,7 @@ from archloom.constraints import Winner
 from archloom.tasks.network import NetworkTraining
 from archloom.tasks.training import EpochStreams
 from archloom.types import Arch, Goal
+from archloom.utils.optimisers import Adam
 
 LAYERS, PAIR, WIDTH, OUTPUTS = 8, 2, 24, 8
 STEPS, BATCH = 10, 64
@@ -117,7 +118,7 @@ def _lesson(seed: int, angle: float) -> tuple[Tensor, Tensor]:
 class Imitation(NetworkTraining):
     def __init__(self, arch: Arch, seed: int, task: Imitate) -> None:
         network = Chain(tuple(ChainSpace().choices(arch).values()), seed)
-        adam = torch.optim.Adam(network.parameters(), lr=task.lr, fused=True)
+        adam = Adam(network.parameters(), lr=task.lr, fused=True)
         super().__init__({"network": network}, {"adam": adam}, seed)
         self._task = task
 

@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torch.optim import Adam
 
 from archloom.errors import InputError
 from archloom.learners import arrays
@@ -27,6 +26,7 @@ from archloom.learners.ppo import Ppo, step
 from archloom.spaces.base import SearchSpace, sample_valid
 from archloom.spaces.graphs import Graph
 from archloom.types import Arch
+from archloom.utils.optimisers import Adam
 
 REWARDS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "logit": lambda logits: logits,

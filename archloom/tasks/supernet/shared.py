@@ -28,6 +28,7 @@ from archloom.tasks.training import (
     optimiser_state,
 )
 from archloom.utils import seeds
+from archloom.utils.optimisers import SGD
 
 NETWORK = "supernet"
 """What the network is called in a state."""
@@ -65,9 +66,7 @@ class SharedNetwork:
         weights = int(seeds.stream(options.seed, "weights").integers(2**63))
         network = space.supernet(weights, Sharing(options.partial, options.affine))
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.SGD(
-            self.network.parameters(), options.lr, options.momentum, weight_decay=options.weight_decay
-        )
+        self.optimiser = SGD(self.network.parameters(), options.lr, options.momentum, weight_decay=options.weight_decay)
         self._all: list[nn.Parameter] = list(self.network.parameters())
         self._names = {f"{NETWORK}.{name}": parameter for name, parameter in self.network.named_parameters()}
         self._tensors = self.network.state_dict()

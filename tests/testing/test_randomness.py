@@ -71,17 +71,34 @@ def test_a_fresh_process_that_dies_is_told_and_not_waited_for() -> None:
         in_fresh_process(die)
 
 
-def hash_seed() -> tuple[str | None, int]:
-    return os.environ.get("PYTHONHASHSEED"), os.getpid()
+happened: list[str] = []
+"""In this process."""
+
+
+def surroundings() -> tuple[str | None, int, int, str, str | None, list[str]]:
+    seed, mine = os.environ.get("PYTHONHASHSEED"), os.environ.get("ARCHLOOM_TEST")
+    return seed, hash("archloom"), os.getpid(), str(Path.cwd()), mine, happened
 
 
 @pytest.mark.parametrize("before", [None, "7"])
-def test_a_fresh_process_has_a_hash_seed_of_its_own(monkeypatch: pytest.MonkeyPatch, before: str | None) -> None:
+def test_a_fresh_process_has_a_hash_seed_of_its_own_and_knows_nothing_but_its_surroundings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, before: str | None
+) -> None:
     if before is None:
         monkeypatch.delenv("PYTHONHASHSEED", raising=False)
     else:
         monkeypatch.setenv("PYTHONHASHSEED", before)
-    seed, process = in_fresh_process(hash_seed)
-    assert seed not in (None, before)
-    assert process != os.getpid()
+    monkeypatch.setitem(globals(), "happened", ["something"])
+    processes = set()
+    for turn in ("first", "second"):
+        folder = tmp_path / turn
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("ARCHLOOM_TEST", turn)
+        seed, hashed, process, *known = in_fresh_process(surroundings)
+        assert seed not in (None, before)
+        assert hashed != hash("archloom")
+        assert known == [str(folder), turn, []]
+        processes |= {process, os.getpid()}
+    assert len(processes) == 3
     assert os.environ.get("PYTHONHASHSEED") == before

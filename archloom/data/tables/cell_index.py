@@ -117,7 +117,7 @@ def build() -> bytes:
     codes = official_codes()
     order = np.argsort(codes).astype(np.int32)
     found, counts = neighbour_codes(codes)
-    targets = order[np.searchsorted(codes, found, sorter=order)]
+    targets = order[np.searchsorted(codes[order], found)]
     offsets = np.concatenate([[0], np.cumsum(counts)])
     parts = [codes.view(np.int32), order, offsets.astype(np.int32), targets]
     stream = io.BytesIO()

@@ -31,6 +31,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -503,15 +504,19 @@ def _rerun(path: Path) -> str:
 
 def environment() -> dict[str, str]:
     """The versions that a run's numbers may depend on."""
-    from importlib import metadata
-
     versions = {"python": platform.python_version(), "platform": platform.platform()}
     versions["threads"] = os.environ.get("OMP_NUM_THREADS", "not set")
+    return versions | _installed()
+
+
+@cache
+def _installed() -> dict[str, str]:
+    from importlib import metadata
+
+    versions = {}
     for package in ("archloom", "numpy", "torch"):
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return versions
 
 

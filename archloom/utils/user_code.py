@@ -112,19 +112,21 @@ class UserFolder:
                 continue
             if path.endswith(".py"):
                 waiting.extend(self._imported_by(Path(path), package, content))
-        for module in list(sys.modules.values()):
-            path = str(getattr(module, "__file__", None) or "")
-            if path not in seen and path not in self._loaded and self._is_own(module, path):
+        for path in self._own_files():
+            if path not in seen and path not in self._loaded:
                 self.read(path)
                 seen[path] = None
         return {path: digest for path in sorted(seen) if (digest := self.sha256(path)) is not None}
 
-    def _is_own(self, module: ModuleType, path: str) -> bool:
-        """Whether a module that was imported, however, is code of this folder that is not installed."""
-        if str(getattr(module, "__name__", "")).startswith(f"{self.package}."):
-            return Path(path).is_file()
-        below = path.startswith(f"{self.path}{os.sep}") and not path.startswith(_OURS)
-        return below and not _is_installed(path) and Path(path).is_file()
+    def _own_files(self) -> Iterator[str]:
+        """The files of modules that were imported, however, and are code of this folder that is not installed."""
+        package, below = f"{self.package}.", f"{self.path}{os.sep}"
+        for module in list(sys.modules.values()):  # thousands, whenever a run begins
+            path = str(getattr(module, "__file__", None) or "")
+            named = str(getattr(module, "__name__", "")).startswith(package)
+            found = path.startswith(below) and not path.startswith(_OURS) and not _is_installed(path)
+            if (named or found) and Path(path).is_file():
+                yield path
 
     def _imported_by(self, file: Path, package: str, content: bytes) -> Iterator[tuple[str, str]]:
         """The files of the modules that a file names in imports, each with its package."""

@@ -486,7 +486,7 @@ def _process(*arguments: object, **how: Any) -> Iterator[subprocess.Popen[str]]:
         child.communicate()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def process() -> Process:
     """Starts Python with some arguments in a process group of its own, of which nothing is left afterwards."""
     return _process

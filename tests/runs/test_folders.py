@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -194,8 +196,8 @@ def test_workers_change_nothing(tmp_path: Path, planted: Path, width: int, worke
 # -- killed -------------------------------------------------------------------------------------------------------
 
 KILLER = '''
-"""Forks children that go on with a run, and kills each after a random number of trials and a random time. Prints what
-it saw as JSON."""
+"""Forks children that go on with a run, and kills each after a random number of trials and a random time. Answers each
+line of JSON, a folder, a number of kills and requests, with a line that says what it saw."""
 import json, os, random, signal, sys, time, warnings
 from pathlib import Path
 
@@ -203,14 +205,11 @@ import msgspec
 from archloom.runs import folders, record, search
 from archloom.runs.prepare import Preparer, Request
 
-requests = msgspec.json.decode(sys.argv[1], type=list[Request])
-home, kills = Path(sys.argv[2]), int(sys.argv[3])
 record.COMMIT_EVERY_S = 0.0  # every trial is a commit of its own
 search.SAVE_EVERY_S = 0.0  # and many a trial a checkpoint
 search.SAVE_SHARE = 0.3
 os.fsync = lambda file: None  # a kill loses nothing that was written, and a busy disk would make this take minutes
 warnings.simplefilter("ignore")  # torn tails
-Preparer().check(requests[0])  # imports before the forks
 
 
 def child(request, path, told):
@@ -227,7 +226,7 @@ def child(request, path, told):
     os._exit(1)
 
 
-def killed_again_and_again(request, home):
+def killed_again_and_again(request, home, kills):
     started = time.monotonic()
     assert os.waitpid(child(request, home / "whole", os.open(os.devnull, os.O_WRONLY)), 0)[1] == 0
     whole = (home / "whole" / "trials.jsonl").read_bytes()
@@ -266,17 +265,35 @@ def killed_again_and_again(request, home):
     return {"killed": killed, "finished": finished, "torn": torn, "lengths": len(set(seen))}
 
 
-print(json.dumps([killed_again_and_again(each, home / str(at)) for at, each in enumerate(requests)]))
+for line in sys.stdin:
+    home, kills, requests = msgspec.json.decode(line, type=tuple[str, int, list[Request]])
+    Preparer().check(requests[0])  # imports before the forks
+    homes = [Path(home) / str(number) for number in range(len(requests))]
+    print(json.dumps([killed_again_and_again(*each, kills) for each in zip(requests, homes)]), flush=True)
 '''
 
 
-def test_killed_at_random_instants(process: Any, tmp_path: Path, strategy: Any) -> None:
+@pytest.fixture(scope="module")
+def killer(process: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """What a process that kills saw. It is one for all strategies, as it takes seconds to import PyTorch: what it kills
+    are children of its own."""
+    errors = tmp_path_factory.mktemp("killer") / "errors"
+    with errors.open("w") as stderr, process("-c", KILLER, stdin=subprocess.PIPE, stderr=stderr) as there:
+
+        def ask(*what: Any) -> Any:
+            there.stdin.write(f"{msgspec.json.encode(what).decode()}\n")
+            there.stdin.flush()
+            answer = there.stdout.readline()
+            assert answer, errors.read_text()
+            return json.loads(answer)
+
+        yield ask
+
+
+def test_killed_at_random_instants(killer: Callable[..., Any], tmp_path: Path, strategy: Any) -> None:
     """Over all strategies more than 100 kills; every run that was killed comes out byte for byte the same."""
     kills, requests = 4, [request_of(strategy, queries=100, width=width) for width in (1, 3)]
-    with process("-c", KILLER, msgspec.json.encode(requests).decode(), tmp_path, kills) as killer:
-        out, err = killer.communicate(timeout=300)
-    assert killer.returncode == 0, err
-    for seen in json.loads(out):
+    for seen in killer(str(tmp_path), kills, requests):
         assert seen["killed"] == kills and seen["finished"] >= 1
         assert seen["lengths"] > 2, f"the kills all came at the same point: {seen}"
 

@@ -131,6 +131,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "initial": 4, "batch_size": 4, "growth": 4, "top_k": 2, "width": 4, "layers": 1, "rounds": 1, "pair_steps": 1,
         "pairs": 4, "updates": 1, "episodes": 4, "epochs": 1, "minibatch": 16,
     },
+    "graph_bo": {"random": 32, "rounds": 2},
     **{name: {"population": 4, "epochs": 500, "step": 1} for name in ("pbt_nas", "searl", "random_population")},
 }  # fmt: skip
 """Options with which a few queries are enough for a strategy to do all that it does; others have their defaults."""

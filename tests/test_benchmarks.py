@@ -26,10 +26,10 @@ FUZZED = ("runs", "problems", "spaces", "tables", "arrays", "images", "lines", "
 ROOT = Path(__file__).parent.parent
 
 
-def smoke(module: str, data_dir: Path, cwd: Path, *words: str, **more: str) -> Any:
+def smoke(module: str, data_dir: Path, cwd: Path, *words: str) -> Any:
     """What a benchmark prints in a process of its own."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *words, "--smoke", "--json"]
-    environment = {**os.environ, **more, "PYTHONPATH": str(ROOT), "ARCHLOOM_DATA": str(data_dir)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ARCHLOOM_DATA": str(data_dir)}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -73,10 +73,13 @@ def test_scale(data_dir: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
-def test_spaces(data_dir: Path, tmp_path: Path, cell_index: Any, shared_cache: Path) -> None:
+def test_spaces(
+    study: Any, tmp_path: Path, cell_index: Any, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("gymnasium", reason="environments need the extra envs")
     pytest.importorskip("nasbench_pytorch", reason="the reference of the hashes, in the extra dev")
-    found = smoke("spaces", data_dir, tmp_path, ARCHLOOM_CACHE=str(shared_cache))
+    monkeypatch.setenv("ARCHLOOM_CACHE", str(shared_cache))
+    found = study("spaces")
     assert found["md5_equal"] == 1.0
     assert found["different_keys"] == found["parameters_rows"] == 5_000
     assert found["parameters_wrong"] == 0
@@ -111,11 +114,13 @@ def test_overhead(study: Any, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
-def test_executors(data_dir: Path, tmp_path: Path) -> None:
+def test_executors(study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn", reason="the images, in the extra images")
     if find_spec("ray") is None:
         pytest.skip("evaluating on Ray needs the extra ray")
-    found = smoke("executors", data_dir, tmp_path, "--workers", "1")
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
+    found = study("executors", "--workers", "1")
     assert min(found[name] for name in ("serial_s", "ray_s", "ray_start_s", "process_s")) > 0
     assert found["ray_speedup"] == pytest.approx(found["serial_s"] / found["ray_s"])
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"

@@ -37,10 +37,12 @@ def make(
     return Cadam(space or PlantedSpace(), criteria, seeds.stream(seed, "strategy"), options)
 
 
-def run(options: CadamOptions, seed: int, queries: int, max_repeats: int = 5000) -> tuple[History, int, Ending]:
+def run(
+    options: CadamOptions, seed: int, queries: int, max_repeats: int = 5000, target: float | None = None
+) -> tuple[History, int, Ending]:
     journal, space = MemoryJournal(), PlantedSpace()
     strategy = Cadam(space, PLANTED_CRITERIA, seeds.stream(seed, "strategy"), options)
-    limits = Limits(queries, max_repeats=max_repeats)
+    limits = Limits(queries, max_repeats=max_repeats, target=target)
     ending = Search(space, strategy, SerialExecutor(PlantedEvaluator()), journal, limits, seed).run()
     return History.of(journal.lines, PLANTED_CRITERIA), len(journal.lines), ending
 
@@ -48,7 +50,7 @@ def run(options: CadamOptions, seed: int, queries: int, max_repeats: int = 5000)
 def test_it_finds_the_planted_architecture_among_65536() -> None:
     """Random search would need 45,000 queries for an even chance."""
     for seed in range(3):
-        history, _, _ = run(CadamOptions(), seed, 500)
+        history, _, _ = run(CadamOptions(), seed, 500, target=100.0)
         best = history.best()
         assert best is not None and is_planted(best.trial.proposal.arch)
 

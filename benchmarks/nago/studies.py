@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from archloom.analysis.published_generators import GENERATORS
 from benchmarks.nago.base import Study, Training
+from benchmarks.nago.evaluations import Evaluations
 from benchmarks.nago.memory import Memory
 from benchmarks.nago.networks import Spreads
 from benchmarks.nago.table3 import Table3
@@ -32,6 +33,7 @@ STUDIES: Mapping[str, Study] = {
     "table3": Table3(GENERATORS),
     "table4": Table4((HNAG_BOHB, RNAG_BOHB, HNAG_RANDOM, HNAG_RS, RNAG_D, HNAG_PUBLISHED)),
     "networks": Spreads(),
+    "evaluations": Evaluations(),
     "memory": MEMORY,
     "memory-large": replace(
         MEMORY, size=224,
@@ -58,6 +60,7 @@ _SMOKE: Mapping[str, Study] = {
         seeds=1, seconds=0.1, epochs=2, networks=2, final_epochs=1, training=_TRAINING,
     ),
     "networks": Spreads(("rnag",), generators=2, networks=2, epochs=1, training=_TRAINING),
+    "evaluations": Evaluations(generators=2, epochs=1, training=_TRAINING),
     "memory": Memory({"hnag": {"params_m": 0.01}, "rnag": {"params_m": 0.01}}, networks=4, size=8),
     "memory-large": Memory({"rnag": {"params_m": 0.01, "stem": "large"}}, networks=2, size=48),
 }  # fmt: skip

@@ -140,9 +140,11 @@ def follow(labels: Ints, adjacency: Bytes, meaning: Labels, live: Bools, entry: 
             paths.total[y, own] += paths.number[y]
         if paths.number[y] > _BIG:
             exponent, unit = exponent + 500, unit / _BIG
-            paths.number[: y + 1] /= _BIG
-            paths.from_first[: y + 1] /= _BIG
-            paths.total[: y + 1] /= _BIG
+            for x in range(y + 1):  # arithmetic of arrays takes seconds to compile
+                paths.number[x] /= _BIG
+                paths.from_first[x] /= _BIG
+                for label in range(paths.total.shape[1]):
+                    paths.total[x, label] /= _BIG
     return exponent
 
 

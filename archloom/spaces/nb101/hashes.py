@@ -113,12 +113,18 @@ def _append_number(text: NDArray[np.uint8], at: int, number: int) -> int:
 
 
 @compiled
+def _append_hash(text: NDArray[np.uint8], at: int, digits: NDArray[np.uint8]) -> int:
+    for i in range(_DIGEST):  # assigning a slice takes seconds to compile
+        text[at + i] = digits[i]
+    return at + _DIGEST
+
+
+@compiled
 def _append_sorted(
     text: NDArray[np.uint8], at: int, hashes: NDArray[np.uint8], order: NDArray[np.int64], members: int
 ) -> int:
     for i in range(_sorted_into(order, hashes, members)):
-        text[at : at + _DIGEST] = hashes[order[i]]
-        at += _DIGEST
+        at = _append_hash(text, at, hashes[order[i]])
     return at
 
 
@@ -149,8 +155,8 @@ def _module_hash(code: int, text: NDArray[np.uint8], hashes: NDArray[np.uint8], 
             text[at] = 124  # "|"
             at = _append_sorted(text, at + 1, old, order, after[vertex])
             text[at] = 124
-            text[at + 1 : at + 1 + _DIGEST] = old[vertex]
-            _digest(text, at + 1 + _DIGEST, new[vertex])
+            at = _append_hash(text, at + 1, old[vertex])
+            _digest(text, at, new[vertex])
         old, new = new, old
     text[0] = 91  # the string of the sorted list: ['...', '...']
     at = 1
@@ -159,9 +165,9 @@ def _module_hash(code: int, text: NDArray[np.uint8], hashes: NDArray[np.uint8], 
             text[at], text[at + 1] = 44, 32
             at += 2
         text[at] = 39
-        text[at + 1 : at + 1 + _DIGEST] = old[order[i]]
-        text[at + 1 + _DIGEST] = 39
-        at += _DIGEST + 2
+        at = _append_hash(text, at + 1, old[order[i]])
+        text[at] = 39
+        at += 1
     text[at] = 93
     _digest(text, at + 1, out)
 

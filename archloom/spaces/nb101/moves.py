@@ -115,7 +115,8 @@ def _removals_of(vertex: int, cell: Cell, found: Codes, at: int) -> int:
     for chosen in range(1 << pairs):
         if left + bit_count(chosen) > MAX_EDGES:
             continue
-        joined[:] = into
+        for target in range(VERTICES):
+            joined[target] = into[target]
         for pair in range(pairs):
             if chosen >> pair & 1:
                 joined[pairs_to[pair]] |= 1 << pairs_from[pair]
@@ -238,7 +239,8 @@ def _neighbour_rows(codes: Codes, found: Codes, counts: NDArray[np.int64], out: 
     for row in range(len(codes)):
         count = _found_around(signed(codes[row]), found)
         counts[row] = count
-        out[end : end + count] = found[:count]
+        for i in range(count):
+            out[end + i] = found[i]
         end += count
     return end
 

@@ -200,7 +200,7 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
 
 def test_what_ships() -> None:
     supernets = {"ddas_cifar10", "cadam_cifar10", "pc_cadam_cifar10"}
-    others = {"advnas_cifar10", "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10"}
+    others = {"advnas_cifar10", "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10", "nago_cifar10"}
     assert set(config.shipped()) == {*SHIPPED, *others, *supernets}
 
 
@@ -271,6 +271,22 @@ def test_the_evaluation_of_darts() -> None:
     with torch.device("meta"):
         network = Darts(auxiliary=True).build(space.parse(chosen.start), 0)
     assert sum(parameter.numel() for parameter in network.parameters()) == 3_825_768
+
+
+@pytest.mark.usefixtures("few_images")
+def test_networks_of_the_published_generators_of_nago() -> None:
+    """FACTS 5.4 and 6.5: the paper's section 4 and Table 3."""
+    from archloom.analysis.published_generators import GENERATORS
+    from archloom.strategies.starts import texts_in
+
+    scenario, (limits, chosen) = opened("nago_cifar10", "given", batch_size="2")
+    published = [each.arch() for each in GENERATORS if each.data == "cifar10"]
+    assert texts_in(chosen.archs) == published
+    assert (chosen.epochs, chosen.networks, limits.width) == (600, 8, 16)
+    read = scenario.problem.task.options
+    assert (read.lr, read.schedule, read.cutout, read.drop_path, read.auxiliary_weight) == (0.025, "cosine", 16, 0, 0)
+    for text in published:
+        assert 3.5 < scenario.space.details(scenario.space.parse(text))["operation_params_m"] <= 4.0
 
 
 def test_an_evaluation_of_darts_from_the_shipped_file(

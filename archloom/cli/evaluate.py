@@ -12,7 +12,7 @@ import click
 
 from archloom.cli import options, output
 from archloom.cli.exit_codes import Exit
-from archloom.cli.paths import RunPath, UserPath
+from archloom.cli.paths import RunPath, UserPath, check_different
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
 
@@ -105,7 +105,6 @@ def _evaluate_all(
 ) -> int:  # fmt: skip
     """Every run of some folders, and the tests over all of them."""
     from archloom.analysis.pooled import check_once, format_pooled, pool
-    from archloom.cli.significance import check_different
 
     check_different(runs)
     with stdout_guard():

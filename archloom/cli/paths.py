@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,12 @@ class NewFolder(UserPath):
         if value == "":
             raise InputError("--out '': expected the name of a folder (omit --out for a new folder under runs/)")
         return super().convert(value, param, ctx)
+
+
+def check_different(runs: Sequence[Path]) -> None:
+    """InputError for a folder that is given twice: its runs would count twice."""
+    known: set[Path] = set()
+    for run in runs:
+        if run.resolve() in known:
+            raise InputError(f"{run} is given twice: expected each folder once")
+        known.add(run.resolve())

@@ -15,7 +15,7 @@ import click
 
 from archloom.cli import options, output
 from archloom.cli.exit_codes import Exit
-from archloom.cli.paths import RunPath, UserPath
+from archloom.cli.paths import RunPath, UserPath, check_different
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import ArchloomError, InputError, StoreError, unknown
 from archloom.utils.json_text import dumps
@@ -225,6 +225,7 @@ def plot(runs: Sequence[Path], kind: str, target: Path | None, trust: bool, move
     draw = KINDS[kind].with_options(chosen)
     over = chosen.get("over")
     path = target or runs[0] / (f"{kind}.png" if over is None else f"{kind}-{over}.png")
+    check_different(runs)
     found = {run: read_reports(run, KINDS[kind].needs_space, moved=moved, trust=trust) for run in runs}
     save(draw(together(found)), path)
     output.say(str(path))

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from archloom.cli import options, output
-from archloom.cli.paths import RunPath
+from archloom.cli.paths import RunPath, check_different
 from archloom.cli.show import read_reports
-from archloom.errors import InputError
 
 if TYPE_CHECKING:
     from archloom.analysis.significance import Wanted
@@ -44,12 +43,3 @@ def test(runs: Sequence[Path], wanted: Wanted, metrics: Sequence[str], as_json: 
     else:
         output.say(format_pooled(pooled))
     return 0
-
-
-def check_different(runs: Sequence[Path]) -> None:
-    """InputError for a folder that is given twice: its runs would count twice."""
-    known: set[Path] = set()
-    for run in runs:
-        if run.resolve() in known:
-            raise InputError(f"{run} is given twice: expected each folder once")
-        known.add(run.resolve())

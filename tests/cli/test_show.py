@@ -138,6 +138,12 @@ def test_plot_writes_a_picture(cli: Any, finished: Any) -> None:
     assert (cli.home / "run" / "anytime.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_runs_of_several_folders_in_one_picture(cli: Any, finished: Any) -> None:
+    pytest.importorskip("matplotlib", reason="plots need the extra plots")
+    assert cli("plot", "run", "group", "--kind", "box").out == "run/box.png\n"
+    cli.refuses("plot", "run", "run/", says=["run is given twice"])
+
+
 def test_a_run_that_a_kind_of_plot_does_not_fit_is_refused(cli: Any, finished: Any) -> None:
     pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
     cli.refuses("plot", "run", "--kind", "levels", says=["fits no generator, so it has no levels", "ga_nas"])

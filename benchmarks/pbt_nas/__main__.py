@@ -1,8 +1,10 @@
-"""PBT-NAS compared with its ablations and baselines, as in the paper's Tables 1 to 3 and Figure 4, in minutes.
+"""PBT-NAS compared with its ablations and baselines, as in the paper's Tables 1 to 3 and 6 and Figure 4, in minutes.
 
     python -m benchmarks.pbt_nas chain       Tables 2 and 3 on chains that imitate one: 24 members, 20 seeds
     python -m benchmarks.pbt_nas moving      the same while what they imitate drifts
     python -m benchmarks.pbt_nas scaling     Figure 4: 6, 12 and 24 members, beside as many random networks
+    python -m benchmarks.pbt_nas bohb        Table 6 on chains: BOHB and random networks at equal epochs
+    python -m benchmarks.pbt_nas gan-bohb    the same with generators of digits: 3 seeds
     python -m benchmarks.pbt_nas gan         Tables 1 and 2, space gan_hard, on digits of 8 x 8 pixels: 5 seeds
     python -m benchmarks.pbt_nas planted     Tables 2 and 3 on a task whose answer is known: 30 seeds, a minute
     python -m benchmarks.pbt_nas images      Table 3 on small images of clothes: 12 members, 10 seeds
@@ -10,9 +12,10 @@
     python -m benchmarks.pbt_nas chain --json           one JSON object per row
     python -m benchmarks.pbt_nas chain --smoke          one or two seeds, two chunks
 
-A search of 24 chains takes 6 s. `chain` and `scaling` may share a record. Every row trains its networks for as many
-epochs, from the same seeds. The value is that of a run's best network, on the search's own metric: the best ever, or
-of the last population where the target moves.
+A search of 24 chains takes 6 s. `chain`, `scaling` and `bohb` may share a record, and so may `gan` and `gan-bohb`. All
+rows train networks for as many epochs, from the same seeds. The value is that of a run's best network, on the
+search's own metric: the best ever, or of the last population where the target moves; of BOHB the best of the longest
+trainings.
 """
 
 from __future__ import annotations

@@ -27,6 +27,19 @@ class Setting:
     strategy: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def asked(self, study: Study) -> dict[str, Any]:
+        """Its options and limits in a study."""
+        return {"population": study.members, "epochs": study.epochs, "step": 1, **self.options}
+
+
+@dataclass(frozen=True)
+class Halving(Setting):
+    """A row of successive halving: as many epochs in all as a population's, a chunk the shortest training, and all of a
+    member's epochs the longest."""
+
+    def asked(self, study: Study) -> dict[str, Any]:
+        return {"minimum": 1, "maximum": study.epochs, "resource": study.members * study.epochs, **self.options}
+
 
 @dataclass(frozen=True)
 class Study:
@@ -131,9 +144,8 @@ class Found:
 
 def search(study: Study, setting: Setting, seed: int) -> Found:
     """One search, in memory."""
-    options = {"population": study.members, "epochs": study.epochs, "step": 1, **setting.options}
     started = time.process_time()
-    report = archloom.run(setting.strategy, study.problem(seed), seed=seed, **options)
+    report = archloom.run(setting.strategy, study.problem(seed), seed=seed, **setting.asked(study))
     seconds, objective = time.process_time() - started, report.scenario.criteria.objectives[0]
     if report.best is None:
         raise RuntimeError(f"{setting.name}, seed {seed}: every training failed")

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pbt_nas.searches import Imitations, Named, Setting, Study
+from benchmarks.pbt_nas.searches import Halving, Imitations, Named, Setting, Study
 
 DEFAULT = Setting("PBT-NAS", "pbt_nas")
 NO_MIXING = Setting("no mixing: itself, shrink-perturbed", "pbt_nas", {"itself": True})
@@ -17,6 +17,7 @@ REINITIALISED = Setting("reinitialised [0, 1]", "pbt_nas", {"shrink": 0.0, "pert
 SEARL = Setting("SEARL-like mutation", "searl")
 RANDOM = Setting("random search", "random_population")
 RANDOM_SHRUNK = Setting("random search, shrink-perturbed", "random_population", {"shrink_perturb": True})
+BOHB = Halving("BOHB", "bohb")
 EVERYTHING = (DEFAULT, NO_MIXING, COPIED, REINITIALISED, SEARL, RANDOM, RANDOM_SHRUNK)
 
 SIZES = (6, 12)
@@ -40,18 +41,22 @@ def _scaling() -> tuple[tuple[Setting, ...], Mapping[str, str]]:
 
 
 _SCALED, _LARGER = _scaling()
+_TABLE_6 = (DEFAULT, RANDOM, BOHB)
+_GAN = Named(
+    EVERYTHING[:-1], seeds=5, members=8, epochs=16, beaten_by=than_default(EVERYTHING[:-1]), on="gan:digits",
+    task={"steps_per_epoch": "30", "generator_every": "1", "lr": "0.0005", "ema": "0.95", "samples": "1000",
+          "extractor": "pixels"},
+    space={"channels": "16", "discriminator_channels": "16", "latent": "60"},
+)  # fmt: skip
 _CHAIN = Imitations(EVERYTHING, seeds=20, members=24, epochs=20, beaten_by=than_default(EVERYTHING))
 
 STUDIES: Mapping[str, Study] = {
     "chain": _CHAIN,
     "moving": replace(_CHAIN, drift=0.05),
+    "bohb": replace(_CHAIN, settings=_TABLE_6, beaten_by=than_default(_TABLE_6)),
     "scaling": replace(_CHAIN, settings=_SCALED, beaten_by=_LARGER),
-    "gan": Named(
-        EVERYTHING[:-1], seeds=5, members=8, epochs=16, beaten_by=than_default(EVERYTHING[:-1]), on="gan:digits",
-        task={"steps_per_epoch": "30", "generator_every": "1", "lr": "0.0005", "ema": "0.95", "samples": "1000",
-              "extractor": "pixels"},
-        space={"channels": "16", "discriminator_channels": "16", "latent": "60"},
-    ),
+    "gan": _GAN,
+    "gan-bohb": replace(_GAN, settings=_TABLE_6, seeds=3, beaten_by=than_default(_TABLE_6)),
     "planted": Named(
         EVERYTHING, seeds=30, members=12, epochs=20, beaten_by=than_default(EVERYTHING),
         on=str(Path(__file__).with_name("planted.py")),
@@ -72,9 +77,14 @@ _SMALL: Mapping[str, Any] = {"members": 4, "epochs": 2}
 _SMOKE: Mapping[str, Study] = {
     "chain": replace(STUDIES["chain"], seeds=2, **_SMALL),
     "moving": replace(STUDIES["moving"], seeds=1, settings=(DEFAULT, COPIED), **_SMALL),
+    "bohb": replace(STUDIES["bohb"], seeds=1, **_SMALL),
     "scaling": replace(STUDIES["scaling"], seeds=1, **_SMALL),
     "gan": replace(
         STUDIES["gan"], seeds=1, settings=(DEFAULT, SEARL), members=2, epochs=2,
+        task={**STUDIES["gan"].task, "steps_per_epoch": "2", "samples": "50"},
+    ),
+    "gan-bohb": replace(
+        STUDIES["gan"], seeds=1, settings=(BOHB,), beaten_by={}, members=2, epochs=3,
         task={**STUDIES["gan"].task, "steps_per_epoch": "2", "samples": "50"},
     ),
     "planted": replace(STUDIES["planted"], seeds=2, settings=(RANDOM, RANDOM_SHRUNK), members=4, epochs=4),

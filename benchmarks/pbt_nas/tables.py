@@ -28,6 +28,7 @@ PUBLISHED: Mapping[str, Published] = {
     "SEARL-like mutation": Published("15.72 ± 2.22"),
     "random search": Published("16.79 ± 0.97", "616 ± 53"),
     "random search, shrink-perturbed": Published("22.39 ± 2.64", "498 ± 30"),
+    "BOHB": Published("18.95 ± 1.48", "621 ± 28"),
 }
 """By the names of rows."""
 

@@ -56,7 +56,10 @@ _TRAINING = Training(
 _SMOKE: Mapping[str, Study] = {
     "table3": Table3((GENERATORS[6],), networks=2),
     "table4": Table4(
-        (HNAG_RANDOM, HNAG_RS, replace(RNAG_D, arch=_flat(4))),
+        (
+            replace(HNAG_BOHB, options={**_BOHB, "budgets": (1, 2)}), HNAG_RANDOM, HNAG_RS,
+            replace(RNAG_D, arch=_flat(4)),
+        ),
         seeds=1, seconds=0.1, epochs=2, networks=2, final_epochs=1, training=_TRAINING,
     ),
     "networks": Spreads(("rnag",), generators=2, networks=2, epochs=1, training=_TRAINING),

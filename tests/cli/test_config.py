@@ -200,8 +200,9 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
 
 def test_what_ships() -> None:
     supernets = {"ddas_cifar10", "cadam_cifar10", "pc_cadam_cifar10"}
-    others = {"advnas_cifar10", "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10", "nago_cifar10"}
-    assert set(config.shipped()) == {*SHIPPED, *others, *supernets}
+    others = {"advnas_cifar10", "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10"}
+    nago = {"nago_cifar10", "nago_bohb_cifar10"}
+    assert set(config.shipped()) == {*SHIPPED, *others, *supernets, *nago}
 
 
 @pytest.mark.parametrize("name", ["ddas_cifar10", "cadam_cifar10", "pc_cadam_cifar10"])
@@ -287,6 +288,19 @@ def test_networks_of_the_published_generators_of_nago() -> None:
     assert (read.lr, read.schedule, read.cutout, read.drop_path, read.auxiliary_weight) == (0.025, "cosine", 16, 0, 0)
     for text in published:
         assert 3.5 < scenario.space.details(scenario.space.parse(text))["operation_params_m"] <= 4.0
+
+
+@pytest.mark.usefixtures("few_images")
+def test_nago_by_bohb() -> None:
+    """FACTS 5.4 and 5.5: of 60 brackets each three are 13 evaluations in 960 epochs."""
+    from archloom.cli.search import search
+
+    scenario, (_, chosen) = opened("nago_bohb_cifar10", "bohb", batch_size="2")
+    assert (chosen.eta, chosen.budgets, chosen.promote) == (2, (30, 60, 120), "again")
+    assert config.read("nago_bohb_cifar10", search.params).values["queries"] == 60 // 3 * (7 + 3 + 3)
+    read = scenario.problem.task.options
+    assert (read.lr, read.schedule, read.schedule_until, read.cutout) == (0.1, "cosine", "fidelity", 16)
+    assert scenario.space.name == "hnag" and scenario.objectives == ("valid_accuracy",)
 
 
 def test_an_evaluation_of_darts_from_the_shipped_file(

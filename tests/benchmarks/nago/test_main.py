@@ -34,6 +34,7 @@ def test_searches_of_equal_time(study: Any, tmp_path: Path) -> None:
     words = ("--workers", "1", "--record", str(tmp_path / "done.jsonl"))
     rows = {row["setting"]: row for row in study("nago.__main__", "table4", *words)}
     assert all(row["networks"] == 2 and row["test"]["n"] == 2 for row in rows.values())
+    assert rows["HNAG-BOHB"]["p"] is None and rows["RNAG-D"]["p"] is not None
     assert rows["HNAG, random search"]["queries"] >= 1 and rows["HNAG-RS"]["queries"] == 0
     assert rows["RNAG-D"]["published"] == "94.1 ± 0.16 at 44.2"
     assert list(rows.values()) == study("nago.__main__", "table4", *words), "nothing is left to do"

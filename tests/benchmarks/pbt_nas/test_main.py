@@ -32,6 +32,12 @@ def test_scaling(study: Any) -> None:
     assert rows[1]["mean"] != rows[2]["mean"], "12 members and 4"
 
 
+def test_bohb(study: Any) -> None:
+    ours, random, bohb = study("pbt_nas.__main__", "bohb", "--workers", "1")
+    assert bohb["tested"]["better"] == random["tested"]["better"] == "PBT-NAS" and 0 < bohb["mean"] < 100
+    assert bohb["published"] == {"fid": "18.95 ± 1.48", "score": "621 ± 28"} and ours["tested"] is None
+
+
 def test_images(study: Any) -> None:
     pytest.importorskip("sklearn", reason="the images, in the extra images")
     rows = study("pbt_nas.__main__", "images", "--workers", "1")
@@ -44,6 +50,8 @@ def test_generators(study: Any, tmp_path: Path) -> None:
     rows = study("pbt_nas.__main__", "gan", "--workers", "1")
     assert [(row["seeds"], row["test_mean"]) for row in rows] == [(1, None)] * 2
     assert all(row["mean"] > 0 for row in rows)
+    (bohb,) = study("pbt_nas.__main__", "gan-bohb", "--workers", "1")
+    assert bohb["mean"] > 0
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -79,16 +80,18 @@ print(kernel(10), sum(kernel.stats.cache_hits.values()))
 """
 
 
+PARTS = {"added": 5, "table": 100, "fields": "left: int; right: int", "factor": 2}
+
+
 def test_machine_code_is_made_anew_when_what_it_is_made_of_changes(tmp_path: Path) -> None:
-    """Whatever it is: a constant, an array, a tuple's fields, a kernel. Its own file does not change here."""
+    """Its own file does not change here."""
     package = tmp_path / "tiny"
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "kernels.py").write_text(_KERNEL)
 
     def used(**changes: object) -> list[int]:
-        values = {"added": 5, "table": 100, "fields": "left: int; right: int", "factor": 2, **changes}
-        (package / "parts.py").write_text(_PARTS.format(**values))
+        (package / "parts.py").write_text(_PARTS.format(**PARTS | changes))
         paths = [str(tmp_path), str(Path(archloom.__file__).parents[1])]
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
@@ -99,9 +102,27 @@ def test_machine_code_is_made_anew_when_what_it_is_made_of_changes(tmp_path: Pat
     assert used() == [127, 0]
     assert used() == [127, 1], "nothing has changed"
     assert used(factor=3) == [137, 0]
-    assert used(added=6) == [128, 0]
-    assert used(table=200) == [227, 0]
-    assert used(fields="right: int; left: int") == [126, 0]
+
+
+def test_what_it_is_made_of_is_a_kernel_a_constant_an_array_and_a_tuples_fields(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from archloom.utils.jit import _parts
+
+    def told(**changes: object) -> list[bytes]:
+        parts, kernels = ModuleType("tiny.parts"), dict[str, Any]()
+        exec(_PARTS.format(**PARTS | changes), vars(parts))
+        monkeypatch.setitem(sys.modules, "tiny", ModuleType("tiny"))
+        monkeypatch.setitem(sys.modules, "tiny.parts", parts)
+        exec(_KERNEL, kernels)
+        return list(_parts(kernels["kernel"].py_func, set()))
+
+    assert told() == told()
+    changes: list[dict[str, object]] = [
+        {"factor": 3}, {"added": 6}, {"table": 200}, {"fields": "right: int; left: int"}
+    ]  # fmt: skip
+    for change in changes:
+        assert told(**change) != told(), change
 
 
 def test_to_tell_whether_anything_has_changed_every_kernel_is_looked_at_once() -> None:

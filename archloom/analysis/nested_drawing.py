@@ -210,7 +210,8 @@ class _Painter:
         left = 0.3 + _bulge(max(spans, default=1)) / 2
         every = list(_operations(top))
         said = f" ({every[0]})" if len(self._kinds) == 1 else ""
-        title = f"All {len(every):,} operations{said}, a row for each top node"
+        counted = f"All {len(every):,} operations" if len(every) > 1 else "The only operation"
+        title = f"{counted}{said}, a row for each top node"
         self._axes.text(0.0, y, title, ha="left", va="top", fontsize=10.5, weight="bold", color=_INK)
         self._axes.text(0.0, y - 0.25, "\n".join(drawing.notes), ha="left", va="top", fontsize=8.5, color=_INK)
         lines, y = list[float](), y - 0.4 - 0.15 * len(drawing.notes)

@@ -47,12 +47,15 @@ LAST_STAGE = 2
 
 
 class Conv(nn.Conv2d):
-    """A convolution with "same" padding and, from the start, normal weights by fan-out (He et al. 2015)."""
+    """A convolution with, from the start, normal weights by fan-out (He et al. 2015).
+
+    Padding keeps the size of maps; a kernel of an even side makes them one pixel smaller.
+    """
 
     def __init__(
         self, c_in: int, c_out: int, kernel: tuple[int, int], stride: int = 1, groups: int = 1, bias: bool = True
     ) -> None:
-        padding = (kernel[0] // 2, kernel[1] // 2)
+        padding = ((kernel[0] - 1) // 2, (kernel[1] - 1) // 2)
         super().__init__(c_in, c_out, kernel, stride, padding, groups=groups, bias=bias)
 
     def reset_parameters(self) -> None:
@@ -385,7 +388,7 @@ def auxiliary_head(c_in: int, classes: int) -> nn.Sequential:
         Conv(c_in, 128, (1, 1), bias=False),
         nn.BatchNorm2d(128),
         nn.ReLU(),
-        nn.Conv2d(128, 768, 2, bias=False),
+        Conv(128, 768, (2, 2), bias=False),
         nn.BatchNorm2d(768),
         nn.ReLU(),
         nn.Flatten(),

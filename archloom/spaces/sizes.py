@@ -32,7 +32,7 @@ class Grid(NamedTuple):
 
 def grid_of(image_size: ImageSize) -> Grid:
     """The size of images as a grid; InputError for what is none."""
-    sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    sides = tuple(image_size) if isinstance(image_size, list | tuple) else (image_size, image_size)
     if len(sides) != 2 or any(isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides):
         raise InputError(
             f"image_size={image_size}: expected a whole number of pixels of at least 1, or two: height and width"

@@ -34,7 +34,7 @@ def _saved(network: nn.Module, images: Tensor, auxiliary: bool) -> int:
         storage = tensor.untyped_storage()
         found[storage.data_ptr()] = storage  # which keeps it, so that nothing else gets its address
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda _: torch.empty(0)):
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda _: torch.empty(0)):
         network.with_auxiliary(images) if auxiliary else network(images)  # type: ignore[operator]
     own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
     return sum(storage.nbytes() for place, storage in found.items() if place not in own)

@@ -78,6 +78,12 @@ def test_a_level_of_single_nodes_is_not_drawn() -> None:
     assert not any(text.startswith("Middle level") for text in said)
 
 
+def test_a_network_of_one_operation() -> None:
+    cell = NestedGraph((), (NestedGraph((), ("conv3x3",)),))
+    said = texts(drawn(NestedDrawing(NestedGraph((), (cell,)), ("",), ("",), ())))
+    assert "The only operation (conv3x3), a row for each top node" in said
+
+
 def test_operations_of_one_kind_have_the_colours_of_the_top_nodes() -> None:
     space = Rnag(nodes=(3, 5))
     axes = drawn(space.nested_drawing(space.sample(np.random.default_rng(0))))

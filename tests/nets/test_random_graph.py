@@ -207,6 +207,9 @@ def test_weights_are_normal_by_fan_out_and_follow_from_the_seed(only_its_seed: C
     weight = small(None, (0, 1, 2), (8, 32, 64)).nodes[2].body.nodes[0].body.conv.weight
     assert weight.shape == (64, 32, 3, 3)
     assert weight.std().item() == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.03)
+    auxiliary: Any = small(auxiliary=True).auxiliary
+    assert auxiliary[5].weight.shape == (768, 128, 2, 2)
+    assert auxiliary[5].weight.std().item() == pytest.approx((2 / (4 * 768)) ** 0.5, rel=0.03)
 
 
 def test_copies_do_not_depend_on_the_number_of_nodes() -> None:

@@ -57,6 +57,8 @@ def test_a_space_has_each_size_by_its_name() -> None:
         ({"image_size": (28,)}, "image_size=(28,): expected a whole number of pixels"),
         ({"image_size": (28, 0)}, "image_size=(28, 0): expected"),
         ({"image_size": "28"}, "image_size=28: expected"),
+        ({"image_size": 28.0}, "image_size=28.0: expected"),
+        ({"image_size": None}, "image_size=None: expected"),
         ({"stem": "imagnet"}, "unknown stem 'imagnet'; did you mean 'imagenet'"),
     ],
 )

@@ -54,6 +54,11 @@ def test_what_is_saved_once_a_batch_does_not_count() -> None:
     assert saved_of(Scaled()) == pytest.approx(75)
 
 
+def test_it_is_counted_where_nothing_is_saved_otherwise() -> None:
+    with torch.no_grad():
+        assert saved_of(Scaled()) == pytest.approx(75)
+
+
 def test_nothing_moves_and_it_is_the_training_mode_that_counts() -> None:
     before = torch.get_rng_state()
     assert saved_of(Scaled(), nn.Dropout(0.5).eval()) == pytest.approx(75 + 75)  # what was kept of each value

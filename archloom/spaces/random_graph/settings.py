@@ -39,7 +39,7 @@ def probabilities(space: str, option: str, given: RealRange) -> Domain:
     try:
         return Real(low, high)
     except InputError as error:
-        raise InputError(f"{space} option {option}={_shown(given)}: {error}") from None
+        raise InputError(f"{space} option {option}={shown(given)}: {error}") from None
 
 
 def _pair(given: object) -> tuple[float, float]:
@@ -53,11 +53,12 @@ def _is_number(given: object) -> bool:
 
 def _refused(space: str, option: str, given: object, expected: str) -> InputError:
     return InputError(
-        f"{space} option {option}={_shown(given)}: expected {expected}, or two such: the lowest and the highest"
+        f"{space} option {option}={shown(given)}: expected {expected}, or two such: the lowest and the highest"
     )
 
 
-def _shown(given: object) -> str:
+def shown(given: object) -> str:
+    """An option as it is given on the command line."""
     return ",".join(map(str, given)) if isinstance(given, list | tuple) else str(given)
 
 

@@ -22,6 +22,7 @@ from archloom.spaces.random_graph.settings import (
     StemName,
     WholeRange,
     probabilities,
+    shown,
     whole_numbers,
 )
 from archloom.spaces.random_graph.source import source_of
@@ -340,8 +341,10 @@ def _merge_gene(merge: str) -> str:
 
 def _named(space: str, option: str, given: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
     """Names as they were given; InputError for none, for unknown and for repeated ones."""
-    wrong = [name for name in given if name not in known]
-    if wrong or not given or len(set(given)) < len(given):
-        shown = ",".join(map(str, given))
-        raise InputError(f"{space} option {option}={shown}: expected one or more of {', '.join(known)}, each once")
-    return tuple(given)
+    names = given if isinstance(given, list | tuple) else ()
+    wrong = [name for name in names if name not in known]
+    if wrong or not names or len(set(names)) < len(names):
+        raise InputError(
+            f"{space} option {option}={shown(given)}: expected one or more of {', '.join(known)}, each once"
+        )
+    return tuple(names)

@@ -32,6 +32,9 @@ def test_wrong_options_are_errors_of_one_line(option: str, value: Any) -> None:
 def test_wrong_merges_operations_and_sequences() -> None:
     with pytest.raises(InputError, match="merges=sum,sum: expected one or more of sum, concat, attention, each once"):
         HnagAug1(merges=("sum", "sum"))
+    for given in ("sum", None):  # which is no sequence of names
+        with pytest.raises(InputError, match=f"merges={given}: expected one or more of sum, concat, attention"):
+            HnagAug1(merges=given)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="operations=avg_pool_3: expected a convolution"):
         HnagAug1(operations=("avg_pool_3",))
     with pytest.raises(InputError, match="operations=conv7x7: expected one or more of conv3x3"):

@@ -63,6 +63,10 @@ class UserFolder:
         content = self._content.get(file)
         return None if content is None else hashlib.sha256(content).hexdigest()
 
+    def may_import(self, file: str) -> bool:
+        """Whether a file is a module in one of the places of code that runs."""
+        return bool(self._content) and file.endswith(".py") and any(Path(file).is_relative_to(p) for p in self.places)
+
     def renew(self) -> None:
         """Forget all modules if one of the files is no longer what it was."""
         if any(_content_now(file) != content for file, content in self._content.items()):
@@ -332,7 +336,13 @@ def file_of_module(module: ModuleType | None) -> Path | None:
 
 
 def sha256_as_read(file: str) -> str | None:
-    """The SHA-256 of what this process has read of a file that it runs; None if it has not."""
+    """The SHA-256 of what this process has read of a file that it runs; None if it runs no such file.
+
+    A module that it may import later is read now, so that this is what will run.
+    """
+    for folder in _folders.values():
+        if folder.may_import(file):
+            folder.read(file)
     return next((found for folder in _folders.values() if (found := folder.sha256(file)) is not None), None)
 
 

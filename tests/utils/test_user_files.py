@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archloom.errors import InputError
-from archloom.utils.user_files import UserFile, sha256_of
+from archloom.utils.user_files import UserFile, changed_since, sha256_of
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,16 @@ def test_bad_input_to_archloom_says_itself_what_is_wrong(tmp_path: Path) -> None
     with pytest.raises(InputError) as caught:
         UserFile.parse(str(path)).load()  # type: ignore[union-attr]
     assert str(caught.value).startswith(f"{path}: a space needs at least one choice")
+
+
+def test_what_was_compared_is_what_is_imported_later(tmp_path: Path) -> None:
+    path, helper = tmp_path / "mine.py", tmp_path / "helper.py"
+    path.write_text("def value():\n    import helper\n    return helper.VALUE\n")
+    helper.write_text("VALUE = 1\n")
+    known = {str(file): sha256_of(file) for file in (path, helper)}
+    module = UserFile(path).load()
+    assert changed_since(known) is None
+    helper.write_text("VALUE = 2\n")
+    assert changed_since(known) is None, "as this process has read it"
+    assert changed_since(known, again=True) == str(helper)
+    assert module.value() == 1

@@ -43,7 +43,8 @@ class Density:
         width, h, c = self.bandwidths[numbers], self.bandwidths[codes], self.categories[codes]
         away = (points[:, None, numbers] - self.data[None, :, numbers]) / width
         same = points[:, None, codes] == self.data[None, :, codes]
-        logs = -0.5 * (away**2).sum(axis=-1) - np.log(width * math.sqrt(2 * math.pi)).sum()
+        with np.errstate(over="ignore"):  # so far away that the density is 0
+            logs = -0.5 * (away**2).sum(axis=-1) - np.log(width * math.sqrt(2 * math.pi)).sum()
         logs += np.where(same, np.log1p(-h), np.log(h / (c - 1))).sum(axis=-1)  # (k, n)
         density: Float64 = np.exp(np.minimum(logs, _MOST)).mean(axis=1)
         return density

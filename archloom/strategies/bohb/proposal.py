@@ -24,6 +24,8 @@ _LEAST = 1e-32
 """Densities below this count as this."""
 _DIGITS = 9
 """Decimals to which the logarithms of ratios are distinguished."""
+_WIDEST = 1e3
+"""Normal distributions that are wider than this, cut off at 0 and 1, count as this: they are uniform to 1e-6."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ class Model:
         categories, h = self.good.categories, self.good.bandwidths
         centres = self.good.data[rng.integers(len(self.good.data), size=count)]
         u, v, w = rng.random((3, *centres.shape))
-        low, high = (ndtr((end - centres) / (widened * h)) for end in (0.0, 1.0))
-        numbers = np.clip(centres + widened * h * ndtri(low + u * (high - low)), 0.0, 1.0)
+        width = widened * np.minimum(h, _WIDEST / widened)
+        low, high = (ndtr((end - centres) / width) for end in (0.0, 1.0))
+        numbers = np.clip(centres + width * ndtri(low + u * (high - low)), 0.0, 1.0)
         codes = np.where(v < 1.0 - h, centres, np.floor(w * categories))
         return np.where(categories > 0, codes, numbers)
 
@@ -113,10 +116,16 @@ class Observed:
 
     criteria: Criteria
     trials: list[Trial] = field(default_factory=list)
+    _points: list[Float64] = field(default_factory=list)  # of the first of them, as far as they were needed
 
     def losses(self) -> Float64:
         """(n,) less is better; infinite for those that failed."""
         return -self.criteria.fitness([trial.result for trial in self.trials])
+
+    def points(self, coordinates: Coordinates) -> Float64:
+        """(n, d) where they are; each is worked out once."""
+        self._points += [coordinates.of(trial.proposal.arch) for trial in self.trials[len(self._points) :]]
+        return np.array(self._points)
 
 
 class Knowledge:
@@ -155,10 +164,8 @@ class Knowledge:
         if split is None:
             return None
         rng = np.random.Generator(np.random.PCG64([self.seed, -level[0], level[1], len(observed.trials)]))
-        sides = [
-            imputed(self.coordinates.matrix([observed.trials[i].proposal.arch for i in side.tolist()]), categories, rng)
-            for side in split
-        ]
+        points = observed.points(self.coordinates)
+        sides = [imputed(points[side], categories, rng) for side in split]
         good, bad = (Density.of(side, categories, self.rules.min_bandwidth) for side in sides)
         return Model(good, bad)
 

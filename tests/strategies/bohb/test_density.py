@@ -55,3 +55,8 @@ def test_densities_stay_floats() -> None:
     many = 300
     density = Density.of(np.full((many + 1, many), 0.5), np.zeros(many, dtype=np.intp), 1e-3)
     assert density.at(np.array([[0.5] * many, [0.9] * many])) == pytest.approx([math.exp(600), 0.0])
+
+
+def test_far_from_very_narrow_kernels_it_vanishes() -> None:
+    density = Density.of(np.full((4, 1), 0.5), np.array([0]), 1e-200)
+    assert density.at(np.array([[0.5], [0.2]])) == pytest.approx([1e200 / math.sqrt(2 * math.pi), 0.0])

@@ -54,6 +54,13 @@ def test_candidates_are_around_good_points() -> None:
     assert shares == pytest.approx([0.1, 0.1, 0.7, 0.1], abs=0.03), "1 - h, and h shared among all four"
 
 
+@pytest.mark.parametrize(("least", "widened"), [(1e300, 3.0), (0.1, 1e300), (1e300, 1e300)])
+def test_very_wide_candidates_are_uniform(least: float, widened: float) -> None:
+    density = Density.of(np.array([[0.0], [0.9]]), np.array([0]), least)
+    points = Model(density, density).candidates(2_000, widened, np.random.default_rng(0))
+    assert kstest(points[:, 0], "uniform").pvalue > 0.01
+
+
 def test_the_best_candidate_is_likely_good_and_not_bad() -> None:
     categories = np.array([0])
     good = Density(np.array([[0.2], [0.8]]), categories, np.array([0.1]))

@@ -61,7 +61,7 @@ Its weights are freshly initialised. Load the trained ones (archloom export RUN 
     network.load_state_dict(load_file("weights.safetensors"))
     network.eval()
 
-Give it images as x / 127.5 - 1, where x is their bytes; trained with another normalisation, as the run's note says.
+Give it {normalised}
 """
 
 {code}

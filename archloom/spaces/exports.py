@@ -10,16 +10,23 @@ from importlib.resources import files
 from archloom.errors import ArchloomError
 from archloom.utils.text import one_line
 
+_NORMALISED = (
+    "images as x / 127.5 - 1, where x is their bytes; trained with another normalisation, as the run's note says."
+)
+
 
 def exported(template: str, *modules: str, arch: str, found_by: str, **found: object) -> str:
     """`template` filled in: {code} is that of `archloom/nets/MODULE.py`; {arch} and {found_by} stand in a docstring.
+
+    {normalised} is what networks that `images:` has trained are given.
 
     Of several modules each may import from those before it. `found` are literals, written as Python writes them.
     ArchloomError for a file that would be no Python.
     """
     sources = [(files("archloom") / "nets" / f"{module}.py").read_text(encoding="utf-8") for module in modules]
     code = sources[0].partition('"""\n\n')[2] if len(sources) == 1 else _joined(modules, sources)
-    text = template.format(code=code, arch=_in_docstring(arch), found_by=_in_docstring(found_by), **found)
+    told = {"arch": _in_docstring(arch), "found_by": _in_docstring(found_by), "normalised": _NORMALISED}
+    text = template.format(code=code, **told, **found)
     check_compiles(text)
     return text
 

@@ -80,7 +80,7 @@ Its weights are freshly initialised. Load those that a run has trained (archloom
     network.load_state_dict(load_file("weights.safetensors"))
     network.eval()
 
-and images then as x / 127.5 - 1, where x is their bytes.
+Give it {normalised}
 """
 
 {code}

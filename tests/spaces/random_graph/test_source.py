@@ -28,7 +28,9 @@ def test_an_exported_network_takes_the_weights_of_a_training() -> None:
     space = Hnag(top_nodes=6, mid_nodes=4, bottom_nodes=5, **SMALL)
     arch: Arch = space.sample(seeds.stream(0, "test"))
     names: dict[str, Any] = {"__name__": "exported"}
-    exec(compile(space.source(arch, "found by a test"), "exported.py", "exec"), names)
+    source = space.source(arch, "found by a test")
+    assert "x / 127.5 - 1, where x is their bytes; trained with another normalisation, as the run's note says" in source
+    exec(compile(source, "exported.py", "exec"), names)
     assert space.details(arch)["operations"] == 120
     network, trained = names["make_network"](), space.build(arch, 5).state_dict()
     network.load_state_dict(trained)

@@ -184,7 +184,7 @@ def _checked(path: Path, key: str, parameter: click.Parameter, given: Any) -> An
     for value in values:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise InputError(
-                f"{path}: {key} = {_text(value)}: expected {expected}{', or a list of them' if many else ''}"
+                f"{path}: {key} = {as_typed(value)}: expected {expected}{', or a list of them' if many else ''}"
             )
     return values if many else given
 
@@ -194,18 +194,18 @@ def _flat(path: Path, table: Mapping[str, Any], prefix: str = "") -> Iterator[tu
     for name, value in table.items():
         if isinstance(value, dict):
             yield from _flat(path, value, f"{prefix}{name}.")
-        elif isinstance(value, list) and any("," in _text(item) for item in value):
+        elif isinstance(value, list) and any("," in as_typed(item) for item in value):
             raise InputError(f"{path}: {prefix}{name} = {value}: expected a list of items without commas in them")
-        elif not isinstance(value, bool | int | float | str | list) or not _text(value).strip():
+        elif not isinstance(value, bool | int | float | str | list) or not as_typed(value).strip():
             raise InputError(
                 f"{path}: {prefix}{name} = {value}: expected a number, a string, true, false or a list of them"
             )
         else:
-            yield f"{prefix}{name}", _text(value)
+            yield f"{prefix}{name}", as_typed(value)
 
 
-def _text(value: Any) -> str:
+def as_typed(value: Any) -> str:
     """A value as it is typed after NAME=."""
-    if isinstance(value, list):
-        return ",".join(map(_text, value))
-    return str(value).lower() if isinstance(value, bool) else re.sub(r"\s+", " ", str(value))
+    if isinstance(value, list | tuple):
+        return ",".join(map(as_typed, value))
+    return str(value).lower() if isinstance(value, bool) or value is None else re.sub(r"\s+", " ", str(value))

@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from archloom.cli import options, output
-from archloom.cli.config import Config
+from archloom.cli.config import Config, as_typed
 from archloom.cli.paths import RunPath
 from archloom.cli.search import search
 from archloom.cli.stdout_guard import stdout_guard
@@ -142,7 +142,7 @@ class Source:
                     f"--from {source} --from {other}: these runs are on different spaces; train them apart"
                 )
         problem = problems[source]
-        settings = {f"space.{name}": str(value) for name, value in problem.space.items()}
+        settings = {f"space.{name}": as_typed(value) for name, value in problem.space.items()}
         return cls(tuple(archs), problem.on, problem.space_name, settings)
 
 

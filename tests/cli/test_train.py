@@ -84,6 +84,22 @@ def test_the_best_of_a_run_is_trained(cli: Any, generators: Path) -> None:
     cli.refuses("train", "--from", "found", best, "--networks", 2, says=["the same but for their seeds"])
 
 
+def test_the_space_of_a_run_is_that_of_what_is_trained(cli: Any, digits: Path) -> None:
+    """Its options may have been given from Python, as values of any type."""
+    import archloom
+
+    small = {"mid_nodes": (1, 2), "bottom_nodes": 3, "params_m": 0.001, "head_width": 4, "stem": "small"}
+    scenario = archloom.scenario(
+        f"images:{digits}", space_name="hnag", space=small, task={"epochs": 1, "batch_size": 8}
+    )
+    archloom.run("random", scenario, queries=1, out=cli.home / "found")
+    said = cli("train", "--from", "found", "--set", "epochs=1", "--quiet", "--json", "--out", "again",
+               "--set", "task.batch_size=8")  # fmt: skip
+    assert said.code == 0, said.err
+    request = json.loads((cli.home / "again" / "run.json").read_text())["request"]["problem"]
+    assert request["space_name"] == "hnag" and request["space"]["mid_nodes"] == "1,2"
+
+
 def test_what_cannot_be_trained(cli: Any, trained_here: Path, planted: Path) -> None:
     on = ("--on", trained_here)
     cli.refuses("train", ONES, says=["--on: expected what to train on, e.g. --on images:digits"])

@@ -211,6 +211,12 @@ STRATEGIES = Registry(
         "given": Entry(
             "archloom.strategies.population.given:Given", "architectures that you give, trained (archloom train)"
         ),
+        "mobo": Entry(
+            "archloom.strategies.mobo.strategy:Mobo",
+            "NAGO's Bayesian optimisation of several objectives, with Bayesian networks",
+            "pymoo",
+            "mobo",
+        ),
         "qnehvi": Entry(
             "archloom.strategies.qnehvi.strategy:Qnehvi",
             "BoTorch's Bayesian optimisation by noisy expected hypervolume improvement",

@@ -79,6 +79,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
               "archloom list nb101", "archloom list darts"),
     "envs": ("python walk.py",),
     "nb301": ("archloom list darts", "python ensemble.py"),
+    "mobo": (f"archloom search mobo --on two.py --queries 8 {_FEW} --out run --quiet",),
     "botorch": (f"archloom search qnehvi --on two.py --queries 8 {_FEW} --out run --quiet",),
     "configspace": (f"{_SEARCH} --on hyper.py --queries 4 --out run --quiet",),
     "ray": (f"{_SEARCH} --on worth.py --queries 4 --out run --quiet --ray",),

@@ -47,6 +47,7 @@ USED_BY = {
              "envs/darts.py"],
     "nb301": ["evaluators/surrogates/xgb_ensemble.py", "evaluators/surrogates/nb301_network.py",
               "spaces/darts/space.py"],
+    "mobo": ["strategies/mobo/strategy.py"],
     "botorch": ["strategies/qnehvi/strategy.py"],
     "configspace": ["spaces/config_space.py"],
     "ray": ["executors/ray.py", "workers/cluster.py", "workers/crew.py"],

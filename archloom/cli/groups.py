@@ -227,6 +227,7 @@ def show_runs(reports: Sequence[RunReport], path: Path, as_json: bool) -> int:
             output.say("\n" + format_networks(Spread.of({reports[0].request.name: reports})))
         output.say(output.next_steps(path, reports))
     output.note_failures(path, reports)
+    output.note_unmixed(reports)
     return output.exit_code(reports)
 
 
@@ -246,4 +247,5 @@ def show_comparison(
         output.say(format_comparison(by_label, wanted or EVERY))
         output.say(output.next_steps(path, everything))
     output.note_failures(path, everything)
+    output.note_unmixed(everything)
     return max(output.exit_code(reports) for reports in by_label.values())

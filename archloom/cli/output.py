@@ -226,6 +226,20 @@ def note_failures(path: Path, reports: Sequence[RunReport]) -> None:
         )
 
 
+def note_unmixed(reports: Sequence[RunReport]) -> None:
+    """Print a note if architectures were chosen by surrogates whose chains have not mixed."""
+    from archloom.strategies.mobo.note import MoboNote
+
+    lines = [line for report in reports for line in report.history.lines if line.note]
+    notes = [found for line in lines if (found := MoboNote.find(line.note)) is not None]
+    reasons = [found.unmixed for found in notes if found.unmixed]
+    if reasons:
+        note(
+            f"{len(reasons)} of {len(notes)} architectures were chosen although {reasons[-1]}: what the model says of "
+            "uncertainty is rough; --set burn_in=10000, or more results, may help"
+        )
+
+
 def exit_code(reports: Sequence[RunReport]) -> int:
     """0, or 1 if trials failed or a run found nothing feasible."""
 

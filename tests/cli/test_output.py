@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import archloom
 from archloom.cli import output
 from archloom.problems import ProblemSpec
 from archloom.runs import folders
@@ -90,3 +91,13 @@ def test_of_several_objectives_the_plot_of_all_of_them_is_named(
     report = report_of(small_table, objectives=objectives)
     assert f"      archloom plot runs/a --kind {kind}" in output.next_steps(Path("runs/a"), [report]).splitlines()
     assert f"--kind {kind}" not in output.next_steps(Path("runs/a"), [report_of(small_table)])
+
+
+def test_surrogates_that_have_not_mixed_are_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    space = archloom.Space({"x": archloom.Real(0.0, 1.0)})
+    problem = archloom.Problem(space, lambda choices, rng: {"worth": choices["x"]}, {"worth": "max"})
+    tiny = {"initial": 2, "batch": 2, "burn_in": 5, "samples": 4, "keep_every": 1, "population": 4, "evaluations": 4}
+    output.note_unmixed([archloom.run("mobo", problem, queries=4, **tiny)])
+    assert "2 of 2 architectures were chosen although the surrogate's chains have not mixed" in capsys.readouterr().err
+    output.note_unmixed([archloom.run("random", problem, queries=4)])
+    assert not capsys.readouterr().err

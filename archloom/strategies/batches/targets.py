@@ -69,13 +69,6 @@ class Targets:
                     bounds.append(Bound(column, sign if constraint.at_most else -sign, bound))
         return cls(np.stack(values, axis=1), len(signs), tuple(bounds), violations <= 0.0)
 
-    @property
-    def best(self) -> Float64:
-        """(objectives,) the least value of each among the feasible results; among all if none is."""
-        counted = self.feasible if self.feasible.any() else np.ones_like(self.feasible)
-        found: Float64 = self.values[counted, : self.objectives].min(axis=0)
-        return found
-
     def violation(self, values: Float64) -> Float64:
         """(n,) the sum of what predicted targets (n, k) break the bounds by."""
         total = np.zeros(len(values))

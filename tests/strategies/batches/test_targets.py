@@ -18,7 +18,6 @@ def test_of_every_objective_less_is_better() -> None:
     assert np.allclose(worth, np.array([1.0, 0.0, -1.0]) / np.sqrt(2 / 3))
     assert np.allclose(cost, np.array([-20.0, -10.0, 30.0]) / np.sqrt(1400 / 3))
     assert targets.objectives == 2
-    assert targets.best.tolist() == [worth[2], cost[0]]
 
 
 def test_what_has_failed_is_the_worst() -> None:
@@ -41,13 +40,6 @@ def test_bounds_are_in_the_units_of_the_targets(bound: str, kept: list[bool]) ->
     assert ((limit.excess(targets.values) <= 1e-9) == kept).all()
     assert ((targets.violation(targets.values) <= 1e-9) == kept).all()
     assert (targets.violation(targets.values)[~np.array(kept)] > 0.1).all()
-
-
-def test_the_best_is_that_of_what_is_feasible_if_anything_is() -> None:
-    results = [Result({"worth": 1.0, "size": 1.0}), Result({"worth": 3.0, "size": 9.0})]
-    for bound, best in ((2.0, 1.0), (0.5, -1.0)):
-        criteria = Criteria((Objective("worth", "max"),), (Constraint("size", bound),))
-        assert Targets.of(criteria, results).best.tolist() == [best]
 
 
 def test_the_ends_of_floats() -> None:

@@ -201,7 +201,7 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
 def test_what_ships() -> None:
     supernets = {"ddas_cifar10", "cadam_cifar10", "pc_cadam_cifar10"}
     others = {"advnas_cifar10", "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10"}
-    nago = {"nago_cifar10", "nago_bohb_cifar10"}
+    nago = {"nago_cifar10", "nago_bohb_cifar10", "nago_mobo_cifar10"}
     assert set(config.shipped()) == {*SHIPPED, *others, *supernets, *nago}
 
 
@@ -291,9 +291,11 @@ def test_networks_of_the_published_generators_of_nago() -> None:
 
 
 @pytest.mark.usefixtures("few_images")
-def test_nago_by_bohb() -> None:
-    """FACTS 5.4 and 5.5: of 60 brackets each three are 13 evaluations in 960 epochs."""
+def test_nago_by_bohb_and_by_mobo() -> None:
+    """FACTS 5.4 and 5.5: of 60 brackets each three are 13 evaluations in 960 epochs. MOBO starts from these."""
+    from archloom.cli import options
     from archloom.cli.search import search
+    from archloom.runs.prepare import choose_strategy
 
     scenario, (_, chosen) = opened("nago_bohb_cifar10", "bohb", batch_size="2")
     assert (chosen.eta, chosen.budgets, chosen.promote) == (2, (30, 60, 120), "again")
@@ -301,6 +303,15 @@ def test_nago_by_bohb() -> None:
     read = scenario.problem.task.options
     assert (read.lr, read.schedule, read.schedule_until, read.cutout) == (0.1, "cosine", "fidelity", 16)
     assert scenario.space.name == "hnag" and scenario.objectives == ("valid_accuracy",)
+    file = config.read("nago_mobo_cifar10", search.params)
+    by_bohb = config.read("nago_bohb_cifar10", search.params)
+    assert file.values["objectives"] == ["valid_accuracy", "memory_mb"] and file.values["queries"] == 30 * 8
+    own = [options.by_owner(each.settings_for("mobo")) for each in (file, by_bohb)]
+    assert own[0].task == own[1].task and own[0].space == own[1].space, (
+        "so that results of BOHB are results of this, too"
+    )
+    chosen = choose_strategy("mobo", own[0].strategy).options
+    assert (chosen.batch, chosen.budget) == (8, 60)
 
 
 def test_an_evaluation_of_darts_from_the_shipped_file(

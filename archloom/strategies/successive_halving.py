@@ -198,8 +198,9 @@ class HalvingStrategy(BaseStrategy):
 
 @dataclass(frozen=True)
 class AshaOptions(HalvingOptions):
-    """Those of `HalvingOptions`, and `early_stopping_rate`: this many of the lowest rungs are omitted (the paper's
-    s).
+    """`eta`: the best 1 in `eta` of a rung is promoted. `minimum`, `maximum`: the fidelities of the lowest and the
+    highest rung (0: those of the problem's resource). `budgets`: the fidelities of all rungs instead, two or more.
+    `early_stopping_rate`: this many of the lowest rungs are omitted (the paper's s).
     """
 
     early_stopping_rate: NonNegativeInt = 0

@@ -39,13 +39,13 @@ class Density:
 
     def at(self, points: Float64) -> Float64:
         """(k,) the density at points (k, d); more than e**600 is e**600."""
-        numbers, codes = self.categories == 0, self.categories > 0
-        width, h, c = self.bandwidths[numbers], self.bandwidths[codes], self.categories[codes]
-        away = (points[:, None, numbers] - self.data[None, :, numbers]) / width
-        same = points[:, None, codes] == self.data[None, :, codes]
-        with np.errstate(over="ignore"):  # so far away that the density is 0
-            logs = -0.5 * (away**2).sum(axis=-1) - np.log(width * math.sqrt(2 * math.pi)).sum()
-        logs += np.where(same, np.log1p(-h), np.log(h / (c - 1))).sum(axis=-1)  # (k, n)
+        logs = np.zeros((len(points), len(self.data)))
+        for place, data, h, c in zip(points.T, self.data.T, self.bandwidths, self.categories, strict=True):
+            if c:
+                logs += np.where(place[:, None] == data, np.log1p(-h), np.log(h / (c - 1)))
+            else:
+                with np.errstate(over="ignore"):  # so far away that the density is 0
+                    logs -= 0.5 * ((place[:, None] - data) / h) ** 2 + np.log(h * math.sqrt(2 * math.pi))
         density: Float64 = np.exp(np.minimum(logs, _MOST)).mean(axis=1)
         return density
 

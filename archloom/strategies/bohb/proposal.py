@@ -94,7 +94,8 @@ def imputed(points: Float64, categories: NDArray[np.intp], rng: np.random.Genera
     from it, and again as long as some are. If no point has a gene it is drawn uniformly.
     """
     filled = points.copy()
-    for row in filled:
+    for number in np.flatnonzero(np.isnan(points).any(axis=1)):
+        row = filled[number]
         while len(missing := np.flatnonzero(np.isnan(row))):
             first = missing[0]
             donors = np.flatnonzero(~np.isnan(points[:, first]))

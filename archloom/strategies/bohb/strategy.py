@@ -38,6 +38,9 @@ class BohbNote(Note, frozen=True):
 class BohbOptions(HalvingOptions):
     """Those of `hyperband`, and HpBandSter's with its names and defaults.
 
+    eta: a rung has 1 / `eta` as many trials as the one below.
+    minimum, maximum: the fidelities of the lowest and the highest rung (0: those of the problem's resource).
+    budgets: the fidelities of all rungs instead, two or more.
     promote: "continue" goes on with the training of a promoted architecture, at the price of the difference. "again"
         evaluates it once more from nothing, at the full price, with seeds drawn again if the space has any.
     top_n_percent: the best of a budget's results, in percent, count as good.

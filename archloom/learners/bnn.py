@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,9 @@ _BLOCK = 1 << 17
 """So many values of a layer are computed at once, to stay in the processor's caches."""
 _LITTLE = 1e-12
 _MOST_IN_A_BATCH = 256
+_FARTHEST = 30.0
+"""A parameter that is so many deviations of its prior from 0 is that of a chain which has diverged."""
+_ATTEMPTS, _SHORTER = 4, 3.0
 
 
 @dataclass(frozen=True)
@@ -187,8 +190,8 @@ class Posterior:
 def fit(x: Float64, y: Float64, options: BnnOptions, rng: np.random.Generator) -> Posterior:
     """The posterior given objectives `y` (n, m) at `x` (n, d); all chains of all objectives are drawn side by side.
 
-    Both are standardised. Numbers of `y` must be finite; one of `x` that is nan counts as its column's mean. InputError
-    if a chain diverges.
+    Both are standardised. Numbers of `y` must be finite; one of `x` that is nan counts as its column's mean. Chains
+    that diverge are drawn again with a third of the learning rate, three times at most; then InputError.
     """
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or not y.size:
         raise ValueError(f"x {x.shape} and y {y.shape}: expected (n, d) and (n, m), n and m not 0")
@@ -199,11 +202,20 @@ def fit(x: Float64, y: Float64, options: BnnOptions, rng: np.random.Generator) -
     shape = Shape(x.shape[1], options.layers, options.width, options.heteroscedastic)
     batch = options.batch_of(len(x))
     potential = Potential(shape, inputs, targets, batch, options.noise_prior, options.weight_prior, rng)
-    with np.errstate(over="ignore", invalid="ignore"):
-        draws = sample(potential, shape.start(len(targets), rng), options.sampling, rng)
-    if not np.isfinite(draws).all():
-        raise InputError(f"learning rate {options.learning_rate}: the surrogate's chains diverge; take a smaller one")
+    draws = _drawn(potential, shape.start(len(targets), rng), options, rng)
     return Posterior(shape, draws.reshape(len(draws), y.shape[1], options.chains, -1), x_scale, y_scale, inputs)
+
+
+def _drawn(potential: Potential, start: Float64, options: BnnOptions, rng: np.random.Generator) -> Float64:
+    """(S, B, P) draws of chains none of which has diverged; if one does, all are drawn again with shorter steps."""
+    farthest = _FARTHEST / np.sqrt(potential.precisions)
+    for attempt in range(_ATTEMPTS):
+        rate = options.learning_rate / _SHORTER**attempt
+        with np.errstate(over="ignore", invalid="ignore"):
+            draws = sample(potential, start, replace(options.sampling, learning_rate=rate), rng)
+        if np.all(np.abs(draws) < farthest):  # which nan is not
+            return draws
+    raise InputError(f"learning rate {options.learning_rate}: the surrogate's chains diverge; take a smaller one")
 
 
 def _values(layers: Sequence[Float64], inputs: Float64) -> list[Float64]:

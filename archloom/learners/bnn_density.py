@@ -18,8 +18,9 @@ from archloom.learners.sghmc import Float64
 
 Rows: TypeAlias = NDArray[np.intp]
 
-LOG_VARIANCES = (-25.0, 25.0)
-"""Logarithms of noise variances are held within these, in units of the standardised targets, lest one overflow."""
+LOG_VARIANCES = (-20.0, 5.0)
+"""Logarithms of noise variances are held within these, in units of the standardised targets, whose variance is 1: far
+from the data a network may say anything, and the mean over networks is that of the loudest."""
 
 
 class Shape:
@@ -95,7 +96,7 @@ FLAT = FlatWeights()
 class ScaledWeights:
     """Variance `scale` / n_l for the weights of a layer (Neal 1996), 1 for biases."""
 
-    scale: float = 1.0
+    scale: float = 3.0
 
     def precisions(self, shape: Shape) -> Float64:
         found = np.ones(shape.parameters)
@@ -123,7 +124,7 @@ class Potential:
     ) -> None:
         """`x` (n, d) and `targets` (B, n), both standardised; batches of `batch` points, at most n, drawn by `rng`."""
         self.shape, self.noise_prior = shape, noise_prior
-        self._precisions = weight_prior.precisions(shape)
+        self.precisions = weight_prior.precisions(shape)
         self._x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
         self._targets = targets
         networks, batch = len(targets), min(batch, len(x))
@@ -154,7 +155,7 @@ class Potential:
             np.matmul(self._turned[layer], self._slopes[layer], out=slopes[layer])
             if layer:
                 self._through_layer(layer, weights[layer])
-        out += np.multiply(position, self._precisions, out=self._pull)
+        out += np.multiply(position, self.precisions, out=self._pull)
 
     def _forward(self, weights: list[Float64], rows: Rows) -> None:
         np.take(self._x, rows, axis=0, out=self._values[0], mode="clip")  # which does without a copy

@@ -7,7 +7,7 @@ import pytest
 
 from archloom.errors import InputError
 from archloom.learners.bnn import BnnOptions, Mixing, Posterior, Scale, fit
-from archloom.learners.bnn_density import ScaledWeights, Shape
+from archloom.learners.bnn_density import PYBNN, ScaledWeights, Shape
 from archloom.learners.sghmc import MIXED, Float64
 
 SHORT = BnnOptions(burn_in=20, samples=4, keep_every=2, chains=2)
@@ -79,6 +79,15 @@ def test_data_that_no_model_takes() -> None:
         fit(np.eye(9), np.eye(9)[:, :1], replace(SHORT, burn_in=0, learning_rate=1e50), rng)
 
 
+def test_chains_that_diverge_are_drawn_again_with_shorter_steps() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((3, 3))
+    long = replace(SHORT, learning_rate=0.1, burn_in=200, samples=20, chains=4, noise_prior=PYBNN)
+    mean, variance = fit(x, 2.0 * x[:, :1] + 1.0, long, rng).predict(rng.random((20, 3)))
+    assert np.all(np.abs(mean) < 10.0)
+    assert np.all(variance < 100.0)
+
+
 def test_noise_that_depends_on_the_input() -> None:
     """y = sin x + N(0, (0.05 + 0.3 x)^2): the deviation from 0.1 to 3 within 20 %, on average over three draws of
     the data (at 0, their border, it is 1.5 times the true one). A single variance is not."""
@@ -99,7 +108,7 @@ def test_chains_that_have_mixed_and_such_that_have_not() -> None:
     rng = np.random.default_rng(0)
     x = rng.random((40, 2))
     y = (x.sum(axis=1) + rng.standard_normal(40))[:, None]
-    options = BnnOptions(weight_prior=ScaledWeights(), burn_in=1500, keep_every=20)
+    options = BnnOptions(weight_prior=ScaledWeights(1.0), burn_in=1500, keep_every=20)
     good = fit(x, y, options, rng).mixing
     assert good.ok
     assert good.reason == ""

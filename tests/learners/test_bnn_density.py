@@ -8,6 +8,7 @@ import pytest
 from archloom.learners.bnn_density import (
     CALIBRATED,
     FLAT,
+    LOG_VARIANCES,
     PYBNN,
     NoisePrior,
     Potential,
@@ -29,7 +30,7 @@ def test_slopes_are_autograds(
     x, targets = rng.standard_normal((30, 3)), rng.standard_normal((2, 30))
     potential = Potential(shape, x, targets, 20, noise_prior, weight_prior, rng)
     position = 0.7 * rng.standard_normal((2, shape.parameters))
-    position[1, -1] = 40.0  # beyond the limit: exp would be 2e17
+    position[1, -1] = 40.0  # beyond the limit
     rows = rng.permuted(np.tile(np.arange(30), (2, 1)), axis=1)[:, :20]
     slope = np.empty_like(position)
     potential.slope(position, rows, slope)
@@ -50,7 +51,7 @@ def _loss(
         if start < shape.parameters - (not shape.heteroscedastic):
             value = torch.tanh(value)
     log_variance = value[:, 1] if shape.heteroscedastic else w[-1].expand(len(x))
-    held = log_variance.clamp(-25.0, 25.0)
+    held = log_variance.clamp(*LOG_VARIANCES)
     nll = (0.5 * (y - value[:, 0]) ** 2 / torch.exp(held) + 0.5 * held).mean()
     # The prior of what is held at its limit pulls it back, though nothing else does.
     pulled = held + (log_variance - log_variance.detach()) - (held - held.detach())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from archloom.analysis.stats import Summary, summarise
@@ -13,9 +12,6 @@ from archloom.spaces.base import sample_valid
 from archloom.utils import seeds
 from archloom.utils.numbers import spread
 from benchmarks.nago.base import MEMORY, Study, Training
-
-RECORDED = Path(__file__).with_name("evaluations.jsonl")
-"""The study's results as they were recorded."""
 
 VALID = "valid_accuracy"
 

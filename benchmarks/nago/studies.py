@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from archloom.analysis.published_generators import GENERATORS
+from archloom.learners.bnn import BnnOptions
 from benchmarks.nago.base import Study, Training
 from benchmarks.nago.evaluations import Evaluations
 from benchmarks.nago.memory import Memory
 from benchmarks.nago.networks import Spreads
+from benchmarks.nago.surrogates import PRIORS, Known, Surrogates
 from benchmarks.nago.table3 import Table3
 from benchmarks.nago.table4 import Fixed, Random, Search, Table4
 
@@ -35,6 +37,7 @@ STUDIES: Mapping[str, Study] = {
     "table4": Table4((HNAG_BOHB, HNAG_MOBO, RNAG_BOHB, HNAG_RANDOM, HNAG_RS, RNAG_D, HNAG_PUBLISHED)),
     "networks": Spreads(),
     "evaluations": Evaluations(),
+    "surrogates": Surrogates(),
     "memory": MEMORY,
     "memory-large": replace(
         MEMORY, size=224,
@@ -65,6 +68,7 @@ _SMOKE: Mapping[str, Study] = {
     ),
     "networks": Spreads(("rnag",), generators=2, networks=2, epochs=1, training=_TRAINING),
     "evaluations": Evaluations(generators=2, epochs=1, training=_TRAINING),
+    "surrogates": Surrogates((Known(30),), PRIORS[:1], 2, options=BnnOptions(burn_in=100, samples=10)),
     "memory": Memory({"hnag": {"params_m": 0.01}, "rnag": {"params_m": 0.01}}, networks=4, size=8),
     "memory-large": Memory({"rnag": {"params_m": 0.01, "stem": "large"}}, networks=2, size=48),
 }  # fmt: skip

@@ -134,8 +134,8 @@ def _scores(y: Float64, mean: Float64, variance: Float64) -> tuple[list[float], 
 
 @dataclass(frozen=True)
 class Printed:
-    """Medians over the splits, of the homoscedastic and of the heteroscedastic surrogate, and of the truth; `p` that the
-    latter's negative log density is lower (too small where splits share points)."""
+    """Medians over the splits, of the homoscedastic surrogate, of the heteroscedastic one, and of the truth. `p` that
+    the negative log density of the latter is lower; it is too small where splits share points."""
 
     case: str
     objective: str

@@ -96,7 +96,7 @@ FLAT = FlatWeights()
 class ScaledWeights:
     """Variance `scale` / n_l for the weights of a layer (Neal 1996), 1 for biases."""
 
-    scale: float = 3.0
+    scale: float = 1.0
 
     def precisions(self, shape: Shape) -> Float64:
         found = np.ones(shape.parameters)

@@ -1,13 +1,15 @@
-"""NAGO's Tables 3 and 4 and Figures 2 and 7; what trains does so on small images of clothes, in hours.
+"""NAGO's Tables 1, 3 and 4 and Figures 2 and 7; what trains does so on small images of clothes, in hours.
 
     python -m benchmarks.nago table3      the memory of the generators that the paper prints, a minute
     python -m benchmarks.nago table4      searches of equal time on HNAG and RNAG, and the networks of what they found
     python -m benchmarks.nago networks    Figure 2: eight networks of each of 40 random generators
     python -m benchmarks.nago memory      Figure 7: the memory of 300 networks of HNAG, RNAG and DARTS, minutes
     python -m benchmarks.nago memory-large        the same for images of 224 x 224 pixels
+    python -m benchmarks.nago evaluations --record benchmarks/nago/evaluations.jsonl    what Table 1 is made from, hours
+    python -m benchmarks.nago surrogates  Table 1: surrogates of these, and of a known answer, a minute
     python -m benchmarks.nago table4 --record FILE    keep what is done in FILE, and continue
     python -m benchmarks.nago memory --figure memory.png
-    ... --json, --smoke, --seeds N (of table4), --workers N
+    ... --json, --smoke, --seeds N (of table4, surrogates), --workers N
 
 Searches are limited by time, so `table4` is to run alone, with --workers 1.
 """

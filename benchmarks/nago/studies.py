@@ -67,7 +67,7 @@ _SMOKE: Mapping[str, Study] = {
         seeds=1, seconds=0.1, epochs=2, networks=2, final_epochs=1, training=_TRAINING,
     ),
     "networks": Spreads(("rnag",), generators=2, networks=2, epochs=1, training=_TRAINING),
-    "evaluations": Evaluations(generators=2, epochs=1, training=_TRAINING),
+    "evaluations": Evaluations(generators=1, epochs=1, training=_TRAINING),
     "surrogates": Surrogates((Known(30),), PRIORS[:1], 2, options=BnnOptions(burn_in=100, samples=10)),
     "memory": Memory({"hnag": {"params_m": 0.01}, "rnag": {"params_m": 0.01}}, networks=4, size=8),
     "memory-large": Memory({"rnag": {"params_m": 0.01, "stem": "large"}}, networks=2, size=48),

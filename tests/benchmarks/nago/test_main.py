@@ -38,3 +38,15 @@ def test_searches_of_equal_time(study: Any, tmp_path: Path) -> None:
     assert rows["HNAG, random search"]["queries"] >= 1 and rows["HNAG-RS"]["queries"] == 0
     assert rows["RNAG-D"]["published"] == "94.1 ± 0.16 at 44.2"
     assert list(rows.values()) == study("nago.__main__", "table4", *words), "nothing is left to do"
+
+
+def test_surrogates(study: Any) -> None:
+    (row,) = study("nago.__main__", "surrogates", "--workers", "1")
+    assert (row["case"], row["splits"]) == ("known", 2)
+    assert row["truth"][1] < min(row["rmse"]), "nothing predicts better than the true mean"
+
+
+def test_evaluations(study: Any) -> None:
+    pytest.importorskip("sklearn", reason="the images, in the extra images")
+    (row,) = study("nago.__main__", "evaluations", "--workers", "1")
+    assert row["generators"] == row["valid"]["n"] == 1

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ class Setting:
     name: str
     strategy: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    begins_alike: ClassVar[bool] = True
+    """Whether searches of a seed have the same first population as others, which trains alike in the first chunk."""
 
     def asked(self, study: Study) -> dict[str, Any]:
         """Its options and limits in a study."""
@@ -36,6 +38,8 @@ class Setting:
 class Halving(Setting):
     """A row of successive halving: as many epochs in all as a population's, a chunk the shortest training, and all of a
     member's epochs the longest."""
+
+    begins_alike: ClassVar[bool] = False
 
     def asked(self, study: Study) -> dict[str, Any]:
         return {"minimum": 1, "maximum": study.epochs, "resource": study.members * study.epochs, **self.options}
@@ -59,6 +63,10 @@ class Study:
         """Those that are made of the rows that there are."""
         names = {setting.name for setting in self.settings}
         return {worse: better for worse, better in self.beaten_by.items() if {worse, better} <= names}
+
+    def paired(self, setting: Setting) -> bool:
+        """Whether searches of a seed have something in common with a row's, so that a test pairs them."""
+        return setting.begins_alike
 
     @property
     def text(self) -> str:
@@ -84,6 +92,9 @@ class Imitations(Study):
     """Chains imitate a teacher (`chain`), a different one for each seed."""
 
     drift: float = 0.0
+
+    def paired(self, setting: Setting) -> bool:
+        return True  # they have the same teacher
 
     @property
     def trained(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archloom.analysis.stats import bootstrap_interval, summarise
 from archloom.utils import seeds
 from benchmarks.pbt_nas.searches import Found, Study
-from benchmarks.recorded import p_better
+from benchmarks.recorded import p_better, p_better_unpaired
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Comparison:
     """and its 95 % interval."""
     p: float
     """One-sided Wilcoxon signed-rank test over seeds: searches of a seed have the same first population, which trains
-    alike in the first chunk, and the same teacher."""
+    alike in the first chunk, and the same teacher. Where they have neither, Mann and Whitney's test."""
     p_corrected: float
     """The same after Bonferroni's correction for the number of tests of the study."""
 
@@ -74,7 +74,9 @@ def rows(study: Study, found: Sequence[Found]) -> list[Row]:
         if better is None:
             return None
         by = [sign * (ours - theirs) for ours, theirs in zip(values[better], values[worse], strict=True)]
-        p = p_better(values[better], values[worse], sign)
+        paired = study.paired(next(setting for setting in study.settings if setting.name == worse))
+        test = p_better if paired else _p_unpaired
+        p = test(values[better], values[worse], sign)
         return Comparison(better, summarise(by).mean, *_interval(by), p, min(1.0, p * len(study.tests)))
 
     table = []
@@ -87,6 +89,10 @@ def rows(study: Study, found: Sequence[Found]) -> list[Row]:
             Row(name, stats.n, stats.mean, stats.std or 0.0, low, high, test_mean, tested(name), published)
         )  # fmt: skip
     return table
+
+
+def _p_unpaired(ours: Sequence[float], theirs: Sequence[float], sign: float) -> float:
+    return p_better_unpaired([sign * value for value in ours], [sign * value for value in theirs])
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:

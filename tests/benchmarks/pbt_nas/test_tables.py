@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.pbt_nas.searches import Found
-from benchmarks.pbt_nas.studies import DEFAULT, NO_MIXING, RANDOM, STUDIES
+from benchmarks.pbt_nas.studies import BOHB, DEFAULT, NO_MIXING, RANDOM, STUDIES
 from benchmarks.pbt_nas.tables import Comparison, rows
 
 
@@ -27,6 +27,20 @@ def test_rows_are_tested_as_the_study_says() -> None:
     assert random.published.fid == "16.79 ± 0.97"
     less_is_better = [replace(each, goal="min") for each in found]
     assert [row.tested.p for row in rows(study, less_is_better) if row.tested] == [1.0, 31 / 32]
+
+
+def test_seeds_pair_bohb_only_where_they_are_the_same_teachers() -> None:
+    """Of three and three values all of which are better: 1 in 20 if nothing pairs them, else 1 in 8."""
+    for name, p in (("gan-bohb", 1 / 20), ("bohb", 1 / 8)):
+        study = replace(STUDIES[name], settings=(DEFAULT, BOHB))
+        values = {DEFAULT.name: (1, 2, 3), BOHB.name: (4, 5, 6)}
+        found = [
+            Found(row, seed, "loss", "min", value, None, 0.1)
+            for row, each in values.items()
+            for seed, value in enumerate(each)
+        ]
+        tested = rows(study, found)[1].tested
+        assert tested is not None and tested.p == pytest.approx(p) and tested.by == 3
 
 
 def test_sizes_are_tested_against_the_next_larger_and_against_random_networks() -> None:

@@ -95,7 +95,13 @@ class Memory(Study):
         save(
             histograms(
                 self._values(found), f"memory of an image of {self.size} x {self.size} pixels in training (MB)",
-                "Memory of random networks", [f"{self.networks} networks of each space. {self.text}."],
+                "Memory of random networks", [f"Of {' and '.join(map(_said, self.spaces.items()))}."],
             ),
             path,
         )  # fmt: skip
+
+
+def _said(space: tuple[str, Mapping[str, Any]]) -> str:
+    """A space with its options, in words."""
+    name, options = space
+    return " ".join([name, *(f"{option}={value}" for option, value in options.items())])

@@ -35,9 +35,11 @@ Chosen = tuple[Arch, Mapping[str, Any]]
 @dataclass(frozen=True)
 class BatchOptions(Options):
     """initial: how many architectures are drawn at random first, less those whose results are given (`--warm-start`).
-    batch: how many are chosen at once; all are awaited before the next batch, so that neither the width nor the
-        workers show in what is found.
-    budget: the units of the resource (epochs) after which architectures are evaluated; 0 is the highest there is.
+    batch: how many are chosen at once; all are awaited before the next batch, so that neither the width nor the workers
+        show in what is found.
+    budget: after how many units of the resource (epochs) architectures are evaluated; 0 is the highest there is.
+
+    A subclass repeats this in its own docstring, which is what people see.
     """
 
     initial: PositiveInt = 16

@@ -19,7 +19,11 @@ _AtLeast4 = Annotated[int, msgspec.Meta(ge=4)]
 
 @dataclass(frozen=True)
 class MoboOptions(BatchOptions):
-    """acquisition: expected improvement (`ei`), or a bound of the objective: the optimist's (`lcb`), or the pessimist's
+    """initial: how many architectures are drawn at random first, less those whose results are given (`--warm-start`).
+    batch: how many are chosen at once; all are awaited before the next batch, so that neither the width nor the workers
+        show in what is found.
+    budget: after how many units of the resource (epochs) architectures are evaluated; 0 is the highest there is.
+    acquisition: expected improvement (`ei`), or a bound of the objective: the optimist's (`lcb`), or the pessimist's
         (`ucb`).
     xi: how much an improvement must be to count, in standard deviations of the objective.
     beta: how many standard deviations the bounds are away; none: by USeMO's rule, more with every batch.

@@ -30,7 +30,11 @@ class QnehviNote(Note, frozen=True):
 
 @dataclass(frozen=True)
 class QnehviOptions(BatchOptions):
-    """samples: over how many draws an expectation is averaged.
+    """initial: how many architectures are drawn at random first, less those whose results are given (`--warm-start`).
+    batch: how many are chosen at once; all are awaited before the next batch, so that neither the width nor the workers
+        show in what is found.
+    budget: after how many units of the resource (epochs) architectures are evaluated; 0 is the highest there is.
+    samples: over how many draws an expectation is averaged.
     restarts: from how many points gradients are followed for each architecture.
     raw: among how many quasi-random points those are the best; as many architectures are drawn as candidates, too.
     """

@@ -1,12 +1,15 @@
 """Strategies for several objectives where the front is known, and noise depends on the inputs.
 
     python -m benchmarks.nago.multi_objective fronts    noisy DTLZ2 and ZDT1: 4 numbers, 80 evaluations, 10 seeds
+    python -m benchmarks.nago.multi_objective memory    error and memory of small networks of HNAG on digits, trained
+                                                        for two epochs: 48 evaluations, 10 seeds
     ... --strategy NAME  only this one; repeatable
     ... --record FILE    keep finished searches in FILE, and continue from there
     ... --json, --seeds N, --workers N; --smoke: two seeds, 12 evaluations
 
-A search is judged by the hypervolume of the true values of those architectures whose measured values are its front, as
-a share of what the true front has.
+On `fronts` a search is judged by the hypervolume of the true values of those architectures whose measured values are
+its front, as a share of what the true front has; on `memory` by that of measured values, as a share of what an error of
+0 without memory would have.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from numpy.typing import NDArray
 
 import archloom
 from archloom.analysis.stats import bootstrap_interval
+from archloom.problems.scenario import Scenario
 from archloom.runs.report import RunReport
 from archloom.utils import seeds
 from benchmarks.recorded import outcomes, p_better_unpaired, parser
@@ -67,6 +71,50 @@ class Front:
         """That of the true front."""
         return float(moocore.hypervolume(self.true(np.linspace(0.0, 1.0, 10_001)), ref=self.reference))
 
+    def scenario(self) -> Scenario:
+        """The noisy problem of a search, with the objectives first and second."""
+        names = [f"x{i}" for i in range(SIZE)]
+
+        def measured(choices: Mapping[str, Any], rng: np.random.Generator) -> dict[str, float]:
+            x = np.array([choices[name] for name in names])
+            share = NOISE[0] + (NOISE[1] - NOISE[0]) * x[1]
+            noisy = self.values(x) + share * np.array(self.extent) * rng.standard_normal(2)
+            return dict(zip(("first", "second"), noisy.tolist(), strict=True))
+
+        space = archloom.Space({name: archloom.Real(0.0, 1.0) for name in names})
+        problem = archloom.Problem(space, measured, {"first": "min", "second": "min"})
+        return archloom.scenario(problem, objective=("first", "second"))
+
+    def share(self, report: RunReport, evaluations: int) -> float:
+        """Of the front's hypervolume, what the true values come to of the architectures that the measured front has
+        after so many evaluations."""
+        lines = report.history.lines[:evaluations]
+        measured = np.array([[line.scores["first"], line.scores["second"]] for line in lines])
+        true = np.array([self.values(np.array(line.genes)) for line in lines])
+        chosen = true[moocore.is_nondominated(measured)]
+        return float(moocore.hypervolume(chosen, ref=self.reference)) / self.hypervolume
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Networks of small generators, of which error and memory are to be low; `most` MB are the worst that counts."""
+
+    most: float = 0.08
+
+    def scenario(self) -> Scenario:
+        """Two epochs each: half a second."""
+        ranges = {"top_nodes": (3, 5), "mid_nodes": (1, 2), "bottom_nodes": (3, 4)}
+        return archloom.scenario(
+            "images:digits", space_name="hnag", space={"params_m": 0.02, "head_width": 64, **ranges},
+            task={"epochs": 2, "batch_size": 96}, objective=("valid_accuracy", "memory_mb"),
+        )  # fmt: skip
+
+    def share(self, report: RunReport, evaluations: int) -> float:
+        """Of the square from an error of 0 to 100 % and from no memory to `most`, what is behind the front."""
+        lines = [line for line in report.history.lines[:evaluations] if line.ok]
+        values = [(1.0 - line.scores["valid_accuracy"] / 100.0, line.scores["memory_mb"] / self.most) for line in lines]
+        return float(moocore.hypervolume(np.array(values), ref=(1.0, 1.0)))
+
 
 FRONTS: Mapping[str, Front] = {
     "dtlz2": Front(
@@ -95,7 +143,8 @@ QUICK: Mapping[str, Mapping[str, str]] = {
     },
     "random": {},
 }
-MARKS = (40, 80)
+PROBLEMS: Mapping[str, Mapping[str, Front | Networks]] = {"fronts": FRONTS, "memory": {"digits": Networks()}}
+MARKS: Mapping[str, tuple[int, ...]] = {"fronts": (40, 80), "memory": (24, 48)}
 
 
 @dataclass(frozen=True)
@@ -124,43 +173,18 @@ class Row:
     seconds: float
 
 
-def problem_of(front: Front) -> archloom.Problem:
-    """The noisy problem for a search, with the objectives first and second."""
-    names = [f"x{i}" for i in range(SIZE)]
-
-    def measured(choices: Mapping[str, Any], rng: np.random.Generator) -> dict[str, float]:
-        x = np.array([choices[name] for name in names])
-        share = NOISE[0] + (NOISE[1] - NOISE[0]) * x[1]
-        noisy = front.values(x) + share * np.array(front.extent) * rng.standard_normal(2)
-        return dict(zip(("first", "second"), noisy.tolist(), strict=True))
-
-    space = archloom.Space({name: archloom.Real(0.0, 1.0) for name in names})
-    return archloom.Problem(space, measured, {"first": "min", "second": "min"})
-
-
-def share(front: Front, report: RunReport, evaluations: int) -> float:
-    """Of the front's hypervolume, what the true values come to of the architectures that the measured front has after
-    so many evaluations."""
-    lines = report.history.lines[:evaluations]
-    measured = np.array([[line.scores["first"], line.scores["second"]] for line in lines])
-    true = np.array([front.values(np.array(line.genes)) for line in lines])
-    chosen = true[moocore.is_nondominated(measured)]
-    return float(moocore.hypervolume(chosen, ref=front.reference)) / front.hypervolume
-
-
-def search(name: str, strategy: str, options: Mapping[str, str], marks: Sequence[int], seed: int) -> Found:
+def search(kind: str, name: str, strategy: str, options: Mapping[str, str], marks: Sequence[int], seed: int) -> Found:
     """One search, with 8 evaluations at a time."""
-    began = time.process_time()
-    scenario = archloom.scenario(problem_of(FRONTS[name]), objective=("first", "second"))
-    report = archloom.run(strategy, scenario, seed=seed, queries=max(marks), width=8, **options)
+    began, problem = time.process_time(), PROBLEMS[kind][name]
+    report = archloom.run(strategy, problem.scenario(), seed=seed, queries=max(marks), width=8, **options)
     seconds = round(time.process_time() - began, 2)
-    return Found(f"{name}: {strategy}", seed, {str(mark): share(FRONTS[name], report, mark) for mark in marks}, seconds)
+    return Found(f"{name}: {strategy}", seed, {str(mark): problem.share(report, mark) for mark in marks}, seconds)
 
 
 def rows(found: Sequence[Found]) -> list[Row]:
     """For each problem and number of evaluations, strategies in the order of `found`."""
     made: list[Row] = []
-    for name in FRONTS:
+    for name in dict.fromkeys(each.setting.split(": ")[0] for each in found):
         for mark in dict.fromkeys(mark for each in found for mark in each.shares):
             of = {each.setting: [f for f in found if f.setting == each.setting] for each in found}
             chance = [f.shares[mark] for f in of.get(f"{name}: random", [])]
@@ -178,18 +202,18 @@ def rows(found: Sequence[Found]) -> list[Row]:
 
 
 def main() -> None:
-    made = parser(__doc__, ["fronts"], smoke="two seeds, 12 evaluations, mobo and random search")
+    made = parser(__doc__, PROBLEMS, smoke="two seeds, 12 evaluations, mobo and random search")
     made.add_argument("--strategy", action="append", choices=SETTINGS, help="only this one; repeatable")
     given = made.parse_args()
-    settings, marks = (QUICK, (12,)) if given.smoke else (SETTINGS, MARKS)
+    settings, marks = (QUICK, (12,)) if given.smoke else (SETTINGS, MARKS[given.study])
     count = given.seeds or (2 if given.smoke else 10)
     jobs = (
-        ((f"{name}: {strategy}", seed), (name, strategy, settings[strategy], marks, seed))
+        ((f"{name}: {strategy}", seed), (given.study, name, strategy, settings[strategy], marks, seed))
         for seed in range(count)
         for strategy in given.strategy or settings
-        for name in FRONTS
+        for name in PROBLEMS[given.study]
     )
-    study = f"fronts {SIZE} {NOISE} {marks} {json.dumps(settings)}"
+    study = f"{given.study} {SIZE} {NOISE} {marks} {json.dumps(settings)}"
     found = [each for each in outcomes(Found, search, jobs, given.workers, given.record, study) if each.seed < count]
     table = rows(sorted(found, key=lambda each: list(settings).index(each.setting.split(": ")[1])))
     if given.json:

@@ -121,9 +121,11 @@ def split_r_hat(draws: Float64) -> Float64:
     """(...) how much wider the draws (S, B, ...) of all chains are together than those within each half of a chain.
 
     sqrt(((h - 1) / h W + V) / W) for halves of h draws, W the mean of their variances and V the variance of their means
-    (Gelman et al. 2013, section 11.4). 1 when nothing differs, inf when only means differ. Needs S >= 4.
+    (Gelman et al. 2013, section 11.4). 1 when nothing differs, inf when only means differ, and of less than 4 draws.
     """
     half = len(draws) // 2
+    if half < 2:
+        return np.full(draws.shape[2:], np.inf)
     halves = np.concatenate([draws[:half], draws[len(draws) - half :]], axis=1)
     within = halves.var(axis=0, ddof=1).mean(axis=0)
     between = halves.mean(axis=0).var(axis=0, ddof=1)

@@ -75,5 +75,6 @@ def test_split_r_hat() -> None:
     assert split_r_hat(draws) == pytest.approx(math.sqrt((0.5 * 2.0 + 4.0) / 2.0))
     assert split_r_hat(np.ones((4, 2))) == 1.0
     assert split_r_hat(np.array([[0.0, 1.0]] * 4)) == math.inf
+    assert split_r_hat(np.ones((3, 2))) == math.inf, "halves of one draw have no variance"
     drift = np.linspace(0.0, 1.0, 100)[:, None] + np.zeros((1, 3))  # chains that agree, but go on moving
     assert split_r_hat(drift) > 1.5

@@ -13,8 +13,9 @@ from archloom.strategies.mobo.acquisition import Acquisition
 from archloom.strategies.mobo.beliefs import Beliefs
 from archloom.types import Arch
 
-INVALID = 1e6
-"""What breaking a rule of the space adds to what an architecture breaks bounds by, in standard deviations."""
+INVALID = 1e12
+"""What breaking a rule of the space adds to what an architecture breaks bounds by, in standard deviations. A bound
+itself is up to a million of these away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,11 @@ class CheapProblem:
         acquired = self.acquisition(mean[:, few], deviation[:, few], self.best, self.beta)
         valid = np.array([is_valid(self.space, arch) for arch in archs])
         violation = self.beliefs.known.targets.violation(mean) + np.where(valid, 0.0, INVALID)
-        fresh = [i for i, arch in enumerate(archs) if self._tried.setdefault(rows[i].tobytes(), arch) is arch]
+        fresh = []
+        for i, arch in enumerate(archs):
+            if (name := rows[i].tobytes()) not in self._tried:
+                self._tried[name] = arch
+                fresh.append(i)
         self._parts.append(
             (rows[fresh], mean[fresh][:, few], deviation[fresh][:, few], acquired[fresh], violation[fresh])
         )

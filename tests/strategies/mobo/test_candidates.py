@@ -82,6 +82,24 @@ def test_what_breaks_a_bound_comes_after_what_does_not() -> None:
     assert [list(arch.genes) for arch in cheap.candidates(lambda arch: True, 2).archs] == [[0.2, 0.1], [0.1, 0.6]]
 
 
+def test_a_bound_that_is_very_far_away_is_no_rule() -> None:
+    criteria = Criteria(TWO.objectives, (Constraint("c", -1e9),))
+    cheap = problem(criteria)
+    _, violations = cheap.judge(np.array([[0.1, 0.0], [0.95, 0.0]]))
+    assert violations[0] > 1e6
+    assert [list(arch.genes) for arch in cheap.candidates(lambda arch: True, 2).archs] == [[0.1, 0.0]]
+
+
+def test_an_architecture_that_a_space_keeps_is_one_candidate() -> None:
+    cheap = problem(TWO)
+    kept = [cheap.relaxation.at_point(np.array(point), cheap.rng) for point in ([0.1, 0.0], [0.2, 0.0])]
+    cheap.relaxation.at_point = lambda point, rng: kept[int(point[0] > 0.15)]  # type: ignore[method-assign]
+    cheap.judge(np.array([[0.1, 0.0], [0.1, 0.0], [0.2, 0.0]]))
+    candidates = cheap.candidates(lambda arch: True, 3)
+    assert candidates.archs == kept
+    assert np.allclose(candidates.rows, [[0.1, 0.0], [0.2, 0.0]])
+
+
 def test_deviations_and_the_best() -> None:
     for spread, variance in (("model", 0.01), ("total", 0.5)):
         cheap = problem(TWO, spread)

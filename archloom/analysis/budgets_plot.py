@@ -8,6 +8,7 @@ import numpy as np
 
 from archloom.analysis.budgets import Budgets
 from archloom.analysis.figures import COLOURS, INK, drawable, limits, new_figure, styled
+from archloom.analysis.layout import counted
 from archloom.analysis.published import rank_correlations
 from archloom.analysis.stats import Estimate
 from archloom.analysis.study import Reports, Study, shown_name
@@ -61,7 +62,13 @@ def budgets(reports: Reports, over: Axis = "queries") -> Figure:
             left.set_title(named(study, label) if len(found) > 1 else "", fontsize=10)
             left.set_ylabel(study.axis_label(study.metric))
             left.set_xlabel(label_of_axis)
-            left.legend(title=unit, title_fontsize=9, loc="lower right", ncols=-(-len(each.samples) // 6))
+            left.legend(
+                title=unit,
+                title_fontsize=9,
+                loc="upper left",
+                bbox_to_anchor=(1.0, 1.0),
+                ncols=-(-len(each.samples) // 12),
+            )
             _draw_correlations(right, study, each, unit)
         note = (
             "Dots: all feasible results. Rank correlations are Spearman's, over configurations (seeds aside) that have "
@@ -69,7 +76,7 @@ def budgets(reports: Reports, over: Axis = "queries") -> Figure:
         note += "results at both budgets, which are those that were promoted"
         note += f"; in brackets their 95 % bootstrap interval.{_published(study)}"
         if outside:
-            note += f" Outside the view: {outside:,} results."
+            note += f" Outside the view: {counted(outside, 'result')}."
         finish(figure, study, f"{shown_name(study.metric)} by budget, and rank correlations between budgets", note)
     return figure
 

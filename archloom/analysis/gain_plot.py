@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archloom.analysis.figures import FAINT, INK, drawable, limits, new_figure, styled
+from archloom.analysis.layout import counted
 from archloom.analysis.stats import Floats, summarise
 from archloom.analysis.study import Reports, Study, shown_name
 from archloom.analysis.study_figures import finish, styles
 from archloom.constraints import Objective
-from archloom.errors import unknown
+from archloom.errors import InputError, unknown
 from archloom.runs.report import RunReport
 from archloom.utils.numbers import short, spread
 
@@ -37,7 +38,10 @@ def gain(reports: Reports, samples: str = RANDOM) -> Figure:
     study = Study.of(reports)
     study.need_best()
     if samples not in reports:
-        raise unknown("--samples", samples, reports)
+        raise InputError(
+            f"{unknown('--samples', samples, reports)}: expected the label of a strategy that draws at random, as "
+            "archloom compare STRATEGY random has it"
+        )
     objectives = study.criteria.objectives
     with styled():
         figure = new_figure(7.6 if len(objectives) == 1 else 5.6 * len(objectives), 4.6)
@@ -48,7 +52,7 @@ def gain(reports: Reports, samples: str = RANDOM) -> Figure:
         )
         note += "over runs; in brackets the gain over the mean of the samples, and the share of samples that are worse."
         if any(outside):
-            note += f" Outside the view: {' and '.join(f'{count:,}' for count in outside)} samples."
+            note += f" Outside the view: {' and '.join(counted(count, 'sample') for count in outside)}."
         finish(figure, study, f"What was found among random samples, by {shown_name(study.metric)}", note)
     return figure
 

@@ -61,7 +61,7 @@ def networks(reports: Reports, against: Sequence[str] = ()) -> Figure:
         first.set_ylim(*limits(_reach(shown, found.metric, published)))
         runs = len(study.runs)
         per = sorted({len(each.networks) for each in found.generators})
-        title = f"{shown_name(found.metric)} of the networks of {len(found.generators):,} generators"
+        title = f"{shown_name(found.metric)} of the networks of {counted(len(found.generators), 'generator')}"
         lines = [
             f"Bars: mean ± std over the networks of a generator ({' or '.join(map(str, per))} each"
             f"{f', of {runs} runs' if runs > 1 else ''}{f', after {found.trained}' if found.trained else ''}); "
@@ -95,7 +95,7 @@ def _draw_sorted(axes: Axes, shown: Sequence[GeneratorNetworks], metric: str, co
         values = _values(each, metric)
         _draw(axes, np.full(len(values), float(place)), values, colours[each.label])
     axes.set_xlim(0.3, len(shown) + 0.7)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("generators, by their means")
 
 

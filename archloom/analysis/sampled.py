@@ -197,7 +197,11 @@ def two_objectives(reports: Reports, metrics: Sequence[str]) -> list[Reports]:
     chosen = list(dict.fromkeys(metrics or costs(study.first)))
     if not chosen:
         several = len(study.criteria.objectives) > 1
-        instead = "draw --kind hypervolume, which takes any number" if several else "search with a second --objective"
+        instead = (
+            "draw --kind hypervolume, which takes any number"
+            if several
+            else ("search with --report METRIC or a second --objective, such as params_m on images")
+        )
         raise InputError(
             f"a Pareto set needs two objectives, these runs have {len(study.criteria.objectives)} "
             f"({', '.join(o.metric for o in study.criteria.objectives)}) and know neither FLOPs nor parameters: name a "

@@ -186,14 +186,20 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
         if problem.trains and not problem.shares_weights:
             lines.append(f"      archloom export {typed} -o weights.safetensors")
             lines.append(f"      archloom evaluate {typed}")
-        if has_networks(reports):
+        networks = has_networks(reports)
+        if networks:
             lines.append(f"      archloom plot {typed} --kind networks")
-        if any(line.note and MemberNote.find(line.note) for line in single.history.lines):
+        members = any(line.note and MemberNote.find(line.note) for line in single.history.lines)
+        fidelities = {single.history.fidelity(line) for line in single.history.feasible()}
+        if len(fidelities) > 1 and not members and not problem.shares_weights:
+            lines.append(f"      archloom plot {typed} --kind budgets")
+        if members:
             lines.append(f"      archloom plot {typed} --kind population")
-            if any(line.inherit is not None for line in single.history.lines):
+            if not networks and any(line.inherit is not None for line in single.history.lines):
                 lines.append(f"      archloom plot {typed} --kind lineage")
                 lines.append(f"      archloom plot {typed} --kind family")
-            lines.append(f"      archloom soup {typed}")
+            if not networks:  # networks of a generator trade no layers, and each has a wiring of its own
+                lines.append(f"      archloom soup {typed}")
     else:
         lines.append(f"      archloom best {typed}")
         if problem.trains and not problem.shares_weights:

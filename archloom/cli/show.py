@@ -324,6 +324,7 @@ def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
 
 def _checkpoints_line(run: Path) -> str | None:
     """The disk usage of the checkpoints below a folder, and the policy for them; None if there are none."""
+    from archloom.analysis.layout import counted
     from archloom.checkpoints.budget import disk_usage, format_bytes
     from archloom.checkpoints.retention import RetentionPolicy
     from archloom.runs.groups import members_of
@@ -333,7 +334,7 @@ def _checkpoints_line(run: Path) -> str | None:
     if not found:
         return None
     files, size = map(sum, zip(*found, strict=True))
-    return f"checkpoints: {files} files, {format_bytes(size)} ({RetentionPolicy.read(run)})"
+    return f"checkpoints: {counted(files, 'file')}, {format_bytes(size)} ({RetentionPolicy.read(run)})"
 
 
 def _source(report: RunReport) -> bytes:

@@ -210,7 +210,9 @@ def test_a_multi_fidelity_strategy_chooses_what_it_can_do_with(cli: Any, nb201_t
     assert told["objective"] == "cifar10_valid" and told["runs"][0]["best"]["fidelity"] == 200
     assert told["runs"][0]["resource"]["unit"] == "epochs"
     limited = ("search", "asha", "--on", "nb201", "--table", table, "--resource", 250, "--out", "limited")
-    assert "of 250 epochs in all; all of the resource used" in " ".join(cli(*limited).out.split())
+    said = cli(*limited).out
+    assert "of 250 epochs in all; all of the resource used" in " ".join(said.split())
+    assert "archloom plot limited --kind budgets" in said
     used = json.loads((cli.home / "limited/summary.json").read_text())["resource"]["used"]
     assert 0 < used <= 250 and f" queries, {used}/250 epochs  all of the resource used" in cli("status", "limited").out
     says = ["asha needs several fidelities", "cifar10_valid_200", "200 epochs"]

@@ -70,7 +70,9 @@ def test_several_networks_of_each_generator(cli: Any, generators: Path) -> None:
     assert [each["summaries"]["test_worth"]["std"] for each in exact if each["arch"] == "a=1, b=0"] == [
         pytest.approx(np.std(values))
     ]
-    assert "networks of 2 generators" in cli("resume", "run").out
+    again = cli("resume", "run").out
+    assert "networks of 2 generators" in again and "--kind networks" in again
+    assert "soup" not in again and "--kind lineage" not in again, "they are no population"
     cli.refuses("train", "a=1, b=0, graph=5", "--on", generators, "--networks", 2, "--set", "networks=3",
                 says=["--networks and --set networks: give only one"])  # fmt: skip
 

@@ -13,6 +13,8 @@ from archloom.spaces.sizes import Grid, ImageSize, grid_of
 
 WholeRange = Annotated[int | tuple[int, int], msgspec.Meta(description="the lowest and the highest")]
 RealRange = Annotated[float | tuple[float, float], msgspec.Meta(description="the lowest and the highest")]
+Millions = Annotated[float, msgspec.Meta(description="the limit of the weights of operations, in millions")]
+HeadWidth = Annotated[int, msgspec.Meta(description="the channels of the last convolution")]
 StemName = Literal["auto", "small", "large"]
 
 MOST_NODES = 100

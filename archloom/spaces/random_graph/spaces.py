@@ -17,6 +17,8 @@ from archloom.spaces.random_graph.counts import parameters
 from archloom.spaces.random_graph.generator import Generator, Weights
 from archloom.spaces.random_graph.plan import AREAS, CONVOLUTIONS, MERGES, STAGES, Plan, stages_of
 from archloom.spaces.random_graph.settings import (
+    HeadWidth,
+    Millions,
     NetworkOptions,
     RealRange,
     StemName,
@@ -141,7 +143,7 @@ class RandomGraphSpace(Space, ABC):
             plan.graph.drawn,
             tuple(f"stage {stage + 1}" for stage in plan.stages),
             tuple(
-                f"{channels} channels, {size.height} x {size.width}"
+                f"{channels} channel{'' if channels == 1 else 's'}, {size.height} x {size.width}"
                 for channels, size in zip(plan.channels, plan.sizes, strict=True)
             ),
             (
@@ -171,12 +173,12 @@ class Hnag(RandomGraphSpace):
         bottom_nodes: WholeRange = (3, 10),
         bottom_neighbours: WholeRange = (2, 5),
         bottom_rewiring: RealRange = (0.1, 0.9),
-        params_m: float = 4.0,
+        params_m: Millions = 4.0,
         image_channels: int = 3,
         classes: int = 10,
         image_size: ImageSize = 32,
         stem: StemName = "auto",
-        head_width: int = 1280,
+        head_width: HeadWidth = 1280,
         auxiliary: bool = False,
     ) -> None:
         name = self.name
@@ -235,12 +237,12 @@ class HnagAug1(Hnag):
         bottom_rewiring: RealRange = (0.1, 0.9),
         merges: tuple[Merge, ...] = ("sum", "concat"),
         operations: tuple[Operation, ...] = ("conv1x1", "conv3x3", "conv5x5", "avg_pool_3", "avg_pool_5"),
-        params_m: float = 4.0,
+        params_m: Millions = 4.0,
         image_channels: int = 3,
         classes: int = 10,
         image_size: ImageSize = 32,
         stem: StemName = "auto",
-        head_width: int = 1280,
+        head_width: HeadWidth = 1280,
         auxiliary: bool = False,
     ) -> None:
         self._merges = _named(self.name, "merges", merges, MERGES)
@@ -305,12 +307,12 @@ class Rnag(RandomGraphSpace):
         neighbours: WholeRange = (2, 5),
         rewiring: RealRange = (0.1, 0.9),
         sequence: bool = False,
-        params_m: float = 4.0,
+        params_m: Millions = 4.0,
         image_channels: int = 3,
         classes: int = 10,
         image_size: ImageSize = 32,
         stem: StemName = "auto",
-        head_width: int = 1280,
+        head_width: HeadWidth = 1280,
         auxiliary: bool = False,
     ) -> None:
         if type(sequence) is not bool:

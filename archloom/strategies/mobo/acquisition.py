@@ -24,6 +24,10 @@ class Acquisition(Protocol):
         """(n, m) by predicted means and standard deviations (n, m), and the best values so far (m,)."""
         ...
 
+    def log_worth(self, acquired: Float64) -> Float64:
+        """(n,) logarithms of what is never negative and rises with (n,) of these: what penalties are factors of."""
+        ...
+
 
 @dataclass(frozen=True)
 class ExpectedImprovement:
@@ -37,6 +41,9 @@ class ExpectedImprovement:
         ]
         return np.stack(columns, axis=1)
 
+    def log_worth(self, acquired: Float64) -> Float64:
+        return acquired
+
 
 class LowerBound:
     """The optimist's: minus (mean - beta deviation)."""
@@ -44,12 +51,18 @@ class LowerBound:
     def __call__(self, mean: Float64, deviation: Float64, best: Float64, beta: float) -> Float64:
         return beta * deviation - mean
 
+    def log_worth(self, acquired: Float64) -> Float64:
+        return _log_softplus(acquired)
+
 
 class UpperBound:
     """The pessimist's: minus (mean + beta deviation)."""
 
     def __call__(self, mean: Float64, deviation: Float64, best: Float64, beta: float) -> Float64:
         return -mean - beta * deviation
+
+    def log_worth(self, acquired: Float64) -> Float64:
+        return _log_softplus(acquired)
 
 
 def beta_at(iteration: int, dimensions: int) -> float:
@@ -62,3 +75,8 @@ def log_volume(deviation: Float64, beta: float) -> Float64:
     """(n,) log of the volume of the boxes [mean - beta deviation, mean + beta deviation]: USeMO's uncertainty."""
     found: Float64 = np.log(2.0 * beta * deviation).sum(axis=1)
     return found
+
+
+def _log_softplus(values: Float64) -> Float64:
+    """log log(1 + e^v), by which GPyOpt and Alvi et al. make bounds positive; far below 0 it is v."""
+    return np.where(values > -30.0, np.log(np.logaddexp(0.0, np.maximum(values, -30.0))), values)

@@ -47,7 +47,7 @@ class Mobo(BatchStrategy):
         nsga2(cheap.judge, beliefs.objectives, self.relaxation.points(start), options.evaluations, rng)
         found = cheap.candidates(self.is_open, count)
         uncertainty = log_volume(found.deviation, beta)
-        worth = uncertainty if beliefs.objectives > 1 else found.acquisition[:, 0]
+        worth = uncertainty if beliefs.objectives > 1 else acquisition.log_worth(found.acquisition[:, 0])
         lipschitz = lipschitz_constants(beliefs.slopes, self.relaxation.width, options.restarts, rng)
         unmixed = posterior.mixing.reason
         batch: list[Chosen] = []

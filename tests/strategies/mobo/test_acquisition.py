@@ -34,6 +34,14 @@ def test_bounds() -> None:
     assert np.allclose(UpperBound()(MEAN, DEVIATION, BEST, 2.0), [[-1.1, -1.0], [-0.4, -4.0]])
 
 
+def test_bounds_are_made_positive_by_softplus() -> None:
+    values = np.array([-1e5, -40.0, -29.0, 0.0, 3.0, 1e5])
+    expected = [-1e5, -40.0, -29.0, math.log(math.log(2.0)), math.log(math.log1p(math.exp(3.0))), math.log(1e5)]
+    for bound in (LowerBound(), UpperBound()):
+        assert np.allclose(bound.log_worth(values), expected, rtol=1e-12)
+    assert ExpectedImprovement(0.0).log_worth(values) is values  # which are logarithms already
+
+
 def test_uncertainty_is_the_volume_of_a_box() -> None:
     assert np.allclose(np.exp(log_volume(DEVIATION, 1.5)), [0.9 * 3.0, 0.3 * 1.5])
 

@@ -73,7 +73,7 @@ def beta_at(iteration: int, dimensions: int) -> float:
 
 def log_volume(deviation: Float64, beta: float) -> Float64:
     """(n,) log of the volume of the boxes [mean - beta deviation, mean + beta deviation]: USeMO's uncertainty."""
-    found: Float64 = np.log(2.0 * beta * deviation).sum(axis=1)
+    found: Float64 = (math.log(2.0) + math.log(beta) + np.log(deviation)).sum(axis=1)  # beta may be tiny
     return found
 
 

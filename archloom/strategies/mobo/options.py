@@ -12,9 +12,11 @@ from archloom.learners.bnn import BnnOptions
 from archloom.learners.bnn_density import CALIBRATED, FLAT, PYBNN, NoisePrior, ScaledWeights, WeightPrior
 from archloom.strategies.batches.strategy import BatchOptions
 from archloom.strategies.mobo.acquisition import Acquisition, ExpectedImprovement, LowerBound, UpperBound
-from archloom.utils.options import NonNegativeFloat, PositiveFloat, PositiveInt
+from archloom.utils.options import PositiveFloat, PositiveInt
 
 _AtLeast4 = Annotated[int, msgspec.Meta(ge=4)]
+_Deviations = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+_SomeDeviations = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class MoboOptions(BatchOptions):
     """
 
     acquisition: Literal["ei", "lcb", "ucb"] = "ei"
-    xi: NonNegativeFloat = 1e-3
-    beta: PositiveFloat | None = None
+    xi: _Deviations = 1e-3
+    beta: _SomeDeviations | None = None
     surrogate: Literal["heteroscedastic", "homoscedastic"] = "heteroscedastic"
     noise_prior: Literal["calibrated", "pybnn"] = "calibrated"
     weight_prior: Literal["scaled", "flat"] = "scaled"

@@ -44,6 +44,7 @@ def test_bounds_are_made_positive_by_softplus() -> None:
 
 def test_uncertainty_is_the_volume_of_a_box() -> None:
     assert np.allclose(np.exp(log_volume(DEVIATION, 1.5)), [0.9 * 3.0, 0.3 * 1.5])
+    assert np.allclose(log_volume(1e-6 * np.ones((1, 2)), 1e-320), 2 * (math.log(2e-6) + math.log(1e-320)))
 
 
 def test_beta_grows_as_usemo_says() -> None:

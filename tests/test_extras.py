@@ -190,3 +190,9 @@ def test_a_missing_package_is_told_with_an_extra_that_brings_it() -> None:
         assert extra in EXTRAS, f"{where}: there is no extra {extra!r}"
         if package:
             assert IMPORTED_AS.get(package, package) in brought(extra), f"{where}: no {package} in [{extra}]"
+
+
+def test_pip_can_read_the_constraints() -> None:
+    lines = (Path(__file__).parent.parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pin = re.compile(r"[a-z0-9-]+(==|<)[0-9.]+")
+    assert [line for line in lines if not (line.startswith("#") or pin.fullmatch(line))] == []

@@ -118,7 +118,12 @@ def _draw(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
 
 
 def _reach(shown: Sequence[GeneratorNetworks], metric: str, published: Sequence[Published]) -> list[float]:
-    """What the vertical axis shows: all networks, and what is published of the metric."""
-    values = np.concatenate([_values(each, metric) for each in shown]).tolist()
+    """What the vertical axis shows: all networks, their bars, and what is published of the metric."""
+    found = [_values(each, metric) for each in shown]
+    bars = [float(values.mean()) + side * _spread(values) for values in found for side in (-1, 1)]
     others = [each for each in published if each.metric == metric]
-    return [*values, *(each.mean + side * (each.std or 0.0) for each in others for side in (-1, 1))]
+    return [
+        *np.concatenate(found).tolist(),
+        *bars,
+        *(each.mean + side * (each.std or 0.0) for each in others for side in (-1, 1)),
+    ]

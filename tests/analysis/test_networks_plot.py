@@ -22,6 +22,8 @@ def test_generators_by_their_means_and_against_costs(trained_networks: RunReport
     mean, _, bars = by_mean.containers[0].lines
     assert (mean.get_xdata()[0], mean.get_ydata()[0]) == (1, 85.0)
     np.testing.assert_allclose([path[:, 1] for path in bars[1].get_segments()], [[85 - 50**0.5, 85 + 50**0.5]])
+    low, high = by_mean.get_ylim()
+    assert all(low < y < high for path in bars[1].get_segments() for y in path[:, 1]), "bars are in view"
     assert all(tick == round(tick) for tick in by_mean.get_xticks()), "generators are counted"
     assert by_time.get_xlabel() == "seconds of training" and by_y.get_xlabel() == "y"
     said = words(figure)

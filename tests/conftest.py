@@ -195,8 +195,9 @@ def agent_for(tmp_path_factory: pytest.TempPathFactory) -> AgentFor:
     return made
 
 
-APART = {"given", "qnehvi"}
-"""`given` trains the architectures of one space, and BoTorch's models take a second for each of thousands of asks."""
+APART = {"given", "mobo", "qnehvi"}
+"""`given` trains the architectures of one space. mobo's contract is among its own tests, with tiny networks. BoTorch's
+models take a second for each of thousands of asks."""
 
 
 @pytest.fixture(params=[name for name in STRATEGIES if name not in APART])

@@ -88,6 +88,14 @@ def coordinates_of(space: SearchSpace) -> Coordinates:
     )
 
 
+def check_points(space: SearchSpace, strategy: str) -> None:
+    """InputError, which names the strategy, for a space that does not show its architectures as points."""
+    try:
+        coordinates_of(space)
+    except InputError as error:
+        raise InputError(f"strategy {strategy}: {error}") from None
+
+
 class _OfDomains(Coordinates):
     """Those of a space of domains: a coordinate per gene that has alternatives and is no seed."""
 

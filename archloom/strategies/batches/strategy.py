@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace, listed
-from archloom.spaces.coordinates import coordinates_of
+from archloom.spaces.coordinates import check_points
 from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, pack_trials, unpack_trials
 from archloom.strategies.batches.relaxation import Relaxation
 from archloom.strategies.batches.targets import Targets, has_result
@@ -92,10 +92,7 @@ class BatchStrategy(BaseStrategy):
 
     @classmethod
     def check_space(cls, space: SearchSpace) -> None:
-        try:
-            coordinates_of(space)
-        except InputError as error:
-            raise InputError(f"strategy {cls.__name__}: {error}") from None
+        check_points(space, cls.__name__)
 
     @classmethod
     def plan(cls, options: BatchOptions) -> Plan:

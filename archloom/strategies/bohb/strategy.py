@@ -12,9 +12,8 @@ import msgspec
 import numpy as np
 
 from archloom.constraints import Criteria
-from archloom.errors import InputError
 from archloom.spaces.base import SearchSpace, is_valid
-from archloom.spaces.coordinates import coordinates_of
+from archloom.spaces.coordinates import check_points, coordinates_of
 from archloom.strategies.base import EarlierRun, Plan
 from archloom.strategies.bohb.proposal import Knowledge, Model, Rules
 from archloom.strategies.brackets import Bracket
@@ -91,10 +90,7 @@ class Bohb(HalvingStrategy):
 
     @classmethod
     def check_space(cls, space: SearchSpace) -> None:
-        try:
-            coordinates_of(space)
-        except InputError as error:
-            raise InputError(f"strategy {cls.__name__}: {error}") from None
+        check_points(space, cls.__name__)
 
     @classmethod
     def plan(cls, options: BohbOptions) -> Plan:

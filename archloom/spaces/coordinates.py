@@ -108,7 +108,7 @@ class _OfDomains(Coordinates):
         self.categories = np.array([_categories(space.domains[gene]) for gene in self._genes], dtype=np.intp)
 
     def of(self, arch: Arch) -> Float64:
-        settled = _canonical(self.space, arch)
+        settled = canonical_if_valid(self.space, arch)
         counting = self.space.active(settled)
         point = np.full(len(self._genes), np.nan)
         for place, gene in enumerate(self._genes):
@@ -128,7 +128,7 @@ class _OfDomains(Coordinates):
         found = self.space.from_unit(places)
         if not is_valid(self.space, found) and isinstance(self.space, HasAlpha):
             found = self._nearest(self.space, found, rng)
-        return _canonical(self.space, found)
+        return canonical_if_valid(self.space, found)
 
     @staticmethod
     def _nearest(space: HasAlpha, arch: Arch, rng: np.random.Generator) -> Arch:
@@ -145,7 +145,7 @@ class _OfDomains(Coordinates):
         genes = list(arch.genes)
         for gene in self._seeds:
             genes[gene] = self.space.domains[gene].from_unit(rng.random())
-        return _canonical(self.space, Arch(tuple(genes)))
+        return canonical_if_valid(self.space, Arch(tuple(genes)))
 
 
 def _categories(domain: Domain) -> int:
@@ -175,7 +175,7 @@ class _OfAlpha(Coordinates):
         counting = ~np.isnan(point)
         codes = np.clip(np.rint(point[counting]), 0, self.categories[counting] - 1).astype(np.intp)
         alpha[self._open[counting], codes] += 1.0
-        return _canonical(self.space, self.space.discretise(alpha))
+        return canonical_if_valid(self.space, self.space.discretise(alpha))
 
 
 class _OfUnitCube(Coordinates):
@@ -192,9 +192,9 @@ class _OfUnitCube(Coordinates):
     def arch(self, point: Float64, rng: np.random.Generator) -> Arch:
         spare = rng.random(len(self.names))
         places = np.where(np.isnan(point), spare, np.clip(point, 0.0, 1.0))
-        return _canonical(self.space, self.space.from_unit(places))
+        return canonical_if_valid(self.space, self.space.from_unit(places))
 
 
-def _canonical(space: SearchSpace, arch: Arch) -> Arch:
+def canonical_if_valid(space: SearchSpace, arch: Arch) -> Arch:
     """The canonical form of an architecture that is valid; another one as it is."""
     return space.canonical(arch) if is_valid(space, arch) else arch

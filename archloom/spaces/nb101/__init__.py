@@ -8,6 +8,7 @@
 | `moves` | neighbours |
 | `counts` | parameters and multiply-adds of the network |
 | `known` | what is known of a table of them |
+| `coordinates` | cells as points that models see |
 | `grammar` | how a cell is drawn, vertex after vertex |
 | `space` | the space that strategies see |
 

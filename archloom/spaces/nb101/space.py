@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError, unknown
 from archloom.spaces.base import check_whole, says_otherwise, shown_one_by_one
+from archloom.spaces.coordinates import Coordinates
 from archloom.spaces.drawing import Drawing, DrawnEdge
 from archloom.spaces.exports import exported
 from archloom.spaces.features import FeatureLayout
@@ -40,6 +41,7 @@ from archloom.spaces.nb101.codes import (
     pruned,
     unpack,
 )
+from archloom.spaces.nb101.coordinates import CellCoordinates
 from archloom.spaces.nb101.counts import FEWEST_CHANNELS
 from archloom.spaces.nb101.encoding import BITS, encode
 from archloom.spaces.nb101.flow import FLOW, flow_batch
@@ -259,6 +261,10 @@ class Nb101(SizedNetworks):
                     raise _no_cell(text, f"vertex {vertex}: {source} leads to it twice")
                 genes[edge] = 1
         return Arch(tuple(genes))
+
+    def coordinates(self) -> Coordinates:
+        """21 edges and five operations."""
+        return CellCoordinates(self, GENE_NAMES, _code)
 
     def to_graph(self, arch: Arch) -> Graph:
         """The cell as it is, not pruned; vertex 0 is the input, the last the output."""

@@ -18,7 +18,7 @@ from archloom.registry import load_strategy
 from archloom.runs.budgets import Ending, Limits
 from archloom.runs.record import TrialRecord
 from archloom.runs.search import MemoryJournal, Search
-from archloom.spaces.base import SearchSpace
+from archloom.spaces.base import SearchSpace, is_valid
 from archloom.spaces.domains import Real, Seed
 from archloom.spaces.space import Space
 from archloom.strategies.base import EarlierRun
@@ -304,3 +304,21 @@ def test_killed_in_mid_rung_it_goes_on_to_the_same_record(promote: str, saved: b
         run._save()
     search(SerialExecutor, journal, states).run()
     assert in_order(journal) == in_order(whole) and len(journal.lines) == 100
+
+
+def test_a_space_whose_rules_many_points_break() -> None:
+    pytest.importorskip("numba", reason="the space needs the extra bench")
+    from archloom.spaces.nb101.space import Nb101
+
+    space = Nb101()
+    strategy = bohb(space=space, budgets=(1, 27))
+    found: dict[str, list[float]] = {"random": [], "model": [], "promoted": []}
+    for number in range(160):
+        (proposal,) = strategy.ask(1)
+        assert is_valid(space, proposal.arch)
+        worth = float(proposal.arch.genes[21:].count(1))  # so many convolutions of 1 x 1
+        drawn = "model" if BohbNote.of(proposal.note).model is not None else "random"
+        found["promoted" if proposal.inherit else drawn].append(worth)
+        tell(strategy, number, [proposal], [worth])
+    assert min(map(len, found.values())) > 20
+    assert np.mean(found["model"]) > np.mean(found["random"])

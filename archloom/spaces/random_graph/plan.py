@@ -125,8 +125,13 @@ class Plan:
 
     @cached_property
     def weights(self) -> int:
-        """The weights of the convolutions of all operations. They are above `limit` only if one channel is too much."""
+        """The weights of the convolutions of all operations."""
         return int(self.graph.weights(self.widths[0], self.channels))
+
+    @property
+    def over_limit(self) -> bool:
+        """Whether the operations weigh more than the limit even if the multiplier is 1."""
+        return self.weights > self.limit
 
     @property
     def sizes(self) -> tuple[Grid, ...]:

@@ -102,7 +102,7 @@ class RandomGraphSpace(Space, ABC):
             "joined_graphs": len(plan.joined),
             "multiplier": plan.multiplier,
             "operation_params_m": plan.weights / 1e6,
-            **({"over_limit": True} if plan.weights > plan.limit else {}),
+            **({"over_limit": True} if plan.over_limit else {}),
         }
 
     def parameters(self, arch: Arch) -> int:
@@ -149,6 +149,7 @@ class RandomGraphSpace(Space, ABC):
             (
                 f"{plan.weights / 1e6:.3g} of {self.networks.params_m:g} million weights in operations, "
                 f"multiplier {plan.multiplier}; {parameters(plan, self.networks) / 1e6:.3g} million parameters in all",
+                *(["above the limit: even a multiplier of 1 is too much"] if plan.over_limit else []),
                 *([f"graphs that were never drawn connected, and were joined: {joined}"] if joined else []),
             ),
         )

@@ -169,6 +169,12 @@ def test_the_details_of_a_network() -> None:
     least = Hnag(bottom_nodes=(2, 3), params_m=0.0002)
     told = {"operations": 6, "joined_graphs": 3, "multiplier": 1, "operation_params_m": 0.000288, "over_limit": True}
     assert least.details(arch) == told
+    assert least.nested_drawing(arch).notes == (
+        "0.000288 of 0.0002 million weights in operations, multiplier 1; 0.0221 million parameters in all",
+        "above the limit: even a multiplier of 1 is too much",
+        "graphs that were never drawn connected, and were joined: 3",
+    )
+    assert len(space.nested_drawing(arch).notes) == 2
 
 
 @pytest.mark.parametrize(("name", "expected"), PINNED.items())

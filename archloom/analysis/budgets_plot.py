@@ -10,7 +10,7 @@ from archloom.analysis.budgets import Budgets
 from archloom.analysis.figures import COLOURS, INK, drawable, limits, new_figure, styled
 from archloom.analysis.layout import counted
 from archloom.analysis.published import rank_correlations
-from archloom.analysis.stats import Estimate
+from archloom.analysis.stats import LEAST_PAIRS, Estimate
 from archloom.analysis.study import Reports, Study, shown_name
 from archloom.analysis.study_figures import finish, named
 from archloom.errors import InputError
@@ -136,7 +136,9 @@ def _draw_pairs(axes: Axes, study: Study, each: Budgets, unit: str) -> None:
 
 
 def _words(estimate: Estimate, between: str | None = None) -> str:
-    """A correlation, with its interval and the number of pairs if something is `between`."""
+    """A correlation, with its interval and the number of pairs if something is `between`; else what is missing."""
+    if estimate.value is None and estimate.n < LEAST_PAIRS:
+        return f"needs {LEAST_PAIRS} pairs{between}n = {estimate.n}" if between else "-"
     if between is None or estimate.value is None:
         return "-" if estimate.value is None else f"{estimate.value:.2f}"
     interval = []

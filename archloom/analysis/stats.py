@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 RESAMPLES = 5_000
 _PAIRED = 2_000
 """Resamples of pairs, each of which is ranked."""
+LEAST_PAIRS = 3
+"""Of two pairs every correlation is 1 or -1."""
 CONFIDENCE = 0.95
 
 
@@ -91,13 +93,13 @@ class Estimate:
 def spearman(x: ArrayLike, y: ArrayLike, rng: np.random.Generator, resamples: int = _PAIRED) -> Estimate:
     """The rank correlation of two quantities (n,), ties sharing their mean rank, with its interval over pairs.
 
-    None if one of them has a single value.
+    None if one of them has a single value, or if there are fewer than `LEAST_PAIRS`.
     """
 
     def statistic(a: Floats, b: Floats) -> float:
         return pearson(mean_ranks(a), mean_ranks(b))
 
-    return _over_pairs(statistic, x, y, rng, resamples)
+    return _over_pairs(statistic, x, y, rng, resamples, LEAST_PAIRS)
 
 
 def slope(x: ArrayLike, y: ArrayLike, rng: np.random.Generator, resamples: int = _PAIRED) -> Estimate:
@@ -112,7 +114,7 @@ def slope(x: ArrayLike, y: ArrayLike, rng: np.random.Generator, resamples: int =
         return float(centred @ b) / around if around > 0 else math.nan
 
     size = _largest(y) / _largest(x)
-    found = _over_pairs(statistic, x, y, rng, resamples)
+    found = _over_pairs(statistic, x, y, rng, resamples, 1)
     ends = (None if end is None else finite(end * size) for end in (found.value, found.low, found.high))
     return Estimate(found.n, *ends)
 
@@ -125,13 +127,18 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def _over_pairs(
-    statistic: Callable[[Floats, Floats], float], x: ArrayLike, y: ArrayLike, rng: np.random.Generator, resamples: int
+    statistic: Callable[[Floats, Floats], float],
+    x: ArrayLike,
+    y: ArrayLike,
+    rng: np.random.Generator,
+    resamples: int,
+    least: int,
 ) -> Estimate:
-    """The statistic of two quantities, both divided by their largest sizes."""
+    """The statistic of two quantities, both divided by their largest sizes; None for fewer than `least` pairs."""
     a, b = _sized(x), _sized(y)
     if a.shape != b.shape or a.ndim != 1 or not np.isfinite([a, b]).all():
         raise InputError(f"values of shapes {a.shape} and {b.shape}: expected two of the same length, all finite")
-    value = statistic(a, b) if len(a) else math.nan
+    value = statistic(a, b) if len(a) >= least else math.nan
     if math.isnan(value):
         return Estimate(len(a), None)
     drawn = np.array([statistic(a[rows], b[rows]) for rows in rng.integers(len(a), size=(resamples, len(a)))])

@@ -13,7 +13,16 @@ import numpy as np
 from archloom.analysis.published import is_test_metric
 from archloom.analysis.published_supernets import GFLOP, MILLION, correlations_and_slopes
 from archloom.analysis.sampled import COSTS, measured, step_of, two_objectives
-from archloom.analysis.stats import Estimate, Summary, bootstrap_interval, pearson, slope, spearman, summarise
+from archloom.analysis.stats import (
+    LEAST_PAIRS,
+    Estimate,
+    Summary,
+    bootstrap_interval,
+    pearson,
+    slope,
+    spearman,
+    summarise,
+)
 from archloom.analysis.study import Reports, Study, front_rows
 from archloom.errors import InputError
 from archloom.runs.record import TrialRecord
@@ -62,7 +71,7 @@ class Front:
 @dataclass(frozen=True)
 class Slope:
     """How much an accuracy rises with a unit of a cost, over `over`; `r` is the linear correlation, None if one of
-    them has a single value."""
+    them has a single value, or if there are fewer than `LEAST_PAIRS` pairs."""
 
     over: str
     per: str
@@ -238,7 +247,7 @@ def _slope(over: str, cost: str, pairs: Sequence[tuple[float, float]]) -> Slope:
     unit, share = unit_of(cost)
     x = np.array([each * share for each, _ in pairs], dtype=np.float64)
     y = np.array([accuracy for _, accuracy in pairs], dtype=np.float64)
-    r = pearson(x, y) if len(x) else math.nan
+    r = pearson(x, y) if len(x) >= LEAST_PAIRS else math.nan
     return Slope(over, unit, slope(x, y, seeds.stream(0, "bootstrap")), r if math.isfinite(r) else None)
 
 

@@ -46,6 +46,15 @@ def test_two_budgets_are_pairs_and_one_is_none(make_two: Any, words: Any, assert
         budgets({"random": reports["random"]})
 
 
+def test_too_few_pairs_for_a_correlation(make_two: Any, words: Any) -> None:
+    run = trained(make_two, 2)
+    lines = [line for line in run.history.lines if line.id < 8]
+    history = History.of(lines, run.scenario.criteria, Resource("epochs", 2))
+    assert "rank correlation needs 3 pairs, n = 2" in words(
+        budgets({"bohb": [dataclasses.replace(run, history=history)]})
+    )
+
+
 def test_what_is_published_of_the_same_data(make_two: Any, words: Any) -> None:
     run = trained(make_two, 2)
     asked = dataclasses.replace(run.request, problem=run.request.problem.changed(on="images:cifar10"))

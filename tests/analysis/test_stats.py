@@ -156,6 +156,7 @@ def test_rank_correlation_and_slope() -> None:
     assert line.low == pytest.approx(fitted.slope - 2 * fitted.stderr, abs=0.2)  # type: ignore[arg-type]
     assert spearman([1, 1, 1], [1, 2, 3], rng) == Estimate(3, None) == slope([1, 1, 1], [1, 2, 3], rng)
     assert slope([], [], rng) == Estimate(0, None)
+    assert spearman([1, 2], [3, 5], rng) == Estimate(2, None)
     assert slope([1, 2], [3, 5], rng) == Estimate(2, 2.0, 2.0, 2.0)
     with pytest.raises(InputError, match="two of the same length"):
         spearman([1, 2], [1, 2, 3], rng)

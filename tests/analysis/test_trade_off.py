@@ -55,23 +55,23 @@ def test_correlations_and_slopes(make_two: Any) -> None:
 
 
 def test_what_was_trained_alone_in_other_runs(make_two: Any) -> None:
-    search = make_two([(1, 5), (2, 6), (3, 7)])
-    alone = make_two([(60, 0), (50, 0)], names=("acc", "x"))
+    search = make_two([(1, 5), (2, 6), (3, 7), (4, 8)])
+    alone = make_two([(60, 0), (50, 0), (40, 0)], names=("acc", "x"))
     found = trade_off({"a": [search]}, evaluated_in={"b": [alone]})
     assert found.evaluation == "acc of own.py"
-    assert [point.evaluated for point in found.against[0].fronts[0].points] == [None, 50.0, 60.0]
-    assert found.correlations["a"].value == pytest.approx(-1.0) and found.correlations["a"].n == 2
+    assert [point.evaluated for point in found.against[0].fronts[0].points] == [None, 40.0, 50.0, 60.0]
+    assert found.correlations["a"].value == pytest.approx(-1.0) and found.correlations["a"].n == 3
     with pytest.raises(InputError, match="asked for none of the architectures"):
         trade_off({"a": [search]}, evaluated_in={"b": [make_two([(1, 1)], arch="z")]})
 
 
 def test_accuracies_on_a_front_are_those_with_which_architectures_got_there(make_two: Any) -> None:
     """In a supernet that trains, an architecture has another accuracy each time: here 60, then 40."""
-    runs = [make_two([(60, 5), (50, 4)]), make_two([(40, 5)], seed=1)]
-    alone = make_two([(90, 0), (80, 0)])
+    runs = [make_two([(60, 5), (50, 4), (45, 3)]), make_two([(40, 5)], seed=1)]
+    alone = make_two([(90, 0), (80, 0), (70, 0)])
     assert trade_off({"a": runs}, evaluated_in={"b": [alone]}).correlations["a"].value == pytest.approx(1.0)
     on_front = next(each for each in trade_off({"a": runs}).against[0].slopes if each.over == FRONTS)
-    assert on_front.estimate.value == pytest.approx(10.0) and on_front.estimate.n == 2
+    assert on_front.estimate.value == pytest.approx(7.5) and on_front.estimate.n == 3
 
 
 def test_a_loss_is_no_accuracy(make_two: Any) -> None:

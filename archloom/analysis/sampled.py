@@ -200,7 +200,7 @@ def two_objectives(reports: Reports, metrics: Sequence[str]) -> list[Reports]:
         instead = (
             "draw --kind hypervolume, which takes any number"
             if several
-            else ("search with --report METRIC or a second --objective, such as params_m on images")
+            else "search with --report METRIC (of images: --report memory_mb) or a second --objective"
         )
         raise InputError(
             f"a Pareto set needs two objectives, these runs have {len(study.criteria.objectives)} "

@@ -53,7 +53,14 @@ class TaskProblem(Problem):
     def evaluator(self, scores: Sequence[str], report: Sequence[str]) -> Evaluator:
         from archloom.evaluators.train import TrainingEvaluator  # which imports torch
 
-        return TrainingEvaluator(self.task, self.space, scores, tuple(dict.fromkeys([*report, *self._report])))
+        always = [name for name in self._report if name not in scores]
+        return TrainingEvaluator(self.task, self.space, scores, tuple(dict.fromkeys([*report, *always])))
+
+    def default_report(self, objectives: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in self._report if name not in objectives)
+
+    def reportable(self) -> Sequence[str]:
+        return tuple(dict.fromkeys([*self.goals, *self._report]))
 
     def prepare(self) -> None:
         from archloom.tasks.base import PreparesEvaluation  # which imports torch

@@ -108,7 +108,8 @@ class Task(Protocol):
 
     @property
     def report(self) -> Sequence[str]:
-        """Metrics for people only, such as test accuracy."""
+        """Metrics that are recorded whatever is optimised: for people only, such as test accuracy, and of the goals
+        what costs nothing, such as the number of parameters."""
         ...
 
     def begin(self, arch: Arch, seed: int) -> Training:

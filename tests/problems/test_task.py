@@ -36,9 +36,25 @@ def test_images_are_opened_on_the_tasks_own_space_or_another(trained: None) -> N
     assert problem.trained_on is not None
     assert problem.trained_on.name == "digits"
     assert scenario.objectives == ("valid_accuracy",)
-    assert scenario.report == ("test_accuracy",)
+    assert scenario.report == ("test_accuracy", "params_m", "memory_mb")
     for name in ("convnet", "proxyless", "efficientnet_b0"):
         assert open_scenario(ProblemSpec("images:digits", space_name=name)).space.name == name
+
+
+def test_what_networks_cost_is_recorded_whatever_is_optimised(trained: None) -> None:
+    spec = ProblemSpec("images:digits", objectives=("valid_accuracy", "memory_mb"), report=("valid_loss",))
+    spec = spec.changed(space={"width": "4"}, task={"steps_per_epoch": "2", "epochs": "1"})
+    scenario = open_scenario(spec.changed(report=()))
+    assert scenario.report == ("test_accuracy", "params_m"), "of the rest"
+    scenario = open_scenario(spec)
+    assert scenario.report == ("valid_loss",)
+    assert not scenario.problem.for_people("params_m") and scenario.problem.for_people("test_accuracy")
+    arch = sample_valid(scenario.space, np.random.default_rng(0))
+    result, _ = scenario.evaluator.evaluate(Proposal(arch), None, np.random.default_rng(0))
+    assert list(result.scores) == ["valid_accuracy", "memory_mb"]
+    assert list(result.report) == ["valid_loss", "test_accuracy", "params_m"]
+    with pytest.raises(InputError, match="unknown metric to report 'params'; did you mean 'params_m'"):
+        open_scenario(spec.changed(report=("params",)))
 
 
 @pytest.mark.parametrize(("space", "channels"), [("darts", 2), ("nb201", 2), ("nb101", 5)])

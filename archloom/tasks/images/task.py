@@ -51,7 +51,7 @@ class ImagesTask:
     name = "images"
     space_name = "convnet"
     Options = ImagesOptions
-    report: ClassVar[Sequence[str]] = ("test_accuracy",)
+    report: ClassVar[Sequence[str]] = ("test_accuracy", "params_m", "memory_mb")
     final_options: ClassVar[Collection[str]] = ("device",)
     read_with: ClassVar[tuple[str, ...]] = ("size", "valid_share", "split_seed", "train_images", "valid_images")
     optional_settings: ClassVar[Collection[str]] = ("image_size",)

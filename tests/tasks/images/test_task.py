@@ -71,7 +71,7 @@ def test_the_contracts() -> None:
     assert isinstance(task(), Task)
     assert isinstance(task().begin(arch(), 0), Training)
     assert tuple(task().goals) == ("valid_accuracy", "valid_loss", "params_m", "memory_mb")
-    assert task().report == ("test_accuracy",)
+    assert task().report == ("test_accuracy", "params_m", "memory_mb")
     assert task().space_settings == {"image_channels": 1, "classes": 3, "image_size": 6}
 
 

@@ -31,12 +31,14 @@ class Kind:
         suffix: the ending of its file names; no two kinds in a run share one.
         load: reads a file; StoreError if it is damaged, missing, or says that it is not of the given owner.
         save: writes a value into a file, which it opens with the given `Writing`. The file may say whose it is.
+        check: raises StoreError unless a file is whole and of the given owner; None: `load` finds all that is wrong.
     """
 
     name: str
     suffix: str
     load: Callable[[Path, str], Any]
     save: Callable[[Path, Any, Writing, str], None]
+    check: Callable[[Path, str], None] | None = None
 
 
 def _load_state(path: Path, owner: str) -> Any:

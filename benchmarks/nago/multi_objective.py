@@ -1,23 +1,26 @@
 """Strategies for several objectives where the front is known, and noise depends on the inputs.
 
-    python -m benchmarks.nago.multi_objective fronts    noisy DTLZ2 and ZDT1: 4 numbers, 80 evaluations, 10 seeds
-    python -m benchmarks.nago.multi_objective memory    error and memory of small networks of HNAG on digits, trained
-                                                        for two epochs: 48 evaluations, 10 seeds
+    python -m benchmarks.nago.multi_objective fronts    noisy DTLZ2 and ZDT1: 4 and 6 numbers, 80 evaluations, 10 seeds
+    python -m benchmarks.nago.multi_objective memory    error and memory of plain networks of all sizes on digits,
+                                                        trained for four epochs: 80 evaluations, 10 seeds
+    python -m benchmarks.nago.multi_objective hnag      the same of small networks of HNAG, for two epochs: 48
     ... --strategy NAME  only this one; repeatable
     ... --record FILE    keep finished searches in FILE, and continue from there
     ... --json, --seeds N, --workers N; --smoke: two seeds, 12 evaluations
 
 On `fronts` a search is judged by the hypervolume of the true values of those architectures whose measured values are
-its front, as a share of what the true front has; on `memory` by that of measured values, as a share of what an error of
-0 without memory would have.
+its front, as a share of what the true front has; on the others by that of measured values, as a share of what an error
+of 0 without memory would have.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeAlias
 
 import moocore
@@ -26,6 +29,7 @@ from numpy.typing import NDArray
 
 import archloom
 from archloom.analysis.stats import bootstrap_interval
+from archloom.data.images.labelled import open_images
 from archloom.problems.scenario import Scenario
 from archloom.runs.report import RunReport
 from archloom.utils import seeds
@@ -33,7 +37,7 @@ from benchmarks.recorded import outcomes, p_better_unpaired, parser
 
 Float64: TypeAlias = NDArray[np.float64]
 
-SIZE = 4
+BOTH = ("valid_accuracy", "memory_mb")
 NOISE = (0.01, 0.1)
 """The noise's standard deviation, as a share of an objective's `extent`, where the second number is 0 and 1."""
 
@@ -55,7 +59,7 @@ class Front:
     """A problem whose front is known.
 
     Attributes:
-        values: true values (2,) of numbers (4,) from 0 to 1; less is better.
+        values: true values (2,) of numbers (size,) from 0 to 1; less is better.
         extent: (2,) of the values that are usual, to which noise is proportional.
         reference: beyond which nothing counts.
         true: the front at places from 0 to 1.
@@ -65,6 +69,7 @@ class Front:
     extent: tuple[float, float]
     reference: tuple[float, float]
     true: Callable[[Float64], Float64]
+    size: int = 4
 
     @property
     def hypervolume(self) -> float:
@@ -73,7 +78,7 @@ class Front:
 
     def scenario(self) -> Scenario:
         """The noisy problem of a search, with the objectives first and second."""
-        names = [f"x{i}" for i in range(SIZE)]
+        names = [f"x{i}" for i in range(self.size)]
 
         def measured(choices: Mapping[str, Any], rng: np.random.Generator) -> dict[str, float]:
             x = np.array([choices[name] for name in names])
@@ -96,18 +101,13 @@ class Front:
 
 
 @dataclass(frozen=True)
-class Networks:
-    """Networks of small generators, of which error and memory are to be low; `most` MB are the worst that counts."""
+class Networks(ABC):
+    """Networks of which error and memory are to be low; `most` MB are the worst that counts."""
 
-    most: float = 0.08
+    most: float
 
-    def scenario(self) -> Scenario:
-        """Two epochs each: half a second."""
-        ranges = {"top_nodes": (3, 5), "mid_nodes": (1, 2), "bottom_nodes": (3, 4)}
-        return archloom.scenario(
-            "images:digits", space_name="hnag", space={"params_m": 0.02, "head_width": 64, **ranges},
-            task={"epochs": 2, "batch_size": 96}, objective=("valid_accuracy", "memory_mb"),
-        )  # fmt: skip
+    @abstractmethod
+    def scenario(self) -> Scenario: ...
 
     def share(self, report: RunReport, evaluations: int) -> float:
         """Of the square from an error of 0 to 100 % and from no memory to `most`, what is behind the front."""
@@ -116,12 +116,38 @@ class Networks:
         return float(moocore.hypervolume(np.array(values), ref=(1.0, 1.0)))
 
 
+@dataclass(frozen=True)
+class Generated(Networks):
+    """Those of small generators of HNAG, for two epochs: half a second."""
+
+    def scenario(self) -> Scenario:
+        ranges = {"top_nodes": (3, 5), "mid_nodes": (1, 2), "bottom_nodes": (3, 4)}
+        return archloom.scenario(
+            "images:digits", space_name="hnag", space={"params_m": 0.02, "head_width": 64, **ranges},
+            task={"epochs": 2, "batch_size": 96}, objective=BOTH,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plain(Networks):
+    """Chains of convolutions of all widths and depths, for four epochs: a fifth of a second."""
+
+    def scenario(self) -> Scenario:
+        from archloom.tasks.images.options import ImagesOptions
+        from archloom.tasks.images.task import ImagesTask
+        from benchmarks.nago.plain_networks import PlainNetworks  # these import torch
+
+        space, options = PlainNetworks(), ImagesOptions(epochs=4, lr=0.02)
+        task = ImagesTask(open_images("digits", os.environ), options).on(space)
+        return archloom.scenario(archloom.TaskProblem(space, task), objective=BOTH)
+
+
+_DTLZ2 = Front(dtlz2, (1.5, 1.5), (1.5, 1.5), lambda t: np.column_stack([np.cos(t * np.pi / 2), np.sin(t * np.pi / 2)]))
+_ZDT1 = Front(zdt1, (1.0, 5.0), (1.0, 5.0), lambda t: np.column_stack([t**2, 1.0 - t]))
 FRONTS: Mapping[str, Front] = {
-    "dtlz2": Front(
-        dtlz2, (1.5, 1.5), (1.5, 1.5), lambda t: np.column_stack([np.cos(t * np.pi / 2), np.sin(t * np.pi / 2)])
-    ),
-    "zdt1": Front(zdt1, (1.0, 5.0), (1.0, 5.0), lambda t: np.column_stack([t**2, 1.0 - t])),
-}
+    "dtlz2, 4": _DTLZ2, "zdt1, 4": _ZDT1, "dtlz2, 6": replace(_DTLZ2, size=6), "zdt1, 6": replace(_ZDT1, size=6),
+}  # fmt: skip
+"""By name, and how many numbers there are."""
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "mobo": {},
@@ -143,8 +169,12 @@ QUICK: Mapping[str, Mapping[str, str]] = {
     },
     "random": {},
 }
-PROBLEMS: Mapping[str, Mapping[str, Front | Networks]] = {"fronts": FRONTS, "memory": {"digits": Networks()}}
-MARKS: Mapping[str, tuple[int, ...]] = {"fronts": (40, 80), "memory": (24, 48)}
+PROBLEMS: Mapping[str, Mapping[str, Front | Networks]] = {
+    "fronts": FRONTS, "memory": {"plain": Plain(0.03)}, "hnag": {"hnag": Generated(0.08)},
+}  # fmt: skip
+MARKS: Mapping[str, tuple[int, ...]] = {"fronts": (40, 80), "memory": (40, 80), "hnag": (24, 48)}
+FIRST_SEED = 10
+"""With seeds below it sizes and options were chosen."""
 
 
 @dataclass(frozen=True)
@@ -209,12 +239,16 @@ def main() -> None:
     count = given.seeds or (2 if given.smoke else 10)
     jobs = (
         ((f"{name}: {strategy}", seed), (given.study, name, strategy, settings[strategy], marks, seed))
-        for seed in range(count)
+        for seed in range(FIRST_SEED, FIRST_SEED + count)
         for strategy in given.strategy or settings
         for name in PROBLEMS[given.study]
     )
-    study = f"{given.study} {SIZE} {NOISE} {marks} {json.dumps(settings)}"
-    found = [each for each in outcomes(Found, search, jobs, given.workers, given.record, study) if each.seed < count]
+    study = f"{given.study} {NOISE} {marks} {json.dumps(settings)}"
+    found = [
+        each
+        for each in outcomes(Found, search, jobs, given.workers, given.record, study)
+        if each.seed < FIRST_SEED + count
+    ]
     table = rows(sorted(found, key=lambda each: list(settings).index(each.setting.split(": ")[1])))
     if given.json:
         print(json.dumps([asdict(row) for row in table]))
@@ -222,7 +256,7 @@ def main() -> None:
     for row in table:
         p = "" if row.p is None else f"p = {row.p:.2g}"
         print(
-            f"{row.problem:6} {row.strategy:10} @{row.evaluations}: {row.mean:.3f} [{row.low:.3f}, {row.high:.3f}] of "
+            f"{row.problem:8} {row.strategy:10} @{row.evaluations}: {row.mean:.3f} [{row.low:.3f}, {row.high:.3f}] of "
             f"{row.seeds}  {row.seconds:.0f} s  {p}"
         )
 

@@ -15,7 +15,7 @@ from benchmarks.nago.surrogates import PRIORS, Known, Surrogates
 from benchmarks.nago.table3 import Table3
 from benchmarks.nago.table4 import Fixed, Random, Search, Table4
 
-_BOHB = {"eta": 2, "budgets": (3, 6, 12), "promote": "again"}
+_BOHB = {"eta": 2, "budgets": (2, 4, 8), "promote": "again"}
 
 
 def _flat(nodes: int) -> str:
@@ -23,8 +23,18 @@ def _flat(nodes: int) -> str:
     return ", ".join(f"nodes_{i}={nodes}, neighbours_{i}=4, rewiring_{i}=0.75" for i in (1, 2, 3)) + ", graph_seed=0"
 
 
+_SMALL = Training(
+    task={
+        "size": 10, "train_images": 1_000, "valid_images": 1_000, "batch_size": 32, "optimiser": "sgd", "lr": 0.05,
+        "schedule": "cosine", "schedule_until": "fidelity", "weight_decay": 3e-4, "normalisation": "mean_std",
+    },
+    space={"params_m": 0.05, "head_width": 64},
+    ranges={"hnag": {"top_nodes": (3, 6), "mid_nodes": (1, 4), "bottom_nodes": (3, 6)}, "rnag": {"nodes": (5, 15)}},
+)  # fmt: skip
+"""An epoch of a network takes a quarter to three quarters of a second."""
+
 HNAG_BOHB = Search("HNAG-BOHB", "hnag", "HNAG-BOHB", "bohb", _BOHB)
-HNAG_MOBO = Search("HNAG-MOBO", "hnag", "HNAG-MOBO", "mobo", {"budget": 6}, ("valid_accuracy", "memory_mb"), epochs=12)
+HNAG_MOBO = Search("HNAG-MOBO", "hnag", "HNAG-MOBO", "mobo", {"budget": 4}, ("valid_accuracy", "memory_mb"))
 RNAG_BOHB = Search("RNAG-BOHB", "rnag", "RNAG-BOHB", "bohb", _BOHB)
 HNAG_RANDOM = Search("HNAG, random search", "hnag", None, "random")
 HNAG_PUBLISHED = Fixed("HNAG-BOHB, published", "hnag", "HNAG-BOHB", GENERATORS[0].arch())
@@ -34,8 +44,10 @@ MEMORY = Memory({"hnag": {}, "rnag": {}, "darts": {"channels": 36, "cells": 20}}
 
 STUDIES: Mapping[str, Study] = {
     "table3": Table3(GENERATORS),
-    "table4": Table4((HNAG_BOHB, HNAG_MOBO, RNAG_BOHB, HNAG_RANDOM, HNAG_RS, RNAG_D, HNAG_PUBLISHED)),
-    "networks": Spreads(),
+    "table4": Table4(
+        (HNAG_BOHB, HNAG_MOBO, RNAG_BOHB, HNAG_RANDOM, HNAG_RS, RNAG_D, HNAG_PUBLISHED), training=_SMALL
+    ),
+    "networks": Spreads(training=_SMALL),
     "evaluations": Evaluations(),
     "surrogates": Surrogates(),
     "memory": MEMORY,
@@ -62,7 +74,7 @@ _SMOKE: Mapping[str, Study] = {
     "table4": Table4(
         (
             replace(HNAG_BOHB, options={**_BOHB, "budgets": (1, 2)}), HNAG_RANDOM, HNAG_RS,
-            replace(RNAG_D, arch=_flat(4)),
+            replace(RNAG_D, arch=_flat(10)),
         ),
         seeds=1, seconds=0.1, epochs=2, networks=2, final_epochs=1, training=_TRAINING,
     ),

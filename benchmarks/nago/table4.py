@@ -39,6 +39,10 @@ class Row(ABC):
     @abstractmethod
     def chosen(self, study: Table4, seed: int) -> Chosen: ...
 
+    def training(self, study: Table4) -> Training:
+        """How the networks are trained that were chosen."""
+        return study.training
+
 
 @dataclass(frozen=True)
 class Search(Row):
@@ -64,12 +68,15 @@ class Search(Row):
 
 @dataclass(frozen=True)
 class Fixed(Row):
-    """One generator that is known; its seed does not matter."""
+    """One generator that is known, even outside of the ranges that are searched; its seed does not matter."""
 
     arch: str = ""
 
     def chosen(self, study: Table4, seed: int) -> Chosen:
         return Chosen({"archs": self.arch, "networks": study.networks})
+
+    def training(self, study: Table4) -> Training:
+        return replace(study.training, ranges={})
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ class Found:
 
 def measure(study: Table4, row: Row, seed: int) -> Found:
     chosen = row.chosen(study, seed)
-    trained = study.training.networks(row.space, study.final_epochs, seed, **chosen.given)
+    trained = row.training(study).networks(row.space, study.final_epochs, seed, **chosen.given)
     return Found(
         row.name, seed, chosen.valid, chosen.queries, chosen.epochs, chosen.seconds, [each.plain for each in trained]
     )
@@ -129,8 +136,8 @@ class Table4(Study):
 
     settings: tuple[Row, ...]
     seeds: int = 3
-    seconds: float = 900.0
-    epochs: int = 12
+    seconds: float = 240.0
+    epochs: int = 8
     networks: int = 4
     final_epochs: int = 24
     training: Training = field(default_factory=Training)

@@ -8,14 +8,15 @@
     python -m benchmarks.pbt_nas gan         Tables 1 and 2, space gan_hard, on digits of 8 x 8 pixels: 5 seeds
     python -m benchmarks.pbt_nas planted     Tables 2 and 3 on a task whose answer is known: 30 seeds, a minute
     python -m benchmarks.pbt_nas images      Table 3 on small images of clothes: 12 members, 10 seeds
+    python -m benchmarks.pbt_nas images-bohb Table 6 on small images of clothes: 10 seeds
     python -m benchmarks.pbt_nas chain --record FILE    keep finished searches in FILE, and continue
     python -m benchmarks.pbt_nas chain --json           one JSON object per row
     python -m benchmarks.pbt_nas chain --smoke          one or two seeds, two chunks
 
-A search of 24 chains takes 6 s. `chain`, `scaling` and `bohb` may share a record, and so may `gan` and `gan-bohb`. All
-rows train networks for as many epochs, from the same seeds. The value is that of a run's best network, on the
-search's own metric: the best ever, or of the last population where the target moves; of BOHB the best of the longest
-trainings.
+A search of 24 chains takes 6 s. `chain`, `scaling` and `bohb` may share a record, and so may `gan` and `gan-bohb`, and
+`images` and `images-bohb`. All rows train networks for as many epochs, from the same seeds. The value is that of a
+run's best network, on the search's own metric: the best ever, or of the last population where the target moves; of
+BOHB the best of the longest trainings.
 """
 
 from __future__ import annotations

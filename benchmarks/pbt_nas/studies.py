@@ -48,6 +48,10 @@ _GAN = Named(
           "extractor": "pixels"},
     space={"channels": "16", "discriminator_channels": "16", "latent": "60"},
 )  # fmt: skip
+_IMAGES = Named(
+    EVERYTHING, seeds=10, members=12, epochs=10, beaten_by=than_default(EVERYTHING), on="images:fashion",
+    task={"steps_per_epoch": "30", "lr": "0.005"}, space={"width": "4"}, parts=(4_000, 1_000, 1_000), size=8,
+)  # fmt: skip
 _CHAIN = Imitations(EVERYTHING, seeds=20, members=24, epochs=20, beaten_by=than_default(EVERYTHING))
 
 STUDIES: Mapping[str, Study] = {
@@ -61,10 +65,8 @@ STUDIES: Mapping[str, Study] = {
         EVERYTHING, seeds=30, members=12, epochs=20, beaten_by=than_default(EVERYTHING),
         on=str(Path(__file__).with_name("planted.py")),
     ),
-    "images": Named(
-        EVERYTHING, seeds=10, members=12, epochs=10, beaten_by=than_default(EVERYTHING), on="images:fashion",
-        task={"steps_per_epoch": "30", "lr": "0.005"}, space={"width": "4"}, parts=(4_000, 1_000, 1_000), size=8,
-    ),
+    "images": _IMAGES,
+    "images-bohb": replace(_IMAGES, settings=_TABLE_6, beaten_by=than_default(_TABLE_6)),
 }  # fmt: skip
 
 
@@ -88,6 +90,10 @@ _SMOKE: Mapping[str, Study] = {
         task={**STUDIES["gan"].task, "steps_per_epoch": "2", "samples": "50"},
     ),
     "planted": replace(STUDIES["planted"], seeds=2, settings=(RANDOM, RANDOM_SHRUNK), members=4, epochs=4),
+    "images-bohb": replace(
+        STUDIES["images"], seeds=1, settings=(BOHB,), beaten_by={}, members=2, epochs=3, on="images:digits",
+        parts=(200, 50, 50), task={"steps_per_epoch": "2"},
+    ),
     "images": replace(
         STUDIES["images"], seeds=1, settings=(DEFAULT, REINITIALISED), **_SMALL, on="images:digits",
         parts=(200, 50, 50), task={"steps_per_epoch": "2"},

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 
 class TaskProblem(Problem):
-    """Architectures of `space` are trained on `task` (see `tasks.base.Task`).
+    """Architectures of `space` are trained on `task` (see `tasks.base.Task`). A task that builds networks itself builds
+    this space's, whichever space it had.
 
     The space must be `HasModules` for strategies that mix weights.
     """
@@ -37,9 +38,11 @@ class TaskProblem(Problem):
     """What a user must know of the data that networks are trained on: how much there is, what was left out."""
 
     def __init__(self, space: SearchSpace, task: Task) -> None:
-        from archloom.tasks.base import ChoosesWinner  # which imports torch
+        from archloom.tasks.base import ChoosesWinner, TrainsNetworksOf  # which imports torch
 
         self.space = as_space(space)
+        if isinstance(task, TrainsNetworksOf) and task.space is not self.space:
+            task = task.on(self.space)
         self.task = task
         self.goals = goals_of(task.goals)
         self._report = reported_of(task.report)

@@ -117,6 +117,17 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class TrainsNetworksOf(Protocol):
+    """A task that builds the networks of one space."""
+
+    space: Any
+
+    def on(self, space: Any) -> Task:
+        """The same task for the networks of `space`, which is `Buildable`; InputError if they are not for it."""
+        ...
+
+
 class SuppliedTask(Task, Protocol):
     """A task that `--on NAME:DATA` opens, on any space that suits it."""
 

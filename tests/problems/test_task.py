@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 from collections import Counter
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import archloom
 from archloom.errors import InputError
 from archloom.problems import (
     ProblemSpec,
@@ -16,8 +18,10 @@ from archloom.problems import (
     open_scenario,
 )
 from archloom.spaces.base import sample_valid
+from archloom.spaces.domains import Integer
+from archloom.spaces.space import Space
 from archloom.testing import PlantedSpace
-from archloom.types import Proposal
+from archloom.types import Arch, Proposal
 
 
 @pytest.fixture
@@ -177,3 +181,24 @@ def test_what_evaluations_need_is_computed_by_a_task_that_has_it_and_is_ours() -
     problem.prepare()
     assert task.asked == 1
     TaskProblem(PlantedSpace(), PlantedTask()).prepare()
+
+
+def test_a_task_that_builds_networks_builds_those_of_the_problems_space(trained: None) -> None:
+    """Not those of the space that it has by default, to which the architectures do not belong."""
+    import torch
+
+    from archloom.tasks.images.task import ImagesTask
+
+    class Wide(Space):
+        def build(self, arch: Arch, seed: int) -> torch.nn.Module:
+            return torch.nn.Sequential(
+                torch.nn.Flatten(),
+                torch.nn.Linear(64, width := self.choices(arch)["width"]),
+                torch.nn.Linear(width, 10),
+            )
+
+    task = ImagesTask.open("digits", {"epochs": 1, "steps_per_epoch": 1}, os.environ)
+    problem = TaskProblem(Wide({"width": Integer(1, 4)}), task)
+    assert problem.task.space is problem.space
+    history = archloom.run("random", problem, queries=2).history
+    assert [line.ok for line in history.lines] == [True, True]

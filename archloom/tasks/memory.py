@@ -1,12 +1,17 @@
-"""How much memory a network needs to be trained: what autograd keeps of an image between forward and backward pass."""
+"""How much memory a network needs to be trained: what autograd keeps of an image between forward and backward pass,
+and whether this machine has enough."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
+from archloom.errors import InputError
 from archloom.spaces.base import Buildable
 from archloom.types import Arch
+from archloom.utils.memory import too_large
 
 _MEGABYTE = 1e6
 
@@ -38,3 +43,24 @@ def _saved(network: nn.Module, images: Tensor, auxiliary: bool) -> int:
         network.with_auxiliary(images) if auxiliary else network(images)  # type: ignore[operator]
     own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
     return sum(storage.nbytes() for place, storage in found.items() if place not in own)
+
+
+def check_training(optimisers: Iterable[torch.optim.Optimizer]) -> None:
+    """InputError if this machine's memory cannot hold what optimisers train: parameters, gradients, what the optimisers
+    keep of each, and a copy of all but the gradients as a state."""
+    size = count = 0
+    for optimiser in optimisers:
+        kept = 2 if "betas" in optimiser.defaults else 1  # Adam's moments, or SGD's momentum
+        for parameter in (parameter for group in optimiser.param_groups for parameter in group["params"]):
+            count += parameter.numel()
+            size += (1 + 2 * (1 + kept)) * parameter.numel() * parameter.element_size()
+    if (why := too_large(size)) is not None:
+        raise InputError(f"training {count:,} parameters takes {why}; expected a smaller network")
+
+
+def check_batch(megabytes: float, batch_size: int) -> None:
+    """InputError if this machine's memory cannot hold what autograd saves of a batch, so much for an image."""
+    if (why := too_large(int(megabytes * _MEGABYTE * batch_size))) is not None:
+        raise InputError(
+            f"training on a batch of {batch_size} images takes {why}; expected a smaller network or task.batch_size"
+        )

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from archloom.checkpoints.state import TrainingState
+from archloom.tasks.memory import check_training
 from archloom.tasks.training import (
     EpochStreams,
     epoch_streams,
@@ -29,7 +30,8 @@ class NetworkTraining(ABC):
 
     A subclass writes `run_epoch`, which may draw from the streams it is given and from PyTorch's global generator, and
     `evaluate`. Seeded like this, it continues from a state as if it had never stopped, bit for bit. Anything else that
-    an epoch depends on belongs into `state` and `resume`, which a subclass then extends.
+    an epoch depends on belongs into `state` and `resume`, which a subclass then extends. InputError for networks that
+    this machine's memory cannot hold in training.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class NetworkTraining(ABC):
         self.networks = dict(networks)
         self.optimisers = dict(optimisers)
         self.device = device or torch.device("cpu")
+        if self.device.type == "cpu":  # a GPU says so itself, and nobody kills the process
+            check_training(self.optimisers.values())
         self.epochs = 0
         self._seed = seeds.check_seed(seed)
         self._names = {

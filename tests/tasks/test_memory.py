@@ -8,10 +8,12 @@ torch = pytest.importorskip("torch", reason="networks need the extra train")
 
 from torch import nn  # noqa: E402 - it is PyTorch's
 
+from archloom.errors import InputError  # noqa: E402
 from archloom.spaces.random_graph import Hnag, HnagAug1  # noqa: E402
-from archloom.tasks.memory import memory_of  # noqa: E402
+from archloom.tasks.memory import check_batch, check_training, memory_of  # noqa: E402
 from archloom.types import Arch  # noqa: E402
 from archloom.utils import seeds  # noqa: E402
+from archloom.utils.optimisers import SGD, AdamW  # noqa: E402
 
 IMAGE = (3, 5, 5)
 
@@ -81,3 +83,18 @@ def test_the_published_memory_of_a_sample() -> None:
         "bottom_neighbours=4, bottom_rewiring=0.2, graph_seed=0"
     )
     assert memory_of(space, arch, (3, 32, 32)) == pytest.approx(15.0, abs=0.5)
+
+
+def test_a_machine_that_cannot_hold_a_training_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,000 numbers of 4 bytes: parameters, gradients and the copies of a state, with Adam's moments 7, with SGD's
+    momentum 5 of each."""
+    weights = [nn.Parameter(torch.empty(1_000))]
+    adam, sgd = AdamW(weights), SGD(weights, 0.1, momentum=0.9)
+    monkeypatch.setattr("archloom.utils.memory.memory_bytes", lambda: 25_000)
+    check_training([sgd])
+    with pytest.raises(InputError, match=r"^training 1,000 parameters takes 0.0 GB; this machine has 0.0 GB of memory"):
+        check_training([adam])
+    monkeypatch.setattr("archloom.utils.memory.memory_bytes", lambda: 10**9)
+    check_batch(25.0, 32)
+    with pytest.raises(InputError, match=r"^training on a batch of 64 images takes 1\.6 GB; this machine has 1\.0 GB"):
+        check_batch(25.0, 64)

@@ -51,6 +51,12 @@ def same(one: NetworkTraining, other: NetworkTraining) -> bool:
     return all(torch.equal(a[name], b[name]) for a, b in pairs for name in a)
 
 
+def test_what_the_machine_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archloom.utils.memory.memory_bytes", lambda: 400)  # 4 bytes * (9 * 7 + 4 * 5) = 332
+    with pytest.raises(InputError, match=r"training 13 parameters takes .*; expected a smaller network"):
+        Pair(1)
+
+
 def test_going_on_from_a_state_is_never_having_stopped(tmp_path: Path) -> None:
     whole, begun = Pair(1), Pair(1)
     assert isinstance(whole, Training)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archloom.errors import InputError
 from archloom.spaces.random_graph.plan import AREAS, Graph, Plan
 from archloom.spaces.random_graph.settings import NetworkOptions
+from archloom.utils.memory import too_large
 
 _AUXILIARY = (128, 768)
 """The channels of an auxiliary head's two convolutions, of which the second has a kernel of 2x2."""
+_BYTES = 4
+"""Of a parameter."""
 
 
 def parameters(plan: Plan, networks: NetworkOptions) -> int:
@@ -24,6 +28,15 @@ def parameters(plan: Plan, networks: NetworkOptions) -> int:
         branch = plan.stages.index(plan.stages[-1])
         count += _auxiliary(plan.graph.channels(first, plan.channels)[branch][0], networks.classes)
     return count
+
+
+def check_memory(arch: str, count: int) -> None:
+    """InputError if this machine cannot hold the parameters of a network: its multiplier may be 1, and too much."""
+    if (why := too_large(_BYTES * count)) is not None:
+        raise InputError(
+            f"{arch}: a network of {count:,} parameters, {why}; expected a smaller params_m, fewer nodes, or sums "
+            "instead of concatenations"
+        )
 
 
 def _convolution(area: int, c_in: int, c_out: int) -> int:

@@ -13,7 +13,7 @@ from archloom.errors import InputError
 from archloom.spaces.base import Count
 from archloom.spaces.domains import Domain, Real, Seed
 from archloom.spaces.drawing import NestedDrawing
-from archloom.spaces.random_graph.counts import parameters
+from archloom.spaces.random_graph.counts import check_memory, parameters
 from archloom.spaces.random_graph.generator import Generator, Weights
 from archloom.spaces.random_graph.plan import AREAS, CONVOLUTIONS, MERGES, STAGES, Plan, stages_of
 from archloom.spaces.random_graph.settings import (
@@ -118,12 +118,16 @@ class RandomGraphSpace(Space, ABC):
         return {"params_m": params_m}
 
     def build(self, arch: Arch, seed: int) -> nn.Module:
-        """The network, for images of shape (B, image_channels, H, W), its weights drawn from `seed` alone."""
+        """The network, for images of shape (B, image_channels, H, W), its weights drawn from `seed` alone.
+
+        InputError for one that this machine's memory cannot hold.
+        """
         from archloom.nets.random_graph import RandomGraphNetwork
 
-        networks = self.networks
+        plan, networks = self.plan(arch), self.networks
+        check_memory(self.format(arch), parameters(plan, networks))
         return RandomGraphNetwork(
-            self.plan(arch).literal(),
+            plan.literal(),
             seed,
             image_channels=networks.image_channels,
             classes=networks.classes,

@@ -24,7 +24,7 @@ from archloom.tasks.images.augment import AUGMENTATIONS, AugmentSettings
 from archloom.tasks.images.optimisation import HORIZONS, OPTIMISERS
 from archloom.tasks.images.options import ImagesOptions
 from archloom.tasks.images.parts import NORMALISATIONS, Normalisation, Part
-from archloom.tasks.memory import memory_of
+from archloom.tasks.memory import check_batch, memory_of
 from archloom.tasks.network import DivergedError, NetworkTraining
 from archloom.tasks.training import EpochStreams, device_of
 from archloom.types import Arch, Goal
@@ -147,7 +147,7 @@ class ImagesTask:
         """
         if arch not in self._memory:
             self._memory[arch] = None
-            with suppress(Exception):  # it can be trained, and few ask for this metric
+            with suppress(Exception):  # it can be trained without this metric
                 image = (self.data.channels, *self.data.size)
                 self._memory[arch] = memory_of(self.space, arch, image, bool(self.options.auxiliary_weight))
         return self._memory[arch]
@@ -185,6 +185,8 @@ class ImagesTraining(NetworkTraining):
         self._horizon = HORIZONS[self._settings.schedule_until](self._settings.epochs, epochs)
 
     def run_epoch(self, streams: EpochStreams) -> None:
+        if self.device.type == "cpu" and (memory := self._task.memory_of(self._arch)) is not None:
+            check_batch(memory, self._settings.batch_size)
         self.network.train()
         if self._settings.drop_path:
             share = min(self.epochs / self._horizon, 1.0)

@@ -328,6 +328,17 @@ def test_the_memory_of_an_architecture_is_measured_once_and_changes_nothing() ->
     assert trained.evaluate()["memory_mb"] == memory and not builds
 
 
+def test_a_batch_that_the_machine_cannot_hold_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = task(epochs=1)
+    needed = int(1e6 * 16 * (own.memory_of(arch()) or 0))
+    parameters = sum(each.numel() for each in own.begin(arch(), 0).network.parameters())
+    assert needed > 28 * parameters, "the batch takes more than the parameters"
+    monkeypatch.setattr("archloom.utils.memory.memory_bytes", lambda: needed)
+    evaluator = TrainingEvaluator(own, own.space, ("valid_accuracy",))
+    done = evaluate(evaluator, Proposal(arch()), 0, 0)
+    assert "training on a batch of 16 images takes" in (done.error or "") and "task.batch_size" in (done.error or "")
+
+
 def test_a_network_that_does_not_run_on_the_cpu_has_no_memory() -> None:
     class Odd(ConvNet):
         def build(self, arch: Arch, seed: int) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from archloom.cli import notes, options, output
 from archloom.cli.forecast import Forecast
-from archloom.cli.progress import ProgressView
+from archloom.cli.progress import ProgressView, what_begins
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError, StoreError, unknown
 from archloom.runs.prepare import Request
@@ -193,7 +193,7 @@ def run_members(
     forecast = Forecast(
         dict(zip(group.paths, group.members.values(), strict=True)), scenario.resource, backend, preparer
     )
-    with ProgressView(label, total, scenario.criteria, quiet, forecast) as view:
+    with ProgressView(label, total, scenario.criteria, quiet, forecast, what_begins(scenario)) as view:
         for run, path in enumerate(group.paths):
             with suppress(StoreError):  # a damaged record is that member's failure, reported in its turn
                 view.add(History.of(record.read_lines(path), scenario.criteria, scenario.resource), run)

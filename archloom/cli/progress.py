@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from archloom.agents.training_log import TrainingRow
     from archloom.cli.forecast import Forecast
     from archloom.constraints import Criteria
+    from archloom.problems.scenario import Scenario
     from archloom.runs.history import History
     from archloom.runs.record import TrialRecord
 
@@ -58,6 +59,14 @@ class _View:
             self._bar.stop()
         self._aside.__exit__(kind, value, trace)
 
+    def _announce(self, what: str, begins: str) -> None:
+        """Show at once what begins."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, best=one_line(begins, _WIDEST))
+        elif not self._quiet:
+            count = "" if self._total is None else f", {self._total:,} {self._unit} in all"
+            output.say(f"{one_line(what, _WIDEST)}: {one_line(begins, _WIDEST)}{count}", err=True)
+
     def _show(self, what: str, state: str, left: str = "") -> None:
         """Show `what` is being worked on, its `state`, and how long it will still take, if that is known."""
         what, state = one_line(what, _WIDEST), one_line(state, _WIDEST)
@@ -71,14 +80,24 @@ class _View:
 
 
 class ProgressView(_View):
-    """Counts queries over all runs and shows the best value so far, and with a `forecast` how long it will take."""
+    """Counts queries over all runs and shows the best value so far, and with a `forecast` how long it will take.
+
+    If the first results take long, `begins` says at once what goes on until they are there (`what_begins`).
+    """
 
     estimates = True
 
     def __init__(
-        self, label: str, total: int | None, criteria: Criteria, quiet: bool = False, forecast: Forecast | None = None
+        self,
+        label: str,
+        total: int | None,
+        criteria: Criteria,
+        quiet: bool = False,
+        forecast: Forecast | None = None,
+        begins: str = "",
     ) -> None:
         super().__init__(label, total, "queries", quiet)
+        self._begins = begins
         self._forecast = None if quiet else forecast
         self._label = label
         self._criteria = criteria
@@ -88,6 +107,8 @@ class ProgressView(_View):
 
     def __enter__(self) -> Self:
         super().__enter__()
+        if self._begins:
+            self._announce(self._label, self._begins)
         if self._forecast is not None:
             self._forecast.__enter__()
         return self
@@ -132,6 +153,14 @@ class ProgressView(_View):
     def _state(self) -> str:
         best = f"best {self._metric} {self._best.scores[self._metric]:.4g}" if self._best else "nothing feasible yet"
         return f"{best}, {self._failed} failed" if self._failed else best
+
+
+def what_begins(scenario: Scenario) -> str:
+    """What goes on until the first results of a search are there, if they take long because something trains."""
+    problem, spec = scenario.problem, scenario.spec
+    if not (problem.trains or spec.source.trains):
+        return ""
+    return f"training architectures on {spec.on if problem.trained_on is None else problem.trained_on.name}"
 
 
 class TrainingView(_View):

@@ -14,7 +14,7 @@ from archloom.cli import notes, options, output
 from archloom.cli.config import Config, typed_first
 from archloom.cli.forecast import Forecast
 from archloom.cli.paths import UserPath
-from archloom.cli.progress import ProgressView
+from archloom.cli.progress import ProgressView, what_begins
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.cli.supernet import make_first
 from archloom.errors import InputError
@@ -94,8 +94,8 @@ def search(
     output.note_caveats(first.scenario)
     output.announce(path, quiet)
     forecast = Forecast({path: requests[0]}, first.scenario.resource, backend, preparer)
-    criteria = first.scenario.criteria
-    with output.going_on(path), ProgressView(name, bounds.queries, criteria, quiet, forecast) as view:
+    criteria, begins = first.scenario.criteria, what_begins(first.scenario)
+    with output.going_on(path), ProgressView(name, bounds.queries, criteria, quiet, forecast, begins) as view:
         report = folders.run_folder(
             path, requests[0], backend, lambda lines: view(0, lines), overrides=overrides, preparer=preparer
         )
@@ -184,8 +184,8 @@ def resume(
     options.make_ready(backend)
     request = replace(request, limits=raised or request.limits)
     forecast = Forecast({run: request}, scenario.resource, backend, preparer)
-    queries = request.limits.queries
-    with output.going_on(run), ProgressView(request.name, queries, scenario.criteria, quiet, forecast) as view:
+    shown = request.name, request.limits.queries, scenario.criteria, quiet, forecast, what_begins(scenario)
+    with output.going_on(run), ProgressView(*shown) as view:
         report = folders.run_folder(
             run, None, backend, lambda lines: view(0, lines), view.add,
             table=table, changed=changed, overrides=overrides, preparer=preparer, limits=raised,

@@ -10,8 +10,12 @@ import pytest
 
 from archloom.agents.training_log import TrainingRow
 from archloom.cli import progress
-from archloom.cli.progress import CountView, ProgressView, TrainingView
+from archloom.cli.progress import CountView, ProgressView, TrainingView, what_begins
 from archloom.constraints import Criteria, Objective
+from archloom.problems import RecordedProblem
+from archloom.problems.base import DataIdentity
+from archloom.problems.scenario import Scenario
+from archloom.problems.spec import ProblemSpec
 from archloom.runs.history import History
 from archloom.runs.record import TrialRecord
 from archloom.utils.text import one_line
@@ -68,6 +72,32 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with ProgressView("random", 2, CRITERIA) as view:
         view(0, [line(0, 1.0), line(1, 0.5)])
     assert "2/2" in terminal.getvalue() and "best loss 0.5" in terminal.getvalue()
+
+
+BEGINS = "training architectures on digits"
+
+
+def test_what_takes_long_is_said_at_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for total, quiet, said in (
+        (1_200, False, "random: training architectures on digits, 1,200 queries in all\n"),
+        (None, False, "random: training architectures on digits\n"),
+        (1_200, True, ""),
+    ):
+        with ProgressView("random", total, CRITERIA, quiet, begins=BEGINS):
+            assert capsys.readouterr() == ("", said)
+    terminal = on_a_terminal(monkeypatch)
+    with ProgressView("random", 2, CRITERIA, begins=BEGINS):
+        pass
+    assert "0/2" in terminal.getvalue() and BEGINS in terminal.getvalue()
+
+
+def test_what_trains_takes_long() -> None:
+    spec = ProblemSpec("images:digits")
+    recorded = RecordedProblem("convnet", {"loss": "min"}, None)
+    assert what_begins(Scenario(spec, recorded, CRITERIA, ())) == "training architectures on images:digits"
+    recorded.trained_on = DataIdentity("digits", "", "")
+    assert what_begins(Scenario(spec, recorded, CRITERIA, ())) == BEGINS
+    assert what_begins(Scenario(ProblemSpec("nb201"), recorded, CRITERIA, ())) == ""
 
 
 def test_what_an_evaluator_prints_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,6 +36,8 @@ class _View:
     below = False
     estimates = False
     """Whether it estimates itself how long it will still take."""
+    at_once = True
+    """Whether a bar is there from the beginning, or with the first count."""
 
     def __init__(self, label: str, total: int | None, unit: str, quiet: bool) -> None:
         self._total, self._unit, self._quiet = total, unit, quiet
@@ -48,7 +50,7 @@ class _View:
 
     def __enter__(self) -> Self:
         self._aside.__enter__()
-        if self._bar is not None:
+        if self._bar is not None and self.at_once:
             self._bar.start()
         return self
 
@@ -71,6 +73,7 @@ class _View:
         """Show `what` is being worked on, its `state`, and how long it will still take, if that is known."""
         what, state = one_line(what, _WIDEST), one_line(state, _WIDEST)
         if self._bar is not None and self._task is not None:
+            self._bar.start()
             self._bar.update(self._task, completed=self._done, best=state or what, left=left)
         elif not self._quiet and time.monotonic() - self._said_at > LINE_EVERY_S:
             self._said_at = time.monotonic()
@@ -204,7 +207,9 @@ class CountView(_View):
 
 
 class TotalView(_View):
-    """Counts towards a total that is told with each count."""
+    """Counts towards a total that is told with each count. There may be nothing to do: then nothing is shown."""
+
+    at_once = False
 
     def __init__(self, label: str, unit: str, quiet: bool = False) -> None:
         super().__init__(label, None, unit, quiet)

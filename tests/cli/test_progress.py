@@ -10,7 +10,7 @@ import pytest
 
 from archloom.agents.training_log import TrainingRow
 from archloom.cli import progress
-from archloom.cli.progress import CountView, ProgressView, TrainingView, what_begins
+from archloom.cli.progress import CountView, ProgressView, TotalView, TrainingView, what_begins
 from archloom.constraints import Criteria, Objective
 from archloom.problems import RecordedProblem
 from archloom.problems.base import DataIdentity
@@ -140,6 +140,16 @@ def test_how_a_training_goes_below_its_bar(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 # -- counting
+
+
+def test_nothing_to_do_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_a_terminal(monkeypatch)
+    with TotalView("supernet", "batches"):
+        pass
+    assert terminal.getvalue() == ""
+    with TotalView("supernet", "batches") as view:
+        view(3, 40)
+    assert "3/40" in terminal.getvalue()
 
 
 def test_counts_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,10 +129,3 @@ def test_other_pictures(cli: Any, nb301_file: Path, kind: str) -> None:
     said = walked(cli, nb301_file, "-o", "a.svg", "--figure", kind)
     assert said.code == 0, said.err
     assert (cli.home / "a.svg").read_bytes().startswith(b"<?xml")
-
-
-def test_pictures_that_cannot_be_drawn(cli: Any, nb301_file: Path) -> None:
-    pytest.importorskip("matplotlib", reason="plotting needs the extra plots")
-    words = ("episodes", "random", "--on", "nb301", "--table", nb301_file)
-    cli.refuses(*words, "--figure", "queries", says=["--figure queries", "-o FILE.png"])
-    cli.refuses(*words, "--figure", "querys", "-o", "a.png", says=["unknown figure 'querys'", "queries"])

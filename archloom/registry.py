@@ -128,6 +128,9 @@ SPACES = Registry(
     "archloom.spaces",
     {
         "convnet": Entry("archloom.spaces.convnet:ConvNet", "a chain of interchangeable image layers"),
+        "control": Entry(
+            "archloom.spaces.control:Control", "PBT-NAS's space for visual control: DrQ-v2's encoder, actor and critic"
+        ),
         "darts": Entry(
             "archloom.spaces.darts:Darts",
             "DARTS cells (NAS-Bench-301): a normal and a reduction cell",

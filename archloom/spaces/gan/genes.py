@@ -9,6 +9,7 @@ from archloom.nets.gan.plans import BLOCK, BLOCKS, CELL, CELLS, CONVOLUTIONS, DO
 from archloom.spaces.gan import counts
 from archloom.spaces.gan.dimensions import Dimensions
 from archloom.spaces.gan.projections import LINEAR
+from archloom.spaces.parted import Gene
 from archloom.types import Arch
 
 Choices = Mapping[str, tuple[object, ...]]
@@ -25,9 +26,14 @@ class Part(NamedTuple):
     parameters: Callable[[Dimensions, int, str, str], int]
     """How many parameters there are for an option of a choice, from the dimensions, `number` and both names."""
 
-    def modules(self, choice: str) -> tuple[str, ...]:
-        """The prefix of all tensors that a choice owns, or () where no option of it has any."""
-        return () if choice in _WEIGHTLESS else (f"{self.network}.{self.path}.{self.number}.{choice}",)
+    def genes(self, dimensions: Dimensions) -> dict[str, Gene]:
+        """Its choices by their names, in networks of these dimensions."""
+        return {choice: self._gene(dimensions, choice, options) for choice, options in self.choices.items()}
+
+    def _gene(self, dimensions: Dimensions, choice: str, options: tuple[object, ...]) -> Gene:
+        modules = () if choice in _WEIGHTLESS else (f"{self.network}.{self.path}.{self.number}.{choice}",)
+        costs = (self.parameters(dimensions, self.number, choice, str(option)) for option in options)
+        return Gene(self.network, options, modules, tuple(costs))
 
 
 _WEIGHTLESS = frozenset({"if_enabled", "up_mode", "dropout", "downsample"})

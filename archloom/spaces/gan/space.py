@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 
 from archloom.errors import InputError
 from archloom.nets.gan.plans import BLOCKS, CELLS, BlockPlan, ProjectionPlan
-from archloom.spaces.base import Categorical
 from archloom.spaces.flow import Flow, FlowBatch
 from archloom.spaces.gan import counts, projections
 from archloom.spaces.gan.dimensions import Dimensions
 from archloom.spaces.gan.flow import LABELS, discriminators, flow, generators
 from archloom.spaces.gan.genes import GAN, GAN_HARD, Part
 from archloom.spaces.gan.source import source_of
+from archloom.spaces.parted import PartedSpace
 from archloom.types import Arch
-from archloom.utils.text import one_line
 
 if TYPE_CHECKING:
     from archloom.nets.gan.discriminator import Discriminator
@@ -31,12 +30,12 @@ _DRAWN = frozenset({"cells", "blocks"})
 """Parts of networks that are drawn as graphs."""
 
 
-class GanSpace(Categorical, ABC):
+class GanSpace(PartedSpace):
     """What both spaces share. Genes are called PART.CHOICE, e.g. `cell1.c0`, `projection2.linear`, `block1.down0`.
 
-    A string has a piece for each part: its options in the order of genes, `cell1 nearest bilinear none conv_1x1 ...`,
-    joined by " | ". Every setting of the genes represents itself, even if two make networks that compute the same
-    (the map of projection 2 is as wide with `bottom` as with `prev`).
+    Strings are `cell1 nearest bilinear none conv_1x1 ... | cell2 ...`. Every setting of the genes represents itself,
+    even if two make networks that compute the same (the map of projection 2 is as wide with `bottom` as with `prev`).
+    No gene owns the skips between a generator's cells, its last layers (`to_rgb`), or a discriminator's last layer.
 
     The defaults are the paper's CIFAR-10 networks; see `Dimensions` for what sizes there are. With `as_published` the
     networks repeat two slips of the published code: see `nets.gan.discriminator.SearchedBlock` (a dead branch) and
@@ -47,29 +46,10 @@ class GanSpace(Categorical, ABC):
     """The options of the paper's networks for STL-10 that are not those for CIFAR-10."""
 
     def __init__(self, parts: Mapping[str, Part], dimensions: Dimensions, as_published: bool) -> None:
-        super().__init__(
-            {f"{name}.{choice}": options for name, part in parts.items() for choice, options in part.choices.items()}
-        )
+        super().__init__({name: part.genes(dimensions) for name, part in parts.items()})
         self.parts = parts
         self.dimensions = dimensions
         self.as_published = as_published
-        self._modules = tuple(part.modules(choice) for part in parts.values() for choice in part.choices)
-        self._networks = np.array([part.network for part in parts.values() for _ in part.choices])
-        self._costs = self._cost_table()  # (genes, options of the widest gene)
-
-    @classmethod
-    def for_table(
-        cls, options: Mapping[str, Sequence[object]], rows: NDArray[np.integer[Any]], **settings: Any
-    ) -> Self:
-        """The space of a table whose genes and options are this space's own; InputError for others."""
-        space = cls._of(settings)
-        own = dict(zip(space.gene_names, space.options, strict=True))
-        given = {name: tuple(map(str, values)) for name, values in options.items()}
-        if list(given.items()) != list(own.items()):
-            wrong = next((name for name in given if given[name] != own.get(name)), f"{len(given)} genes")
-            first = f"{next(iter(own))} with the options {', '.join(next(iter(own.values())))}"
-            raise InputError(f"{cls.name} table, {wrong}: expected {len(own)} genes in order, the first {first}")
-        return space
 
     @classmethod
     def cifar10(cls) -> Self:
@@ -81,39 +61,7 @@ class GanSpace(Categorical, ABC):
         """The paper's configuration for STL-10 at 48 pixels."""
         return cls._of(cls.of_stl10)
 
-    @classmethod
-    def _of(cls, settings: Mapping[str, Any]) -> Self:
-        """With options of the subclass's own constructor."""
-        return cls(**settings)
-
-    # -- strings ----------------------------------------------------------------------------------------------------
-
-    def format(self, arch: Arch) -> str:
-        strings = iter(options[int(i)] for options, i in zip(self.options, arch.genes, strict=True))
-        pieces = [[name, *(next(strings) for _ in part.choices)] for name, part in self.parts.items()]
-        return " | ".join(map(" ".join, pieces))
-
-    def parse(self, text: str) -> Arch:
-        pieces = [piece.split() for piece in text.split("|")]
-        expected = [(name, len(part.choices)) for name, part in self.parts.items()]
-        if [(piece[0], len(piece) - 1) for piece in pieces if piece] != expected or not all(pieces):
-            wanted = ", ".join(f"{name} with {count}" for name, count in expected)
-            given = ", ".join(f"{one_line(piece[0], 20)} with {len(piece) - 1}" for piece in pieces[:9] if piece)
-            raise InputError(
-                f"architecture {one_line(text, 160)!r}: parts {given or 'none'}; expected PART OPTION ... "
-                f"joined by ' | ', the parts {wanted} options"
-            )
-        options = [option for piece in pieces for option in piece[1:]]
-        return Arch(tuple(self.gene_of(gene, option) for gene, option in enumerate(options)))
-
     # -- networks -------------------------------------------------------------------------------------------------
-
-    def modules(self, gene: int) -> tuple[str, ...]:
-        """The prefix of the tensors that gene number `gene` owns in the network of `build`; () where it has none.
-
-        No gene owns the skips between a generator's cells, its last layers (`to_rgb`), or a discriminator's last layer.
-        """
-        return self._modules[gene]
 
     def build(self, arch: Arch, seed: int) -> GanNetworks:
         """Both networks, as the children `generator` and `discriminator`, with weights from `seed` alone."""
@@ -158,13 +106,6 @@ class GanSpace(Categorical, ABC):
             return autogan_discriminator(size.image_channels, size.discriminator_channels)
         return searched_discriminator(blocks, size.image_channels, size.discriminator_channels, self.as_published)
 
-    def _chosen(self, arch: Arch) -> dict[str, dict[str, Any]]:
-        """The option of every choice of every part, by their names."""
-        chosen = self.choices(arch)
-        return {
-            name: {choice: chosen[f"{name}.{choice}"] for choice in part.choices} for name, part in self.parts.items()
-        }
-
     # -- flow -----------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -188,39 +129,6 @@ class GanSpace(Categorical, ABC):
         """Those that the flow does not tell of: the projections'."""
         paths = [part.path for part in self.parts.values() for _ in part.choices]
         return tuple(gene for gene, path in enumerate(paths) if path not in _DRAWN)
-
-    # -- counts ---------------------------------------------------------------------------------------------------
-
-    def parameters(self, genes: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.int64]]:
-        """(n,) exact parameter counts of `generator` and of `discriminator`, for genes (n, g).
-
-        Layers that an architecture has and does not use are counted: they are built.
-        """
-        if genes.ndim != 2 or genes.shape[1] != len(self.sizes):
-            raise InputError(f"genes of shape {genes.shape}: expected (n, {len(self.sizes)})")
-        wrong = np.argwhere((genes < 0) | (genes >= self.sizes))
-        if len(wrong):
-            row, gene = wrong[0].tolist()
-            raise InputError(
-                f"gene {self.gene_names[gene]} of row {row} is {genes[row, gene]}: "
-                f"expected the index of one of its {self.sizes[gene]} options"
-            )
-        costs = self._costs[np.arange(len(self.sizes)), genes]  # (n, g)
-        return {
-            network: base + costs[:, self._networks == network].sum(axis=1) for network, base in self._bases().items()
-        }
-
-    @abstractmethod
-    def _bases(self) -> Mapping[str, int]:
-        """The parameters of each network that no gene owns."""
-
-    def _cost_table(self) -> NDArray[np.int64]:
-        table = np.zeros(self.alpha_shape, dtype=np.int64)
-        owners = [(part, choice) for part in self.parts.values() for choice in part.choices]
-        for gene, ((part, choice), options) in enumerate(zip(owners, self.options, strict=True)):
-            costs = [part.parameters(self.dimensions, part.number, choice, option) for option in options]
-            table[gene, : len(costs)] = costs
-        return table
 
 
 class Gan(GanSpace):

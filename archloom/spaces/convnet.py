@@ -54,14 +54,7 @@ _EXPORT = '''"""A network for images, found with archloom.
 
     network = make_network(seed=0)
 
-Its weights are freshly initialised. Load the trained ones (archloom export RUN -o weights.safetensors) by
-
-    from safetensors.torch import load_file
-
-    network.load_state_dict(load_file("weights.safetensors"))
-    network.eval()
-
-Give it {normalised}
+{trained}
 """
 
 {code}

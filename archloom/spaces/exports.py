@@ -10,22 +10,28 @@ from importlib.resources import files
 from archloom.errors import ArchloomError
 from archloom.utils.text import one_line
 
-_NORMALISED = (
-    "images as x / 127.5 - 1, where x is their bytes; trained with another normalisation, as the run's note says."
-)
+_TRAINED = """\
+Its weights are freshly initialised. Load those that a run has trained (archloom export RUN -o weights.safetensors) by
+
+    from safetensors.torch import load_file
+
+    network.load_state_dict(load_file("weights.safetensors"))
+    network.eval()
+
+Give it images as x / 127.5 - 1, where x is their bytes; trained with another normalisation, as the run's note says."""
 
 
 def exported(template: str, *modules: str, arch: str, found_by: str, **found: object) -> str:
     """`template` filled in: {code} is that of `archloom/nets/MODULE.py`; {arch} and {found_by} stand in a docstring.
 
-    {normalised} is what networks that `images:` has trained are given.
+    {trained} tells how to use `network` with the weights that `images:` has trained.
 
     Of several modules each may import from those before it. `found` are literals, written as Python writes them.
     ArchloomError for a file that would be no Python.
     """
     sources = [(files("archloom") / "nets" / f"{module}.py").read_text(encoding="utf-8") for module in modules]
     code = sources[0].partition('"""\n\n')[2] if len(sources) == 1 else _joined(modules, sources)
-    told = {"arch": _in_docstring(arch), "found_by": _in_docstring(found_by), "normalised": _NORMALISED}
+    told = {"arch": _in_docstring(arch), "found_by": _in_docstring(found_by), "trained": _TRAINED}
     text = template.format(code=code, **told, **found)
     check_compiles(text)
     return text

@@ -119,6 +119,10 @@ class EarlierRun:
     trials: tuple[Trial, ...]
     same_problem: bool
 
+    def answers(self, criteria: Criteria) -> bool:
+        """Whether its results are results of a run with these criteria: of the same problem, with all their metrics."""
+        return self.same_problem and set(criteria.metrics) <= set(self.criteria.metrics)
+
 
 @runtime_checkable
 class WarmStarted(Protocol):

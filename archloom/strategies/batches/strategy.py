@@ -115,7 +115,7 @@ class BatchStrategy(BaseStrategy):
         evaluated, as many as half of the initial design.
         """
         for run in earlier:
-            if run.same_problem and set(self.criteria.metrics) <= set(run.criteria.metrics):
+            if run.answers(self.criteria):
                 for trial in run.trials:
                     failed = not has_result(self.criteria, trial.result)
                     if failed or self._resolved(trial.proposal.fidelity) == self.units:

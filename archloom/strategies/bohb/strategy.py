@@ -104,7 +104,7 @@ class Bohb(HalvingStrategy):
         run is a level of its own below all of these, by its own criteria: its model proposes until there is another.
         """
         for place, run in enumerate(earlier):
-            if run.same_problem and set(self.criteria.metrics) <= set(run.criteria.metrics):
+            if run.answers(self.criteria):
                 for trial in run.trials:
                     fidelity = self.resource.resolve(trial.proposal.fidelity)
                     self.knowledge.add(trial, (0, fidelity))

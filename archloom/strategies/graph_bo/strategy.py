@@ -123,7 +123,7 @@ class GraphBo(BaseStrategy):
         objectives.
         """
         for run in earlier:
-            if run.same_problem and set(self.criteria.metrics) <= set(run.criteria.metrics):
+            if run.answers(self.criteria):
                 self._learn_same(run)
             else:
                 self.knowledge.add_foreign(run)

@@ -12,7 +12,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,7 @@ class DiskBudget:
 
         Waits for space unless `order` is next, the number after the last one that `plan` marked as done: only telling
         trials in order frees space, so waiting for it would be in vain then, and StoreError is raised if there is none.
-        A writer that is not next leaves as much space free as the largest file takes.
+        A writer that is not next leaves as much space free as the largest file takes: that of each kind, together.
         """
 
         def open_new(temporary: Path) -> BinaryIO:
@@ -126,7 +126,7 @@ class DiskBudget:
             sizes = self._clean()
             used, free = sum(sizes.values()), sum(sizes.get(name, 0) for name in evictable)
             first = done is None or order <= done + 1
-            margin = 0 if first else max([size, *sizes.values()])
+            margin = 0 if first else _largest([*sizes.items(), (path.name, size)])
             if used - free + size + margin > self.limit:
                 if first:
                     raise StoreError(self._too_little(used - free, size))
@@ -195,6 +195,15 @@ def _sizes(folder: Path) -> dict[str, int]:
             with suppress(FileNotFoundError):  # removed in the meantime
                 found[entry.name] = entry.stat(follow_symlinks=False).st_size
     return found
+
+
+def _largest(sizes: Iterable[tuple[str, int]]) -> int:
+    """The sizes of the largest files of each kind in total: so much may a trial leave that must come first."""
+    found: dict[str, int] = {}
+    for name, size in sizes:
+        kind = name.removeprefix(".").partition(".")[2].partition(".")[0]  # while it is written, there is more around
+        found[kind] = max(found.get(kind, 0), size)
+    return sum(found.values())
 
 
 def _claim(temporary: Path, size: int) -> BinaryIO:

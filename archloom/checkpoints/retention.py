@@ -141,7 +141,7 @@ class Retention:
         for name, store in ((STATE.name, self._checkpoints), *self._others.items()):
             for trial in sorted(_wanted(name, needed, in_flight)):
                 try:
-                    store.load(trial)
+                    store.check(trial)
                 except StoreError as error:
                     raise StoreError(
                         f"{error}; the record is unchanged. If lines were removed from its end, put them back: "

@@ -38,7 +38,7 @@ class Kind:
     suffix: str
     load: Callable[[Path, str], Any]
     save: Callable[[Path, Any, Writing, str], None]
-    check: Callable[[Path, str], None] | None = None
+    check: Callable[[Path, str], object] | None = None
 
 
 def _load_state(path: Path, owner: str) -> Any:
@@ -59,6 +59,10 @@ STATE = Kind("state", SUFFIX, _load_state, _save_state)
 class CheckpointSource(Protocol):
     """Where an evaluation reads checkpoints from, by trial, and saves its own."""
 
+    def of(self, kind: Kind) -> CheckpointSource:
+        """Where it reads files of another kind from, and saves its own."""
+        ...
+
     def load(self, trial: int) -> Weights:
         """The state in which a trial ended; StoreError if its checkpoint is missing or damaged."""
         ...
@@ -73,6 +77,14 @@ class CheckpointSource(Protocol):
 
 class CheckpointStore(CheckpointSource, Protocol):
     """All checkpoints of a run."""
+
+    def of(self, kind: Kind) -> CheckpointStore:
+        """All files of another kind."""
+        ...
+
+    def check(self, trial: int) -> None:
+        """StoreError if the checkpoint of a trial is missing or damaged in any part."""
+        ...
 
     def drop(self, upto: int, keep: Iterable[int], evictable: Sequence[int] | None = None) -> None:
         """Drop the checkpoints of trials 0 to `upto`, and partial files of writers that were killed, except those to
@@ -98,6 +110,14 @@ class CheckpointsInMemory:
     """For runs that do not need to survive."""
 
     kept: dict[int, Any] = field(default_factory=dict)
+    others: dict[str, CheckpointsInMemory] = field(default_factory=dict)
+    """What there is of other kinds, by the kind's name."""
+
+    def of(self, kind: Kind) -> CheckpointsInMemory:
+        return self.others.setdefault(kind.name, CheckpointsInMemory())
+
+    def check(self, trial: int) -> None:
+        self.load(trial)
 
     def load(self, trial: int) -> Weights:
         if trial not in self.kept:
@@ -138,6 +158,9 @@ class CheckpointFolder:
 
     def load(self, trial: int) -> Weights:
         return self.kind.load(self.file(trial), self.owner(trial))
+
+    def check(self, trial: int) -> None:
+        (self.kind.check or self.kind.load)(self.file(trial), self.owner(trial))
 
     def save(self, trial: int, state: Weights) -> None:
         self.path.mkdir(exist_ok=True)

@@ -14,11 +14,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from archloom.checkpoints.store import CheckpointSource, sources
+from archloom.checkpoints.store import CheckpointSource, Kind, sources
 from archloom.errors import InputError
 from archloom.evaluators.metrics import goals_of, number, reported_of
 from archloom.spaces.base import SearchSpace
-from archloom.types import MOST_UNITS, Goal, Proposal, Resource, Result, Weights, resolve_fidelity
+from archloom.types import MOST_UNITS, Goal, Inherit, Proposal, Resource, Result, Weights, resolve_fidelity
 from archloom.utils import seeds
 from archloom.utils.interrupts import Interrupts
 from archloom.utils.printed import MOST as MOST_PRINTED
@@ -54,6 +54,26 @@ class Evaluator(Protocol):
         ...
 
 
+@runtime_checkable
+class LeavesFiles(Protocol):
+    """An `Evaluator` whose trainings leave something beside their states, which later ones read as their recipes say
+    (`Inherit.files`): experience, say."""
+
+    leaves: Kind | None
+    """What; None if this one leaves nothing."""
+
+    def evaluate_with_files(
+        self,
+        proposal: Proposal,
+        weights: Mapping[int, Weights] | None,
+        files: Sequence[Any],
+        rng: np.random.Generator,
+    ) -> tuple[Result, Weights | None, Any | None]:
+        """As `evaluate`, given what the trials left that the recipe names, in its order; in the end is what this one
+        leaves, None for nothing. Called instead of `evaluate` if it leaves something."""
+        ...
+
+
 def evaluate(
     evaluator: Evaluator, proposal: Proposal, seed: int, trial_id: int, states: CheckpointSource | None = None
 ) -> Result:
@@ -66,10 +86,18 @@ def evaluate(
     """
     started = time.perf_counter()
     state: Weights | None = None
+    left: Any | None = None
+    kind = left_by(evaluator)
     inherited = {trial: states.load(trial) for trial in sources(proposal.inherit)} if states else None
+    files = _files(kind, proposal.inherit, states) if kind is not None else ()
     with nullcontext(_LOOKED_UP) if getattr(evaluator, "looks_up", False) else _Watch() as watch:
         try:
-            result, state = evaluator.evaluate(proposal, inherited, seeds.stream(seed, "evaluate", trial_id))
+            rng = seeds.stream(seed, "evaluate", trial_id)
+            if kind is None:
+                result, state = evaluator.evaluate(proposal, inherited, rng)
+            else:
+                assert isinstance(evaluator, LeavesFiles)  # noqa: S101 - else it has nothing of that name
+                result, state, left = evaluator.evaluate_with_files(proposal, inherited, files, rng)
             result = checked(result, evaluator.goals)
         except BaseException as error:  # noqa: BLE001 - the trial's failure, whatever it is
             cause, used = (error.cause, {STEPS: error.steps}) if isinstance(error, FailedMidwayError) else (error, {})
@@ -82,9 +110,28 @@ def evaluate(
     if states is not None and state is not None:
         try:
             states.save(trial_id, state)
+            if kind is not None and left is not None:
+                # The larger file last: on a budget it leaves room for both of a trial that must come first.
+                states.of(kind).save(trial_id, left)
         except InputError as error:  # a state that cannot be written to a file
             return Result.failed(reason_of(error), time.perf_counter() - started, trace=trace_of(error, ""))
     return result
+
+
+def left_by(evaluator: Evaluator) -> Kind | None:
+    """What an evaluator's trainings leave beside their states (`LeavesFiles`)."""
+    if not hasattr(evaluator, "evaluate_with_files"):  # isinstance would take longer than a look-up in a table
+        return None
+    found: Kind | None = evaluator.leaves  # type: ignore[attr-defined]
+    return found
+
+
+def _files(kind: Kind, inherit: Inherit | None, states: CheckpointSource | None) -> Sequence[Any]:
+    """What the trials left that a recipe names."""
+    if inherit is None or states is None:
+        return ()
+    store = states.of(kind)
+    return [store.load(trial) for trial in inherit.files.get(kind.name, ())]
 
 
 class _Watch:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from archloom.checkpoints.experience import EXPERIENCE, Episodes
 from archloom.checkpoints.mix import mix
 from archloom.checkpoints.mutate import mutate_weights
 from archloom.checkpoints.state import TrainingState, labelled
+from archloom.checkpoints.store import Kind
 from archloom.errors import InputError, unknown
 from archloom.spaces.base import HasDetails, HasModules, SearchSpace
-from archloom.tasks.base import PlansAhead, Task, Training
+from archloom.tasks.base import CollectsExperience, PlansAhead, Task, Training, UsesExperience
 from archloom.types import MIXED, Goal, Inherit, Proposal, Resource, Result, Weights
 
 
@@ -23,7 +25,7 @@ class TrainingEvaluator:
     A proposal's fidelity is how many epochs its training has had in all when it is evaluated; 0: the task's own. One
     that inherits continues from the state of its base, some layers taken from other states as its recipe says, and is
     evaluated after the missing epochs. What its recipe could not provide is in the result's details, and what the space
-    says of the network (`HasDetails`).
+    says of the network (`HasDetails`). If the task's trainings collect experience, they leave it (`LeavesFiles`).
     """
 
     def __init__(self, task: Task, space: SearchSpace, scores: Sequence[str], report: Sequence[str] = ()) -> None:
@@ -32,6 +34,7 @@ class TrainingEvaluator:
                 raise unknown("metric", name, task.goals)
         self.goals: dict[str, Goal] = {name: task.goals[name] for name in scores}
         self.resource = Resource("epochs", task.epochs, open_ended=True)
+        self.leaves: Kind | None = EXPERIENCE if isinstance(task, CollectsExperience) else None
         self._task = task
         self._space = space
         self._report = tuple(report)
@@ -39,6 +42,16 @@ class TrainingEvaluator:
     def evaluate(
         self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
     ) -> tuple[Result, Weights | None]:
+        result, state, _ = self.evaluate_with_files(proposal, weights, (), rng)
+        return result, state
+
+    def evaluate_with_files(
+        self,
+        proposal: Proposal,
+        weights: Mapping[int, Weights] | None,
+        files: Sequence[Episodes],
+        rng: np.random.Generator,
+    ) -> tuple[Result, TrainingState, Episodes | None]:
         started = time.perf_counter()
         reach = self.resource.resolve(proposal.fidelity)
         seed = int(rng.integers(1 << 62))
@@ -54,6 +67,8 @@ class TrainingEvaluator:
             raise InputError(f"fidelity {reach}: the inherited state has already trained for {training.epochs} epochs")
         if isinstance(training, PlansAhead):
             training.train_until(reach)
+        if isinstance(training, UsesExperience):
+            training.recall(files)
         training.train(reach - training.epochs)
         metrics = training.evaluate()
         result = Result(
@@ -62,7 +77,8 @@ class TrainingEvaluator:
             cost_s=time.perf_counter() - started,
             details=details,
         )
-        return result, training.state()
+        left = training.experience() if isinstance(training, UsesExperience) else None
+        return result, training.state(), left
 
     def _inherited(
         self,

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from archloom.checkpoints.store import CheckpointFolder, CheckpointSource
+from archloom.checkpoints.store import CheckpointFolder, CheckpointSource, Kind
 from archloom.errors import StoreError
-from archloom.evaluators.base import Evaluator
+from archloom.evaluators.base import Evaluator, left_by
 from archloom.executors.base import Job, answer_or_stop
 from archloom.types import Weights
 from archloom.workers.descendants import adopt_orphans, end_descendants
@@ -79,6 +79,9 @@ class SentCheckpoints:
         self._folder = folder
         self.saved: Content | None = None
 
+    def of(self, kind: Kind) -> CheckpointSource:
+        raise StoreError(f"{kind.name} is not sent to other machines: they must see the run's folder")
+
     def load(self, trial: int) -> Weights:
         if trial not in self._sent:
             raise StoreError(
@@ -130,6 +133,13 @@ class Worker:
             self._evaluator = setup.make()
         except BaseException as error:  # noqa: BLE001 - told to the driver, which gives up
             return Begun(told(error), sees)
+        left = left_by(self._evaluator)
+        if self._folder is not None and not sees and left is not None:
+            return Begun(
+                f"it does not see the folder {self._folder.path}, where trainings leave their {left.name} for others "
+                "to read: share that folder with its machine, or use workers of this machine alone",
+                sees,
+            )
         return Begun(None, sees)
 
     def evaluate(self, job: Job, inherited: Sequence[int], *sent: Content) -> tuple[Any, Content | None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from archloom.checkpoints.chains import Leaving
 from archloom.constraints import Criteria, Winner
 from archloom.data.tables import Table
 from archloom.errors import InputError, unknown
@@ -69,6 +70,8 @@ class Problem:
     population_sizes: PopulationSizes | None = None
     """How large a search that trains a population should be, unless a user says, if the problem knows; the sizes of
     what `--on TASK:DATA` names follow from the data (`tasks.fit`)."""
+    leaves: Leaving | None = None
+    """What trials leave beside the states of their trainings, for later ones to read."""
     winner = Winner.AT_HIGHEST_FIDELITY
     """Which trial of a population that trains is the best of its run."""
 

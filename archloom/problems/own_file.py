@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from archloom.checkpoints.store import Kind
 from archloom.errors import InputError
-from archloom.evaluators.base import Evaluator
+from archloom.evaluators.base import Evaluator, left_by
 from archloom.problems.base import Problem
 from archloom.problems.spec import ProblemSource, ProblemSpec
 from archloom.types import Proposal, Result, Weights
@@ -25,14 +27,29 @@ class OwnEvaluator:
     def __init__(self, file: Path, evaluator: Evaluator) -> None:
         self.goals = evaluator.goals
         self.resource = evaluator.resource
+        self.leaves: Kind | None = left_by(evaluator)
         self._code = RunningCode.of(file)
-        self._evaluator = evaluator
+        self._evaluator: Any = evaluator
 
     def evaluate(
         self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
     ) -> tuple[Result, Weights | None]:
         with self._code.inside():
-            return self._evaluator.evaluate(proposal, weights, rng)
+            answer: tuple[Result, Weights | None] = self._evaluator.evaluate(proposal, weights, rng)
+        return answer
+
+    def evaluate_with_files(
+        self,
+        proposal: Proposal,
+        weights: Mapping[int, Weights] | None,
+        files: Sequence[Any],
+        rng: np.random.Generator,
+    ) -> tuple[Result, Weights | None, Any | None]:
+        with self._code.inside():
+            answer: tuple[Result, Weights | None, Any | None] = self._evaluator.evaluate_with_files(
+                proposal, weights, files, rng
+            )
+        return answer
 
 
 class OwnFile(ProblemSource):

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archloom import registry
+from archloom.checkpoints.chains import Leaving
+from archloom.checkpoints.experience import EXPERIENCE
 from archloom.constraints import Winner
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator
@@ -38,7 +40,7 @@ class TaskProblem(Problem):
     """What a user must know of the data that networks are trained on: how much there is, what was left out."""
 
     def __init__(self, space: SearchSpace, task: Task) -> None:
-        from archloom.tasks.base import ChoosesWinner, TrainsNetworksOf  # which imports torch
+        from archloom.tasks.base import ChoosesWinner, CollectsExperience, TrainsNetworksOf  # which imports torch
 
         self.space = as_space(space)
         if isinstance(task, TrainsNetworksOf) and task.space is not self.space:
@@ -48,6 +50,7 @@ class TaskProblem(Problem):
         self._report = reported_of(task.report)
         self.evaluator(tuple(self.goals), self._report)  # fails here, rather than in a worker
         self.winner = task.winner if isinstance(task, ChoosesWinner) else Winner.EVER
+        self.leaves = Leaving(EXPERIENCE, task.experience_epochs) if isinstance(task, CollectsExperience) else None
         if not isinstance(self.winner, Winner):
             raise InputError(
                 f"task {task.name}: winner={self.winner!r}: expected an archloom.constraints.Winner, e.g. Winner.EVER"

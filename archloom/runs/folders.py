@@ -256,10 +256,12 @@ def _new_search(
     if checkpoints is not None:
         members, keep = plan.width if plan.inherits else 1, (policy or RetentionPolicy()).keep
         kept, _ = checkpoints_at_once(prepared.chosen.found.kind, plan, request.limits, keep)
-        retention = Retention(checkpoints, scenario.criteria, keep, members, kept=kept)
+        leaves = scenario.problem.leaves
+        others = {} if leaves is None else {leaves.kind.name: checkpoints.of(leaves.kind)}
+        retention = Retention(checkpoints, scenario.criteria, keep, members, others, kept)
     return Search(
         scenario.space, prepared.strategy, executor, journal, request.limits, request.seed, progress, retention, plan,
-        scenario.resource, scenario.criteria,
+        scenario.resource, scenario.criteria, leaves=scenario.problem.leaves,
     )  # fmt: skip
 
 

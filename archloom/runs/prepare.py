@@ -30,7 +30,16 @@ from archloom.runs.warm_start import Earlier, WarmStart
 from archloom.spaces.answers import check_answers
 from archloom.spaces.base import SearchSpace
 from archloom.spaces.ownership import check_ownership
-from archloom.strategies.base import BaseStrategy, EarlierRun, Plan, SizedByData, Strategy, WarmStarted, called
+from archloom.strategies.base import (
+    BaseStrategy,
+    EarlierRun,
+    Plan,
+    ReadsFiles,
+    SizedByData,
+    Strategy,
+    WarmStarted,
+    called,
+)
 from archloom.types import PopulationSizes, Resource
 from archloom.utils import options, seeds
 from archloom.utils.surroundings import Surroundings
@@ -385,6 +394,8 @@ class Preparer:
             strategy = chosen.make(
                 scenario.space, scenario.criteria, request.seed, scenario.resource, earlier, reference
             )
+            if isinstance(strategy, ReadsFiles):
+                called(strategy, strategy.take_leaving, scenario.problem.leaves)
         if chosen.plan.needs_training and not scenario.problem.trains:
             raise InputError(
                 f"strategy {chosen.name} passes weights on, but nothing is trained on {request.problem.on}: "

@@ -22,12 +22,14 @@ from typing import Any, Protocol
 
 import msgspec
 
+from archloom.checkpoints.chains import Leaving
 from archloom.checkpoints.retention import Retention
 from archloom.checkpoints.store import STATE, sources
 from archloom.constraints import Criteria
 from archloom.errors import ArchloomError, InputError
 from archloom.executors.base import Executor, Job
 from archloom.runs.budgets import LIMITED, Ending, Limits, Spending
+from archloom.runs.recipes import Recipes
 from archloom.runs.record import TrialRecord
 from archloom.spaces.base import SearchSpace, says_size, size_of
 from archloom.strategies.base import Plan, Strategy, StrategyError, called, kept_states, plan_of
@@ -84,10 +86,12 @@ class MemoryJournal:
 
 @dataclass(slots=True)
 class _Asked:
-    """A proposal in flight. `price`: the units of the resource that it is expected to use."""
+    """A proposal in flight: as the strategy made it, and as it is recorded, with a complete recipe. `price`: the units
+    of the resource that it is expected to use."""
 
     id: int
     proposal: Proposal
+    recorded: Proposal
     query: int | None
     same: int | None
     price: int = 0
@@ -109,6 +113,7 @@ class Search:
         resource: what fidelities count, as the evaluator declares.
         criteria: defines the objective that `limits.target` is a value of.
         clock: gives seconds, from any zero; a simulated executor has its own.
+        leaves: what trials leave besides checkpoints, for later ones to read.
     """
 
     def __init__(
@@ -125,6 +130,7 @@ class Search:
         resource: Resource | None = None,
         criteria: Criteria | None = None,
         clock: Callable[[], float] = time.monotonic,
+        leaves: Leaving | None = None,
     ) -> None:
         self._retention = retention
         self._space = space
@@ -150,7 +156,7 @@ class Search:
         self._keys: dict[int, str] = {}  # of the architecture of each trial
         self._genes: dict[int, tuple[int | float, ...]] = {}  # the same, where the price of a promotion needs them
         self._first: dict[str, int] = {}  # what makes a query unique -> the trial that asked first
-        self._origin: dict[int, int] = {}  # a repeat -> the trial that answers for it and has the checkpoint
+        self._recipes = Recipes(leaves if self._plan.inherits else None)
         self._at_fidelity: Counter[int] = Counter()  # queries
         self._answers: dict[int, Result | TrialRecord] = {}  # of queries that were told: as they stand in the record
         self._unreported: list[TrialRecord] = []
@@ -249,15 +255,16 @@ class Search:
 
     def _admit(self, proposal: Proposal) -> None:
         """Give a proposal its number, and its job to the executor unless its answer is known."""
-        trial_id, same, price = self._number(proposal.arch, proposal.fidelity, proposal.inherit)
+        recorded = replace(proposal, inherit=self._recipes.completed(proposal.inherit))
+        trial_id, same, price = self._number(proposal.arch, proposal.fidelity, recorded.inherit)
         query = self._spending.queries if same is None else None
-        asked = self._flight[trial_id] = _Asked(trial_id, proposal, query, same, price)
+        asked = self._flight[trial_id] = _Asked(trial_id, proposal, recorded, query, same, price)
         line = self._recorded.get(asked.id)
         if line is not None:
-            self._check_same(line, proposal)
+            self._check_same(line, recorded)
             asked.result = line.result
         elif asked.same is None:
-            self._submit(Job(asked.id, replace(proposal, inherit=self._mapped(proposal.inherit)), self._seed))
+            self._submit(Job(asked.id, replace(proposal, inherit=self._recipes.mapped(recorded.inherit)), self._seed))
 
     def _submit(self, job: Job) -> None:
         if self._postponed is None:
@@ -279,8 +286,9 @@ class Search:
                 needed, recipes = self._inheritable()
                 untold = {asked.id for asked in self._flight.values() if asked.result and asked.same is None}
                 failed = {line.id for line in self._recorded.values() if line.error is not None}
-                states = {*needed.get(STATE.name, ()), *untold} - failed
-                self._retention.check({**needed, STATE.name: states}, recipes)
+                kinds = {STATE.name: set[int](), **needed}
+                there = {kind: {*trials, *untold} - failed for kind, trials in kinds.items()}
+                self._retention.check(there, recipes)
             self._retention.begin(self._recorded.keys())
         for job in jobs:
             self._executor.submit(job)
@@ -299,8 +307,9 @@ class Search:
         same = self._first.get(query)
         if same is not None:
             self._repeats += 1
-            self._origin[trial_id] = same
+            self._recipes.origin[trial_id] = same
             return trial_id, same, 0
+        self._recipes.add(trial_id, inherit, fidelity)
         self._first[query] = trial_id
         self._at_fidelity[fidelity] += 1
         self._spending.asked(price)
@@ -325,12 +334,14 @@ class Search:
                 "inherits, so no states are kept for it: give it a class method plan(cls, options) that returns "
                 "Plan(inherits=True)"
             )
-        for trial in sorted(sources(proposal.inherit)):
-            answer = self._answers.get(self._origin.get(trial, trial))
-            if answer is None:
-                raise InputError(f"{name} asks to continue from trial {trial}, which it has not been told")
-            if self._retention is not None and not answer.ok:
-                raise InputError(f"{name} asks to continue from trial {trial}, which failed and left no state")
+        read = set[int]().union(*proposal.inherit.files.values())
+        for doing, named in (("continue from", sources(proposal.inherit)), ("read what was left by", read)):
+            for trial in sorted(named):
+                answer = self._answers.get(self._recipes.origin.get(trial, trial))
+                if answer is None:
+                    raise InputError(f"{name} asks to {doing} trial {trial}, which it has not been told")
+                if self._retention is not None and not answer.ok:
+                    raise InputError(f"{name} asks to {doing} trial {trial}, which failed and left nothing")
 
     def _query(self, inherit: Inherit | None, key: str, fidelity: int, trial_id: int) -> str:
         """What makes a query unique; `key` is that of its architecture.
@@ -340,14 +351,6 @@ class Search:
         """
         own = inherit is not None and (inherit.diverges or self._keys.get(inherit.base) != key)
         return f"{key}#{trial_id}" if self._plan.unique or own else f"{key}@{fidelity}"
-
-    def _mapped(self, inherit: Inherit | None) -> Inherit | None:
-        """A recipe that names the trials that have checkpoints: a repeat has none of its own."""
-        if inherit is None or not self._origin:
-            return inherit
-        donors = {gene: self._origin.get(t, t) if t is not None else None for gene, t in inherit.donors.items()}
-        files = {kind: tuple(self._origin.get(t, t) for t in trials) for kind, trials in inherit.files.items()}
-        return replace(inherit, base=self._origin.get(inherit.base, inherit.base), donors=donors, files=files)
 
     def _check_same(self, line: TrialRecord, proposal: Proposal) -> None:
         recorded = line.trial.proposal
@@ -442,14 +445,14 @@ class Search:
     def _inheritable(self) -> tuple[Mapping[str, set[int]], list[Inherit | None]]:
         """The trials, by kind, whose checkpoints a strategy may still ask for, and the recipes that wait."""
         needed = kept_states(self._strategy, self._answers) if self._plan.inherits else {}
-        mapped = {kind: {self._origin.get(t, t) for t in trials} for kind, trials in needed.items()}
-        waiting = [*(asked.proposal.inherit for asked in self._flight.values()), *(p.inherit for p in self._held)]
-        return mapped, list(map(self._mapped, waiting))
+        waiting = [asked.recorded.inherit for asked in self._flight.values()]
+        waiting += [self._recipes.completed(proposal.inherit) for proposal in self._held]
+        return self._recipes.needed(needed), list(map(self._recipes.mapped, waiting))
 
     def _finish(self, asked: _Asked, result: Result) -> None:
         """Record an answer as soon as it arrives, even if it is not its turn to be told."""
         asked.result = result
-        trial = Trial(asked.id, asked.proposal, result)
+        trial = Trial(asked.id, asked.recorded, result)
         line = TrialRecord.of(trial, self._space.format(asked.proposal.arch), asked.query, asked.same)
         if result.trace and asked.same is None:
             self._journal.explain(line, result.trace)

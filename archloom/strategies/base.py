@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from archloom import registry
+from archloom.checkpoints.chains import Leaving
 from archloom.checkpoints.store import STATE
 from archloom.constraints import Criteria
 from archloom.errors import ArchloomError, InputError
@@ -97,7 +98,8 @@ def kept_states(strategy: Strategy, told: Iterable[int]) -> Needed:
     """What must stay of trials, by kind: a later proposal may inherit it.
 
     A strategy may narrow it down with a method `needed()`, which names the trials whose states must stay, or a mapping
-    from kinds to trials; without it the states of all that were `told` stay.
+    from kinds to trials; without it the states of all that were `told` stay. Of a kind that it does not name, what
+    those read stays that continue from these states.
     """
     needed = getattr(strategy, "needed", None)
     found = set(told) if needed is None else called(strategy, needed)
@@ -131,6 +133,16 @@ class WarmStarted(Protocol):
     def warm_start(self, earlier: Sequence[EarlierRun]) -> None:
         """Take them: once, before the first `ask` and before `load_state_dict`; the same again whenever the run is
         resumed, so they need not be part of the state."""
+        ...
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """What a strategy has whose recipes say which of the files that trials leave beside their checkpoints are read
+    (`Inherit.files`). Of others a training that goes on reads what it left itself."""
+
+    def take_leaving(self, leaving: Leaving | None) -> None:
+        """What trials leave on this problem, if anything: once, before the first `ask` and `load_state_dict`."""
         ...
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from archloom.checkpoints.experience import Episodes
 from archloom.checkpoints.state import TrainingState
 from archloom.constraints import Winner
 from archloom.types import Arch, Goal
@@ -59,6 +60,19 @@ class PlansAhead(Protocol):
 
 
 @runtime_checkable
+class UsesExperience(Protocol):
+    """A training that learns from what it, and perhaps others, experienced before: one of a `CollectsExperience`."""
+
+    def recall(self, episodes: Sequence[Episodes]) -> None:
+        """What it may read, a chunk of training each, oldest first, perhaps none; said before it trains."""
+        ...
+
+    def experience(self) -> Episodes:
+        """What it has experienced itself since it began or resumed; asked after it has trained."""
+        ...
+
+
+@runtime_checkable
 class EvaluatedFinally(Protocol):
     """A training that is measured more thoroughly after a search than during it; others are just evaluated again."""
 
@@ -91,6 +105,15 @@ class ChoosesWinner(Protocol):
 
     winner: Winner
     """`Winner.OF_LAST_POPULATION` if what networks are measured against changes as they train."""
+
+
+@runtime_checkable
+class CollectsExperience(Protocol):
+    """A task whose trainings are `UsesExperience`: each chunk's experience becomes a file, which later chunks read."""
+
+    experience_epochs: int
+    """So many epochs' experience is all that a training reads, the latest: as much as its replay holds. More is not
+    offered, and files that are older are removed."""
 
 
 @runtime_checkable

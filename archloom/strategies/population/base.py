@@ -16,11 +16,13 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 import numpy as np
 
-from archloom.checkpoints.store import sources
+from archloom.checkpoints.chains import Leaving
+from archloom.checkpoints.store import STATE, sources
 from archloom.constraints import Criteria
 from archloom.errors import InputError
 from archloom.spaces.base import HasSizes, SearchSpace, is_valid, sample_valid
-from archloom.strategies.base import BaseStrategy, Plan, pack_trials, unpack_trials
+from archloom.strategies.base import BaseStrategy, Needed, Plan, pack_trials, unpack_trials
+from archloom.strategies.population.experience import READINGS, Own, Reading
 from archloom.strategies.population.note import MemberNote
 from archloom.types import Arch, Inherit, PopulationSizes, Proposal, Result, Trial
 from archloom.utils.options import NonNegativeInt, Options, PositiveInt, of_dataclass
@@ -96,6 +98,8 @@ class Child:
     inherit: Inherit
     parents: tuple[int, ...]
     """Of which members."""
+    donor: int | None = None
+    """The trial in which its other parent is, if it has one."""
 
 
 class PopulationStrategy(BaseStrategy):
@@ -119,6 +123,7 @@ class PopulationStrategy(BaseStrategy):
         self.results: dict[int, Trial] = {}  # by member, of the chunk in training
         self.winners: set[int] = set()  # the trials of one chunk that a soup is made of
         self.won: tuple[int, float] | None = None  # the rank and the utility of the best of these
+        self.reading: Reading | None = None  # where trials leave experience
         self.queue: deque[Proposal] = deque()
         self.enqueue([None] * len(self.members))
 
@@ -142,6 +147,18 @@ class PopulationStrategy(BaseStrategy):
         return Plan(
             trials, options.population, options.epochs, inherits=True, unique=True, needs_training=True, population=True
         )
+
+    def take_leaving(self, leaving: Leaving | None) -> None:
+        """See `strategies.base.ReadsFiles`. InputError for an option about experience where there is none."""
+        known = of_dataclass(self.Options).get("experience")
+        chosen = None if known is None else self.options.experience
+        if leaving is not None:
+            self.reading = (Own if chosen is None else READINGS[chosen])(leaving)
+        elif known is not None and chosen != known.default:
+            raise InputError(
+                f"experience={chosen}: the networks of this problem are not trained on experience that they collect; "
+                "omit it"
+            )
 
     def founders(self) -> list[Arch]:
         """The architectures of the first members."""
@@ -171,6 +188,8 @@ class PopulationStrategy(BaseStrategy):
         self.results[member] = trial
         if trial.result.ok:  # a chunk that failed leaves no state: the member keeps its last one
             self.members[member] = replace(self.members[member], trial=trial.id)
+            if self.reading is not None:
+                self.reading.learn(trial)
         if len(self.results) < len(self.members):
             return
         trials = [self.results[number] for number in range(len(self.members))]
@@ -194,19 +213,31 @@ class PopulationStrategy(BaseStrategy):
         """Queue the next chunk of every member."""
         reach = min(self.epoch + self.options.step, self.options.epochs)
         for member, inherit in zip(self.members, inherits, strict=True):
+            if inherit is not None and self.reading is not None:
+                inherit = self.reading.goes_on(inherit)
             self.queue.append(Proposal(member.arch, reach, inherit, self.note(member).to_note()))
+        if self.reading is not None:
+            self.reading.forget(self._bases)
 
     def note(self, member: Member) -> MemberNote:
         """What the record says of a member's next chunk."""
         return MemberNote(member.id)
 
-    def needed(self) -> set[int]:
+    @property
+    def _bases(self) -> set[int]:
+        """The trials from which members continue."""
+        return {member.trial for member in self.members if member.trial is not None}
+
+    def needed(self) -> Needed | set[int]:
         """The trials whose states may still be inherited, or be asked for by a soup: of the members with the winner's
-        genes, in the complete chunk with the best of the run."""
-        latest = {member.trial for member in self.members if member.trial is not None}
+        genes, in the complete chunk with the best of the run; and those whose experience may still be read."""
         recipes = [proposal.inherit for proposal in self.queue]
         recipes += [trial.proposal.inherit for trial in self.results.values() if _unmade(trial)]
-        return latest.union(self.winners, *map(sources, recipes))
+        states = self._bases.union(self.winners, *map(sources, recipes))
+        if self.reading is None:
+            return states
+        read = self.reading.needed(self._bases).union(*(sources(recipe, self.reading.kind) for recipe in recipes))
+        return {STATE.name: states, self.reading.kind: read}
 
     def dump(self) -> dict[str, Any]:
         return {
@@ -216,6 +247,7 @@ class PopulationStrategy(BaseStrategy):
             "winners": sorted(self.winners),
             "won": self.won,
             "queue": msgspec.to_builtins(list(self.queue)),
+            **({} if self.reading is None else {"reading": self.reading.dump()}),
         }
 
     def restore(self, own: dict[str, Any]) -> None:
@@ -226,6 +258,8 @@ class PopulationStrategy(BaseStrategy):
         won = own.get("won")  # earlier versions kept the winners of the last chunk
         self.won = None if won is None else (won[0], won[1])
         self.queue = deque(msgspec.convert(own["queue"], list[Proposal], strict=False))
+        if self.reading is not None:
+            self.reading.restore(own["reading"])
 
 
 def _unmade(trial: Trial) -> bool:
@@ -294,7 +328,8 @@ class SelectingStrategy(PopulationStrategy):
             child = children[index]
             self.members[place] = Member(place, child.arch, child.inherit.base)
             self.born[place] = list(child.parents)
-            inherits[place] = replace(child.inherit, reseed=True)  # else an unchanged child is its base's twin
+            inherit = replace(child.inherit, reseed=True)  # else an unchanged child is its base's twin
+            inherits[place] = inherit if self.reading is None else self.reading.born(inherit, child.donor)
         return inherits
 
     def fitness(self, trials: Sequence[Trial]) -> dict[int, float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from archloom.errors import NoArchitectureError
 from archloom.spaces.base import MAX_TRIES, is_valid
@@ -23,6 +23,10 @@ class PbtNasOptions(Selection):
 
     `itself`: mix the better parent with itself (the ablation "no mixing"): no choice changes, shrink-perturb stays.
     [shrink, perturb] = [1, 0] copies layers exactly, [0, 1] initialises them again.
+
+    `experience`: what networks that collect experience and learn from it (those that control something) learn from: a
+    member from its own, a child from its better parent's ("own") or from its other parent's ("donor", as published for
+    replay buffers that are not shared), or all from that of all ("shared").
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"p": "crossover_prob"}
@@ -31,6 +35,7 @@ class PbtNasOptions(Selection):
     shrink: float = 0.4
     perturb: float = 0.1
     itself: bool = False
+    experience: Literal["own", "donor", "shared"] = "donor"
 
 
 class PbtNas(SelectingStrategy):
@@ -60,4 +65,4 @@ class PbtNas(SelectingStrategy):
             raise NoArchitectureError(f"none of {MAX_TRIES} mixes of two members is valid in space {self.space.name!r}")
         assert base.trial is not None  # noqa: S101 - parents have been evaluated
         inherit = Inherit(base.trial, dict.fromkeys(taken, donor.trial), self.options.shrink, self.options.perturb)
-        return Child(arch, inherit, (base.id, donor.id))
+        return Child(arch, inherit, (base.id, donor.id), donor.trial)

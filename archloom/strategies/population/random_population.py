@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from archloom.strategies.population.base import PopulationOptions, PopulationStrategy
 from archloom.types import REST, Inherit, Trial
@@ -14,12 +14,14 @@ from archloom.types import REST, Inherit, Trial
 class RandomPopulationOptions(PopulationOptions):
     """`shrink_perturb`: before every chunk but the first all weights are shrunk and perturbed (PBT-NAS, Table 3).
 
-    `shrink` and `perturb` are how much.
+    `shrink` and `perturb` are how much. `experience`: networks that collect experience learn from their own, or from
+    that of all ("shared").
     """
 
     shrink_perturb: bool = False
     shrink: float = 0.4
     perturb: float = 0.1
+    experience: Literal["own", "shared"] = "own"
 
 
 class RandomPopulation(PopulationStrategy):

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 from archloom.spaces.base import mutate_valid
 from archloom.strategies.population.base import Child, Member, SelectingStrategy, Selection
 from archloom.types import Inherit
+
+
+@dataclass(frozen=True)
+class SearlOptions(Selection):
+    """Those of any selection. `experience`: networks that collect experience learn from their own, a child from its
+    parent's, or all from that of all ("shared").
+    """
+
+    experience: Literal["own", "shared"] = "own"
 
 
 class Searl(SelectingStrategy):
@@ -15,7 +25,7 @@ class Searl(SelectingStrategy):
     are mutated, or one choice is changed, whose layer is initialised again (PBT-NAS, section 4.4).
     """
 
-    Options: ClassVar[type[Any]] = Selection
+    Options: ClassVar[type[Any]] = SearlOptions
 
     def offspring(self, parents: Sequence[Member], fitness: Mapping[int, float]) -> Child:
         base, _ = self.fitter(*self.two(parents), fitness)

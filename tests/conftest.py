@@ -84,6 +84,65 @@ class Trained(TaskProblem):
 problem = Trained(PlantedSpace(), PlantedTask())
 """
 
+EXPERIENCED = """
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from archloom.checkpoints.experience import Episodes
+from archloom.evaluators.train import TrainingEvaluator
+from archloom.problems import TaskProblem
+from archloom.tasks.planted import PlantedTask, PlantedTraining
+from archloom.testing import PlantedSpace
+from archloom.utils import seeds
+
+class Experiencing(PlantedTraining):
+    read, own = (), ()
+
+    def recall(self, episodes):
+        self.read = list(episodes)
+
+    def experience(self):
+        return Episodes.joined(self.own)
+
+    def train(self, epochs):
+        for _ in range(epochs):
+            rng = seeds.stream(self._seed, "experience", self.epochs)
+            steps = int(rng.integers(2, 5))
+            self.own = [*self.own, Episodes(
+                rng.random((steps + 1, 2), dtype=np.float32), rng.random((steps, 1), dtype=np.float32),
+                rng.random(steps, dtype=np.float32), np.ones(steps, np.float32), np.array([steps]),
+            )]
+            super().train(1)
+            with torch.no_grad():
+                for layer in self._weights():
+                    layer += 0.01 * np.concatenate([each.rewards for each in [*self.read, *self.own]]).mean()
+
+    def evaluate(self):
+        read = b"".join(each.frames.tobytes() for each in self.read)
+        return {**super().evaluate(), "files": len(self.read), "digest": zlib.crc32(read)}
+
+class Task(PlantedTask):
+    experience_epochs = 6
+    report = ("files", "digest")
+
+    def begin(self, arch, seed):
+        return Experiencing(arch, seed)
+
+class Costless(TrainingEvaluator):
+    def evaluate_with_files(self, *what):
+        result, state, left = super().evaluate_with_files(*what)
+        return replace(result, cost_s=0.0), state, left
+
+class Trained(TaskProblem):
+    def evaluator(self, scores, report):
+        return Costless(self.task, self.space, scores, self.task.report)
+
+problem = Trained(PlantedSpace(), Task())
+"""
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
@@ -330,6 +389,16 @@ def trained(tmp_path: Path) -> Path:
     pytest.importorskip("torch", reason="training needs the extra train")
     path = tmp_path / "trained.py"
     path.write_text(TRAINED)
+    return path
+
+
+@pytest.fixture
+def experienced(tmp_path: Path) -> Path:
+    """The same networks, but each collects an episode an epoch, and learns from its own and from those of 6 epochs
+    before that it may read: reports say how many files that was, and what was in them."""
+    pytest.importorskip("torch", reason="training needs the extra train")
+    path = tmp_path / "experienced.py"
+    path.write_text(EXPERIENCED)
     return path
 
 

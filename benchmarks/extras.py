@@ -48,6 +48,10 @@ if data := os.environ.get("ARCHLOOM_DATA"):
     "events.py": """import archloom.agents.training_log, pathlib
 archloom.agents.training_log.TrainingLog(pathlib.Path(), tensorboard=True).close()
 """,
+    "render.py": """from archloom.tasks.control.environments import EnvironmentSettings, open_environment
+for name in ("cartpole_balance", "gym:Pendulum-v1"):
+    open_environment(name, 0, EnvironmentSettings(pixels=name == "cartpole_balance")).reset()
+""",
     "ensemble.py": "import archloom.evaluators.surrogates.xgb_ensemble, xgboost\n",
     "folder.py": """from PIL import Image
 import os
@@ -82,6 +86,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "mobo": (f"archloom search mobo --on two.py --queries 8 {_FEW} --out run --quiet",),
     "botorch": (f"archloom search qnehvi --on two.py --queries 8 {_FEW} --out run --quiet",),
     "configspace": (f"{_SEARCH} --on hyper.py --queries 4 --out run --quiet",),
+    "control": ("python render.py",),
     "ray": (f"{_SEARCH} --on worth.py --queries 4 --out run --quiet --ray",),
     "tensorboard": ("python events.py",),
 }  # fmt: skip

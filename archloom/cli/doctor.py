@@ -24,6 +24,7 @@ EXTRAS = {
     "google_crc32c": ("bench", "the official files of NAS-Bench-101"),
     "gymnasium": ("envs", "archloom.envs, archloom episodes and archloom agent"),
     "xgboost": ("nb301", "the official ensembles of NAS-Bench-301"),
+    "dm_control": ("control", "environments of the DeepMind Control suite"),
     "ray": ("ray", "--ray and --ray-address"),
     "tensorboard": ("tensorboard", "archloom agent train --tensorboard"),
 }

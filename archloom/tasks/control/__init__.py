@@ -1,0 +1,1 @@
+"""Visual control: agents that learn from pixels."""

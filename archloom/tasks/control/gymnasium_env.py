@@ -1,0 +1,166 @@
+"""Any environment of Gymnasium whose actions are bounded numbers, with pictures or with vectors."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archloom.errors import InputError, MissingExtraError
+from archloom.tasks.control import rendering
+from archloom.tasks.control.frames import Picture, averaged, channels_first, resized
+from archloom.tasks.control.simulation import EnvironmentSettings, Outcome
+from archloom.utils import seeds
+
+_RENDERED = "rgb_array"
+_CHANNELS = (1, 3)
+
+
+def open_simulation(name: str, seed: int, settings: EnvironmentSettings) -> GymnasiumSimulation:
+    """The environment with an id of Gymnasium's; see `environments.open_environment`."""
+    if find_spec("gymnasium") is None:
+        raise MissingExtraError("gymnasium", "control", "an environment of Gymnasium")
+    if settings.camera is not None or settings.effects is not None:
+        raise InputError(f"gym:{name}: camera and effects are for the DeepMind Control suite; omit them")
+    drawn = int(seeds.stream(seed, "environment").integers(2**31))
+    return GymnasiumSimulation(f"gym:{name}", _made(name), drawn, settings)
+
+
+def _made(name: str) -> Any:
+    """The environment, ready to be rendered if it can be."""
+    import gymnasium
+
+    with warnings.catch_warnings():  # of versions that are out of date
+        warnings.simplefilter("ignore", DeprecationWarning)
+        environment = _asked(f"gym:{name}", lambda: gymnasium.make(name, disable_env_checker=True))
+        if _RENDERED in environment.metadata.get("render_modes", ()):
+            environment.close()
+            environment = _asked(
+                f"gym:{name}", lambda: gymnasium.make(name, render_mode=_RENDERED, disable_env_checker=True)
+            )
+    return environment
+
+
+def _asked(name: str, ask: Callable[[], Any]) -> Any:
+    """What foreign code answers; its errors, such as that a package is missing, as an InputError in one line."""
+    try:
+        return ask()
+    except Exception as error:
+        raise InputError(f"{name}: {' '.join(str(error).split())}") from error
+
+
+class GymnasiumSimulation:
+    """One environment of Gymnasium as a `Simulation`."""
+
+    def __init__(self, name: str, environment: Any, seed: int, settings: EnvironmentSettings) -> None:
+        self._name = name
+        self._environment = environment
+        self._size = settings.size
+        self._seed: int | None = seed  # until it is used
+        self._action_space = environment.action_space
+        self.low, self.high = self._bounds()
+        self.limited = getattr(environment.spec, "max_episode_steps", None) is not None
+        self._observation: Any = None
+        space = environment.observation_space
+        if settings.pixels:
+            self._look = self._observed_picture if _is_picture(space) else self._rendered_picture
+            self.frame_shape: tuple[int, ...] = self._shape_of_first_picture()
+        else:
+            self._look = self._vector
+            self.frame_shape = (self._numbers(),)
+
+    def _bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        from gymnasium.spaces import Box
+
+        space = self._action_space
+        if not isinstance(space, Box) or not np.issubdtype(space.dtype, np.floating):
+            raise InputError(f"{self._name} has actions {space}; expected a Box of real numbers")
+        if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+            raise InputError(f"{self._name} has actions without bounds; expected bounds to scale -1 and 1 to")
+        return space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
+
+    def _numbers(self) -> int:
+        """How many numbers an observation has."""
+        from gymnasium.spaces import flatdim
+
+        space = self._environment.observation_space
+        if _is_picture(space):
+            raise InputError(f"{self._name} shows pictures, no vectors: use pixels=true")
+        return int(_asked(self._name, lambda: flatdim(space)))
+
+    def _shape_of_first_picture(self) -> tuple[int, int, int]:
+        """That of frames, once it is known that there are pictures and that they are large enough."""
+        _asked(self._name, lambda: self._environment.reset(seed=self._seed))
+        if self._look == self._observed_picture:
+            space = self._environment.observation_space
+            picture = _channels_last(np.zeros(space.shape, np.uint8))
+        else:
+            picture = self._rendered()
+        height, width, channels = picture.shape
+        if min(height, width) < self._size:
+            raise InputError(f"{self._name} has pictures of {height} x {width}: size={self._size} is larger")
+        return channels, self._size, self._size
+
+    def reset(self) -> None:
+        self._observation, _ = self._environment.reset(seed=self._seed)
+        self._seed = None
+
+    def advance(self, action: NDArray[Any]) -> Outcome:
+        space = self._action_space
+        shaped = action.astype(space.dtype).reshape(space.shape)
+        self._observation, reward, terminated, truncated, _ = self._environment.step(shaped)
+        return Outcome(float(reward), 0.0 if terminated else 1.0, bool(terminated or truncated))
+
+    def frame(self) -> NDArray[Any]:
+        return self._look()
+
+    def _vector(self) -> NDArray[Any]:
+        from gymnasium.spaces import flatten
+
+        return np.array(flatten(self._environment.observation_space, self._observation), np.float32)
+
+    def _observed_picture(self) -> NDArray[Any]:
+        picture, expected = np.asarray(self._observation), self._environment.observation_space.shape
+        if picture.shape != expected:
+            raise InputError(f"{self._name} observed an array of shape {picture.shape}; its space says {expected}")
+        return channels_first(averaged(_channels_last(picture), self._size))
+
+    def _rendered_picture(self) -> NDArray[Any]:
+        return channels_first(averaged(self._rendered(), self._size))
+
+    def _rendered(self) -> Picture:
+        if self._environment.render_mode != _RENDERED:
+            raise InputError(f"{self._name} makes no pictures (no render mode {_RENDERED}): use pixels=false")
+        if any("mujoco" in kind.__module__ for kind in type(self._environment.unwrapped).__mro__):
+            rendering.backend()  # its renderer reads MUJOCO_GL
+        return np.asarray(_asked(self._name, self._environment.render))
+
+    def picture(self, size: int) -> Picture:
+        return resized(self._rendered(), size)
+
+    @property
+    def renderer(self) -> str:
+        return self._name
+
+    def close(self) -> None:
+        self._environment.close()
+
+
+def _is_picture(space: Any) -> bool:
+    """Whether observations are pictures of bytes: (h, w), (h, w, c) or (c, h, w) with one channel or three."""
+    from gymnasium.spaces import Box
+
+    if not isinstance(space, Box) or space.dtype != np.uint8:
+        return False
+    shape = space.shape
+    return len(shape) == 2 or (len(shape) == 3 and (shape[-1] in _CHANNELS or shape[0] in _CHANNELS))
+
+
+def _channels_last(picture: NDArray[Any]) -> Picture:
+    if picture.ndim == 2:
+        return picture[..., None]
+    return picture if picture.shape[-1] in _CHANNELS else picture.transpose(1, 2, 0)

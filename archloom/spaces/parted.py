@@ -63,9 +63,12 @@ class PartedSpace(Categorical, ABC):
     # -- strings ----------------------------------------------------------------------------------------------------
 
     def format(self, arch: Arch) -> str:
-        strings = iter(options[int(i)] for options, i in zip(self.options, arch.genes, strict=True))
-        pieces = [[part, *(next(strings) for _ in choices)] for part, choices in self._parts.items()]
-        return " | ".join(map(" ".join, pieces))
+        strings = [options[int(i)] for options, i in zip(self.options, arch.genes, strict=True)]
+        pieces, start = list[str](), 0
+        for part, choices in self._parts.items():
+            pieces.append(" ".join([part, *strings[start : start + len(choices)]]))
+            start += len(choices)
+        return " | ".join(pieces)
 
     def parse(self, text: str) -> Arch:
         pieces = [piece.split() for piece in text.split("|")]

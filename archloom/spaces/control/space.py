@@ -123,9 +123,9 @@ class Control(PartedSpace):
         drawn = _Drawn()
         if encoder is not None:
             drawn.part("encoder", size.observation[0], _edges("conv_3", encoder, str(size.width)))
-        values = [("q1", critic_trunk, q1, "value"), ("q2", critic_trunk, q2, "value")]
-        for name, (features, activation), chain, end in [("actor", actor_trunk, policy, "action"), *values]:
-            edges = [(f"linear {activation}", str(features)), *_edges("linear", chain, hidden), ("linear", end)]
+        values = [(name, critic_trunk, chain, ("linear", "value")) for name, chain in (("q1", q1), ("q2", q2))]
+        for name, trunk, chain, end in [("actor", actor_trunk, policy, ("linear tanh", "action")), *values]:
+            edges = [(f"linear {trunk[1]}", str(trunk[0])), *_edges("linear", chain, hidden), end]
             drawn.part(name, size.encoded, edges)
         return Drawing(tuple(drawn.nodes), tuple(drawn.edges), tuple(drawn.parts))
 

@@ -12,7 +12,7 @@ from archloom import registry
 from archloom.spaces.base import Buildable, HasModules, HasSource
 from archloom.spaces.control import Control
 from archloom.spaces.drawing import Drawable
-from archloom.testing import MakeSpace, check_space
+from archloom.testing import check_space
 from archloom.types import Arch
 from archloom.utils import options, seeds
 
@@ -21,9 +21,9 @@ SPACE = Control(**SMALL)
 Shapes = dict[str, tuple[int, ...]]
 
 
-@pytest.mark.parametrize("make", [Control, partial(Control, observation=(5,), hidden=8)])
-def test_contract(make: MakeSpace) -> None:
-    check_space(make, samples=10)
+def test_the_contract_for_vectors() -> None:
+    """The default, for frames, is tested with all registered spaces."""
+    check_space(partial(Control, observation=(5,), hidden=8), samples=10)
 
 
 def test_it_is_registered_and_can_all_that_training_needs() -> None:
@@ -51,6 +51,7 @@ def test_the_drawing_has_a_chain_for_each_network() -> None:
     assert parts["encoder"].nodes == ("3", "4", "4", "4", "4")
     assert {edge.label for edge in parts["encoder"].edges} == {"conv_3 relu spectral"}
     assert parts["actor"].nodes == ("48", "5", "6", "6", "action")
+    assert parts["actor"].edges[-1].label == "linear tanh"
     assert [edge.label for edge in parts["q2"].edges] == ["linear tanh", "linear relu", "linear relu", "linear"]
     assert parts["q1"].nodes == parts["q2"].nodes == ("48", "5", "6", "6", "value")
     vector = Control(observation=(7,))

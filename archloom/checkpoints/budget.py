@@ -54,9 +54,9 @@ def format_bytes(size: float) -> str:
     return f"{size:.0f} TB" if size >= 999.5 else f"{size:.3g} TB"
 
 
-def disk_usage(folder: Path) -> tuple[int, int]:
-    """The number of files in a folder, and their total size in bytes."""
-    sizes = _sizes(folder).values()
+def disk_usage(folder: Path, suffix: str = "") -> tuple[int, int]:
+    """The number of files in a folder whose names end like this, and their total size in bytes."""
+    sizes = [size for name, size in _sizes(folder).items() if name.endswith(suffix)]
     return len(sizes), sum(sizes)
 
 
@@ -73,8 +73,8 @@ class DiskBudget:
     runs: int = 1
 
     @contextmanager
-    def writing(self, path: Path, size: int, order: int) -> Iterator[BinaryIO]:
-        """A file of exactly `size` bytes to write to, which replaces `path` at the end.
+    def writing(self, path: Path, size: int, order: int, what: str = "checkpoint") -> Iterator[BinaryIO]:
+        """A file of exactly `size` bytes to write to, which replaces `path` at the end; `what` errors call it.
 
         Waits for space unless `order` is next, the number after the last one that `plan` marked as done: only telling
         trials in order frees space, so waiting for it would be in vain then, and StoreError is raised if there is none.
@@ -82,7 +82,7 @@ class DiskBudget:
         """
 
         def open_new(temporary: Path) -> BinaryIO:
-            while (file := self._open(temporary, path, size, order)) is None:
+            while (file := self._open(temporary, path, size, order, what)) is None:
                 time.sleep(POLL_EVERY_S)
             return file
 
@@ -118,7 +118,7 @@ class DiskBudget:
         finally:
             os.close(descriptor)
 
-    def _open(self, temporary: Path, path: Path, size: int, order: int) -> BinaryIO | None:
+    def _open(self, temporary: Path, path: Path, size: int, order: int, what: str) -> BinaryIO | None:
         """The new file with its full size; None if there is no space yet."""
         with self._locked():
             path.unlink(missing_ok=True)  # of an attempt that was never recorded
@@ -129,7 +129,7 @@ class DiskBudget:
             margin = 0 if first else _largest([*sizes.items(), (path.name, size)])
             if used - free + size + margin > self.limit:
                 if first:
-                    raise StoreError(self._too_little(used - free, size))
+                    raise StoreError(self._too_little(what, used - free, size))
                 return None
             self._remove(evictable, sizes, used + size - self.limit)
             return _claim(temporary, size)
@@ -155,11 +155,11 @@ class DiskBudget:
             (self.folder / name).unlink(missing_ok=True)
             excess -= sizes[name]
 
-    def _too_little(self, needed: int, more: int) -> str:
+    def _too_little(self, what: str, needed: int, more: int) -> str:
         total = needed + more
         share = f", of which this run may take {format_bytes(self.limit)}" if self.runs > 1 else ""
         return (
-            f"no space for the next checkpoint of {format_bytes(more)}: those needed take {format_bytes(needed)}, "
+            f"no space for the next {what} of {format_bytes(more)}: those needed take {format_bytes(needed)}, "
             f"--disk-budget is {format_bytes(self.limit * self.runs)}{share}; everything finished is on disk; resume "
             f"with: {self.advice(total)}"
         )

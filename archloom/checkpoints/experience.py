@@ -141,7 +141,7 @@ def check_episodes(path: Path, owner: str) -> None:
     _read(path, owner, whole=True)
 
 
-EXPERIENCE = Kind("experience", ".experience", load_episodes, save_episodes, check_episodes)
+EXPERIENCE = Kind("experience", ".experience", load_episodes, save_episodes, "experience file", check_episodes)
 
 
 class _Array(msgspec.Struct):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from archloom.checkpoints.budget import DiskBudget, format_bytes, parse_bytes, resuming
-from archloom.checkpoints.store import STATE, CheckpointFolder, CheckpointStore, sources
+from archloom.checkpoints.store import STATE, CheckpointFolder, CheckpointStore, Kind, sources
 from archloom.constraints import Criteria, Scored
 from archloom.errors import InputError, StoreError
 from archloom.types import Inherit
@@ -121,14 +121,15 @@ class Retention:
         members: int = 1,
         others: Mapping[str, CheckpointStore] | None = None,
         kept: int = 0,
+        besides: Mapping[Kind, int] | None = None,
     ) -> None:
         """`members`: at least that many checkpoints will be needed at once; `kept`: so many there will be, unless a
-        budget limits them. `others`: stores of other kinds, by name;
-        in these, only what is needed stays."""
+        budget limits them; `besides`: so many files of other kinds, too. `others`: stores of these, by name, in which
+        only what is needed stays."""
         self._checkpoints = checkpoints
         self._others = dict(others or {})
         self._criteria = criteria
-        self._keep, self._kept = keep, kept
+        self._keep, self._kept, self._besides = keep, kept, besides
         self._members = self._checks_left = members
         self._ranked: list[tuple[float, int, float, int]] = []
         """(violation, -rank, -utility, trial), the best first."""
@@ -158,9 +159,8 @@ class Retention:
         if not answer.ok:
             return
         if self._checks_left:
-            self._checks_left = (
-                0 if self._checkpoints.warn_if_short(self._members, self._kept) else self._checks_left - 1
-            )
+            short = self._checkpoints.warn_if_short(self._members, self._kept, self._besides)
+            self._checks_left = 0 if short else self._checks_left - 1
         violation = self._criteria.violation(answer)
         rank = self._criteria.winner.rank(fidelity)
         place = (-rank, -self._criteria.utilities(answer)[0]) if violation <= 0 else (0, 0.0)

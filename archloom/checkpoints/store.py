@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ class Kind:
         suffix: the ending of its file names; no two kinds in a run share one.
         load: reads a file; StoreError if it is damaged, missing, or says that it is not of the given owner.
         save: writes a value into a file, which it opens with the given `Writing`. The file may say whose it is.
+        noun: what one is called in errors.
         check: raises StoreError unless a file is whole and of the given owner; None: `load` finds all that is wrong.
     """
 
@@ -38,6 +39,7 @@ class Kind:
     suffix: str
     load: Callable[[Path, str], Any]
     save: Callable[[Path, Any, Writing, str], None]
+    noun: str
     check: Callable[[Path, str], object] | None = None
 
 
@@ -53,7 +55,7 @@ def _save_state(path: Path, state: Any, writing: Writing, owner: str) -> None:
     save_state(path, state, writing, owner)
 
 
-STATE = Kind("state", SUFFIX, _load_state, _save_state)
+STATE = Kind("state", SUFFIX, _load_state, _save_state, "checkpoint")
 
 
 class CheckpointSource(Protocol):
@@ -99,9 +101,10 @@ class CheckpointStore(CheckpointSource, Protocol):
         """Drop all other checkpoints, and everything half-written. Nobody may be writing meanwhile."""
         ...
 
-    def warn_if_short(self, count: int, kept: int = 0) -> bool:
+    def warn_if_short(self, count: int, kept: int = 0, besides: Mapping[Kind, int] | None = None) -> bool:
         """Warn and return True if `count` checkpoints of the average size of the present ones will not fit into the
-        budget, or without one `kept` of them, if those are more, on the disk."""
+        budget, or without one `kept` of them, if those are more, on the disk; with so many files of other kinds
+        `besides`."""
         ...
 
 
@@ -134,7 +137,7 @@ class CheckpointsInMemory:
     def drop_all_but(self, trials: Collection[int]) -> None:
         self.kept = {trial: state for trial, state in self.kept.items() if trial in trials}
 
-    def warn_if_short(self, count: int, kept: int = 0) -> bool:
+    def warn_if_short(self, count: int, kept: int = 0, besides: Mapping[Kind, int] | None = None) -> bool:
         return False  # memory has no budget
 
 
@@ -184,7 +187,7 @@ class CheckpointFolder:
         """Opens the file of a trial's checkpoint for writing, given its size in bytes."""
         if self.budget is None:
             return lambda path, _size: replacing(path)
-        return partial(self.budget.writing, order=trial)
+        return partial(self.budget.writing, order=trial, what=self.kind.noun)
 
     def drop(self, upto: int, keep: Iterable[int], evictable: Sequence[int] | None = None) -> None:
         wanted = {*keep, *(evictable or ())}
@@ -204,28 +207,35 @@ class CheckpointFolder:
                 if file not in kept:
                     _remove(file)
 
-    def warn_if_short(self, count: int, kept: int = 0) -> bool:
-        files, size = disk_usage(self.path)
-        if not files:
+    def warn_if_short(self, count: int, kept: int = 0, besides: Mapping[Kind, int] | None = None) -> bool:
+        if not disk_usage(self.path, self.kind.suffix)[0]:
             return False
-        if self.budget is not None and size * count > self.budget.limit * files:
+        wanted = {self.kind: count, **(besides or {})}
+        needed = self._needed(wanted)
+        if self.budget is not None and sum(needed.values()) > self.budget.limit:
             warnings.warn(
-                f"checkpoints take {format_bytes(size / files)} each so far, and {count} of them will be needed at "
-                f"once: this run will exceed its --disk-budget of {format_bytes(self.budget.limit)} and stop; to raise "
-                f"it, stop the run, then: {self.budget.advice(size * count // files)}",
+                f"{_so_far(wanted, needed)} will be needed at once: this run will exceed its --disk-budget of "
+                f"{format_bytes(self.budget.limit)} and stop; to raise it, stop the run, then: "
+                f"{self.budget.advice(int(sum(needed.values())))}",
                 stacklevel=2,
             )
             return True
-        count, free = count if self.budget else max(count, kept), shutil.disk_usage(self.path).free
-        if (needed := size * count / files) - size <= free:
+        wanted[self.kind], free = count if self.budget else max(count, kept), shutil.disk_usage(self.path).free
+        needed = self._needed(wanted)
+        if sum(needed.values()) - disk_usage(self.path)[1] <= free:
             return False
         warnings.warn(
-            f"checkpoints take {format_bytes(size / files)} each so far, and {count:,} of them will be there at once, "
-            f"{format_bytes(needed)}, but only {format_bytes(free)} are free at {self.path}: it will be full "
-            "and the run stop; free some space now, or then, and continue it (archloom resume)",
+            f"{_so_far(wanted, needed)} will be there at once, {format_bytes(sum(needed.values()))}, but only "
+            f"{format_bytes(free)} are free at {self.path}: it will be full and the run stop; free some space now, or "
+            "then, and continue it (archloom resume)",
             stacklevel=2,
         )
         return True
+
+    def _needed(self, wanted: Mapping[Kind, int]) -> dict[Kind, float]:
+        """The bytes of so many files of each kind, if they are as large as the present ones; of kinds there are."""
+        found = {kind: disk_usage(self.path, kind.suffix) for kind in wanted}
+        return {kind: wanted[kind] * size / files for kind, (files, size) in found.items() if files}
 
     def file(self, trial: int) -> Path:
         """The file of a trial's checkpoint."""
@@ -239,6 +249,12 @@ class CheckpointFolder:
         """Files with the ids of their trials: "000012.safetensors" and ".000012.safetensors.x.tmp"."""
         found = [(file.name.lstrip(".").partition(".")[0], file) for file in self.path.glob(pattern)]
         return [(int(number), file) for number, file in found if number.isdecimal()]
+
+
+def _so_far(wanted: Mapping[Kind, int], needed: Mapping[Kind, float]) -> str:
+    """In words, how large files of each kind are on average, and how many there will be."""
+    sizes = [f"{kind.noun}s take {format_bytes(size / wanted[kind])} each" for kind, size in needed.items()]
+    return f"{' and '.join(sizes)} so far, and {' and '.join(f'{wanted[kind]:,}' for kind in needed)} of them"
 
 
 def _remove(file: Path) -> None:

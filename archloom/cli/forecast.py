@@ -13,6 +13,7 @@ from archloom.utils.text import about, duration
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from archloom.checkpoints.chains import Leaving
     from archloom.executors.backends import Backend
     from archloom.runs.history import History
     from archloom.runs.prepare import ChosenStrategy, Preparer, Request
@@ -34,11 +35,16 @@ class Forecast:
     """
 
     def __init__(
-        self, requests: Mapping[Path, Request], resource: Resource | None, backend: Backend, preparer: Preparer
+        self,
+        requests: Mapping[Path, Request],
+        resource: Resource | None,
+        backend: Backend,
+        preparer: Preparer,
+        leaves: Leaving | None = None,
     ) -> None:
         from archloom.runs.estimate import Pace
 
-        self._requests, self._resource, self._preparer = requests, resource, preparer
+        self._requests, self._resource, self._preparer, self._leaves = requests, resource, preparer, leaves
         self._at_once = at_once(list(requests.values()), backend)
         self.pace = Pace([request.limits for request in requests.values()], resource, self._at_once)
         self._said = False
@@ -95,20 +101,23 @@ class Forecast:
         return f"{queries:,} queries", queries
 
     def _room(self, chosen: Mapping[Path, ChosenStrategy]) -> str:
-        """How much checkpoints will take, if there are any."""
+        """How much checkpoints will take, if there are any, with what else trials leave."""
         from archloom.checkpoints.budget import format_bytes
         from archloom.checkpoints.retention import RetentionPolicy
-        from archloom.runs.estimate import average_checkpoint, checkpoints_at_once
+        from archloom.runs.estimate import average_size, checkpoints_at_once, files_at_once
 
-        if (size := average_checkpoint(self._requests)) is None:
+        if (size := average_size(self._requests)) is None:
             return ""
-        most = 0.0
+        most, more = 0.0, "" if self._leaves is None else f" and {self._leaves.kind.noun}s"
         for path, each in chosen.items():
             policy = RetentionPolicy.read(path)
             _, count = checkpoints_at_once(each.found.kind, each.plan, self._requests[path].limits, policy.keep)
+            takes = size * count
+            for kind, files in (files_at_once(each.found.kind, each.plan, each.options, self._leaves) or {}).items():
+                takes += files * (average_size(self._requests, kind) or 0.0)
             share = None if policy.disk_budget is None else policy.disk_budget // policy.runs
-            most += size * count if share is None else min(size * count, share)
-        return f"; checkpoints of up to {format_bytes(most)}"
+            most += takes if share is None else min(takes, share)
+        return f"; checkpoints{more} of up to {format_bytes(most)}"
 
     def _break_silence(self) -> None:
         if (trials := self.pace.open) is not None and trials > self._at_once:

@@ -191,7 +191,11 @@ def run_members(
     total = None if None in limits else sum(limit for limit in limits if limit is not None)
     label = " ".join(dict.fromkeys(groups.label_of(name, request) for name, request in group.members.items()))
     forecast = Forecast(
-        dict(zip(group.paths, group.members.values(), strict=True)), scenario.resource, backend, preparer
+        dict(zip(group.paths, group.members.values(), strict=True)),
+        scenario.resource,
+        backend,
+        preparer,
+        scenario.problem.leaves,
     )
     with ProgressView(label, total, scenario.criteria, quiet, forecast, what_begins(scenario)) as view:
         for run, path in enumerate(group.paths):

@@ -323,18 +323,25 @@ def _data_line(request: Request, manifest: Mapping[str, Any]) -> str:
 
 
 def _checkpoints_line(run: Path) -> str | None:
-    """The disk usage of the checkpoints below a folder, and the policy for them; None if there are none."""
+    """The disk usage of the checkpoints below a folder, of what else trials have left, and the policy for them; None if
+    there are none."""
     from archloom.analysis.layout import counted
     from archloom.checkpoints.budget import disk_usage, format_bytes
+    from archloom.checkpoints.experience import EXPERIENCE
     from archloom.checkpoints.retention import RetentionPolicy
+    from archloom.checkpoints.store import STATE
     from archloom.runs.groups import members_of
     from archloom.runs.record import WEIGHTS
 
-    found = [disk_usage(path / WEIGHTS) for path in members_of(run) if (path / WEIGHTS).is_dir()]
-    if not found:
+    folders = [path / WEIGHTS for path in members_of(run) if (path / WEIGHTS).is_dir()]
+    if not folders:
         return None
-    files, size = map(sum, zip(*found, strict=True))
-    return f"checkpoints: {counted(files, 'file')}, {format_bytes(size)} ({RetentionPolicy.read(run)})"
+    parts = []
+    for name, kind in (("checkpoints", STATE), (EXPERIENCE.name, EXPERIENCE)):
+        files, size = map(sum, zip(*(disk_usage(folder, kind.suffix) for folder in folders), strict=True))
+        if files or kind is STATE:
+            parts.append(f"{name}: {counted(files, 'file')}, {format_bytes(size)}")
+    return f"{'; '.join(parts)} ({RetentionPolicy.read(run)})"
 
 
 def _source(report: RunReport) -> bytes:

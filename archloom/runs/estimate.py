@@ -6,11 +6,14 @@ Estimates are for people, and no part of a result.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from archloom.checkpoints.budget import disk_usage
+from archloom.checkpoints.chains import Leaving
+from archloom.checkpoints.store import STATE, Kind
 from archloom.runs.budgets import Limits
 from archloom.runs.history import History
 from archloom.runs.record import WEIGHTS, TrialRecord, read_state
@@ -158,9 +161,20 @@ def checkpoints_at_once(kind: type[BaseStrategy], plan: Plan, limits: Limits, ke
     return keep, keep + limits.width
 
 
-def average_checkpoint(paths: Iterable[Path]) -> float | None:
-    """The average size in bytes of the checkpoints of these runs; None if there are none yet."""
-    files, size = (
-        sum(numbers) for numbers in zip((0, 0), *(disk_usage(path / WEIGHTS) for path in paths), strict=True)
-    )
+def files_at_once(
+    kind: type[BaseStrategy], plan: Plan, options: Any, leaves: Leaving | None
+) -> Mapping[Kind, int] | None:
+    """How many files of what trials leave besides checkpoints will be needed at once, at least; None if they leave
+    nothing, or none is read."""
+    if leaves is None or not plan.inherits:
+        return None
+    said = getattr(kind, "files_at_once", None)
+    return {leaves.kind: plan.width if said is None else said(options, leaves.reach)}
+
+
+def average_size(paths: Iterable[Path], kind: Kind = STATE) -> float | None:
+    """The average size in bytes of the checkpoints of these runs, or of another kind of their files; None if there are
+    none yet."""
+    found = [disk_usage(path / WEIGHTS, kind.suffix) for path in paths]
+    files, size = (sum(numbers) for numbers in zip((0, 0), *found, strict=True))
     return size / files if files else None

@@ -25,7 +25,7 @@ from archloom.executors.serial import SerialExecutor
 from archloom.problems.begun import Begun, open_evaluator
 from archloom.problems.scenario import Scenario, absolute
 from archloom.runs.budgets import GIVE_UP, Limits
-from archloom.runs.estimate import checkpoints_at_once
+from archloom.runs.estimate import checkpoints_at_once, files_at_once
 from archloom.runs.history import History
 from archloom.runs.manifest import identity_of, manifest_of, mark_of, parsed, read_request, read_summary, reopen
 from archloom.runs.places import with_problem
@@ -258,7 +258,8 @@ def _new_search(
         kept, _ = checkpoints_at_once(prepared.chosen.found.kind, plan, request.limits, keep)
         leaves = scenario.problem.leaves
         others = {} if leaves is None else {leaves.kind.name: checkpoints.of(leaves.kind)}
-        retention = Retention(checkpoints, scenario.criteria, keep, members, others, kept)
+        besides = files_at_once(prepared.chosen.found.kind, plan, prepared.chosen.options, leaves)
+        retention = Retention(checkpoints, scenario.criteria, keep, members, others, kept, besides)
     return Search(
         scenario.space, prepared.strategy, executor, journal, request.limits, request.seed, progress, retention, plan,
         scenario.resource, scenario.criteria, leaves=scenario.problem.leaves,

@@ -59,8 +59,10 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def write(room: DiskBudget, order: int, size: int, meanwhile: Callable[[], object] = lambda: None) -> None:
-    with room.writing(room.folder / str(order), size, order) as file:
+def write(
+    room: DiskBudget, order: int, size: int, meanwhile: Callable[[], object] = lambda: None, ending: str = ""
+) -> None:
+    with room.writing(room.folder / f"{order}{ending}", size, order) as file:
         meanwhile()
         file.write(bytes(size))
 
@@ -128,6 +130,24 @@ def test_who_is_not_in_turn_leaves_room_and_waits(folder: Path) -> None:
     room.plan(1, [])
     later.join()
     assert names(room) == {"1", "2"}
+
+
+def test_who_is_not_in_turn_leaves_room_for_both_files_of_who_is(folder: Path) -> None:
+    """A trial that must come first may leave one of each kind, as large as any so far."""
+    room = DiskBudget(folder, 130)
+    for order, ending, size in ((0, ".state", 10), (0, ".long", 40), (2, ".state", 10)):
+        write(room, order, size, ending=ending)
+    room.plan(0, [])
+    later = threading.Thread(target=write, args=(room, 2, 30), kwargs={"ending": ".long"})
+    later.start()
+    time.sleep(3 * POLL_EVERY_S)
+    assert names(room) == {"0.state", "0.long", "2.state"}, "90 would be there; 1 may need 10 and 40"
+    write(room, 1, 10, ending=".state")
+    write(room, 1, 30, ending=".long")
+    (folder / "0.long").unlink()
+    room.plan(1, [])
+    later.join()
+    assert names(room) == {"0.state", "1.state", "1.long", "2.state", "2.long"}
 
 
 def test_a_plan_that_cannot_be_written_down_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

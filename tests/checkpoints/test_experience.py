@@ -67,6 +67,13 @@ def test_the_same_episodes_give_the_same_file(folder: CheckpointFolder) -> None:
     assert folder.file(0).read_bytes() == first
 
 
+def test_there_may_be_no_episode_at_all(folder: CheckpointFolder) -> None:
+    folder.save(0, episodes([]))
+    folder.check(0)
+    loaded = folder.load(0)
+    assert (loaded.transitions, loaded.frames.shape, loaded.actions.shape) == (0, (0, 3, 6, 5), (0, 2))
+
+
 def test_joined_episodes_stand_one_after_another() -> None:
     parts = [episodes([3], 1), episodes([1, 2], 2)]
     whole = Episodes.joined(parts)

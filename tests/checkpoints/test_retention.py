@@ -242,7 +242,7 @@ def _save_array(path: Path, values: Any, writing: Writing, _owner: str) -> None:
         file.write(buffer.getvalue())
 
 
-EXPERIENCE = Kind("experience", ".npy", _load_array, _save_array)
+EXPERIENCE = Kind("experience", ".npy", _load_array, _save_array, "array")
 
 
 def test_a_second_kind_stands_beside_the_states(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from archloom.checkpoints.experience import EXPERIENCE, Episodes
 from archloom.checkpoints.store import CheckpointsInMemory
 from archloom.errors import InputError, StoreError
 from archloom.evaluators.base import evaluate
@@ -18,7 +20,7 @@ from archloom.utils import seeds
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from archloom.evaluators.train import TrainingEvaluator  # noqa: E402
-from archloom.tasks.planted import PlantedTask  # noqa: E402
+from archloom.tasks.planted import PlantedTask, PlantedTraining  # noqa: E402
 
 BEST, OTHER = Arch((1,) * 8), Arch((0,) * 8)
 
@@ -86,6 +88,48 @@ def test_a_reseeded_training_goes_on_and_is_another_one() -> None:
     whole.train(2)
     assert torch.equal(whole.state().networks["network"]["bias"], states.load(2).networks["network"]["bias"])
     assert states.load(2).rest == whole.state().rest
+
+
+class Listening(PlantedTraining):
+    """What it has experienced is one step for each epoch; its rewards are how many steps it may read."""
+
+    read: Sequence[Episodes] = ()
+    before = 0
+
+    def recall(self, episodes: Sequence[Episodes]) -> None:
+        self.read, self.before = episodes, self.epochs
+
+    def experience(self) -> Episodes:
+        steps, heard = self.epochs - self.before, sum(each.transitions for each in self.read)
+        return Episodes(
+            np.zeros((2 * steps, 1), np.float32),
+            np.zeros((steps, 1), np.float32),
+            np.full(steps, heard, np.float32),
+            np.ones(steps, np.float32),
+            np.ones(steps, np.int64),
+        )
+
+
+class ListeningTask(PlantedTask):
+    experience_epochs = 10
+
+    def begin(self, arch: Arch, seed: int) -> Listening:
+        return Listening(arch, seed)
+
+
+def test_trainings_leave_what_they_experience_for_those_whose_recipes_name_it() -> None:
+    states = CheckpointsInMemory()
+    evaluator = TrainingEvaluator(ListeningTask(), PlantedSpace(), ["worth"])
+    told = {EXPERIENCE.name: (1, 0)}
+    proposals = [Proposal(BEST, 2), Proposal(OTHER, 3), Proposal(BEST, 6, Inherit(0, files=told)), Proposal(BEST, 1)]
+    for trial, proposal in enumerate(proposals):
+        assert evaluate(evaluator, proposal, 0, trial, states).ok
+    left = states.of(EXPERIENCE)
+    assert [left.load(trial).rewards.tolist() for trial in range(4)] == [[0, 0], [0] * 3, [5] * 4, [0]]
+    assert evaluator.leaves is EXPERIENCE and make().leaves is None
+    with pytest.raises(StoreError, match="trial 9 is not kept any more"):
+        evaluate(evaluator, Proposal(BEST, 6, Inherit(0, files={EXPERIENCE.name: (9,)})), 0, 4, states)
+    assert evaluate(evaluator, Proposal(BEST, 2), 0, 5).ok, "without a store nothing is kept"
 
 
 def test_what_a_recipe_could_not_give_is_in_the_details() -> None:

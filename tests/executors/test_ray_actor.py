@@ -45,6 +45,16 @@ def test_who_does_not_see_the_token_does_not_use_the_folder(tmp_path: Path) -> N
     assert not Token(tmp_path / "token", "2").seen(), "a file of the same name on another machine"
 
 
+def test_experience_is_shared_only_by_those_that_see_the_folder(tmp_path: Path, experienced: Path) -> None:
+    states, make = CheckpointFolder(tmp_path / "weights"), partial(open_evaluator, ProblemSpec(str(experienced)))
+    token = Token(tmp_path / "token", "1")
+    begun = Worker().begin(Setup(make, states, token, {}))
+    assert begun.error is not None and not begun.sees
+    assert begun.error.startswith(f"it does not see the folder {states.path}, where trainings leave their experience")
+    token.write()
+    assert Worker().begin(Setup(make, states, token, {})).error is None
+
+
 def test_a_worker_says_why_it_cannot_begin_and_what_it_sees(tmp_path: Path, planted: Path) -> None:
     token = Token(tmp_path / "token", "1")
     token.write()

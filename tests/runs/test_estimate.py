@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from archloom.checkpoints.chains import Leaving
+from archloom.checkpoints.experience import EXPERIENCE
 from archloom.runs import record
 from archloom.runs.budgets import Limits
 from archloom.runs.estimate import (
     Pace,
-    average_checkpoint,
+    average_size,
     checkpoints_at_once,
+    files_at_once,
     left_of,
     share_done,
     units_in_all,
@@ -108,11 +111,22 @@ def test_checkpoints_that_there_are_at_once(tmp_path: Path) -> None:
     assert checkpoints_at_once(PbtNas, population, Limits(720, 24), None) == (720, 720), "--keep all"
     assert checkpoints_at_once(RandomSearch, Plan(), Limits(720, 4), 3) == (3, 7)
     assert checkpoints_at_once(Asha, Plan(inherits=True), Limits(90), 1) == (2, 90), "any may be promoted"
-    assert average_checkpoint([tmp_path]) is None
+    assert average_size([tmp_path]) is None
     (tmp_path / "weights").mkdir()
-    for name, size in (("a", 10), ("b", 30)):
+    for name, size in (("0.safetensors", 10), ("1.safetensors", 30), ("0.experience", 7)):
         (tmp_path / "weights" / name).write_bytes(bytes(size))
-    assert average_checkpoint([tmp_path, tmp_path / "other"]) == 20.0
+    assert average_size([tmp_path, tmp_path / "other"]) == 20.0
+    assert average_size([tmp_path], EXPERIENCE) == 7.0
+
+
+def test_experience_that_there_is_at_once() -> None:
+    """24 members in chunks of 10 of 300 epochs, of which 200 are read: 20 chunks of each, or of all."""
+    leaves, plan = Leaving(EXPERIENCE, 200), PbtNas.plan(PbtNasOptions())
+    assert files_at_once(PbtNas, plan, PbtNasOptions(), leaves) == {EXPERIENCE: 480}
+    assert files_at_once(PbtNas, plan, PbtNasOptions(experience="shared"), leaves) == {EXPERIENCE: 44}
+    assert files_at_once(PbtNas, plan, PbtNasOptions(epochs=50), leaves) == {EXPERIENCE: 96}, "no more chunks before"
+    assert files_at_once(Asha, Plan(inherits=True, width=4), None, leaves) == {EXPERIENCE: 4}
+    assert files_at_once(RandomSearch, Plan(), None, leaves) is files_at_once(PbtNas, plan, None, None) is None
 
 
 def test_a_run_that_rests_has_a_pace_too(tmp_path: Path) -> None:

@@ -212,13 +212,18 @@ os.fsync = lambda file: None  # a kill loses nothing that was written, and a bus
 warnings.simplefilter("ignore")  # torn tails
 
 
-def child(request, path, told):
+def files_of(path):
+    return {file.name: file.read_bytes() for file in path.glob("weights/*")}
+
+
+def child(request, path, told, overrides):
     pid = os.fork()
     if pid:
         return pid
     try:
         folders.run_folder(
-            path, request, isolate=False, progress=lambda lines: os.write(told, b"".join(b"%d " % x.id for x in lines))
+            path, request, isolate=False, overrides=overrides,
+            progress=lambda lines: os.write(told, b"".join(b"%d " % x.id for x in lines)),
         )
         os._exit(0)
     except BaseException as error:
@@ -226,16 +231,16 @@ def child(request, path, told):
     os._exit(1)
 
 
-def killed_again_and_again(request, home, kills):
+def killed_again_and_again(request, home, kills, overrides):
     started = time.monotonic()
-    assert os.waitpid(child(request, home / "whole", os.open(os.devnull, os.O_WRONLY)), 0)[1] == 0
+    assert os.waitpid(child(request, home / "whole", os.open(os.devnull, os.O_WRONLY), {}), 0)[1] == 0
     whole = (home / "whole" / "trials.jsonl").read_bytes()
     each = (time.monotonic() - started) / whole.count(b"\\n")
     rng, killed, finished, torn, seen = random.Random(request.strategy), 0, 0, 0, []
     path = home / "run-0"
     while killed < kills:
         reader, writer = os.pipe()
-        pid = child(request, path, writer)
+        pid = child(request, path, writer, overrides)
         os.close(writer)
         told, wanted, more = b"", rng.randrange(1, 30) if len(seen) % 2 else 0, b" "
         while more and told.count(b" ") < wanted:
@@ -251,6 +256,8 @@ def killed_again_and_again(request, home, kills):
         torn += good != content
         seen.append(len(good))
         assert whole.startswith(good), "the record is not the beginning of the whole one"
+        taken = sum(file.stat().st_size for file in path.glob("weights/*"))
+        assert taken <= overrides.get("disk_budget", taken), "it has taken more room than it may"
         ids = {json.loads(line)["id"] for line in good.splitlines()}
         assert ids.issuperset(map(int, told.split())), "what was reported done is not on disk"
         if os.WIFSIGNALED(status):
@@ -258,18 +265,19 @@ def killed_again_and_again(request, home, kills):
         else:
             assert os.WEXITSTATUS(status) == 0, "a run could not go on"
         if good == whole or killed == kills:
-            assert os.waitpid(child(request, path, os.open(os.devnull, os.O_WRONLY)), 0)[1] == 0
+            assert os.waitpid(child(request, path, os.open(os.devnull, os.O_WRONLY), overrides), 0)[1] == 0
             assert (path / "trials.jsonl").read_bytes() == whole, "the record is another one"
+            assert files_of(path) == files_of(home / "whole"), "states, or what else trials left, are others"
             finished += 1
             path = home / f"run-{finished}"
     return {"killed": killed, "finished": finished, "torn": torn, "lengths": len(set(seen))}
 
 
 for line in sys.stdin:
-    home, kills, requests = msgspec.json.decode(line, type=tuple[str, int, list[Request]])
+    home, kills, requests, overrides = msgspec.json.decode(line, type=tuple[str, int, list[Request], dict[str, int]])
     Preparer().check(requests[0])  # imports before the forks
     homes = [Path(home) / str(number) for number in range(len(requests))]
-    print(json.dumps([killed_again_and_again(*each, kills) for each in zip(requests, homes)]), flush=True)
+    print(json.dumps([killed_again_and_again(*each, kills, overrides) for each in zip(requests, homes)]), flush=True)
 '''
 
 
@@ -293,9 +301,25 @@ def killer(process: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 def test_killed_at_random_instants(killer: Callable[..., Any], tmp_path: Path, strategy: Any) -> None:
     """Over all strategies more than 100 kills; every run that was killed comes out byte for byte the same."""
     kills, requests = 4, [request_of(strategy, queries=100, width=width) for width in (1, 3)]
-    for seen in killer(str(tmp_path), kills, requests):
+    for seen in killer(str(tmp_path), kills, requests, {}):
         assert seen["killed"] == kills and seen["finished"] >= 1
         assert seen["lengths"] > 2, f"the kills all came at the same point: {seen}"
+
+
+def test_killed_while_it_leaves_experience_with_little_room(
+    killer: Callable[..., Any], experienced: Path, tmp_path: Path
+) -> None:
+    """Killed 12 times in all, while collecting, learning and writing; its files come out the same, and never take more
+    room than they may."""
+    options = {"population": "4", "epochs": "16", "step": "2"}
+    limits, problem = Limits(32, width=4), ProblemSpec(str(experienced))
+    requests = [
+        Request("pbt_nas", problem, seed, limits, {**options, "experience": whose})
+        for seed, whose in enumerate(("donor", "shared"))
+    ]
+    for seen in killer(str(tmp_path), 6, requests, {"disk_budget": 20_000}):
+        assert seen["killed"] == 6 and seen["finished"] >= 1
+        assert seen["lengths"] > 3, f"the kills all came at the same points: {seen}"
 
 
 class Crash(BaseException):

@@ -148,16 +148,26 @@ class PopulationStrategy(BaseStrategy):
             trials, options.population, options.epochs, inherits=True, unique=True, needs_training=True, population=True
         )
 
+    @classmethod
+    def files_at_once(cls, options: Any, reach: int) -> int:
+        """How many files of experience of which `reach` epochs are read there are when they are most, at least."""
+        chunks, all_chunks = -(-reach // options.step), -(-options.epochs // options.step)
+        return cls._reading_of(options).at_once(options.population, min(chunks, all_chunks - 1), chunks)
+
+    @classmethod
+    def _reading_of(cls, options: Any) -> type[Reading]:
+        return READINGS[options.experience] if "experience" in of_dataclass(cls.Options) else Own
+
     def take_leaving(self, leaving: Leaving | None) -> None:
         """See `strategies.base.ReadsFiles`. InputError for an option about experience where there is none."""
-        known = of_dataclass(self.Options).get("experience")
-        chosen = None if known is None else self.options.experience
         if leaving is not None:
-            self.reading = (Own if chosen is None else READINGS[chosen])(leaving)
-        elif known is not None and chosen != known.default:
+            self.reading = self._reading_of(self.options)(leaving)
+            return
+        known = of_dataclass(self.Options).get("experience")
+        if known is not None and self.options.experience != known.default:
             raise InputError(
-                f"experience={chosen}: the networks of this problem are not trained on experience that they collect; "
-                "omit it"
+                f"experience={self.options.experience}: the networks of this problem are not trained on experience "
+                "that they collect; omit it"
             )
 
     def founders(self) -> list[Arch]:

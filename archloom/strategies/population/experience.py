@@ -17,6 +17,12 @@ class Reading(ABC):
     def __init__(self, leaving: Leaving) -> None:
         self.chains = Chains(leaving)
 
+    @staticmethod
+    def at_once(population: int, chain: int, pool: int) -> int:
+        """How many files there are at once in the long run, if a member's own reach back over `chain` chunks, and what
+        is read of all over `pool`."""
+        return population * chain
+
     @property
     def kind(self) -> str:
         return self.chains.kind
@@ -71,6 +77,10 @@ class OfDonor(Reading):
 
 class Shared(Reading):
     """What all members experienced in all chunks so far, the latest."""
+
+    @staticmethod
+    def at_once(population: int, chain: int, pool: int) -> int:
+        return min(pool + population, population * (chain + 1))
 
     def __init__(self, leaving: Leaving) -> None:
         super().__init__(leaving)

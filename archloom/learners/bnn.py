@@ -30,7 +30,7 @@ from archloom.learners.sghmc import MIXED, Float64, SghmcOptions, sample, split_
 _BLOCK = 1 << 17
 """So many values of a layer are computed at once, to stay in the processor's caches."""
 _LITTLE = 1e-12
-_MOST_IN_A_BATCH = 256
+_MOST_IN_A_BATCH = 512
 _FARTHEST = 30.0
 """A parameter that is so many deviations of its prior from 0 is that of a chain which has diverged."""
 _ATTEMPTS, _SHORTER = 4, 3.0

@@ -242,7 +242,7 @@ def note_unmixed(reports: Sequence[RunReport]) -> None:
     if reasons:
         note(
             f"{len(reasons)} of {len(notes)} architectures were chosen although {reasons[-1]}: what the model says of "
-            "uncertainty is rough; --set burn_in=10000, or more results, may help"
+            "uncertainty is rough; --set keep_every=100, or more results, may help"
         )
 
 

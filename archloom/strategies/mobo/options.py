@@ -38,7 +38,8 @@ class MoboOptions(BatchOptions):
         (`model`), or of results, so with the noise that they predict (`total`, as the paper's equation has it).
     layers, units: hidden layers of a network, and units in each.
     burn_in, samples, keep_every, learning_rate: how networks are sampled: steps before the first is kept, how many are
-        kept of each chain, after how many steps one is kept, and how large these are.
+        kept of each chain, after how many steps one is kept, and how large these are. With NAGO's 10 and 0.01 the
+        chains hardly ever mix.
     population, evaluations: of NSGA-II.
     restarts: from how many points the steepest place of an objective is looked for.
     """
@@ -54,8 +55,8 @@ class MoboOptions(BatchOptions):
     units: PositiveInt = 10
     burn_in: PositiveInt = 3000
     samples: PositiveInt = 100
-    keep_every: PositiveInt = 10
-    learning_rate: PositiveFloat = 1e-2
+    keep_every: PositiveInt = 30
+    learning_rate: PositiveFloat = 3e-2
     population: _AtLeast4 = 100
     evaluations: PositiveInt = 2500
     restarts: PositiveInt = 10

@@ -1,4 +1,8 @@
-"""They run in one process, with other tests of BoTorch: importing it takes seconds."""
+"""They run in one process, with other tests of BoTorch: importing it takes seconds.
+
+The contract of strategies, whose dozens of searches take Gaussian processes more than a minute, is tested of their base
+class and of mobo, which differ from this one in `chosen` only.
+"""
 
 from __future__ import annotations
 

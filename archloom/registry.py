@@ -248,6 +248,13 @@ TASKS = Registry(
     {
         "images": Entry("archloom.tasks.images.task:ImagesTask", "classify images", "torch", "train"),
         "gan": Entry("archloom.tasks.gan:GanTask", "train generators of images", "torch", "train"),
+        "control": Entry(
+            "archloom.tasks.control.task:ControlTask",
+            "train agents on an environment",
+            "torch",
+            "control",
+            form="control:ENVIRONMENT",
+        ),
     },
 )
 """What `--on NAME:DATA` trains on: each target has `Options` and `open(data, options, environ)`."""

@@ -51,7 +51,7 @@ USED_BY = {
     "botorch": ["strategies/qnehvi/strategy.py"],
     "configspace": ["spaces/config_space.py"],
     "control": ["tasks/control/environments.py", "tasks/control/dm_control.py", "tasks/control/gymnasium_env.py",
-                "tasks/control/rendering.py"],
+                "tasks/control/rendering.py", "tasks/control/task.py"],
     "ray": ["executors/ray.py", "workers/cluster.py", "workers/crew.py"],
     "tensorboard": ["agents/training_log.py"],
 }  # fmt: skip

@@ -273,7 +273,7 @@ def _describe_task(name: str, above: str = "") -> None:
     task = registry.load_task(name)
     click.echo(above, nl=False)
     _describe(name, task, options.of_dataclass(task.Options), "task.", _notes(task.Options))
-    click.echo(f"\ndata: {', '.join(task.named())}, or a path")
+    click.echo(f"\ndata: {', '.join(task.named())}, or {getattr(task, 'other_data', 'a path')}")
 
 
 def _describe(name: str, kind: type, known: dict, prefix: str, notes: str) -> None:  # type: ignore[type-arg]

@@ -34,8 +34,6 @@ def open_simulation(name: str, seed: int, settings: EnvironmentSettings) -> Suit
         raise unknown("environment", name, names)
     domain, task = names[name]
     drawn = seeds.stream(seed, "environment").integers(2**32)
-    if settings.pixels:
-        rendering.start()
     with _quiet():
         environment = suite.load(domain, task, task_kwargs={"random": int(drawn)})
     return SuiteSimulation(name, environment, CAMERAS.get(domain, 0), settings)

@@ -43,7 +43,7 @@ class Environment(Protocol):
     """The numbers of an action, each in [-1, 1]."""
 
     def reset(self) -> NDArray[Any]:
-        """Begin the next episode; its first frame."""
+        """Begin the next episode; its first frame. InputError, the first time, if it cannot be rendered here."""
 
     def step(self, action: NDArray[Any]) -> Step:
         """Act. TrainingError if the action or the reward is not finite."""
@@ -62,8 +62,9 @@ class Environment(Protocol):
 def open_environment(name: str, seed: int, settings: EnvironmentSettings) -> Environment:
     """The environment of a name: DOMAIN_TASK of the DeepMind Control suite (walker_run), or gym:ID (gym:Pendulum-v1).
 
-    `seed`, from 0 to 2**63 - 1, is for all its episodes. InputError for a name that is not known, for settings that do
-    not suit it and for one whose actions are not bounded numbers; MissingExtraError without the extra `control`.
+    `seed`, from 0 to 2**63 - 1, is for all its episodes. Nothing is rendered before `reset`. InputError for a name that
+    is not known, for settings that do not suit it and for one whose actions are not bounded numbers; MissingExtraError
+    without the extra `control`.
     """
     simulation: Simulation
     if name.startswith(GYMNASIUM):

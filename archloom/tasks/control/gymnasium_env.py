@@ -66,12 +66,17 @@ class GymnasiumSimulation:
         self.limited = getattr(environment.spec, "max_episode_steps", None) is not None
         self._observation: Any = None
         space = environment.observation_space
-        if settings.pixels:
-            self._look = self._observed_picture if _is_picture(space) else self._rendered_picture
-            self.frame_shape: tuple[int, ...] = self._shape_of_first_picture()
+        self._look = self._vector
+        if not settings.pixels:
+            self.frame_shape: tuple[int, ...] = (self._numbers(),)
+        elif _is_picture(space):
+            self._look = self._observed_picture
+            picture = self._large_enough(_channels_last(np.zeros(space.shape, np.uint8)))
+            self.frame_shape = (picture.shape[2], self._size, self._size)
         else:
-            self._look = self._vector
-            self.frame_shape = (self._numbers(),)
+            self._look = self._rendered_picture
+            self._check_renders()
+            self.frame_shape = (3, self._size, self._size)
 
     def _bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         from gymnasium.spaces import Box
@@ -92,18 +97,15 @@ class GymnasiumSimulation:
             raise InputError(f"{self._name} shows pictures, no vectors: use pixels=true")
         return int(_asked(self._name, lambda: flatdim(space)))
 
-    def _shape_of_first_picture(self) -> tuple[int, int, int]:
-        """That of frames, once it is known that there are pictures and that they are large enough."""
-        _asked(self._name, lambda: self._environment.reset(seed=self._seed))
-        if self._look == self._observed_picture:
-            space = self._environment.observation_space
-            picture = _channels_last(np.zeros(space.shape, np.uint8))
-        else:
-            picture = self._rendered()
-        height, width, channels = picture.shape
+    def _large_enough(self, picture: Picture) -> Picture:
+        height, width, _ = picture.shape
         if min(height, width) < self._size:
             raise InputError(f"{self._name} has pictures of {height} x {width}: size={self._size} is larger")
-        return channels, self._size, self._size
+        return picture
+
+    def _check_renders(self) -> None:
+        if self._environment.render_mode != _RENDERED:
+            raise InputError(f"{self._name} makes no pictures (no render mode {_RENDERED}): use pixels=false")
 
     def reset(self) -> None:
         self._observation, _ = self._environment.reset(seed=self._seed)
@@ -130,11 +132,10 @@ class GymnasiumSimulation:
         return channels_first(averaged(_channels_last(picture), self._size))
 
     def _rendered_picture(self) -> NDArray[Any]:
-        return channels_first(averaged(self._rendered(), self._size))
+        return channels_first(averaged(self._large_enough(self._rendered()), self._size))
 
     def _rendered(self) -> Picture:
-        if self._environment.render_mode != _RENDERED:
-            raise InputError(f"{self._name} makes no pictures (no render mode {_RENDERED}): use pixels=false")
+        self._check_renders()
         if any("mujoco" in kind.__module__ for kind in type(self._environment.unwrapped).__mro__):
             rendering.backend()  # its renderer reads MUJOCO_GL
         return np.asarray(_asked(self._name, self._environment.render))

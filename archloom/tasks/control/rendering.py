@@ -127,6 +127,11 @@ def start() -> None:
     _context()
 
 
+def is_started() -> bool:
+    """Whether this process has rendered, or made sure that it can."""
+    return _context.cache_info().currsize > 0
+
+
 def device() -> str:
     """What MuJoCo renders with in this process, and on what: "egl on llvmpipe (LLVM 15.0.6, 256 bits)"."""
     _context().make_current()

@@ -1,0 +1,45 @@
+"""The options of visual control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archloom.learners.drqv2 import DrQv2Options
+from archloom.tasks.control.simulation import EnvironmentSettings
+from archloom.utils.options import PositiveInt
+
+PUBLISHED: Mapping[str, Mapping[str, Any]] = {
+    "quadruped_run": {"epochs": 300},
+    "walker_run": {"epochs": 300, "n_step": 1, "batch_size": 512, "capacity": 1_000_000},
+    "humanoid_run": {"epochs": 1500, "lr": 8e-5, "std_steps": 2_000_000, "capacity": 1_000_000},
+}
+"""What PBT-NAS sets for its environments, where that differs from the defaults of `ControlOptions`."""
+
+
+@dataclass(frozen=True)
+class ControlOptions(DrQv2Options, EnvironmentSettings):
+    """How agents act, learn and are measured: `DrQv2Options`, `EnvironmentSettings`, and these.
+
+    An epoch is `epoch_frames` frames of whole episodes: it ends with the first episode that reaches them, and the next
+    one is shorter by as much. An observation is `stack` frames, or one vector. Agents are measured by `episodes`
+    episodes of mean actions, by `final_episodes` after a search. `device` is PyTorch's name of one: cpu, cuda, cuda:1.
+    """
+
+    epochs: PositiveInt = 300
+    epoch_frames: PositiveInt = 10_000
+    stack: PositiveInt = 3
+    episodes: PositiveInt = 10
+    final_episodes: PositiveInt = 100
+    device: str = "cpu"
+
+    @property
+    def stacked(self) -> int:
+        """The frames of an observation."""
+        return self.stack if self.pixels else 1
+
+    @property
+    def experience_epochs(self) -> int:
+        """The epochs whose transitions fill the replay, and one for epochs that are short."""
+        return -(-self.capacity * self.repeat // self.epoch_frames) + 1

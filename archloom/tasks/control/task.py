@@ -1,0 +1,246 @@
+"""Visual control: agents learn from pixels, or from vectors, by DrQ-v2, as in PBT-NAS (Chebykin et al. 2023, 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+
+from archloom.checkpoints.experience import Episodes
+from archloom.checkpoints.state import Average, TrainingState
+from archloom.constraints import Winner
+from archloom.errors import InputError
+from archloom.learners.drqv2 import AgentNetworks, DrQv2
+from archloom.learners.episode_recorder import EpisodeRecorder
+from archloom.learners.episode_replay import EpisodeReplay
+from archloom.spaces.control import Control, Dimensions
+from archloom.tasks.control import rendering
+from archloom.tasks.control.data import ControlData, read_environment
+from archloom.tasks.control.environments import GYMNASIUM, Environment, open_environment
+from archloom.tasks.control.options import PUBLISHED, ControlOptions
+from archloom.tasks.fit import Fit
+from archloom.tasks.network import NetworkTraining
+from archloom.tasks.training import EpochStreams, device_of, load_network, network_state
+from archloom.types import Arch, Goal, PopulationSizes
+from archloom.utils import seeds
+
+REWARD = "episode_reward"
+"""The mean sum of rewards over the episodes of an evaluation."""
+FRAMES = "frames"
+"""How many frames an agent has acted for in all."""
+
+CRITIC, TARGET = "critic", "critic_target"
+"""Names in the state of a training: of a network, and of the copy that follows it."""
+
+MEMBERS, CHUNKS = 12, 30
+"""Of a published search: its population, and the chunks in which each member is trained (15 for humanoid)."""
+
+
+@runtime_checkable
+class ControlBuildable(Protocol):
+    """A space of the networks of agents; `archloom.spaces.control.Control` is one."""
+
+    name: str
+    dimensions: Dimensions
+
+    def build(self, arch: Arch, seed: int) -> AgentNetworks: ...
+
+
+class ControlTask:
+    """Agents of an environment, with the networks of `Control` unless `on` gives another space."""
+
+    name = "control"
+    space_name = "control"
+    Options = ControlOptions
+    final_options: ClassVar[Collection[str]] = ("final_episodes", "device")
+    read_with: ClassVar[tuple[str, ...]] = ("pixels", "size", "render_size", "camera", "effects")
+    winner = Winner.OF_LAST_POPULATION
+    optional_settings: ClassVar[Collection[str]] = ()
+    other_data = "another environment of the DeepMind Control suite, or gym:ID for one of Gymnasium"
+
+    def __init__(
+        self, data: ControlData, settings: ControlOptions | None = None, space: ControlBuildable | None = None
+    ) -> None:
+        self.data = data
+        self.options = settings or ControlOptions()
+        self.epochs = self.options.epochs
+        self.experience_epochs = self.options.experience_epochs
+        first, *sides = data.frame_shape
+        self.space_settings = {"observation": (first * self.options.stacked, *sides), "actions": data.actions}
+        self.space = space or Control(**self.space_settings)  # type: ignore[arg-type]
+        self.device = device_of(self.options.device)
+
+    @classmethod
+    def read(cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> ControlData:
+        """The environment of this name (see `environments.open_environment`)."""
+        return read_environment(data, ControlOptions(**settings))
+
+    @classmethod
+    def open(
+        cls, data: str, settings: Mapping[str, Any], environ: Mapping[str, str], found: ControlData | None = None
+    ) -> ControlTask:
+        """The task for the environment of this name, or for the one that was `found`.
+
+        `settings` are values of `ControlOptions`. InputError for settings that do not fit.
+        """
+        return cls(cls.read(data, settings, environ) if found is None else found, ControlOptions(**settings))
+
+    @classmethod
+    def fit(cls, found: ControlData, settings: Mapping[str, Any]) -> Fit:
+        """What was published for this environment. InputError if its pictures cannot be made on this machine."""
+        published = PUBLISHED.get(found.name, {})
+        chosen = ControlOptions(**{**published, **settings})
+        if chosen.pixels and found.name.startswith(GYMNASIUM):
+            with closing(open_environment(found.name, 0, chosen)) as environment:
+                environment.reset()
+        elif chosen.pixels:
+            rendering.start()
+        step = max(published.get("epochs", chosen.epochs) // CHUNKS, 1)
+        sizes = PopulationSizes(MEMBERS, chosen.epochs, step).asked(epochs=settings.get("epochs"))
+        return Fit(sizes, task={**published, "epochs": sizes.epochs})
+
+    @classmethod
+    def named(cls) -> Collection[str]:
+        """The environments of the paper; others have names, too."""
+        return PUBLISHED.keys()
+
+    def on(self, space: Any) -> ControlTask:
+        """The same task for the networks of another space; InputError if they are not for this environment."""
+        if not isinstance(space, ControlBuildable):
+            name = getattr(space, "name", type(space).__name__)
+            raise InputError(f"space {name!r} has no networks of agents: task control expects control")
+        for name, wanted in self.space_settings.items():
+            made = getattr(space.dimensions, name)
+            if made != wanted:
+                raise InputError(f"space option {name}={made}: {self.data.name} has {wanted}; omit it")
+        return ControlTask(self.data, self.options, space)
+
+    @property
+    def goals(self) -> Mapping[str, Goal]:
+        return {REWARD: "max"}
+
+    @property
+    def report(self) -> Sequence[str]:
+        return (FRAMES,)
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What pictures are rendered with, once that is known."""
+        return (f"pictures are rendered with {rendering.device()}",) if rendering.is_started() else ()
+
+    def prepare_evaluation(self) -> None:
+        """Choose what to render with, so that processes that are started now need not try it."""
+        if self.options.pixels and not self.data.name.startswith(GYMNASIUM):
+            rendering.backend()
+
+    def begin(self, arch: Arch, seed: int) -> ControlTraining:
+        weights = int(seeds.stream(seed, "weights").integers(2**63))
+        return ControlTraining(self, self.space.build(arch, weights), seed)
+
+
+class ControlTraining(NetworkTraining):
+    """An agent that acts and learns. See `archloom.tasks.base.Training` and `UsesExperience`.
+
+    Every epoch has an environment and random numbers of its own, which follow from the seed and the epoch. On the CPU
+    two trainings are identical, bit for bit, if they use the same number of threads.
+    """
+
+    def __init__(self, task: ControlTask, networks: AgentNetworks, seed: int) -> None:
+        self._task = task
+        self._options = options = task.options
+        self.agent = DrQv2(networks, task.data.actions, options, task.device)
+        with_weights = {name: network for name, network in self.agent.networks.items() if network.state_dict()}
+        super().__init__(with_weights, self.agent.optimisers, seed, task.device)
+        self.steps = 0
+        self._replay = self._replay_of(())
+        self._lived: list[Episodes] = []
+
+    def _replay_of(self, episodes: Sequence[Episodes]) -> EpisodeReplay:
+        options = self._options
+        return EpisodeReplay(episodes, options.capacity, options.n_step, options.gamma, options.stacked)
+
+    # -- experience -----------------------------------------------------------------------------------------------
+
+    def recall(self, episodes: Sequence[Episodes]) -> None:
+        self._replay = self._replay_of(episodes)
+        self._lived = []
+
+    def experience(self) -> Episodes:
+        if self._lived:
+            return Episodes.joined(self._lived)
+        frame = np.empty((0, *self._task.data.frame_shape), np.uint8 if self._options.pixels else np.float32)
+        none = np.empty(0, np.float32)
+        return Episodes(frame, np.empty((0, self._task.data.actions), np.float32), none, none, np.empty(0, np.int64))
+
+    # -- learning -------------------------------------------------------------------------------------------------
+
+    def run_epoch(self, streams: EpochStreams) -> None:
+        """Whole episodes, until the frames of this epoch and those before have been reached."""
+        rng = seeds.stream(self._seed, "act and learn", self.epochs)
+        until = (self.epochs + 1) * self._options.epoch_frames
+        with closing(self._environment("environment")) as environment:
+            while self.steps * self._options.repeat < until:
+                episode = self._episode(environment, rng)
+                self._replay.add(episode)
+                self._lived.append(episode)
+
+    def _episode(self, environment: Environment, rng: np.random.Generator) -> Episodes:
+        """Act for an episode, and learn from those before it."""
+        recorder = EpisodeRecorder(self._options.stacked)
+        observation, last = recorder.begin(environment.reset()), False
+        while not last:
+            action = self.agent.act(observation, self.steps, rng)
+            if self._options.learns(self.steps, self._options.repeat) and self._replay.starts:
+                self.agent.update(self._replay.sample(self._options.batch_size, rng), self.steps, rng)
+            step = environment.step(action)
+            observation, last = recorder.add(action, step.reward, step.discount, step.frame), step.last
+            self.steps += 1
+        return recorder.episode()
+
+    def _environment(self, purpose: str) -> Environment:
+        seed = int(seeds.stream(self._seed, purpose, self.epochs).integers(2**63))
+        return open_environment(self._task.data.name, seed, self._options)
+
+    # -- measuring ------------------------------------------------------------------------------------------------
+
+    def evaluate(self) -> Mapping[str, float]:
+        """The mean reward of some episodes of mean actions."""
+        return self._measured(self._options.episodes, "evaluate")
+
+    def evaluate_finally(self) -> Mapping[str, float]:
+        """The same over more episodes, none of which were used to select the agent."""
+        return self._measured(self._options.final_episodes, "final")
+
+    def _measured(self, episodes: int, purpose: str) -> Mapping[str, float]:
+        with closing(self._environment(purpose)) as environment:
+            rewards = [self._mean_episode(environment) for _ in range(episodes)]
+        return {REWARD: float(np.mean(rewards)), FRAMES: float(self.steps * self._options.repeat)}
+
+    def _mean_episode(self, environment: Environment) -> float:
+        """The sum of rewards of an episode of mean actions."""
+        recorder = EpisodeRecorder(self._options.stacked)
+        observation, last, total = recorder.begin(environment.reset()), False, 0.0
+        unused = np.random.default_rng(0)
+        while not last:
+            action = self.agent.act(observation, self.steps, unused, mean=True)
+            step = environment.step(action)
+            observation, last = recorder.add(action, step.reward, step.discount, step.frame), step.last
+            total += step.reward
+        return total
+
+    # -- state ----------------------------------------------------------------------------------------------------
+
+    def state(self) -> TrainingState:
+        state = super().state()
+        state.averages[TARGET] = Average(CRITIC, network_state(self.agent.critic_target), target=True)
+        state.rest["steps"] = self.steps
+        return state
+
+    def resume(self, state: TrainingState) -> None:
+        """Continue from a state, with its random streams; settings are this task's own, and so is what it recalls."""
+        super().resume(state)
+        load_network(TARGET, self.agent.critic_target, state.averages[TARGET].tensors)
+        self.steps = int(state.rest["steps"])
+        self._lived = []

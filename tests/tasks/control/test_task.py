@@ -1,0 +1,241 @@
+"""Agents that act and learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training needs the extra train")
+pytest.importorskip("dm_control", reason="environments need the extra control")
+
+import torch
+
+from archloom.checkpoints.experience import Episodes
+from archloom.checkpoints.state import TrainingState, labelled
+from archloom.constraints import Winner
+from archloom.errors import InputError
+from archloom.evaluators.train import TrainingEvaluator
+from archloom.learners.drqv2 import truncated_normal
+from archloom.problems import ProblemSpec, open_scenario
+from archloom.spaces.control import Control
+from archloom.tasks.base import (
+    ChoosesWinner,
+    CollectsExperience,
+    EvaluatedFinally,
+    PreparesEvaluation,
+    Task,
+    Training,
+    UsesExperience,
+)
+from archloom.tasks.control.data import ControlData
+from archloom.tasks.control.options import ControlOptions
+from archloom.tasks.control.task import FRAMES, REWARD, TARGET, ControlTask, ControlTraining
+from archloom.types import Inherit, Proposal
+from archloom.utils import seeds
+
+SETTINGS: dict[str, Any] = {
+    "pixels": False, "epochs": 2, "epoch_frames": 40, "episode_frames": 16, "seed_frames": 16, "explore_steps": 4,
+    "batch_size": 4, "episodes": 2, "final_episodes": 2, "std_steps": 30,
+}  # fmt: skip
+DATA = ControlData("cartpole_balance", (5,), 1)
+SPACE = Control((5,), 1, hidden=8, features=(4, 6))
+ARCH = SPACE.sample(np.random.default_rng(2))
+
+
+def task(**settings: Any) -> ControlTask:
+    return ControlTask(DATA, ControlOptions(**{**SETTINGS, **settings}), SPACE)
+
+
+def trained(epochs: int, seed: int = 3, **settings: Any) -> ControlTraining:
+    training = task(**settings).begin(ARCH, seed)
+    training.train(epochs)
+    return training
+
+
+def tensors(state: TrainingState) -> dict[str, Any]:
+    slots = {
+        f"{name}.{parameter}.{slot}": value
+        for name, optimiser in state.optimisers.items()
+        for parameter, found in optimiser.slots.items()
+        for slot, value in found.items()
+    }
+    return {**labelled(state.networks), **labelled({TARGET: state.averages[TARGET].tensors}), **slots}
+
+
+def assert_same(one: TrainingState, other: TrainingState) -> None:
+    first, second = tensors(one), tensors(other)
+    assert first.keys() == second.keys() and one.rest == other.rest
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_it_is_a_task_that_trains_and_collects_experience() -> None:
+    made = task()
+    for protocol in (Task, CollectsExperience, ChoosesWinner, PreparesEvaluation):
+        assert isinstance(made, protocol)
+    training = made.begin(ARCH, 0)
+    for protocol in (Training, UsesExperience, EvaluatedFinally):
+        assert isinstance(training, protocol)
+    assert made.goals == {REWARD: "max"} and made.report == (FRAMES,)
+    assert made.winner is Winner.OF_LAST_POPULATION
+    assert task(capacity=100).experience_epochs == 6  # 20 steps an epoch
+
+
+def test_an_epoch_ends_with_the_episode_that_reaches_its_frames() -> None:
+    training = trained(1)
+    assert training.experience().lengths.tolist() == [8, 8, 8]  # 48 frames, for 40
+    training.recall([training.experience()])
+    training.train(1)
+    assert training.experience().lengths.tolist() == [8, 8]  # 80 in all
+    assert training.steps == 40
+    assert training.evaluate()[FRAMES] == 80
+
+
+def test_experience_is_what_was_lived() -> None:
+    episodes = trained(1).experience()
+    assert episodes.frames.shape == (27, 5) and episodes.frames.dtype == np.float32
+    assert episodes.actions.shape == (24, 1) and (np.abs(episodes.actions) <= 1).all()
+    assert (episodes.discounts == 1).all() and (episodes.rewards > 0).all()
+    environment = trained(0)._environment("environment")
+    for episode in range(3):
+        frames = episodes.frames[9 * episode :]
+        assert (environment.reset() == frames[0]).all()
+        for step in range(8):
+            found = environment.step(episodes.actions[8 * episode + step])
+            assert (found.frame == frames[step + 1]).all()
+            assert np.float32(found.reward) == episodes.rewards[8 * episode + step]
+
+
+def test_before_it_trains_there_is_no_experience() -> None:
+    assert task().begin(ARCH, 0).experience().transitions == 0
+
+
+def test_it_goes_on_from_its_state_and_files_as_if_it_had_never_stopped() -> None:
+    whole, first, second = trained(2), trained(1), task().begin(ARCH, 0)
+    second.resume(first.state())
+    second.recall([first.experience()])
+    second.train(1)
+    assert_same(whole.state(), second.state())
+    parts = Episodes.joined([first.experience(), second.experience()])
+    for name in ("frames", "actions", "rewards", "discounts", "lengths"):
+        assert (getattr(parts, name) == getattr(whole.experience(), name)).all()
+    assert whole.evaluate() == second.evaluate()
+
+
+def test_the_replay_holds_what_is_recalled() -> None:
+    one, other = trained(1), trained(1, seed=4)
+    mixed = task().begin(ARCH, 0)
+    mixed.resume(one.state())
+    mixed.recall([other.experience()])
+    mixed.train(1)
+    same = task().begin(ARCH, 0)
+    same.resume(one.state())
+    same.recall([one.experience()])
+    same.train(1)
+    assert mixed.experience().actions.shape == same.experience().actions.shape
+    assert (mixed.experience().actions != same.experience().actions).any()
+
+
+def test_a_loop_written_out() -> None:
+    """The order of DrQ-v2's loop: act, learn, step; nothing is learnt of the episode that one is in."""
+    training, plain = trained(1), task().begin(ARCH, 3)
+    rng = seeds.stream(3, "act and learn", 0)
+    experience, agent = training.experience(), plain.agent
+    for step in range(24):
+        episode, within = divmod(step, 8)
+        frame = experience.frames[9 * episode + within]
+        if step < 4:
+            action = rng.uniform(-1, 1, 1)
+        else:
+            with torch.no_grad():
+                mean = agent.actor(agent.encoder(torch.from_numpy(frame)[None]))
+                noise = torch.from_numpy(rng.standard_normal((1, 1), np.float32))
+                action = truncated_normal(mean, agent.options.std(step), noise)[0].numpy()
+        assert experience.actions[step] == pytest.approx(action, abs=1e-6)
+        if step % 2 == 0 and step >= 8:
+            agent.update(plain._replay.sample(4, rng), step, rng)
+        if within == 7:
+            part = slice(8 * episode, 8 * episode + 8)
+            plain._replay.add(
+                Episodes(
+                    experience.frames[9 * episode : 9 * episode + 9], experience.actions[part],
+                    experience.rewards[part], experience.discounts[part], np.array([8]),
+                )
+            )  # fmt: skip
+    plain.steps, plain.epochs = 24, 1
+    assert_same(training.state(), plain.state())
+
+
+def test_measuring_changes_nothing() -> None:
+    training = trained(1)
+    before, steps = training.state(), training.steps
+    measured, final = training.evaluate(), training.evaluate_finally()
+    assert measured == training.evaluate()
+    assert 0 < measured[REWARD] <= 16 and final[REWARD] != measured[REWARD]
+    assert_same(before, training.state())
+    assert training.steps == steps
+
+
+def test_a_child_of_two_architectures_mixes() -> None:
+    """With a target critic that is copied as the critic is, and the experience that its recipe names."""
+    rng = np.random.default_rng(0)
+    evaluator = TrainingEvaluator(task(), SPACE, (REWARD,), (FRAMES,))
+    archs = [SPACE.sample(rng) for _ in range(3)]
+    states, files = {}, {}
+    for trial, arch in enumerate(archs[:2]):
+        result, states[trial], left = evaluator.evaluate_with_files(Proposal(arch, 1), None, (), rng)
+        assert left is not None and result.report[FRAMES] == 48
+        files[trial] = left
+    donors = {gene: (gene % 2) or None for gene in range(len(archs[2].genes))}
+    inherit = Inherit(base=0, donors=donors, files={"experience": (1,)})
+    result, child, left = evaluator.evaluate_with_files(Proposal(archs[2], 2, inherit), states, (files[1],), rng)
+    assert left is not None and result.report[FRAMES] == 80
+    assert child.averages[TARGET].target and child.averages[TARGET].of == "critic"
+    assert child.averages[TARGET].tensors.keys() == child.networks["critic"].keys()
+
+
+@pytest.mark.parametrize("name", ["walker_run", "quadruped_run", "humanoid_run"])
+def test_an_update_in_the_published_environments(pixels: None, name: str) -> None:
+    spec = ProblemSpec(
+        f"control:{name}",
+        space={"width": 2, "hidden": 8, "features": "4"},
+        task={"episode_frames": 4, "epoch_frames": 8, "seed_frames": 4, "batch_size": 2, "n_step": 1, "episodes": 1,
+              "effects": False, "explore_steps": 2},
+    )  # fmt: skip
+    problem = open_scenario(spec).problem
+    training = problem.task.begin(problem.space.original, 0)
+    before = training.state()
+    training.train(1)
+    frames = training.experience().frames
+    assert frames.shape == (6, 3, 84, 84) and all(frame.max() > 100 and len(np.unique(frame)) > 40 for frame in frames)
+    changed, unchanged = tensors(training.state()), labelled(before.networks)
+    moved = {label.split(".")[0] for label in unchanged if not torch.equal(changed[label], unchanged[label])}
+    assert moved == {"encoder", "actor", "critic"}
+    assert np.isfinite(training.evaluate()[REWARD])
+
+
+def test_what_is_published_is_the_default() -> None:
+    spec = ProblemSpec("control:walker_run", task={"pixels": False})
+    fit = spec.source.fit(spec)
+    assert fit is not None
+    assert (fit.population.population, fit.population.epochs, fit.population.step) == (12, 300, 10)
+    assert fit.task == {"epochs": 300, "n_step": 1, "batch_size": 512, "capacity": 1_000_000}
+    data = ControlData("humanoid_run", (3, 84, 84), 21)
+    humanoid = ControlTask.fit(data, {"pixels": False, "lr": 1e-3})
+    assert (humanoid.population.epochs, humanoid.population.step) == (1500, 50)
+    assert humanoid.task["lr"] == 8e-5
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (ProblemSpec("control:cartpole_balanced"), "did you mean 'cartpole_balance'"),
+        (ProblemSpec("control:cartpole_balance", space_name="convnet"), "so it is not for control:cartpole_balance"),
+        (ProblemSpec("control:cartpole_balance", space={"actions": 2}), "sets it to 1; omit it"),
+        (ProblemSpec("control:cartpole_balance", task={"size": 96}), "size=96: expected at most render_size"),
+    ],
+)
+def test_what_does_not_fit_is_told(spec: ProblemSpec, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        open_scenario(spec)

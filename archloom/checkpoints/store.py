@@ -61,6 +61,11 @@ STATE = Kind("state", SUFFIX, _load_state, _save_state, "checkpoint")
 class CheckpointSource(Protocol):
     """Where an evaluation reads checkpoints from, by trial, and saves its own."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether nothing but checkpoints is kept: nobody would read it."""
+        ...
+
     def of(self, kind: Kind) -> CheckpointSource:
         """Where it reads files of another kind from, and saves its own."""
         ...
@@ -115,6 +120,7 @@ class CheckpointsInMemory:
     kept: dict[int, Any] = field(default_factory=dict)
     others: dict[str, CheckpointsInMemory] = field(default_factory=dict)
     """What there is of other kinds, by the kind's name."""
+    alone: bool = False
 
     def of(self, kind: Kind) -> CheckpointsInMemory:
         return self.others.setdefault(kind.name, CheckpointsInMemory())
@@ -146,14 +152,15 @@ class CheckpointFolder:
     """A folder with one file per checkpoint. Several processes may use it; each file appears whole or not at all.
 
     With a `budget`, which must be for the same folder, its files never take more space than that allows. Files of
-    another `kind` may be in the same folder, under the same limit. `run` tells the run from others: a checkpoint of
-    another one, or of another trial, is refused.
+    another `kind` may be in the same folder, under the same limit, unless it is for checkpoints `alone`. `run` tells
+    the run from others: a checkpoint of another one, or of another trial, is refused.
     """
 
     path: Path
     budget: DiskBudget | None = None
     kind: Kind = STATE
     run: str = ""
+    alone: bool = False
 
     def of(self, kind: Kind) -> CheckpointFolder:
         """The files of another kind in the same folder."""

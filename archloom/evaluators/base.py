@@ -110,7 +110,7 @@ def evaluate(
     if states is not None and state is not None:
         try:
             states.save(trial_id, state)
-            if kind is not None and left is not None:
+            if kind is not None and left is not None and not states.alone:
                 # The larger file last: on a budget it leaves room for both of a trial that must come first.
                 states.of(kind).save(trial_id, left)
         except InputError as error:  # a state that cannot be written to a file

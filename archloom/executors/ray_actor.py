@@ -79,8 +79,10 @@ class SentCheckpoints:
         self._folder = folder
         self.saved: Content | None = None
 
+    alone = True
+
     def of(self, kind: Kind) -> CheckpointSource:
-        raise StoreError(f"{kind.name} is not sent to other machines: they must see the run's folder")
+        raise StoreError(f"{kind.noun}s are not sent to other machines: they must see the run's folder")
 
     def load(self, trial: int) -> Weights:
         if trial not in self._sent:
@@ -134,7 +136,7 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - told to the driver, which gives up
             return Begun(told(error), sees)
         left = left_by(self._evaluator)
-        if self._folder is not None and not sees and left is not None:
+        if self._folder is not None and not self._folder.alone and not sees and left is not None:
             return Begun(
                 f"it does not see the folder {self._folder.path}, where trainings leave their {left.name} for others "
                 "to read: share that folder with its machine, or use workers of this machine alone",

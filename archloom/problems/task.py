@@ -25,7 +25,7 @@ from archloom.utils import options
 from archloom.utils.options import Option
 
 if TYPE_CHECKING:
-    from archloom.tasks.base import SuppliedTask, Task
+    from archloom.tasks.base import CollectsExperience, SuppliedTask, Task
 
 
 class TaskProblem(Problem):
@@ -50,7 +50,7 @@ class TaskProblem(Problem):
         self._report = reported_of(task.report)
         self.evaluator(tuple(self.goals), self._report)  # fails here, rather than in a worker
         self.winner = task.winner if isinstance(task, ChoosesWinner) else Winner.EVER
-        self.leaves = Leaving(EXPERIENCE, task.experience_epochs) if isinstance(task, CollectsExperience) else None
+        self.leaves = _experience(task) if isinstance(task, CollectsExperience) else None
         if not isinstance(self.winner, Winner):
             raise InputError(
                 f"task {task.name}: winner={self.winner!r}: expected an archloom.constraints.Winner, e.g. Winner.EVER"
@@ -77,6 +77,14 @@ class TaskProblem(Problem):
 
     def caveats(self, scores: Sequence[str], report: Sequence[str]) -> Sequence[str]:
         return self.remarks
+
+
+def _experience(task: CollectsExperience) -> Leaving:
+    """What trainings of a task leave; InputError if it does not say how much of it is read."""
+    epochs: object = task.experience_epochs
+    if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
+        raise InputError(f"experience_epochs={epochs!r}: expected a whole number of at least 1")
+    return Leaving(EXPERIENCE, epochs)
 
 
 # -- what `--on` names --------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def run_in_memory(request: Request, preparer: Preparer | None = None, progress: 
     prepared = (preparer or Preparer()).prepare(request)
     scenario, journal = prepared.scenario, MemoryJournal()
     started = time.monotonic()
-    checkpoints = CheckpointsInMemory() if scenario.problem.trains else None
+    checkpoints = CheckpointsInMemory(alone=not prepared.chosen.plan.inherits) if scenario.problem.trains else None
     executor = SerialExecutor(scenario.evaluator, checkpoints)
     ending = _new_search(prepared, journal, executor, progress, checkpoints).run()
     return report_of(request, scenario, journal.lines, ending.value, time.monotonic() - started)
@@ -147,6 +147,7 @@ def run_folder(
         checkpoints = None
         if prepared.scenario.problem.trains:
             checkpoints = policy.checkpoints(folder.path / WEIGHTS, folder.path, mark_of(folder.manifest))
+            checkpoints = replace(checkpoints, alone=not prepared.chosen.plan.inherits)
         if further or read_summary(folder.path).ending is None:
             prepared.scenario.problem.prepare()
         executor = backend.executor(_evaluations(prepared.scenario, checkpoints, prepared.request.limits))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -218,3 +219,11 @@ def test_a_folder_of_any_name_is_one_line_of_what_is_printed(cli: Any, small_tab
     assert "next: archloom plot $'two\\x0alines\\x1b" in found.out
     first, second = cli("status", name).out.splitlines()
     assert first == "two lines $HOME  random seed 0  2/2 queries  all queries asked" and second.startswith("data: ")
+
+
+def test_status_says_how_much_experience_there_is(cli: Any, experienced: Path) -> None:
+    experienced.write_text(experienced.read_text() + "problem.isolate = False\n")
+    sizes = [part for name in ("population=4", "epochs=6", "step=2") for part in ("--set", name)]
+    assert cli("search", "pbt_nas", "--on", experienced, *sizes, "--queries", 8, "--out", "run").code == 0
+    *_, last = cli("status", "run").out.splitlines()
+    assert re.fullmatch(r"checkpoints: \d+ files, \d.* KB; experience: \d+ files, \d.* KB \(--keep 1\)", last)

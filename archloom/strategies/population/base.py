@@ -246,7 +246,9 @@ class PopulationStrategy(BaseStrategy):
         states = self._bases.union(self.winners, *map(sources, recipes))
         if self.reading is None:
             return states
-        read = self.reading.needed(self._bases).union(*(sources(recipe, self.reading.kind) for recipe in recipes))
+        read = set[int]().union(*(sources(recipe, self.reading.kind) for recipe in recipes))
+        if self.epoch + self.options.step < self.options.epochs:  # the chunk in training is not the last
+            read |= self.reading.needed(self._bases)
         return {STATE.name: states, self.reading.kind: read}
 
     def dump(self) -> dict[str, Any]:

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 @click.option("--set", "settings", multiple=True, metavar="task.NAME=VALUE",
               help="An option of the task that affects the evaluation alone: task.final_samples=10000.")  # fmt: skip
 @click.option("--images", "target", type=UserPath(), default=None,
-              help="Write some of a generator's images to this .png file; of several runs, to FILE-LABEL-seed-N.png "
-                   "each.")  # fmt: skip
+              help="Write some of a generator's images, or moments of an agent's episode, to this .png file; of "
+                   "several runs, to FILE-LABEL-seed-N.png each.")  # fmt: skip
+@click.option("--video", type=UserPath(), default=None,
+              help="Write an episode of an agent to this .gif or .mp4 file.")  # fmt: skip
 @options.test_options
 @click.option("--metric", "metrics", multiple=True, metavar="METRIC",
               help="Of several runs: test by this metric; repeatable. METRIC:max or METRIC:min if it is for people "
@@ -37,13 +39,14 @@ if TYPE_CHECKING:
 @options.trust_option
 @options.output_options
 def evaluate(
-    runs: Sequence[Path], trial: int | None, settings: Sequence[str], target: Path | None, wanted: Wanted,
-    metrics: Sequence[str], trust: bool, as_json: bool, quiet: bool,
+    runs: Sequence[Path], trial: int | None, settings: Sequence[str], target: Path | None, video: Path | None,
+    wanted: Wanted, metrics: Sequence[str], trust: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Evaluate the best network of RUN with the final settings of its task, without changing RUN.
 
     Generators make 50,000 images instead of 5,000, different from those that the search judged them by. Classifiers are
-    evaluated on validation and test images. The metrics that the search recorded are shown beside these.
+    evaluated on validation and test images, agents by 100 episodes instead of 10. The metrics that the search recorded
+    are shown beside these.
 
     If RUN is a folder of several runs, the best of each is evaluated, and strategies are compared by that, as archloom
     test does; several folders are pooled. Runs that are not finished are named and omitted.
@@ -56,21 +59,27 @@ def evaluate(
     changes = options.of_task(settings)
     if target is not None and (target.suffix != ".png" or not target.parent.is_dir()):
         raise InputError(f"--images {target}: expected FILE.png in an existing folder")
+    if video is not None:
+        from archloom.tasks.control.video import check_video
+
+        check_video(video)
     several = len(runs) > 1 or (runs[0] / "group.json").exists()
     if not several:
         read_manifest(runs[0])  # what is no run at all is not a single one
         wanted.check([], f", but {runs[0]} is a single run")
         if metrics:
             raise InputError(f"--metric {metrics[0]}: {runs[0]} is a single run, of which all metrics are shown")
-        return _evaluate_one(runs[0], trial, changes, target, trust, as_json, quiet)
+        return _evaluate_one(runs[0], trial, changes, target, video, trust, as_json, quiet)
+    if video is not None:
+        raise InputError(f"--video {video}: expected a single run's folder")
     if trial is not None:
         raise InputError(f"--trial {trial}: of several runs the best of each is evaluated; give a single run's folder")
     return _evaluate_all(runs, changes, target, wanted, metrics, trust, as_json, quiet)
 
 
 def _evaluate_one(
-    run: Path, trial: int | None, changes: Mapping[str, str], target: Path | None, trust: bool, as_json: bool,
-    quiet: bool,
+    run: Path, trial: int | None, changes: Mapping[str, str], target: Path | None, video: Path | None, trust: bool,
+    as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     from archloom.runs.report import read_report
 
@@ -80,22 +89,29 @@ def _evaluate_one(
 
         member = final.open_member(report, trial, changes, trust)
         pictures = member.images() if target is not None else None
+        film = member.film() if video is not None else None
         if not quiet:
             output.say(f"evaluating trial {member.line.id} of {run}: {_listed(member.settings)}", err=True)
         metrics = member.evaluate()
     if target is not None and pictures is not None:
         final.save_grid(pictures, target)
+    if video is not None and film is not None:
+        from archloom.tasks.control.video import write_video
+
+        write_video(video, *film)
     if as_json:
         content = {"run": str(run), "on": report.request.problem.on, **member.facts(), "metrics": dict(metrics)}
-        output.print_json({**content, "images": None if target is None else str(target)})
+        files = {"images": target, "video": video}
+        output.print_json({**content, **{name: None if file is None else str(file) for name, file in files.items()}})
         return 0
     output.say(f"trial           {member.line.id}, epochs of training: {member.training.epochs}")
     output.say(f"architecture    {member.line.arch}")
     output.say(f"measured with   {_listed(member.settings)}")
     for name, value in metrics.items():
         output.say(f"{name:<24}  {_shown(value):>12}{_before(name, member.in_search)}")
-    if target is not None:
-        output.say(str(target))
+    for file in (target, video):
+        if file is not None:
+            output.say(str(file))
     return 0
 
 

@@ -24,12 +24,14 @@ from archloom.runs.record import WEIGHTS, TrialRecord, read_manifest
 from archloom.runs.report import RunReport
 from archloom.runs.trust import check_code
 from archloom.runs.whole import check_string
-from archloom.tasks.base import EvaluatedFinally, GeneratesImages, Task, Training
+from archloom.tasks.base import EvaluatedFinally, Film, Filmed, GeneratesImages, Task, Training
 
 GRID = 64
 """The number of images in a picture of a generator's output."""
 SHOWN_SIDE = 64
 """Pixels: smaller images are enlarged by an integer factor, up to this side."""
+VIDEO_SIDE = 256
+"""Pixels of each side of a video."""
 GAP = 2
 """Pixels between images."""
 
@@ -64,11 +66,22 @@ class Member:
         return {**self.line.scores, **self.line.report}
 
     def images(self, count: int = GRID) -> Pixels:
-        """(count, c, h, w) generated images; InputError if it generates none."""
+        """(count, c, h, w) generated images, or moments of an agent's episode; InputError if it has none."""
         if not isinstance(self.training, GeneratesImages):
-            raise InputError(f"task {self.task.name} generates no images: expected a run of generators, --on gan:DATA")
+            raise InputError(
+                f"task {self.task.name} has no images to show: expected a run of generators, --on gan:DATA, or of "
+                "agents, --on control:ENVIRONMENT"
+            )
         batches = [batch.round().byte().cpu().numpy() for batch in self.training.generate(count)]
         return np.concatenate(batches)
+
+    def film(self) -> Film:
+        """An episode of an agent; InputError if it is none."""
+        if not isinstance(self.training, Filmed):
+            raise InputError(
+                f"task {self.task.name} has no episodes: expected a run of agents, --on control:ENVIRONMENT"
+            )
+        return self.training.film(VIDEO_SIDE)
 
 
 def measure_finally(training: Training) -> dict[str, float]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from archloom.checkpoints.experience import Episodes
@@ -81,9 +83,25 @@ class EvaluatedFinally(Protocol):
         ...
 
 
+class Film(NamedTuple):
+    """Pictures (h, w, 3) of bytes, and how many of them there are in a second."""
+
+    pictures: Sequence[NDArray[np.uint8]]
+    rate: float
+
+
+@runtime_checkable
+class Filmed(Protocol):
+    """A training of an agent that can be watched."""
+
+    def film(self, size: int) -> Film:
+        """An episode in pictures of `size` x `size` pixels; the same one every time."""
+        ...
+
+
 @runtime_checkable
 class GeneratesImages(Protocol):
-    """A training of a generator of images."""
+    """A training that can be shown in images: of a generator its own, of an agent moments of an episode."""
 
     def generate(self, count: int) -> Iterator[Tensor]:
         """Batches of images (B, c, h, w), `count` in all, with values from 0 to 255; the same ones every time."""

@@ -108,7 +108,7 @@ def test_bad_input_is_told_in_one_line(cli: Any, run: str, planted: Path) -> Non
     cli.refuses("evaluate", run, "--set", "task.lr=1", says=["task option lr", "has no such options"])
     cli.refuses("evaluate", run, "--images", "grid.jpg", says=["expected FILE.png"])
     cli.refuses("evaluate", run, "--images", "missing/grid.png", says=["in an existing folder"])
-    cli.refuses("evaluate", run, "--images", "grid.png", says=["generates no images"])
+    cli.refuses("evaluate", run, "--images", "grid.png", says=["has no images to show"])
     cli.refuses("evaluate", run, "--metric", "worth", says=["--metric worth: run is a single run"])
     cli.refuses("evaluate", run, "--test", "a:b", says=["--test names a, but run is a single run"])
     cli.refuses("evaluate", "none", "--test", "a:b", says=["none is not a run folder"])

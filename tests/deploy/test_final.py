@@ -203,7 +203,7 @@ def test_images_of_a_generator(generators: RunReport) -> None:
     found = member.images(5)
     assert (found.shape, found.dtype) == ((5, 1, 8, 8), np.uint8)
     assert np.array_equal(found, member.images(5))
-    with pytest.raises(InputError, match="generates no images"):
+    with pytest.raises(InputError, match="has no images to show"):
         replace(member, training=object()).images()
 
 

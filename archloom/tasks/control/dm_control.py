@@ -94,6 +94,7 @@ class SuiteSimulation:
         self._environment = environment
         self._settings = settings
         self._physics = environment.physics
+        self.rate = 1 / float(environment.control_timestep())
         nothing = _NoRenderer()
         engine = importlib.import_module("dm_control.mujoco.engine")
         self._physics._contexts = engine.Contexts(gl=nothing, mujoco=nothing)

@@ -41,6 +41,8 @@ class Environment(Protocol):
     """(c, h, w) of pictures as bytes, or (d,) of vectors of float32."""
     actions: int
     """The numbers of an action, each in [-1, 1]."""
+    rate: float
+    """Steps per second, of the time that is simulated."""
 
     def reset(self) -> NDArray[Any]:
         """Begin the next episode; its first frame. InputError, the first time, if it cannot be rendered here."""
@@ -87,6 +89,7 @@ class RepeatedActions:
         self._name = name
         self._simulation = simulation
         self._repeat = settings.repeat
+        self.rate = simulation.rate / settings.repeat
         self._limit = settings.episode_frames or (math.inf if simulation.limited else LONGEST)
         self._frames = math.inf  # in this episode so far
 

@@ -18,6 +18,8 @@ from archloom.utils import seeds
 
 _RENDERED = "rgb_array"
 _CHANNELS = (1, 3)
+_RATE = 30.0
+"""Frames per second of an environment that does not say."""
 
 
 def open_simulation(name: str, seed: int, settings: EnvironmentSettings) -> GymnasiumSimulation:
@@ -64,6 +66,7 @@ class GymnasiumSimulation:
         self._action_space = environment.action_space
         self.low, self.high = self._bounds()
         self.limited = getattr(environment.spec, "max_episode_steps", None) is not None
+        self.rate = float(environment.metadata.get("render_fps") or _RATE)
         self._observation: Any = None
         space = environment.observation_space
         self._look = self._vector

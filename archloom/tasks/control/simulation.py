@@ -61,6 +61,9 @@ class Simulation(Protocol):
     limited: bool
     """Whether its episodes end by themselves after some time."""
 
+    rate: float
+    """Frames per second, of the time that it simulates."""
+
     def reset(self) -> None:
         """Begin an episode."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from archloom.checkpoints.experience import Episodes
 from archloom.checkpoints.state import Average, TrainingState
@@ -16,9 +18,10 @@ from archloom.learners.drqv2 import AgentNetworks, DrQv2
 from archloom.learners.episode_recorder import EpisodeRecorder
 from archloom.learners.episode_replay import EpisodeReplay
 from archloom.spaces.control import Control, Dimensions
+from archloom.tasks.base import Film
 from archloom.tasks.control import rendering
 from archloom.tasks.control.data import ControlData, read_environment
-from archloom.tasks.control.environments import GYMNASIUM, Environment, open_environment
+from archloom.tasks.control.environments import GYMNASIUM, Environment, Step, open_environment
 from archloom.tasks.control.options import PUBLISHED, ControlOptions
 from archloom.tasks.fit import Fit
 from archloom.tasks.network import NetworkTraining
@@ -33,6 +36,12 @@ FRAMES = "frames"
 
 CRITIC, TARGET = "critic", "critic_target"
 """Names in the state of a training: of a network, and of the copy that follows it."""
+
+FINAL = "final"
+"""The purpose of the episodes after a search."""
+
+SHOWN_SIDE = 64
+"""Pixels of each side of a moment in a grid."""
 
 MEMBERS, CHUNKS = 12, 30
 """Of a published search: its population, and the chunks in which each member is trained (15 for humanoid)."""
@@ -211,7 +220,7 @@ class ControlTraining(NetworkTraining):
 
     def evaluate_finally(self) -> Mapping[str, float]:
         """The same over more episodes, none of which were used to select the agent."""
-        return self._measured(self._options.final_episodes, "final")
+        return self._measured(self._options.final_episodes, FINAL)
 
     def _measured(self, episodes: int, purpose: str) -> Mapping[str, float]:
         with closing(self._environment(purpose)) as environment:
@@ -220,15 +229,31 @@ class ControlTraining(NetworkTraining):
 
     def _mean_episode(self, environment: Environment) -> float:
         """The sum of rewards of an episode of mean actions."""
+        return sum(step.reward for step in self._mean_steps(environment))
+
+    def _mean_steps(self, environment: Environment) -> Iterator[Step]:
+        """The steps of an episode of mean actions."""
         recorder = EpisodeRecorder(self._options.stacked)
-        observation, last, total = recorder.begin(environment.reset()), False, 0.0
+        observation, last = recorder.begin(environment.reset()), False
         unused = np.random.default_rng(0)
         while not last:
             action = self.agent.act(observation, self.steps, unused, mean=True)
             step = environment.step(action)
             observation, last = recorder.add(action, step.reward, step.discount, step.frame), step.last
-            total += step.reward
-        return total
+            yield step
+
+    # -- pictures for people --------------------------------------------------------------------------------------
+
+    def film(self, size: int) -> Film:
+        """The first episode of `evaluate_finally`."""
+        with closing(self._environment(FINAL)) as environment:
+            return Film([environment.render(size) for _ in self._mean_steps(environment)], environment.rate)
+
+    def generate(self, count: int) -> Iterator[Tensor]:
+        """(count, 3, h, w): moments of that episode, in order, at equal distances, as people see them."""
+        pictures = self.film(SHOWN_SIDE).pictures
+        moments = np.linspace(0, len(pictures) - 1, count).round().astype(int)
+        yield torch.from_numpy(np.stack([pictures[moment] for moment in moments]).transpose(0, 3, 1, 2))
 
     # -- state ----------------------------------------------------------------------------------------------------
 

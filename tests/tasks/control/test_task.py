@@ -24,6 +24,8 @@ from archloom.tasks.base import (
     ChoosesWinner,
     CollectsExperience,
     EvaluatedFinally,
+    Filmed,
+    GeneratesImages,
     PreparesEvaluation,
     Task,
     Training,
@@ -39,9 +41,12 @@ SETTINGS: dict[str, Any] = {
     "pixels": False, "epochs": 2, "epoch_frames": 40, "episode_frames": 16, "seed_frames": 16, "explore_steps": 4,
     "batch_size": 4, "episodes": 2, "final_episodes": 2, "std_steps": 30,
 }  # fmt: skip
-DATA = ControlData("cartpole_balance", (5,), 1)
-SPACE = Control((5,), 1, hidden=8, features=(4, 6))
+DATA = ControlData("gym:Point-v0", (3,), 1)
+SPACE = Control((3,), 1, hidden=8, features=(4, 6))
 ARCH = SPACE.sample(np.random.default_rng(2))
+
+
+pytestmark = pytest.mark.usefixtures("point")
 
 
 def task(**settings: Any) -> ControlTask:
@@ -75,7 +80,7 @@ def test_it_is_a_task_that_trains_and_collects_experience() -> None:
     for protocol in (Task, CollectsExperience, ChoosesWinner, PreparesEvaluation):
         assert isinstance(made, protocol)
     training = made.begin(ARCH, 0)
-    for protocol in (Training, UsesExperience, EvaluatedFinally):
+    for protocol in (Training, UsesExperience, EvaluatedFinally, Filmed, GeneratesImages):
         assert isinstance(training, protocol)
     assert made.goals == {REWARD: "max"} and made.report == (FRAMES,)
     assert made.winner is Winner.OF_LAST_POPULATION
@@ -94,7 +99,7 @@ def test_an_epoch_ends_with_the_episode_that_reaches_its_frames() -> None:
 
 def test_experience_is_what_was_lived() -> None:
     episodes = trained(1).experience()
-    assert episodes.frames.shape == (27, 5) and episodes.frames.dtype == np.float32
+    assert episodes.frames.shape == (27, 3) and episodes.frames.dtype == np.float32
     assert episodes.actions.shape == (24, 1) and (np.abs(episodes.actions) <= 1).all()
     assert (episodes.discounts == 1).all() and (episodes.rewards > 0).all()
     environment = trained(0)._environment("environment")
@@ -175,6 +180,16 @@ def test_measuring_changes_nothing() -> None:
     assert 0 < measured[REWARD] <= 16 and final[REWARD] != measured[REWARD]
     assert_same(before, training.state())
     assert training.steps == steps
+
+
+def test_an_episode_can_be_watched() -> None:
+    training = trained(0, episode_frames=6)
+    film = training.film(32)
+    assert len(film.pictures) == 3 and film.pictures[0].shape == (32, 32, 3)
+    assert film.rate == 50  # 100 frames a second, every other one
+    (moments,) = training.generate(4)
+    assert moments.shape == (4, 3, 64, 64)
+    assert (moments[0] != moments[3]).any()
 
 
 def test_a_child_of_two_architectures_mixes() -> None:

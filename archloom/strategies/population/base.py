@@ -227,7 +227,8 @@ class PopulationStrategy(BaseStrategy):
                 inherit = self.reading.goes_on(inherit)
             self.queue.append(Proposal(member.arch, reach, inherit, self.note(member).to_note()))
         if self.reading is not None:
-            self.reading.forget(self._bases)
+            read = (sources(proposal.inherit, self.reading.kind) for proposal in self.queue)
+            self.reading.forget(self._bases, set[int]().union(*read))
 
     def note(self, member: Member) -> MemberNote:
         """What the record says of a member's next chunk."""

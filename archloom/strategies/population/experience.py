@@ -47,9 +47,9 @@ class Reading(ABC):
         """The trials whose files may still be read, if these are those that trainings continue from."""
         return set[int]().union(*map(self.chains.of, bases))
 
-    def forget(self, bases: Iterable[int]) -> None:
-        """Nothing continues from others than these any more."""
-        self.chains.keep(bases)
+    def forget(self, bases: Iterable[int], read: Iterable[int]) -> None:
+        """Nothing continues from others than these any more, and what is asked for reads these."""
+        self.chains.keep(bases, read)
 
     def dump(self) -> dict[str, Any]:
         return self.chains.dump()
@@ -99,8 +99,8 @@ class Shared(Reading):
     def needed(self, bases: Iterable[int]) -> set[int]:
         return set(self.pool)
 
-    def forget(self, bases: Iterable[int]) -> None:
-        self.chains.keep(bases, self.pool)
+    def forget(self, bases: Iterable[int], read: Iterable[int]) -> None:
+        self.chains.keep(bases, {*read, *self.pool})
 
     def dump(self) -> dict[str, Any]:
         return {**super().dump(), "pool": list(self.pool)}

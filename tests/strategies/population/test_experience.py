@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from archloom.checkpoints.chains import Leaving
 from archloom.checkpoints.experience import EXPERIENCE
+from archloom.checkpoints.store import sources
 from archloom.errors import InputError, StoreError
 from archloom.problems import ProblemSpec
 from archloom.runs.budgets import Limits
@@ -17,6 +20,9 @@ from archloom.runs.manifest import checkpoints_of
 from archloom.runs.prepare import Request
 from archloom.runs.record import TrialRecord, read_lines
 from archloom.runs.report import RunReport
+from archloom.strategies.population.pbt_nas import PbtNas, PbtNasOptions
+from archloom.testing import PLANTED_CRITERIA, PlantedSpace
+from archloom.types import Result, Trial
 
 REACH = 3
 """Chunks of 2 epochs: the task reads 6 epochs back."""
@@ -196,3 +202,33 @@ def test_bohb_goes_on_with_its_own(experienced: Path, tmp_path: Path) -> None:
         base = by_id[line.inherit.base]
         assert read_by(line) == ((*read_by(base), base.id) if base.fidelity < 9 else ())
     assert max(len(read_by(line)) for line in promoted) == 2
+
+
+@pytest.mark.parametrize("whose", ["own", "donor", "shared"])
+def test_whatever_fails_no_recipe_names_what_was_not_kept(whose: str) -> None:
+    """A third of all chunks fail, and the strategy goes on from its saved state at any time."""
+    rng = np.random.default_rng(0)
+    options = PbtNasOptions(population=6, epochs=60, step=2, parents=0.5, survivors=0.3, experience=whose)  # type: ignore[arg-type]
+
+    def made() -> PbtNas:
+        strategy = PbtNas(PlantedSpace(), PLANTED_CRITERIA, np.random.default_rng(1), options)
+        strategy.take_leaving(Leaving(EXPERIENCE, 6))
+        return strategy
+
+    strategy, kept, told, read = made(), set[int](), 0, 0
+    while in_flight := list(strategy.ask(6)):
+        while in_flight:
+            named = set[int]().union(*(sources(p.inherit, EXPERIENCE.name) for p in in_flight))
+            assert named <= kept
+            read = max(read, *(len(sources(p.inherit, EXPERIENCE.name)) for p in in_flight))
+            result = Result({"worth": float(rng.random())}) if rng.random() < 2 / 3 else Result.failed("unlucky")
+            kept |= {told} if result.ok else set()
+            strategy.tell([Trial(told, in_flight.pop(0), result)])
+            told += 1
+            if rng.random() < 0.2:
+                saved, strategy = strategy.state_dict(), made()
+                strategy.load_state_dict(saved)
+            needed = strategy.needed()
+            assert isinstance(needed, dict)
+            kept &= named | set(needed[EXPERIENCE.name])
+    assert told == 180 and read == REACH

@@ -183,6 +183,13 @@ class ControlTraining(NetworkTraining):
         none = np.empty(0, np.float32)
         return Episodes(frame, np.empty((0, self._task.data.actions), np.float32), none, none, np.empty(0, np.int64))
 
+    def _live(self, episode: Episodes) -> None:
+        """Keep what later chunks may read: the latest episodes, as many as a replay has room for."""
+        self._lived.append(episode)
+        kept = sum(each.transitions for each in self._lived)
+        while kept > self._options.capacity and len(self._lived) > 1:
+            kept -= self._lived.pop(0).transitions
+
     # -- learning -------------------------------------------------------------------------------------------------
 
     def run_epoch(self, streams: EpochStreams) -> None:
@@ -193,7 +200,7 @@ class ControlTraining(NetworkTraining):
             while self.steps * self._options.repeat < until:
                 episode = self._episode(environment, rng)
                 self._replay.add(episode)
-                self._lived.append(episode)
+                self._live(episode)
 
     def _episode(self, environment: Environment, rng: np.random.Generator) -> Episodes:
         """Act for an episode, and learn from those before it."""

@@ -112,6 +112,11 @@ def test_experience_is_what_was_lived() -> None:
             assert np.float32(found.reward) == episodes.rewards[8 * episode + step]
 
 
+def test_a_chunk_leaves_no_more_than_a_replay_holds() -> None:
+    assert trained(1, capacity=16).experience().lengths.tolist() == [8, 8]
+    assert trained(1, capacity=15).experience().lengths.tolist() == [8]
+
+
 def test_before_it_trains_there_is_no_experience() -> None:
     assert task().begin(ARCH, 0).experience().transitions == 0
 

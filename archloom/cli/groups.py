@@ -190,14 +190,9 @@ def run_members(
     limits = [request.limits.queries for request in group.members.values()]
     total = None if None in limits else sum(limit for limit in limits if limit is not None)
     label = " ".join(dict.fromkeys(groups.label_of(name, request) for name, request in group.members.items()))
-    forecast = Forecast(
-        dict(zip(group.paths, group.members.values(), strict=True)),
-        scenario.resource,
-        backend,
-        preparer,
-        scenario.problem.leaves,
-    )
-    with ProgressView(label, total, scenario.criteria, quiet, forecast, what_begins(scenario)) as view:
+    runs = dict(zip(group.paths, group.members.values(), strict=True))
+    forecast = Forecast(runs, scenario.resource, backend, preparer, scenario.problem.leaves)
+    with ProgressView(label, total, scenario.criteria, quiet, forecast, what_begins(scenario, runs)) as view:
         for run, path in enumerate(group.paths):
             with suppress(StoreError):  # a damaged record is that member's failure, reported in its turn
                 view.add(History.of(record.read_lines(path), scenario.criteria, scenario.resource), run)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from archloom.constraints import Criteria
     from archloom.problems.scenario import Scenario
     from archloom.runs.history import History
+    from archloom.runs.prepare import Request
     from archloom.runs.record import TrialRecord
 
 LINE_EVERY_S = 10.0
@@ -61,12 +63,12 @@ class _View:
             self._bar.stop()
         self._aside.__exit__(kind, value, trace)
 
-    def _announce(self, what: str, begins: str) -> None:
-        """Show at once what begins."""
+    def _announce(self, what: str, begins: str, amount: str) -> None:
+        """Show at once what begins; `amount` is the total in words, if there is one."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, best=one_line(begins, _WIDEST))
         elif not self._quiet:
-            count = "" if self._total is None else f", {self._total:,} {self._unit} in all"
+            count = f", {amount} in all" if amount else ""
             output.say(f"{one_line(what, _WIDEST)}: {one_line(begins, _WIDEST)}{count}", err=True)
 
     def _show(self, what: str, state: str, left: str = "") -> None:
@@ -111,7 +113,10 @@ class ProgressView(_View):
     def __enter__(self) -> Self:
         super().__enter__()
         if self._begins:
-            self._announce(self._label, self._begins)
+            from archloom.analysis.layout import counted
+
+            amount = "" if self._total is None else counted(self._total, "query", "queries")
+            self._announce(self._label, self._begins, amount)
         if self._forecast is not None:
             self._forecast.__enter__()
         return self
@@ -158,12 +163,18 @@ class ProgressView(_View):
         return f"{best}, {self._failed} failed" if self._failed else best
 
 
-def what_begins(scenario: Scenario) -> str:
-    """What goes on until the first results of a search are there, if they take long because something trains."""
+def what_begins(scenario: Scenario, requests: Mapping[Path, Request]) -> str:
+    """What goes on until the first results of runs, by their folders, are there, if they take long because something
+    trains; empty if all of them are over."""
+    from archloom.runs.manifest import is_over
+
     problem, spec = scenario.problem, scenario.spec
-    if not (problem.trains or spec.source.trains):
+    if not (problem.trains or spec.source.trains) or all(is_over(path, each) for path, each in requests.items()):
         return ""
-    return f"training architectures on {spec.on if problem.trained_on is None else problem.trained_on.name}"
+    if problem.trained_on is not None:
+        return f"training architectures on {problem.trained_on.name}"
+    file = spec.source.file  # whose folders are of no interest
+    return f"training architectures on {spec.on if file is None else file.name}"
 
 
 class TrainingView(_View):

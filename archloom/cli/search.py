@@ -93,8 +93,9 @@ def search(
         return begin(group, first, backend, as_json, quiet, overrides, preparer)
     output.note_caveats(first.scenario)
     output.announce(path, quiet)
-    forecast = Forecast({path: requests[0]}, first.scenario.resource, backend, preparer, first.scenario.problem.leaves)
-    criteria, begins = first.scenario.criteria, what_begins(first.scenario)
+    runs = {path: requests[0]}
+    forecast = Forecast(runs, first.scenario.resource, backend, preparer, first.scenario.problem.leaves)
+    criteria, begins = first.scenario.criteria, what_begins(first.scenario, runs)
     with output.going_on(path), ProgressView(name, bounds.queries, criteria, quiet, forecast, begins) as view:
         report = folders.run_folder(
             path, requests[0], backend, lambda lines: view(0, lines), overrides=overrides, preparer=preparer
@@ -183,8 +184,9 @@ def resume(
         make_first(request.problem, quiet)
     options.make_ready(backend)
     request = replace(request, limits=raised or request.limits)
-    forecast = Forecast({run: request}, scenario.resource, backend, preparer, scenario.problem.leaves)
-    shown = request.name, request.limits.queries, scenario.criteria, quiet, forecast, what_begins(scenario)
+    runs = {run: request}
+    forecast = Forecast(runs, scenario.resource, backend, preparer, scenario.problem.leaves)
+    shown = request.name, request.limits.queries, scenario.criteria, quiet, forecast, what_begins(scenario, runs)
     with output.going_on(run), ProgressView(*shown) as view:
         report = folders.run_folder(
             run, None, backend, lambda lines: view(0, lines), view.add,

@@ -13,7 +13,7 @@ import msgspec
 
 from archloom.checkpoints.store import CheckpointFolder
 from archloom.constraints import Winner
-from archloom.errors import InputError
+from archloom.errors import ArchloomError, InputError
 from archloom.problems.begun import data_of
 from archloom.problems.scenario import Scenario
 from archloom.problems.spec import ProblemSpec
@@ -170,6 +170,17 @@ def ending_of(path: Path, trials: int) -> str | None:
     """
     summary = read_summary(path)
     return None if summary.trials is not None and trials < summary.trials else summary.ending
+
+
+def is_over(path: Path, request: Request) -> bool:
+    """Whether the run at `path` has ended, and has no new limits in `request`: resumed, it evaluates nothing.
+
+    One that is damaged is not over: whoever resumes it is told what is wrong.
+    """
+    try:
+        return read_summary(path).ending is not None and read_request(path).limits == request.limits
+    except ArchloomError:
+        return False
 
 
 def reopen(

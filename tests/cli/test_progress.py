@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,9 @@ from archloom.problems import RecordedProblem
 from archloom.problems.base import DataIdentity
 from archloom.problems.scenario import Scenario
 from archloom.problems.spec import ProblemSpec
+from archloom.runs.budgets import Limits
 from archloom.runs.history import History
+from archloom.runs.prepare import Request
 from archloom.runs.record import TrialRecord
 from archloom.utils.text import one_line
 
@@ -80,6 +84,7 @@ BEGINS = "training architectures on digits"
 def test_what_takes_long_is_said_at_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for total, quiet, said in (
         (1_200, False, "random: training architectures on digits, 1,200 queries in all\n"),
+        (1, False, "random: training architectures on digits, 1 query in all\n"),
         (None, False, "random: training architectures on digits\n"),
         (1_200, True, ""),
     ):
@@ -91,13 +96,24 @@ def test_what_takes_long_is_said_at_once(capsys: pytest.CaptureFixture[str], mon
     assert "0/2" in terminal.getvalue() and BEGINS in terminal.getvalue()
 
 
-def test_what_trains_takes_long() -> None:
+def test_what_trains_takes_long(tmp_path: Path) -> None:
     spec = ProblemSpec("images:digits")
+    new = {tmp_path / "new": Request("random", spec, 0, Limits(queries=1))}
     recorded = RecordedProblem("convnet", {"loss": "min"}, None)
-    assert what_begins(Scenario(spec, recorded, CRITERIA, ())) == "training architectures on images:digits"
+    assert what_begins(Scenario(spec, recorded, CRITERIA, ()), new) == "training architectures on images:digits"
     recorded.trained_on = DataIdentity("digits", "", "")
-    assert what_begins(Scenario(spec, recorded, CRITERIA, ())) == BEGINS
-    assert what_begins(Scenario(ProblemSpec("nb201"), recorded, CRITERIA, ())) == ""
+    assert what_begins(Scenario(spec, recorded, CRITERIA, ()), new) == BEGINS
+    assert what_begins(Scenario(ProblemSpec("nb201"), recorded, CRITERIA, ()), new) == ""
+
+
+def test_nothing_begins_where_runs_are_over(cli: Any, trained_here: Path) -> None:
+    search = "search", "random", "--on", str(trained_here), "--seeds", "2", "--queries", "2", "--out", "runs"
+    begins = "training architectures on trained.py, {} queries in all"
+    assert begins.format(4) in cli(*search).err
+    assert "training" not in cli("resume", "runs").err
+    assert begins.format(6) in cli("resume", "runs", "--queries", "3").err
+    (Path("runs/seed-1/run.json")).write_text("{")
+    assert begins.format(6) in cli("resume", "runs").err, "what is damaged is not over"
 
 
 def test_what_an_evaluator_prints_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,13 +134,16 @@ def _over_pairs(
     resamples: int,
     least: int,
 ) -> Estimate:
-    """The statistic of two quantities, both divided by their largest sizes; None for fewer than `least` pairs."""
+    """The statistic of two quantities, both divided by their largest sizes; None for fewer than `least` pairs, and no
+    interval for fewer than `LEAST_PAIRS`."""
     a, b = _sized(x), _sized(y)
     if a.shape != b.shape or a.ndim != 1 or not np.isfinite([a, b]).all():
         raise InputError(f"values of shapes {a.shape} and {b.shape}: expected two of the same length, all finite")
     value = statistic(a, b) if len(a) >= least else math.nan
     if math.isnan(value):
         return Estimate(len(a), None)
+    if len(a) < LEAST_PAIRS:  # whose resamples have the same value, or none
+        return Estimate(len(a), value)
     drawn = np.array([statistic(a[rows], b[rows]) for rows in rng.integers(len(a), size=(resamples, len(a)))])
     low, high = np.nanquantile(drawn, _tails(CONFIDENCE))  # resamples of a single pair say nothing
     return Estimate(len(a), value, float(low), float(high))

@@ -105,8 +105,12 @@ class ImagesTask:
         """The names of data sets; anything else is a path."""
         return NAMED
 
-    def on(self, space: Buildable) -> ImagesTask:
-        """The same task for the networks of another space; InputError if these cannot do what the options want."""
+    def on(self, space: Any) -> ImagesTask:
+        """The same task for the networks of another space; InputError if it builds none, or none that can do what the
+        options want."""
+        if not isinstance(space, Buildable):
+            name = getattr(space, "name", type(space).__name__)
+            raise InputError(f"space {name!r} builds no networks: task images expects build(arch, seed)")
         task = ImagesTask(self.data, self.options, space)
         if any(getattr(self.options, option) for option in _NEEDS) and isinstance(space, SearchSpace):
             task._checked(space.build(sample_valid(space, seeds.stream(0, "images.checked")), 0))

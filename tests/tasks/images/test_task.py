@@ -15,6 +15,8 @@ from archloom.data.images.labelled import ImageData, in_parts
 from archloom.data.images.splits import Split, Splits
 from archloom.errors import InputError
 from archloom.evaluators.base import evaluate
+from archloom.problems import TaskProblem
+from archloom.spaces.base import Categorical
 from archloom.spaces.convnet import ConvNet
 from archloom.spaces.random_graph import Hnag
 from archloom.types import Arch, Proposal
@@ -291,6 +293,11 @@ def test_networks_that_cannot_do_what_is_asked(settings: dict[str, Any], says: s
         with pytest.raises(InputError) as caught:
             use()
         assert says in str(caught.value)
+
+
+def test_a_space_without_networks() -> None:
+    with pytest.raises(InputError, match=r"space 'table' builds no networks: task images expects build\(arch, seed\)"):
+        TaskProblem(Categorical({"layers": [1, 2]}), task())
 
 
 def test_training_on_the_validation_images_leaves_only_the_test_images() -> None:

@@ -1,0 +1,1 @@
+"""How agents learn control, with the networks that PBT-NAS searches."""

@@ -1,0 +1,56 @@
+"""Learning curves of agents with the networks of DrQ-v2, on cartpole balance.
+
+python -m benchmarks.control vectors      from vectors, 12,000 frames: minutes
+python -m benchmarks.control pixels       from pixels, 60,000 frames: an hour
+python -m benchmarks.control vectors --record FILE    keep what is done in FILE, and continue
+... --json, --smoke, --seeds N, --workers N
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from archloom.tasks.control.options import ControlOptions
+from benchmarks.control.learning import Learning
+from benchmarks.recorded import outcomes, parser
+
+STUDIES: Mapping[str, Learning] = {
+    "vectors": Learning(
+        ControlOptions(
+            pixels=False, epochs=12, epoch_frames=1_000, episodes=2, lr=1e-3, batch_size=128, std_steps=5_000,
+            update_every=1, seed_frames=1_000, explore_steps=500,
+        )
+    ),
+    "pixels": Learning(
+        ControlOptions(
+            size=42, epochs=12, epoch_frames=5_000, episodes=2, lr=3e-4, batch_size=128, std_steps=10_000
+        ),
+        {"width": 16, "hidden": 256, "features": (50,)},
+    ),
+}  # fmt: skip
+SMOKE = Learning(
+    ControlOptions(
+        pixels=False, episode_frames=20, epochs=2, epoch_frames=40, episodes=1, batch_size=8, seed_frames=20,
+        explore_steps=5,
+    ),
+    {"hidden": 8, "features": (4,)},
+    seeds=2,
+)  # fmt: skip
+
+
+def main() -> None:
+    arguments = parser(__doc__, STUDIES, smoke="small sizes").parse_args()
+    study = SMOKE if arguments.smoke else STUDIES[arguments.study]
+    study = study if arguments.seeds is None else study.with_seeds(arguments.seeds)
+    found = outcomes(study.found, study.measure, study.jobs(), arguments.workers, arguments.record, study.text)
+    rows = study.rows(found)
+    if arguments.json:
+        print(json.dumps([asdict(row) for row in rows]))
+    else:
+        study.show(rows)
+
+
+if __name__ == "__main__":
+    main()

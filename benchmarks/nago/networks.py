@@ -58,9 +58,9 @@ class Printed:
 @dataclass(frozen=True)
 class Spreads(Study):
     spaces: tuple[str, ...] = ("hnag", "rnag")
-    generators: int = 40
-    networks: int = 8
-    epochs: int = 12
+    generators: int = 20
+    networks: int = 6
+    epochs: int = 8
     training: Training = field(default_factory=Training)
     found = Found
     measure = staticmethod(measure)

@@ -183,11 +183,11 @@ class Table4(Study):
     def show(self, rows: Sequence[Printed]) -> None:
         print(self.text)
         print("mean ± std over all networks of all seeds; published: CIFAR-10, NAGO, Table 4")
-        print(f"{'':<22}{'seeds':>6}{'networks':>9}{'test':>15}{'MB':>16}{'seconds':>15}{'valid':>8}{'queries':>8}"
+        print(f"{'':<22}{'seeds':>6}{'networks':>9}{'test':>15}{'MB':>19}{'seconds':>15}{'valid':>8}{'queries':>8}"
               f"{'epochs':>8}{'p':>8}  published")  # fmt: skip
         for row in rows:
             cells = [spread(each.mean, each.std) for each in (row.test, row.memory_mb, row.seconds)]
             p = "" if row.p is None else f"{row.p:.2g}"
             valid = "" if row.valid is None else f"{row.valid:.2f}"
-            print(f"{row.setting:<22}{row.seeds:>6}{row.networks:>9}{cells[0]:>15}{cells[1]:>16}{cells[2]:>15}{valid:>8}"
+            print(f"{row.setting:<22}{row.seeds:>6}{row.networks:>9}{cells[0]:>15}{cells[1]:>19}{cells[2]:>15}{valid:>8}"
                   f"{row.queries:>8.0f}{row.epochs:>8.0f}{p:>8}  {row.published or ''}".rstrip())  # fmt: skip

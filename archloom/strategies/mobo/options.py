@@ -25,7 +25,7 @@ class MoboOptions(BatchOptions):
     batch: how many are chosen at once; all are awaited before the next batch, so that neither the width nor the workers
         show in what is found.
     budget: after how many units of the resource (epochs) architectures are evaluated; 0 is the highest there is.
-    acquisition: a bound of the objective, the optimist's (`lcb`) or the pessimist's (`ucb`), or expected improvement
+    acquisition: a bound of the objective, the pessimist's (`ucb`) or the optimist's (`lcb`), or expected improvement
         (`ei`), which counts from each objective's own best, and so looks at the ends of a front alone.
     xi: how much an improvement must be to count, in standard deviations of the objective.
     beta: how many standard deviations the bounds are away; none: by USeMO's rule, three and more with every batch, with
@@ -45,9 +45,9 @@ class MoboOptions(BatchOptions):
     restarts: from how many points the steepest place of an objective is looked for.
     """
 
-    acquisition: Literal["lcb", "ucb", "ei"] = "lcb"
+    acquisition: Literal["ucb", "lcb", "ei"] = "ucb"
     xi: _Deviations = 1e-3
-    beta: _SomeDeviations | None = 1.0
+    beta: _SomeDeviations | None = 0.5
     surrogate: Literal["heteroscedastic", "homoscedastic"] = "heteroscedastic"
     noise_prior: Literal["calibrated", "pybnn"] = "calibrated"
     weight_prior: Literal["scaled", "flat"] = "scaled"

@@ -130,8 +130,9 @@ def _draw_pairs(axes: Axes, study: Study, each: Budgets, unit: str) -> None:
     (((low, high), pairs),) = each.pairs.items()
     x, y = drawable(pairs).T
     axes.scatter(x, y, s=11, color=COLOURS[0], alpha=0.6, linewidths=0, zorder=2)
-    axes.set_xlabel(f"{shown_name(study.metric)} after {low:,} {unit}")
-    axes.set_ylabel(f"after {high:,} {unit}")
+    one = unit.removesuffix("s")
+    axes.set_xlabel(f"{shown_name(study.metric)} after {counted(low, one, unit)}")
+    axes.set_ylabel(f"after {counted(high, one, unit)}")
     axes.set_title(f"rank correlation {_words(each.correlations[low, high], ', ')}", fontsize=10)
 
 

@@ -105,9 +105,8 @@ def measured(report: RunReport, lines: Sequence[TrialRecord], metric: str) -> Fl
 
 
 def _known(report: RunReport) -> Iterator[str]:
-    first = next((line for line in report.history.lines if line.ok), None)
-    if first is not None:
-        yield from (*first.scores, *first.report)
+    for line in report.history.lines:  # those of a run that goes on with a later version may have more
+        yield from (*line.scores, *line.report)
     if isinstance(report.scenario.space, HasCounts):
         yield from report.scenario.space.counts()
     if _answers(report.scenario.problem):

@@ -48,6 +48,12 @@ def test_costs_by_what_is_in_their_names(make_two: Any) -> None:
     assert costs(make_two([(1, 1)])) == []
 
 
+def test_costs_that_only_later_trials_recorded_are_known(make_two: Any) -> None:
+    report = make_two([(1, 1), (2, 2)], names=("y_acc", "x"), single=True, report=[{}, {"m_params": 2.0}])
+    found = measured(report, list(report.history.lines), "m_params")
+    assert np.isnan(found[0]) and found[1] == 2.0
+
+
 def test_what_was_not_recorded_is_looked_up(make_report: Any) -> None:
     report = make_report([0, 1, 63])
     lines = list(report.history.lines)

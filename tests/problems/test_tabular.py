@@ -53,7 +53,7 @@ def test_a_benchmark_has_its_own_space_and_options(small_table: Path) -> None:
     ("asked", "message"),
     [
         ({"on": "nb210"}, "unknown benchmark 'nb210'; did you mean 'nb201'"),
-        ({"on": "image:digits"}, "(known: a file of yours, NAME.py, fitted:TABLE, gan:DATA, images:DATA, mnasnet"),
+        ({"on": "image:digits"}, "(known: a file of yours, NAME.py, control:ENVIRONMENT, fitted:TABLE, gan:DATA,"),
         ({"on": "nb201", "space": {"canonicl": "1"}}, "unknown space option 'canonicl'; did you mean 'canonical'"),
         ({"on": "nb201", "space": {"canonical": "2"}}, "space option canonical=2: expected true or false"),
         (

@@ -47,6 +47,7 @@ NOT_FOR_OTHERS = {
     "problems/proxy_table.py": "a checksum of settings",
     "problems/supernet.py": "a checksum of settings",
     "runs/record.py": "state.npz, which must give back infinities",
+    "checkpoints/experience.py": "a header that must give back what it was given",
     "checkpoints/state_file.py": "a header that must give back what it was given",
     "data/tables/format.py": "a table's own description, whose bytes are part of its SHA-256",
     "evaluators/base.py": "a check of what a function returned",

@@ -58,7 +58,7 @@ class Printed:
 @dataclass(frozen=True)
 class Spreads(Study):
     spaces: tuple[str, ...] = ("hnag", "rnag")
-    generators: int = 20
+    generators: int = 12
     networks: int = 6
     epochs: int = 8
     training: Training = field(default_factory=Training)
@@ -73,7 +73,10 @@ class Spreads(Study):
         return (((space, n), (self, space, n)) for n in range(self.generators) for space in self.spaces)
 
     def rows(self, found: Sequence[Found]) -> list[Printed]:
-        return [self._printed(space, [f for f in found if f.setting == space]) for space in self.spaces]
+        return [
+            self._printed(space, [f for f in found if f.setting == space and f.seed < self.generators])
+            for space in self.spaces
+        ]
 
     def _printed(self, space: str, found: Sequence[Found]) -> Printed:
         tests = [[network.test for network in each.networks] for each in found]

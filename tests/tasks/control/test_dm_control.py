@@ -105,6 +105,20 @@ def test_vectors_are_the_observations_in_order() -> None:
     assert (frame == np.concatenate(parts).astype(np.float32)).all()
 
 
+@pytest.mark.parametrize(("strength", "low", "high"), [(1.0, 980.0, 1000.0), (1e6, 780.0, 800.0)])
+def test_the_rewards_of_controllers_that_balance(strength: float, low: float, high: float) -> None:
+    """A fifth of the reward is for small actions: whoever always pushes with all the force gets at most 800."""
+    environment = opened("cartpole_balance", pixels=False)
+    gains = strength * np.array([0.3, 0.0, 6.0, 0.6, 1.2])  # of the position, cosine and sine of the angle, velocities
+    frame, rewards, last = environment.reset(), list[float](), False
+    while not last:
+        step = environment.step(np.clip(gains @ frame, -1.0, 1.0)[None].astype(np.float32))
+        rewards.append(step.reward)
+        frame, last = step.frame, step.last
+    assert len(rewards) == 500
+    assert low < sum(rewards) <= high
+
+
 def test_names_with_more_words() -> None:
     assert opened("ball_in_cup_catch", pixels=False).frame_shape == (8,)
     assert opened("point_mass_easy", pixels=False).actions == 2

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("dm_control", reason="environments need the extra control")
+
+from archloom.errors import InputError
+from archloom.tasks.control.data import read_environment
+from archloom.tasks.control.simulation import EnvironmentSettings
+
+VECTORS = EnvironmentSettings(pixels=False)
+
+
+def test_what_is_known_of_an_environment() -> None:
+    found = read_environment("cartpole_balance", VECTORS)
+    assert (found.frame_shape, found.actions) == ((5,), 1)
+    assert found.source.startswith("dm_control ") and ", mujoco " in found.source
+    assert read_environment("cartpole_balance", VECTORS).sha256 == found.sha256
+    assert replace(found, actions=2).sha256 != found.sha256
+
+
+def test_an_environment_that_there_is_not() -> None:
+    with pytest.raises(InputError, match="cartpole_fly"):
+        read_environment("cartpole_fly", VECTORS)

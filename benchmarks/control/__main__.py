@@ -8,13 +8,12 @@ python -m benchmarks.control vectors --record FILE    keep what is done in FILE,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 
 from archloom.tasks.control.options import ControlOptions
 from benchmarks.control.learning import Learning
-from benchmarks.recorded import outcomes, parser
+from benchmarks.recorded import parser
+from benchmarks.study import run
 
 STUDIES: Mapping[str, Learning] = {
     "vectors": Learning(
@@ -42,14 +41,7 @@ SMOKE = Learning(
 
 def main() -> None:
     arguments = parser(__doc__, STUDIES, smoke="small sizes").parse_args()
-    study = SMOKE if arguments.smoke else STUDIES[arguments.study]
-    study = study if arguments.seeds is None else study.with_seeds(arguments.seeds)
-    found = outcomes(study.found, study.measure, study.jobs(), arguments.workers, arguments.record, study.text)
-    rows = study.rows(found)
-    if arguments.json:
-        print(json.dumps([asdict(row) for row in rows]))
-    else:
-        study.show(rows)
+    run(SMOKE if arguments.smoke else STUDIES[arguments.study], arguments)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from archloom.spaces.control import Control
 from archloom.tasks.control.data import read_environment
 from archloom.tasks.control.options import ControlOptions
 from archloom.tasks.control.task import FRAMES, REWARD, ControlTask
-from benchmarks.nago.base import Study
+from benchmarks.study import Study
 
 ENOUGH = 900
 """Of at most 1,000 that an episode gives."""

@@ -16,12 +16,11 @@ Searches are limited by time, so `table4` is to run alone, with --workers 1.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.nago.studies import STUDIES, smoke
-from benchmarks.recorded import outcomes, parser
+from benchmarks.recorded import parser
+from benchmarks.study import run
 
 
 def main() -> None:
@@ -29,15 +28,7 @@ def main() -> None:
     made.add_argument("--figure", type=Path, help="of memory: draw it into this file")
     arguments = made.parse_args()
     study = smoke(arguments.study) if arguments.smoke else STUDIES[arguments.study]
-    study = study if arguments.seeds is None else study.with_seeds(arguments.seeds)
-    found = outcomes(study.found, study.measure, study.jobs(), arguments.workers, arguments.record, study.text)
-    rows = study.rows(found)
-    if arguments.figure is not None:
-        study.draw(found, arguments.figure)
-    if arguments.json:
-        print(json.dumps([asdict(row) for row in rows]))
-    else:
-        study.show(rows)
+    run(study, arguments, arguments.figure)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
-"""What the studies share: the images, how networks are trained, and what a study is."""
+"""What the studies share: the images, and how networks are trained."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import archloom
@@ -69,34 +67,3 @@ class Trained:
 def _trained(report: RunReport) -> Iterable[Trained]:
     for line in report.history.comparable():
         yield Trained(line.arch, line.report[TEST], line.report[MEMORY], line.cost_s)
-
-
-class Study(ABC):
-    """A study of jobs, each recorded when it is done."""
-
-    found: Callable[..., Any]
-    """The type of a job's outcome."""
-    measure: Callable[..., Any]
-    """What a job calls."""
-
-    @property
-    @abstractmethod
-    def text(self) -> str:
-        """What identifies results."""
-
-    @abstractmethod
-    def jobs(self) -> Iterable[tuple[tuple[str, int], Sequence[Any]]]:
-        """What is to be done: the setting and the seed of an outcome, and the arguments of `measure`."""
-
-    @abstractmethod
-    def rows(self, found: Sequence[Any]) -> list[Any]:
-        """What is printed, dataclasses of plain data."""
-
-    @abstractmethod
-    def show(self, rows: Sequence[Any]) -> None: ...
-
-    def draw(self, found: Sequence[Any], path: Path) -> None:
-        raise SystemExit(f"--figure {path}: this study draws nothing")
-
-    def with_seeds(self, seeds: int) -> Study:
-        raise SystemExit(f"--seeds {seeds}: this study has no seeds")

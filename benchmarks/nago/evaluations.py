@@ -11,7 +11,8 @@ from archloom.registry import load_space
 from archloom.spaces.base import sample_valid
 from archloom.utils import seeds
 from archloom.utils.numbers import spread
-from benchmarks.nago.base import MEMORY, Study, Training
+from benchmarks.nago.base import MEMORY, Training
+from benchmarks.study import Study
 
 VALID = "valid_accuracy"
 

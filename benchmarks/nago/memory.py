@@ -12,7 +12,7 @@ import numpy as np
 from archloom.registry import load_space
 from archloom.spaces.base import sample_valid
 from archloom.utils import seeds
-from benchmarks.nago.base import Study
+from benchmarks.study import Study
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from archloom.registry import load_space
 from archloom.spaces.base import sample_valid
 from archloom.utils import seeds
 from archloom.utils.numbers import spread
-from benchmarks.nago.base import Study, Trained, Training
+from benchmarks.nago.base import Trained, Training
+from benchmarks.study import Study
 
 
 @dataclass(frozen=True)

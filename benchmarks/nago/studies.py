@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from archloom.analysis.published_generators import GENERATORS
 from archloom.learners.bnn import BnnOptions
-from benchmarks.nago.base import Study, Training
+from benchmarks.nago.base import Training
 from benchmarks.nago.evaluations import Evaluations
 from benchmarks.nago.memory import Memory
 from benchmarks.nago.networks import Spreads
 from benchmarks.nago.surrogates import PRIORS, Known, Surrogates
 from benchmarks.nago.table3 import Table3
 from benchmarks.nago.table4 import Fixed, Random, Search, Table4
+from benchmarks.study import Study
 
 _BOHB = {"eta": 2, "budgets": (2, 4, 8), "promote": "again"}
 

@@ -19,9 +19,9 @@ from archloom.learners.sghmc import Float64
 from archloom.registry import load_space
 from archloom.spaces.coordinates import coordinates_of
 from archloom.utils import seeds
-from benchmarks.nago.base import Study
 from benchmarks.nago.evaluations import Evaluations
 from benchmarks.nago.evaluations import Found as Evaluated
+from benchmarks.study import Study
 
 RECORDED = Path(__file__).with_name("evaluations.jsonl")
 """What the study `evaluations` recorded."""

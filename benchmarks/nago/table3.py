@@ -12,7 +12,7 @@ from archloom.spaces.coordinates import coordinates_of
 from archloom.strategies.population.given import networks_of
 from archloom.utils import seeds
 from archloom.utils.numbers import spread
-from benchmarks.nago.base import Study
+from benchmarks.study import Study
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import archloom
 from archloom.analysis.published_generators import NETWORKS
 from archloom.analysis.stats import Summary, summarise
 from archloom.utils.numbers import spread
-from benchmarks.nago.base import Study, Trained, Training
+from benchmarks.nago.base import Trained, Training
 from benchmarks.recorded import p_better_unpaired
+from benchmarks.study import Study
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from torch.nn import functional
 from archloom.errors import InputError
 from archloom.learners.drqv2 import LARGEST, DrQv2, DrQv2Options, follow, truncated_normal
 from archloom.learners.episode_replay import Batch
+from archloom.nets import control
+from archloom.spaces.control import Control
 from archloom.utils.optimisers import AdamW
 
 ACTIONS, SIDE, VECTOR, BATCH = 2, 11, 5, 6
@@ -150,6 +152,47 @@ def test_updates_are_the_published_ones_parameter_by_parameter(pixels: bool) -> 
             np.testing.assert_allclose(value.detach(), theirs[parameter].detach(), atol=1e-6, err_msg=parameter)
             assert not torch.allclose(value, first.get_parameter(parameter), atol=1e-3), f"{name}.{parameter} moved"
     assert rng.bit_generator.state == same.bit_generator.state
+
+
+def with_pytorchs_norms(networks: nn.Module) -> nn.Module:
+    """A copy whose layers with spectral norms have PyTorch's own instead, with the same vectors."""
+    twin = copy.deepcopy(networks)
+    layers = [layer for layer in twin.modules() if isinstance(layer, control.Linear | control.Conv)]
+    for layer in layers:
+        vectors = layer.norm.u, layer.norm.v
+        layer.norm = nn.Identity()
+        nn.utils.spectral_norm(layer)
+        layer.weight_u.copy_(vectors[0])
+        layer.weight_v.copy_(vectors[1])
+    return twin
+
+
+def test_updates_with_spectral_norms_are_the_published_ones_with_pytorchs() -> None:
+    """Of all networks and all kinds of layers: weights and vectors, those of the target critic, too."""
+    space = Control((9, SIDE, SIDE), actions=ACTIONS, width=4, hidden=6, features=(3, 5))
+    arch = space.parse(
+        "actor linear residual_05 residual_2 tanh relu swish id 5 tanh spectral | q1 residual_2 swish linear tanh id "
+        "relu relu | q2 linear relu residual_05 id linear swish tanh | critic 3 relu spectral spectral | "
+        "encoder conv_3 residual_5 sep_conv_7 relu swish tanh relu spectral"
+    )
+    networks: Any = space.build(arch, 0)
+    published = Published(with_pytorchs_norms(networks), OPTIONS)
+    agent = DrQv2(networks, ACTIONS, OPTIONS)
+    begun = copy.deepcopy(agent.critic_target.state_dict())
+    rng, same = np.random.default_rng(1), np.random.default_rng(1)
+    for update in range(3):
+        batch, step = batch_of(True, update), STEP + 2 * update
+        agent.update(batch, step, rng)
+        published.update(batch, step, same)
+        agent.act(batch.observations[0].numpy(), step, np.random.default_rng(0))  # moves no vector
+    for name in ("encoder", "actor", "critic", "critic_target"):
+        ours, theirs = getattr(agent, name).state_dict(), getattr(published, name).state_dict()
+        assert len(ours) == len(theirs)
+        for tensor, value in ours.items():
+            their = f"{tensor}_orig" if f"{tensor}_orig" in theirs else tensor.replace(".norm.", ".weight_")
+            np.testing.assert_allclose(value, theirs[their], atol=1e-5, err_msg=f"{name}.{tensor}")
+    unmoved = [name for name, value in agent.critic_target.state_dict().items() if torch.equal(value, begun[name])]
+    assert not unmoved, "the target's vectors follow its weights by iterations of their own"
 
 
 def test_what_has_no_parameters_has_no_optimiser() -> None:

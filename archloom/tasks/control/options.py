@@ -8,14 +8,20 @@ from typing import Any
 
 from archloom.learners.drqv2 import DrQv2Options
 from archloom.tasks.control.simulation import EnvironmentSettings
+from archloom.types import PopulationSizes
 from archloom.utils.options import PositiveInt
 
 PUBLISHED: Mapping[str, Mapping[str, Any]] = {
-    "quadruped_run": {"epochs": 300},
-    "walker_run": {"epochs": 300, "n_step": 1, "batch_size": 512, "capacity": 1_000_000},
-    "humanoid_run": {"epochs": 1500, "lr": 8e-5, "std_steps": 2_000_000, "capacity": 1_000_000},
+    "quadruped_run": {},
+    "walker_run": {"n_step": 1, "batch_size": 512, "capacity": 1_000_000},
+    "humanoid_run": {"lr": 8e-5, "std_steps": 2_000_000, "capacity": 1_000_000},
 }
 """What PBT-NAS sets for its environments, where that differs from the defaults of `ControlOptions`."""
+
+SIZES = PopulationSizes(population=12, epochs=300, step=10)
+"""Of PBT-NAS's searches, but for those in `OTHER_SIZES`."""
+
+OTHER_SIZES: Mapping[str, PopulationSizes] = {"humanoid_run": PopulationSizes(population=12, epochs=1500, step=100)}
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class ControlOptions(DrQv2Options, EnvironmentSettings):
     episodes of mean actions, by `final_episodes` after a search. `device` is PyTorch's name of one: cpu, cuda, cuda:1.
     """
 
-    epochs: PositiveInt = 300
+    epochs: PositiveInt = SIZES.epochs
     epoch_frames: PositiveInt = 10_000
     stack: PositiveInt = 3
     episodes: PositiveInt = 10

@@ -22,11 +22,11 @@ from archloom.tasks.base import Film
 from archloom.tasks.control import rendering
 from archloom.tasks.control.data import ControlData, read_environment
 from archloom.tasks.control.environments import GYMNASIUM, Environment, Step, open_environment
-from archloom.tasks.control.options import PUBLISHED, ControlOptions
+from archloom.tasks.control.options import OTHER_SIZES, PUBLISHED, SIZES, ControlOptions
 from archloom.tasks.fit import Fit
 from archloom.tasks.network import NetworkTraining
 from archloom.tasks.training import EpochStreams, device_of, load_network, network_state
-from archloom.types import Arch, Goal, PopulationSizes
+from archloom.types import Arch, Goal
 from archloom.utils import seeds
 
 REWARD = "episode_reward"
@@ -42,9 +42,6 @@ FINAL = "final"
 
 SHOWN_SIDE = 64
 """Pixels of each side of a moment in a grid."""
-
-MEMBERS, CHUNKS = 12, 30
-"""Of a published search: its population, and the chunks in which each member is trained (15 for humanoid)."""
 
 
 @runtime_checkable
@@ -106,8 +103,7 @@ class ControlTask:
                 environment.reset()
         elif chosen.pixels:
             rendering.start()
-        step = max(published.get("epochs", chosen.epochs) // CHUNKS, 1)
-        sizes = PopulationSizes(MEMBERS, chosen.epochs, step).asked(epochs=settings.get("epochs"))
+        sizes = OTHER_SIZES.get(found.name, SIZES).asked(epochs=settings.get("epochs"))
         return Fit(sizes, task={**published, "epochs": sizes.epochs})
 
     @classmethod

@@ -4,17 +4,21 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra train")
 
-from archloom.tasks.control.options import PUBLISHED, ControlOptions
+from archloom.tasks.control.options import OTHER_SIZES, PUBLISHED, SIZES, ControlOptions
 
 
 def test_what_was_published() -> None:
-    """The authors' configurations: epochs, steps, batches, rates, schedules and replays by environment."""
+    """The authors' configurations: steps, batches, rates, schedules and replays by environment; epochs and chunks."""
     options = {name: ControlOptions(**given) for name, given in PUBLISHED.items()}
-    assert {name: (o.epochs, o.n_step, o.batch_size, o.lr, o.std_steps, o.capacity) for name, o in options.items()} == {
-        "quadruped_run": (300, 3, 256, 1e-4, 500_000, 100_000),
-        "walker_run": (300, 1, 512, 1e-4, 500_000, 1_000_000),
-        "humanoid_run": (1500, 3, 256, 8e-5, 2_000_000, 1_000_000),
+    assert {name: (o.n_step, o.batch_size, o.lr, o.std_steps, o.capacity) for name, o in options.items()} == {
+        "quadruped_run": (3, 256, 1e-4, 500_000, 100_000),
+        "walker_run": (1, 512, 1e-4, 500_000, 1_000_000),
+        "humanoid_run": (3, 256, 8e-5, 2_000_000, 1_000_000),
     }
+    sizes = {name: OTHER_SIZES.get(name, SIZES) for name in PUBLISHED}
+    assert {name: (size.population, size.epochs, size.step) for name, size in sizes.items()} == {
+        "quadruped_run": (12, 300, 10), "walker_run": (12, 300, 10), "humanoid_run": (12, 1500, 100),
+    }  # fmt: skip
 
 
 def test_pictures_are_stacked_and_vectors_are_not() -> None:

@@ -243,8 +243,10 @@ def test_what_is_published_is_the_default() -> None:
     assert fit.task == {"epochs": 300, "n_step": 1, "batch_size": 512, "capacity": 1_000_000}
     data = ControlData("humanoid_run", (3, 84, 84), 21)
     humanoid = ControlTask.fit(data, {"pixels": False, "lr": 1e-3})
-    assert (humanoid.population.epochs, humanoid.population.step) == (1500, 50)
-    assert humanoid.task["lr"] == 8e-5
+    assert (humanoid.population.epochs, humanoid.population.step) == (1500, 100)
+    assert (humanoid.task["lr"], humanoid.task["epochs"]) == (8e-5, 1500)
+    short = ControlTask.fit(data, {"pixels": False, "epochs": 30})
+    assert (short.population.epochs, short.population.step) == (30, 2), "in as many chunks"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ pytest.importorskip("dm_control", reason="environments need the extra control")
 import torch
 
 from archloom.checkpoints.experience import Episodes
+from archloom.checkpoints.mix import mix
 from archloom.checkpoints.state import TrainingState, labelled
 from archloom.constraints import Winner
 from archloom.errors import InputError
@@ -213,6 +214,22 @@ def test_a_child_of_two_architectures_mixes() -> None:
     assert left is not None and result.report[FRAMES] == 80
     assert child.averages[TARGET].target and child.averages[TARGET].of == "critic"
     assert child.averages[TARGET].tensors.keys() == child.networks["critic"].keys()
+
+
+def test_a_child_has_the_target_of_whom_it_has_the_critic_from() -> None:
+    """Not shrunk or perturbed; fresh with a layer that is. All of its optimisers' slots stay the base's."""
+    base, donor, fresh = (trained(int(seed < 3), seed, epoch_frames=24).state() for seed in (1, 2, 3))
+    gene = SPACE.gene_names.index("critic.features")
+    for source in (donor, None):
+        child, _ = mix(base, {gene: source}, fresh, {gene: SPACE.modules(gene)}, 0.4, 0.1)
+        for name, found in child.averages[TARGET].tensors.items():
+            owned = name.startswith(("trunk.", "q1.0.", "q2.0."))
+            expected = base if not owned else source or fresh
+            assert torch.equal(found, expected.averages[TARGET].tensors[name]), name
+        resumed = task().begin(ARCH, 0)
+        resumed.resume(child)
+        assert_same(child, resumed.state())
+        assert resumed.state().optimisers["critic"].slots.keys() == base.optimisers["critic"].slots.keys() != set()
 
 
 @pytest.mark.parametrize("name", ["walker_run", "quadruped_run", "humanoid_run"])

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
 import pytest
 
 from archloom.constraints import Constraint, Criteria, Objective
@@ -18,9 +17,8 @@ from archloom.errors import MissingExtraError
 from archloom.runs.record import decode_state, encode_state
 from archloom.spaces.domains import Integer, Real, Seed
 from archloom.spaces.space import Space
-from archloom.strategies.batches.targets import Targets
 from archloom.strategies.qnehvi import strategy as module
-from archloom.strategies.qnehvi.acquisition import closed_room, reference_point
+from archloom.strategies.qnehvi.acquisition import closed_room
 from archloom.strategies.qnehvi.strategy import Qnehvi, QnehviNote, QnehviOptions
 from archloom.types import Proposal, Result, Trial
 from archloom.utils import seeds
@@ -103,17 +101,6 @@ def test_a_single_objective_with_numbers_choices_and_seeds() -> None:
     assert one[:3] != other[:3]
     assert one[2] == other[2] == 1
     assert max(one[1], other[1]) <= 1
-
-
-def test_the_reference_is_a_tenth_of_the_front_beyond_it() -> None:
-    """In utilities; the third result is not on the front, the last not feasible."""
-    criteria = Criteria(TWO.objectives, (Constraint("x", 1.0),))
-    values = [(1.0, 0.0, 1.0), (3.0, 6.0, 1.0), (3.5, 0.0, 0.0), (0.0, 9.0, 2.0)]
-    targets = Targets.of(criteria, [Result(dict(zip(("left", "right", "x"), v, strict=True))) for v in values])
-    gains = -targets.values
-    with closed_room(0):
-        found = reference_point(targets)
-    assert np.allclose(found, np.minimum(gains[0], gains[1])[:2] - 0.1 * np.abs(gains[0] - gains[1])[:2])
 
 
 def test_without_botorch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,8 @@ class Standing:
     `values` are the best ones of the first objective, `objectives` the best ones of each, every one on its own.
     `report` are metrics of the architectures with the best first objective; `n` of a summary says how many have one.
     `best_rank` is the best rank among all architectures, None if it is unknown or there are constraints.
-    `hypervolume` is None for a single objective, and if it is beyond the largest float.
+    `hypervolume` is None for a single objective, and if it is beyond the largest float. `ever` are the best values that
+    any trial has had, if the best ones are those of last populations (`constraints.Winner`), else None.
     """
 
     label: str
@@ -43,6 +44,7 @@ class Standing:
     repeats: int
     objectives: Mapping[str, Summary] = field(default_factory=dict)
     hypervolume: Summary | None = None
+    ever: Summary | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -51,6 +53,7 @@ class Standing:
             "values": self.values.to_json() if self.values else None,
             "objectives": {name: summary.to_json() for name, summary in self.objectives.items()},
             HYPERVOLUME: self.hypervolume.to_json() if self.hypervolume else None,
+            **({} if self.ever is None else {"best_ever": self.ever.to_json()}),
             "best_rank": self.best_rank,
             "report": {name: summary.to_json() for name, summary in self.report.items()},
             "queries": self.queries,
@@ -128,6 +131,7 @@ def _standing(study: Study, label: str, ddof: int) -> Standing:
     runs = study.reports[label]
     bests = [best for report in runs if (best := report.history.best())]
     values = study.values(label)
+    ever = [line.scores[study.metric] for report in runs if (line := report.history.best_ever()) is not None]
     ranks = [] if study.criteria.constraints else [report.rank for report in runs if report.rank is not None]
     return Standing(
         label=label,
@@ -140,6 +144,7 @@ def _standing(study: Study, label: str, ddof: int) -> Standing:
         repeats=sum(report.trials - report.history.queries for report in runs),
         objectives=summaries_by_name([report.history.best_values() for report in runs], ddof),
         hypervolume=hypervolumes(study, label, ddof),
+        ever=summarise(ever, ddof) if ever else None,
     )
 
 

@@ -209,7 +209,7 @@ KINDS: Mapping[str, PlotKind] = MappingProxyType(
         "population": PlotKind(
             "a population: the best, the median and every member, chunk by chunk",
             population,
-            frozenset({"over"}),
+            frozenset({"over", "band"}),
             axes=get_args(Time),
         ),
         "lineage": PlotKind(

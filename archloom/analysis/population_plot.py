@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from archloom.analysis.figures import COLOURS, INK, drawable, limits, new_figure, styled
 from archloom.analysis.layout import counted
 from archloom.analysis.lineage import Generation, births, generations
-from archloom.analysis.stats import Floats
+from archloom.analysis.stats import Floats, spread_band
 from archloom.analysis.study import Reports, Study, shown_name
-from archloom.analysis.study_figures import bands_of, finish, named, styles
+from archloom.analysis.study_figures import Around, bands_of, finish, interval, named, styles
 from archloom.analysis.timeline import Time, Timeline
-from archloom.errors import InputError
+from archloom.errors import InputError, unknown
 from archloom.runs.report import RunReport
 
 if TYPE_CHECKING:
@@ -30,13 +31,21 @@ _WEAK = 0.25
 
 _DASHES = (2.5, 1.5)
 
+Width = Literal["interval", "std"]
+"""What is drawn around the mean over seeds: the 95 % bootstrap interval of the mean, or the standard deviation."""
 
-def population(reports: Reports, over: Time = "resource") -> Figure:
+_AROUND: Mapping[Width, Around] = MappingProxyType({"interval": interval, "std": spread_band})
+
+
+def population(reports: Reports, over: Time = "resource", band: Width | None = None) -> Figure:
     """The best, the median and the quartiles of a population at the end of each chunk, and the curve of each member.
 
-    Of several runs the best of each chunk, its mean over seeds with its 95 % bootstrap interval, and, dashed, the mean
-    of the medians. InputError if no run trained a population with success.
+    Of several runs the best of each chunk, its mean over seeds with its 95 % bootstrap interval (`band` "std": with the
+    standard deviation), and, dashed, the mean of the medians. InputError if no run trained a population with success,
+    for another `band`, and for any if there is one run only, which is drawn with its quartiles.
     """
+    if band is not None and band not in _AROUND:
+        raise unknown("band", band, _AROUND)
     study = Study.of(reports)
     study.need_best()
     known = {label: [_Learnt(report, over) for report in found] for label, found in reports.items()}
@@ -47,13 +56,16 @@ def population(reports: Reports, over: Time = "resource") -> Figure:
             "continue the run (archloom resume), or take one of a strategy that trains a population, e.g. pbt_nas"
         )
     runs = [run for found in known.values() for run in found]
+    if band is not None and len(runs) == 1:
+        raise InputError(f"--band {band}: a single run has no spread over seeds; omit it, or give runs of several")
     with styled():
         figure = new_figure(7.6, 4.6)
         axes = figure.add_subplot()
         if len(runs) == 1:
             note, shown = _draw_one(axes, runs[0]), _late(runs[0])
         else:
-            note, shown = _draw_several(axes, Study.of({label: reports[label] for label in known}), known)
+            trained = Study.of({label: reports[label] for label in known})
+            note, shown = _draw_several(axes, trained, known, band or "interval")
         lone = all(len(run.times.ends) == 1 for run in runs)  # markers instead of lines, which the edge would cut
         axes.set_xlim(0, max(run.times.ends[-1] for run in runs) * (1.05 if lone else 1))
         low, high = limits(shown)
@@ -145,13 +157,13 @@ def _draw_one(axes: Axes, run: _Learnt) -> str:
     return f"{counted(run.values.shape[1], 'member')}; a child's curve begins at its base's."
 
 
-def _draw_several(axes: Axes, study: Study, known: dict[str, list[_Learnt]]) -> tuple[str, list[float]]:
+def _draw_several(axes: Axes, study: Study, known: dict[str, list[_Learnt]], width: Width) -> tuple[str, list[float]]:
     """Returns what to say of it, and the values that determine the y-range."""
 
     def curves(label: str, rank: float) -> list[list[tuple[float, float]]]:
         return [curve for run in known[label] if (curve := run.share(rank))]
 
-    best, middle = (bands_of(study, partial(curves, rank=rank)) for rank in (1.0, 0.5))
+    best, middle = (bands_of(study, partial(curves, rank=rank), _AROUND[width]) for rank in (1.0, 0.5))
     shown: list[float] = []
     for style, label in zip(styles(), study.reports, strict=False):
         if label not in best:
@@ -162,4 +174,5 @@ def _draw_several(axes: Axes, study: Study, known: dict[str, list[_Learnt]]) -> 
             shown += [float(value) for value in late if np.isfinite(value)]
         grid, band = best[label]
         axes.fill_between(grid, band.low, band.high, color=style["color"], alpha=0.15, linewidth=0, zorder=2)
-    return f"Best of each chunk, dashed the median of the population. {study.spread}", shown
+    spread = "Lines: mean; bands: the standard deviation over seeds." if width == "std" else study.spread
+    return f"Best of each chunk, dashed the median of the population. {spread}", shown

@@ -52,8 +52,9 @@ class Published:
 
     @property
     def value(self) -> str:
-        """The number as printed."""
-        return f"{self.mean:.2f}" if self.std is None else f"{self.mean:.2f} ± {self.std:.2f}"
+        """The number as printed; those from 100 on, which are no percentages, as whole numbers."""
+        digits = 0 if abs(self.mean) >= 100 else 2
+        return f"{self.mean:.{digits}f}" if self.std is None else f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "role": self.role.name.lower(), "constraints": [str(c) for c in self.constraints]}
@@ -326,6 +327,24 @@ def _generated(data: str) -> list[Published]:
     ]
 
 
+# -- agents -------------------------------------------------------------------------------------------------------
+
+_PBT_NAS = "PBT-NAS paper (2023), Table"
+_AGENTS = (
+    "in the PBT-NAS paper a score is of 10 episodes of the best agent of the last population, after 12 agents have "
+    "acted for 3 million frames each, seeing 84 x 84 pixels"
+)
+
+_QUADRUPED_ROWS = tuple(
+    _Row(label, f"{_PBT_NAS} {table}", ("episode_reward",), (cell,), caveat=_AGENTS)
+    for label, table, cell in (
+        ("PBT-NAS", 2, (801, 70)), ("no mixing", 2, (672, 53)), ("copied exactly [1, 0]", 2, (699, 4)),
+        ("reinitialised [0, 1]", 2, (532, 62)), ("random search", 3, (616, 53)),
+        ("random search, shrink-perturb", 3, (498, 30)), ("BOHB", 6, (621, 28)),
+    )
+)  # fmt: skip
+"""Of the other agents of that paper there are plots only (Figure 3)."""
+
 _IMAGENET_ROWS = tuple(
     _Row(each.label, generators.table(5), (IMAGENET_TOP1,), ((each.top1, None),)) for each in generators.IMAGENET
 )
@@ -340,6 +359,7 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = MappingProxyType(
             ("efficientnet_b0", _EFFICIENTNET_ROWS, ()),
             ("proxyless", _PROXYLESS_ROWS, ()),
             ("hnag", _IMAGENET_ROWS, ()),
+            ("control:quadruped_run", _QUADRUPED_ROWS, ()),
             *((f"images:{data}", (), _generated(data)) for data in generators.DATA),
         )
     }

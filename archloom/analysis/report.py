@@ -55,6 +55,7 @@ def _best_facts(study: Study, report: RunReport, best: TrialRecord) -> dict[str,
         **{name: _number(study, name, value) for name, value in scores.items()},
         **_fidelity(report, best),
         "found at": f"query {best.query} of {report.history.queries}",
+        **_ever(study, report),
     }
 
 
@@ -64,6 +65,15 @@ def _fidelity(report: RunReport, line: TrialRecord) -> dict[str, str]:
     if history.resource is None:
         return {}
     return {"after": history.resource.amount(history.fidelity(line))}
+
+
+def _ever(study: Study, report: RunReport) -> dict[str, str]:
+    """What was better than the last population's best before, where that is the best of the run."""
+    ever = report.history.best_ever()
+    if ever is None:
+        return {}
+    after = "".join(f" after {amount}" for amount in _fidelity(report, ever).values())
+    return {"best ever": f"{_number(study, study.metric, ever.scores[study.metric])}, query {ever.query}{after}"}
 
 
 def _run_facts(study: Study, report: RunReport) -> dict[str, str]:
@@ -143,7 +153,8 @@ def _standing_lines(study: Study, comparison: Comparison) -> list[str]:
     ranked = any(standing.best_rank is not None for standing in comparison.standings)
     place = ["best rank"] if ranked else []
     names = [one_line(name) for name in reported]
-    heads = ["strategy", "runs", one_line(study.metric), "median", "best", *place, *names, "queries", "repeats"]
+    ever = ["best ever"] if any(standing.ever for standing in comparison.standings) else []
+    heads = ["strategy", "runs", one_line(study.metric), "median", "best", *ever, *place, *names, "queries", "repeats"]
     rows = []
     for s in comparison.standings:
         best = max((s.values.min, s.values.max), key=study.objective.utility) if s.values else None
@@ -154,6 +165,7 @@ def _standing_lines(study: Study, comparison: Comparison) -> list[str]:
                 _spread(s.values, s.found),
                 short(s.values.median if s.values else None),
                 short(best),
+                *([_spread(s.ever, s.found)] * len(ever)),
                 *(["-" if s.best_rank is None else str(s.best_rank)] * ranked),
                 *(_spread(s.report.get(name), s.found) for name in reported),
                 str(s.queries),

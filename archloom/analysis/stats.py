@@ -199,6 +199,17 @@ def curve_band(
     return band(values, rng, confidence, resamples)
 
 
+def spread_band(curves: Sequence[Sequence[tuple[float, float]]], queries: ArrayLike) -> Band:
+    """The mean of step curves on a common grid, and the standard deviation (ddof = 1) of runs to both sides of it.
+
+    Curves are continued, and missing at first, as in `curve_band`. A single curve has no width.
+    """
+    values = np.stack([sample_curve(curve, queries) for curve in curves])  # (n, q)
+    mean = np.asarray(scaled(lambda v: v.mean(axis=0), values))
+    std = np.asarray(scaled(lambda v: v.std(axis=0, ddof=1), values)) if len(values) > 1 else 0.0
+    return Band(mean, mean - std, mean + std)
+
+
 def band(values: Floats, rng: np.random.Generator, confidence: float = CONFIDENCE, resamples: int = RESAMPLES) -> Band:
     """The mean of n curves on one grid (n, q), with its bootstrap interval; NaN where a curve has not begun."""
     runs = len(values)

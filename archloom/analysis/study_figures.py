@@ -26,6 +26,9 @@ _EARLY = 0.1
 """The first share of the axis, which does not affect the y-range of a curve; nor, up to a half of it, do values that
 are lower because trainings were shorter."""
 
+Around = Callable[[Sequence[Sequence[tuple[float, float]]], Floats], Band]
+"""From the curves of runs and a grid: their mean, and what is drawn around it."""
+
 Curves = Callable[[str], Sequence[Sequence[tuple[float, float]]]]
 """A strategy's label -> the curve of each of its runs that found anything."""
 
@@ -48,7 +51,12 @@ def named(study: Study, label: str, between: str = " ") -> str:
     return f"{' ' * shown.startswith('_')}{shown}{between}(n = {found}{nothing})"
 
 
-def bands_of(study: Study, curves: Curves) -> dict[str, tuple[Floats, Band]]:
+def interval(curves: Sequence[Sequence[tuple[float, float]]], grid: Floats) -> Band:
+    """The mean and its 95 % bootstrap interval."""
+    return curve_band(curves, grid, seeds.stream(0, "bootstrap"))
+
+
+def bands_of(study: Study, curves: Curves, around: Around = interval) -> dict[str, tuple[Floats, Band]]:
     """Strategy -> its grid of the amount spent (q,) and the band on it; strategies that found nothing are omitted."""
     bands = {}
     for label in study.reports:
@@ -59,7 +67,7 @@ def bands_of(study: Study, curves: Curves) -> dict[str, tuple[Floats, Band]]:
             points = np.array(sorted({point for curve in known for point, _ in curve}))
             grid = points[np.unique(np.linspace(0, len(points) - 1, _GRID_POINTS).round().astype(int))]
             grid = np.append(grid[grid < end], end)
-            bands[label] = grid, curve_band(known, grid, seeds.stream(0, "bootstrap"))
+            bands[label] = grid, around(known, grid)
     return bands
 
 

@@ -18,13 +18,16 @@ from archloom.checkpoints.state import (
 )
 from archloom.errors import InputError
 
+_SINGULAR = ("._u", "._v", ".norm.u", ".norm.v")
+"""How the names of spectral norms' vectors end: PyTorch's parametrisation's, and those of `nets.control`."""
+
 
 def average(states: Sequence[TrainingState], parts: Sequence[str] | None = None) -> TrainingState:
     """The uniform mean of members of one genome: Wortsman et al. 2022 (model soups), as PBT-NAS makes them.
 
     Floats are averaged (in double precision), integers are the sum's floor division. Only tensors below the prefixes
     `parts` are averaged (`NETWORK.module.path`; None: all), and those of averages of these networks. Everything else is
-    the first state's: spectral norm's vectors (names that end in "._u" or "._v"), booleans, optimisers, arrays, rest.
+    the first state's: spectral norms' vectors (`_SINGULAR`), booleans, optimisers, arrays, rest.
     InputError if there is no state, or if names or shapes differ.
     """
     if not states:
@@ -34,7 +37,7 @@ def average(states: Sequence[TrainingState], parts: Sequence[str] | None = None)
 
     def blend(label: str, tensors: Sequence[Tensor]) -> Tensor:
         wanted = parts is None or not set(parts).isdisjoint(prefixes_of(label))
-        return _mean(tensors) if wanted and not label.endswith(("._u", "._v")) else tensors[0]
+        return _mean(tensors) if wanted and not label.endswith(_SINGULAR) else tensors[0]
 
     networks = {
         name: _blended(name, [state.networks.get(name, {}) for state in states], blend) for name in first.networks

@@ -199,6 +199,8 @@ def best(run: Path, as_json: bool, moved: Moved) -> int:
 @click.option("--against", multiple=True, metavar="METRIC",
               help="Of pareto and hypervolume: show the first objective against METRIC. Default: the objectives, or "
                    "the FLOPs and parameters that a run knows.")  # fmt: skip
+@click.option("--band", default=None, metavar="WIDTH",
+              help="Of population, over several seeds: interval (95 %, of the mean; the default) or std.")  # fmt: skip
 @click.option("--top", default=None, metavar="N",
               help="Of state and topology: the best N architectures (64), or a share of all (5%).")  # fmt: skip
 @click.option("--samples", default=None, metavar="LABEL",

@@ -29,12 +29,24 @@ from archloom.strategies.population.note import MemberNote
 
 
 @dataclass(frozen=True)
+class Tried:
+    """The mean of several members, kept or not, as it was measured."""
+
+    members: tuple[int, ...]
+    metrics: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"members": list(self.members), "soup": dict(self.metrics)}
+
+
+@dataclass(frozen=True)
 class Soup:
     """A soup: `state` is the mean of `members`; the others of the same architecture are `left_out`.
 
     `metrics` are the soup's, `best` those of the best member alone, which is trial `trial`, after `epoch` epochs; both
-    were just measured in the same way. `ahead` is the best of the run if that is better than the soup, which is made of
-    complete populations only: its trial, its epochs and its value.
+    were just measured in the same way. `tried` are the means that were measured on the way, in their order, the best of
+    which is `best_tried`: it may be worse than the best member, which is then the soup. `ahead` is the best of the run
+    if that is better than the soup, which is made of complete populations only: its trial, its epochs and its value.
     """
 
     state: TrainingState
@@ -46,6 +58,17 @@ class Soup:
     trial: int
     epoch: int
     ahead: tuple[int, int, float] | None = None
+    tried: tuple[Tried, ...] = ()
+    best_tried: Tried | None = None
+
+    def difference(self, metric: str) -> float:
+        """How much more of a metric the soup has than the best member."""
+        return self.metrics[metric] - self.best[metric]
+
+    def difference_tried(self, metric: str) -> float | None:
+        """The same for the best mean of several members, whether it was kept or not; None if there are none. (What
+        PBT-NAS's Table 5 has, by its code.)"""
+        return None if self.best_tried is None else self.best_tried.metrics[metric] - self.best[metric]
 
     def to_json(self, objective: str) -> dict[str, Any]:
         ahead = None if self.ahead is None else dict(zip(("trial", "epoch", "value"), self.ahead, strict=True))
@@ -58,7 +81,9 @@ class Soup:
             "metric": objective,
             "soup": dict(self.metrics),
             "best_member": dict(self.best),
-            "difference": self.metrics[objective] - self.best[objective],
+            "difference": self.difference(objective),
+            "tried": [tried.to_json() for tried in self.tried],
+            "difference_tried": self.difference_tried(objective),
             "run_ahead": ahead,
         }
 
@@ -114,16 +139,22 @@ def greedy_soup(
     state: TrainingState = checkpoints.load(lines[0].id)
     check_parts(state, parts or ())  # also if there is no other member to average with
     best = metrics = kitchen.measure(lines[0], state)
+    tried: list[Tried] = []
     for line in lines[1:]:
         candidate = average([checkpoints.load(member.id) for member in [*kept, line]], parts)
         found = kitchen.measure(line, candidate)
+        tried.append(Tried(tuple(map(_member, [*kept, line])), found))
         if kitchen.utility(found) > kitchen.utility(metrics):
             kept.append(line)
             state, metrics = candidate, found
     left_out = tuple(_member(line) for line in lines if line not in kept)
     ahead = _ahead(report, lines[0], metrics, kitchen)
     members = tuple(map(_member, kept))
-    return Soup(state, lines[0].arch, members, left_out, metrics, best, lines[0].id, lines[0].fidelity, ahead)
+    best_tried = max(tried, key=lambda each: kitchen.utility(each.metrics), default=None)
+    return Soup(
+        state, lines[0].arch, members, left_out, metrics, best, lines[0].id, lines[0].fidelity, ahead, tuple(tried),
+        best_tried,
+    )  # fmt: skip
 
 
 def winners(report: RunReport) -> list[TrialRecord]:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.constraints import Criteria
+from archloom.constraints import Criteria, Winner
 from archloom.errors import unknown
 from archloom.evaluators.base import units_used
 from archloom.runs.record import TrialRecord
@@ -70,6 +70,13 @@ class History:
     def best(self) -> TrialRecord | None:
         """The first query with the best value of the first objective among the comparable ones."""
         return self._best
+
+    def best_ever(self) -> TrialRecord | None:
+        """The first query with the best value that any has had, where the best is that of the last population; None
+        elsewhere."""
+        if self.criteria.winner is not Winner.OF_LAST_POPULATION:
+            return None
+        return max(self._feasible, key=self.utility, default=None)
 
     def best_values(self) -> dict[str, float]:
         """Objective -> its best value among the comparable queries, each on its own; empty if there are none."""

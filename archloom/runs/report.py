@@ -212,6 +212,7 @@ def summarise(report: RunReport) -> dict[str, Any]:
             "report": best.report,
         }
     table = report.scenario.problem.data
+    ever = report.history.best_ever()
     summary: dict[str, Any] = {
         "strategy": report.request.strategy,
         "on": report.request.problem.on,
@@ -228,6 +229,13 @@ def summarise(report: RunReport) -> dict[str, Any]:
         "ending": report.ending,
         "seconds": round(report.seconds, 3),
     }
+    if ever is not None:
+        summary["best_ever"] = {
+            "arch": ever.arch,
+            "value": ever.scores[report.scenario.objectives[0]],
+            "query": ever.query,
+            "fidelity": report.history.fidelity(ever),
+        }
     if report.request.warm_start is not None:
         summary["warm_start"] = msgspec.to_builtins(report.request.warm_start.sources)
     if not report.scenario.criteria.single:

@@ -54,6 +54,24 @@ def test_less_may_be_better(make_population: Any) -> None:
     assert drawn["best of the chunk"].get_ydata().tolist() == worth(run).min(axis=1).tolist()
 
 
+def test_a_band_of_standard_deviations(make_population: Any, words: Any) -> None:
+    """As in PBT-NAS's Figure 3."""
+    runs = [make_population(), make_population(crossover_prob=0.9)]
+    figure = population({"pbt_nas": runs}, band="std")
+    bests = np.array([worth(run).max(axis=1) for run in runs])
+    low, high = bests.mean(axis=0) - bests.std(axis=0, ddof=1), bests.mean(axis=0) + bests.std(axis=0, ddof=1)
+    axes: Any = figure.axes[0]
+    drawn = axes.collections[0].get_paths()[0].vertices
+    for end, each in zip((2, 4, 6, 8), zip(low, high, strict=True), strict=True):
+        own = drawn[drawn[:, 0] == end, 1]
+        assert (own.min(), own.max()) == pytest.approx(each)
+    assert "bands: the standard deviation over seeds" in words(figure)
+    with pytest.raises(InputError, match=r"--band std: a single run has no spread over seeds"):
+        population({"pbt_nas": runs[:1]}, band="std")
+    with pytest.raises(InputError, match=r"unknown band 'stdd'; did you mean 'std'"):
+        population({"pbt_nas": runs}, band="stdd")  # type: ignore[arg-type]
+
+
 def test_a_single_chunk_is_seen(make_population: Any) -> None:
     run = make_population(epochs=2)
     axes: Any = population({"pbt_nas": [run]}).axes[0]

@@ -22,6 +22,17 @@ def test_ga_nas_table_4() -> None:
     assert ranks["GA-NAS", "cifar100_test_200"] == 3.25 and ranks["RS-500", "imagenet16_test_200"] == 34.18
 
 
+def test_pbt_nas_tables_2_3_and_6_for_agents() -> None:
+    found = references("control:quadruped_run", "episode_reward")
+    assert {(p.label, p.source[-7:]): p.value for p in found} == {
+        ("PBT-NAS", "Table 2"): "801 ± 70", ("copied exactly [1, 0]", "Table 2"): "699 ± 4",
+        ("no mixing", "Table 2"): "672 ± 53", ("BOHB", "Table 6"): "621 ± 28", ("random search", "Table 3"): "616 ± 53",
+        ("reinitialised [0, 1]", "Table 2"): "532 ± 62", ("random search, shrink-perturb", "Table 3"): "498 ± 30",
+    }  # fmt: skip
+    assert all("3 million frames" in p.caveats[0] for p in found)
+    assert references("control:walker_run", "episode_reward") == [], "of which there is a plot only"
+
+
 def bounded(*constraints: str) -> dict[str, float]:
     found = references("nb101", "test_108", [Constraint.parse(text) for text in constraints])
     return {p.label.partition(",")[0]: p.mean for p in found}

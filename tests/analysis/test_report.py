@@ -4,9 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from archloom.analysis.report import format_best, format_comparison
+from archloom.constraints import Winner
 from archloom.runs.budgets import Limits
+from archloom.runs.history import History
+from archloom.runs.report import summarise
+from archloom.types import Resource
 
 
 def test_best_says_what_was_found_where_and_how(make_report: Any) -> None:
@@ -38,6 +43,23 @@ def test_best_says_that_a_run_ended_early(make_report: Any) -> None:
     assert "3 of 40 unique architectures, 7 repeats for free; ended early: it stalled" in format_best(stalled)
     going = replace(stalled, ending=None)
     assert "3 of 40 unique architectures, 7 repeats for free; not finished" in format_best(going)
+
+
+def test_the_best_ever_stands_beside_that_of_the_last_population(make_report: Any) -> None:
+    """Of three chunks with two members each."""
+    found = make_report([0, 1, 63, 5, 7, 2])
+    lines = tuple(structs.replace(line, fidelity=1 + at // 2) for at, line in enumerate(found.history.lines))
+    judged = replace(found.scenario.criteria, winner=Winner.OF_LAST_POPULATION)
+    history = History(judged, lines, Resource("epochs", 9, open_ended=True))
+    report = replace(found, history=history)
+    said = {line.split("  ")[0]: line for line in format_best(report).splitlines()}
+    assert "query 5 of 6" in said["found at"] and "after" in said
+    assert said["best ever"].endswith("91.20 %, query 3 after 2 epochs")
+    assert summarise(report)["best_ever"]["query"] == 3
+    table = format_comparison({"one": [report], "two": [replace(report, request=replace(report.request, seed=1))]})
+    head, row = table.splitlines()[1:3]
+    assert "best ever" in head and "91.20" in row
+    assert "best ever" not in format_best(found) and "best_ever" not in summarise(found)
 
 
 def test_a_label_stands_beside_its_strategy(make_report: Any) -> None:

@@ -20,6 +20,7 @@ from archloom.analysis.stats import (
     sample_curve,
     slope,
     spearman,
+    spread_band,
     summarise,
 )
 from archloom.errors import InputError
@@ -114,6 +115,13 @@ def test_band_is_the_bootstrap_interval_at_each_query() -> None:
 def test_band_of_one_curve_has_no_width() -> None:
     band = curve_band([[(1, 2.5)]], [1, 2], rng())
     np.testing.assert_array_equal(np.stack(band), np.full((3, 2), 2.5))
+
+
+def test_a_band_of_standard_deviations() -> None:
+    band = spread_band([[(1, 1.0), (2, 2.0)], [(1, 3.0)], [(2, 5.0)]], [1, 2])
+    assert np.isnan([each[0] for each in band]).all(), "one of them has not begun"
+    assert [each[1] for each in band] == pytest.approx([10 / 3, 10 / 3 - 7**0.5 / 3**0.5, 10 / 3 + 7**0.5 / 3**0.5])
+    np.testing.assert_array_equal(np.stack(spread_band([[(1, 2.5)]], [1, 2])), np.full((3, 2), 2.5))
 
 
 @pytest.mark.parametrize("curves", [[], [[]]])

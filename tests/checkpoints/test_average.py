@@ -39,6 +39,21 @@ def test_a_soup_of_one_taste_is_that_taste(trained: Any, same_state: Any) -> Non
         assert same_state(average([state] * count), state)
 
 
+def test_spectral_norms_of_agents_are_the_firsts() -> None:
+    from archloom.spaces.control import Control
+
+    space = Control(observation=(3, 9, 9), actions=1, width=2, hidden=4, features=(3,))
+    states = [TrainingState({"all": dict(space.build(space.original, seed).state_dict())}) for seed in (0, 1)]
+    first, second = (state.networks["all"] for state in states)
+    soup = average(states).networks["all"]
+    vectors = {name for name in soup if name.endswith(("norm.u", "norm.v"))}
+    assert len(vectors) == 2 * len([name for name in soup if name.endswith("norm.u")]) > 0
+    for name, tensor in soup.items():
+        expected = first[name] if name in vectors else (first[name] + second[name]) / 2
+        assert torch.allclose(tensor, expected, atol=1e-6), name
+    assert any(not torch.equal(first[name], second[name]) for name in vectors)
+
+
 def test_integers_are_divided_downwards() -> None:
     numbers = [-3, 250, 2**40], [0, 255, 2**40]
     states = [TrainingState({"n": {"i": torch.tensor(some)}}) for some in numbers]

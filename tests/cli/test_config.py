@@ -6,7 +6,9 @@ import dataclasses
 import json
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -144,6 +146,7 @@ def test_lists_of_configurations(cli: Any) -> None:
 
 STRATEGIES = ("pbt_nas", "searl", "random_population")
 SHIPPED = ("gan_cifar10", "gan_hard_cifar10", "gan_stl10", "gan_hard_stl10")
+AGENTS = ("pbt_nas_quadruped", "pbt_nas_walker", "pbt_nas_humanoid")
 FEATURES = """
 import torch
 
@@ -180,8 +183,11 @@ def few_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any, Any]:
-    """The scenario of a shipped configuration and the plan of a strategy; `overrides` are the task's."""
+def opened(
+    name: str, strategy: str = "pbt_nas", space: Mapping[str, str] = MappingProxyType({}), **overrides: str
+) -> tuple[Any, Any]:
+    """The scenario of a shipped configuration and the plan of a strategy; `overrides` are the task's, `space` those of
+    the space."""
     from archloom.cli import options
     from archloom.cli.search import search
     from archloom.problems import open_scenario
@@ -190,7 +196,7 @@ def opened(name: str, strategy: str = "pbt_nas", **overrides: str) -> tuple[Any,
     read = config.read(name, search.params)
     own = options.by_owner(read.settings_for(strategy))
     extractor = {"extractor": "paper_scale_features:means"} if "extractor" in own.task else {}
-    chosen = dataclasses.replace(own, task={**own.task, **extractor, **overrides})
+    chosen = dataclasses.replace(own, task={**own.task, **extractor, **overrides}, space={**own.space, **space})
     spec = options.spec_of(read.values["on"], None, (), (), (), read.values["space_name"], chosen)
     of_run = choose_strategy(strategy, chosen.strategy)
     assert Preparer().fitted_options(strategy, chosen.strategy, spec) == chosen.strategy, "the file names every size"
@@ -202,7 +208,7 @@ def test_what_ships() -> None:
     supernets = {"ddas_cifar10", "cadam_cifar10", "pc_cadam_cifar10"}
     others = {"advnas_cifar10", "ga_nas_1", "ga_nas_2", "apex_nb101", "apex_nb301", "darts_cifar10"}
     nago = {"nago_cifar10", "nago_bohb_cifar10", "nago_mobo_cifar10"}
-    assert set(config.shipped()) == {*SHIPPED, *others, *supernets, *nago}
+    assert set(config.shipped()) == {*SHIPPED, *AGENTS, *others, *supernets, *nago}
 
 
 @pytest.mark.parametrize("name", ["ddas_cifar10", "cadam_cifar10", "pc_cadam_cifar10"])
@@ -359,6 +365,79 @@ def test_the_numbers_of_the_paper(name: str, strategy: str) -> None:
     images = 105_000 if stl else 50_000
     steps = -(-images // task.batch_size)
     assert (steps, -(-steps // task.generator_every)) == ((821, 165) if stl else (1250, 250))
+
+
+def settings_of_agents(name: str, strategy: str) -> tuple[Any, Any]:
+    """The problem of a configuration of agents and a strategy's options; nothing is opened."""
+    from archloom.cli import options
+    from archloom.cli.search import search
+    from archloom.runs.prepare import choose_strategy
+
+    read = config.read(name, search.params)
+    own = options.by_owner(read.settings_for(strategy))
+    spec = options.spec_of(read.values["on"], None, (), (), (), read.values["space_name"], own)
+    return spec, choose_strategy(strategy, own.strategy).options
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_the_numbers_of_the_paper_for_agents(name: str) -> None:
+    """FACTS of the paper and its code: sections 4.3 and 4.4, and the configurations of the code."""
+    pytest.importorskip("dm_control", reason="environments need the extra control")
+    from archloom.tasks.control.options import PUBLISHED, ControlOptions
+    from archloom.utils.options import convert_all
+
+    environment = name.removeprefix("pbt_nas_") + "_run"
+    epochs, step = (1500, 100) if environment == "humanoid_run" else (300, 10)
+    own = environment == "quadruped_run"
+    for strategy, experience in zip(STRATEGIES, ("donor", "own", "own") if own else ("shared",) * 3, strict=True):
+        spec, chosen = settings_of_agents(name, strategy)
+        random = strategy == "random_population"
+        assert (chosen.population, chosen.epochs) == (12, epochs) and chosen.experience == experience
+        assert chosen.step == (50 if random and epochs == 1500 else step)
+        if not random:
+            ends = range(step, epochs + 1, step)
+            mixed = [end for end in ends if end < epochs and (end >= 150 or epochs == 1500 or end % 20 == 0)]
+            assert [end for end in ends if chosen.replaces(end)] == mixed
+            assert (int(chosen.parents * 12), int(chosen.survivors * 12)) == (3, 9)
+    assert spec.on == f"control:{environment}" and spec.space_name == "control"
+    task = convert_all("task", spec.source.task_options(spec), spec.task)
+    published = PUBLISHED[environment]
+    assert ControlOptions(**{**published, **task}) == ControlOptions(**published, camera=2 if own else 0, effects=True)
+    lacking = {"epochs", "device", "episode_frames"}
+    assert {field.name for field in dataclasses.fields(ControlOptions)} - task.keys() == lacking
+    assert convert_all("space", spec.source.space_options(spec), spec.space) == {
+        "width": 32, "hidden": 1024, "features": (25, 50, 100, 150), "as_published": False,
+    }  # fmt: skip
+    if own:
+        _, bohb = settings_of_agents(name, "bohb")
+        assert (bohb.eta, bohb.minimum, bohb.maximum, bohb.promote) == (3, 10, 300, "continue")
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels"), [(AGENTS[0], "true"), (AGENTS[0], "false"), (AGENTS[1], "false"), (AGENTS[2], "false")]
+)
+def test_a_first_chunk_of_agents(name: str, pixels: str) -> None:
+    """Everything as shipped but for sizes: of frames, networks, batches, episodes and epochs."""
+    pytest.importorskip("torch", reason="training needs the extra train")
+    pytest.importorskip("dm_control", reason="environments need the extra control")
+    from archloom.errors import InputError
+    from archloom.tasks.control import rendering
+    from archloom.types import Proposal
+
+    if pixels == "true":
+        try:
+            rendering.start()
+        except InputError as error:
+            pytest.skip(str(error))
+    scenario, _ = opened(
+        name, pixels=pixels, size="12", effects="false", epoch_frames="8", episode_frames="8", seed_frames="4",
+        explore_steps="2", batch_size="2", episodes="1", space={"width": "1", "hidden": "8", "features": "4"},
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    proposal = Proposal(scenario.space.sample(rng), 1)
+    result, _, left = scenario.evaluator.evaluate_with_files(proposal, None, (), rng)
+    assert result.report["frames"] == 8 and np.isfinite(result.scores["episode_reward"])
+    assert left is not None and len(scenario.space.sizes) == (36 if pixels == "true" else 28)
 
 
 @pytest.mark.usefixtures("few_images")

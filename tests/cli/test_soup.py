@@ -57,9 +57,23 @@ def test_a_part_that_is_not_there_is_refused_whoever_shares_the_winners_genes(cl
     assert cli("soup", population, "--part", "network.layers.0").code == 0
 
 
-def test_of_several_runs_one_is_to_be_named(cli: Any, planted: Path) -> None:
+def test_soups_of_several_runs(cli: Any, trained_here: Path) -> None:
+    sizes = "--set population=4 --set epochs=3 --set step=1 --set itself=true --set survivors=0.25 --seeds 2 --quiet"
+    assert cli("search", "pbt_nas", "--on", trained_here, *sizes.split(), "--out", "two").code == 0
+    found = json.loads(cli("soup", "two", "--part", "network.layers.0", "--json").out)
+    alone = json.loads(cli("soup", "two/seed-1", "--part", "network.layers.0", "--json").out)
+    assert found["runs"][1] == {"run": "two/seed-1", "label": "pbt_nas", "seed": 1, "missing": None, **alone}
+    means = found["strategies"]["pbt_nas"]
+    assert means["difference"]["n"] == 2 and means["difference"]["min"] >= 0
+    said = cli("soup", "two")
+    assert said.code == 0 and "best tried, mean ± std" in said.out
+    cli.refuses("soup", "two", "-o", "s.safetensors", says=["two holds several runs", "two/seed-0"])
+
+
+def test_runs_that_have_no_soup_are_named(cli: Any, planted: Path) -> None:
     assert cli("search", "random", "--on", planted, "--queries", 2, "--seeds", 2, "--quiet", "--out", "two").code == 0
-    cli.refuses("soup", "two", says=["two holds several runs", "archloom soup two/seed-0"])
+    said = cli("soup", "two")
+    assert said.code == 1 and said.out.count("a soup needs a run that trained a population") == 2
 
 
 def test_what_to_do_next_is_told(cli: Any, trained_here: Path) -> None:

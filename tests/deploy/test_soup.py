@@ -107,6 +107,20 @@ def test_alone_the_best_member_is_the_soup(trained: Path) -> None:
     soup = greedy_soup(report)
     assert len(soup.members) == 1
     assert soup.to_json("worth")["difference"] == 0
+    assert soup.best_tried is None and soup.difference_tried("worth") is None
+
+
+def test_what_was_tried_and_not_kept_is_known(population: RunReport) -> None:
+    """PBT-NAS's Table 5 has the best mean of several members, which may be worse than the best one alone."""
+    ranked = winners(population)
+    for line, value in zip(ranked, [0.5, 0.3, 0.4, *[0.1] * 8], strict=False):
+        set_layers(population, line.id, value)
+    soup = greedy_soup(population)
+    assert len(soup.members) == 1 and soup.difference("worth") == 0
+    assert len(soup.tried) == len(ranked) - 1 and all(len(tried.members) == 2 for tried in soup.tried)
+    assert soup.best_tried == soup.tried[1], "that with 0.4"
+    assert soup.difference_tried("worth") == pytest.approx(-5)
+    assert soup.to_json("worth")["difference_tried"] == soup.difference_tried("worth")
 
 
 FALLING = """

@@ -162,6 +162,15 @@ def test_the_best_of_a_population(
     assert several.hypervolume_curve([0.0, 100.0])[-1][1] == several.hypervolume([0.0, 100.0])
 
 
+def test_the_best_ever_is_told_where_the_best_is_of_the_last_population() -> None:
+    last = dataclasses.replace(ACC, winner=Winner.OF_LAST_POPULATION)
+    ever = History.of(chunks([10, 40], [50, 30], [20, 45]), last).best_ever()
+    assert ever is not None and ever.query == 3
+    assert History.of(chunks([None, None]), last).best_ever() is None
+    for other in (Winner.EVER, Winner.AT_HIGHEST_FIDELITY):
+        assert History.of(STOPPED, dataclasses.replace(ACC, winner=other)).best_ever() is None
+
+
 def test_a_last_population_that_failed_has_no_winner() -> None:
     last = dataclasses.replace(ACC, winner=Winner.OF_LAST_POPULATION)
     best = History.of(chunks([10, 40], [None, None]), last).best()

@@ -174,5 +174,7 @@ def _draw_several(axes: Axes, study: Study, known: dict[str, list[_Learnt]], wid
             shown += [float(value) for value in late if np.isfinite(value)]
         grid, band = best[label]
         axes.fill_between(grid, band.low, band.high, color=style["color"], alpha=0.15, linewidth=0, zorder=2)
+        ends = np.concatenate([band.low, band.high])[np.tile(grid >= _EARLY * grid[-1], 2)]
+        shown += [float(value) for value in ends if np.isfinite(value)]
     spread = "Lines: mean; bands: the standard deviation over seeds." if width == "std" else study.spread
     return f"Best of each chunk, dashed the median of the population. {spread}", shown

@@ -65,6 +65,8 @@ def test_a_band_of_standard_deviations(make_population: Any, words: Any) -> None
     for end, each in zip((2, 4, 6, 8), zip(low, high, strict=True), strict=True):
         own = drawn[drawn[:, 0] == end, 1]
         assert (own.min(), own.max()) == pytest.approx(each)
+    bottom, top = axes.get_ylim()
+    assert bottom <= low[1:].min() and top >= high.max(), "the bands are within the axes"
     assert "bands: the standard deviation over seeds" in words(figure)
     with pytest.raises(InputError, match=r"--band std: a single run has no spread over seeds"):
         population({"pbt_nas": runs[:1]}, band="std")

@@ -414,7 +414,7 @@ def test_the_numbers_of_the_paper_for_agents(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "pixels"), [(AGENTS[0], "true"), (AGENTS[0], "false"), (AGENTS[1], "false"), (AGENTS[2], "false")]
+    ("name", "pixels"), [(AGENTS[1], "true"), (AGENTS[0], "false"), (AGENTS[1], "false"), (AGENTS[2], "false")]
 )
 def test_a_first_chunk_of_agents(name: str, pixels: str) -> None:
     """Everything as shipped but for sizes: of frames, networks, batches, episodes and epochs."""
@@ -430,7 +430,7 @@ def test_a_first_chunk_of_agents(name: str, pixels: str) -> None:
         except InputError as error:
             pytest.skip(str(error))
     scenario, _ = opened(
-        name, pixels=pixels, size="12", effects="false", epoch_frames="8", episode_frames="8", seed_frames="4",
+        name, pixels=pixels, size="12", render_size="24", effects="false", epoch_frames="8", episode_frames="8", seed_frames="4",
         explore_steps="2", batch_size="2", episodes="1", space={"width": "1", "hidden": "8", "features": "4"},
     )  # fmt: skip
     rng = np.random.default_rng(0)

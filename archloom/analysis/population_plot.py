@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,20 @@ _DASHES = (2.5, 1.5)
 Width = Literal["interval", "std"]
 """What is drawn around the mean over seeds: the 95 % bootstrap interval of the mean, or the standard deviation."""
 
-_AROUND: Mapping[Width, Around] = MappingProxyType({"interval": interval, "std": spread_band})
+
+class _Bands(NamedTuple):
+    """What makes the bands, and says of a study what its lines and bands are."""
+
+    around: Around
+    words: Callable[[Study], str]
+
+
+_BANDS: Mapping[Width, _Bands] = MappingProxyType(
+    {
+        "interval": _Bands(interval, lambda study: study.spread),
+        "std": _Bands(spread_band, lambda _: "Lines: mean; bands: the standard deviation over seeds."),
+    }
+)
 
 
 def population(reports: Reports, over: Time = "resource", band: Width | None = None) -> Figure:
@@ -44,8 +57,8 @@ def population(reports: Reports, over: Time = "resource", band: Width | None = N
     standard deviation), and, dashed, the mean of the medians. InputError if no run trained a population with success,
     for another `band`, and for any if there is one run only, which is drawn with its quartiles.
     """
-    if band is not None and band not in _AROUND:
-        raise unknown("band", band, _AROUND)
+    if band is not None and band not in _BANDS:
+        raise unknown("band", band, _BANDS)
     study = Study.of(reports)
     study.need_best()
     known = {label: [_Learnt(report, over) for report in found] for label, found in reports.items()}
@@ -65,7 +78,7 @@ def population(reports: Reports, over: Time = "resource", band: Width | None = N
             note, shown = _draw_one(axes, runs[0]), _late(runs[0])
         else:
             trained = Study.of({label: reports[label] for label in known})
-            note, shown = _draw_several(axes, trained, known, band or "interval")
+            note, shown = _draw_several(axes, trained, known, _BANDS[band or "interval"])
         lone = all(len(run.times.ends) == 1 for run in runs)  # markers instead of lines, which the edge would cut
         axes.set_xlim(0, max(run.times.ends[-1] for run in runs) * (1.05 if lone else 1))
         low, high = limits(shown)
@@ -157,13 +170,13 @@ def _draw_one(axes: Axes, run: _Learnt) -> str:
     return f"{counted(run.values.shape[1], 'member')}; a child's curve begins at its base's."
 
 
-def _draw_several(axes: Axes, study: Study, known: dict[str, list[_Learnt]], width: Width) -> tuple[str, list[float]]:
+def _draw_several(axes: Axes, study: Study, known: dict[str, list[_Learnt]], bands: _Bands) -> tuple[str, list[float]]:
     """Returns what to say of it, and the values that determine the y-range."""
 
     def curves(label: str, rank: float) -> list[list[tuple[float, float]]]:
         return [curve for run in known[label] if (curve := run.share(rank))]
 
-    best, middle = (bands_of(study, partial(curves, rank=rank), _AROUND[width]) for rank in (1.0, 0.5))
+    best, middle = (bands_of(study, partial(curves, rank=rank), bands.around) for rank in (1.0, 0.5))
     shown: list[float] = []
     for style, label in zip(styles(), study.reports, strict=False):
         if label not in best:
@@ -176,5 +189,4 @@ def _draw_several(axes: Axes, study: Study, known: dict[str, list[_Learnt]], wid
         axes.fill_between(grid, band.low, band.high, color=style["color"], alpha=0.15, linewidth=0, zorder=2)
         ends = np.concatenate([band.low, band.high])[np.tile(grid >= _EARLY * grid[-1], 2)]
         shown += [float(value) for value in ends if np.isfinite(value)]
-    spread = "Lines: mean; bands: the standard deviation over seeds." if width == "std" else study.spread
-    return f"Best of each chunk, dashed the median of the population. {spread}", shown
+    return f"Best of each chunk, dashed the median of the population. {bands.words(study)}", shown

@@ -430,8 +430,9 @@ def test_a_first_chunk_of_agents(name: str, pixels: str) -> None:
         except InputError as error:
             pytest.skip(str(error))
     scenario, _ = opened(
-        name, pixels=pixels, size="12", render_size="24", effects="false", epoch_frames="8", episode_frames="8", seed_frames="4",
-        explore_steps="2", batch_size="2", episodes="1", space={"width": "1", "hidden": "8", "features": "4"},
+        name, pixels=pixels, size="12", render_size="24", effects="false", epoch_frames="8", episode_frames="8",
+        seed_frames="4", explore_steps="2", batch_size="2", episodes="1",
+        space={"width": "1", "hidden": "8", "features": "4"},
     )  # fmt: skip
     rng = np.random.default_rng(0)
     proposal = Proposal(scenario.space.sample(rng), 1)

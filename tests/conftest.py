@@ -105,7 +105,7 @@ class Experiencing(PlantedTraining):
         self.read = list(episodes)
 
     def experience(self):
-        return Episodes.joined(self.own)
+        return [Episodes.joined(self.own)]
 
     def train(self, epochs):
         for _ in range(epochs):

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,9 @@ from archloom.errors import StoreError
 from archloom.utils.documents import read_document
 from archloom.utils.files import TEMPORARY, open_owned, open_regular, replacing
 from archloom.utils.text import quoted
+
+DRAFT = ".*.draft.*.tmp"
+"""Names of drafts: files that grow while a trial is evaluated, and go when it is."""
 
 POLL_EVERY_S = 0.05
 """How often a waiting writer checks for space."""
@@ -89,6 +93,25 @@ class DiskBudget:
         with replacing(path, open_new, self._locked) as file:
             yield file
 
+    def begin_draft(self, path: Path) -> BinaryIO:
+        """An empty draft, locked while it is open.
+
+        It grows only by `grow`, and goes when a checkpoint needs the room: whoever has mapped it can still read it.
+        """
+        with self._locked():
+            return _claim(path, 0)
+
+    def grow(self, draft: BinaryIO, path: Path, size: int) -> bool:
+        """Let a draft have `size` bytes; False if there is no room for these and the largest file of each kind, or if
+        it had to go."""
+        with self._locked():
+            sizes = self._clean()
+            there = path.name in sizes
+            if not there or sum(sizes.values()) - sizes[path.name] + size + _largest(sizes.items()) > self.limit:
+                return False
+            draft.truncate(size)
+        return True
+
     def plan(self, done: int, evictable: Sequence[str]) -> None:
         """Record which numbers are done (all up to `done`), and which files may be evicted for space, in that order.
 
@@ -124,6 +147,7 @@ class DiskBudget:
             path.unlink(missing_ok=True)  # of an attempt that was never recorded
             done, evictable = self._read_plan()
             sizes = self._clean()
+            evictable = [*evictable, *(name for name in sizes if fnmatch(name, DRAFT))]
             used, free = sum(sizes.values()), sum(sizes.get(name, 0) for name in evictable)
             first = done is None or order <= done + 1
             margin = 0 if first else _largest([*sizes.items(), (path.name, size)])
@@ -201,6 +225,8 @@ def _largest(sizes: Iterable[tuple[str, int]]) -> int:
     """The sizes of the largest files of each kind in total: so much may a trial leave that must come first."""
     found: dict[str, int] = {}
     for name, size in sizes:
+        if fnmatch(name, DRAFT):
+            continue
         kind = name.removeprefix(".").partition(".")[2].partition(".")[0]  # while it is written, there is more around
         found[kind] = max(found.get(kind, 0), size)
     return sum(found.values())

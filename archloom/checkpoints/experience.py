@@ -1,5 +1,7 @@
 """What agents experience in a chunk of training: whole episodes in one file, which later chunks map into memory.
 
+In memory it may be in parts, whole episodes each, so that nobody has to join what files and memory hold.
+
 The file is a safetensors file, uncompressed: the arrays of `Episodes` by name, the frames last. The header's metadata
 has three keys: `crc32`, the CRC-32 of everything before the frames, as it is with `00000000` in that place;
 `frames_crc32`, that of the frames, both in eight hexadecimal digits; and `archloom`: JSON with the format and whose
@@ -10,6 +12,7 @@ experience it is. Frames are most of it, gigabytes at full size: `load_episodes`
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -36,6 +39,8 @@ _LONGEST_HEADER = 1 << 16
 
 _BLOCK = 1 << 20
 """Bytes read or written at a time."""
+
+_FOREIGN = "it was not written by archloom"
 
 _CURE = "restore the file from a copy, or start a new run"
 
@@ -85,11 +90,14 @@ class Episodes:
         """n, the steps of all episodes."""
         return len(self.rewards)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all arrays."""
+        return sum(getattr(self, field.name).nbytes for field in fields(self))
+
     @classmethod
     def joined(cls, parts: Sequence[Episodes]) -> Episodes:
-        """These, one after another; there must be at least one."""
-        if len(parts) == 1:
-            return parts[0]
+        """These, one after another, in memory of their own; there must be at least one."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
@@ -105,17 +113,15 @@ _ORDER = ("lengths", "actions", "rewards", "discounts", "frames")
 """Arrays as they stand in a file: wide types first, so that each is aligned, and the frames last."""
 
 
-def save_episodes(path: Path, episodes: Episodes, writing: Writing, owner: str) -> None:
-    """Write episodes into a file that appears whole or not at all, and is on disk when this returns.
+def save_episodes(path: Path, parts: Sequence[Episodes], writing: Writing, owner: str) -> None:
+    """Write episodes, those of one part after another, into a file that appears whole or not at all, and is on disk
+    when this returns.
 
-    StoreError if it cannot be written; then nothing has changed.
+    There must be a part. StoreError if it cannot be written; then nothing has changed.
     """
-    arrays = {name: np.ascontiguousarray(getattr(episodes, name)) for name in _ORDER}
-    small, frames = b"".join(arrays[name].tobytes() for name in _ORDER[:-1]), _blocks(arrays["frames"])
-    begin = _head(arrays, owner, _checksum(frames)) + small
-    begin = begin[:_CHECKSUM_AT] + _digits(zlib.crc32(begin)) + begin[_CHECKSUM_AT + len(_UNKNOWN) :]
+    begin, frames = encoded(parts, owner)
     try:
-        with writing(path, len(begin) + arrays["frames"].nbytes) as file:
+        with writing(path, len(begin) + sum(map(len, frames))) as file:
             file.write(begin)
             for block in frames:
                 file.write(block)
@@ -125,15 +131,15 @@ def save_episodes(path: Path, episodes: Episodes, writing: Writing, owner: str) 
         ) from error
 
 
-def load_episodes(path: Path, owner: str) -> Episodes:
-    """Read what `save_episodes` wrote; StoreError for any other file, for an incomplete or damaged one, and for one
-    that says that it is another owner's.
+def load_episodes(path: Path, owner: str) -> Sequence[Episodes]:
+    """Read what `save_episodes` wrote, as one part; StoreError for any other file, for an incomplete or damaged one,
+    and for one that says that it is another owner's.
 
     All arrays are mapped from the file, and cannot be written to: they take the memory of no process, but of the
     machine while there is room, once for all readers. All but the frames are checked. The file may be removed while its
     arrays are in use, but must not be truncated or written in place.
     """
-    return _read(path, owner, whole=False)
+    return (_read(path, owner, whole=False),)
 
 
 def check_episodes(path: Path, owner: str) -> None:
@@ -189,11 +195,36 @@ def _read(path: Path, owner: str, whole: bool) -> Episodes:
 def _mapped(path: Path, whole: bool) -> tuple[Episodes, str]:
     """The episodes in a file and their owner; ValueError, whose message is the reason, if it is not as it was."""
     with open_regular(path) as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = file.read(length) if length <= _LONGEST_HEADER else b""
-        if not header.startswith(_BEFORE):
-            raise ValueError("it was not written by archloom")
+        if not file.read(_CHECKSUM_AT).endswith(_BEFORE):  # an empty file cannot be mapped
+            raise ValueError(_FOREIGN)
         content = np.memmap(file, dtype=np.uint8, mode="r")
+    return decoded(content, whole)
+
+
+def encoded(parts: Sequence[Episodes], owner: str) -> tuple[bytes, list[memoryview]]:
+    """What a file of these episodes consists of: all before the frames, and the frames a block at a time."""
+    arrays = {name: [getattr(part, name) for part in parts] for name in _ORDER}
+    small = {name: np.concatenate(arrays[name]) for name in _ORDER[:-1]}
+    first, *others = arrays["frames"]
+    if any(frames.shape[1:] != first.shape[1:] or frames.dtype != first.dtype for frames in others):
+        raise InputError(f"episodes whose frames differ: expected all to be {first.shape[1:]} {first.dtype}")
+    blocks = [block for frames in arrays["frames"] for block in _blocks(np.ascontiguousarray(frames))]
+    shape = (sum(map(len, arrays["frames"])), *first.shape[1:])
+    kinds = {**{name: (array.shape, array.dtype) for name, array in small.items()}, "frames": (shape, first.dtype)}
+    head = _head(kinds, owner, _checksum(blocks))
+    begin = head + b"".join(array.tobytes() for array in small.values())
+    return begin[:_CHECKSUM_AT] + _digits(zlib.crc32(begin)) + begin[_CHECKSUM_AT + len(_UNKNOWN) :], blocks
+
+
+def decoded(content: NDArray[np.uint8], whole: bool) -> tuple[Episodes, str]:
+    """The episodes in the content of a file, and their owner; with `whole` the frames are checked, too.
+
+    ValueError, whose message is the reason, if it is not as it was written.
+    """
+    length = int.from_bytes(content[:8].tobytes(), "little")
+    header = content[8 : 8 + length].tobytes() if length <= _LONGEST_HEADER else b""
+    if not header.startswith(_BEFORE):
+        raise ValueError(_FOREIGN)
     about = msgspec.json.decode(header, type=_Header)
     start = 8 + length
     frames_at = start + about.frames.data_offsets[0]
@@ -216,19 +247,22 @@ def _array(content: NDArray[np.uint8], found: _Array) -> NDArray[Any]:
     return content[begin:end].view(_DTYPES[found.dtype]).reshape(found.shape)
 
 
-def _head(arrays: Mapping[str, NDArray[Any]], owner: str, frames: int) -> bytes:
-    """The length of the header, and the header, padded to a multiple of 8 bytes, without its own checksum."""
+def _head(kinds: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]], owner: str, frames_crc: int) -> bytes:
+    """The length of the header, and the header, padded to a multiple of 8 bytes, without its own checksum.
+
+    `kinds`: the shape and type of each array.
+    """
     about: dict[str, Any] = {
         "__metadata__": {
             "crc32": _UNKNOWN.decode(),
-            "frames_crc32": _digits(frames).decode(),
+            "frames_crc32": _digits(frames_crc).decode(),
             "archloom": json.dumps({"format": FORMAT, "owner": owner}),
         }
     }
     end = 0
-    for name, array in arrays.items():
-        begin, end = end, end + array.nbytes
-        about[name] = {"dtype": _CODES[array.dtype], "shape": list(array.shape), "data_offsets": [begin, end]}
+    for name, (shape, dtype) in kinds.items():
+        begin, end = end, end + math.prod(shape) * dtype.itemsize
+        about[name] = {"dtype": _CODES[dtype], "shape": list(shape), "data_offsets": [begin, end]}
     text = json.dumps(about, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text

@@ -58,6 +58,14 @@ def _save_state(path: Path, state: Any, writing: Writing, owner: str) -> None:
 STATE = Kind("state", SUFFIX, _load_state, _save_state, "checkpoint")
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a trial may write what it will leave while it comes to be, beside the file in `folder` that it will be."""
+
+    folder: CheckpointFolder
+    trial: int
+
+
 class CheckpointSource(Protocol):
     """Where an evaluation reads checkpoints from, by trial, and saves its own."""
 
@@ -79,6 +87,10 @@ class CheckpointSource(Protocol):
 
         StoreError if there is no space: that is not the trial's fault, and the run must stop.
         """
+        ...
+
+    def place(self, trial: int) -> Place | None:
+        """Where a trial may write while it is evaluated; None: nowhere but in its memory."""
         ...
 
 
@@ -136,6 +148,9 @@ class CheckpointsInMemory:
     def save(self, trial: int, state: Weights) -> None:
         self.kept[trial] = state
 
+    def place(self, trial: int) -> None:
+        return None
+
     def drop(self, upto: int, keep: Iterable[int], evictable: Sequence[int] | None = None) -> None:
         wanted = {*keep, *(evictable or ())}
         self.kept = {trial: state for trial, state in self.kept.items() if trial > upto or trial in wanted}
@@ -153,7 +168,8 @@ class CheckpointFolder:
 
     With a `budget`, which must be for the same folder, its files never take more space than that allows. Files of
     another `kind` may be in the same folder, under the same limit, unless it is for checkpoints `alone`. `run` tells
-    the run from others: a checkpoint of another one, or of another trial, is refused.
+    the run from others: a checkpoint of another one, or of another trial, is refused. If it is `live`, a trial may also
+    read what others leave while it is evaluated itself.
     """
 
     path: Path
@@ -161,6 +177,7 @@ class CheckpointFolder:
     kind: Kind = STATE
     run: str = ""
     alone: bool = False
+    live: bool = False
 
     def of(self, kind: Kind) -> CheckpointFolder:
         """The files of another kind in the same folder."""
@@ -175,6 +192,9 @@ class CheckpointFolder:
     def save(self, trial: int, state: Weights) -> None:
         self.path.mkdir(exist_ok=True)
         self.kind.save(self.file(trial), state, self._writing(trial), self.owner(trial))
+
+    def place(self, trial: int) -> Place:
+        return Place(self, trial)
 
     def save_content(self, trial: int, content: memoryview) -> None:
         """`save` for the bytes of a checkpoint's file; StoreError if they are damaged."""
@@ -198,21 +218,20 @@ class CheckpointFolder:
 
     def drop(self, upto: int, keep: Iterable[int], evictable: Sequence[int] | None = None) -> None:
         wanted = {*keep, *(evictable or ())}
-        for trial, file in self._numbered(f"*{self.kind.suffix}"):
+        for trial, file in self.numbered():
             if trial <= upto and trial not in wanted:
-                _remove(file)
-        for trial, file in self._numbered(TEMPORARY):
+                remove(file)
+        for trial, file in self.numbered(TEMPORARY):
             if trial <= upto:  # the trial was told, so whoever was writing this was killed
-                _remove(file)
+                remove(file)
         if self.budget is not None and evictable is not None:
             self.budget.plan(upto, [self.file(trial).name for trial in evictable])
 
     def drop_all_but(self, trials: Collection[int]) -> None:
-        kept = {file for trial, file in self._numbered(f"*{self.kind.suffix}") if trial in trials}
-        for pattern in (f"*{self.kind.suffix}", TEMPORARY):
-            for _, file in self._numbered(pattern):
-                if file not in kept:
-                    _remove(file)
+        kept = {file for trial, file in self.numbered() if trial in trials}
+        for _, file in (*self.numbered(), *self.numbered(TEMPORARY)):
+            if file not in kept:
+                remove(file)
 
     def warn_if_short(self, count: int, kept: int = 0, besides: Mapping[Kind, int] | None = None) -> bool:
         if not disk_usage(self.path, self.kind.suffix)[0]:
@@ -252,8 +271,9 @@ class CheckpointFolder:
         """Whose a trial's checkpoint is, as its file says it."""
         return f"{self.run}/{trial}"
 
-    def _numbered(self, pattern: str) -> list[tuple[int, Path]]:
-        """Files with the ids of their trials: "000012.safetensors" and ".000012.safetensors.x.tmp"."""
+    def numbered(self, pattern: str | None = None) -> list[tuple[int, Path]]:
+        """Files with the ids of their trials: "000012.safetensors", or by a pattern ".000012.safetensors.x.tmp"."""
+        pattern = f"*{self.kind.suffix}" if pattern is None else pattern
         found = [(file.name.lstrip(".").partition(".")[0], file) for file in self.path.glob(pattern)]
         return [(int(number), file) for number, file in found if number.isdecimal()]
 
@@ -264,7 +284,7 @@ def _so_far(wanted: Mapping[Kind, int], needed: Mapping[Kind, float]) -> str:
     return f"{' and '.join(sizes)} so far, and {' and '.join(f'{wanted[kind]:,}' for kind in needed)} of them"
 
 
-def _remove(file: Path) -> None:
+def remove(file: Path) -> None:
     """Remove a file, if there is one; a folder in its place is none of ours, and stays."""
     try:
         file.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from archloom.checkpoints.store import CheckpointSource, Kind, sources
+from archloom.checkpoints.store import CheckpointSource, Kind, Place, sources
 from archloom.errors import InputError
 from archloom.evaluators.metrics import goals_of, number, reported_of
 from archloom.spaces.base import SearchSpace
@@ -67,10 +67,12 @@ class LeavesFiles(Protocol):
         proposal: Proposal,
         weights: Mapping[int, Weights] | None,
         files: Sequence[Any],
+        place: Place | None,
         rng: np.random.Generator,
     ) -> tuple[Result, Weights | None, Any | None]:
-        """As `evaluate`, given what the trials left that the recipe names, in its order; in the end is what this one
-        leaves, None for nothing. Called instead of `evaluate` if it leaves something."""
+        """As `evaluate`, given what the trials left that the recipe names, in its order, and where this one may write
+        meanwhile; in the end is what it leaves, None for nothing. Called instead of `evaluate` if it leaves
+        something."""
         ...
 
 
@@ -97,7 +99,8 @@ def evaluate(
                 result, state = evaluator.evaluate(proposal, inherited, rng)
             else:
                 assert isinstance(evaluator, LeavesFiles)  # noqa: S101 - else it has nothing of that name
-                result, state, left = evaluator.evaluate_with_files(proposal, inherited, files, rng)
+                place = None if states is None else states.place(trial_id)
+                result, state, left = evaluator.evaluate_with_files(proposal, inherited, files, place, rng)
             result = checked(result, evaluator.goals)
         except BaseException as error:  # noqa: BLE001 - the trial's failure, whatever it is
             cause, used = (error.cause, {STEPS: error.steps}) if isinstance(error, FailedMidwayError) else (error, {})

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
+from archloom.checkpoints.drafts import EpisodeDraft
 from archloom.checkpoints.experience import EXPERIENCE, Episodes
 from archloom.checkpoints.mix import mix
 from archloom.checkpoints.mutate import mutate_weights
 from archloom.checkpoints.state import TrainingState, labelled
-from archloom.checkpoints.store import Kind
+from archloom.checkpoints.store import Kind, Place
 from archloom.errors import InputError, unknown
 from archloom.spaces.base import HasDetails, HasModules, SearchSpace
-from archloom.tasks.base import CollectsExperience, PlansAhead, Task, Training, UsesExperience
+from archloom.tasks.base import CollectsExperience, PlansAhead, Task, Training, UsesExperience, WritesDraft
 from archloom.types import MIXED, Goal, Inherit, Proposal, Resource, Result, Weights
 
 
@@ -42,16 +44,17 @@ class TrainingEvaluator:
     def evaluate(
         self, proposal: Proposal, weights: Mapping[int, Weights] | None, rng: np.random.Generator
     ) -> tuple[Result, Weights | None]:
-        result, state, _ = self.evaluate_with_files(proposal, weights, (), rng)
+        result, state, _ = self.evaluate_with_files(proposal, weights, (), None, rng)
         return result, state
 
     def evaluate_with_files(
         self,
         proposal: Proposal,
         weights: Mapping[int, Weights] | None,
-        files: Sequence[Episodes],
+        files: Sequence[Sequence[Episodes]],
+        place: Place | None,
         rng: np.random.Generator,
-    ) -> tuple[Result, TrainingState, Episodes | None]:
+    ) -> tuple[Result, TrainingState, Sequence[Episodes] | None]:
         started = time.perf_counter()
         reach = self.resource.resolve(proposal.fidelity)
         seed = int(rng.integers(1 << 62))
@@ -67,9 +70,13 @@ class TrainingEvaluator:
             raise InputError(f"fidelity {reach}: the inherited state has already trained for {training.epochs} epochs")
         if isinstance(training, PlansAhead):
             training.train_until(reach)
-        if isinstance(training, UsesExperience):
-            training.recall(files)
-        training.train(reach - training.epochs)
+        with ExitStack() as opened:
+            if isinstance(training, UsesExperience):
+                training.recall([part for file in files for part in file])
+                if place is not None and isinstance(training, WritesDraft):
+                    read = () if proposal.inherit is None else proposal.inherit.files.get(EXPERIENCE.name, ())
+                    training.write_to(opened.enter_context(EpisodeDraft(place, read)))
+            training.train(reach - training.epochs)
         metrics = training.evaluate()
         result = Result(
             {name: metrics[name] for name in self.goals if name in metrics},

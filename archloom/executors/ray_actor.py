@@ -84,6 +84,9 @@ class SentCheckpoints:
     def of(self, kind: Kind) -> CheckpointSource:
         raise StoreError(f"{kind.noun}s are not sent to other machines: they must see the run's folder")
 
+    def place(self, trial: int) -> None:
+        return None
+
     def load(self, trial: int) -> Weights:
         if trial not in self._sent:
             raise StoreError(

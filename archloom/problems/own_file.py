@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from archloom.checkpoints.store import Kind
+from archloom.checkpoints.store import Kind, Place
 from archloom.errors import InputError
 from archloom.evaluators.base import Evaluator, left_by
 from archloom.problems.base import Problem
@@ -43,11 +43,12 @@ class OwnEvaluator:
         proposal: Proposal,
         weights: Mapping[int, Weights] | None,
         files: Sequence[Any],
+        place: Place | None,
         rng: np.random.Generator,
     ) -> tuple[Result, Weights | None, Any | None]:
         with self._code.inside():
             answer: tuple[Result, Weights | None, Any | None] = self._evaluator.evaluate_with_files(
-                proposal, weights, files, rng
+                proposal, weights, files, place, rng
             )
         return answer
 

@@ -36,7 +36,7 @@ from archloom.runs.search import Journal, MemoryJournal, Progress, Search
 from archloom.runs.warm_start import Earlier
 from archloom.runs.whole import check_scores, check_strings, lost_trials
 from archloom.spaces.base import SearchSpace
-from archloom.strategies.base import BaseStrategy, Strategy
+from archloom.strategies.base import BaseStrategy, ReadsFiles, Strategy
 from archloom.types import Resource
 from archloom.utils.surroundings import Surroundings
 from archloom.utils.text import quoted
@@ -147,7 +147,8 @@ def run_folder(
         checkpoints = None
         if prepared.scenario.problem.trains:
             checkpoints = policy.checkpoints(folder.path / WEIGHTS, folder.path, mark_of(folder.manifest))
-            checkpoints = replace(checkpoints, alone=not prepared.chosen.plan.inherits)
+            live = prepared.request.limits.as_completed and _shares(prepared.strategy)
+            checkpoints = replace(checkpoints, alone=not prepared.chosen.plan.inherits, live=live)
         if further or read_summary(folder.path).ending is None:
             prepared.scenario.problem.prepare()
         executor = backend.executor(_evaluations(prepared.scenario, checkpoints, prepared.request.limits))
@@ -265,6 +266,11 @@ def _new_search(
         scenario.space, prepared.strategy, executor, journal, request.limits, request.seed, progress, retention, plan,
         scenario.resource, scenario.criteria, leaves=scenario.problem.leaves,
     )  # fmt: skip
+
+
+def _shares(strategy: Strategy) -> bool:
+    """Whether whatever trials leave is for all others."""
+    return isinstance(strategy, ReadsFiles) and strategy.shares
 
 
 def _same(asked: Request, recorded: Request) -> bool:

@@ -145,6 +145,12 @@ class ReadsFiles(Protocol):
         """What trials leave on this problem, if anything: once, before the first `ask` and `load_state_dict`."""
         ...
 
+    @property
+    def shares(self) -> bool:
+        """Whether whatever trials leave is for all others: where results are told as they come, it is read as it
+        comes, too."""
+        ...
+
 
 @runtime_checkable
 class SizedByData(Protocol):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from archloom.checkpoints.drafts import EpisodeDraft
 from archloom.checkpoints.experience import Episodes
 from archloom.checkpoints.state import TrainingState
 from archloom.constraints import Winner
@@ -66,11 +67,21 @@ class UsesExperience(Protocol):
     """A training that learns from what it, and perhaps others, experienced before: one of a `CollectsExperience`."""
 
     def recall(self, episodes: Sequence[Episodes]) -> None:
-        """What it may read, a chunk of training each, oldest first, perhaps none; said before it trains."""
+        """What it may read, whole episodes in parts, oldest first, perhaps none; said before it trains."""
         ...
 
-    def experience(self) -> Episodes:
-        """What it has experienced itself since it began or resumed; asked after it has trained."""
+    def experience(self) -> Sequence[Episodes]:
+        """What it has experienced itself since it began or resumed, in parts, of which there is one at least; asked
+        after it has trained."""
+        ...
+
+
+@runtime_checkable
+class WritesDraft(Protocol):
+    """A training that `UsesExperience` and puts its own on disk as it comes."""
+
+    def write_to(self, draft: EpisodeDraft) -> None:
+        """Where; and from where it hears what others experience meanwhile. Said before it trains."""
         ...
 
 

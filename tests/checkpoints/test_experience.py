@@ -39,8 +39,8 @@ def folder(tmp_path: Path) -> CheckpointFolder:
 @pytest.mark.parametrize("shape", [(3, 6, 5), (4,)])
 def test_episodes_come_back_mapped_bit_for_bit(folder: CheckpointFolder, shape: tuple[int, ...]) -> None:
     saved = episodes([3, 5, 1], shape=shape)
-    folder.save(7, saved)
-    loaded = folder.load(7)
+    folder.save(7, [saved])
+    loaded = folder.load(7)[0]
     assert [path.name for path in folder.path.iterdir()] == ["000007.experience"]
     assert loaded.transitions == 9
     for name in NAMES:
@@ -54,23 +54,23 @@ def test_episodes_come_back_mapped_bit_for_bit(folder: CheckpointFolder, shape: 
 def test_the_file_is_a_safetensors_file(folder: CheckpointFolder) -> None:
     numpy_files = pytest.importorskip("safetensors.numpy", reason="the library that reads such files")
     saved = episodes([2, 2])
-    folder.save(0, saved)
+    folder.save(0, [saved])
     found = numpy_files.load(folder.file(0).read_bytes())
     assert sorted(found) == sorted(NAMES)
     np.testing.assert_array_equal(found["frames"], saved.frames)
 
 
 def test_the_same_episodes_give_the_same_file(folder: CheckpointFolder) -> None:
-    folder.save(0, episodes([4, 2]))
+    folder.save(0, [episodes([4, 2])])
     first = folder.file(0).read_bytes()
-    folder.save(0, Episodes.joined([episodes([4, 2])]))
+    folder.save(0, [Episodes.joined([episodes([4, 2])])])
     assert folder.file(0).read_bytes() == first
 
 
 def test_there_may_be_no_episode_at_all(folder: CheckpointFolder) -> None:
-    folder.save(0, episodes([]))
+    folder.save(0, [episodes([])])
     folder.check(0)
-    loaded = folder.load(0)
+    loaded = folder.load(0)[0]
     assert (loaded.transitions, loaded.frames.shape, loaded.actions.shape) == (0, (0, 3, 6, 5), (0, 2))
 
 
@@ -104,14 +104,14 @@ def _changed(place: int) -> Callable[[bytes], bytes]:
 def test_damage_before_the_frames_is_seen_whenever_a_file_is_read(
     folder: CheckpointFolder, damage: Callable[[bytes], bytes], message: str
 ) -> None:
-    folder.save(3, episodes([3, 5]))
+    folder.save(3, [episodes([3, 5])])
     folder.file(3).write_bytes(damage(folder.file(3).read_bytes()))
     with pytest.raises(StoreError, match=f"000003.experience is no complete file of experience .*{message}"):
         folder.load(3)
 
 
 def test_damaged_frames_are_seen_by_the_check_of_the_whole(folder: CheckpointFolder) -> None:
-    folder.save(3, episodes([3, 5]))
+    folder.save(3, [episodes([3, 5])])
     check_episodes(folder.file(3), "run/3")
     folder.file(3).write_bytes(_changed(-2)(folder.file(3).read_bytes() + b"\0")[:-1])
     folder.load(3)
@@ -120,7 +120,7 @@ def test_damaged_frames_are_seen_by_the_check_of_the_whole(folder: CheckpointFol
 
 
 def test_experience_of_another_trial_is_refused(folder: CheckpointFolder) -> None:
-    folder.save(3, episodes([3]))
+    folder.save(3, [episodes([3])])
     folder.file(3).rename(folder.file(4))
     with pytest.raises(StoreError, match="holds the experience of another trial, or of another run"):
         folder.load(4)
@@ -131,16 +131,16 @@ def test_experience_of_another_trial_is_refused(folder: CheckpointFolder) -> Non
 def test_it_counts_in_the_budget(tmp_path: Path) -> None:
     path = tmp_path / "checkpoints"
     folder = CheckpointFolder(path, DiskBudget(path, 3_000), run="run").of(EXPERIENCE)
-    folder.save(0, episodes([10]))
+    folder.save(0, [episodes([10])])
     assert 10 * 90 < folder.file(0).stat().st_size < 3_000
     with pytest.raises(StoreError, match="no space for the next"):
-        folder.save(1, episodes([20]))
+        folder.save(1, [episodes([20])])
     assert [path.name for path in folder.path.iterdir()] == ["000000.experience"]
 
 
 def test_size_is_that_of_the_numbers_each_frame_once(folder: CheckpointFolder) -> None:
     lengths = [50, 50]
-    folder.save(0, episodes(lengths, shape=(3, 84, 84)))
+    folder.save(0, [episodes(lengths, shape=(3, 84, 84))])
     frames = 102 * 21_168
     assert 0 <= folder.file(0).stat().st_size - frames - 100 * (2 + 1 + 1) * 4 - 16 < 1_000
 

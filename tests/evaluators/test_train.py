@@ -99,15 +99,16 @@ class Listening(PlantedTraining):
     def recall(self, episodes: Sequence[Episodes]) -> None:
         self.read, self.before = episodes, self.epochs
 
-    def experience(self) -> Episodes:
+    def experience(self) -> Sequence[Episodes]:
         steps, heard = self.epochs - self.before, sum(each.transitions for each in self.read)
-        return Episodes(
+        left = Episodes(
             np.zeros((2 * steps, 1), np.float32),
             np.zeros((steps, 1), np.float32),
             np.full(steps, heard, np.float32),
             np.ones(steps, np.float32),
             np.ones(steps, np.int64),
         )
+        return [left]
 
 
 class ListeningTask(PlantedTask):
@@ -125,7 +126,7 @@ def test_trainings_leave_what_they_experience_for_those_whose_recipes_name_it() 
     for trial, proposal in enumerate(proposals):
         assert evaluate(evaluator, proposal, 0, trial, states).ok
     left = states.of(EXPERIENCE)
-    assert [left.load(trial).rewards.tolist() for trial in range(4)] == [[0, 0], [0] * 3, [5] * 4, [0]]
+    assert [left.load(trial)[0].rewards.tolist() for trial in range(4)] == [[0, 0], [0] * 3, [5] * 4, [0]]
     assert evaluator.leaves is EXPERIENCE and make().leaves is None
     with pytest.raises(StoreError, match="trial 9 is not kept any more"):
         evaluate(evaluator, Proposal(BEST, 6, Inherit(0, files={EXPERIENCE.name: (9,)})), 0, 4, states)

@@ -170,6 +170,11 @@ class PopulationStrategy(BaseStrategy):
                 "that they collect; omit it"
             )
 
+    @property
+    def shares(self) -> bool:
+        """See `strategies.base.ReadsFiles`."""
+        return self.reading is not None and self.reading.shares
+
     def founders(self) -> list[Arch]:
         """The architectures of the first members."""
         return balanced(self.space, self.options.population, self.rng)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from archloom.checkpoints.chains import Chains, Leaving
 from archloom.types import Inherit, Trial
@@ -13,6 +13,9 @@ from archloom.types import Inherit, Trial
 
 class Reading(ABC):
     """Which trials' experience the next chunks read, or whatever else trials leave (`checkpoints.chains.Leaving`)."""
+
+    shares: ClassVar[bool] = False
+    """Whether all read what all leave."""
 
     def __init__(self, leaving: Leaving) -> None:
         self.chains = Chains(leaving)
@@ -77,6 +80,8 @@ class OfDonor(Reading):
 
 class Shared(Reading):
     """What all members experienced in all chunks so far, the latest."""
+
+    shares = True
 
     @staticmethod
     def at_once(population: int, chain: int, pool: int) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from archloom.checkpoints.drafts import EpisodeDraft
 from archloom.checkpoints.experience import Episodes
 from archloom.checkpoints.state import Average, TrainingState
 from archloom.constraints import Winner
@@ -146,7 +147,7 @@ class ControlTask:
 
 
 class ControlTraining(NetworkTraining):
-    """An agent that acts and learns. See `archloom.tasks.base.Training` and `UsesExperience`.
+    """An agent that acts and learns. See `archloom.tasks.base.Training`, `UsesExperience` and `WritesDraft`.
 
     Every epoch has an environment and random numbers of its own, which follow from the seed and the epoch. On the CPU
     two trainings are identical, bit for bit, if they use the same number of threads.
@@ -161,6 +162,7 @@ class ControlTraining(NetworkTraining):
         self.steps = 0
         self._replay = self._replay_of(())
         self._lived: list[Episodes] = []
+        self._draft: EpisodeDraft | None = None
 
     def _replay_of(self, episodes: Sequence[Episodes]) -> EpisodeReplay:
         options = self._options
@@ -172,19 +174,33 @@ class ControlTraining(NetworkTraining):
         self._replay = self._replay_of(episodes)
         self._lived = []
 
-    def experience(self) -> Episodes:
+    def write_to(self, draft: EpisodeDraft) -> None:
+        self._draft = draft
+
+    def experience(self) -> Sequence[Episodes]:
         if self._lived:
-            return Episodes.joined(self._lived)
+            return self._lived
         frame = np.empty((0, *self._task.data.frame_shape), np.uint8 if self._options.pixels else np.float32)
         none = np.empty(0, np.float32)
-        return Episodes(frame, np.empty((0, self._task.data.actions), np.float32), none, none, np.empty(0, np.int64))
+        return [Episodes(frame, np.empty((0, self._task.data.actions), np.float32), none, none, np.empty(0, np.int64))]
 
     def _live(self, episode: Episodes) -> None:
-        """Keep what later chunks may read: the latest episodes, as many as a replay has room for."""
+        """Learn from an episode from now on, and keep what later chunks may read: the latest episodes, as many as a
+        replay has room for."""
+        if self._draft is not None:
+            episode = self._draft.add(episode)
+        self._replay.add(episode)
         self._lived.append(episode)
         kept = sum(each.transitions for each in self._lived)
         while kept > self._options.capacity and len(self._lived) > 1:
             kept -= self._lived.pop(0).transitions
+            if self._draft is not None:
+                self._draft.drop()
+
+    def _hear(self) -> None:
+        """Learn from now on from what others experience at the same time."""
+        for episodes in () if self._draft is None else self._draft.news():
+            self._replay.add(episodes)
 
     # -- learning -------------------------------------------------------------------------------------------------
 
@@ -194,9 +210,8 @@ class ControlTraining(NetworkTraining):
         until = (self.epochs + 1) * self._options.epoch_frames
         with closing(self._environment("environment")) as environment:
             while self.steps * self._options.repeat < until:
-                episode = self._episode(environment, rng)
-                self._replay.add(episode)
-                self._live(episode)
+                self._hear()
+                self._live(self._episode(environment, rng))
 
     def _episode(self, environment: Environment, rng: np.random.Generator) -> Episodes:
         """Act for an episode, and learn from those before it."""

@@ -76,6 +76,10 @@ def assert_same(one: TrainingState, other: TrainingState) -> None:
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
 
 
+def lived(training: ControlTraining) -> Episodes:
+    return Episodes.joined(training.experience())
+
+
 def test_it_is_a_task_that_trains_and_collects_experience() -> None:
     made = task()
     for protocol in (Task, CollectsExperience, ChoosesWinner, PreparesEvaluation):
@@ -90,16 +94,16 @@ def test_it_is_a_task_that_trains_and_collects_experience() -> None:
 
 def test_an_epoch_ends_with_the_episode_that_reaches_its_frames() -> None:
     training = trained(1)
-    assert training.experience().lengths.tolist() == [8, 8, 8]  # 48 frames, for 40
-    training.recall([training.experience()])
+    assert lived(training).lengths.tolist() == [8, 8, 8]  # 48 frames, for 40
+    training.recall(training.experience())
     training.train(1)
-    assert training.experience().lengths.tolist() == [8, 8]  # 80 in all
+    assert lived(training).lengths.tolist() == [8, 8]  # 80 in all
     assert training.steps == 40
     assert training.evaluate()[FRAMES] == 80
 
 
 def test_experience_is_what_was_lived() -> None:
-    episodes = trained(1).experience()
+    episodes = lived(trained(1))
     assert episodes.frames.shape == (27, 3) and episodes.frames.dtype == np.float32
     assert episodes.actions.shape == (24, 1) and (np.abs(episodes.actions) <= 1).all()
     assert (episodes.discounts == 1).all() and (episodes.rewards > 0).all()
@@ -114,23 +118,23 @@ def test_experience_is_what_was_lived() -> None:
 
 
 def test_a_chunk_leaves_no_more_than_a_replay_holds() -> None:
-    assert trained(1, capacity=16).experience().lengths.tolist() == [8, 8]
-    assert trained(1, capacity=15).experience().lengths.tolist() == [8]
+    assert lived(trained(1, capacity=16)).lengths.tolist() == [8, 8]
+    assert lived(trained(1, capacity=15)).lengths.tolist() == [8]
 
 
 def test_before_it_trains_there_is_no_experience() -> None:
-    assert task().begin(ARCH, 0).experience().transitions == 0
+    assert lived(task().begin(ARCH, 0)).transitions == 0
 
 
 def test_it_goes_on_from_its_state_and_files_as_if_it_had_never_stopped() -> None:
     whole, first, second = trained(2), trained(1), task().begin(ARCH, 0)
     second.resume(first.state())
-    second.recall([first.experience()])
+    second.recall(first.experience())
     second.train(1)
     assert_same(whole.state(), second.state())
-    parts = Episodes.joined([first.experience(), second.experience()])
+    parts = Episodes.joined([lived(first), lived(second)])
     for name in ("frames", "actions", "rewards", "discounts", "lengths"):
-        assert (getattr(parts, name) == getattr(whole.experience(), name)).all()
+        assert (getattr(parts, name) == getattr(lived(whole), name)).all()
     assert whole.evaluate() == second.evaluate()
 
 
@@ -138,21 +142,21 @@ def test_the_replay_holds_what_is_recalled() -> None:
     one, other = trained(1), trained(1, seed=4)
     mixed = task().begin(ARCH, 0)
     mixed.resume(one.state())
-    mixed.recall([other.experience()])
+    mixed.recall(other.experience())
     mixed.train(1)
     same = task().begin(ARCH, 0)
     same.resume(one.state())
-    same.recall([one.experience()])
+    same.recall(one.experience())
     same.train(1)
-    assert mixed.experience().actions.shape == same.experience().actions.shape
-    assert (mixed.experience().actions != same.experience().actions).any()
+    assert lived(mixed).actions.shape == lived(same).actions.shape
+    assert (lived(mixed).actions != lived(same).actions).any()
 
 
 def test_a_loop_written_out() -> None:
     """The order of DrQ-v2's loop: act, learn, step; nothing is learnt of the episode that one is in."""
     training, plain = trained(1), task().begin(ARCH, 3)
     rng = seeds.stream(3, "act and learn", 0)
-    experience, agent = training.experience(), plain.agent
+    experience, agent = lived(training), plain.agent
     for step in range(24):
         episode, within = divmod(step, 8)
         frame = experience.frames[9 * episode + within]
@@ -205,12 +209,12 @@ def test_a_child_of_two_architectures_mixes() -> None:
     archs = [SPACE.sample(rng) for _ in range(3)]
     states, files = {}, {}
     for trial, arch in enumerate(archs[:2]):
-        result, states[trial], left = evaluator.evaluate_with_files(Proposal(arch, 1), None, (), rng)
+        result, states[trial], left = evaluator.evaluate_with_files(Proposal(arch, 1), None, (), None, rng)
         assert left is not None and result.report[FRAMES] == 48
         files[trial] = left
     donors = {gene: (gene % 2) or None for gene in range(len(archs[2].genes))}
     inherit = Inherit(base=0, donors=donors, files={"experience": (1,)})
-    result, child, left = evaluator.evaluate_with_files(Proposal(archs[2], 2, inherit), states, (files[1],), rng)
+    result, child, left = evaluator.evaluate_with_files(Proposal(archs[2], 2, inherit), states, (files[1],), None, rng)
     assert left is not None and result.report[FRAMES] == 80
     assert child.averages[TARGET].target and child.averages[TARGET].of == "critic"
     assert child.averages[TARGET].tensors.keys() == child.networks["critic"].keys()
@@ -244,7 +248,7 @@ def test_an_update_in_the_published_environments(pixels: None, name: str) -> Non
     training = problem.task.begin(problem.space.original, 0)
     before = training.state()
     training.train(1)
-    frames = training.experience().frames
+    frames = lived(training).frames
     assert frames.shape == (6, 3, 84, 84) and all(frame.max() > 100 and len(np.unique(frame)) > 40 for frame in frames)
     changed, unchanged = tensors(training.state()), labelled(before.networks)
     moved = {label.split(".")[0] for label in unchanged if not torch.equal(changed[label], unchanged[label])}

@@ -1,12 +1,14 @@
 """One run of PBT-NAS that is killed again and again, on a disk budget, compared with the same run undisturbed.
 
-    python -m benchmarks.kills            50 kills; about six minutes on two cores
-    python -m benchmarks.kills --json     one JSON object
-    python -m benchmarks.kills --smoke    two kills
+    python -m benchmarks.kills                 50 kills; about six minutes on two cores
+    python -m benchmarks.kills --on vectors    30 kills of workers whose agents learn control, from shared experience
+    python -m benchmarks.kills --on pixels     the same from small pictures
+    python -m benchmarks.kills --json          one JSON object
+    python -m benchmarks.kills --smoke         two kills
 
 Every kill is a SIGKILL, of the driver or of one worker process alone, at random; whenever that ends the run, it is
-resumed. All the while a thread adds up the bytes of the states on disk. In the end every trial of the record and every
-state must be that of the undisturbed run, byte for byte, and nothing else may be left.
+resumed. All the while a thread adds up the bytes of the files on disk. In the end every trial of the record and every
+file must be that of the undisturbed run, byte for byte, and nothing else may be left.
 """
 
 from __future__ import annotations
@@ -26,10 +28,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
+from archloom.checkpoints.experience import EXPERIENCE
+from archloom.checkpoints.store import STATE
 from archloom.cli.exit_codes import Exit
 from archloom.data.images.labelled import find_images, save_images
 from archloom.runs.record import WEIGHTS, TrialRecord, read_lines
@@ -38,9 +42,10 @@ from benchmarks.commands import archloom
 
 @dataclass(frozen=True)
 class Size:
-    """A run, and how often it is killed. `keep`: how many of the best states stay in addition to the required ones.
+    """A run on images, and how often it is killed. `keep`: how many of the best states stay in addition to the required
+    ones.
 
-    `watch_every_s`: how often the bytes on disk are added up.
+    `watch_every_s`: how often the bytes on disk are added up. `only_workers`: no driver is killed.
     """
 
     members: int
@@ -49,21 +54,73 @@ class Size:
     kills: int
     keep: int = 8
     watch_every_s: float = 0.0005
+    only_workers: bool = False
+    metric: ClassVar[str] = "valid_accuracy"
 
     @property
     def trials(self) -> int:
         return self.members * self.chunks
 
-    def search(self, images: Path) -> list[str]:
+    def search(self, home: Path) -> list[str]:
+        """The command, with its data in a folder."""
+        images = home / "digits.npz"
+        save_images(find_images("digits", os.environ)[0], images)  # reading them here saves every process a second
         settings = {
             "population": self.members, "epochs": self.chunks, "step": 1, "task.steps_per_epoch": self.batches,
             "space.width": 4,
         }  # fmt: skip
-        return ["search", "pbt_nas", "--on", f"images:{images}", *(f"--set={name}={n}" for name, n in settings.items())]
+        return ["search", "pbt_nas", "--on", f"images:{images}", *_set(settings)]
+
+    def budget(self, states: int, experience: int, workers: int) -> int:
+        """Bytes that are enough, if the largest files are so large."""
+        # Twice the population: a chunk in training, and the last one, whose winners a soup may need. Then the best
+        # ever, what the workers write, and room for fewer of the others than --keep asks for.
+        return (2 * self.members + 1 + workers) * states
 
 
-FULL = Size(members=6, chunks=50, batches=20, kills=50)
-SMOKE = Size(members=3, chunks=4, batches=5, kills=2, keep=4, watch_every_s=0.01)
+@dataclass(frozen=True)
+class ControlSize(Size):
+    """A run of agents, which learn from what all have experienced. It ends before its last trial, while there is
+    something to be read; a chunk is 100 steps and about `batches` updates."""
+
+    pixels: bool = False
+    metric: ClassVar[str] = "episode_reward"
+
+    @property
+    def trials(self) -> int:
+        return super().trials - 1
+
+    def search(self, home: Path) -> list[str]:
+        settings = {
+            "population": self.members, "epochs": self.chunks, "step": 1, "experience": "shared", "parents": 0.5,
+            "space.hidden": 16, "space.width": 4, "task.pixels": str(self.pixels).lower(), "task.size": 16,
+            "task.effects": "false", "task.epoch_frames": 200, "task.episode_frames": 100, "task.seed_frames": 20,
+            "task.update_every": max(100 // self.batches, 1), "task.batch_size": 16, "task.explore_steps": 20,
+            "task.episodes": 1, "task.capacity": 100 * (self.members + 1),
+        }  # fmt: skip
+        return ["search", "pbt_nas", "--on", "control:cartpole_balance", "--queries", str(self.trials), *_set(settings)]
+
+    def budget(self, states: int, experience: int, workers: int) -> int:
+        # Of experience: all that a replay holds, and one epoch, as `experience_epochs` has it; what the chunk in
+        # training leaves; and what workers write, beside their drafts, which need no room.
+        files = self.members + 2 + self.members + workers
+        return super().budget(states, experience, workers) + files * experience
+
+
+def _set(settings: Mapping[str, object]) -> list[str]:
+    return [f"--set={name}={value}" for name, value in settings.items()]
+
+
+FULL = {
+    "images": Size(members=6, chunks=50, batches=20, kills=50),
+    "vectors": ControlSize(members=4, chunks=8, batches=50, kills=30, only_workers=True),
+    "pixels": ControlSize(members=4, chunks=8, batches=25, kills=30, only_workers=True, pixels=True),
+}
+SMOKE = {
+    "images": Size(members=3, chunks=4, batches=5, kills=2, keep=4, watch_every_s=0.01),
+    "vectors": ControlSize(members=2, chunks=3, batches=10, kills=2, keep=4, watch_every_s=0.01),
+    "pixels": ControlSize(members=2, chunks=3, batches=10, kills=2, keep=4, watch_every_s=0.01, pixels=True),
+}
 
 PAUSE_S = 0.6
 """The longest delay of a kill after the run has reached its point in the record."""
@@ -138,7 +195,8 @@ def workers_of(driver: int) -> list[int]:
 def harass(run: Path, begin: Sequence[object], size: Size, workers: int, rng: random.Random) -> Counter[str]:
     """Kill a run at random points until it has been killed often enough, and let it end; returns counts by kind."""
     places = sorted(rng.uniform(0, LAST_PLACE * size.trials) for _ in range(size.kills))
-    drivers = rng.sample([True, False] * -(-size.kills // 2), size.kills)  # as many of each
+    # As many of each, unless only workers are killed.
+    drivers = rng.sample([not size.only_workers, False] * -(-size.kills // 2), size.kills)
     done: Counter[str] = Counter()
     process = start(begin, workers)
     for number, (place, driver) in enumerate(zip(places, drivers, strict=True), 1):
@@ -191,22 +249,23 @@ def different(one: Mapping[int, Any], other: Mapping[int, Any]) -> list[int]:
 
 def may_stay(lines: Sequence[TrialRecord], size: Size) -> set[str]:
     """The states that may be left in the end: of the last population, and of the best trials."""
-    ranked = sorted(lines, key=lambda line: (-line.fidelity, -line.scores["valid_accuracy"], line.id))
+    ranked = sorted(lines, key=lambda line: (-line.fidelity, -line.scores[size.metric], line.id))
     stay = {line.id for line in [*ranked[: size.keep], *lines[-size.members :]]}
-    return {f"{trial:06d}.safetensors" for trial in stay}
+    return {f"{trial:06d}{STATE.suffix}" for trial in stay}
 
 
 def measure(size: Size, workers: int, seed: int, home: Path) -> dict[str, Any]:
-    whole, run, images = home / "whole", home / "run", home / "digits.npz"
-    save_images(find_images("digits", os.environ)[0], images)  # reading them here saves every process a second
-    search = size.search(images)
+    whole, run = home / "whole", home / "run"
+    search = size.search(home)
     began = time.perf_counter()
     archloom(*search, "--out", whole, "--keep", "all", "--workers", 1)
     undisturbed_s = time.perf_counter() - began
     lines = read_lines(whole)
-    # Twice the population: a chunk in training, and the last one, whose winners a soup may need. Then the best ever,
-    # what the workers write, and room for fewer of the others than --keep asks for.
-    budget = (2 * size.members + 1 + workers) * max(path.stat().st_size for path in (whole / WEIGHTS).iterdir())
+    wanted = {path.name: path.read_bytes() for path in (whole / WEIGHTS).iterdir()}
+    experience = {name for name in wanted if name.endswith(EXPERIENCE.suffix)}
+    sizes = {name: len(content) for name, content in wanted.items()}
+    state, left = (max((sizes[name] for name in names), default=0) for names in (sizes.keys() - experience, experience))
+    budget = size.budget(state, left, workers)
     watcher = Watcher(run / WEIGHTS, budget, size.watch_every_s)
     thread = threading.Thread(target=watcher.watch)
     thread.start()
@@ -217,9 +276,9 @@ def measure(size: Size, workers: int, seed: int, home: Path) -> dict[str, Any]:
     finally:
         watcher.stop()
         thread.join()
-    states = {path.name: path.read_bytes() for path in (run / WEIGHTS).iterdir()}
-    stay = may_stay(lines, size)
-    population = {f"{line.id:06d}.safetensors" for line in lines[-size.members :]}
+    files = {path.name: path.read_bytes() for path in (run / WEIGHTS).iterdir()}
+    stay = may_stay(lines, size) | experience
+    population = {f"{line.id:06d}{STATE.suffix}" for line in lines[-size.members :]}
     return {
         "kills": done["drivers"] + done["workers"],
         "drivers_killed": done["drivers"],
@@ -227,12 +286,11 @@ def measure(size: Size, workers: int, seed: int, home: Path) -> dict[str, Any]:
         "stopped_because_a_starting_worker_died": done["stopped"],
         "trials": len(lines),
         "trials_different": different(trials(run), trials(whole)),
-        "states": len(states),
-        "states_equal": sum(
-            name in stay and content == (whole / WEIGHTS / name).read_bytes() for name, content in states.items()
-        ),
-        "population_missing": sorted(population - states.keys()),
-        "left_over": sorted(states.keys() - stay) + sorted(path.name for path in run.glob(".*")),
+        "states": len(files.keys() - experience),
+        "experience": len(experience),
+        "files_equal": sum(name in stay and content == wanted[name] for name, content in files.items()),
+        "missing": sorted((population | experience) - files.keys()),
+        "left_over": sorted(files.keys() - stay) + sorted(path.name for path in run.glob(".*")),
         "budget_bytes": budget,
         "peak_bytes": watcher.peak,
         "samples": watcher.samples,
@@ -246,11 +304,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--smoke", action="store_true", help="small sizes")
+    parser.add_argument("--on", choices=sorted(FULL), default="images", help="what is learnt")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0, help="of the kills")
     arguments = parser.parse_args()
+    size = (SMOKE if arguments.smoke else FULL)[arguments.on]
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        found = measure(SMOKE if arguments.smoke else FULL, arguments.workers, arguments.seed, Path(folder))
+        found = measure(size, arguments.workers, arguments.seed, Path(folder))
     if arguments.json:
         print(json.dumps(found))
         return

@@ -154,8 +154,8 @@ def test_kills(study: Any, tmp_path: Path) -> None:
     found = study("kills")
     assert found["drivers_killed"] >= 1 and found["kills"] == 2
     assert found["trials"] == 12 and found["trials_different"] == []
-    assert found["states"] == found["states_equal"] >= 3
-    assert found["population_missing"] == found["left_over"] == []
+    assert found["states"] == found["files_equal"] >= 3 and found["experience"] == 0
+    assert found["missing"] == found["left_over"] == []
     assert 0 < found["peak_bytes"] <= found["budget_bytes"] and found["samples_over_budget"] == 0
     assert found["samples"] > 0
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"

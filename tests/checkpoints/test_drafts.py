@@ -28,8 +28,7 @@ def episode(number: int, steps: int = LARGE) -> Episodes:
 
 
 def folder(path: Path, live: bool = False, limit: int | None = None) -> CheckpointFolder:
-    found = CheckpointFolder(path, None if limit is None else DiskBudget(path, limit), run="run", live=live)
-    return found
+    return CheckpointFolder(path, None if limit is None else DiskBudget(path, limit), run="run", live=live)
 
 
 def draft(store: CheckpointFolder, trial: int, read: Sequence[int] = ()) -> EpisodeDraft:

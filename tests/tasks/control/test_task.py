@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +18,19 @@ pytest.importorskip("dm_control", reason="environments need the extra control")
 
 import torch
 
+from archloom.checkpoints import drafts
+from archloom.checkpoints.drafts import EpisodeDraft
 from archloom.checkpoints.experience import Episodes
 from archloom.checkpoints.mix import mix
 from archloom.checkpoints.state import TrainingState, labelled
 from archloom.constraints import Winner
 from archloom.errors import InputError
 from archloom.evaluators.train import TrainingEvaluator
-from archloom.learners.drqv2 import truncated_normal
+from archloom.learners.drqv2 import DrQv2, truncated_normal
 from archloom.problems import ProblemSpec, open_scenario
+from archloom.runs.folders import limits_for, run_folder
+from archloom.runs.prepare import Request
+from archloom.runs.record import WEIGHTS, read_lines
 from archloom.spaces.control import Control
 from archloom.tasks.base import (
     ChoosesWinner,
@@ -282,3 +293,81 @@ def test_what_is_published_is_the_default() -> None:
 def test_what_does_not_fit_is_told(spec: ProblemSpec, said: str) -> None:
     with pytest.raises(InputError, match=said):
         open_scenario(spec)
+
+
+# -- whole searches -----------------------------------------------------------------------------------------------
+
+
+def search(whose: str = "shared", as_completed: bool = False) -> Request:
+    """Three chunks of two agents, without the last trial, so that experience is still needed in the end."""
+    options = {"population": "2", "epochs": "3", "step": "1", "parents": "1", "survivors": "0.5", "experience": whose}
+    task = {**SETTINGS, "epochs": 3, "epoch_frames": 32, "episodes": 1, "capacity": 1000}
+    spec = ProblemSpec("control:gym:Point-v0", space={"hidden": "8", "features": "4,6"}, task=task)
+    limits = replace(limits_for("pbt_nas", options), queries=5, as_completed=as_completed)
+    return Request("pbt_nas", spec, 0, limits, options)
+
+
+def outcome(run: Path) -> tuple[list[Any], dict[str, bytes]]:
+    """The record without durations, and all files."""
+    lines = [(line.id, line.genes, line.inherit, line.scores, line.report) for line in read_lines(run)]
+    return lines, {path.name: path.read_bytes() for path in (run / WEIGHTS).iterdir()}
+
+
+def killed(work: Callable[[], object], kind: Any, name: str, when: Callable[[], bool]) -> bool:
+    """Whether a process that does this work is killed as it calls a method, in this situation."""
+    if (child := os.fork()) == 0:
+        real = getattr(kind, name)
+
+        def called(*arguments: Any, **named: Any) -> Any:
+            if when():
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **named)
+
+        setattr(kind, name, called)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def test_killed_while_it_collects_learns_and_writes_a_search_ends_in_the_same_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts, "_SMALL", 0)
+    request, run, whole = search(), tmp_path / "run", tmp_path / "whole"
+    run_folder(whole, request, isolate=False)
+    for kind, name, left in (
+        (EpisodeDraft, "add", ".000000.draft.*"),
+        (DrQv2, "update", ".000001.draft.*"),
+        (os, "fsync", ".000002.experience.*"),
+    ):
+        there = partial(_there, run / WEIGHTS, left)
+        assert killed(lambda: run_folder(run, request, isolate=False), kind, name, there)
+        assert there()
+    run_folder(run, request, isolate=False)
+    assert outcome(run) == outcome(whole)
+    assert sum(name.endswith("experience") for name in outcome(run)[1]) == 4
+
+
+def _there(folder: Path, pattern: str) -> bool:
+    return any(folder.glob(pattern))
+
+
+def test_agents_that_share_live_hear_of_each_other_in_the_same_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[float] = []
+    real = EpisodeDraft.news
+
+    def news(self: EpisodeDraft) -> Any:
+        found = real(self)
+        heard.append(sum(each.transitions for each in found))
+        return found
+
+    monkeypatch.setattr(EpisodeDraft, "news", news)
+    cases = (("shared", True, 32), ("shared", False, 0))
+    for number, (whose, as_completed, steps) in enumerate(cases):
+        heard.clear()
+        report = run_folder(tmp_path / str(number), search(whose, as_completed), isolate=False)
+        assert not report.history.failed and sum(heard) == steps

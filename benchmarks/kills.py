@@ -1,7 +1,7 @@
 """One run of PBT-NAS that is killed again and again, on a disk budget, compared with the same run undisturbed.
 
     python -m benchmarks.kills                 50 kills; about six minutes on two cores
-    python -m benchmarks.kills --on vectors    30 kills of workers whose agents learn control, from shared experience
+    python -m benchmarks.kills --on vectors    15 kills of workers whose agents learn control, from shared experience
     python -m benchmarks.kills --on pixels     the same from small pictures
     python -m benchmarks.kills --json          one JSON object
     python -m benchmarks.kills --smoke         two kills
@@ -113,8 +113,8 @@ def _set(settings: Mapping[str, object]) -> list[str]:
 
 FULL = {
     "images": Size(members=6, chunks=50, batches=20, kills=50),
-    "vectors": ControlSize(members=4, chunks=8, batches=50, kills=30, only_workers=True),
-    "pixels": ControlSize(members=4, chunks=8, batches=25, kills=30, only_workers=True, pixels=True),
+    "vectors": ControlSize(members=4, chunks=6, batches=50, kills=15, only_workers=True),
+    "pixels": ControlSize(members=4, chunks=6, batches=25, kills=15, only_workers=True, pixels=True),
 }
 SMOKE = {
     "images": Size(members=3, chunks=4, batches=5, kills=2, keep=4, watch_every_s=0.01),

@@ -244,6 +244,27 @@ def test_states_travel_to_workers_that_do_not_see_the_folder_and_are_written_in_
     assert states(path).items() <= states(serial).items()
 
 
+def test_what_trainings_leave_is_read_by_workers_that_see_the_folder(
+    cluster: RayCluster, experienced: Path, tmp_path: Path
+) -> None:
+    options = {
+        "population": "2",
+        "epochs": "4",
+        "step": "2",
+        "parents": "1",
+        "survivors": "0.5",
+        "experience": "shared",
+    }
+    limits = replace(limits_for("pbt_nas", options), queries=3)
+    wanted = Request("pbt_nas", ProblemSpec(str(experienced)), 0, limits, options)
+    one, two = tmp_path / "one", tmp_path / "two"
+    run_folder(one, wanted, isolate=False)
+    run_folder(two, wanted, cluster)
+    assert record(one) == record(two) and record(two)[2].report["files"] == 2
+    assert states(one) == states(two)
+    assert sum(name.endswith(".experience") for name in states(two)) == 2
+
+
 def test_runs_of_a_group_go_one_after_another(cluster: RayCluster, planted: Path, tmp_path: Path) -> None:
     spec = ProblemSpec(str(planted))
     requests = {f"seed-{seed}": Request("random", spec, seed, Limits(3, width=2)) for seed in range(2)}

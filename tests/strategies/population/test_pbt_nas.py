@@ -66,6 +66,23 @@ def test_the_worst_quarter_is_replaced_by_children_of_the_best_quarter() -> None
             assert value == first[source].proposal.arch.genes[gene]
 
 
+@pytest.mark.parametrize(
+    ("population", "parents", "survivors", "many"),
+    [(24, 0.25, 0.75, 6), (12, 0.25, 0.75, 3), (6, 0.4, 0.75, 2), (18, 0.25, 0.8, 4)],
+)
+def test_the_published_sizes(population: int, parents: float, survivors: float, many: int) -> None:
+    """The authors' configurations for generators and for 12, 6 and 18 agents: as many parents as children."""
+    seen, replaced = set[int](), set[int]()
+    for seed in range(20):
+        strategy = make(seed, population=population, parents=parents, survivors=survivors)
+        chunk(strategy, 0)
+        children = [p for p in strategy.ask(100) if p.inherit and p.inherit.reseed]
+        seen.update(parent for child in children for parent in child.note["parents"])
+        replaced.update(child.note["member"] for child in children)
+        assert len(children) == many
+    assert seen == {*range(population - many, population)} and replaced == {*range(many)}
+
+
 def test_genes_come_from_the_donor_with_probability_p_even_where_they_are_equal() -> None:
     counts = Counter[int]()
     for seed in range(500):

@@ -415,16 +415,20 @@ def pytest_collection() -> Iterator[object]:
         gc.enable()
 
 
+SLOW_TO_MAKE = ("cell_index", "inception_weights", "killer", "nb301_ensemble", "pixels", "two_trainings")
+"""Fixtures that take seconds: to compute, or to import what they are made with."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """What needs the index of NAS-Bench-101 runs in one process: others would wait while it is made.
+    """What needs the same slow fixture runs in one process: each would make its own, or wait for the other's.
 
     xdist writes an item's group behind its id, for the process that deals out the tests: pytest-xdist 3.8 into an
     attribute that pytest 9.2 does not read any more, so that nothing would be grouped.
     """
     for item in items:
-        if "cell_index" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("cell_index"))
+        if slow := [name for name in SLOW_TO_MAKE if name in getattr(item, "fixturenames", ())]:
+            item.add_marker(pytest.mark.xdist_group(slow[0]))
     try:
         return (yield)
     finally:

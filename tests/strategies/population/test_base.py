@@ -187,7 +187,7 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(
     run = tmp_path / "run"
     begin = ["search", "pbt_nas", "--on", problem, "--out", str(run), "--workers", "2"]
     begin += [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
-    for line, trials in ((begin, 9), (["resume", str(run), "--workers", "2"], 27)):
+    for line, trials in ((begin, 9), (["resume", str(run), "--workers", "1"], 27)):
         with process("-m", "archloom", *line, "--quiet", stdout=subprocess.DEVNULL) as command:
             wait_until(lambda: (run / "trials.jsonl").exists() and len(read_lines(run)) >= trials, command)  # noqa: B023
             os.killpg(command.pid, signal.SIGKILL)

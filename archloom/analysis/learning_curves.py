@@ -37,12 +37,14 @@ def moving_average(values: Floats, window: int = WINDOW) -> Floats:
 
 
 def learning_curves(
-    title: str, label: str, curves: Mapping[str, Sequence[LearningCurve]], notes: Sequence[str], window: int = WINDOW
-) -> Figure:
+    title: str, label: str, curves: Mapping[str, Sequence[LearningCurve]], notes: Sequence[str], window: int = WINDOW,
+    over: str = "steps",
+) -> Figure:  # fmt: skip
     """A curve for each setting: the mean over its trainings (one a seed) and its 95 % bootstrap interval.
 
     Each training is smoothed by a moving average first; settings are compared as far as all their trainings went.
-    `label` says what the values are. InputError for a setting without trainings, or a training without values.
+    `label` says what the values are, `over` what the steps are. InputError for a setting without trainings, or a
+    training without values.
     """
     for name, runs in curves.items():
         if not runs or any(not len(run.steps) for run in runs):
@@ -59,7 +61,7 @@ def learning_curves(
             axes.fill_between(grid, found.low, found.high, color=style["color"], alpha=0.2, linewidth=0, zorder=3)
         axes.set_xlim(left=0)
         axes.xaxis.set_major_formatter(lambda steps, _: f"{steps:,.0f}")
-        axes.set_xlabel("steps")
+        axes.set_xlabel(over)
         axes.set_ylabel(label)
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
         counts = sorted({len(runs) for runs in curves.values()})

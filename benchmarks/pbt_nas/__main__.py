@@ -9,7 +9,10 @@
     python -m benchmarks.pbt_nas planted     Tables 2 and 3 on a task whose answer is known: 30 seeds, a minute
     python -m benchmarks.pbt_nas images      Table 3 on small images of clothes: 12 members, 10 seeds
     python -m benchmarks.pbt_nas images-bohb Table 6 on small images of clothes: 10 seeds
+    python -m benchmarks.pbt_nas control     Tables 2 and 6 with agents, from vectors: 6 members, 5 seeds, an hour
+    python -m benchmarks.pbt_nas pixels      the same from pixels, 3 seeds: an hour of a core and more for each search
     python -m benchmarks.pbt_nas chain --record FILE    keep finished searches in FILE, and continue
+    python -m benchmarks.pbt_nas control --figure FILE  curves of values, as in Figure 3
     python -m benchmarks.pbt_nas chain --json           one JSON object per row
     python -m benchmarks.pbt_nas chain --smoke          one or two seeds, two chunks
 
@@ -28,12 +31,14 @@ from pathlib import Path
 
 from benchmarks.pbt_nas.searches import Found, search
 from benchmarks.pbt_nas.studies import STUDIES, smoke
-from benchmarks.pbt_nas.tables import rows, show
+from benchmarks.pbt_nas.tables import draw, rows, show
 from benchmarks.recorded import outcomes, parser
 
 
 def main() -> None:
-    arguments = parser(__doc__, STUDIES, smoke="small sizes").parse_args()
+    made = parser(__doc__, STUDIES, smoke="small sizes")
+    made.add_argument("--figure", type=Path, help="draw curves into this file")
+    arguments = made.parse_args()
     study = smoke(arguments.study) if arguments.smoke else STUDIES[arguments.study]
     study = replace(study, seeds=arguments.seeds or study.seeds)
     with tempfile.TemporaryDirectory() as folder:
@@ -43,6 +48,8 @@ def main() -> None:
         found = outcomes(Found, search, jobs, arguments.workers, arguments.record, study.text)
     found = [each for each in found if each.seed < study.seeds]  # a record may have more
     table = rows(study, found)
+    if arguments.figure is not None:
+        draw(study, found, arguments.figure)
     if arguments.json:
         print(json.dumps([asdict(row) for row in table]))
     else:

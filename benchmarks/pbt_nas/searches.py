@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -151,16 +152,31 @@ class Found:
     value: float
     test: float | None
     seconds: float
+    best_ever: float
+    """Of any network at any time, also of one that was replaced later."""
+    curve: list[float]
+    """The value, had the search ended when so many chunks had been paid for as all members have, twice as many, ...;
+    NaN before there is one."""
 
 
 def search(study: Study, setting: Setting, seed: int) -> Found:
     """One search, in memory."""
     started = time.process_time()
     report = archloom.run(setting.strategy, study.problem(seed), seed=seed, **setting.asked(study))
-    seconds, objective = time.process_time() - started, report.scenario.criteria.objectives[0]
+    seconds, criteria = time.process_time() - started, report.scenario.criteria
+    objective, history = criteria.objectives[0], report.history
     if report.best is None:
         raise RuntimeError(f"{setting.name}, seed {seed}: every training failed")
     return Found(
         setting.name, seed, objective.metric, objective.goal, report.best.scores[objective.metric],
         report.best.report.get("test_accuracy"), round(seconds, 1),
+        best_ever=max(history.feasible(), key=history.utility).scores[objective.metric],
+        curve=_every(study.members, study.epochs, history.curve("resource")),
     )  # fmt: skip
+
+
+def _every(width: int, count: int, curve: Sequence[tuple[float, float]]) -> list[float]:
+    """The last values of a curve, (spent, value), that were there when `width`, twice as much, ... had been spent."""
+    spent, values = np.array(curve).T
+    before = np.searchsorted(spent, width * np.arange(1, count + 1), side="right")
+    return [float(values[i - 1]) if i else math.nan for i in before]

@@ -20,6 +20,9 @@ RANDOM_SHRUNK = Setting("random search, shrink-perturbed", "random_population", 
 BOHB = Halving("BOHB", "bohb")
 EVERYTHING = (DEFAULT, NO_MIXING, COPIED, REINITIALISED, SEARL, RANDOM, RANDOM_SHRUNK)
 
+MIXING = (DEFAULT, NO_MIXING, COPIED, REINITIALISED, SEARL)
+"""Those whose better members have offspring."""
+
 SIZES = (6, 12)
 """Members, besides 24. The published runs had 12, 24 and 36 (generators) and 6, 12 and 18 (agents)."""
 
@@ -28,9 +31,16 @@ def sized(setting: Setting, members: int) -> Setting:
     return Setting(f"{setting.name}, {members} members", setting.strategy, {**setting.options, "population": members})
 
 
+def of_six(settings: Sequence[Setting]) -> tuple[Setting, ...]:
+    """As the authors ran populations of 6: the best 2 have offspring, the worst 2 are replaced."""
+    return tuple(
+        replace(row, options={"parents": 0.4, **row.options}) if row in MIXING else row for row in settings
+    )  # fmt: skip
+
+
 def than_default(settings: Sequence[Setting]) -> Mapping[str, str]:
     """The tests that the default is better than each other row."""
-    return {setting.name: DEFAULT.name for setting in settings if setting is not DEFAULT}
+    return {setting.name: DEFAULT.name for setting in settings if setting.name != DEFAULT.name}
 
 
 def _scaling() -> tuple[tuple[Setting, ...], Mapping[str, str]]:
@@ -52,6 +62,19 @@ _IMAGES = Named(
     EVERYTHING, seeds=10, members=12, epochs=10, beaten_by=than_default(EVERYTHING), on="images:fashion",
     task={"steps_per_epoch": "30", "lr": "0.005"}, space={"width": "4"}, parts=(4_000, 1_000, 1_000), size=8,
 )  # fmt: skip
+_AGENTS = of_six((*MIXING, RANDOM, BOHB))
+_CONTROL = Named(
+    _AGENTS, seeds=5, members=6, epochs=12, beaten_by=than_default(_AGENTS), on="control:cartpole_balance",
+    task={"pixels": "false", "epoch_frames": "1000", "episodes": "3", "lr": "0.001", "batch_size": "64",
+          "tau": "0.05", "std_steps": "10000", "seed_frames": "1000", "explore_steps": "500"},
+    space={"hidden": "128"},
+)  # fmt: skip
+_PIXELS = replace(
+    _CONTROL, seeds=3,
+    task={"size": "42", "epoch_frames": "5000", "episodes": "3", "lr": "0.0003", "batch_size": "128",
+          "std_steps": "10000"},
+    space={"width": "16", "hidden": "256"},
+)  # fmt: skip
 _CHAIN = Imitations(EVERYTHING, seeds=20, members=24, epochs=20, beaten_by=than_default(EVERYTHING))
 
 STUDIES: Mapping[str, Study] = {
@@ -67,6 +90,8 @@ STUDIES: Mapping[str, Study] = {
     ),
     "images": _IMAGES,
     "images-bohb": replace(_IMAGES, settings=_TABLE_6, beaten_by=than_default(_TABLE_6)),
+    "control": _CONTROL,
+    "pixels": _PIXELS,
 }  # fmt: skip
 
 
@@ -94,6 +119,15 @@ _SMOKE: Mapping[str, Study] = {
         STUDIES["images"], seeds=1, settings=(BOHB,), beaten_by={}, members=2, epochs=3, on="images:digits",
         parts=(200, 50, 50), task={"steps_per_epoch": "2"},
     ),
+    **{
+        name: replace(
+            STUDIES[name], seeds=1, settings=_AGENTS[:1] + _AGENTS[-1:], members=3, epochs=2,
+            task={**STUDIES[name].task, "episode_frames": "20", "epoch_frames": "40", "episodes": "1",
+                  "batch_size": "8", "seed_frames": "20", "explore_steps": "5"},
+            space={**STUDIES[name].space, "hidden": "8"},
+        )
+        for name in ("control", "pixels")
+    },
     "images": replace(
         STUDIES["images"], seeds=1, settings=(DEFAULT, REINITIALISED), **_SMALL, on="images:digits",
         parts=(200, 50, 50), task={"steps_per_epoch": "2"},

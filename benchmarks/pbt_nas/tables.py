@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from archloom.analysis.stats import bootstrap_interval, summarise
 from archloom.utils import seeds
 from benchmarks.pbt_nas.searches import Found, Study
 from benchmarks.recorded import p_better, p_better_unpaired
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ class Row:
     low: float
     high: float
     test_mean: float | None
+    best_ever: float
+    """The mean over seeds of the best networks at any time, also of those that were replaced later."""
     tested: Comparison | None
     published: Published
 
@@ -85,10 +93,27 @@ def rows(study: Study, found: Sequence[Found]) -> list[Row]:
         low, high = _interval(each)
         test_mean = summarise(tests).mean if tests else None
         published = PUBLISHED.get(name, Published())
+        ever = summarise(_of(name, found, lambda f: f.best_ever)).mean
         table.append(
-            Row(name, stats.n, stats.mean, stats.std or 0.0, low, high, test_mean, tested(name), published)
+            Row(name, stats.n, stats.mean, stats.std or 0.0, low, high, test_mean, ever, tested(name), published)
         )  # fmt: skip
     return table
+
+
+def draw(study: Study, found: Sequence[Found], path: Path) -> None:
+    """Figure 3: a curve for each setting, which is the mean over its searches, and its interval."""
+    from archloom.analysis.figures import save
+    from archloom.analysis.learning_curves import LearningCurve, learning_curves
+
+    chunks = study.members * np.arange(1, study.epochs + 1)
+    curves = {setting.name: _of(setting.name, found, lambda f: f.curve) for setting in study.settings}
+    metric = found[0].metric.replace("_", " ")
+    figure = learning_curves(
+        f"Best {metric} by epochs of all members", metric,
+        {name: [LearningCurve(chunks, np.array(values)) for values in each] for name, each in curves.items()},
+        [f"{study.trained}."], window=1, over="epochs",
+    )  # fmt: skip
+    save(figure, path)
 
 
 def _p_unpaired(ours: Sequence[float], theirs: Sequence[float], sign: float) -> float:
@@ -99,7 +124,7 @@ def _interval(values: Sequence[float]) -> tuple[float, float]:
     return bootstrap_interval(values, seeds.stream(0, "bootstrap"))
 
 
-def _of(setting: str, found: Sequence[Found], value: Callable[[Found], float | None]) -> list[float]:
+def _of(setting: str, found: Sequence[Found], value: Callable[[Found], Value | None]) -> list[Value]:
     """By seed."""
     return [known for f in found if f.setting == setting and (known := value(f)) is not None]
 
@@ -108,13 +133,15 @@ def show(study: Study, metric: str, table: Sequence[Row]) -> None:
     print(f"{study.trained}; {study.members} members unless a row says it, {study.epochs} chunks of an epoch")
     print(f"{len(study.tests)} tests; published: FID, CIFAR-10, GanHard, and score on Quadruped, 3 seeds each")
     print(
-        f"{'setting':<36}{'seeds':>6}{metric:>18}{'95 % interval':>18}{'test':>7}{'behind by':>11}{'95 % interval':>18}"
+        f"{'setting':<36}{'seeds':>6}{metric:>18}{'95 % interval':>18}{'test':>7}{'best ever':>11}"
+        f"{'behind by':>11}{'95 % interval':>18}"
         f"{'p':>9}{'corrected':>10}{'FID':>14}{'score':>10}  behind"
     )
     for row in table:
-        value, test = f"{row.mean:.2f} ± {row.std:.2f}", "" if row.test_mean is None else f"{row.test_mean:.2f}"
+        value, ever = f"{row.mean:.2f} ± {row.std:.2f}", f"{row.best_ever:.2f}"
+        test = "" if row.test_mean is None else f"{row.test_mean:.2f}"
         print(
-            f"{row.setting:<36}{row.seeds:>6}{value:>18}{f'{row.low:.2f} to {row.high:.2f}':>18}{test:>7}"
+            f"{row.setting:<36}{row.seeds:>6}{value:>18}{f'{row.low:.2f} to {row.high:.2f}':>18}{test:>7}{ever:>11}"
             f"{_shown(row.tested):<48}{row.published.fid:>14}{row.published.score:>10}"
             f"  {row.tested.better if row.tested else ''}".rstrip()
         )

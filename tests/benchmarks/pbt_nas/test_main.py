@@ -58,3 +58,11 @@ def test_generators(study: Any, tmp_path: Path) -> None:
 def test_where_the_answer_is_known(study: Any) -> None:
     random, shrunk = study("pbt_nas.__main__", "planted", "--workers", "1")
     assert shrunk["mean"] < random["mean"] - 10, "shrink-perturb alone is worse: the paper's Table 3"
+
+
+def test_agents(study: Any, tmp_path: Path) -> None:
+    pytest.importorskip("dm_control", reason="environments need the extra control")
+    figure = tmp_path / "curves.png"
+    ours, bohb = study("pbt_nas.__main__", "control", "--workers", "1", "--figure", str(figure))
+    assert ours["best_ever"] >= ours["mean"] > 0 and bohb["best_ever"] >= bohb["mean"] > 0
+    assert figure.read_bytes().startswith(b"\x89PNG")

@@ -18,9 +18,10 @@ from benchmarks.study import run
 STUDIES: Mapping[str, Learning] = {
     "vectors": Learning(
         ControlOptions(
-            pixels=False, epochs=12, epoch_frames=1_000, episodes=2, lr=1e-3, batch_size=128, std_steps=5_000,
-            update_every=1, seed_frames=1_000, explore_steps=500,
-        )
+            pixels=False, epochs=12, epoch_frames=1_000, episodes=3, lr=1e-3, batch_size=128, std_steps=10_000,
+            seed_frames=1_000, explore_steps=500, tau=0.05,
+        ),
+        choices={"q1.layer1": "residual_05", "q2.layer1": "residual_05"},
     ),
     "pixels": Learning(
         ControlOptions(

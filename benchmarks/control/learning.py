@@ -13,6 +13,7 @@ from archloom.spaces.control import Control
 from archloom.tasks.control.data import read_environment
 from archloom.tasks.control.options import ControlOptions
 from archloom.tasks.control.task import FRAMES, REWARD, ControlTask
+from archloom.types import Arch
 from benchmarks.study import Study
 
 ENOUGH = 900
@@ -40,11 +41,13 @@ class Row:
     """How many seeds have had `ENOUGH` by then."""
 
 
-def learn(setting: str, seed: int, options: ControlOptions, networks: Mapping[str, Any]) -> Curve:
-    """Train an agent, and evaluate it after each epoch."""
+def learn(
+    setting: str, seed: int, options: ControlOptions, networks: Mapping[str, Any], choices: Mapping[str, str]
+) -> Curve:
+    """Train an agent with DrQ-v2's networks, but for these options of some genes; evaluate it after each epoch."""
     task = ControlTask(read_environment(setting, options), options)
     space = Control(**task.space_settings, **networks)  # type: ignore[arg-type]
-    training = task.on(space).begin(space.original, seed)
+    training = task.on(space).begin(_chosen(space, choices), seed)
     frames, rewards, seconds = [], [], 0.0
     for _ in range(options.epochs):
         began = time.process_time()
@@ -56,12 +59,21 @@ def learn(setting: str, seed: int, options: ControlOptions, networks: Mapping[st
     return Curve(setting, seed, frames, rewards, seconds)
 
 
+def _chosen(space: Control, choices: Mapping[str, str]) -> Arch:
+    genes = list(space.original.genes)
+    for name, option in choices.items():
+        gene = space.gene_names.index(name)
+        genes[gene] = space.values[gene].index(option)
+    return Arch(tuple(genes))
+
+
 @dataclass(frozen=True)
 class Learning(Study):
     """Curves of several seeds in one environment."""
 
     options: ControlOptions
     networks: Mapping[str, Any] = field(default_factory=lambda: {"hidden": 256, "features": (50,)})
+    choices: Mapping[str, str] = field(default_factory=dict)
     on: str = "cartpole_balance"
     seeds: int = 3
     found = Curve
@@ -69,11 +81,12 @@ class Learning(Study):
 
     @property
     def text(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in {**asdict(self.options), **self.networks}.items())
+        settings = {**asdict(self.options), **self.networks, **self.choices}
+        return " ".join(f"{name}={value}" for name, value in settings.items())
 
     def jobs(self) -> Iterator[tuple[tuple[str, int], Sequence[Any]]]:
         for seed in range(self.seeds):
-            yield (self.on, seed), (self.on, seed, self.options, self.networks)
+            yield (self.on, seed), (self.on, seed, self.options, self.networks, self.choices)
 
     def with_seeds(self, seeds: int) -> Learning:
         return replace(self, seeds=seeds)

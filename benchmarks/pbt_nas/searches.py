@@ -171,11 +171,11 @@ def search(study: Study, setting: Setting, seed: int) -> Found:
         setting.name, seed, objective.metric, objective.goal, report.best.scores[objective.metric],
         report.best.report.get("test_accuracy"), round(seconds, 1),
         best_ever=max(history.feasible(), key=history.utility).scores[objective.metric],
-        curve=_every(study.members, study.epochs, history.curve("resource")),
+        curve=every(study.members, study.epochs, history.curve("resource")),
     )  # fmt: skip
 
 
-def _every(width: int, count: int, curve: Sequence[tuple[float, float]]) -> list[float]:
+def every(width: int, count: int, curve: Sequence[tuple[float, float]]) -> list[float]:
     """The last values of a curve, (spent, value), that were there when `width`, twice as much, ... had been spent."""
     spent, values = np.array(curve).T
     before = np.searchsorted(spent, width * np.arange(1, count + 1), side="right")

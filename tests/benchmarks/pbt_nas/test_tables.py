@@ -15,12 +15,13 @@ def test_rows_are_tested_as_the_study_says() -> None:
     study = replace(STUDIES["chain"], settings=(DEFAULT, NO_MIXING, RANDOM))
     values = {DEFAULT.name: (5, 6, 7, 8, 9), NO_MIXING.name: (4, 5, 6, 7, 8), RANDOM.name: (5.5, 5, 5, 5, 5)}
     found = [
-        Found(name, seed, "explained", "max", value, None, 0.1)
+        Found(name, seed, "explained", "max", value, None, 0.1, value + 1, [value])
         for name, each in values.items()
         for seed, value in enumerate(each)
     ]
     default, no_mixing, random = rows(study, found)
     assert (default.mean, default.std, default.tested) == (7, pytest.approx(2.5**0.5), None)
+    assert (default.best_ever, random.best_ever) == (8, pytest.approx(6.1))
     assert no_mixing.tested == Comparison(DEFAULT.name, 1, 1, 1, 1 / 32, 2 / 32)
     assert random.tested is not None and random.tested.low < random.tested.by < random.tested.high
     assert (random.tested.by, random.tested.p) == (pytest.approx(1.9), 2 / 32)
@@ -35,7 +36,7 @@ def test_seeds_pair_bohb_only_where_they_are_the_same_teachers() -> None:
         study = replace(STUDIES[name], settings=(DEFAULT, BOHB))
         values = {DEFAULT.name: (1, 2, 3), BOHB.name: (4, 5, 6)}
         found = [
-            Found(row, seed, "loss", "min", value, None, 0.1)
+            Found(row, seed, "loss", "min", value, None, 0.1, value + 1, [value])
             for row, each in values.items()
             for seed, value in enumerate(each)
         ]

@@ -87,6 +87,8 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "botorch": (f"archloom search qnehvi --on two.py --queries 8 {_FEW} --out run --quiet",),
     "configspace": (f"{_SEARCH} --on hyper.py --queries 4 --out run --quiet",),
     "control": ("python render.py",),
+    "onnx": ("python images.py", f"{_SEARCH} --on images:./own.npz --set space.width=4 --out run {_TRAIN}",
+             "archloom export run -o net.onnx"),
     "ray": (f"{_SEARCH} --on worth.py --queries 4 --out run --quiet --ray",),
     "tensorboard": ("python events.py",),
 }  # fmt: skip

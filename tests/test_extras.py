@@ -52,6 +52,7 @@ USED_BY = {
     "configspace": ["spaces/config_space.py"],
     "control": ["tasks/control/environments.py", "tasks/control/dm_control.py", "tasks/control/gymnasium_env.py",
                 "tasks/control/rendering.py", "tasks/control/task.py"],
+    "onnx": ["deploy/onnx_file.py", "deploy/export.py"],
     "ray": ["executors/ray.py", "workers/cluster.py", "workers/crew.py"],
     "tensorboard": ["agents/training_log.py"],
 }  # fmt: skip

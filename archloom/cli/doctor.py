@@ -25,6 +25,7 @@ EXTRAS = {
     "gymnasium": ("envs", "archloom.envs, archloom episodes and archloom agent"),
     "xgboost": ("nb301", "the official ensembles of NAS-Bench-301"),
     "dm_control": ("control", "environments of the DeepMind Control suite"),
+    "onnxscript": ("onnx", "archloom export -o FILE.onnx"),
     "ray": ("ray", "--ray and --ray-address"),
     "tensorboard": ("tensorboard", "archloom agent train --tensorboard"),
 }

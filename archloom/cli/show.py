@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from archloom.cli.exit_codes import Exit
 from archloom.cli.paths import RunPath, UserPath, check_different
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import ArchloomError, InputError, StoreError, unknown
-from archloom.utils.json_text import dumps
 from archloom.utils.text import about, one_line, quoted
 
 if TYPE_CHECKING:
@@ -238,29 +236,28 @@ def plot(runs: Sequence[Path], kind: str, target: Path | None, trust: bool, move
 @RUN
 @click.option("-o", "--output", "target", type=UserPath(), required=True,
               help="FILE.py: the network as PyTorch code, if the space supports it. FILE.safetensors: its weights, if "
-                   "it was trained. FILE.json: its genes.")  # fmt: skip
+                   "it was trained. FILE.onnx: both, for ONNX Runtime and the like. FILE.json: its genes.")  # fmt: skip
 @moved_options
 @options.trust_option
 def export(run: Path, target: Path, trust: bool, moved: Moved) -> int:
     """Write the best architecture of RUN to a file that does not need archloom."""
     from archloom.analysis.study import Study
+    from archloom.deploy.export import format_of
     from archloom.utils.files import replace_file
 
-    writers = {".py": _source, ".safetensors": _weights, ".json": _record}
-    if target.suffix not in writers:
-        raise InputError(f"-o {target}: expected a file ending in {', '.join(writers)}")
+    chosen = format_of(target)
     if not target.parent.is_dir():
         raise InputError(f"-o {target}: there is no folder {target.parent}; create it, or give another file")
-    # Code takes the space; genes and weights are on disk.
-    needs_space = target.suffix == ".py"
-    study = Study.of(read_reports(run, needs_space, not needs_space, moved, trust))
+    study = Study.of(read_reports(run, chosen.needs_space, not chosen.needs_space, moved, trust))
     if not study.found:
         raise InputError(f"{run} has no feasible architecture yet: nothing to export")
     _, report = study.best
     if not study.criteria.single:
         output.note(f"of several objectives the first counts: this is the architecture with the best {study.metric}")
+    with stdout_guard():
+        content = chosen.content(report, trust)
     try:
-        replace_file(target, writers[target.suffix](report))
+        replace_file(target, content)
     except OSError as error:
         raise InputError(f"-o {target}: {error.strerror}; give a writable file") from error
     output.say(str(target))
@@ -344,62 +341,3 @@ def _checkpoints_line(run: Path) -> str | None:
         if files or kind is STATE:
             parts.append(f"{name}: {counted(files, 'file')}, {format_bytes(size)}")
     return f"{'; '.join(parts)} ({RetentionPolicy.read(run)})"
-
-
-def _source(report: RunReport) -> bytes:
-    """The best architecture as Python code."""
-    from archloom.spaces.base import HasSource
-    from archloom.spaces.exports import check_compiles
-
-    space, line = report.scenario.space, report.history.best()
-    assert line is not None  # noqa: S101 - the caller has checked
-    if not isinstance(space, HasSource):
-        raise InputError(f"space {space.name!r} cannot write its networks as code: export to a .json file instead")
-    code = space.source(line.trial.proposal.arch, _provenance(report))
-    check_compiles(code)
-    return code.encode()
-
-
-def _weights(report: RunReport) -> bytes:
-    """The trained tensors of the best architecture; they fit the network of `make_network()` in the exported code."""
-    from archloom.runs.manifest import checkpoints_of
-    from archloom.runs.record import WEIGHTS
-
-    line = report.history.best()
-    assert line is not None  # noqa: S101 - the caller has checked
-    if report.path is not None and os.path.lexists(report.path / WEIGHTS) and not (report.path / WEIGHTS).is_dir():
-        raise StoreError(f"{report.path / WEIGHTS} is no folder: restore the folder of checkpoints from a copy")
-    if report.path is None or not (report.path / WEIGHTS).is_dir():
-        raise InputError(f"nothing was trained on {report.request.problem.on}: export to .py or .json instead")
-    from archloom.checkpoints.state_file import network_bytes
-    from archloom.tasks.supernet.shared import NETWORK as SUPERNET
-
-    state = checkpoints_of(report.path).load(line.id)
-    if SUPERNET in state.networks:
-        raise InputError(
-            f"-o FILE.safetensors: trial {line.id} left the weights of a whole supernet, shared by all architectures; "
-            "export FILE.py, and train that network"
-        )
-    return network_bytes(state, _provenance(report))
-
-
-def _record(report: RunReport) -> bytes:
-    line = report.history.best()
-    assert line is not None  # noqa: S101 - the caller has checked
-    content = {
-        "space": report.scenario.space.name,
-        "arch": line.arch,
-        "genes": line.genes,
-        "scores": line.scores,
-        "report": line.report,
-        "found_by": _provenance(report),
-    }
-    return (dumps(content, indent=1) + "\n").encode()
-
-
-def _provenance(report: RunReport) -> str:
-    """One line: which run found it, on what, and its metrics there."""
-    request, table, line = report.request, report.scenario.problem.data, report.history.best()
-    values = ", ".join(f"{name} {value:.4g}" for name, value in {**line.scores, **line.report}.items()) if line else ""
-    where = f" (table {table.name})" if table else ""
-    return f"{request.name} on {request.problem.on}{where}, seed {request.seed}: {values}"

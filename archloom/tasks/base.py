@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from archloom.checkpoints.drafts import EpisodeDraft
 from archloom.checkpoints.experience import Episodes
@@ -116,6 +116,29 @@ class GeneratesImages(Protocol):
 
     def generate(self, count: int) -> Iterator[Tensor]:
         """Batches of images (B, c, h, w), `count` in all, with values from 0 to 255; the same ones every time."""
+        ...
+
+
+class Deployed(NamedTuple):
+    """A trained network as it is used: in its mode for evaluation, it makes a batch of outputs of a batch of inputs.
+
+    `input` and `output` are what these are called, `values` says what the numbers of an input are, and `example` is a
+    batch of two inputs, on the CPU.
+    """
+
+    network: nn.Module
+    input: str
+    output: str
+    values: str
+    example: Tensor
+
+
+@runtime_checkable
+class Deployable(Protocol):
+    """A training of a network that is of use without the training: a classifier, a generator, a policy."""
+
+    def deployed(self) -> Deployed:
+        """The network that is measured. It may share its weights with the training."""
         ...
 
 

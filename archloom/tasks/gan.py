@@ -27,6 +27,7 @@ from archloom.nets.gan.losses import discriminator_loss, generator_loss
 from archloom.nets.gan.networks import GanNetworks
 from archloom.spaces.gan import Dimensions, GanHard
 from archloom.spaces.gan.dimensions import SCALE
+from archloom.tasks.base import Deployed
 from archloom.tasks.fit import Fit, sizes_for
 from archloom.tasks.network import NetworkTraining
 from archloom.tasks.training import EpochStreams, device_of, load_network, on_cpu
@@ -305,14 +306,24 @@ class GanTraining(NetworkTraining):
     def generate(self, count: int, purpose: str = "evaluate") -> Iterator[Tensor]:
         """Batches of images (B, c, h, w) of the averaged generator, with values from 0 to 255.
 
-        They depend only on the seed, the epochs and the purpose. The averaged generator has averaged parameters and the
-        current running statistics of the generator's batch normalisation.
+        They depend only on the seed, the epochs and the purpose.
         """
-        self.average.load_state_dict(dict(self.networks[GENERATOR].named_buffers()), strict=False)
+        generator = self._measured()
         rng = torch.Generator().manual_seed(int(seeds.stream(self._seed, purpose, self.epochs).integers(2**63)))
         with torch.no_grad():
             for latent in torch.split(self._draw(count, rng), BATCH):
-                yield self.average(latent).mul(127.5).add(127.5).clamp(0, 255)
+                yield generator(latent).mul(127.5).add(127.5).clamp(0, 255)
+
+    def deployed(self) -> Deployed:
+        """The averaged generator: latent vectors to images with values in [-1, 1]."""
+        example = torch.zeros(2, self._task.space.dimensions.latent)
+        return Deployed(self._measured(), "latent", "image", "the standard normal distribution", example)
+
+    def _measured(self) -> nn.Module:
+        """The averaged generator: averaged parameters, and the current running statistics of the generator's batch
+        normalisation."""
+        self.average.load_state_dict(dict(self.networks[GENERATOR].named_buffers()), strict=False)
+        return self.average
 
     def state(self) -> TrainingState:
         state = super().state()

@@ -129,7 +129,7 @@ TABLE = object()  # stands for the small table below
         ("best missing", ["missing is not a run folder"]),
         ("best other", ["other/run.json is not from an archloom run"]),
         ("export full", ["Missing option '-o'"]),
-        ("export full -o best.txt", ["expected a file ending in .py, .safetensors, .json"]),
+        ("export full -o best.txt", ["expected a file ending in .py, .safetensors, .onnx, .json"]),
         ("export full -o nowhere/best.json", ["there is no folder nowhere"]),
         ("export full -o file/best.json", ["there is no folder file"]),
         ("plot full --kind anytme", ["unknown kind of plot 'anytme'", "did you mean 'anytime'"]),

@@ -31,7 +31,14 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from archloom.checkpoints.state import TrainingState  # noqa: E402
 from archloom.checkpoints.state_file import load_state, save_state  # noqa: E402
 from archloom.evaluators.train import TrainingEvaluator  # noqa: E402
-from archloom.tasks.base import EvaluatedFinally, GeneratesImages, PreparesEvaluation, Task, Training  # noqa: E402
+from archloom.tasks.base import (  # noqa: E402
+    Deployable,
+    EvaluatedFinally,
+    GeneratesImages,
+    PreparesEvaluation,
+    Task,
+    Training,
+)
 from archloom.tasks.gan import AVERAGE, DISCRIMINATOR, GENERATOR, GanOptions, GanTask, GanTraining  # noqa: E402
 from archloom.tasks.training import epoch_streams  # noqa: E402
 
@@ -487,3 +494,16 @@ def test_spaces_that_are_not_for_these_images() -> None:
         task().on(GanHard(image_size=16, image_channels=1, **SMALL))
     with pytest.raises(InputError, match=r"images of 12 x 12 pixels.*e\.g\. size=16"):
         GanTask(data(12))
+
+
+def test_what_is_deployed_is_the_generator_that_is_measured() -> None:
+    training = task(steps_per_epoch=2, ema=0.5).begin(ARCH, 0)
+    training.train(1)
+    assert isinstance(training, Deployable)
+    found = training.deployed()
+    assert (found.input, found.output, found.example.shape) == ("latent", "image", (2, 12))
+    assert not found.network.training
+    rng = torch.Generator().manual_seed(int(seeds.stream(0, "evaluate", 1).integers(2**63)))
+    with torch.no_grad():
+        images = found.network(torch.randn(3, 12, generator=rng))
+    assert torch.allclose(images.mul(127.5).add(127.5).clamp(0, 255), next(training.generate(3)), atol=1e-3)

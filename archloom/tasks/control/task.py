@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from archloom.checkpoints.drafts import EpisodeDraft
 from archloom.checkpoints.experience import Episodes
@@ -19,7 +19,7 @@ from archloom.learners.drqv2 import AgentNetworks, DrQv2
 from archloom.learners.episode_recorder import EpisodeRecorder
 from archloom.learners.episode_replay import EpisodeReplay
 from archloom.spaces.control import Control, Dimensions
-from archloom.tasks.base import Film
+from archloom.tasks.base import Deployed, Film
 from archloom.tasks.control import rendering
 from archloom.tasks.control.data import ControlData, read_environment
 from archloom.tasks.control.environments import GYMNASIUM, Environment, Step, open_environment
@@ -40,6 +40,12 @@ CRITIC, TARGET = "critic", "critic_target"
 
 FINAL = "final"
 """The purpose of the episodes after a search."""
+
+OBSERVED = {
+    True: "bytes of frames, 0 to 255, one frame after the other, the oldest first",
+    False: "what the environment observes",
+}
+"""The numbers of an observation, by whether there are pixels."""
 
 SHOWN_SIDE = 64
 """Pixels of each side of a moment in a grid."""
@@ -259,6 +265,13 @@ class ControlTraining(NetworkTraining):
             step = environment.step(action)
             observation, last = recorder.add(action, step.reward, step.discount, step.frame), step.last
             yield step
+
+    def deployed(self) -> Deployed:
+        """The policy: observations to mean actions."""
+        first, *sides = self._task.data.frame_shape
+        example = torch.zeros(2, first * self._options.stacked, *sides)
+        policy = nn.Sequential(self.agent.encoder, self.agent.actor).eval()
+        return Deployed(policy, "observation", "action", OBSERVED[self._options.pixels], example)
 
     # -- pictures for people --------------------------------------------------------------------------------------
 

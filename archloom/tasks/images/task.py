@@ -19,6 +19,7 @@ from archloom.errors import InputError
 from archloom.spaces.base import Buildable, SearchSpace, sample_valid
 from archloom.spaces.convnet import NETWORK, ConvNet
 from archloom.spaces.sizes import image_size_of
+from archloom.tasks.base import Deployed
 from archloom.tasks.fit import Fit, sizes_for
 from archloom.tasks.images.augment import AUGMENTATIONS, AugmentSettings
 from archloom.tasks.images.optimisation import HORIZONS, OPTIMISERS
@@ -247,6 +248,12 @@ class ImagesTraining(NetworkTraining):
         if self._settings.train_on_valid:
             self._check_loss("test", test_loss)
         return found
+
+    def deployed(self) -> Deployed:
+        """The classifier: images to logits."""
+        data = self._task.data
+        values = f"a byte b of each channel as {self._task.normalisation}"
+        return Deployed(self.network.eval(), "image", "logits", values, torch.zeros(2, data.channels, *data.size))
 
     def _check_loss(self, part: str, loss: float) -> None:
         if not math.isfinite(loss):

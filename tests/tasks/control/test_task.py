@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -23,6 +25,7 @@ from archloom.checkpoints.drafts import EpisodeDraft
 from archloom.checkpoints.experience import Episodes
 from archloom.checkpoints.mix import mix
 from archloom.checkpoints.state import TrainingState, labelled
+from archloom.checkpoints.state_file import network_bytes
 from archloom.constraints import Winner
 from archloom.errors import InputError
 from archloom.evaluators.train import TrainingEvaluator
@@ -35,6 +38,7 @@ from archloom.spaces.control import Control
 from archloom.tasks.base import (
     ChoosesWinner,
     CollectsExperience,
+    Deployable,
     EvaluatedFinally,
     Filmed,
     GeneratesImages,
@@ -44,6 +48,7 @@ from archloom.tasks.base import (
     UsesExperience,
 )
 from archloom.tasks.control.data import ControlData
+from archloom.tasks.control.environments import EnvironmentSettings, open_environment
 from archloom.tasks.control.options import ControlOptions
 from archloom.tasks.control.task import FRAMES, REWARD, TARGET, ControlTask, ControlTraining
 from archloom.types import Inherit, Proposal
@@ -371,3 +376,46 @@ def test_agents_that_share_live_hear_of_each_other_in_the_same_chunk(
         heard.clear()
         report = run_folder(tmp_path / str(number), search(whose, as_completed), isolate=False)
         assert not report.history.failed and sum(heard) == steps
+
+
+# -- the policy in use --------------------------------------------------------------------------------------------
+
+EXAMPLE = re.compile(r"<!-- policy\.py acts -->\n```python\n(.*?)```", re.DOTALL)
+
+
+def test_the_exported_policy_acts_as_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example as it stands there, in a faster environment, has the rewards that the agent has."""
+    data = ControlData("gym:Point-v0", (3, 42, 42), 1)
+    space = Control((9, 42, 42), 1, width=2, hidden=4, features=(4,))
+    training = ControlTask(data, ControlOptions(size=42), space).begin(space.original, 0)
+    (tmp_path / "policy.py").write_text(space.source(space.original, "a test"), encoding="utf-8")
+    (tmp_path / "policy.safetensors").write_bytes(network_bytes(training.state(), "a test"))
+    (example,) = EXAMPLE.findall((Path(__file__).parents[3] / "docs/control.md").read_text(encoding="utf-8"))
+    for there, here in (("cartpole_balance", data.name), ("size=42", "size=42, episode_frames=40")):
+        assert there in example
+        example = example.replace(there, here)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "policy", raising=False)
+    made: dict[str, Any] = {}
+    exec(example, made)
+
+    settings = EnvironmentSettings(size=42, episode_frames=40)
+    monkeypatch.setattr(training, "_environment", lambda purpose: open_environment(data.name, 0, settings))
+    assert made["reward"] == pytest.approx(training._measured(1, "evaluate")[REWARD], rel=1e-6)
+
+
+@pytest.mark.parametrize("pixels", [True, False])
+def test_what_is_deployed_is_the_policy(pixels: bool) -> None:
+    frame = (3, 12, 10) if pixels else (3,)
+    space = Control((9, *frame[1:]) if pixels else frame, 2, width=2, hidden=4, features=(4,))
+    options = ControlOptions(pixels=pixels)
+    training = ControlTask(ControlData("mine", frame, 2), options, space).begin(space.original, 0)
+    assert isinstance(training, Deployable)
+    found = training.deployed()
+    assert (found.input, found.output) == ("observation", "action")
+    assert found.values.startswith("bytes of frames, 0 to 255" if pixels else "what the environment observes")
+    seen = (found.example + 77 * torch.rand(found.example.shape, generator=torch.Generator().manual_seed(0))).round()
+    action = training.agent.act(seen[1].numpy(), 0, np.random.default_rng(0), mean=True)
+    with torch.no_grad():
+        assert torch.allclose(found.network(seen)[1], torch.from_numpy(action), atol=1e-6)

@@ -26,7 +26,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from archloom.checkpoints.state import TrainingState  # noqa: E402 - it needs PyTorch
 from archloom.evaluators.train import TrainingEvaluator  # noqa: E402
-from archloom.tasks.base import Task, Training  # noqa: E402
+from archloom.tasks.base import Deployable, Task, Training  # noqa: E402
 from archloom.tasks.fit import sizes_for  # noqa: E402
 from archloom.tasks.images.optimisation import OPTIMISERS, SCHEDULES  # noqa: E402
 from archloom.tasks.images.options import ImagesOptions  # noqa: E402
@@ -540,3 +540,13 @@ def test_what_does_not_fit_the_images_or_the_machine(settings: dict[str, Any], s
         task(**settings)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_deployed_is_the_classifier() -> None:
+    training = task().begin(arch(), 0)
+    training.network.train()
+    assert isinstance(training, Deployable)
+    found = training.deployed()
+    assert (found.input, found.output, found.example.shape) == ("image", "logits", (2, 1, 6, 6))
+    assert found.values == "a byte b of each channel as b / 127.5 - 1"
+    assert found.network is training.network and not found.network.training

@@ -17,7 +17,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
@@ -436,6 +436,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             written = getattr(item, "_nodeid", "")
             if "@" in written and hasattr(item, "_id") and item.nodeid != written:
                 item._id = type(item._id).parse(written)
+
+
+RAY = "ray"
+"""The group of tests that share a Ray cluster."""
+
+CLUSTER = pytest.StashKey[ExitStack]()
+"""What ends that cluster."""
+
+
+@pytest.fixture
+def ray_cluster(pytestconfig: pytest.Config) -> Any:
+    """Two workers on a Ray cluster of this machine: one for all tests of the group `ray`, since it takes seconds to
+    start. It ends with the last of them: others find no connection."""
+    if find_spec("ray") is None:  # importing it here would make it talkative
+        pytest.skip("evaluating on Ray needs the extra ray")
+    from archloom.executors.ray import RayCluster
+
+    cluster = RayCluster(2, "local")
+    if CLUSTER not in pytestconfig.stash:
+        with ExitStack() as opened:
+            opened.enter_context(cluster.ready())
+            pytestconfig.stash[CLUSTER] = opened.pop_all()
+    return cluster
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    try:
+        return (yield)
+    finally:
+        goes_on = nextitem is not None and any(RAY in mark.args for mark in nextitem.iter_markers("xdist_group"))
+        if CLUSTER in item.config.stash and not goes_on:
+            item.config.stash[CLUSTER].close()
+            del item.config.stash[CLUSTER]
 
 
 Listing = dict[str, bytes | None]

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from dataclasses import asdict
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +113,10 @@ def test_overhead(study: Any, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
+@pytest.mark.xdist_group("ray")
+@pytest.mark.usefixtures("ray_cluster")
 def test_executors(study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn", reason="the images, in the extra images")
-    if find_spec("ray") is None:
-        pytest.skip("evaluating on Ray needs the extra ray")
     for library in ("OMP", "OPENBLAS", "MKL"):
         monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
     found = study("executors", "--workers", "1")
@@ -573,9 +572,9 @@ def test_apex_environments(apex: Any, tmp_path: Path) -> None:
     assert drawn(tmp_path) == ["environments.png"]
 
 
+@pytest.mark.xdist_group("ray")
+@pytest.mark.usefixtures("ray_cluster")
 def test_apex_distributed(study: Any) -> None:
-    if find_spec("ray") is None:
-        pytest.skip("gathering on Ray needs the extra ray")
     rows = study("apex.__main__", "distributed")
     assert [row["layout"] for row in rows] == ["one process", "Ray, 1 of each", "gathering alone"]
     assert [row["updates"] > 0 for row in rows] == [True, True, False]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -40,12 +40,6 @@ CUBE = ApexOptions(
 )  # fmt: skip
 MAKE = partial(Terrain, hypercube(DIMENSIONS), planted_corner(DIMENSIONS))
 LAYOUT = OnRay(RayCluster(2, "local"), 2)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    with LAYOUT.ready():
-        yield
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +90,7 @@ class Watched:
         return not self.enough(done)
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_the_corner_of_a_hypercube_is_reached_from_everywhere_and_learning_keeps_its_ratio() -> None:
     trained = agent()
     before: list[tuple[float, int]] = []
@@ -125,7 +119,7 @@ def kill(member: Member) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_killed_gatherer_and_a_killed_shard_are_started_again_and_the_training_goes_on() -> None:
     trained = agent()
     (_, gatherer), (shard, _) = trained._gatherers, trained._shards

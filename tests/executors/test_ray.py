@@ -64,11 +64,9 @@ if len(Path(__file__ + ".starts").read_text()) <= {times}:
 """
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[RayCluster]:
-    found = RayCluster(2, "local")
-    with found.ready():
-        yield found
+@pytest.fixture
+def cluster(ray_cluster: RayCluster) -> RayCluster:
+    return ray_cluster
 
 
 @pytest.fixture

@@ -226,7 +226,7 @@ def test_of_two_that_go_on_the_later_one_writes_nothing(tmp_path):
 
 
 @needs_nb201
-def test_one_that_was_interrupted_may_run_again(tmp_path):
+def test_one_that_was_interrupted_may_run_again(tmp_path, hears_ctrl_c):
     training = prepare_training(request(tmp_path / "t", options=SHORT))
     with pytest.raises(KeyboardInterrupt):
         training.run(lambda row: row.steps >= 160 or os.kill(os.getpid(), signal.SIGINT))

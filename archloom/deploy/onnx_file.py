@@ -24,7 +24,8 @@ _LOGGER = "torch.onnx"
 def onnx_bytes(deployed: Deployed, metadata: Mapping[str, str]) -> bytes:
     """The content of an ONNX file that computes what a network does, of float32 inputs in batches of any size.
 
-    `metadata` are entries for people. InputError for a network that PyTorch cannot export.
+    `metadata` are entries for people. InputError for a network that PyTorch cannot export, or
+    for batches of one size only.
     """
     network = copy.deepcopy(deployed.network).to("cpu")
     try:
@@ -44,6 +45,13 @@ def onnx_bytes(deployed: Deployed, metadata: Mapping[str, str]) -> bytes:
         raise InputError(f"{type(network).__name__} cannot be exported to ONNX by PyTorch: {reason}") from error
     assert program is not None  # noqa: S101 - for type checkers: there is one with dynamo
     model = program.model_proto
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.tensor_type.shape.dim[0].dim_param != BATCH:  # the exporter does not mind
+            raise InputError(
+                f"{type(network).__name__} cannot be exported to ONNX: it would take batches of "
+                f"{len(deployed.example)} only, because its forward computes with len(x) or int(x.shape[0]); expected "
+                "x.shape[0]"
+            )
     _forget_origin(model)
     model.graph.input[0].doc_string = deployed.values
     for key, value in metadata.items():

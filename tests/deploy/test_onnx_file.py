@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -88,4 +89,15 @@ def test_what_pytorch_cannot_export_is_told_in_one_line(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.onnx, "export", refuse)
     deployed = Deployed(torch.nn.Linear(2, 1), "x", "y", "numbers", torch.zeros(2, 2))
     with pytest.raises(InputError, match=r"^Linear cannot be exported to ONNX by PyTorch: an operator is not known$"):
+        onnx_bytes(deployed, {})
+
+
+def test_a_network_for_batches_of_one_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    onnx = pytest.importorskip("onnx")
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2, 1]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", values[:1], values[1:])
+    program = SimpleNamespace(model_proto=onnx.helper.make_model(graph))
+    monkeypatch.setattr(torch.onnx, "export", lambda *what, **settings: program)
+    deployed = Deployed(torch.nn.Identity(), "x", "y", "numbers", torch.zeros(2, 1))
+    with pytest.raises(InputError, match="it would take batches of 2 only"):
         onnx_bytes(deployed, {})

@@ -29,7 +29,7 @@ class Projection(nn.Module):
     def forward(self, latent: Tensor, generator: torch.Generator | None = None) -> Tensor:
         plan = self.plan
         x: Tensor = self.linear(latent[:, plan.first : plan.last])  # (B, C * width * width)
-        x = x.view(len(x), -1, plan.width, plan.width)
+        x = x.view(x.shape[0], -1, plan.width, plan.width)  # not len(x): an exporter takes that for a constant
         if plan.target > plan.width:
             x = F.interpolate(x, size=(plan.target, plan.target), mode=plan.mode)
         if self.training and plan.dropout > 0:

@@ -303,12 +303,12 @@ def test_what_does_not_fit_is_told(spec: ProblemSpec, said: str) -> None:
 # -- whole searches -----------------------------------------------------------------------------------------------
 
 
-def search(whose: str = "shared", as_completed: bool = False) -> Request:
-    """Three chunks of two agents, without the last trial, so that experience is still needed in the end."""
-    options = {"population": "2", "epochs": "3", "step": "1", "parents": "1", "survivors": "0.5", "experience": whose}
-    task = {**SETTINGS, "epochs": 3, "epoch_frames": 32, "episodes": 1, "capacity": 1000}
+def search(queries: int, as_completed: bool = False) -> Request:
+    """Two chunks of two agents that share experience, of which so many trials are asked for."""
+    options = {"population": "2", "epochs": "2", "step": "1", "survivors": "0.5", "experience": "shared"}
+    task = {**SETTINGS, "epoch_frames": 32, "episodes": 1, "capacity": 1000}
     spec = ProblemSpec("control:gym:Point-v0", space={"hidden": "8", "features": "4,6"}, task=task)
-    limits = replace(limits_for("pbt_nas", options), queries=5, as_completed=as_completed)
+    limits = replace(limits_for("pbt_nas", options), queries=queries, as_completed=as_completed)
     return Request("pbt_nas", spec, 0, limits, options)
 
 
@@ -340,7 +340,7 @@ def test_killed_while_it_collects_learns_and_writes_a_search_ends_in_the_same_fi
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drafts, "_SMALL", 0)
-    request, run, whole = search(), tmp_path / "run", tmp_path / "whole"
+    request, run, whole = search(3), tmp_path / "run", tmp_path / "whole"
     run_folder(whole, request, isolate=False)
     for kind, name, left in (
         (EpisodeDraft, "add", ".000000.draft.*"),
@@ -352,7 +352,7 @@ def test_killed_while_it_collects_learns_and_writes_a_search_ends_in_the_same_fi
         assert there()
     run_folder(run, request, isolate=False)
     assert outcome(run) == outcome(whole)
-    assert sum(name.endswith("experience") for name in outcome(run)[1]) == 4
+    assert sum(name.endswith("experience") for name in outcome(run)[1]) == 2
 
 
 def _there(folder: Path, pattern: str) -> bool:
@@ -371,10 +371,9 @@ def test_agents_that_share_live_hear_of_each_other_in_the_same_chunk(
         return found
 
     monkeypatch.setattr(EpisodeDraft, "news", news)
-    cases = (("shared", True, 32), ("shared", False, 0))
-    for number, (whose, as_completed, steps) in enumerate(cases):
+    for as_completed, steps in ((True, 16), (False, 0)):
         heard.clear()
-        report = run_folder(tmp_path / str(number), search(whose, as_completed), isolate=False)
+        report = run_folder(tmp_path / str(steps), search(2, as_completed), isolate=False)
         assert not report.history.failed and sum(heard) == steps
 
 

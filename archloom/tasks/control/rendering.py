@@ -160,7 +160,6 @@ class Renderer:
         quality.shadowsize = shadows if effects else 0
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
         quality.shadowsize = shadows
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._scene = mujoco.MjvScene(model, maxgeom=10_000)
         if not effects:
             self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
@@ -179,6 +178,8 @@ class Renderer:
         """(size, size, 3) of the model in a state."""
         mujoco = self._mujoco
         self._gl.make_current()
+        # Renderers share one OpenGL context, and a buffer that another has chosen is of another size.
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(self._model, data, self._options, None, self._camera, everything, self._scene)
         mujoco.mjr_render(self._view, self._scene, self._context)

@@ -45,6 +45,18 @@ def test_small_pictures_are_the_mean_of_full_ones(pixels: None) -> None:
     assert (small.reset() == np.floor(means + 0.5)).all()
 
 
+def test_what_people_see_changes_nothing_that_agents_see(pixels: None) -> None:
+    watched, alone = (opened("cartpole_balance", size=24, effects=False) for _ in range(2))
+    for environment in (watched, alone):
+        environment.reset()
+    shown = []
+    for _ in range(2):
+        shown.append(watched.render(48).astype(int))
+        frames = [environment.step(np.zeros(1, np.float32)).frame for environment in (watched, alone)]
+        assert np.array_equal(*frames)
+    assert np.abs(shown[1] - shown[0]).mean() < 2, "two moments of a pole that hardly moves"
+
+
 def test_the_pole_is_seen_whole_at_42_and_by_people_at_any_size(pixels: None) -> None:
     environment = opened("cartpole_balance", size=42)
     red, _, blue = environment.reset().astype(int)

@@ -36,6 +36,7 @@ SMOKE = Learning(
         explore_steps=5,
     ),
     {"hidden": 8, "features": (4,)},
+    {"q1.layer1": "residual_05"},
     seeds=2,
 )  # fmt: skip
 

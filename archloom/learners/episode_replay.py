@@ -174,7 +174,7 @@ def n_step_returns(
     """
     lasts = np.repeat(np.cumsum(lengths) - 1, lengths)
     total, factor = np.zeros(len(rewards)), np.ones(len(rewards))
-    for ahead in range(n_step):
+    for ahead in range(min(n_step, lengths.max(initial=0))):
         steps = np.minimum(np.arange(len(rewards)) + ahead, lasts)
         inside = np.arange(len(rewards)) + ahead <= lasts
         total += np.where(inside, factor * rewards[steps], 0.0)

@@ -16,7 +16,7 @@ import torch
 
 from archloom.checkpoints.experience import EXPERIENCE, Episodes
 from archloom.errors import InputError
-from archloom.learners.episode_replay import Batch, EpisodeReplay
+from archloom.learners.episode_replay import Batch, EpisodeReplay, n_step_returns
 from archloom.utils.files import replacing
 
 GAMMA = 0.9
@@ -93,6 +93,13 @@ def test_transitions_are_those_of_a_slow_reference(n_step: int, vectors: bool) -
     assert tuple(batch.observations.shape) == tuple(batch.next_observations.shape) == shape
 
 
+def test_more_steps_than_an_episode_has_cost_nothing() -> None:
+    rewards, discounts = np.array([1, 2], np.float32), np.array([1, 0], np.float32)
+    far = n_step_returns(rewards, discounts, np.array([2]), 10**15, 0.5)
+    for mine, other in zip(far, n_step_returns(rewards, discounts, np.array([2]), 2, 0.5), strict=True):
+        assert mine.tolist() == other.tolist()
+
+
 def test_episodes_are_drawn_alike_and_then_their_starts() -> None:
     replay = replay_of(numbered(0, 12), numbered(1, 4), numbered(2, 2))
     counts = Counter(drawn(replay.sample(12_000, np.random.default_rng(3))))
@@ -123,8 +130,8 @@ def test_the_oldest_episodes_go_when_there_is_no_room() -> None:
 def test_live_episodes_are_drawn_like_those_of_files(tmp_path: Path) -> None:
     parts = [Episodes.joined([numbered(0, 5), numbered(1, 4)]), Episodes.joined([numbered(2, 8, True), numbered(3, 6)])]
     for number, part in enumerate(parts):
-        EXPERIENCE.save(tmp_path / f"{number}", part, lambda path, size: replacing(path), "whose")
-    mapped = replay_of(*(EXPERIENCE.load(tmp_path / f"{number}", "whose") for number in range(2)))
+        EXPERIENCE.save(tmp_path / f"{number}", [part], lambda path, size: replacing(path), "whose")
+    mapped = replay_of(*(part for number in range(2) for part in EXPERIENCE.load(tmp_path / f"{number}", "whose")))
     live = replay_of()
     for episode in (numbered(0, 5), numbered(1, 4), numbered(2, 8, True), numbered(3, 6)):
         live.add(episode)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
 
+from archloom.errors import InputError, TrainingError
 from archloom.tasks.control.environments import GYMNASIUM, open_environment
 from archloom.tasks.control.simulation import EnvironmentSettings
 
@@ -36,3 +38,12 @@ def read_environment(name: str, settings: EnvironmentSettings) -> ControlData:
     environment = open_environment(name, 0, settings)
     environment.close()
     return ControlData(name, environment.frame_shape, environment.actions)
+
+
+def check_begins(name: str, settings: EnvironmentSettings) -> None:
+    """InputError for an environment that cannot begin an episode, or make a picture of it where agents see those."""
+    try:
+        with closing(open_environment(name, 0, settings)) as environment:
+            environment.reset()
+    except TrainingError as error:
+        raise InputError(str(error)) from error

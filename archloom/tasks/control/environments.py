@@ -23,6 +23,10 @@ LONGEST = 1000
 """Frames of an episode that nothing else ends, as many as the suite's episodes have."""
 
 
+_LARGEST_REWARD = float(np.finfo(np.float32).max)
+"""Rewards are kept as float32."""
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """What an action brought: the next frame, the rewards summed, a discount that is 0 only after a true terminal, and
@@ -48,7 +52,7 @@ class Environment(Protocol):
         """Begin the next episode; its first frame. InputError, the first time, if it cannot be rendered here."""
 
     def step(self, action: NDArray[Any]) -> Step:
-        """Act. TrainingError if the action or the reward is not finite."""
+        """Act. TrainingError if the action or the reward is not finite (as float32), or the environment fails."""
 
     def render(self, size: int) -> Picture:
         """(size, size, 3) for people, of any size."""
@@ -109,7 +113,7 @@ class RepeatedActions:
             self._frames += 1
             if outcome.last or self._frames >= self._limit:
                 break
-        if not math.isfinite(reward):
+        if not abs(reward) <= _LARGEST_REWARD:  # nor for NaN
             raise TrainingError(f"{self._name} gave the reward {reward}")
         last = outcome.last or self._frames >= self._limit
         if last:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archloom.errors import InputError, MissingExtraError
+from archloom.errors import InputError, MissingExtraError, TrainingError
 from archloom.tasks.control import rendering
 from archloom.tasks.control.frames import Picture, averaged, channels_first, resized
 from archloom.tasks.control.simulation import EnvironmentSettings, Outcome
 from archloom.utils import seeds
+from archloom.utils.text import reason_of, where_of
 
 _RENDERED = "rgb_array"
 _CHANNELS = (1, 3)
@@ -40,7 +42,7 @@ def _made(name: str) -> Any:
         warnings.simplefilter("ignore", DeprecationWarning)
         environment = _asked(f"gym:{name}", lambda: gymnasium.make(name, disable_env_checker=True))
         if _RENDERED in environment.metadata.get("render_modes", ()):
-            environment.close()
+            _asked(f"gym:{name}", environment.close)
             environment = _asked(
                 f"gym:{name}", lambda: gymnasium.make(name, render_mode=_RENDERED, disable_env_checker=True)
             )
@@ -52,7 +54,15 @@ def _asked(name: str, ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except Exception as error:
-        raise InputError(f"{name}: {' '.join(str(error).split())}") from error
+        raise InputError(f"{name}: {' '.join(str(error).split()) or type(error).__name__}") from error
+
+
+def _lived(name: str, ask: Callable[[], Any]) -> Any:
+    """The same of an environment that is in use: its errors, and where they are from, as a TrainingError."""
+    try:
+        return ask()
+    except Exception as error:
+        raise TrainingError(f"{name}: {reason_of(error)} ({where_of(error)})") from error
 
 
 class GymnasiumSimulation:
@@ -63,12 +73,12 @@ class GymnasiumSimulation:
         self._environment = environment
         self._size = settings.size
         self._seed: int | None = seed  # until it is used
-        self._action_space = environment.action_space
+        self._action_space = _asked(name, lambda: environment.action_space)
+        space = _asked(name, lambda: environment.observation_space)
         self.low, self.high = self._bounds()
         self.limited = getattr(environment.spec, "max_episode_steps", None) is not None
-        self.rate = float(environment.metadata.get("render_fps") or _RATE)
+        self.rate = self._frames_per_second()
         self._observation: Any = None
-        space = environment.observation_space
         self._look = self._vector
         if not settings.pixels:
             self.frame_shape: tuple[int, ...] = (self._numbers(),)
@@ -89,7 +99,15 @@ class GymnasiumSimulation:
             raise InputError(f"{self._name} has actions {space}; expected a Box of real numbers")
         if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
             raise InputError(f"{self._name} has actions without bounds; expected bounds to scale -1 and 1 to")
+        if not space.low.size:
+            raise InputError(f"{self._name} has actions of no numbers; expected one or more")
         return space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
+
+    def _frames_per_second(self) -> float:
+        said = self._environment.metadata.get("render_fps") or _RATE
+        if not isinstance(said, int | float) or not 0 < said < math.inf:
+            raise InputError(f"{self._name} has the metadata render_fps={said!r}; expected a finite number above 0")
+        return float(said)
 
     def _numbers(self) -> int:
         """How many numbers an observation has."""
@@ -98,7 +116,10 @@ class GymnasiumSimulation:
         space = self._environment.observation_space
         if _is_picture(space):
             raise InputError(f"{self._name} shows pictures, no vectors: use pixels=true")
-        return int(_asked(self._name, lambda: flatdim(space)))
+        count = int(_asked(self._name, lambda: flatdim(space)))
+        if not count:
+            raise InputError(f"{self._name} observes no numbers; expected one or more")
+        return count
 
     def _large_enough(self, picture: Picture) -> Picture:
         height, width, _ = picture.shape
@@ -111,13 +132,20 @@ class GymnasiumSimulation:
             raise InputError(f"{self._name} makes no pictures (no render mode {_RENDERED}): use pixels=false")
 
     def reset(self) -> None:
-        self._observation, _ = self._environment.reset(seed=self._seed)
+        _lived(self._name, self._begin)
         self._seed = None
+
+    def _begin(self) -> None:
+        self._observation, _ = self._environment.reset(seed=self._seed)
 
     def advance(self, action: NDArray[Any]) -> Outcome:
         space = self._action_space
         shaped = action.astype(space.dtype).reshape(space.shape)
-        self._observation, reward, terminated, truncated, _ = self._environment.step(shaped)
+        outcome: Outcome = _lived(self._name, lambda: self._stepped(shaped))
+        return outcome
+
+    def _stepped(self, action: NDArray[Any]) -> Outcome:
+        self._observation, reward, terminated, truncated, _ = self._environment.step(action)
         return Outcome(float(reward), 0.0 if terminated else 1.0, bool(terminated or truncated))
 
     def frame(self) -> NDArray[Any]:
@@ -126,12 +154,20 @@ class GymnasiumSimulation:
     def _vector(self) -> NDArray[Any]:
         from gymnasium.spaces import flatten
 
-        return np.array(flatten(self._environment.observation_space, self._observation), np.float32)
+        space, observed = self._environment.observation_space, self._observation
+        vector = np.array(_lived(self._name, lambda: flatten(space, observed)), np.float32)
+        if vector.shape != self.frame_shape:
+            raise TrainingError(f"{self._name} observed {vector.shape} numbers; its space says {self.frame_shape}")
+        if not np.isfinite(vector).all():
+            raise TrainingError(f"{self._name} observed numbers that are not finite float32: {observed}")
+        return vector
 
     def _observed_picture(self) -> NDArray[Any]:
         picture, expected = np.asarray(self._observation), self._environment.observation_space.shape
-        if picture.shape != expected:
-            raise InputError(f"{self._name} observed an array of shape {picture.shape}; its space says {expected}")
+        if picture.shape != expected or picture.dtype != np.uint8:
+            raise TrainingError(
+                f"{self._name} observed {picture.shape} {picture.dtype}; its space says {expected} uint8"
+            )
         return channels_first(averaged(_channels_last(picture), self._size))
 
     def _rendered_picture(self) -> NDArray[Any]:
@@ -141,7 +177,10 @@ class GymnasiumSimulation:
         self._check_renders()
         if any("mujoco" in kind.__module__ for kind in type(self._environment.unwrapped).__mro__):
             rendering.backend()  # its renderer reads MUJOCO_GL
-        return np.asarray(_asked(self._name, self._environment.render))
+        picture = np.asarray(_lived(self._name, self._environment.render))
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise TrainingError(f"{self._name} rendered {picture.shape} {picture.dtype}; expected (h, w, 3) uint8")
+        return picture
 
     def picture(self, size: int) -> Picture:
         return resized(self._rendered(), size)
@@ -151,7 +190,7 @@ class GymnasiumSimulation:
         return self._name
 
     def close(self) -> None:
-        self._environment.close()
+        _lived(self._name, self._environment.close)
 
 
 def _is_picture(space: Any) -> bool:

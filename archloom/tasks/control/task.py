@@ -21,7 +21,7 @@ from archloom.learners.episode_replay import EpisodeReplay
 from archloom.spaces.control import Control, Dimensions
 from archloom.tasks.base import Deployed, Film
 from archloom.tasks.control import rendering
-from archloom.tasks.control.data import ControlData, read_environment
+from archloom.tasks.control.data import ControlData, check_begins, read_environment
 from archloom.tasks.control.environments import GYMNASIUM, Environment, Step, open_environment
 from archloom.tasks.control.options import OTHER_SIZES, PUBLISHED, SIZES, ControlOptions
 from archloom.tasks.fit import Fit
@@ -102,12 +102,14 @@ class ControlTask:
 
     @classmethod
     def fit(cls, found: ControlData, settings: Mapping[str, Any]) -> Fit:
-        """What was published for this environment. InputError if its pictures cannot be made on this machine."""
+        """What was published for this environment.
+
+        InputError if its pictures cannot be made on this machine, and if one of Gymnasium cannot begin an episode.
+        """
         published = PUBLISHED.get(found.name, {})
         chosen = ControlOptions(**{**published, **settings})
-        if chosen.pixels and found.name.startswith(GYMNASIUM):
-            with closing(open_environment(found.name, 0, chosen)) as environment:
-                environment.reset()
+        if found.name.startswith(GYMNASIUM):
+            check_begins(found.name, chosen)
         elif chosen.pixels:
             rendering.start()
         sizes = OTHER_SIZES.get(found.name, SIZES).asked(epochs=settings.get("epochs"))

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("dm_control", reason="environments need the extra control")
 
 from archloom.errors import InputError
-from archloom.tasks.control.data import read_environment
+from archloom.tasks.control.data import check_begins, read_environment
 from archloom.tasks.control.simulation import EnvironmentSettings
 
 VECTORS = EnvironmentSettings(pixels=False)
@@ -24,3 +24,12 @@ def test_what_is_known_of_an_environment() -> None:
 def test_an_environment_that_there_is_not() -> None:
     with pytest.raises(InputError, match="cartpole_fly"):
         read_environment("cartpole_fly", VECTORS)
+
+
+def test_an_environment_that_cannot_begin(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gymnasium
+
+    check_begins(point, VECTORS)
+    monkeypatch.setattr(gymnasium.spec(point.removeprefix("gym:")).entry_point, "observed", lambda _: [1, 2])
+    with pytest.raises(InputError, match=r"gym:Point-v0 observed \(2,\) numbers; its space says \(3,\)"):
+        check_begins(point, VECTORS)

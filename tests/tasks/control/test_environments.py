@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 pytest.importorskip("dm_control", reason="environments need the extra control")
 
 from archloom.errors import InputError, MissingExtraError, TrainingError
+from archloom.tasks.control.dm_control import SuiteSimulation
 from archloom.tasks.control.environments import Environment, EnvironmentSettings, open_environment
+from archloom.tasks.control.simulation import Outcome
 
 
 def opened(name: str, **settings: Any) -> Environment:
@@ -63,6 +66,15 @@ def test_actions_that_cannot_be_taken() -> None:
         environment.step(np.zeros(1))
     with pytest.raises(TrainingError, match="is not finite"):
         environment.step(np.full(6, np.nan))
+
+
+@pytest.mark.parametrize("reward", [np.nan, np.inf, -1e300])
+def test_rewards_that_cannot_be_kept(monkeypatch: pytest.MonkeyPatch, reward: float) -> None:
+    environment = opened("cartpole_balance", repeat=1)
+    environment.reset()
+    monkeypatch.setattr(SuiteSimulation, "advance", lambda *_: Outcome(reward, 1.0, False))
+    with pytest.raises(TrainingError, match=f"cartpole_balance gave the reward {re.escape(str(reward))}"):
+        environment.step(np.zeros(1, np.float32))
 
 
 def test_without_dm_control_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

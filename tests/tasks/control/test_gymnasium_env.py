@@ -13,7 +13,7 @@ pytest.importorskip("gymnasium", reason="environments need the extra control")
 import gymnasium
 from gymnasium.spaces import Box, Dict, Discrete, Sequence
 
-from archloom.errors import InputError
+from archloom.errors import InputError, TrainingError
 from archloom.tasks.control.environments import Environment, EnvironmentSettings, open_environment
 
 VECTORS = Dict({"place": Box(-9, 9, (1, 2), np.float64), "colour": Discrete(3)})
@@ -73,6 +73,8 @@ def registered() -> Iterator[None]:
         "Discrete-v0": {"entry_point": Corridor, "kwargs": {"acted": Discrete(2)}},
         "Whole-v0": {"entry_point": Corridor, "kwargs": {"acted": Box(0, 5, (2,), np.int64)}},
         "Unbounded-v0": {"entry_point": Corridor, "kwargs": {"acted": Box(-np.inf, np.inf, (2,))}},
+        "Still-v0": {"entry_point": Corridor, "kwargs": {"acted": Box(0, 1, (0,))}},
+        "Empty-v0": {"entry_point": Corridor, "kwargs": {"observed": Box(0, 1, (0,))}},
         "Sequence-v0": {"entry_point": Corridor, "kwargs": {"observed": Sequence(Discrete(2))}},
     }
     for name, how in ids.items():
@@ -159,6 +161,8 @@ def test_observed_pictures(name: str, channels: int) -> None:
         ("Picture-v0", {}, "gym:Picture-v0 has pictures of 60 x 90: size=84 is larger"),
         ("Corridor-v0", {"camera": 1}, "camera and effects are for the DeepMind Control suite"),
         ("Sequence-v0", {"pixels": False}, "gym:Sequence-v0: "),
+        ("Still-v0", {}, "gym:Still-v0 has actions of no numbers"),
+        ("Empty-v0", {"pixels": False}, "gym:Empty-v0 observes no numbers"),
         ("Corridoor-v0", {}, "gym:Corridoor-v0: .*Corridor"),
         ("no_such_module:Corridor-v0", {}, "gym:no_such_module:Corridor-v0: No module named 'no_such_module'"),
     ],
@@ -169,6 +173,46 @@ def test_what_cannot_be_used_is_told_in_a_line(name: str, settings: dict[str, An
     assert "\n" not in str(told.value)
 
 
+def fails(*_: object, **__: object) -> Any:
+    raise KeyError("no\nplace")
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "pixels", "said"),
+    [
+        ("reset", fails, False, r"KeyError: .*no.*place.* \(.*, line \d+, in fails\)"),
+        ("step", fails, False, "KeyError: "),
+        ("reset", lambda *_, **__: {}, False, "ValueError: not enough values"),
+        ("step", lambda *_: (VECTORS.sample(), None, False, False, {}), False, "TypeError: "),
+        ("observed", lambda _: {"place": np.full((1, 2), np.nan), "colour": 1}, False, "observed numbers .* not finite float32"),
+        ("observed", lambda _: {"place": np.zeros(3), "colour": 1}, False, r"observed \(6,\) numbers; .* says \(5,\)"),
+        ("observed", lambda _: {"colour": 1}, False, "KeyError: 'place'"),
+        ("render", fails, True, "KeyError: "),
+        ("render", lambda _: np.ones((60, 90, 3)), True, r"rendered \(60, 90, 3\) float64; expected \(h, w, 3\) uint8"),
+        ("render", lambda _: np.ones((60, 90), np.uint8), True, r"rendered \(60, 90\) uint8; expected"),
+        ("render", lambda _: None, True, r"rendered \(\) object; expected"),
+        ("close", fails, False, "KeyError: "),
+    ],
+)
+def test_an_environment_that_fails_while_it_is_used(
+    monkeypatch: pytest.MonkeyPatch, method: str, answer: Any, pixels: bool, said: str
+) -> None:
+    environment = opened("Corridor-v0", pixels=pixels, size=30)
+    monkeypatch.setattr(Corridor, method, answer)
+    with pytest.raises(TrainingError, match=f"^gym:Corridor-v0:? {said}") as told:
+        environment.reset()
+        environment.step(np.zeros(2, np.float32))
+        environment.close()
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("rate", ["fast", -3, float("nan"), float("inf")])
+def test_a_pace_that_there_is_not(monkeypatch: pytest.MonkeyPatch, rate: object) -> None:
+    monkeypatch.setitem(Corridor.metadata, "render_fps", rate)
+    with pytest.raises(InputError, match=f"gym:Corridor-v0 has the metadata render_fps={rate!r}; expected a finite"):
+        opened("Corridor-v0", pixels=False)
+
+
 def test_an_observation_that_is_not_of_its_space() -> None:
-    with pytest.raises(InputError, match=r"gym:Odd-v0 observed an array of shape \(2, 2\); its space says \(60, 90\)"):
+    with pytest.raises(TrainingError, match=r"gym:Odd-v0 observed \(2, 2\) uint8; its space says \(60, 90\) uint8"):
         opened("Odd-v0", size=42).reset()

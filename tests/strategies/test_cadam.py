@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import archloom
 from archloom.constraints import Constraint, Criteria, Objective
 from archloom.errors import InputError
 from archloom.executors.serial import SerialExecutor
+from archloom.learners.quantile import QuantileDdpg
 from archloom.problems import ProblemSpec
 from archloom.runs.budgets import Ending, Limits
 from archloom.runs.folders import run_in_memory
@@ -226,10 +227,21 @@ def test_it_finds_the_best_cells_of_nas_bench_201(data_dir: Any) -> None:
 @pytest.mark.usefixtures("data_dir")
 def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """With networks and batches so large that a numerical library would share the work among threads."""
+    used: list[int] = []
+    update = QuantileDdpg.update_actor
+
+    def watched(self: QuantileDdpg, *states: Any) -> Any:
+        if not used:
+            used.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return update(self, *states)
+
+    monkeypatch.setattr(QuantileDdpg, "update_actor", watched)
     asked = []
     for threads in (1, 2):
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
         with threadpool_limits(threads, user_api="blas"):
             found = archloom.run("cadam", queries=80, hidden=(512, 512, 512), batch_size=64)
         asked.append([line.note["action"] for line in found.history.lines])
+        assert used and set(used) == {1}, "BLAS, while it learns"
+        used.clear()
     assert len(asked[0]) == 80 and asked[0] == asked[1]

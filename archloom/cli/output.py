@@ -178,14 +178,16 @@ def next_steps(path: Path, reports: Sequence[RunReport]) -> str:
         lines += [f"      archloom pareto {typed}"] if _knows_costs(reports[0]) else []
     if len(reports) == 1:
         single = reports[0]
-        written = "cell.py" if isinstance(single.scenario.space, HasSource) else "best.json"
+        acts = problem.leaves is not None  # trainings that leave experience are those of agents
+        written, weights = ("policy.py", "policy.safetensors") if acts else ("cell.py", "weights.safetensors")
         lines.append(f"      archloom plot {typed} --kind cell -o cell.png")
-        lines.append(f"      archloom export {typed} -o {written}")
+        has_source = isinstance(single.scenario.space, HasSource)
+        lines.append(f"      archloom export {typed} -o {written if has_source else 'best.json'}")
         if problem.shares_weights and not problem.trains:
             lines.append(f"      archloom rerank {typed}")
         if problem.trains and not problem.shares_weights:
-            lines.append(f"      archloom export {typed} -o weights.safetensors")
-            lines.append(f"      archloom evaluate {typed}")
+            lines.append(f"      archloom export {typed} -o {weights}")
+            lines.append(f"      archloom evaluate {typed}{' --video episode.gif' if acts else ''}")
         networks = has_networks(reports)
         if networks:
             lines.append(f"      archloom plot {typed} --kind networks")

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import archloom
+from archloom.checkpoints.chains import Leaving
+from archloom.checkpoints.experience import EXPERIENCE
 from archloom.cli import output
 from archloom.problems import ProblemSpec
 from archloom.runs import folders
@@ -101,3 +103,12 @@ def test_surrogates_that_have_not_mixed_are_noted(capsys: pytest.CaptureFixture[
     assert "2 of 2 architectures were chosen although the surrogate's chains have not mixed" in capsys.readouterr().err
     output.note_unmixed([archloom.run("random", problem, queries=4)])
     assert not capsys.readouterr().err
+
+
+def test_of_an_agent_a_video_is_named_and_its_policy(small_table: Path) -> None:
+    report = report_of(small_table)
+    problem = report.scenario.problem
+    problem.trains, problem.leaves = True, Leaving(EXPERIENCE, 1)
+    typed = output.next_steps(Path("runs/a"), [report]).splitlines()
+    assert "      archloom export runs/a -o policy.safetensors" in typed
+    assert "      archloom evaluate runs/a --video episode.gif" in typed

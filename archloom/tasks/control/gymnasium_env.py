@@ -22,6 +22,7 @@ _RENDERED = "rgb_array"
 _CHANNELS = (1, 3)
 _RATE = 30.0
 """Frames per second of an environment that does not say."""
+_NOT_FOUND = "A file of yours is found if PYTHONPATH names its folder: PYTHONPATH=. archloom ..."
 
 
 def open_simulation(name: str, seed: int, settings: EnvironmentSettings) -> GymnasiumSimulation:
@@ -54,7 +55,8 @@ def _asked(name: str, ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except Exception as error:
-        raise InputError(f"{name}: {' '.join(str(error).split()) or type(error).__name__}") from error
+        cure = f" {_NOT_FOUND}" if isinstance(error, ModuleNotFoundError) else ""
+        raise InputError(f"{name}: {' '.join(str(error).split()) or type(error).__name__}{cure}") from error
 
 
 def _lived(name: str, ask: Callable[[], Any]) -> Any:

@@ -15,6 +15,7 @@ from archloom.cli.exit_codes import Exit
 from archloom.cli.paths import RunPath, UserPath, check_different
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
+from archloom.utils.files import check_target
 
 if TYPE_CHECKING:
     from archloom.analysis.significance import Wanted
@@ -57,8 +58,8 @@ def evaluate(
     from archloom.runs.record import read_manifest
 
     changes = options.of_task(settings)
-    if target is not None and (target.suffix != ".png" or not target.parent.is_dir()):
-        raise InputError(f"--images {target}: expected FILE.png in an existing folder")
+    if target is not None:
+        check_target(target, "--images", [".png"])
     if video is not None:
         from archloom.tasks.control.video import check_video
 

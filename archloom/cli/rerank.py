@@ -13,6 +13,7 @@ from archloom.cli.paths import RunPath, UserPath
 from archloom.cli.progress import CountView
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
+from archloom.utils.files import check_target
 from archloom.utils.text import one_line, quoted
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def rerank(run: Path, top: str, on_test: bool, target: Path | None, trust: bool,
     from archloom.utils.json_text import dumps
 
     wanted = Top.parse(top)
-    if target is not None and (target.suffix != ".json" or not target.parent.is_dir()):
-        raise InputError(f"-o {target}: expected FILE.json in an existing folder")
+    if target is not None:
+        check_target(target, "-o", [".json"])
     if (run / "group.json").exists():
         first = next(iter(groups.Group.open(run).paths))
         raise InputError(f"{run} holds several runs: give one of them, e.g. archloom rerank {quoted(first)}")

@@ -13,6 +13,7 @@ from archloom.cli.exit_codes import Exit
 from archloom.cli.paths import RunPath, UserPath
 from archloom.cli.stdout_guard import stdout_guard
 from archloom.errors import InputError
+from archloom.utils.files import check_target
 from archloom.utils.text import quoted
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def soup(
     archloom soup runs/walker --part encoder
     archloom soup runs/walker --part encoder --part actor
     """
-    if target is not None and (target.suffix != ".safetensors" or not target.parent.is_dir()):
-        raise InputError(f"-o {target}: expected FILE.safetensors in an existing folder")
+    if target is not None:
+        check_target(target, "-o", [".safetensors"])
     if settings and not final:
         raise InputError(f"--set {settings[0]}: it changes the final evaluation; give --final too")
     changes = options.of_task(settings)

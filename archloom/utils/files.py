@@ -6,12 +6,12 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from archloom.errors import StoreError
+from archloom.errors import InputError, StoreError
 from archloom.utils.json_text import dumps
 
 TEMPORARY = ".*.tmp"
@@ -28,6 +28,19 @@ def replace_file(path: Path, content: bytes) -> None:
     """
     with replacing(path) as file:
         file.write(content)
+
+
+def check_target(path: Path, called: str, endings: Collection[str]) -> None:
+    """InputError, before there is anything to write, for a file of another kind and for one that cannot be written.
+
+    `called`: what the message begins with, --images say.
+    """
+    if path.suffix not in endings or not path.parent.is_dir():
+        raise InputError(f"{called} {path}: expected FILE{' or FILE'.join(endings)} in an existing folder")
+    if path.is_dir():
+        raise InputError(f"{called} {path}: is a folder; expected a file")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{called} {path}: the folder {path.parent} cannot be written; name another")
 
 
 def from_home(path: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from archloom.utils.files import TEMPORARY, read_file, replace_file, unreadable, why_no_file
+from archloom.errors import InputError
+from archloom.utils.files import TEMPORARY, check_target, read_file, replace_file, unreadable, why_no_file
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -89,3 +90,18 @@ def test_what_there_is_in_place_of_a_file(tmp_path: Path) -> None:
     assert why_no_file(tmp_path / "pipe") == f"{tmp_path}/pipe is no regular file"
     assert why_no_file(tmp_path / "link") == f"{tmp_path}/link is a symbolic link that leads to no file"
     assert why_no_file(tmp_path / "none") == f"there is no file {tmp_path}/none"
+
+
+def test_a_file_that_cannot_be_written_is_told_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder.png").mkdir()
+    check_target(tmp_path / "a.png", "--images", [".png", ".gif"])
+    for name, said in (
+        ("a.txt", r"--images .*a\.txt: expected FILE\.png or FILE\.gif in an existing folder"),
+        ("none/a.png", "in an existing folder"),
+        ("folder.png", "is a folder; expected a file"),
+    ):
+        with pytest.raises(InputError, match=said):
+            check_target(tmp_path / name, "--images", [".png", ".gif"])
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(InputError, match=r"a\.png: the folder .* cannot be written; name another"):
+        check_target(tmp_path / "a.png", "--images", [".png"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from archloom.learners.drqv2 import DrQv2Options
+from archloom.spaces.control.dimensions import KERNEL
 from archloom.tasks.control.simulation import EnvironmentSettings
 from archloom.types import PopulationSizes
 from archloom.utils.options import PositiveInt
@@ -33,6 +36,7 @@ class ControlOptions(DrQv2Options, EnvironmentSettings):
     episodes of mean actions, by `final_episodes` after a search. `device` is PyTorch's name of one: cpu, cuda, cuda:1.
     """
 
+    size: Annotated[int, msgspec.Meta(ge=KERNEL)] = 84
     epochs: PositiveInt = SIZES.epochs
     epoch_frames: PositiveInt = 10_000
     stack: PositiveInt = 3
@@ -49,3 +53,17 @@ class ControlOptions(DrQv2Options, EnvironmentSettings):
     def experience_epochs(self) -> int:
         """The epochs whose transitions fill the replay, and one for epochs that are short."""
         return -(-self.capacity * self.repeat // self.epoch_frames) + 1
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """Why agents will have learnt nothing by the end, where that follows from the options alone."""
+        frames = self.epochs * self.epoch_frames
+        steps = None if self.episode_frames is None else -(-self.episode_frames // self.repeat)
+        said = []
+        if self.seed_frames >= frames:
+            said.append(f"seed_frames={self.seed_frames:,} of {frames:,} frames in all: agents never learn")
+        if self.update_every * self.repeat >= frames:
+            said.append(f"update_every={self.update_every:,} steps of {frames:,} frames in all: agents never learn")
+        if steps is not None and self.n_step > steps:
+            said.append(f"n_step={self.n_step:,}, and episodes have {steps:,} steps: agents learn from terminals only")
+        return said

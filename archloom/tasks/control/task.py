@@ -141,8 +141,9 @@ class ControlTask:
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What pictures are rendered with, once that is known."""
-        return (f"pictures are rendered with {rendering.device()}",) if rendering.is_started() else ()
+        """What pictures are rendered with, once that is known, and what of the options is probably not meant."""
+        rendered = [f"pictures are rendered with {rendering.device()}"] if rendering.is_started() else []
+        return [*rendered, *self.options.remarks]
 
     def prepare_evaluation(self) -> None:
         """Choose what to render with, so that processes that are started now need not try it."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from archloom.errors import InputError, MissingExtraError
 from archloom.tasks.control.frames import Picture
-from archloom.utils.files import replace_file
+from archloom.utils.files import check_target, replace_file
 
 FASTEST_GIF = 50.0
 """Pictures per second: viewers show what is meant to be faster at 10."""
@@ -20,8 +20,7 @@ FASTEST_GIF = 50.0
 
 def check_video(path: Path) -> None:
     """InputError for a file that cannot be written here, before there is anything to write."""
-    if path.suffix not in _ENCODERS or not path.parent.is_dir():
-        raise InputError(f"video {path}: expected FILE{' or FILE'.join(_ENCODERS)} in an existing folder")
+    check_target(path, "video", _ENCODERS)
     if find_spec("imageio") is None:
         raise MissingExtraError("imageio", "control", "writing a video")
     if path.suffix == ".mp4" and find_spec("imageio_ffmpeg") is None:

@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra train")
 
+from archloom.errors import InputError
 from archloom.tasks.control.options import OTHER_SIZES, PUBLISHED, SIZES, ControlOptions
 
 
@@ -29,3 +30,23 @@ def test_epochs_whose_experience_fills_the_replay() -> None:
     """Of 10,000 frames, so 5,000 transitions each."""
     assert ControlOptions().experience_epochs == 21
     assert ControlOptions(capacity=5_001).experience_epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, []),
+        ({"seed_frames": 199}, []),
+        ({"seed_frames": 200}, ["seed_frames=200 of 200 frames in all: agents never learn"]),
+        ({"update_every": 100}, ["update_every=100 steps of 200 frames in all: agents never learn"]),
+        ({"update_every": 99, "n_step": 4, "episode_frames": 7}, []),
+        ({"n_step": 5, "episode_frames": 7}, ["n_step=5, and episodes have 4 steps: agents learn from terminals only"]),
+    ],
+)
+def test_options_with_which_nothing_is_learnt(options: dict[str, int], said: list[str]) -> None:
+    assert ControlOptions(epochs=2, epoch_frames=100, **{"seed_frames": 0, **options}).remarks == said
+
+
+def test_frames_that_the_first_convolution_cannot_read() -> None:
+    with pytest.raises(InputError, match="size=2: expected a whole number of at least 3"):
+        ControlOptions(size=2)

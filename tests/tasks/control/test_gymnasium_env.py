@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -221,3 +224,23 @@ def test_a_pace_that_there_is_not(monkeypatch: pytest.MonkeyPatch, rate: object)
 def test_an_observation_that_is_not_of_its_space() -> None:
     with pytest.raises(TrainingError, match=r"gym:Odd-v0 observed \(2, 2\) uint8; its space says \(60, 90\) uint8"):
         opened("Odd-v0", size=42).reset()
+
+
+PUCK = re.compile(r"<!-- file: puck\.py -->\n```python\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("pixels", [True, False])
+def test_the_environment_of_the_page_is_found_in_its_file(
+    pixels: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source,) = PUCK.findall((Path(__file__).parents[3] / "docs/control.md").read_text(encoding="utf-8"))
+    (tmp_path / "puck.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "puck", raising=False)
+    monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.envs.registration.registry))
+    environment = opened("puck:Puck-v0", pixels=pixels)
+    first = environment.reset()
+    steps = [environment.step(np.array([1.0], np.float32)) for _ in range(100)]
+    environment.close()
+    assert first.shape == ((3, 84, 84) if pixels else (2,)) and not np.array_equal(first, steps[-1].frame)
+    assert [step.last for step in steps] == [False] * 99 + [True] and steps[-1].discount == 1

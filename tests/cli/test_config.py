@@ -426,7 +426,7 @@ def test_a_first_chunk_of_agents(name: str, pixels: str) -> None:
 
     if pixels == "true":
         try:
-            rendering.start()
+            rendering.device()
         except InputError as error:
             pytest.skip(str(error))
     scenario, _ = opened(

@@ -122,11 +122,6 @@ def _context() -> Any:
     return context
 
 
-def start() -> None:
-    """Make sure that pictures can be made in this process. InputError, in one line, if they cannot."""
-    _context()
-
-
 def is_started() -> bool:
     """Whether this process has rendered, or made sure that it can."""
     return _context.cache_info().currsize > 0
@@ -144,7 +139,7 @@ class Renderer:
     """Square pictures of a MuJoCo model, by one of its cameras; -1 is one that sees all of it.
 
     Multisampled as the model says (4 samples in the suite). `effects` are shadows and reflections. Pictures with them
-    are those of dm_control's `Physics.render`, byte for byte.
+    are those of dm_control's `Physics.render`, byte for byte. InputError if they are too large for this machine.
     """
 
     def __init__(self, model: Any, camera: int, size: int, effects: bool) -> None:
@@ -158,7 +153,11 @@ class Renderer:
         offscreen.offwidth = offscreen.offheight = size
         shadows = quality.shadowsize
         quality.shadowsize = shadows if effects else 0
-        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
+        try:
+            self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
+        except mujoco.FatalError as error:
+            said = f"pictures of {size} x {size} cannot be rendered with {VARIABLE}={backend()} ({error})"
+            raise InputError(f"{said}: use smaller ones, or unset {VARIABLE}") from error
         quality.shadowsize = shadows
         self._scene = mujoco.MjvScene(model, maxgeom=10_000)
         if not effects:

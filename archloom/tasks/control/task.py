@@ -108,10 +108,8 @@ class ControlTask:
         """
         published = PUBLISHED.get(found.name, {})
         chosen = ControlOptions(**{**published, **settings})
-        if found.name.startswith(GYMNASIUM):
+        if chosen.pixels or found.name.startswith(GYMNASIUM):
             check_begins(found.name, chosen)
-        elif chosen.pixels:
-            rendering.start()
         sizes = OTHER_SIZES.get(found.name, SIZES).asked(epochs=settings.get("epochs"))
         return Fit(sizes, task={**published, "epochs": sizes.epochs})
 

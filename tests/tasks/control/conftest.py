@@ -18,7 +18,7 @@ def pixels() -> None:
     from archloom.tasks.control import rendering
 
     try:
-        rendering.start()
+        rendering.device()
     except InputError as error:
         pytest.skip(str(error))
 

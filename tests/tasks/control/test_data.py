@@ -33,3 +33,11 @@ def test_an_environment_that_cannot_begin(point: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(gymnasium.spec(point.removeprefix("gym:")).entry_point, "observed", lambda _: [1, 2])
     with pytest.raises(InputError, match=r"gym:Point-v0 observed \(2,\) numbers; its space says \(3,\)"):
         check_begins(point, VECTORS)
+
+
+def test_pictures_that_are_too_large_to_render(pixels: None) -> None:
+    with pytest.raises(
+        InputError, match=r"pictures of 100000 x 100000 cannot be rendered with MUJOCO_GL=.*: use smaller"
+    ):
+        check_begins("cartpole_balance", EnvironmentSettings(size=8, render_size=100_000))
+    check_begins("cartpole_balance", EnvironmentSettings(size=8, render_size=8))

@@ -54,7 +54,7 @@ def test_what_crashes_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_choice_that_does_not_work_is_told_with_its_package() -> None:
-    script = "from archloom.tasks.control import rendering; rendering.start()"
+    script = "from archloom.tasks.control import rendering; rendering.device()"
     environ = variables(MUJOCO_GL="osmesa", PYTHONPATH=os.pathsep.join(sys.path), **NEITHER)
     done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]

@@ -436,7 +436,7 @@ def test_a_first_chunk_of_agents(name: str, pixels: str) -> None:
     )  # fmt: skip
     rng = np.random.default_rng(0)
     proposal = Proposal(scenario.space.sample(rng), 1)
-    result, _, left = scenario.evaluator.evaluate_with_files(proposal, None, (), rng)
+    result, _, left = scenario.evaluator.evaluate_with_files(proposal, None, (), None, rng)
     assert result.report["frames"] == 8 and np.isfinite(result.scores["episode_reward"])
     assert left is not None and len(scenario.space.sizes) == (36 if pixels == "true" else 28)
 

@@ -64,13 +64,13 @@ _IMAGES = Named(
 )  # fmt: skip
 _AGENTS = of_six((*MIXING, RANDOM, BOHB))
 _CONTROL = Named(
-    _AGENTS, seeds=3, members=6, epochs=12, beaten_by=than_default(_AGENTS), on="control:cartpole_balance",
+    _AGENTS, seeds=3, members=6, epochs=8, beaten_by=than_default(_AGENTS), on="control:cartpole_balance",
     task={"pixels": "false", "epoch_frames": "1000", "episodes": "1", "lr": "0.001", "batch_size": "64",
           "tau": "0.05", "std_steps": "10000", "seed_frames": "1000", "explore_steps": "500"},
     space={"hidden": "128"},
 )  # fmt: skip
 _PIXELS = replace(
-    _CONTROL, seeds=3,
+    _CONTROL, seeds=3, epochs=12,
     task={"size": "42", "epoch_frames": "5000", "episodes": "3", "lr": "0.0003", "batch_size": "128",
           "std_steps": "10000"},
     space={"width": "16", "hidden": "256"},

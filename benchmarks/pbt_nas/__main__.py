@@ -10,7 +10,7 @@
     python -m benchmarks.pbt_nas images      Table 3 on small images of clothes: 12 members, 10 seeds
     python -m benchmarks.pbt_nas images-bohb Table 6 on small images of clothes: 10 seeds
     python -m benchmarks.pbt_nas control     Tables 2 and 6 with agents, from vectors: 6 members, 3 seeds
-    python -m benchmarks.pbt_nas pixels      the same from pixels, 3 seeds: an hour of a core and more for each search
+    python -m benchmarks.pbt_nas pixels      the same from pixels, 3 seeds: hours of a core for each search
     python -m benchmarks.pbt_nas chain --record FILE    keep finished searches in FILE, and continue
     python -m benchmarks.pbt_nas control --figure FILE  curves of values, as in Figure 3
     python -m benchmarks.pbt_nas chain --json           one JSON object per row
